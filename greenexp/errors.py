@@ -1,0 +1,106 @@
+"""Everything greenexp raises on purpose.
+
+* GreenexpError
+  x InputError                 what the user wrote cannot be run (exit code 2)
+    - SweepFileError           problems in a sweep file, all of them, each with its place
+    - UnknownNameError         a name no registry knows
+  x StateError                 what lies on disk cannot be trusted or written
+    - JournalError             the journal is damaged, locked by another run, or cannot be written
+    - ReplayError              replaying the journal does not reproduce a recorded decision
+    - CheckpointError          a checkpoint is incomplete or belongs to another trial
+  x TrialError                 one trial failed; the sweep goes on
+    - DivergedError            a loss or a weight became NaN or infinite
+  x TrackingError              MLflow could not be read or written
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class GreenexpError(Exception):
+    """Base of all errors greenexp raises on purpose; its text is fit for a user."""
+
+
+class InputError(GreenexpError):
+    """What the user wrote cannot be run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a sweep file.
+
+    `line` and `column` count from 1; both are None for a value that did not come from a file (a default, `--set`).
+    `path` is dotted (`space.training.learning_rate.low`), `source` the file's name or e.g. `--set`.
+    """
+
+    path: str
+    message: str
+    source: str = "sweep"
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        place = self.source if self.line is None else f"{self.source}:{self.line}:{self.column}"
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class SweepFileError(InputError):
+    """A sweep file has problems; `problems` holds all of them in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(
+            sorted(problems, key=lambda p: (p.source, p.line or 0, p.column or 0, p.path))
+        )
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class UnknownNameError(InputError):
+    """A name that is not in a registry."""
+
+    def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
+        self.kind, self.name, self.known = kind, name, tuple(known)
+        super().__init__(f"unknown {kind} '{name}'{did_you_mean(name, known)} (known: {', '.join(known) or 'none'})")
+
+
+class StateError(GreenexpError):
+    """What lies on disk cannot be trusted or written."""
+
+
+class JournalError(StateError):
+    """The journal is damaged, locked by another run, or cannot be written."""
+
+
+class ReplayError(StateError):
+    """Replaying the journal does not reproduce a recorded decision."""
+
+
+class CheckpointError(StateError):
+    """A checkpoint is incomplete or belongs to another trial."""
+
+
+class TrialError(GreenexpError):
+    """One trial failed for a reason of its own; the sweep goes on."""
+
+
+class DivergedError(TrialError):
+    """A loss or a weight became NaN or infinite at an optimiser step."""
+
+    def __init__(self, quantity: str, value: float, step: int) -> None:
+        self.quantity, self.value, self.step = quantity, value, step
+        super().__init__(f"{quantity} became {value} at optimiser step {step}")
+
+    def __reduce__(self) -> tuple[type[DivergedError], tuple[str, float, int]]:
+        return type(self), (self.quantity, self.value, self.step)
+
+
+class TrackingError(GreenexpError):
+    """MLflow could not be read or written."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """' (did you mean 'x'?)' for the nearest of `known`, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,57 @@
+"""Budget axes: everything a sweep can be limited by, priced in, or drawn over.
+
+One row per axis. Limits, prices, curves, reports and listings iterate over this table; to add an axis, add a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAxis:
+    """One way of counting what a sweep costs.
+
+    name: in a sweep file's `budget:` and in every table; unit: `s`, `J`, `FLOP`, `g`, or `` for a count
+    title: for a figure's axis; per: `trial` or `epoch`, what it is added up over
+    about: one line for listings
+    """
+
+    name: str
+    unit: str
+    title: str
+    per: str
+    about: str
+
+
+_ROWS = (
+    BudgetAxis("trials", "", "Trials", "trial", "trials started, whether or not they were stopped early"),
+    BudgetAxis("epochs", "", "Epochs", "epoch", "training epochs of all trials together"),
+    BudgetAxis("wall_s", "s", "Worker time", "epoch", "seconds trials held a worker, added up over trials"),
+    BudgetAxis("gpu_s", "s", "GPU time", "epoch", "seconds x GPUs assigned to a trial"),
+    BudgetAxis("cpu_s", "s", "CPU time", "epoch", "CPU seconds of the worker processes, all threads"),
+    BudgetAxis("train_flops", "FLOP", "Training FLOPs", "epoch", "analytic training FLOPs (1 multiply-add = 2)"),
+    BudgetAxis("energy_j", "J", "Energy", "epoch", "measured energy: GPU counter and CPU package where readable"),
+    BudgetAxis("carbon_g", "g", "CO2e", "epoch", "energy x PUE x the stated grams per kWh"),
+    BudgetAxis("money", "money", "Money", "epoch", "worker time and energy x the stated prices"),
+)
+
+
+class _Axes(Mapping[str, BudgetAxis]):
+    """The table above, by name, in its order."""
+
+    def __init__(self, rows: tuple[BudgetAxis, ...]) -> None:
+        self._rows = {row.name: row for row in rows}
+
+    def __getitem__(self, name: str) -> BudgetAxis:
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+AXES: Mapping[str, BudgetAxis] = _Axes(_ROWS)

@@ -1,0 +1,51 @@
+"""What a scheduler says about a trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What happens to a trial next; the value is what the journal stores."""
+
+    GO_ON = "go_on"
+    """Train the next epoch."""
+    PAUSE = "pause"
+    """Save and leave the worker; others must report before the decision falls."""
+    STOP = "stop"
+    """Never train again; the score so far stands, marked as stopped early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The action for one trial: `rung` is the epoch it falls at, `value` what was compared, `cutoff` with what.
+
+    `value` is the mean over the configuration's seeds where the configuration is the unit of decision.
+    """
+
+    trial: str
+    action: Action
+    rung: int | None = None
+    value: float | None = None
+    cutoff: float | None = None
+    bracket: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict on the trial that reported, and on every paused trial that this report releases or stops."""
+
+    own: Verdict
+    others: tuple[Verdict, ...] = ()
+
+    @property
+    def action(self) -> Action:
+        """What the reporting trial does next."""
+        return self.own.action
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """All verdicts, the reporting trial's first."""
+        return (self.own, *self.others)

@@ -1,0 +1,87 @@
+"""What a trial reports after each epoch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What one epoch of one trial used. None means not measured (the reason is in `EpochRecord.not_measured`).
+
+    wall_s: seconds on the worker's clock, training and dev evaluation, and set-up in a trial's first epoch
+    cpu_s: CPU seconds of the worker process, all threads
+    gpu_s: wall seconds x GPUs assigned to the trial
+    train_flops, eval_flops: analytic, from the padded shapes that were really computed
+    energy_j, carbon_g, money: measured energy, and what follows from it (and from prices) if the user stated factors
+    peak_memory_b: largest memory of the worker during the epoch, bytes: of the GPU if there is one, else resident
+    """
+
+    wall_s: float
+    cpu_s: float | None = None
+    gpu_s: float | None = None
+    train_flops: float | None = None
+    eval_flops: float | None = None
+    energy_j: float | None = None
+    carbon_g: float | None = None
+    money: float | None = None
+    peak_memory_b: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExitScore:
+    """How one exit did on dev.
+
+    exit: from 1; layer: the encoder layer it sits on, from 1
+    metrics: `loss` and the task's metrics (`accuracy`, ...); None where one is undefined
+    inference_flops: mean FLOPs per dev example, at its real length, of always answering at this exit and evaluating
+        no other exit
+    """
+
+    exit: int
+    layer: int
+    metrics: Mapping[str, float | None]
+    inference_flops: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch of one trial.
+
+    epoch: from 1; step: optimiser steps since the trial began; examples: training examples seen this epoch
+    train_loss: mean training objective over the epoch; learning_rate: at its end
+    score: the sweep's metric on dev this epoch; best_score: best so far = the trial's score
+    exits: dev scores of every trained exit, from one pass
+    costs: of this epoch alone
+    not_measured: name of a cost -> why it is None
+    dev_logits: content hash of the stored dev logits if this epoch is the best so far, else None
+    last: True on the final record of the trial
+    """
+
+    epoch: int
+    step: int
+    examples: int
+    train_loss: float
+    learning_rate: float
+    score: float
+    best_score: float
+    exits: tuple[ExitScore, ...]
+    costs: Costs
+    not_measured: Mapping[str, str] = field(default_factory=dict)
+    dev_logits: str | None = None
+    last: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-serialisable dict; `from_json` is its inverse."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EpochRecord:
+        """The record `to_json` wrote."""
+        fields = dict(data)
+        fields["exits"] = tuple(ExitScore(**score) for score in data["exits"])
+        fields["costs"] = Costs(**data["costs"])
+        return cls(**fields)

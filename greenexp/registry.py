@@ -1,0 +1,71 @@
+"""Lazy registries: a name in a sweep file becomes a plug-in class only when it is asked for.
+
+A room registers `"module:Class"` strings, so listing names imports nothing heavy; third parties add theirs through an
+entry point group of the same name (`greenexp.methods`, `greenexp.backbones`, ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar, cast
+
+from greenexp.errors import GreenexpError, UnknownNameError
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Names of one kind of plug-in, e.g. `Registry("method", {"finetune": "greenexp.methods.finetune:Finetune"})`.
+
+    Built-in names win: an entry point that claims one is refused, so that a sweep file means the same everywhere.
+    """
+
+    def __init__(self, kind: str, builtin: Mapping[str, str], group: str | None = None) -> None:
+        self.kind = kind
+        self.group = group
+        self._targets: dict[str, str | EntryPoint] = dict(builtin)
+        self._discovered = group is None
+
+    def __getitem__(self, name: str) -> T:
+        self._discover()
+        target = self._targets.get(name)
+        if target is None:
+            raise UnknownNameError(self.kind, name, sorted(self._targets))
+        if isinstance(target, EntryPoint):
+            return cast(T, target.load())
+        module, _, attribute = target.partition(":")
+        return cast(T, getattr(import_module(module), attribute))
+
+    def __iter__(self) -> Iterator[str]:
+        self._discover()
+        return iter(sorted(self._targets))
+
+    def __len__(self) -> int:
+        self._discover()
+        return len(self._targets)
+
+    def __contains__(self, name: object) -> bool:
+        self._discover()
+        return name in self._targets
+
+    def origin(self, name: str) -> str:
+        """`greenexp` for a built-in name, else the distribution that provides it."""
+        self._discover()
+        target = self._targets.get(name)
+        if isinstance(target, EntryPoint):
+            return target.dist.name if target.dist is not None else "unknown"
+        return "greenexp"
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        found: dict[str, str | EntryPoint] = {}
+        for point in entry_points(group=cast(str, self.group)):
+            if point.name in self._targets or point.name in found:
+                owner = point.dist.name if point.dist is not None else "a package"
+                raise GreenexpError(f"{owner} registers {self.kind} '{point.name}', which already exists")
+            found[point.name] = point
+        self._targets.update(found)
+        self._discovered = True
