@@ -1,0 +1,123 @@
+"""The journal file: one JSON line per event, on disk before anything acts on it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from greenexp.errors import JournalError
+from greenexp.journal.events import Event, parse_line
+
+NAME = "journal.jsonl"
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """The events of a journal, oldest first.
+
+    A last line without its newline was torn by a crash and is left out; damage anywhere else raises JournalError.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file):
+                if not raw.endswith(b"\n"):
+                    return
+                yield parse_line(raw.decode("utf-8", errors="replace"), number, path.name)
+    except FileNotFoundError:
+        raise JournalError(f"there is no journal at {path}") from None
+    except OSError as error:
+        raise JournalError(f"cannot read {path}: {error.strerror}") from error
+
+
+class Journal:
+    """The one writer of a journal, held under a lock for as long as it is open.
+
+    Every `append` is on disk when it returns (fsync), so whoever acts on an event can be killed at any time. A torn
+    last line is cut off when the journal is opened.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._clock = clock
+        self._lock = FileLock(path.with_suffix(".lock"))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise JournalError(f"another greenexp run is writing {path}; wait for it or stop it") from None
+        except OSError as error:
+            raise JournalError(f"cannot write in {path.parent}: {error.strerror}") from error
+        try:
+            self.events: list[Event] = list(read_events(path)) if path.exists() else []
+            self._file = path.open("r+b" if path.exists() else "w+b")
+            self._cut_torn_line()
+            _sync_folder(path.parent)
+        except OSError as error:
+            self._lock.release()
+            raise JournalError(f"cannot open {path}: {error.strerror}") from error
+        except JournalError:
+            self._lock.release()
+            raise
+
+    def append(self, kind: str, **data: Any) -> Event:
+        """Write one event and return it once it is on disk; JournalError if the disk refuses it.
+
+        After a refusal nothing more is written: a half-written line must stay the last one.
+        """
+        if self._file.closed:
+            raise JournalError(f"{self.path} is closed")
+        event = Event(len(self.events), self._clock(), kind, data)
+        line = event.to_line().encode() + b"\n"
+        try:
+            self._file.write(line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._abandon()
+            raise JournalError(
+                f"cannot write {self.path}: {error.strerror}. What was written before is safe: "
+                "make room, then continue with --resume"
+            ) from error
+        self.events.append(event)
+        return event
+
+    def close(self) -> None:
+        """Close the file and let others write."""
+        self._file.close()
+        self._lock.release()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _cut_torn_line(self) -> None:
+        """Drop what follows the last newline, else the next event would be glued to half an event."""
+        content = self._file.read()
+        end = content.rfind(b"\n") + 1
+        if end != len(content):
+            self._file.truncate(end)
+        self._file.seek(end)
+
+    def _abandon(self) -> None:
+        """Close without raising again: the buffered rest of a refused line cannot be flushed either."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name durable too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

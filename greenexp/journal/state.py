@@ -1,0 +1,179 @@
+"""A sweep's state, rebuilt from its journal: what resume, status, limits and tables start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from greenexp.errors import JournalError
+from greenexp.journal.events import FORMAT, Event
+from greenexp.records.decision import Action, Verdict
+from greenexp.records.epoch import Costs, EpochRecord
+from greenexp.records.tables import SUMMED_COSTS
+from greenexp.records.trial import TrialSpec
+
+ENDED = frozenset({"finished", "stopped", "failed"})
+
+
+@dataclass(slots=True)
+class TrialState:
+    """Where one trial stands.
+
+    status: planned, running, paused, finished, stopped, failed or interrupted (its driver or worker died)
+    attempts: how often it got a worker from the start or after a break; pausing and going on is no new attempt
+    records: epoch -> its latest record; reports: all of them as (attempt, event time, record)
+    checkpoint: (epoch, folder relative to the sweep's) of the last pause, or None
+    lost_wall_s: worker seconds of broken attempts that no report covers
+    """
+
+    spec: TrialSpec
+    status: str = "planned"
+    reason: str = ""
+    attempts: int = 0
+    records: dict[int, EpochRecord] = field(default_factory=dict)
+    reports: list[tuple[int, float, EpochRecord]] = field(default_factory=list)
+    verdicts: list[tuple[float, Verdict]] = field(default_factory=list)
+    checkpoint: tuple[int, str] | None = None
+    lost_wall_s: float = 0.0
+    last_seen: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """True once the trial will never train again."""
+        return self.status in ENDED
+
+    @property
+    def epoch(self) -> int:
+        """The highest epoch reported, 0 before the first."""
+        return max(self.records, default=0)
+
+    @property
+    def score(self) -> float | None:
+        """Best dev value so far."""
+        return self.records[self.epoch].best_score if self.records else None
+
+
+@dataclass(slots=True)
+class Session:
+    """One driver's life: `began` and `last` are times of its first and latest event; `closed` its orderly end."""
+
+    data: Mapping[str, Any]
+    began: float
+    last: float
+    closed: str | None = None
+
+
+class SweepState:
+    """The state after a sequence of events; feed it further events with `apply`.
+
+    spent: cost -> total over all reports so far, None as soon as one report lacks it; epochs_run: reports so far
+    """
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.header: Mapping[str, Any] = {}
+        self.began = 0.0
+        self.trials: dict[str, TrialState] = {}
+        self.sessions: list[Session] = []
+        self.limit: Mapping[str, Any] | None = None
+        self.epochs_run = 0
+        self.spent: dict[str, float | None] = dict.fromkeys(SUMMED_COSTS, 0.0)
+        for event in events:
+            self.apply(event)
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """The resolved sweep file."""
+        spec: Mapping[str, Any] = self.header.get("spec", {})
+        return spec
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds some driver was at work; the time between sessions does not count."""
+        return sum(session.last - session.began for session in self.sessions)
+
+    @property
+    def complete(self) -> bool:
+        """True when every planned trial has ended."""
+        return bool(self.trials) and all(trial.ended for trial in self.trials.values())
+
+    def apply(self, event: Event) -> None:
+        """Take in the next event."""
+        handler: Callable[[Event], None] = getattr(self, f"_on_{event.kind}")
+        if not self.header and event.kind != "sweep":
+            raise JournalError(f"the journal begins with '{event.kind}' where its 'sweep' line belongs")
+        try:
+            handler(event)
+        except (KeyError, TypeError, ValueError) as error:
+            raise JournalError(f"event {event.number} ('{event.kind}') cannot be understood: {error!r}") from error
+        if self.sessions:
+            self.sessions[-1].last = max(self.sessions[-1].last, event.time)
+
+    def _on_sweep(self, event: Event) -> None:
+        if event.data["format"] != FORMAT:
+            raise JournalError(f"journal format {event.data['format']} is not format {FORMAT} of this greenexp")
+        self.began = self.began or event.time
+        self.header = event.data
+
+    def _on_trial(self, event: Event) -> None:
+        spec = TrialSpec.from_json(event.data["spec"])
+        if spec.trial in self.trials:
+            self.trials[spec.trial].spec = spec
+        else:
+            self.trials[spec.trial] = TrialState(spec)
+
+    def _on_session(self, event: Event) -> None:
+        for trial in self.trials.values():
+            if trial.status == "running":  # its driver died without a word
+                trial.status, trial.reason = "interrupted", "the driver ended without closing the sweep"
+                trial.lost_wall_s += max(0.0, self.sessions[-1].last - trial.last_seen) if self.sessions else 0.0
+        self.limit = None
+        self.sessions.append(Session(event.data, event.time, event.time))
+
+    def _on_started(self, event: Event) -> None:
+        trial = self.trials[event.data["trial"]]
+        trial.status, trial.reason = "running", ""
+        trial.attempts = max(trial.attempts, event.data["attempt"])
+        trial.last_seen = event.time
+
+    def _on_report(self, event: Event) -> None:
+        trial = self.trials[event.data["trial"]]
+        record = EpochRecord.from_json(event.data["record"])
+        trial.records[record.epoch] = record
+        trial.reports.append((event.data["attempt"], event.time, record))
+        trial.last_seen = event.time
+        self._spend(record.costs)
+        if record.last:
+            trial.status, trial.reason = "finished", ""
+
+    def _spend(self, costs: Costs) -> None:
+        """Keep running totals, so that checking a limit costs the same at the first report and the ten-thousandth."""
+        self.epochs_run += 1
+        for name, total in self.spent.items():
+            cost = getattr(costs, name)
+            self.spent[name] = None if total is None or cost is None else total + cost
+
+    def _on_decision(self, event: Event) -> None:
+        data = dict(event.data)
+        verdict = Verdict(**{**data, "action": Action(data["action"])})
+        trial = self.trials[verdict.trial]
+        trial.verdicts.append((event.time, verdict))
+        if verdict.action is Action.STOP:
+            trial.status, trial.reason = "stopped", verdict.reason
+
+    def _on_paused(self, event: Event) -> None:
+        trial = self.trials[event.data["trial"]]
+        if not trial.ended:
+            trial.status, trial.reason = "paused", ""
+        trial.checkpoint = (event.data["epoch"], event.data["checkpoint"])
+
+    def _on_ended(self, event: Event) -> None:
+        trial = self.trials[event.data["trial"]]
+        trial.status, trial.reason = event.data["status"], event.data.get("reason", "")
+        trial.lost_wall_s += event.data.get("lost_wall_s") or 0.0
+
+    def _on_limit(self, event: Event) -> None:
+        self.limit = event.data
+
+    def _on_closed(self, event: Event) -> None:
+        self.sessions[-1].closed = event.data["status"]

@@ -1,0 +1,202 @@
+"""From recorded facts to `SweepTables`: everything that is derived is derived here, whoever read the facts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from greenexp.records.axes import AXES
+from greenexp.records.epoch import ExitScore
+from greenexp.records.tables import (
+    COSTS,
+    DEV,
+    PARAMS,
+    SUMMED_COSTS,
+    EpochFacts,
+    SweepFacts,
+    SweepTables,
+    TrialFacts,
+    typed_frame,
+)
+
+
+def assemble(facts: SweepFacts) -> SweepTables:
+    """The tables of a sweep.
+
+    Trials are in plan order, epochs and decisions in the order they happened, exits within their epoch.
+    """
+    configuration = {trial.trial: trial.configuration for trial in facts.trials}
+    final = _final_attempts(facts.epochs)
+    reports: dict[str, list[EpochFacts]] = defaultdict(list)
+    for report in facts.epochs:
+        reports[report.trial].append(report)
+    trials = sorted(facts.trials, key=lambda trial: trial.index)
+    searched = list(dict.fromkeys(path for trial in trials for path in trial.searched))
+    trial_rows = [_trial_row(trial, reports[trial.trial], final, facts.decisions) for trial in trials]
+    trial_frame = typed_frame("trials", trial_rows, {PARAMS + path: "object" for path in searched})
+    for path in searched:
+        trial_frame[PARAMS + path] = trial_frame[PARAMS + path].infer_objects()
+    epochs = typed_frame("epochs", [_epoch_row(r, configuration[r.trial], final) for r in facts.epochs])
+    exit_rows = [_exit_row(r, score) for r in facts.epochs for score in r.record.exits]
+    metrics = list(dict.fromkeys(name for row in exit_rows for name in row if name.startswith(DEV)))
+    points = [point for trial in trials for point in _static_points(trial, reports[trial.trial], final, facts.spec)]
+    return SweepTables(
+        trials=trial_frame,
+        epochs=epochs,
+        exits=typed_frame("exits", exit_rows, dict.fromkeys(metrics, "float64")),
+        operating_points=typed_frame("operating_points", points),
+        ledger=_ledger(facts, trial_frame, epochs),
+        decisions=typed_frame(
+            "decisions", [{**d, "configuration": configuration[d["trial"]]} for d in facts.decisions]
+        ),
+        spec=facts.spec,
+        facts=facts.facts,
+    )
+
+
+def _final_attempts(epochs: Sequence[EpochFacts]) -> dict[tuple[str, int], int]:
+    """(trial, epoch) -> the latest attempt that reported it; earlier ones are repeated work."""
+    final: dict[tuple[str, int], int] = {}
+    for report in epochs:
+        key = (report.trial, report.record.epoch)
+        final[key] = max(report.attempt, final.get(key, 0))
+    return final
+
+
+def _is_final(report: EpochFacts, final: Mapping[tuple[str, int], int]) -> bool:
+    return final[report.trial, report.record.epoch] == report.attempt
+
+
+def _total(values: Sequence[float | None]) -> float:
+    """The sum, or NaN as soon as one part was not measured: a partial sum would look like a total."""
+    known = [value for value in values if value is not None]
+    return float(sum(known)) if known and len(known) == len(values) else np.nan
+
+
+def _best(reports: Sequence[EpochFacts]) -> EpochFacts | None:
+    """The report of the trial's best epoch: the first one whose score is the last best score."""
+    if not reports:
+        return None
+    best_score = reports[-1].record.best_score
+    return next((r for r in reports if r.record.score == best_score), None)
+
+
+def _trial_row(
+    trial: TrialFacts,
+    reports: Sequence[EpochFacts],
+    final: Mapping[tuple[str, int], int],
+    decisions: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    kept = sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch)
+    best = _best(kept)
+    stops = [d["rung"] for d in decisions if d["trial"] == trial.trial and d["action"] == "stop"]
+    costs = {name: _total([getattr(r.record.costs, name) for r in reports]) for name in SUMMED_COSTS}
+    peaks = [r.record.costs.peak_memory_b for r in reports]
+    known_peaks = [peak for peak in peaks if peak is not None]
+    stored = [r.record.dev_logits for r in kept if r.record.dev_logits]
+    return {
+        "trial": trial.trial,
+        "configuration": trial.configuration,
+        "index": trial.index,
+        "fingerprint": trial.fingerprint,
+        "initialisation_seed": trial.initialisation_seed,
+        "order_seed": trial.order_seed,
+        "status": trial.status,
+        "reason": trial.reason,
+        "attempts": trial.attempts,
+        "epochs": kept[-1].record.epoch if kept else 0,
+        "max_epochs": trial.max_epochs,
+        "stopped_at": stops[-1] if stops else pd.NA,
+        "score": kept[-1].record.best_score if kept else np.nan,
+        "best_epoch": best.record.epoch if best else pd.NA,
+        **costs,
+        "peak_memory_b": max(known_peaks) if known_peaks and len(known_peaks) == len(peaks) else np.nan,
+        "lost_wall_s": trial.lost_wall_s,
+        "dev_logits": stored[-1] if stored else "",
+        **{PARAMS + path: value for path, value in trial.searched.items()},
+    }
+
+
+def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str, int], int]) -> dict[str, Any]:
+    record = report.record
+    return {
+        "trial": report.trial,
+        "configuration": configuration,
+        "attempt": report.attempt,
+        "epoch": record.epoch,
+        "repeated": not _is_final(report, final),
+        "time_s": report.time_s,
+        "step": record.step,
+        "examples": record.examples,
+        "train_loss": record.train_loss,
+        "learning_rate": record.learning_rate,
+        "score": record.score,
+        "best_score": record.best_score,
+        **{name: getattr(record.costs, name) for name in COSTS},
+        "dev_logits": record.dev_logits or "",
+    }
+
+
+def _exit_row(report: EpochFacts, score: ExitScore) -> dict[str, Any]:
+    return {
+        "trial": report.trial,
+        "attempt": report.attempt,
+        "epoch": report.record.epoch,
+        "exit": score.exit,
+        "layer": score.layer,
+        "inference_flops": score.inference_flops,
+        **{DEV + name: value for name, value in score.metrics.items()},
+    }
+
+
+def _static_points(
+    trial: TrialFacts,
+    reports: Sequence[EpochFacts],
+    final: Mapping[tuple[str, int], int],
+    spec: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Answering always at one exit, for each exit of the trial's best epoch. Speed-up = layers / layers used."""
+    best = _best(sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch))
+    if best is None or not best.record.exits:
+        return []
+    metric = spec["metric"]["name"]
+    depth = max(score.layer for score in best.record.exits)
+    return [
+        {
+            "trial": trial.trial,
+            "configuration": trial.configuration,
+            "epoch": best.record.epoch,
+            "policy": "static",
+            "threshold": float(score.exit),
+            "score": score.metrics.get(metric),
+            "inference_flops": score.inference_flops,
+            "mean_layers": float(score.layer),
+            "speed_up": depth / score.layer,
+        }
+        for score in best.record.exits
+    ]
+
+
+def _ledger(facts: SweepFacts, trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
+    """One row per budget axis. `wall_s` counts the time workers were held; its limit is on the elapsed time."""
+    limits: Mapping[str, Any] = facts.spec.get("budget") or {}
+    reasons: dict[str, str] = {}
+    for report in facts.epochs:
+        reasons.update(report.record.not_measured)
+    rows = []
+    for axis in AXES.values():
+        lost = float(trials["lost_wall_s"].sum()) if axis.name == "wall_s" else np.nan
+        if axis.name == "trials":
+            used = float(sum(trial.started for trial in facts.trials))
+        elif axis.name == "epochs":
+            used = float(len(epochs))
+            lost = float(epochs["repeated"].sum())
+        else:
+            used = float(epochs[axis.name].sum(min_count=1)) if epochs[axis.name].notna().all() else np.nan
+        row: dict[str, Any] = {"axis": axis.name, "unit": axis.unit, "used": used, "limit": limits.get(axis.name)}
+        rows.append({**row, "lost": lost, "reason": reasons.get(axis.name, "") if np.isnan(used) else ""})
+    return typed_frame("ledger", rows)

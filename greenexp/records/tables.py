@@ -1,0 +1,147 @@
+"""`SweepTables`: a sweep as validated pandas tables, the same whether read from the journal or from MLflow.
+
+Readers hand over plain facts (`SweepFacts`: rows as they were recorded); `assemble` derives everything else here, once:
+scores, totals, operating points, the ledger. NaN (or NA) always means not measured or not applicable, never 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from greenexp.errors import StateError
+from greenexp.records.epoch import Costs, EpochRecord
+
+COSTS = tuple(f.name for f in dataclasses.fields(Costs))
+SUMMED_COSTS = tuple(name for name in COSTS if name != "peak_memory_b")
+PARAMS = "params."
+DEV = "dev_"
+
+_TRIALS = {
+    "trial": "str", "configuration": "str", "index": "int64", "fingerprint": "str",
+    "initialisation_seed": "int64", "order_seed": "int64", "status": "str", "reason": "str",
+    "attempts": "int64", "epochs": "int64", "max_epochs": "int64", "stopped_at": "Int64",
+    "score": "float64", "best_epoch": "Int64", **dict.fromkeys(COSTS, "float64"),
+    "lost_wall_s": "float64", "dev_logits": "str",
+}  # fmt: skip
+_EPOCHS = {
+    "trial": "str", "configuration": "str", "attempt": "int64", "epoch": "int64", "repeated": "bool",
+    "time_s": "float64", "step": "int64", "examples": "int64", "train_loss": "float64",
+    "learning_rate": "float64", "score": "float64", "best_score": "float64",
+    **dict.fromkeys(COSTS, "float64"), "dev_logits": "str",
+}  # fmt: skip
+_EXITS = {
+    "trial": "str", "attempt": "int64", "epoch": "int64", "exit": "int64", "layer": "int64",
+    "inference_flops": "float64",
+}  # fmt: skip
+_POINTS = {
+    "trial": "str", "configuration": "str", "epoch": "int64", "policy": "str", "threshold": "float64",
+    "score": "float64", "inference_flops": "float64", "mean_layers": "float64", "speed_up": "float64",
+}  # fmt: skip
+_LEDGER = {
+    "axis": "str", "unit": "str", "used": "float64", "limit": "float64", "lost": "float64", "reason": "str",
+}  # fmt: skip
+_DECISIONS = {
+    "trial": "str", "configuration": "str", "rung": "Int64", "bracket": "int64", "action": "str",
+    "value": "float64", "cutoff": "float64", "reason": "str", "time_s": "float64",
+}  # fmt: skip
+SCHEMA: Mapping[str, Mapping[str, str]] = {
+    "trials": _TRIALS, "epochs": _EPOCHS, "exits": _EXITS, "operating_points": _POINTS,
+    "ledger": _LEDGER, "decisions": _DECISIONS,
+}  # fmt: skip
+
+STATUSES = ("planned", "running", "paused", "finished", "stopped", "failed", "interrupted")
+
+
+@dataclass(frozen=True)
+class SweepTables:
+    """A sweep, whole or in progress.
+
+    trials: a row per planned trial; cost columns are totals over all its attempts; `params.<path>` per searched field
+    epochs: a row per reported epoch, costs of this epoch alone; `repeated` marks what a later attempt did again
+    exits: a row per reported epoch and exit, `dev_<metric>` columns
+    operating_points: a row per trial, policy and threshold: dev score against mean inference FLOPs per example
+    ledger: a row per budget axis: used, limit, lost (paid for work no report covers), why not measured
+    decisions: a row per scheduler decision that is not plain going on between rungs
+    spec: the resolved sweep file; facts: name, fingerprint, versions, sessions, elapsed_s, what can be measured
+    """
+
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    exits: pd.DataFrame
+    operating_points: pd.DataFrame
+    ledger: pd.DataFrame
+    decisions: pd.DataFrame
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, columns in SCHEMA.items():
+            missing = [column for column in columns if column not in getattr(self, name)]
+            if missing:
+                raise StateError(f"table '{name}' lacks the column(s) {', '.join(missing)}")
+        unknown = set(self.trials["status"]) - set(STATUSES)
+        if unknown:
+            raise StateError(f"table 'trials' has unknown status {', '.join(sorted(unknown))}")
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The tables by name, for export."""
+        return {name: getattr(self, name) for name in SCHEMA}
+
+    @property
+    def parameters(self) -> list[str]:
+        """The searched fields, without their `params.` prefix."""
+        return [str(c).removeprefix(PARAMS) for c in self.trials.columns if str(c).startswith(PARAMS)]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFacts:
+    """What is recorded of one trial besides its epochs. `lost_wall_s`: worker seconds no report covers."""
+
+    trial: str
+    configuration: str
+    index: int
+    fingerprint: str
+    initialisation_seed: int
+    order_seed: int
+    max_epochs: int
+    searched: Mapping[str, Any]
+    status: str
+    reason: str
+    attempts: int
+    lost_wall_s: float
+    started: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFacts:
+    """One report: who, in which attempt, when (`time_s` since the sweep began, pauses between sessions included)."""
+
+    trial: str
+    attempt: int
+    time_s: float
+    record: EpochRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFacts:
+    """All a reader has to find out about a sweep; `assemble` makes `SweepTables` of it."""
+
+    spec: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    trials: tuple[TrialFacts, ...]
+    epochs: tuple[EpochFacts, ...]
+    decisions: tuple[Mapping[str, Any], ...]
+
+
+def typed_frame(name: str, rows: Iterable[Mapping[str, Any]], extra: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Rows as the table `name` of `SCHEMA`, in its column order and types, then `extra` columns and their types."""
+    columns = {**SCHEMA[name], **(extra or {})}
+    frame = pd.DataFrame(list(rows), columns=list(columns))
+    text = {column: "" for column, kind in columns.items() if kind == "str"}
+    return frame.fillna(text).astype(columns)

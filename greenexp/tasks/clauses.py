@@ -1,0 +1,135 @@
+"""Generated sentences of graded difficulty: needs no download, and rewards depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from greenexp.errors import InputError
+from greenexp.tasks.data import Split, TaskData
+
+SUBJECTS = tuple("plot acting music script cast pacing ending dialogue camera editing humour story".split())
+COPULAS = tuple("is was seems feels looks stays".split())
+DEGREES = ("", *"really very so truly rather".split())
+NEGATIONS = tuple("not never hardly".split())
+ADJECTIVES = (
+    tuple("dull awful clumsy tedious weak bland sloppy boring dreadful stale lifeless shallow hollow messy".split()),
+    tuple("clever superb graceful gripping strong vivid crisp charming wonderful fresh lively deep moving tidy".split()),
+)
+LEVELS = ("plain", "negated", "contrast", "concession")
+LABEL_NAMES = ("negative", "positive")
+
+_CLAUSES = len(SUBJECTS) * len(COPULAS) * len(DEGREES) * len(ADJECTIVES[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Clauses:
+    """Polarity of sentences made by a template grammar of 73 words, in four levels of difficulty.
+
+    Level 0, plain: `the plot is clever` is positive. Level 1, negated: `the plot is never clever` is negative.
+    Level 2, contrast: `the plot is clever but the cast seems dull` has the polarity of what follows `but`. Level 3,
+    concession: `although the plot is clever , the cast seems dull`, or the clauses the other way round, has the polarity
+    of the clause without `although`. In levels 2 and 3 the clauses have opposite polarities and either may be negated,
+    so that both labels have the same bags of words there: only word order tells.
+
+    Every split holds the four levels and the two labels in equal parts (as far as its size divides by eight), no
+    sentence occurs twice, within a split or across. Same fields, same sentences. The level is in `columns["level"]`.
+
+    train, dev, test: numbers of sentences; seed: draws them
+    """
+
+    train: int = 2000
+    dev: int = 500
+    test: int = 500
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("train", "dev", "test"):
+            if getattr(self, name) < 8:
+                raise InputError(f"clauses: {name} is {getattr(self, name)}: at least 8 (four levels x two labels)")
+        if self.seed < 0:
+            raise InputError(f"clauses: seed is {self.seed}: expected 0 or more")
+
+    def load(self) -> TaskData:
+        """Draw the sentences. Raises InputError when a level has fewer distinct sentences than asked for."""
+        sizes = (self.train, self.dev, self.test)
+        counts = np.array([_cell_counts(size) for size in sizes])
+        rng = np.random.default_rng(np.random.SeedSequence((self.seed, 0xC1A5E5)))
+        cells: list[list[tuple[str, int, int]]] = [[], [], []]
+        for cell in range(8):
+            level, label = cell // 2, cell % 2
+            texts = _distinct(level, label, int(counts[:, cell].sum()), rng)
+            for rows, count in zip(cells, counts[:, cell], strict=True):
+                rows.extend((next(texts), label, level) for _ in range(count))
+        train, dev, test = (_split(rows, rng) for rows in cells)
+        return TaskData(
+            train=train,
+            dev=dev,
+            test=test,
+            num_labels=2,
+            label_names=LABEL_NAMES,
+            metrics=("accuracy",),
+            description=f"generated sentences of graded difficulty, levels {', '.join(LEVELS)}",
+        )
+
+
+def capacity(level: int) -> int:
+    """How many distinct sentences a level has for each label."""
+    either = (1 + len(NEGATIONS)) * _CLAUSES
+    return (_CLAUSES, len(NEGATIONS) * _CLAUSES, either**2, 2 * either**2)[level]
+
+
+def _cell_counts(size: int) -> list[int]:
+    """How many of `size` sentences fall on each (level, label): equal, the rest to the first cells, label by label."""
+    return [size // 8 + (cell < size % 8) for cell in range(8)]
+
+
+def _distinct(level: int, label: int, count: int, rng: np.random.Generator) -> Iterator[str]:
+    """`count` different sentences: different numbers below `capacity`, each read as mixed-radix choices of words."""
+    if count > capacity(level):
+        raise InputError(
+            f"clauses: {count:,} {LABEL_NAMES[label]} sentences of level {level} ({LEVELS[level]}) were asked for over "
+            f"all splits, the grammar has {capacity(level):,}: ask for at most {8 * capacity(0):,} sentences in all"
+        )
+    for number in rng.choice(capacity(level), size=count, replace=False):
+        yield _sentence(level, label, int(number))
+
+
+def _sentence(level: int, label: int, number: int) -> str:
+    """The sentence of this number; for fixed `level` and `label` different numbers give different sentences."""
+    if level < 2:
+        return _clause(label, number + level * _CLAUSES if level else number)[0]
+    side, number = divmod(number, (1 + len(NEGATIONS)) ** 2 * _CLAUSES**2) if level == 3 else (0, number)
+    main, rest = _clause(label, number)
+    other, _ = _clause(1 - label, rest)
+    if level == 2:
+        return f"{other} but {main}"
+    return f"although {other} , {main}" if side else f"{main} although {other}"
+
+
+def _clause(polarity: int, number: int) -> tuple[str, int]:
+    """A clause of this polarity, and what is left of `number` after choosing its words."""
+
+    def choose(words: Sequence[str]) -> str:
+        nonlocal number
+        number, index = divmod(number, len(words))
+        return words[index]
+
+    subject, copula, degree = choose(SUBJECTS), choose(COPULAS), choose(DEGREES)
+    adjective_index = choose(tuple(map(str, range(len(ADJECTIVES[0])))))
+    negation = choose(("", *NEGATIONS))
+    adjective = ADJECTIVES[polarity if not negation else 1 - polarity][int(adjective_index)]
+    words = ("the", subject, copula, negation, degree, adjective)
+    return " ".join(word for word in words if word), number
+
+
+def _split(rows: list[tuple[str, int, int]], rng: np.random.Generator) -> Split:
+    """The rows in random order."""
+    shuffled = [rows[i] for i in rng.permutation(len(rows))]
+    return Split(
+        texts=tuple(text for text, _, _ in shuffled),
+        labels=np.array([label for _, label, _ in shuffled], dtype=np.int64),
+        columns={"level": np.array([level for _, _, level in shuffled], dtype=np.int64)},
+    )
