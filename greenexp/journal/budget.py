@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from greenexp.journal.state import SweepState
+from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.axes import AXES
 
 
@@ -44,3 +44,33 @@ def limit_reached(state: SweepState, limits: Mapping[str, float]) -> LimitReache
         if axis in limits and axis != "trials" and value is not None and value >= limits[axis]:
             return LimitReached(axis, value, limits[axis])
     return None
+
+
+def room_for(
+    state: SweepState, trial: TrialState, running: Sequence[TrialState], limits: Mapping[str, float]
+) -> LimitReached | None:
+    """The first limit that one more epoch of `trial` would pass, counting the epochs of `running` now under way.
+
+    An epoch is expected to cost what the same trial's last one did, else the mean of all epochs so far, else nothing.
+    On wall clock the running epochs pass at the same time, so only this trial's counts. Reserving keeps a sweep from
+    overshooting by one epoch per worker.
+    """
+    totals = used(state)
+    for axis in AXES:
+        total = totals[axis]
+        if axis not in limits or axis == "trials" or total is None:
+            continue
+        under_way = 0.0 if axis == "wall_s" else sum(_expected(state, other, axis) for other in running)
+        if total + under_way + _expected(state, trial, axis) > limits[axis]:
+            return LimitReached(axis, total, limits[axis])
+    return None
+
+
+def _expected(state: SweepState, trial: TrialState, axis: str) -> float:
+    """What the next epoch of `trial` will add to `axis`, as far as is known."""
+    if axis == "epochs":
+        return 1.0
+    last = getattr(trial.reports[-1][2].costs, axis) if trial.reports else None
+    if last is None and state.epochs_run:
+        last = (state.spent[axis] or 0.0) / state.epochs_run
+    return float(last or 0.0)

@@ -87,6 +87,10 @@ class Journal:
         self.events.append(event)
         return event
 
+    def now(self) -> float:
+        """The time the next event would carry."""
+        return self._clock()
+
     def close(self) -> None:
         """Close the file and let others write."""
         self._file.close()

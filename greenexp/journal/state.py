@@ -154,8 +154,7 @@ class SweepState:
             self.spent[name] = None if total is None or cost is None else total + cost
 
     def _on_decision(self, event: Event) -> None:
-        data = dict(event.data)
-        verdict = Verdict(**{**data, "action": Action(data["action"])})
+        verdict = Verdict.from_json(event.data)
         trial = self.trials[verdict.trial]
         trial.verdicts.append((event.time, verdict))
         if verdict.action is Action.STOP:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ def _trial_facts(trial: TrialState) -> TrialFacts:
 
 def _decisions(state: SweepState) -> list[dict[str, Any]]:
     rows = [
-        {**dataclasses.asdict(verdict), "action": verdict.action.value, "time_s": time - state.began}
+        {**verdict.to_json(), "time_s": time - state.began}
         for trial in state.trials.values()
         for time, verdict in trial.verdicts
     ]

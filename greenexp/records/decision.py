@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Action(StrEnum):
@@ -31,6 +34,15 @@ class Verdict:
     cutoff: float | None = None
     bracket: int = 0
     reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-serialisable dict; `from_json` is its inverse."""
+        return {**dataclasses.asdict(self), "action": self.action.value}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Verdict:
+        """The verdict `to_json` wrote."""
+        return cls(**{**data, "action": Action(data["action"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,29 +10,42 @@ import numpy as np
 from greenexp.errors import InputError
 from greenexp.tasks.data import Split, TaskData
 
-SUBJECTS = tuple("plot acting music script cast pacing ending dialogue camera editing humour story".split())
-COPULAS = tuple("is was seems feels looks stays".split())
-DEGREES = ("", *"really very so truly rather".split())
-NEGATIONS = tuple("not never hardly".split())
-ADJECTIVES = (
-    tuple("dull awful clumsy tedious weak bland sloppy boring dreadful stale lifeless shallow hollow messy".split()),
-    tuple("clever superb graceful gripping strong vivid crisp charming wonderful fresh lively deep moving tidy".split()),
+# fmt: off
+SUBJECTS = (
+    "plot", "acting", "music", "script", "cast", "pacing", "ending", "dialogue", "camera", "editing", "humour", "story",
+    "film", "scenery", "score", "setting",
 )
+COPULAS = ("is", "was", "seems", "feels", "looks", "stays")
+DEGREES = ("", "really", "very", "so", "truly", "quite")
+NEGATIONS = ("", "not", "never", "hardly")
+ADJECTIVES = (
+    (
+        "dull", "awful", "clumsy", "tedious", "weak", "bland", "sloppy", "boring",
+        "dreadful", "stale", "lifeless", "shallow", "hollow", "messy", "ugly", "tired",
+    ),
+    (
+        "clever", "superb", "fluent", "gripping", "strong", "vivid", "crisp", "charming",
+        "great", "fresh", "lively", "deep", "moving", "tidy", "elegant", "witty",
+    ),
+)
+# fmt: on
 LEVELS = ("plain", "negated", "contrast", "concession")
 LABEL_NAMES = ("negative", "positive")
 
-_CLAUSES = len(SUBJECTS) * len(COPULAS) * len(DEGREES) * len(ADJECTIVES[0])
+# Clauses of one polarity: without a negation, and in all. A clause's number is below _PLAIN if it has no negation.
+_PLAIN = len(SUBJECTS) * len(COPULAS) * len(DEGREES) * len(ADJECTIVES[0])
+_CLAUSES = len(NEGATIONS) * _PLAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Clauses:
-    """Polarity of sentences made by a template grammar of 73 words, in four levels of difficulty.
+    """Polarity of sentences made by a template grammar of 66 words, in four levels of difficulty.
 
     Level 0, plain: `the plot is clever` is positive. Level 1, negated: `the plot is never clever` is negative.
     Level 2, contrast: `the plot is clever but the cast seems dull` has the polarity of what follows `but`. Level 3,
-    concession: `although the plot is clever , the cast seems dull`, or the clauses the other way round, has the polarity
-    of the clause without `although`. In levels 2 and 3 the clauses have opposite polarities and either may be negated,
-    so that both labels have the same bags of words there: only word order tells.
+    concession: `although the plot is clever , the cast seems dull`, or the clauses the other way round, has the
+    polarity of the clause without `although`. In levels 2 and 3 the clauses have opposite polarities and either may be
+    negated, so that both labels have the same bags of words there: only word order tells.
 
     Every split holds the four levels and the two labels in equal parts (as far as its size divides by eight), no
     sentence occurs twice, within a split or across. Same fields, same sentences. The level is in `columns["level"]`.
@@ -77,12 +90,11 @@ class Clauses:
 
 def capacity(level: int) -> int:
     """How many distinct sentences a level has for each label."""
-    either = (1 + len(NEGATIONS)) * _CLAUSES
-    return (_CLAUSES, len(NEGATIONS) * _CLAUSES, either**2, 2 * either**2)[level]
+    return (_PLAIN, _CLAUSES - _PLAIN, _CLAUSES**2, 2 * _CLAUSES**2)[level]
 
 
 def _cell_counts(size: int) -> list[int]:
-    """How many of `size` sentences fall on each (level, label): equal, the rest to the first cells, label by label."""
+    """How many of `size` sentences fall on each cell (level x label): equal parts, the rest to the first cells."""
     return [size // 8 + (cell < size % 8) for cell in range(8)]
 
 
@@ -100,10 +112,9 @@ def _distinct(level: int, label: int, count: int, rng: np.random.Generator) -> I
 def _sentence(level: int, label: int, number: int) -> str:
     """The sentence of this number; for fixed `level` and `label` different numbers give different sentences."""
     if level < 2:
-        return _clause(label, number + level * _CLAUSES if level else number)[0]
-    side, number = divmod(number, (1 + len(NEGATIONS)) ** 2 * _CLAUSES**2) if level == 3 else (0, number)
-    main, rest = _clause(label, number)
-    other, _ = _clause(1 - label, rest)
+        return _clause(label, number + level * _PLAIN)[0]
+    main, number = _clause(label, number)
+    other, side = _clause(1 - label, number)
     if level == 2:
         return f"{other} but {main}"
     return f"although {other} , {main}" if side else f"{main} although {other}"
@@ -111,17 +122,20 @@ def _sentence(level: int, label: int, number: int) -> str:
 
 def _clause(polarity: int, number: int) -> tuple[str, int]:
     """A clause of this polarity, and what is left of `number` after choosing its words."""
-
-    def choose(words: Sequence[str]) -> str:
-        nonlocal number
-        number, index = divmod(number, len(words))
-        return words[index]
-
-    subject, copula, degree = choose(SUBJECTS), choose(COPULAS), choose(DEGREES)
-    adjective_index = choose(tuple(map(str, range(len(ADJECTIVES[0])))))
-    negation = choose(("", *NEGATIONS))
-    adjective = ADJECTIVES[polarity if not negation else 1 - polarity][int(adjective_index)]
-    words = ("the", subject, copula, negation, degree, adjective)
+    number, subject = divmod(number, len(SUBJECTS))
+    number, copula = divmod(number, len(COPULAS))
+    number, degree = divmod(number, len(DEGREES))
+    number, adjective = divmod(number, len(ADJECTIVES[0]))
+    number, negation = divmod(number, len(NEGATIONS))
+    side = 1 - polarity if NEGATIONS[negation] else polarity
+    words = (
+        "the",
+        SUBJECTS[subject],
+        COPULAS[copula],
+        NEGATIONS[negation],
+        DEGREES[degree],
+        ADJECTIVES[side][adjective],
+    )
     return " ".join(word for word in words if word), number
 
 

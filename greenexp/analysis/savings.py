@@ -1,0 +1,79 @@
+"""What early stopping stopped, and the training it saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from greenexp.records.tables import SweepTables
+
+COLUMNS = ("bracket", "rung", "trials", "configurations", "went_on", "stopped", "waiting", "last_cutoff")
+
+
+@dataclass(frozen=True, slots=True)
+class Savings:
+    """Epochs run and not run.
+
+    trials: planned trials; finished, stopped: trials that ended so
+    planned_epochs: what all planned trials would train without early stopping
+    run_epochs: different epochs trained; repeated_epochs: trained again after a crash
+    saved_epochs: not trained because a trial was stopped; open_epochs: not trained for another reason (failed,
+        interrupted, not started)
+    """
+
+    trials: int
+    finished: int
+    stopped: int
+    planned_epochs: int
+    run_epochs: int
+    repeated_epochs: int
+    saved_epochs: int
+    open_epochs: int
+
+
+def savings(tables: SweepTables) -> Savings:
+    """Epochs planned = run + saved + open, over all planned trials."""
+    trials = tables.trials
+    stopped = trials["status"] == "stopped"
+    left = trials["max_epochs"] - trials["epochs"]
+    return Savings(
+        trials=len(trials),
+        finished=int((trials["status"] == "finished").sum()),
+        stopped=int(stopped.sum()),
+        planned_epochs=int(trials["max_epochs"].sum()),
+        run_epochs=int(trials["epochs"].sum()),
+        repeated_epochs=int(tables.epochs["repeated"].sum()),
+        saved_epochs=int(left[stopped].sum()),
+        open_epochs=int(left[~stopped].sum()),
+    )
+
+
+def rung_table(tables: SweepTables) -> pd.DataFrame:
+    """One row per bracket and rung: how many entered, went on, were stopped, still wait.
+
+    bracket; rung (epoch); trials, configurations: that got a verdict there; went_on, stopped, waiting: trials by their
+    last verdict at that rung (a paused trial gets a second one); last_cutoff: of the latest verdict that had one, in
+    the metric's unit. Verdicts at a trial's own last epoch are left out: nothing is left to stop.
+    """
+    given = tables.decisions.dropna(subset=["rung"]).sort_values("time_s", kind="stable")
+    lengths = tables.trials.set_index("trial")["max_epochs"]
+    given = given[given["rung"].astype("int64") < given["trial"].map(lengths).astype("int64")]
+    rows = []
+    for _, verdicts in given.groupby(["bracket", "rung"], sort=True):
+        last = verdicts.drop_duplicates("trial", keep="last")
+        actions = last["action"].value_counts()
+        cutoffs = verdicts["cutoff"].dropna()
+        rows.append(
+            {
+                "bracket": int(last["bracket"].iloc[0]),
+                "rung": int(last["rung"].iloc[0]),
+                "trials": len(last),
+                "configurations": int(last["configuration"].nunique()),
+                "went_on": int(actions.get("go_on", 0)),
+                "stopped": int(actions.get("stop", 0)),
+                "waiting": int(actions.get("pause", 0)),
+                "last_cutoff": float(cutoffs.iloc[-1]) if len(cutoffs) else float("nan"),
+            }
+        )
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,21 @@
+"""Backbones: encoders as `embed` + a list of layers + `pool`, built on the library's own layers.
+
+In here: what turns token ids into hidden states, and what that costs. Not in here: exit heads, losses, training.
+To add one: a file with a frozen dataclass (its fields are the sweep file's `backbone:` section) that follows
+`base.BackbonePlugin`, a line below, and a row in the case table of tests/backbones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenexp.registry import Registry
+
+if TYPE_CHECKING:
+    from greenexp.backbones.base import BackbonePlugin
+
+BACKBONES: Registry[type[BackbonePlugin]] = Registry(
+    "backbone", {"bert": "greenexp.backbones.bert:Bert"}, "greenexp.backbones"
+)
+
+__all__ = ["BACKBONES"]

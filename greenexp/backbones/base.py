@@ -1,0 +1,116 @@
+"""The one protocol every backbone follows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from greenexp.records.costs import EncoderCosts
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """Token ids of some examples, padded to one length.
+
+    input_ids: int64 or int32 [example, token]; token_type_ids: the same shape, or None for all zeros
+    attention_mask: [example, token], nonzero where there is a token; None says that nothing is padded, which spares the
+        attention a mask and the host a synchronisation
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor | None = None
+    token_type_ids: Tensor | None = None
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> TokenBatch:
+        """The same batch on `device`."""
+        moved = (
+            None if tensor is None else tensor.to(device, non_blocking=non_blocking)
+            for tensor in (self.input_ids, self.attention_mask, self.token_type_ids)
+        )
+        input_ids, attention_mask, token_type_ids = moved
+        if input_ids is None:
+            raise ValueError("a batch without input ids")
+        return TokenBatch(input_ids, attention_mask, token_type_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderState:
+    """What one layer hands to the next.
+
+    hidden: [example, token, hidden]
+    mask: the attention mask in the form the layers want ([example, 1, token, token]), or None
+    padding: bool [example, token], True where there is a token, or None if nothing is padded
+    """
+
+    hidden: Tensor
+    mask: Tensor | None = None
+    padding: Tensor | None = None
+
+
+class Backbone(nn.Module, ABC):
+    """An encoder in pieces.
+
+    num_layers, hidden_size: its shape; max_length: longest sequence it can take; vocab_size: its token ids
+    notes: what a reader of the results must know about its weights (`the pooler is newly initialised`)
+    """
+
+    num_layers: int
+    hidden_size: int
+    max_length: int
+    vocab_size: int
+    notes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def embed(self, batch: TokenBatch) -> EncoderState:
+        """The state before layer 0. Raises InputError if the batch is longer than `max_length`."""
+
+    @abstractmethod
+    def layer(self, index: int, state: EncoderState) -> EncoderState:
+        """The state after layer `index` (from 0); mask and padding pass through."""
+
+    @abstractmethod
+    def pool(self, state: EncoderState) -> Tensor:
+        """[example, hidden]: one vector per example, the same function after every layer."""
+
+    @abstractmethod
+    def matmuls(self, batch_size: int, length: int) -> EncoderCosts:
+        """Analytic forward costs for `batch_size` examples padded to `length`; see `greenexp.records.costs`."""
+
+    @abstractmethod
+    def embedding_parameters(self) -> Iterable[nn.Parameter]:
+        """All parameters below layer 0."""
+
+    @abstractmethod
+    def layer_parameters(self) -> Iterable[nn.Parameter]:
+        """All parameters of the layers; a weight shared between layers once."""
+
+    @abstractmethod
+    def pooler_parameters(self) -> Iterable[nn.Parameter]:
+        """All parameters of `pool`; nothing where pooling has none."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write config and safetensors into `folder` so that `AutoModel.from_pretrained(folder)` reads them."""
+
+
+class BackbonePlugin(Protocol):
+    """The frozen dataclass behind a name in BACKBONES. Its fields include `layers: int | None`."""
+
+    def build(self, vocab_size: int, pad_id: int, device: str = "cpu") -> Backbone:
+        """The backbone, its new weights drawn from torch's CPU generator.
+
+        With `device="meta"` shapes only, nothing is drawn or read beyond a config file. Raises InputError if the fields
+        contradict the source, the source cannot be read, or it has fewer than `vocab_size` tokens.
+        """
+
+    def load(self, folder: Path) -> Backbone:
+        """What `Backbone.save` wrote. Raises CheckpointError; executes nothing from the folder."""
+
+    def tokenizer(self) -> Any | None:
+        """The tokenizer that belongs to the source, or None for a randomly initialised backbone."""

@@ -1,0 +1,37 @@
+"""`greenexp export`: a sweep's tables as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from greenexp.cli.sources import read_source
+from greenexp.errors import InputError
+
+
+@click.command()
+@click.argument("source", metavar="[DIR|URI]", required=False)
+@click.option("--to", "target", type=click.Path(path_type=Path), help="Folder to write to (default: DIR/tables).")
+@click.option("--format", "kind", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True)
+def export(source: str | None, target: Path | None, kind: str) -> None:
+    """Write the tables of the sweep in DIR, or recorded at the MLflow URI, one file per table."""
+    tables, folder = read_source(source)
+    target = target or (folder or Path.cwd()) / "tables"
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, frame in tables.frames.items():
+            path = target / f"{name}.{kind}"
+            _write(frame, path)
+            click.echo(path)
+    except OSError as error:
+        raise InputError(f"cannot write the tables to {target}: {error.strerror or error}") from error
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+        return
+    mixed = {column: "str" for column in frame.columns if frame[column].dtype == "object"}
+    frame.astype(mixed).to_parquet(path, index=False)  # a searched field may hold numbers and words

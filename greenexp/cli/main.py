@@ -1,0 +1,79 @@
+"""The `greenexp` command."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from greenexp import __version__
+from greenexp.errors import GreenexpError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+COMMANDS = {
+    "run": "Run a sweep, or go on with one.",
+    "plan": "Show what a sweep would run, and its price, without running it.",
+    "status": "Show where a sweep stands.",
+    "report": "Write the show-your-work report of recorded sweeps.",
+    "export": "Write a sweep's tables as Parquet or CSV.",
+    "logs": "Print what a trial logged.",
+    "sync": "Bring MLflow level with a sweep's journal.",
+    "ls": "List tasks, backbones, methods, policies, schedulers or axes.",
+    "doctor": "Say what can be run and measured on this machine.",
+}
+
+
+class Commands(click.Group):
+    """Loads a command's file only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"greenexp.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Name and one line each, without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="greenexp")
+def cli() -> None:
+    """Budget-aware sweeps of multi-exit encoders, and the report that shows the work.
+
+    Begin with `greenexp run smoke`, a sweep of under a minute. Exit codes: 0 done, 1 some trials failed, 2 the input
+    cannot be run, 130 interrupted.
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command; errors made on purpose become one message and an exit code, never a traceback."""
+    try:
+        code: Any = cli.main(args=arguments, prog_name="greenexp", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        code = leaving.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = INTERRUPTED
+    except GreenexpError as error:
+        click.echo(f"error: {error}", err=True)
+        code = BAD_INPUT
+    except BrokenPipeError:
+        # The reader of our output has gone, as `| head` does. Point stdout away so that the exit itself stays quiet.
+        sys.stdout = None  # type: ignore[assignment]
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

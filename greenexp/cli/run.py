@@ -1,0 +1,168 @@
+"""`greenexp run`: a sweep from its file to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from greenexp.assets import find_sweep
+from greenexp.cli.folders import DEFAULT, JOURNAL, put_aside
+from greenexp.cli.preview import print_preview, remembering
+from greenexp.cli.summary import print_summary
+from greenexp.errors import GreenexpError, InputError, TrackingError
+
+if TYPE_CHECKING:
+    from greenexp.plan import Plan
+    from greenexp.tuning.opening import OpenSweep
+    from greenexp.tuning.run import Outcome, Prepare
+
+FLUSH_S = 20.0  # how long a finished sweep waits for a slow MLflow server before it leaves the rest to `sync`
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the user asked for on the command line."""
+
+    source: Path
+    overrides: tuple[str, ...]
+    out: Path | None
+    resume: bool
+    fresh: bool
+    address: str | None
+
+
+@click.command()
+@click.argument("sweep", default="smoke", metavar="[SWEEP]")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a field of the sweep file.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Results folder (default: out/NAME).")
+@click.option("--resume", is_flag=True, help="Go on with the sweep in the results folder.")
+@click.option("--fresh", is_flag=True, help="Put the sweep in the results folder aside and begin anew.")
+@click.option("--address", metavar="ADDR", help="Run on this Ray cluster (default: a private Ray on this machine).")
+@click.option("--dry-run", is_flag=True, help="Say what would be run and what it costs at most, then stop.")
+def run(
+    sweep: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    fresh: bool,
+    address: str | None,
+    dry_run: bool,
+) -> int:
+    """Run SWEEP (a file, or the name of a shipped one) and write its report.
+
+    Ctrl-C ends it cleanly; --resume goes on where it ended, also after a crash.
+    """
+    from greenexp.plan.data import prepare_data
+    from greenexp.plan.price import price_plan
+
+    if resume and fresh:
+        raise InputError("--resume and --fresh exclude each other")
+    order = Order(find_sweep(sweep), overrides, out, resume, fresh, address)
+    plan, resolved = _load(order)
+    folder = out or DEFAULT / plan.spec.name
+    prepare = remembering(prepare_data)
+    print_preview(plan, price_plan(plan, prepare))
+    if dry_run:
+        return 0
+    _prepare_folder(folder, order)
+    outcome = _run(plan, resolved, folder, order, prepare)
+    report = _write_report(folder)
+    return print_summary(plan, outcome, folder, report, order.source)
+
+
+def _load(order: Order) -> tuple[Plan, dict[str, Any]]:
+    from greenexp.plan import make_plan
+    from greenexp.spec import load_sweep, resolved
+
+    plan = make_plan(load_sweep(order.source, order.overrides))
+    return plan, resolved(plan.spec)
+
+
+def _prepare_folder(folder: Path, order: Order) -> None:
+    """Refuse to mix two sweeps: an existing one is resumed or put aside, as the user says."""
+    there = (folder / JOURNAL).is_file()
+    if there and order.fresh:
+        click.echo(f"put aside     {put_aside(folder)}", err=True)
+    elif there and not order.resume:
+        raise InputError(
+            f"{folder} holds a sweep already: --resume goes on with it, --fresh puts it aside, --out DIR goes elsewhere"
+        )
+    elif order.resume and not there:
+        raise InputError(f"there is nothing to resume: {folder} holds no sweep")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot create {folder}: {error.strerror}") from error
+
+
+def _run(plan: Plan, resolved: dict[str, Any], folder: Path, order: Order, prepare: Prepare) -> Outcome:
+    """Tuning and tracking side by side over one journal."""
+    from greenexp.cli.machine import machine_facts
+    from greenexp.cli.progress import open_progress
+    from greenexp.meters import survey
+    from greenexp.spec import dump_resolved
+    from greenexp.tuning.cluster import set_environment
+    from greenexp.tuning.opening import open_sweep
+    from greenexp.tuning.run import run_session
+
+    set_environment()
+    sweep = open_sweep(plan, resolved, folder)
+    try:
+        (folder / "sweep.yaml").write_text(dump_resolved(plan.spec), encoding="utf-8")
+        resources = plan.spec.resources
+        alone = {"exclusive": resources.workers == 1, "exclusive_gpus": resources.gpus_per_trial >= 1}
+        facts = {
+            **machine_facts(),
+            "measured": {axis: list(row) for axis, row in survey(**alone, accounting=plan.spec.accounting).items()},
+        }
+        with _tracking(plan, folder, sweep), open_progress(sweep.state, plan.spec.budget.limits()) as progress:
+            return run_session(
+                sweep,
+                plan,
+                folder,
+                facts=facts,
+                prepare=prepare,
+                address=order.address,
+                listen=progress.show,
+                interrupting=lambda: progress.say("ending after the running epochs (again Ctrl-C: at once)"),
+            )
+    finally:
+        sweep.journal.close()
+
+
+@contextmanager
+def _tracking(plan: Plan, folder: Path, sweep: OpenSweep) -> Iterator[None]:
+    """MLflow follows the journal for as long as the sweep runs; whatever it does, the sweep goes on."""
+    if not plan.spec.tracking.enabled:
+        yield
+        return
+    from greenexp.tracking.writer import Tracker
+
+    tracker = Tracker(folder, uri=plan.spec.tracking.uri, experiment=plan.spec.tracking.experiment)
+    try:
+        tracker.start()
+    except TrackingError as error:
+        click.echo(f"MLflow        not written: {error}; `greenexp sync {folder}` brings it level later", err=True)
+        yield
+        return
+    try:
+        yield
+    finally:
+        if not tracker.stop(timeout_s=FLUSH_S):
+            click.echo(f"MLflow        is behind: `greenexp sync {folder}` brings it level", err=True)
+
+
+def _write_report(folder: Path) -> Path | None:
+    from greenexp.journal.tables import read_tables
+    from greenexp.report import render_report
+
+    try:
+        return render_report(read_tables(folder), ("html",), folder)[0]
+    except (GreenexpError, OSError) as error:
+        click.echo(f"report        not written: {error}", err=True)
+        return None

@@ -1,0 +1,71 @@
+"""The last lines of a run: how it ended, what came out, what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from greenexp.cli.progress import best_trial
+from greenexp.records.axes import AXES
+from greenexp.units import format_duration, format_quantity
+
+if TYPE_CHECKING:
+    from greenexp.journal.state import SweepState
+    from greenexp.plan import Plan
+    from greenexp.tuning.run import Outcome
+
+DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130
+
+
+def print_summary(plan: Plan, outcome: Outcome, folder: Path, report: Path | None, source: Path) -> int:
+    """Print it and return the exit code. The report's path is the result and goes to stdout."""
+    state = outcome.state
+    _say(_ending(plan, outcome), _work(plan, state))
+    best = best_trial(state)
+    if best is not None:
+        searched = "  ".join(
+            f"{path} {value:.3g}" if isinstance(value, float) else f"{path} {value}"
+            for path, value in best.spec.searched.items()
+        )
+        _say("best", f"{best.spec.trial}  {plan.spec.metric.name} {best.score:.4f} (best dev value so far)  {searched}")
+    for trial in state.trials.values():
+        if trial.status == "failed":
+            _say("failed", f"{trial.spec.trial}: {trial.reason}  (greenexp logs {trial.spec.trial} --out {folder})")
+    if plan.spec.tracking.enabled and plan.spec.tracking.uri is None:
+        _say("look around", f"mlflow ui --backend-store-uri sqlite:///{folder / 'mlflow.db'}")
+    if outcome.status != "finished":
+        more = " --set budget.AXIS=MORE" if outcome.status == "limit" else ""
+        _say("go on", f"greenexp run {source} --out {folder} --resume{more}")
+    if report is not None:
+        _say("report", "the path below")
+        click.echo(report)
+    if outcome.status == "interrupted":
+        return INTERRUPTED
+    return SOME_FAILED if any(trial.status == "failed" for trial in state.trials.values()) else DONE
+
+
+def _ending(plan: Plan, outcome: Outcome) -> str:
+    limit = outcome.state.limit
+    if outcome.status == "limit" and limit is not None:
+        unit = AXES[limit["axis"]].unit
+        used, allowed = format_quantity(limit["used"], unit), format_quantity(limit["limit"], unit)
+        return f"stopped at the limit on {limit['axis']} ({used} of {allowed})"
+    return "done" if outcome.status == "finished" else "interrupted"
+
+
+def _work(plan: Plan, state: SweepState) -> str:
+    trials = list(state.trials.values())
+    full = sum(int(trial.spec.settings["training"]["epochs"]) for trial in trials)
+    counts = {status: sum(trial.status == status for trial in trials) for status in ("finished", "stopped", "failed")}
+    parts = [
+        f"{format_duration(state.elapsed_s)}",
+        f"{state.epochs_run} of {full} epochs",
+        f"{counts['finished']} trials finished, {counts['stopped']} stopped early, {counts['failed']} failed",
+    ]
+    return " · ".join(parts)
+
+
+def _say(what: str, text: str) -> None:
+    click.echo(f"{what:13} {text}", err=True)

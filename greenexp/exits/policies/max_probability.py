@@ -1,0 +1,44 @@
+"""Confidence as the largest class probability (Shallow-Deep, Kaya et al. 2019; Schwartz et al. 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from greenexp.errors import InputError
+from greenexp.exits.policies.base import Stateless
+
+
+@dataclass(frozen=True)
+class MaxProbability(Stateless):
+    """An example leaves at the first exit whose largest softmax probability is >= the threshold.
+
+    The comparator is `>=`, as in the code of both papers. The probability is 1 / sum_k exp(z_k - max z) in float32
+    (float64 for float64 logits), which cannot overflow: saturated logits give 1. Logits with a NaN or an
+    infinity are never confident. Regression has no confidence and is refused.
+
+    threshold: 0 lets everybody leave at the first exit, anything above 1 nobody before the last
+    """
+
+    threshold: Annotated[float, Field(ge=0)] = 0.9
+
+    def stream(self) -> MaxProbability:
+        """See `Policy.stream`."""
+        return self
+
+    def leaves(self, exit_number: int, logits: Tensor) -> Tensor:  # noqa: ARG002 - the same at every exit
+        """See `PolicyStream.leaves`."""
+        return max_probability(logits) >= self.threshold
+
+
+def max_probability(logits: Tensor) -> Tensor:
+    """[...]: largest softmax probability of `logits` [..., class]; NaN where a logit is NaN or infinite."""
+    if logits.shape[-1] < 2:
+        raise InputError("max_probability needs at least two classes: a regression output has no confidence")
+    values = logits if logits.dtype == torch.float64 else logits.float()
+    probability = 1 / (values - values.amax(dim=-1, keepdim=True)).exp().sum(dim=-1)
+    return probability.where(values.isfinite().all(dim=-1), torch.nan)

@@ -1,0 +1,22 @@
+"""Tidy table -> Vega-Lite dict + one-sentence text alternative, one figure per file; `render` turns it into SVG.
+
+May not enter: torch, Ray, MLflow, statistics (they live in `analysis`), a colour or a size that is not in `style`. To
+add a figure: one file with one function that returns a `Figure`, its name exported here. Everything drawn is in the
+figure's table.
+"""
+
+from greenexp.figures.exits import exits_figure
+from greenexp.figures.expected_best import expected_best_figure
+from greenexp.figures.figure import Figure
+from greenexp.figures.incumbent import incumbent_figure
+from greenexp.figures.operating_points import operating_points_figure
+from greenexp.figures.rungs import rungs_figure
+
+__all__ = [
+    "Figure",
+    "exits_figure",
+    "expected_best_figure",
+    "incumbent_figure",
+    "operating_points_figure",
+    "rungs_figure",
+]

@@ -1,0 +1,25 @@
+"""What a figure is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing, what it shows in one sentence, and its numbers.
+
+    name: lower case with dashes, unique in a report (file names and ids come from it); title: what it is
+    alt: the text alternative, one sentence with the main numbers
+    spec: a complete Vega-Lite dict, data inlined; table: every number drawn, in base units
+    """
+
+    name: str
+    title: str
+    alt: str
+    spec: Mapping[str, Any]
+    table: pd.DataFrame

@@ -1,0 +1,44 @@
+"""Figures as SVG text, drawn in the process: no browser, no network."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+import vl_convert
+
+from greenexp.figures.figure import Figure
+
+VEGA_LITE = "6.4"
+_ID = re.compile(r'(?P<before>\bid="|url\(#|href="#)(?P<id>[A-Za-z][\w-]*)')
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+def render_svg(figure: Figure) -> str:
+    """The figure as one `<svg>` element with its text alternative, to be inlined or written to a file.
+
+    Equal figures give equal text on one machine (text is measured with its fonts). Ids begin with the figure's name, so
+    several fit into one page; the size follows the page up to the drawn width.
+    """
+    svg = str(vl_convert.vegalite_to_svg(dict(figure.spec), vl_version=VEGA_LITE))
+    return _labelled(_with_own_ids(_CONTROL.sub("\ufffd", svg), figure.name), figure)
+
+
+def _with_own_ids(svg: str, prefix: str) -> str:
+    """Ids numbered in order of appearance: the renderer counts on from figure to figure."""
+    names: dict[str, str] = {}
+
+    def renamed(match: re.Match[str]) -> str:
+        name = names.setdefault(match["id"], f"{prefix}-{len(names) + 1}")
+        return f"{match['before']}{name}"
+
+    return _ID.sub(renamed, svg)
+
+
+def _labelled(svg: str, figure: Figure) -> str:
+    """The root element with a role, a label and a width that gives way on narrow pages."""
+    head, rest = svg.split(">", 1)
+    width = re.search(r'\bwidth="([\d.]+)"', head)
+    style = f"width:100%;max-width:{width[1]}px;height:auto" if width else ""
+    label = escape(figure.alt, quote=True)
+    return f'{head} role="img" aria-label="{label}" style="{style}">{rest}'

@@ -1,0 +1,78 @@
+"""FLOPs from lists of matrix products: forward, inference at an exit, and training passes. No torch, no model.
+
+Symbols: F = a product's forward FLOPs. A linear layer costs F forward, F more if its weight gets a gradient and F more
+if its input needs one; an activation-activation product (QK^T, AV) costs F forward and 2F more if its operands need
+gradients. An operand needs a gradient if anything trained lies below it. Counted on the padded shapes really computed;
+gradient checkpointing is not modelled. The counts equal torch's `FlopCounterMode` over eager attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from greenexp.records.costs import BlockCost, ModelCosts, Part, Pass
+
+
+def block_flops(block: BlockCost) -> int:
+    """Forward FLOPs of one block."""
+    return sum(product.flops for product in block)
+
+
+def forward_flops(costs: ModelCosts, exits: Sequence[int]) -> int:
+    """FLOPs of one forward pass that evaluates `exits` (numbers from 1) and runs no layer above the last of them.
+
+    With `exits = range(1, e + 1)` this is the price of a dynamic policy that leaves at exit e, with `(e,)` that of
+    always answering at e.
+    """
+    if not exits:
+        return 0
+    depth = max(costs.exit_layers[number - 1] for number in exits)
+    body = block_flops(costs.encoder.embeddings) + sum(map(block_flops, costs.encoder.layers[:depth]))
+    pooler = block_flops(costs.encoder.pooler)
+    ends = (block_flops(costs.heads[number - 1]) + pooler * costs.pooled[number - 1] for number in exits)
+    return body + sum(ends)
+
+
+def training_flops(costs: ModelCosts, passes: Sequence[Pass], frozen: Collection[Part] = ()) -> int:
+    """FLOPs of one step's passes over one batch, for the batch shape that `costs` was made for.
+
+    `frozen` is withheld from training on top of what the passes leave out (e.g. frozen embeddings). A step cut into
+    micro-batches is the sum of this over the micro-batches' shapes.
+    """
+    return sum(_pass_flops(costs, one, one.parts - frozenset(frozen)) for one in passes)
+
+
+def _pass_flops(costs: ModelCosts, one: Pass, trained: frozenset[Part]) -> int:
+    return forward_flops(costs, one.exits) + sum(_backward_flops(costs, exits, trained) for exits in one.backward)
+
+
+def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[Part]) -> int:
+    """One backward pass from the losses of `exits`: shared layers once, pooler and head once per exit."""
+    at_layer: dict[int, list[int]] = {}
+    for number in exits:
+        at_layer.setdefault(costs.exit_layers[number - 1], []).append(number)
+    total = _block_backward(costs.encoder.embeddings, Part.EMBEDDINGS in trained, below=False)
+    below = Part.EMBEDDINGS in trained
+    for layer, block in enumerate(costs.encoder.layers[: max(at_layer, default=0)], start=1):
+        total += _block_backward(block, Part.LAYERS in trained, below=below)
+        below = below or Part.LAYERS in trained
+        total += sum(_end_backward(costs, number, trained, below) for number in at_layer.get(layer, ()))
+    return total
+
+
+def _end_backward(costs: ModelCosts, number: int, trained: frozenset[Part], below: bool) -> int:
+    """Backward through exit `number`'s head and, if it reads it, the shared pooler."""
+    total = 0
+    if costs.pooled[number - 1] and costs.encoder.pooler:
+        total += _block_backward(costs.encoder.pooler, Part.POOLER in trained, below=below)
+        below = below or Part.POOLER in trained
+    return total + _block_backward(costs.heads[number - 1], Part.HEADS in trained, below=below)
+
+
+def _block_backward(block: BlockCost, trains: bool, *, below: bool) -> int:
+    total = 0
+    for product in block:
+        input_needs_gradient = below or (trains and product.inner)
+        operands = trains + input_needs_gradient if product.weight else 2 * input_needs_gradient
+        total += product.flops * operands
+    return total

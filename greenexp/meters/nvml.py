@@ -1,0 +1,103 @@
+"""Energy of NVIDIA GPUs from the driver's own counter (total energy since the driver was loaded, Volta and later)."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pynvml
+
+from greenexp.meters.energy import MeterError
+
+
+def visible_gpus(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The GPUs this process may use, as `CUDA_VISIBLE_DEVICES` lists them (UUIDs or indices); all if it is not set.
+
+    CUDA numbers GPUs fastest first unless `CUDA_DEVICE_ORDER=PCI_BUS_ID`, NVML always by bus: in a node of unlike GPUs
+    pass UUIDs instead. Empty without a driver. An empty list or `-1` hides all GPUs.
+    """
+    environment = os.environ if environment is None else environment
+    listed = environment.get("CUDA_VISIBLE_DEVICES")
+    if listed is None:
+        return _all_gpus()
+    chosen = []
+    for entry in (part.strip() for part in listed.split(",")):
+        if not entry or entry.startswith("-"):
+            break  # CUDA ignores everything behind the first invalid entry
+        chosen.append(entry)
+    return tuple(chosen)
+
+
+def _all_gpus() -> tuple[str, ...]:
+    try:
+        with _Session():
+            handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+            return tuple(_text(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles)
+    except MeterError:
+        return ()
+
+
+class NvmlSource:
+    """The summed counters of some GPUs, each a UUID (`GPU-...`) or an NVML index.
+
+    Raises MeterError when there is no driver, a GPU is unknown, is a MIG slice (its energy is not counted apart), or
+    has no counter. The counter moves about every 100 ms: windows should last seconds.
+    """
+
+    covers = "gpu"
+    safe_gap_s = math.inf
+
+    def __init__(self, gpus: Sequence[str]) -> None:
+        if not gpus:
+            raise MeterError("no GPU is assigned")
+        self._session = contextlib.ExitStack()
+        self._session.enter_context(_Session())
+        try:
+            self._handles = [_handle(gpu) for gpu in gpus]
+            self.read_j()
+        except MeterError:
+            self.close()
+            raise
+
+    def read_j(self) -> float:
+        """Joules since the driver was loaded, all GPUs together."""
+        try:
+            return sum(int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) for handle in self._handles) / 1000
+        except pynvml.NVMLError as error:
+            raise MeterError(f"the GPU's energy counter cannot be read: {error}") from error
+
+    def close(self) -> None:
+        """Release NVML."""
+        self._session.close()
+
+
+class _Session:
+    """NVML counts its openings: every init has its shutdown."""
+
+    def __enter__(self) -> None:
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as error:
+            raise MeterError(f"no NVIDIA driver: {error}") from error
+
+    def __exit__(self, *exception: object) -> None:
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+
+
+def _handle(gpu: str) -> Any:
+    if gpu.startswith("MIG-"):
+        raise MeterError(f"{gpu} is a slice of a GPU (MIG), whose energy is not counted apart")
+    try:
+        if gpu.isdigit():
+            return pynvml.nvmlDeviceGetHandleByIndex(int(gpu))
+        return pynvml.nvmlDeviceGetHandleByUUID(gpu)
+    except pynvml.NVMLError as error:
+        raise MeterError(f"GPU {gpu}: {error}") from error
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,28 @@
+"""Training methods: one file per published method, named after it.
+
+In here: which exits and parts of the model a method trains at each epoch, its loss, its steps and the passes they make
+(for FLOPs). Not in here: optimisers, schedules, devices, data (training/), loss terms (objectives/).
+To add one: a file with a frozen dataclass that follows `base.Method` (its docstring is the method's card), a line
+below, and a row in the case table of tests/methods.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenexp.registry import Registry
+
+if TYPE_CHECKING:
+    from greenexp.methods.base import Method
+
+METHODS: Registry[type[Method]] = Registry(
+    "method",
+    {
+        "branchynet": "greenexp.methods.branchynet:BranchyNet",
+        "finetune": "greenexp.methods.finetune:FineTune",
+        "pabee": "greenexp.methods.pabee:Pabee",
+    },
+    "greenexp.methods",
+)
+
+__all__ = ["METHODS"]

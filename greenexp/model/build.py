@@ -1,0 +1,78 @@
+"""From a trial's settings to a model with its initial weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from greenexp.backbones import BACKBONES
+from greenexp.errors import InputError
+from greenexp.exits import HEADS
+from greenexp.exits.base import ExitHead
+from greenexp.model.multi_exit import MultiExitModel
+
+
+def build_model(
+    settings: Mapping[str, Any], num_labels: int, vocab_size: int, pad_id: int, seed: int, device: str = "cpu"
+) -> MultiExitModel:
+    """The model that `settings["backbone"]` and `settings["exits"]` describe, initialised from `seed` alone.
+
+    Equal arguments give equal weights, on the CPU and on any GPU, and torch's random state is left as it was:
+    everything is drawn on the CPU and then moved to `device`. The heads have a stream of their own, so that their
+    weights do not depend on the encoder; the whole encoder, or what its source lacks, has another.
+    With `device="meta"` nothing is drawn or read beyond config files: enough for prices and parameter counts.
+
+    Raises InputError when the fields contradict each other, the source or the data.
+    """
+    if num_labels < 1:
+        raise InputError(f"num_labels is {num_labels}: at least 1 (1 for regression)")
+    on_meta = str(device) == "meta"
+    with _drawn_from(seed, stream=0):
+        name, fields = _component(settings["backbone"])
+        backbone = BACKBONES[name](**fields).build(vocab_size, pad_id, "meta" if on_meta else "cpu")
+    exit_layers = placed_exits(settings["exits"]["layers"], backbone.num_layers)
+    with _drawn_from(seed, stream=1), torch.device("meta" if on_meta else "cpu"):
+        heads = build_heads(settings["exits"]["head"], len(exit_layers), backbone.hidden_size, num_labels)
+    kept = {section: settings[section] for section in ("backbone", "exits")}
+    model = MultiExitModel(backbone, heads, exit_layers, num_labels, kept)
+    return model if on_meta else model.to(device)
+
+
+def build_heads(section: Mapping[str, Any], exits: int, hidden_size: int, num_labels: int) -> list[ExitHead]:
+    """One new head per exit, on the current default device and from its generator."""
+    name, fields = _component(section)
+    plugin = HEADS[name](**fields)
+    return [plugin.build(hidden_size, num_labels) for _ in range(exits)]
+
+
+def placed_exits(layers: str | Sequence[int], num_layers: int) -> tuple[int, ...]:
+    """The layer of each exit from the sweep file's `exits.layers`: `all`, or numbers from 1 that include the last."""
+    if layers == "all":
+        return tuple(range(1, num_layers + 1))
+    numbers = () if isinstance(layers, str) else tuple(layers)
+    if not numbers or list(numbers) != sorted(set(numbers)) or numbers[0] < 1 or numbers[-1] != num_layers:
+        raise InputError(
+            f"exits.layers: {layers!r}: expected 'all' or rising layer numbers from 1 that end with {num_layers}, "
+            "the backbone's last layer"
+        )
+    return numbers
+
+
+def _component(section: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A plug-in's section `{name: ..., field: ...}` as name and fields."""
+    fields = dict(section)
+    return str(fields.pop("name")), fields
+
+
+@contextmanager
+def _drawn_from(seed: int, stream: int) -> Iterator[None]:
+    """The CPU generator seeded with (seed, stream) inside, and as it was afterwards."""
+    state = np.random.SeedSequence((seed, stream)).generate_state(1, np.uint64)[0]
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed: it would seed every GPU's generator too, and fork_rng would not put those back.
+        torch.default_generator.manual_seed(int(state) >> 1)
+        yield

@@ -1,0 +1,130 @@
+"""A model on disk: a folder that `AutoModel.from_pretrained` reads, plus the exits.
+
+    config.json, model.safetensors   the backbone, in the library's own form
+    exits.safetensors                the heads
+    greenexp.json                    what else is needed to rebuild the model, and the hash of each file
+
+Nothing is pickled, and loading executes nothing. `greenexp.json` is written last: without it, or with a hash that does
+not match, the folder is half-written and refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from greenexp.backbones import BACKBONES
+from greenexp.errors import CheckpointError, GreenexpError
+from greenexp.model.build import build_heads, placed_exits
+from greenexp.model.multi_exit import MultiExitModel
+
+MANIFEST = "greenexp.json"
+EXITS = "exits.safetensors"
+FORMAT = 1
+
+
+def save_model(model: MultiExitModel, folder: Path | str) -> None:
+    """Write `model` into `folder`, over an older one if need be; a reader sees all of it or a CheckpointError.
+
+    Raises CheckpointError if the disk does not take it; nothing of the attempt then stays.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".greenexp-", dir=folder))
+    except OSError as error:
+        raise CheckpointError(f"{folder}: the model cannot be written: {error}") from error
+    try:
+        model.backbone.save(draft)
+        save_file({name: value.contiguous() for name, value in model.heads.state_dict().items()}, draft / EXITS)
+        files = sorted(draft.iterdir())
+        manifest = {
+            "format": FORMAT,
+            "settings": model.settings,
+            "num_labels": model.num_labels,
+            "exit_layers": list(model.exit_layers),
+            "files": {file.name: _sha256(file) for file in files},
+        }
+        (draft / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        for file in (*files, draft / MANIFEST):
+            file.replace(folder / file.name)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{folder}: the model cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def load_model(folder: Path | str, num_labels: int | None = None, device: str = "cpu") -> MultiExitModel:
+    """The model `save_model` wrote, in evaluation mode.
+
+    num_labels: what the caller's task has; a model with another number is refused. None accepts any.
+    Raises CheckpointError if a file is missing, damaged, half-written, or does not fit the rest.
+    """
+    folder = Path(folder)
+    manifest = _manifest(folder)
+    if num_labels is not None and manifest["num_labels"] != num_labels:
+        raise CheckpointError(f"{folder}: the model has {manifest['num_labels']} labels, the task {num_labels}")
+    for name, digest in manifest["files"].items():
+        _verify(folder / name, digest)
+    try:
+        model = _rebuilt(folder, manifest)
+    except CheckpointError:
+        raise
+    except (GreenexpError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder}: {MANIFEST} does not describe a model: {error}") from error
+    return model.to(device).eval()
+
+
+def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:
+    settings = manifest["settings"]
+    fields = dict(settings["backbone"])
+    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten
+        backbone = BACKBONES[fields.pop("name")](**fields).load(folder)
+        exit_layers = placed_exits(settings["exits"]["layers"], backbone.num_layers)
+        heads = build_heads(settings["exits"]["head"], len(exit_layers), backbone.hidden_size, manifest["num_labels"])
+    if list(exit_layers) != manifest["exit_layers"]:
+        raise CheckpointError(f"{folder}: exits at layers {list(exit_layers)}, but saved {manifest['exit_layers']}")
+    model = MultiExitModel(backbone, heads, exit_layers, manifest["num_labels"], settings)
+    try:
+        model.heads.load_state_dict(load_file(folder / EXITS))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise CheckpointError(f"{folder}: the exits cannot be read or do not fit the model: {error}") from error
+    return model
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{folder}: no {MANIFEST}: not a saved model, or one that was never finished") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder}: {MANIFEST} cannot be read: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise CheckpointError(f"{folder}: {MANIFEST} has format {found!r}, this version reads {FORMAT}")
+    missing = {"settings", "num_labels", "exit_layers", "files"} - manifest.keys()
+    if missing:
+        raise CheckpointError(f"{folder}: {MANIFEST} lacks {', '.join(sorted(missing))}")
+    return manifest
+
+
+def _verify(file: Path, digest: str) -> None:
+    try:
+        found = _sha256(file)
+    except OSError as error:
+        raise CheckpointError(f"{file.parent}: {file.name} is missing or cannot be read: {error}") from error
+    if found != digest:
+        raise CheckpointError(f"{file.parent}: {file.name} is damaged or half-written (its hash is not the saved one)")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,140 @@
+"""`MultiExitModel`: one encoder, an internal classifier after some of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from greenexp.backbones.base import Backbone, EncoderState, TokenBatch
+from greenexp.errors import InputError
+from greenexp.exits.base import ExitHead, ExitInput
+from greenexp.meters.flops import forward_flops
+from greenexp.records.costs import ALL_PARTS, ModelCosts, Part
+
+
+class MultiExitModel(nn.Module):
+    """A backbone and one head per exit.
+
+    backbone: the encoder; heads: in the order of the exits; exit_layers: layer of each exit, ascending, from 1
+    num_labels: classes, 1 for regression; settings: the sections `backbone` and `exits` it was built from
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        heads: Sequence[ExitHead],
+        exit_layers: Sequence[int],
+        num_labels: int,
+        settings: Mapping[str, object],
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.heads = nn.ModuleList(heads)
+        self.exit_layers = tuple(exit_layers)
+        self.num_labels = num_labels
+        self.settings = dict(settings)
+
+    @property
+    def num_exits(self) -> int:
+        """How many exits there are; they are numbered from 1."""
+        return len(self.exit_layers)
+
+    @property
+    def exits(self) -> tuple[int, ...]:
+        """All exit numbers."""
+        return tuple(range(1, self.num_exits + 1))
+
+    def head(self, exit_number: int) -> ExitHead:
+        """The head of an exit (from 1)."""
+        return cast(ExitHead, self.heads[exit_number - 1])
+
+    def forward(self, batch: TokenBatch, exits: Sequence[int] | None = None) -> Tensor:
+        """Logits [exit, example, class] of `exits` (numbers from 1, ascending; None: all), float32 or wider.
+
+        No layer above the last of them runs, and no other head. Raises InputError for numbers that are not exits.
+        """
+        return torch.stack(self.each_exit(batch, exits))
+
+    def each_exit(self, batch: TokenBatch, exits: Sequence[int] | None = None) -> tuple[Tensor, ...]:
+        """`forward` with the exits' logits apart, each [example, class].
+
+        For a backward pass from some of the computed exits: through the stacked tensor it would run through all of
+        them, carrying zeros.
+        """
+        wanted = self._checked(exits)
+        at_layer = {self.exit_layers[number - 1]: number for number in wanted}
+        state = self.backbone.embed(batch)
+        logits = []
+        for layer in range(1, max(at_layer) + 1):
+            state = self.backbone.layer(layer - 1, state)
+            if layer in at_layer:
+                logits.append(self.exit_logits(at_layer[layer], state))
+        return tuple(logits)
+
+    def exit_logits(self, exit_number: int, state: EncoderState) -> Tensor:
+        """Logits [example, class] of one exit from the state after its layer, float32 or wider."""
+        head = self.head(exit_number)
+        pooled = self.backbone.pool(state) if head.reads_pooled else None
+        logits: Tensor = head(ExitInput(state.hidden, state.padding, pooled))
+        return logits.float() if logits.dtype in {torch.bfloat16, torch.float16} else logits
+
+    def part_parameters(self, part: Part) -> tuple[nn.Parameter, ...]:
+        """The parameters of one part of the model; the parts cover all of them, each once."""
+        parameters: Iterable[nn.Parameter] = {
+            Part.EMBEDDINGS: self.backbone.embedding_parameters,
+            Part.LAYERS: self.backbone.layer_parameters,
+            Part.POOLER: self.backbone.pooler_parameters,
+            Part.HEADS: self.heads.parameters,
+        }[part]()
+        return tuple(parameters)
+
+    def embedding_parameters(self) -> tuple[nn.Parameter, ...]:
+        """What `training.freeze_embeddings` freezes."""
+        return self.part_parameters(Part.EMBEDDINGS)
+
+    def train_only(self, parts: Collection[Part], exits: Collection[int] | None = None) -> tuple[nn.Parameter, ...]:
+        """Let `parts`, and of the heads those of `exits` (None: all), need gradients and nothing else; return them."""
+        for part in ALL_PARTS:
+            for parameter in self.part_parameters(part):
+                parameter.requires_grad_(part in parts)
+        for number in self.exits:
+            if exits is not None and number not in exits:
+                self.head(number).requires_grad_(False)
+        return tuple(parameter for parameter in self.parameters() if parameter.requires_grad)
+
+    def parameter_count(self) -> int:
+        """Parameters of the whole model, all exits; a weight shared between layers once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def costs(self, batch_size: int, length: int) -> ModelCosts:
+        """Forward costs of every block for `batch_size` examples padded to `length`."""
+        heads = [self.head(number) for number in self.exits]
+        return ModelCosts(
+            encoder=self.backbone.matmuls(batch_size, length),
+            exit_layers=self.exit_layers,
+            heads=tuple(head.matmuls(batch_size, length) for head in heads),
+            pooled=tuple(head.reads_pooled for head in heads),
+        )
+
+    def exit_flops(self, length: int) -> tuple[int, ...]:
+        """Per exit: FLOPs of one example of `length` tokens, unpadded, answered there, no other exit evaluated."""
+        costs = self.costs(1, length)
+        return tuple(forward_flops(costs, (number,)) for number in self.exits)
+
+    def inference_flops(self, lengths: ArrayLike, exit_number: int) -> NDArray[np.int64]:
+        """[example]: FLOPs of answering each example at `exit_number`, at its real length in tokens."""
+        (number,) = self._checked((exit_number,))
+        distinct, inverse = np.unique(np.asarray(lengths), return_inverse=True)
+        flops = [forward_flops(self.costs(1, int(length)), (number,)) for length in distinct]
+        return np.asarray(flops, dtype=np.int64)[inverse]
+
+    def _checked(self, exits: Sequence[int] | None) -> tuple[int, ...]:
+        wanted = self.exits if exits is None else tuple(exits)
+        if not wanted or list(wanted) != sorted(set(wanted)) or wanted[0] < 1 or wanted[-1] > self.num_exits:
+            raise InputError(f"exits {list(wanted)}: expected ascending numbers from 1 to {self.num_exits}, each once")
+        return wanted

@@ -1,0 +1,96 @@
+"""From a point to the settings of a configuration: values set, sections validated, defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from greenexp.plan.fields import Checked, Finding, check_plugin
+from greenexp.plan.plugins import Plugins
+from greenexp.spec.explain import message
+from greenexp.spec.paths import PLUGINS, value_at, with_value
+from greenexp.spec.places import dotted
+from greenexp.spec.sections import Exits, Metric, Section, Training
+
+SETTINGS = ("task", "backbone", "exits", "method", "training", "metric")
+"""The sections that make up a trial's settings."""
+
+_MODELS: dict[str, type[Section]] = {"exits": Exits, "training": Training, "metric": Metric}
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The settings of one configuration, None if something is wrong."""
+
+    settings: dict[str, Any] | None
+    findings: tuple[Finding, ...] = ()
+
+
+def resolve(base: Mapping[str, Any], values: Mapping[str, Any], plugins: Plugins) -> Resolved:
+    """The sections of `base` (plain data, see SETTINGS) with `values` set at their dotted paths, checked and filled."""
+    data = dict(base)
+    for path, value in values.items():
+        data = with_value(data, path, value)
+    found: list[Finding] = []
+    for name, model in _MODELS.items():
+        try:
+            data[name] = model.model_validate(data[name]).model_dump(mode="json")
+        except ValidationError as error:
+            found += [Finding(dotted(name, *d["loc"][:1]), message(d)) for d in error.errors(include_url=False)]
+    for path in PLUGINS:
+        checked = check_plugin(path, value_at(data, path) or {}, plugins[path])
+        found += checked.findings
+        if checked.settings is not None:
+            data = with_value(data, path, checked.settings)
+    if not found:
+        found += _exits_fit(data)
+    return Resolved(None if found else {name: data[name] for name in SETTINGS}, tuple(found))
+
+
+def _exits_fit(settings: Mapping[str, Any]) -> Iterator[Finding]:
+    """Exits on layers that exist, the last included; only where the file says how many layers there are."""
+    layers, depth, chosen = settings["exits"]["layers"], settings["backbone"].get("layers"), settings["metric"]["exit"]
+    count = None if layers == "all" else len(layers)
+    if type(depth) is int:
+        if layers != "all" and layers[-1] != depth:
+            text = f"the last exit must be on the last layer, {depth}, got {list(layers)}"
+            yield Finding("exits.layers", text)
+        count = depth if layers == "all" else count
+    if isinstance(chosen, int) and count is not None and chosen > count:
+        yield Finding("metric.exit", f"there are {count} exits, got {chosen}")
+
+
+def check_values(path: str, section: Mapping[str, Any], space: Mapping[str, Any], plugins: Plugins) -> Checked:
+    """A plug-in section, and every value the space could set in it: each of a choice, the ends of a range.
+
+    `space`: the searched fields inside `path`. The first value of each stands for what the file leaves to the search.
+    """
+    ends = {field: list(distribution.ends().items()) for field, distribution in space.items()}
+    first = dict(section)
+    for field, values in ends.items():
+        first = with_value(first, field.removeprefix(f"{path}."), values[0][1])
+    start = check_plugin(path, first, plugins[path])
+    found = [_moved(finding, {field: f"space.{field}.{values[0][0]}" for field, values in ends.items()})
+             for finding in start.findings]  # fmt: skip
+    for field, values in ends.items():
+        for end, value in values[1:]:
+            changed = with_value(first, field.removeprefix(f"{path}."), value)
+            wrong = check_plugin(path, changed, plugins[path]).findings
+            found += [_moved(f, {field: f"space.{field}.{end}"}) for f in wrong if _inside(f.path, field)]
+    return Checked(start.settings if not found else None, tuple(dict.fromkeys(found)))
+
+
+def _inside(path: str, field: str) -> bool:
+    return path == field or path.startswith(f"{field}.")
+
+
+def _moved(finding: Finding, places: Mapping[str, str]) -> Finding:
+    """The finding where the user wrote the value; an unknown searched field is wrong in its key."""
+    for field, place in places.items():
+        if _inside(finding.path, field):
+            at = f"space.{field}" if finding.of_key else place
+            return Finding(at, finding.message, finding.of_key, finding.missing)
+    return finding

@@ -1,0 +1,117 @@
+"""A plug-in section against the plug-in: whether there is one of that name, with these fields, and the values fit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from greenexp.errors import GreenexpError, did_you_mean
+from greenexp.spec.explain import message, unknown_field
+from greenexp.spec.places import dotted
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong at a dotted path; `of_key`: with the field's name, not its value; `missing`: it is not there."""
+
+    path: str
+    message: str
+    of_key: bool = False
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A plug-in section with every field filled in, plain JSON values; None if something is wrong."""
+
+    settings: dict[str, Any] | None
+    findings: tuple[Finding, ...] = ()
+
+
+def check_plugin(path: str, section: Mapping[str, Any], registry: Mapping[str, type[Any]]) -> Checked:
+    """Check `section` (`name` and fields) of the plug-in section at `path`, e.g. `exits.head`."""
+    options = {key: value for key, value in section.items() if key != "name"}
+    name = section.get("name")
+    if not isinstance(name, str) or name not in registry:
+        known = list(registry)
+        text = f"unknown name {name!r}{did_you_mean(str(name), known)} (known: {', '.join(known) or 'none'})"
+        return Checked(None, (Finding(f"{path}.name", text),))
+    try:
+        plugin = registry[name]
+    except (ImportError, AttributeError) as error:
+        return Checked(None, (Finding(f"{path}.name", f"'{name}' cannot be loaded: {error}"),))
+    known = [field.name for field in dataclasses.fields(plugin) if field.init]
+    found = [
+        Finding(f"{path}.{key}", f"{name}: {unknown_field(key, known)}", of_key=True)
+        for key in options
+        if key not in known
+    ]
+    infinite = list(_not_finite(options, ""))
+    found += [Finding(f"{path}.{at}", "expected a finite number") for at in infinite]
+    left_out = {at.partition(".")[0] for at in infinite}
+    options = {key: value for key, value in options.items() if key in known and key not in left_out}
+    try:
+        filled = _filled(plugin, options)
+    except ValidationError as error:
+        explained = _explained(path, options, error)
+        found += [finding for finding in explained if finding.path.removeprefix(f"{path}.") not in left_out]
+        return Checked(None, tuple(found))
+    except GreenexpError as error:
+        return Checked(None, (*found, Finding(path, str(error))))
+    return Checked(None if found else {"name": name, **filled}, tuple(found))
+
+
+@lru_cache(maxsize=256)
+def _adapter(plugin: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast(Any, plugin))
+
+
+def _filled(plugin: type[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """All fields of the plug-in made from `options`. JSON mode: lists may be tuples, but no text is a number."""
+    adapter = _adapter(cast(Hashable, plugin))
+    instance = adapter.validate_json(json.dumps(options), strict=True)
+    dumped: dict[str, Any] = adapter.dump_python(instance, mode="json")
+    return {field.name: dumped[field.name] for field in dataclasses.fields(plugin) if field.init}
+
+
+def _explained(path: str, options: Mapping[str, Any], error: ValidationError) -> Iterator[Finding]:
+    """One finding per field; the branches of a union say what each of them expected."""
+    texts: dict[str, list[str]] = {}
+    missing: set[str] = set()
+    for details in error.errors(include_url=False):
+        at = dotted(path, *_in_options(details["loc"], options))
+        text = message(details)
+        if details["type"] == "missing":
+            at = dotted(path, *details["loc"])
+            missing.add(at)
+        if text not in texts.setdefault(at, []):
+            texts[at].append(text)
+    for at, alternatives in texts.items():
+        yield Finding(at, "; or ".join(alternatives), missing=at in missing)
+
+
+def _in_options(loc: tuple[str | int, ...], options: Any) -> Iterator[str | int]:
+    """The leading parts of pydantic's location that are in the file; what follows names branches of unions."""
+    for part in loc:
+        inside = isinstance(options, Mapping) and part in options
+        if not inside and not (isinstance(options, list) and isinstance(part, int) and part < len(options)):
+            return
+        yield part
+        options = options[part]
+
+
+def _not_finite(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _not_finite(inner, dotted(path, key))
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            yield from _not_finite(inner, dotted(path, i))

@@ -1,0 +1,119 @@
+"""What a trial computes, before it runs: analytic FLOPs of every epoch, over the padded shapes it will really meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from greenexp.errors import InputError
+from greenexp.records.trial import TrialSpec, canonical_json
+from greenexp.spec.sections import Training
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from greenexp.methods.base import MethodRun
+    from greenexp.model import MultiExitModel
+    from greenexp.records.costs import Part, Pass
+    from greenexp.tasks.tokens import TokenisedTask
+
+WITHOUT_EFFECT = ("learning_rate", "weight_decay", "warmup", "clip_norm", "precision")
+"""Fields of `training` that change numbers but no shape, so that trials differing in them cost the same FLOPs."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFlops:
+    """FLOPs of each epoch, first to last: of training, and of evaluating the trained exits on dev."""
+
+    training: tuple[float, ...]
+    evaluation: tuple[float, ...]
+
+
+def same_cost(trial: TrialSpec) -> str:
+    """Equal for trials whose every epoch computes the same shapes."""
+    training = {name: value for name, value in trial.settings["training"].items() if name not in WITHOUT_EFFECT}
+    sections = {name: trial.settings[name] for name in ("task", "backbone", "exits", "method")}
+    return canonical_json({**sections, "training": training, "order": trial.seeds.order})
+
+
+def epoch_flops(trial: TrialSpec, data: TokenisedTask) -> EpochFlops:
+    """The FLOPs of `trial` on `data`, epoch by epoch, by the model's and the method's own accounts.
+
+    The model is built without weights, the batches are those the trial will draw. Raises InputError where model,
+    method and data do not fit.
+    """
+    from greenexp.methods.adapt import adapted, method_of
+    from greenexp.methods.base import TrialShape
+    from greenexp.model import build_model
+
+    model = build_model(adapted(trial.settings), data.num_labels, data.vocab_size, data.pad_id, seed=0, device="meta")
+    epochs = int(trial.settings["training"]["epochs"])
+    shape = TrialShape(model.exit_layers, model.backbone.num_layers, data.num_labels, epochs, seed=trial.seeds.order)
+    run = method_of(trial.settings).begin(shape)
+    _check_metric_exit(trial.settings["metric"]["exit"], run.trained_exits(1))
+    return EpochFlops(
+        training=tuple(_training(trial, data, model, run)),
+        evaluation=tuple(_evaluation(trial.settings, data, model, run)),
+    )
+
+
+def _check_metric_exit(chosen: str | int, trained: tuple[int, ...]) -> None:
+    if isinstance(chosen, int) and chosen not in trained:
+        listed = ", ".join(map(str, trained))
+        raise InputError(f"metric.exit is {chosen}, but the exits trained from the first epoch on are {listed}")
+
+
+def _training(trial: TrialSpec, data: TokenisedTask, model: MultiExitModel, run: MethodRun) -> Iterator[float]:
+    from greenexp.records.costs import Part
+    from greenexp.tasks.batches import epoch_batches
+
+    training, lengths, step = Training.model_validate(trial.settings["training"]), data.train.lengths, 0
+    price = _priced(model, frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset())
+    for epoch in range(1, training.epochs + 1):
+        total = 0
+        for batch in epoch_batches(lengths, training.batch_size, trial.seeds.order, epoch):
+            passes = run.passes(epoch, step)
+            total += sum(price(*shape, passes) for shape in micro_shapes(lengths[batch], training.micro_batch_size))
+            step += 1
+        yield float(total)
+
+
+def micro_shapes(lengths: npt.NDArray[np.int64], micro_batch_size: int | None) -> Iterator[tuple[int, int]]:
+    """(examples, padded length) of each piece of a batch whose examples have these `lengths`."""
+    size = micro_batch_size or len(lengths)
+    for start in range(0, len(lengths), size):
+        piece = lengths[start : start + size]
+        yield len(piece), int(piece.max())
+
+
+def _priced(model: MultiExitModel, frozen: frozenset[Part]) -> Callable[[int, int, tuple[Pass, ...]], int]:
+    """FLOPs of the passes over one shape; shapes recur, so each is added up once."""
+    from greenexp.meters.flops import training_flops
+
+    known: dict[tuple[int, int, tuple[Pass, ...]], int] = {}
+
+    def price(batch_size: int, length: int, passes: tuple[Pass, ...]) -> int:
+        key = (batch_size, length, passes)
+        if key not in known:
+            known[key] = training_flops(model.costs(batch_size, length), passes, frozen)
+        return known[key]
+
+    return price
+
+
+def _evaluation(
+    settings: Mapping[str, Any], data: TokenisedTask, model: MultiExitModel, run: MethodRun
+) -> Iterator[float]:
+    from greenexp.meters.flops import forward_flops
+    from greenexp.tasks.batches import dev_batches
+
+    training, lengths = Training.model_validate(settings["training"]), data.dev.lengths
+    shapes = [(len(b), int(lengths[b].max())) for b in dev_batches(lengths, training.evaluation_batch_size)]
+    known: dict[tuple[int, ...], float] = {}
+    for epoch in range(1, training.epochs + 1):
+        exits = run.trained_exits(epoch)
+        if exits not in known:
+            known[exits] = float(sum(forward_flops(model.costs(*shape), exits) for shape in shapes))
+        yield known[exits]

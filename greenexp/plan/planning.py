@@ -1,0 +1,162 @@
+"""From a document to a plan, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from greenexp.errors import InputError, Problem, SweepFileError
+from greenexp.plan.configurations import SETTINGS, Resolved, check_values, resolve
+from greenexp.plan.fields import Finding
+from greenexp.plan.plans import Configuration, Plan
+from greenexp.plan.plugins import Plugins, installed
+from greenexp.plan.search import Point, points
+from greenexp.plan.seeds import seed_pairs
+from greenexp.records.trial import TrialSpec, canonical_json
+from greenexp.spec import Component, Document, SweepSpec
+from greenexp.spec.paths import PLUGINS, value_at
+from greenexp.spec.search import PointsSearch
+
+
+def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
+    """The plan of a sweep file. `plugins`: the registries, the installed ones by default.
+
+    Raises SweepFileError with all problems of the document and of its plug-ins' names and fields.
+    """
+    plugins = installed() if plugins is None else plugins
+    filled, found = _check_plugins(document, plugins)
+    problems = [*document.problems, *(document.problem(f.path, f.message, of_key=f.of_key) for f in found)]
+    if problems:
+        raise SweepFileError(dict.fromkeys(problems))
+    spec = _with_components(document.checked(), filled)
+    configurations, notes = _configurations(document, spec, plugins)
+    plan = Plan(spec, configurations, _trials(spec, configurations), notes)
+    try:
+        plan.new_scheduler()
+    except InputError as error:
+        raise SweepFileError([document.problem("scheduler", str(error), of_key=True)]) from error
+    return plan
+
+
+def _check_plugins(document: Document, plugins: Plugins) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+    """The plug-in sections of all valid sections: filled in where they can be, and what is wrong with them."""
+    space: Mapping[str, Any] = document.sections.get("space", {})
+    search = document.sections.get("search")
+    listed = {path for point in search.points for path in point} if isinstance(search, PointsSearch) else set()
+    filled: dict[str, dict[str, Any]] = {}
+    found: list[Finding] = []
+    for path in (*PLUGINS, "scheduler"):
+        component = _component(document.sections, path)
+        if component is None:
+            continue
+        searched = {field: dist for field, dist in space.items() if field.startswith(f"{path}.")}
+        written = {"name": component.name, **component.options}
+        checked = check_values(path, written, searched, plugins)
+        if any(field.startswith(f"{path}.") for field in listed):
+            # Each point is checked whole later; what it changes cannot be judged here.
+            continue
+        found += checked.findings
+        if checked.settings is not None:
+            own = {field: value for field, value in checked.settings.items() if f"{path}.{field}" not in searched}
+            unsettled = f"{path}.name" in searched
+            filled[path] = written if unsettled else {**own, **written}
+    return filled, found
+
+
+def _component(sections: Mapping[str, Any], path: str) -> Component | None:
+    section, _, inner = path.partition(".")
+    value = sections.get(section)
+    component = getattr(value, inner, None) if inner else value
+    return component if isinstance(component, Component) else None
+
+
+def _with_components(spec: SweepSpec, filled: Mapping[str, dict[str, Any]]) -> SweepSpec:
+    """The spec with its plug-ins' defaults written out."""
+    components = {path: Component.model_validate(options) for path, options in filled.items()}
+    head = components.pop("exits.head", None)
+    update: dict[str, Any] = dict(components)
+    if head is not None:
+        update["exits"] = spec.exits.model_copy(update={"head": head})
+    return spec.model_copy(update=update)
+
+
+def _configurations(
+    document: Document, spec: SweepSpec, plugins: Plugins
+) -> tuple[tuple[Configuration, ...], tuple[str, ...]]:
+    base = {name: getattr(spec, name).model_dump(mode="json") for name in SETTINGS}
+    all_points = list(points(spec.search, spec.space))
+    fields = tuple(dict.fromkeys(path for point in all_points for path in point.values))
+    configurations: list[Configuration] = []
+    wrong: list[tuple[Point, Resolved]] = []
+    for point in all_points:
+        resolved = resolve(base, point.values, plugins)
+        if resolved.settings is None:
+            wrong.append((point, resolved))
+            continue
+        searched = {path: value_at(resolved.settings, path) for path in fields}
+        name = f"c{len(configurations):03d}"
+        configurations.append(Configuration(name, searched, resolved.settings, point.place))
+    problems = [problem for point, resolved in wrong for problem in _misfits(document, point, resolved)]
+    repeated = _repeated(configurations)
+    if spec.search.name != "random":
+        problems += [document.problem(later.place, _same(later, earlier)) for earlier, later in repeated]
+    if problems:
+        raise SweepFileError(_distinct(problems))
+    notes = tuple(f"{_same(later, earlier)}: drawn twice, trained twice" for earlier, later in repeated)
+    return tuple(configurations), notes
+
+
+def _misfits(document: Document, point: Point, resolved: Resolved) -> Iterable[Problem]:
+    """What is wrong with a point, each at the value in the file that is to blame, if one is."""
+    shown = ", ".join(f"{path}={value}" for path, value in point.values.items())
+    for finding in resolved.findings:
+        whole = next((path for path in point.values if finding.path.startswith(path)), None)
+        inside = [path for path in point.values if path.startswith(f"{finding.path}.")]
+        blamed = whole or (inside[0] if len(inside) == 1 else None)
+        place = point.places[blamed] if blamed else finding.path
+        suffix = f" (with {shown})" if shown else ""
+        yield document.problem(place, finding.message + suffix, of_key=finding.of_key)
+
+
+def _repeated(configurations: Iterable[Configuration]) -> list[tuple[Configuration, Configuration]]:
+    """(earlier, later) pairs with equal settings."""
+    first: dict[str, Configuration] = {}
+    found = []
+    for configuration in configurations:
+        earlier = first.setdefault(canonical_json(configuration.settings), configuration)
+        if earlier is not configuration:
+            found.append((earlier, configuration))
+    return found
+
+
+def _same(later: Configuration, earlier: Configuration) -> str:
+    shown = ", ".join(f"{path}={value}" for path, value in later.searched.items())
+    return f"configuration {later.name} is the same as {earlier.name} ({shown})"
+
+
+def _trials(spec: SweepSpec, configurations: Iterable[Configuration]) -> tuple[TrialSpec, ...]:
+    """All seeds of a configuration behind one another."""
+    pairs = seed_pairs(spec.seeds)
+    trials: list[TrialSpec] = []
+    for configuration in configurations:
+        for i, o, seeds in pairs:
+            name = f"{configuration.name}-i{i}-o{o}"
+            trials.append(
+                TrialSpec(
+                    trial=name,
+                    configuration=configuration.name,
+                    index=len(trials),
+                    settings=configuration.settings,
+                    searched=configuration.searched,
+                    seeds=seeds,
+                )
+            )
+    return tuple(trials)
+
+
+def _distinct(problems: Iterable[Problem]) -> list[Problem]:
+    """One problem per place and path: a wrong value may fail in a hundred configurations."""
+    first: dict[tuple[object, ...], Problem] = {}
+    for problem in problems:
+        first.setdefault((problem.source, problem.line, problem.column, problem.path), problem)
+    return list(first.values())

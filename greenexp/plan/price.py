@@ -1,0 +1,190 @@
+"""What a sweep costs at most, and what it is expected to cost, before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from greenexp.errors import InputError
+from greenexp.plan.data import data_key, prepare_data
+from greenexp.plan.flops import EpochFlops, epoch_flops, same_cost
+from greenexp.plan.plans import Plan
+from greenexp.records.axes import AXES
+from greenexp.schedulers.brackets import Bracket
+from greenexp.spec.sections import Accounting, Resources
+
+if TYPE_CHECKING:
+    from greenexp.tasks.tokens import TokenisedTask
+
+JOULES_PER_KWH = 3.6e6
+NOT_CALIBRATED = "not known before something ran on this machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One axis, in its unit: what the sweep costs at most, what the scheduler is expected to leave of it.
+
+    None where it cannot be told, with the reason. Failed attempts that are repeated come on top.
+    """
+
+    most: float | None
+    expected: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The price of a plan.
+
+    bounds: every axis of `greenexp.records.axes`; eval_flops: evaluation on dev, on top of the axis `train_flops`
+    brackets: the scheduler's plan; exact: whether `expected` is certain (no failures), not an expectation
+    """
+
+    bounds: Mapping[str, Bound]
+    eval_flops: Bound
+    brackets: tuple[Bracket, ...]
+    exact: bool
+
+    def over_budget(self, limits: Mapping[str, float]) -> tuple[str, ...]:
+        """The axes whose most exceeds its limit, so that the sweep may end there."""
+        return tuple(axis for axis, limit in limits.items() if (self.bounds[axis].most or 0.0) > limit)
+
+
+def price_plan(
+    plan: Plan,
+    prepare: Callable[[Mapping[str, Any]], TokenisedTask] = prepare_data,
+    *,
+    seconds_per_flop: float | None = None,
+    joules_per_flop: float | None = None,
+) -> Price:
+    """The price of `plan`, without running any of it.
+
+    prepare: trial settings -> tokens, asked once per distinct task and tokeniser
+    seconds_per_flop: worker seconds per FLOP measured here (training and evaluation alike); joules_per_flop: the same
+        of energy. Without them time, energy and what follows stay unknown.
+    Expected FLOPs assume that those who go on cost what the average trial costs.
+    Raises InputError where model, method, metric and data do not fit.
+    """
+    epochs = _all_epochs(plan, prepare)
+    scheduler = plan.new_scheduler()
+    brackets = scheduler.bracket_plan()
+    train = _bound([e.training for e in epochs], brackets)
+    evaluation = _bound([e.evaluation for e in epochs], brackets)
+    count = float(len(plan.trials))
+    both = _combined(train, evaluation)
+    bounds = {
+        "trials": Bound(count, count),
+        "epochs": _bound([(1.0,) * len(e.training) for e in epochs], brackets),
+        "train_flops": train,
+        **_measured(plan.spec.resources, plan.spec.accounting, both, seconds_per_flop, joules_per_flop),
+    }
+    ordered = {axis: bounds.get(axis, Bound(None, None, NOT_CALIBRATED)) for axis in AXES}
+    return Price(ordered, evaluation, brackets, exact=scheduler.expected_epochs.exact)
+
+
+def _all_epochs(plan: Plan, prepare: Callable[[Mapping[str, Any]], TokenisedTask]) -> list[EpochFlops]:
+    """Per trial; computed once for trials of the same cost, on data prepared once."""
+    data: dict[str, TokenisedTask] = {}
+    known: dict[str, EpochFlops] = {}
+    result = []
+    for trial in plan.trials:
+        cost = same_cost(trial)
+        if cost not in known:
+            try:
+                key = data_key(trial.settings)
+                if key not in data:
+                    data[key] = prepare(trial.settings)
+                    _check_metric(plan, data[key])
+                known[cost] = epoch_flops(trial, data[key])
+            except InputError as error:
+                raise InputError(f"configuration {trial.configuration} cannot run: {error}") from error
+        result.append(known[cost])
+    return result
+
+
+def _check_metric(plan: Plan, data: TokenisedTask) -> None:
+    from greenexp.tasks.metrics import find_metric
+
+    name = plan.spec.metric.name
+    if name != "loss":
+        find_metric(name, is_regression=data.num_labels == 1)
+
+
+def _bound(per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket]) -> Bound:
+    """All epochs of all trials; and those a scheduler with these brackets leaves, at the mean cost of each epoch.
+
+    Where no bracket has a rung, everything runs: the two are equal even if trials differ in their epochs.
+    """
+    brackets = tuple(brackets)
+    most = float(sum(sum(epochs) for epochs in per_trial))
+    if not any(bracket.rungs for bracket in brackets):
+        return Bound(most, most)
+    cumulative = np.concatenate([[0.0], np.cumsum(np.mean(np.array(per_trial, dtype=np.float64), axis=0))])
+    trials_per_unit = len(per_trial) / sum(bracket.units for bracket in brackets)
+    return Bound(most, float(trials_per_unit * sum(_bracket_cost(bracket, cumulative) for bracket in brackets)))
+
+
+def _bracket_cost(bracket: Bracket, cumulative: Any) -> float:
+    """Cost of one seed of every unit; `cumulative[e]` is the cost of the first e epochs."""
+    total, before, running = 0.0, 0, float(bracket.units)
+    for rung in bracket.rungs:
+        total += rung.entering * (cumulative[rung.epoch] - cumulative[before])
+        before, running = rung.epoch, rung.going_on
+    return float(total + running * (cumulative[bracket.max_epochs] - cumulative[before]))
+
+
+def _combined(first: Bound, second: Bound) -> Bound:
+    return Bound((first.most or 0.0) + (second.most or 0.0), (first.expected or 0.0) + (second.expected or 0.0))
+
+
+def _scaled(bound: Bound, factor: float) -> Bound:
+    return Bound((bound.most or 0.0) * factor, (bound.expected or 0.0) * factor)
+
+
+def _measured(
+    resources: Resources,
+    accounting: Accounting,
+    flops: Bound,
+    seconds_per_flop: float | None,
+    joules_per_flop: float | None,
+) -> dict[str, Bound]:
+    """The axes that need a calibration, as far as there is one and the sweep file states the factors."""
+    bounds: dict[str, Bound] = {}
+    if seconds_per_flop is not None:
+        bounds["wall_s"] = _scaled(flops, seconds_per_flop)
+        bounds["cpu_s"] = _scaled(bounds["wall_s"], resources.cpus_per_trial)
+        bounds["gpu_s"] = _scaled(bounds["wall_s"], resources.gpus_per_trial)
+    if joules_per_flop is not None:
+        bounds["energy_j"] = _scaled(flops, joules_per_flop)
+    bounds["carbon_g"] = _carbon(bounds.get("energy_j"), accounting)
+    bounds["money"] = _money(bounds, accounting)
+    return bounds
+
+
+def _carbon(energy: Bound | None, accounting: Accounting) -> Bound:
+    if accounting.carbon_g_per_kwh is None:
+        return Bound(None, None, "accounting.carbon_g_per_kwh is not stated")
+    if energy is None:
+        return Bound(None, None, NOT_CALIBRATED)
+    return _scaled(energy, accounting.pue * accounting.carbon_g_per_kwh / JOULES_PER_KWH)
+
+
+def _money(bounds: Mapping[str, Bound], accounting: Accounting) -> Bound:
+    """gpu_h x price + cpu_h x price + kWh x pue x price, over the stated prices; all or nothing."""
+    factors = {
+        "gpu_s": accounting.price_per_gpu_h and accounting.price_per_gpu_h / 3600,
+        "cpu_s": accounting.price_per_cpu_h and accounting.price_per_cpu_h / 3600,
+        "energy_j": accounting.price_per_kwh and accounting.price_per_kwh * accounting.pue / JOULES_PER_KWH,
+    }
+    stated = {axis: factor for axis, factor in factors.items() if factor is not None}
+    if not stated:
+        return Bound(None, None, "no price is stated in accounting")
+    if any(axis not in bounds for axis in stated):
+        return Bound(None, None, NOT_CALIBRATED)
+    total = Bound(0.0, 0.0)
+    for axis, factor in stated.items():
+        total = _combined(total, _scaled(bounds[axis], factor))
+    return total

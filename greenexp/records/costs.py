@@ -1,0 +1,81 @@
+"""What matrix products cost, and which of them a training step makes: the plain data behind every FLOP number.
+
+A model is a chain of blocks: embeddings, layers, and at each exit a pooler and a head. A backbone and a head list their
+forward products block by block; a training method lists its passes; `greenexp.meters.flops` adds them up.
+Convention: one multiply-add is 2 FLOPs; only matrix products count (no bias, norm, softmax, activation or loss).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """The parts of a multi-exit model that a method trains or leaves alone as a whole."""
+
+    EMBEDDINGS = "embeddings"
+    LAYERS = "layers"
+    POOLER = "pooler"
+    HEADS = "heads"
+
+
+ALL_PARTS = frozenset(Part)
+
+
+@dataclass(frozen=True, slots=True)
+class MatmulCost:
+    """One matrix product in the forward pass of a block, for a whole batch.
+
+    flops: forward FLOPs, 2 x multiply-adds; backward costs as much again per operand that needs a gradient
+    weight: True for activation x weight (a linear layer), False for activation x activation (attention)
+    inner: True if its input already went through weights of the same block, so that it needs a gradient as soon as the
+        block trains; False if its input is the block's own input, which needs one only if something below trains
+    """
+
+    flops: int
+    weight: bool = True
+    inner: bool = False
+
+
+BlockCost = tuple[MatmulCost, ...]
+"""The products of one block, in any order; empty for a block that only looks up, averages or selects."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderCosts:
+    """Forward costs of a backbone for one batch shape: `layers[i]` is layer i + 1, `pooler` one application."""
+
+    embeddings: BlockCost
+    layers: tuple[BlockCost, ...]
+    pooler: BlockCost
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCosts:
+    """Forward costs of a multi-exit model for one batch shape.
+
+    exit_layers: layer of each exit, both counted from 1, ascending
+    heads: per exit, what is computed there beside the shared pooler
+    pooled: per exit, whether its head reads the shared pooler's output (else the pooler does not run for it)
+    """
+
+    encoder: EncoderCosts
+    exit_layers: tuple[int, ...]
+    heads: tuple[BlockCost, ...]
+    pooled: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One forward pass over a step's batch, and the backward passes through it.
+
+    exits: exits (from 1) whose logits are computed; no layer above the last of them runs
+    backward: one entry per backward pass: the exits it runs through, i.e. whose loss it starts from (all the computed
+        ones if their logits were stacked). Empty for a pass without gradients
+    parts: what gets gradients; everything else is frozen, and below it nothing needs a gradient on its account
+    """
+
+    exits: tuple[int, ...]
+    backward: tuple[tuple[int, ...], ...]
+    parts: frozenset[Part] = ALL_PARTS

@@ -1,0 +1,59 @@
+"""The report's sentences and tables as LaTeX (booktabs), to compile as it is or to copy tables from.
+
+Figures are not in it: `--format md` writes them as SVG, `--format csv` their numbers, for pgfplots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from greenexp.report.section import Section
+from greenexp.report.table import Table
+from greenexp.report.text import latex_text
+
+MOST_ROWS = 40
+MOST_COLUMNS = 6
+"""Beyond it a table is scaled to the width of the text."""
+_PREAMBLE = r"""\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage{textcomp}
+\usepackage{booktabs}
+\usepackage{graphicx}
+\usepackage[margin=2.5cm]{geometry}
+\begin{document}"""
+
+
+def latex_report(title: str, sections: Sequence[Section]) -> str:
+    """The document. Listings (the sweep file) stay out: they are in the HTML and Markdown reports."""
+    blocks = [_PREAMBLE, f"\\title{{{latex_text(title)}}}\n\\date{{}}\n\\maketitle"]
+    for section in sections:
+        blocks.append(f"\\section{{{latex_text(section.title)}}}")
+        if section.headline:
+            blocks.append(_items(section.headline))
+        if not section.listing:
+            blocks += [latex_text(paragraph) for paragraph in section.paragraphs]
+        blocks += [_table(table) for table in section.tables if not table.frame.empty]
+        if section.assumptions:
+            blocks.append(f"\\paragraph{{What this rests on}}\n{_items(section.assumptions)}")
+    return "\n\n".join([*blocks, "\\end{document}"]) + "\n"
+
+
+def _items(sentences: Sequence[str]) -> str:
+    lines = "\n".join(f"  \\item {latex_text(sentence)}" for sentence in sentences)
+    return f"\\begin{{itemize}}\n{lines}\n\\end{{itemize}}"
+
+
+def _table(table: Table) -> str:
+    align = "".join("r" if column.numeric else "l" for column in table.columns)
+    head = " & ".join(latex_text(column.title) for column in table.columns)
+    body = "\n".join(f"{' & '.join(latex_text(cell) for cell in row)} \\\\" for row in table.cells(MOST_ROWS))
+    lines = [f"\\begin{{tabular}}{{@{{}}{align}@{{}}}}", "\\toprule", f"{head} \\\\", "\\midrule", body, "\\bottomrule"]
+    tabular = "\n".join([*lines, "\\end{tabular}"])
+    if len(table.columns) > MOST_COLUMNS:
+        tabular = f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}}}"
+    rest = len(table.frame) - MOST_ROWS
+    parts = [f"{table.title}.", table.note, f"{rest} more rows in tables/{table.name}.csv." if rest > 0 else ""]
+    caption = latex_text(" ".join(part for part in parts if part))
+    head_lines = ["\\begin{table}[htbp]", "\\centering", f"\\caption{{{caption}}}", f"\\label{{tab:{table.name}}}"]
+    return "\n".join([*head_lines, tabular, "\\end{table}"])

@@ -1,0 +1,72 @@
+"""From tables to files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from greenexp.errors import GreenexpError, UnknownNameError
+from greenexp.figures.render import render_svg
+from greenexp.records.tables import SweepTables
+from greenexp.report.html import html_report
+from greenexp.report.latex import latex_report
+from greenexp.report.markdown import markdown_report
+from greenexp.report.section import Section
+from greenexp.report.sections import SECTIONS
+
+FORMATS = ("html", "md", "tex", "csv")
+
+
+def render_report(tables: SweepTables, formats: Iterable[str], folder: Path) -> list[Path]:
+    """Write the report into `folder` (made if absent) and return the files, in a fixed order.
+
+    formats: `html` -> report.html (self-contained), `md` -> report.md and figures/*.svg, `tex` -> report.tex, `csv` ->
+    tables/*.csv: every table of the report, those behind the figures included.
+    Equal tables give equal files on one machine; nothing is read but the tables. UnknownNameError for another format.
+    """
+    wanted = list(dict.fromkeys(formats))
+    for name in wanted:
+        if name not in FORMATS:
+            raise UnknownNameError("report format", name, FORMATS)
+    sections = report_sections(tables)
+    title = report_title(tables)
+    drawings: dict[str, str] = {}
+    if {"html", "md"} & set(wanted):
+        drawings = {plate.figure.name: render_svg(plate.figure) for section in sections for plate in section.plates}
+    texts: dict[str, str] = {}
+    if "html" in wanted:
+        texts["report.html"] = html_report(title, sections, drawings)
+    if "md" in wanted:
+        texts["report.md"] = markdown_report(title, sections)
+        texts |= {f"figures/{name}.svg": svg for name, svg in drawings.items()}
+    if "tex" in wanted:
+        texts["report.tex"] = latex_report(title, sections)
+    if "csv" in wanted:
+        texts |= {f"tables/{table.name}.csv": table.csv() for section in sections for table in section.all_tables}
+    return [_write(folder / name, text) for name, text in texts.items()]
+
+
+def report_sections(tables: SweepTables) -> list[Section]:
+    """All sections, in order; for whoever writes another format."""
+    sections = [make(tables) for make in SECTIONS]
+    _check_names([table.name for section in sections for table in section.all_tables])
+    return sections
+
+
+def report_title(tables: SweepTables) -> str:
+    """`Sweep <name>: report`."""
+    name = tables.facts.get("name") or tables.spec.get("name") or "without a name"
+    return f"Sweep {name}: report"
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Two tables of one name would overwrite each other's CSV."""
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise GreenexpError(f"two tables of the report are both called {', '.join(doubled)}")
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    return path

@@ -1,0 +1,40 @@
+"""What a section of the report is, whatever it is written as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from greenexp.figures import Figure
+from greenexp.report.table import Table
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure with the table of what it shows."""
+
+    figure: Figure
+    table: Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report: plain text (no markup; the writers escape it), tables, figures.
+
+    name: lower case with dashes, unique; headline: sentences with numbers, the result; paragraphs: what to know to read
+    it listing: lines to be set as they are (a file); assumptions: what must hold for the headline, computed from the
+    sweep
+    """
+
+    name: str
+    title: str
+    headline: tuple[str, ...] = ()
+    paragraphs: tuple[str, ...] = ()
+    plates: tuple[Plate, ...] = ()
+    tables: tuple[Table, ...] = ()
+    listing: str = ""
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def all_tables(self) -> tuple[Table, ...]:
+        """The figures' tables and its own."""
+        return (*(plate.table for plate in self.plates), *self.tables)

@@ -1,0 +1,39 @@
+"""What the report says: one file per section, `section(SweepTables) -> Section`, pure and without markup.
+
+`SECTIONS` is the order in the report. To add one: a file here and a line in the tuple. May not enter: HTML, LaTeX, file
+access. A section of a sweep with nothing to show says so in words; it does not fail and does not vanish.
+"""
+
+from collections.abc import Callable
+
+from greenexp.records.tables import SweepTables
+from greenexp.report.section import Section
+from greenexp.report.sections import (
+    appendix,
+    assumptions,
+    configurations,
+    costs,
+    early_stopping,
+    exits,
+    failures,
+    front,
+    headline,
+    search,
+    trials,
+)
+
+SECTIONS: tuple[Callable[[SweepTables], Section], ...] = (
+    headline.section,
+    search.section,
+    front.section,
+    exits.section,
+    early_stopping.section,
+    configurations.section,
+    trials.section,
+    costs.section,
+    failures.section,
+    assumptions.section,
+    appendix.section,
+)
+
+__all__ = ["SECTIONS"]

@@ -1,0 +1,48 @@
+"""The sweep file in full, versions, machine: what is needed to do it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from greenexp.records.tables import SweepTables
+from greenexp.report.section import Section
+from greenexp.report.table import Column, Table
+
+
+def section(tables: SweepTables) -> Section:
+    """Facts of the sweep as a flat table, and the resolved sweep file with all defaults."""
+    rows = list(_flat(tables.facts))
+    frame = pd.DataFrame(rows, columns=["fact", "value"])
+    columns = (Column("fact", "Fact"), Column("value", "Value", "prose"))
+    listing = yaml.safe_dump(_plain(tables.spec), sort_keys=False, allow_unicode=True, width=100)
+    return Section(
+        name="appendix",
+        title="Appendix: sweep file, versions, machine",
+        paragraphs=("The resolved sweep file, with every default written out and quantities in base units:",),
+        listing=listing,
+        tables=(Table("facts", "Recorded facts", frame, columns),) if rows else (),
+    )
+
+
+def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
+    """Nested facts as `sessions.1.versions.torch` -> text, lists counted from 1."""
+    if isinstance(value, Mapping):
+        parts = list(value.items())
+    elif isinstance(value, list | tuple):
+        parts = list(enumerate(value, start=1))
+    else:
+        return [(path, "none" if value is None else str(value))]
+    return [row for key, inner in parts for row in _flat(inner, f"{path}.{key}" if path else str(key))]
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and tuples as dicts and lists, which YAML can write."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

@@ -1,0 +1,64 @@
+"""What holds for the whole report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from greenexp.analysis import metric_of
+from greenexp.records.tables import SweepTables
+from greenexp.report.section import Section
+
+
+def section(tables: SweepTables) -> Section:
+    """The setting in sentences: metric, selection, seeds, search, noise of the dev set."""
+    metric = metric_of(tables)
+    spec = tables.spec
+    notes = [
+        (
+            f"Metric: {metric.label}, {'smaller' if metric.minimize else 'larger'} is better. Trial score = best dev "
+            "value so far."
+        ),
+        (
+            "Epochs, configurations and operating points were all chosen on the dev set that the scores are from. No "
+            "test set was evaluated in this report."
+        ),
+        _seeds(spec.get("seeds") or {}),
+        _search(spec, tables),
+        *_noise(spec, tables),
+    ]
+    if not tables.facts.get("complete", True):
+        notes.append("The sweep is not complete: trials that have not ended can still change every number here.")
+    return Section("assumptions", "Assumptions of the whole report", paragraphs=tuple(notes))
+
+
+def _seeds(seeds: Mapping[str, Any]) -> str:
+    initialisation, order = seeds.get("initialisation", 1), seeds.get("order", 1)
+    design = f", {seeds.get('design', 'crossed')}" if initialisation > 1 and order > 1 else ""
+    return (
+        f"Seeds per configuration: {initialisation} initialisation, {order} data order{design}, the same for all "
+        "configurations. They describe the noise of training, not the uncertainty of the dev set."
+    )
+
+
+def _search(spec: Mapping[str, Any], tables: SweepTables) -> str:
+    name = str((spec.get("search") or {}).get("name", "unknown"))
+    fields = ", ".join(tables.parameters) or "nothing"
+    return f"Search: {name}, over {fields}. What was not searched has the value in the sweep file at the end."
+
+
+def _noise(spec: Mapping[str, Any], tables: SweepTables) -> tuple[str, ...]:
+    """Sampling error of an accuracy on a dev set of n examples: sqrt(p (1 - p) / n), at the best trial's p."""
+    size = (spec.get("task") or {}).get("dev")
+    metric = metric_of(tables)
+    best = metric.best(tables.trials.loc[tables.trials["status"] != "failed", "score"])
+    if metric.name != "accuracy" or not isinstance(size, int) or size <= 0 or not 0 <= best <= 1:
+        return ()
+    error = math.sqrt(best * (1 - best) / size)
+    return (
+        (
+            f"The dev set has {size:,} examples: an accuracy of {best:.4f} measured on it has a standard error of "
+            f"about {error:.4f} (binomial) from the choice of examples alone."
+        ),
+    )

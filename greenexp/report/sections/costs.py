@@ -1,0 +1,76 @@
+"""What the sweep cost, on every axis, and what was not measured and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from greenexp.records.axes import AXES
+from greenexp.records.tables import SweepTables
+from greenexp.report.section import Section
+from greenexp.report.table import Column, Table
+from greenexp.units import format_quantity
+
+
+def section(tables: SweepTables) -> Section:
+    """The ledger with limits, losses and reasons."""
+    rows = [_row(row, tables) for row in tables.ledger.to_dict("records")]
+    columns = ["title", "used_text", "limit_text", "lost_text", "reason", "about"]
+    frame = tables.ledger.assign(**{name: [row[name] for row in rows] for name in columns if name != "reason"})
+    shown = (
+        Column("title", "Axis", "name"),
+        Column("used_text", "Used"),
+        Column("limit_text", "Limit"),
+        Column("lost_text", "Lost"),
+        Column("reason", "Why not measured", "prose"),
+        Column("about", "What it counts", "prose"),
+    )
+    missing = [row for row in rows if row["used_text"] == "not measured"]
+    sentences = [
+        f"{row['title']} was not measured{': ' if row['reason'] else ''}{row['reason']}." for row in missing
+    ] or ["Every axis was measured."]
+    return Section(
+        name="costs",
+        title="Costs, and what was not measured",
+        headline=tuple(sentences),
+        tables=(
+            Table("costs", "Costs", frame, shown, "Lost: paid for work that no report covers, or that was done twice."),
+        ),
+        assumptions=_assumptions(tables),
+    )
+
+
+def _row(row: dict[Any, Any], tables: SweepTables) -> dict[str, str]:
+    axis = AXES[str(row["axis"])]
+    currency = (tables.spec.get("accounting") or {}).get("currency")
+    unit = str(currency or "money") if axis.unit == "money" else axis.unit
+    return {
+        "title": axis.title,
+        "used_text": format_quantity(row["used"], unit),
+        "limit_text": "none" if pd.isna(row["limit"]) else format_quantity(row["limit"], unit),
+        "lost_text": "" if pd.isna(row["lost"]) else format_quantity(row["lost"], unit),
+        "reason": str(row["reason"] or ""),
+        "about": axis.about,
+    }
+
+
+def _assumptions(tables: SweepTables) -> tuple[str, ...]:
+    notes = [
+        (
+            "Costs cover all trials: finished, stopped and failed, all attempts. They do not cover the driver and "
+            "idle workers."
+        ),
+        "Training FLOPs are analytic, from the padded shapes that were computed; 1 multiply-add = 2 FLOPs.",
+        "A total is given only if every report has the number; a partial sum would look like a total.",
+    ]
+    limit = tables.ledger.loc[tables.ledger["axis"] == "wall_s", "limit"]
+    if limit.notna().any():
+        notes.append("The limit on worker time is compared with the time on the clock, not with the sum over workers.")
+    accounting = tables.spec.get("accounting") or {}
+    if accounting.get("carbon_g_per_kwh") is not None:
+        notes.append(
+            f"CO2e = energy × PUE {accounting.get('pue', 1.0)} × {accounting['carbon_g_per_kwh']} g/kWh, as stated "
+            "in the sweep file."
+        )
+    return tuple(notes)

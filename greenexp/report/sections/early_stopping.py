@@ -1,0 +1,84 @@
+"""What early stopping stopped, where, and what that saved."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from greenexp.analysis import Savings, rung_table, savings
+from greenexp.figures import rungs_figure
+from greenexp.records.tables import SweepTables
+from greenexp.report.section import Plate, Section
+from greenexp.report.sections.wording import share
+from greenexp.report.table import Column, Table
+
+COLUMNS = (
+    Column("bracket", "Bracket", "count"),
+    Column("rung", "Rung (epoch)", "count"),
+    Column("trials", "Trials", "count"),
+    Column("configurations", "Configurations", "count"),
+    Column("went_on", "Went on", "count"),
+    Column("stopped", "Stopped", "count"),
+    Column("waiting", "Waiting", "count"),
+    Column("last_cutoff", "Last cutoff", "score"),
+)
+
+
+def section(tables: SweepTables) -> Section:
+    """Rungs as bars and table, epochs saved, and the word that nothing was stopped if so."""
+    scheduler = str((tables.spec.get("scheduler") or {}).get("name", "fifo"))
+    rungs = rung_table(tables)
+    numbers = savings(tables)
+    plates: tuple[Plate, ...] = ()
+    if len(rungs):
+        figure = rungs_figure(rungs)
+        plates = (Plate(figure, Table(figure.name, figure.title, rungs, COLUMNS)),)
+    return Section(
+        name="early-stopping",
+        title="What early stopping did",
+        headline=_sentences(scheduler, numbers, rungs),
+        plates=plates,
+        tables=(_ledger(numbers),),
+        assumptions=_assumptions(tables, scheduler, numbers),
+    )
+
+
+def _sentences(scheduler: str, numbers: Savings, rungs: pd.DataFrame) -> tuple[str, ...]:
+    if not numbers.stopped:
+        never = "never stops a trial" if scheduler == "fifo" else "has stopped no trial"
+        return (f"The scheduler ({scheduler}) {never}: no epoch was saved by early stopping.",)
+    where = "; ".join(
+        f"{stopped} of the {trials} at epoch "
+        f"{rung}{f' of bracket {bracket}' if len(rungs['bracket'].unique()) > 1 else ''}"
+        for bracket, rung, trials, stopped in zip(
+            rungs["bracket"], rungs["rung"], rungs["trials"], rungs["stopped"], strict=True
+        )
+    )
+    return (
+        f"{scheduler} stopped {share(numbers.stopped, numbers.trials)} trials{f' ({where})' if where else ''}.",
+        f"{share(numbers.saved_epochs, numbers.planned_epochs)} planned epochs were saved by it.",
+    )
+
+
+def _ledger(numbers: Savings) -> Table:
+    rows = [
+        ("planned: all trials trained to the end", numbers.planned_epochs),
+        ("trained", numbers.run_epochs),
+        ("not trained: trial stopped early", numbers.saved_epochs),
+        ("not trained: trial failed, interrupted or not ended", numbers.open_epochs),
+        ("trained again after a break (in addition)", numbers.repeated_epochs),
+    ]
+    frame = pd.DataFrame(rows, columns=["what", "epochs"])
+    return Table("epochs-saved", "Epochs", frame, (Column("what", "Epochs"), Column("epochs", "Number", "count")))
+
+
+def _assumptions(tables: SweepTables, scheduler: str, numbers: Savings) -> tuple[str, ...]:
+    if scheduler == "fifo":
+        return ()
+    unit = "trial" if (tables.spec.get("scheduler") or {}).get("per_trial") else "configuration (mean over its seeds)"
+    notes = [f"The unit of decision is the {unit}; trials are counted by their last verdict at a rung."]
+    if numbers.stopped:
+        notes.append(
+            "Saved epochs are counted against training every trial to the end. Whether that search would have found "
+            "something better is not known: nobody saw how the stopped trials would have gone on."
+        )
+    return tuple(notes)

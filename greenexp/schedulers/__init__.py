@@ -1,0 +1,72 @@
+"""Schedulers: who trains on after a rung. Pure: plain values in, decisions out; no torch, Ray, MLflow, clock or RNG.
+
+`build` makes a running scheduler over trials from a sweep file's `scheduler` section. To add one: a frozen dataclass
+in `<name>.py` (fields = settings, docstring = card) whose `start` returns a `base.UnitScheduler`, and a line in
+SCHEDULERS; `seed_groups` does the rest (seeds, failures, repeated reports, state). Third parties register theirs under
+the entry point group `greenexp.schedulers`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from greenexp.errors import InputError, did_you_mean
+from greenexp.registry import Registry
+from greenexp.schedulers.base import Mode, Scheduler, SchedulerSettings
+from greenexp.schedulers.brackets import Bracket, ExpectedEpochs, Rung
+from greenexp.schedulers.seed_groups import SeedGroups
+
+__all__ = ["SCHEDULERS", "Bracket", "ExpectedEpochs", "Mode", "Rung", "Scheduler", "SchedulerSettings", "build"]
+
+SCHEDULERS: Registry[type[SchedulerSettings]] = Registry(
+    "scheduler",
+    {
+        "asha": "greenexp.schedulers.asha:Asha",
+        "fifo": "greenexp.schedulers.fifo:Fifo",
+        "hyperband": "greenexp.schedulers.hyperband:Hyperband",
+        "sha": "greenexp.schedulers.sha:Sha",
+    },
+    group="greenexp.schedulers",
+)
+
+
+def build(
+    settings: Mapping[str, Any], *, max_epochs: int, groups: Mapping[str, Sequence[str]], mode: Mode
+) -> Scheduler:
+    """The running scheduler of the section `settings` (`{"name": "asha", "reduction_factor": 3}`) over trials.
+
+    max_epochs: epochs of a full trial
+    groups: configuration -> its trials, in plan order
+    mode: which values are better
+    Raises UnknownNameError, or InputError for wrong settings and for a scheduler that could never stop anything.
+    """
+    if mode not in ("max", "min"):
+        raise InputError(f"metric mode must be max or min, got {mode!r}")
+    if not groups:
+        raise InputError("a scheduler needs at least one configuration")
+    name = settings.get("name", "fifo")
+    chosen = _settings(name, {key: value for key, value in settings.items() if key != "name"})
+    return SeedGroups(name, chosen, groups, max_epochs=max_epochs, mode=mode)
+
+
+def _settings(name: str, values: Mapping[str, Any]) -> SchedulerSettings:
+    """The settings dataclass with its fields checked; all problems in one InputError."""
+    kind = SCHEDULERS[name]
+    fields = [field.name for field in dataclasses.fields(kind)]
+    allowed = ", ".join(fields) or "none"
+    problems = [
+        f"unknown setting '{key}'{did_you_mean(key, fields)} (allowed: {allowed})"
+        for key in values
+        if key not in fields
+    ]
+    try:
+        chosen = TypeAdapter(kind).validate_python({key: values[key] for key in values if key in fields})
+    except ValidationError as error:
+        problems += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors()]
+    if problems:
+        raise InputError(f"scheduler {name}: " + "; ".join(problems))
+    return chosen

@@ -1,0 +1,120 @@
+"""What a scheduler is: settings, a running unit scheduler, and the running scheduler over trials built from it.
+
+A scheduler is written against *units*, which it compares; `seed_groups` makes one unit of all trials of a
+configuration (or of each trial) and turns verdicts on units into verdicts on trials.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+from greenexp.errors import InputError
+from greenexp.records.decision import Decision, Verdict
+from greenexp.schedulers.brackets import Bracket, ExpectedEpochs
+
+Mode = Literal["max", "min"]
+
+
+@dataclass(frozen=True, slots=True)
+class NextRung:
+    """Where a unit is judged next: after `epoch` epochs, in bracket number `bracket`."""
+
+    epoch: int
+    bracket: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitVerdict:
+    """What a rung says about one unit; `value` and `cutoff` are signed so that greater is better.
+
+    `value` is None for a unit without a defined value (a seed failed), `cutoff` where nothing was compared.
+    """
+
+    unit: str
+    go_on: bool
+    rung: int
+    bracket: int
+    value: float | None
+    cutoff: float | None
+    reason: str
+
+
+class UnitScheduler(Protocol):
+    """A running scheduler over units; deterministic in the order of its calls. Greater values are better."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a unit at a rung may have to wait for other units."""
+
+    def enter(self, unit: str) -> None:
+        """A unit that was not there at the start. Raises InputError where the scheduler cannot place it."""
+
+    def next_rung(self, unit: str) -> NextRung | None:
+        """Where `unit` is judged next (or waits for it now); None once no rung lies ahead, or it was stopped."""
+
+    def arrive(self, unit: str, value: float | None, reason: str = "") -> tuple[UnitVerdict, ...]:
+        """The verdicts that fall because `unit` reached its next rung with the finite `value`; () while it waits.
+
+        None says that the unit has no value and never will, for `reason`, whether it reached the rung or not: it is
+        judged worse than any number and stopped in the verdicts returned. It may replace a value that waits.
+        """
+
+    def bracket_plan(self) -> tuple[Bracket, ...]:
+        """What is going to happen to the units placed so far, if none of them fails."""
+
+
+class SchedulerSettings(Protocol):
+    """A scheduler as a sweep file names it: a frozen dataclass whose fields are its settings, its docstring a card."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    @property
+    def per_trial(self) -> bool:
+        """Whether every trial is a unit of its own, instead of every configuration."""
+
+    def start(self, units: Sequence[str], *, max_epochs: int) -> UnitScheduler:
+        """The running scheduler over `units`, in plan order. Raises InputError if it could never stop anything."""
+
+
+class Scheduler(Protocol):
+    """The running scheduler over trials that tuning and `simulate` ask; pure, and deterministic in its calls."""
+
+    @property
+    def needs_pausing(self) -> bool:
+        """Whether trials are paused, that is, whether trials must be able to save and load checkpoints."""
+
+    @property
+    def expected_epochs(self) -> ExpectedEpochs:
+        """Training epochs of all trials together."""
+
+    def decide(self, trial: str, resource: int, value: float) -> Decision:
+        """The verdict on `trial`, which has trained `resource` epochs and scores `value`; ask after every epoch.
+
+        A report repeated with the same value (an attempt after a crash) gets the verdict that was already taken.
+        Raises ReplayError for another value at a rung, an unknown trial, or a trial that ran past its rung.
+        """
+
+    def withdraw(self, trial: str, reason: str) -> tuple[Verdict, ...]:
+        """`trial` failed for good; the verdicts on paused trials that this releases or stops."""
+
+    def enter(self, configuration: str, trials: Sequence[str]) -> None:
+        """A configuration that was not there at the start. Raises InputError where it cannot be placed."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything that was decided, JSON-serialisable."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state()` of a scheduler with the same settings. Raises ReplayError if it belongs to another."""
+
+    def bracket_plan(self) -> tuple[Bracket, ...]:
+        """Brackets and rungs as plain data, counted in units, if nothing fails."""
+
+
+def cannot_act(name: str, why: str, change: str) -> InputError:
+    """The error for a scheduler that could never stop anything, with the way out."""
+    return InputError(
+        f"scheduler {name} can stop nobody: {why}; {change}, or use scheduler fifo to stop nobody on purpose"
+    )

@@ -1,0 +1,50 @@
+"""The bracket plan as plain data, and the epochs that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """After `epoch` epochs, `going_on` of the `entering` units go on (whole numbers unless it is an expectation)."""
+
+    epoch: int
+    entering: float
+    going_on: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """One bracket: `units` start, are judged at each rung, and those left train for `max_epochs`.
+
+    `exact` is False where the counts are expectations (asha). Without rungs all units run to the end.
+    """
+
+    number: int
+    units: int
+    rungs: tuple[Rung, ...]
+    max_epochs: int
+    exact: bool = True
+
+    @property
+    def epochs(self) -> float:
+        """Training epochs of one seed of every unit: sum of entering x (epochs since the rung before)."""
+        total, before, running = 0.0, 0, float(self.units)
+        for rung in self.rungs:
+            total += rung.entering * (rung.epoch - before)
+            before, running = rung.epoch, rung.going_on
+        return total + running * (self.max_epochs - before)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedEpochs:
+    """Training epochs summed over all trials, if no trial fails; `full` is what they would be without a scheduler.
+
+    `exact` is False for an expectation over the order of good and bad values (asha), or where configurations with
+    different numbers of seeds compete.
+    """
+
+    epochs: float
+    full: int
+    exact: bool

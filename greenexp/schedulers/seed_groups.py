@@ -1,0 +1,238 @@
+"""From units to trials: all seeds of a configuration are judged together, by their mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from greenexp.errors import InputError, ReplayError
+from greenexp.records.decision import Action, Decision, Verdict
+from greenexp.schedulers.base import Mode, NextRung, SchedulerSettings, UnitVerdict
+from greenexp.schedulers.brackets import Bracket, ExpectedEpochs
+
+
+class SeedGroups:
+    """A running scheduler over trials (`base.Scheduler`) made of a scheduler over units.
+
+    A trial that reaches a rung pauses until all seeds of its configuration have reported there; then the unit scheduler
+    sees their mean, and its verdict holds for all of them. A configuration of which one seed failed, or scored NaN or
+    infinity at a rung, has no mean: it ranks last at the rung it stands before and all its seeds are stopped there.
+
+    The state is the list of what was asked (reports at rungs, failures, late entries) in order; `restore` asks again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: SchedulerSettings,
+        groups: Mapping[str, Sequence[str]],
+        *,
+        max_epochs: int,
+        mode: Mode,
+    ) -> None:
+        self._settings = settings
+        self._groups = {configuration: list(trials) for configuration, trials in groups.items()}
+        self._max_epochs = max_epochs
+        self._sign = 1.0 if mode == "max" else -1.0
+        self._made_of = {
+            "scheduler": {"name": name, **dataclasses.asdict(settings)},
+            "max_epochs": max_epochs,
+            "mode": mode,
+            "groups": self._groups,
+        }
+        self._begin()
+
+    def _begin(self) -> None:
+        """The state before anything was asked."""
+        self._members: dict[str, tuple[str, ...]] = {}
+        self._unit_of: dict[str, str] = {}
+        for configuration, trials in self._groups.items():
+            for unit, members in self._split(configuration, trials):
+                self._add(unit, members)
+        self._units = self._settings.start(tuple(self._members), max_epochs=self._max_epochs)
+        self._waiting: dict[str, dict[str, float]] = {}  # unit -> its trials at the current rung and their values
+        self._taken: dict[tuple[str, int], tuple[float, Verdict]] = {}  # (trial, rung) -> reported value, verdict
+        self._stopped: dict[str, UnitVerdict] = {}
+        self._failed: set[str] = set()
+        self._asked: list[list[Any]] = []
+
+    @property
+    def needs_pausing(self) -> bool:
+        """Whether trials wait at rungs, for other units or for the other seeds of their own."""
+        has_rungs = any(bracket.rungs for bracket in self._units.bracket_plan())
+        return self._units.waits or (has_rungs and any(len(members) > 1 for members in self._members.values()))
+
+    @property
+    def expected_epochs(self) -> ExpectedEpochs:
+        """Training epochs of all trials, if none fails."""
+        brackets = self._units.bracket_plan()
+        seeds = [len(members) for members in self._members.values()]
+        alike = min(seeds) == max(seeds)
+        return ExpectedEpochs(
+            epochs=sum(bracket.epochs for bracket in brackets) * sum(seeds) / len(seeds),
+            full=sum(seeds) * self._max_epochs,
+            exact=all(bracket.exact for bracket in brackets) and alike,
+        )
+
+    def bracket_plan(self) -> tuple[Bracket, ...]:
+        """Brackets and rungs, counted in configurations (in trials if `per_trial`)."""
+        return self._units.bracket_plan()
+
+    def decide(self, trial: str, resource: int, value: float) -> Decision:
+        """The verdict on `trial` after `resource` epochs: see `base.Scheduler.decide`."""
+        unit = self._unit(trial)
+        if (trial, resource) in self._taken:
+            return Decision(self._again(trial, resource, value))
+        if resource >= self._max_epochs:
+            return _go_on(trial)
+        if (stopped := self._stopped.get(unit)) is not None:
+            if resource < stopped.rung:
+                return _go_on(trial)
+            self._note("report", trial, resource, value)
+            return Decision(self._take(trial, resource, value, self._for_trial(trial, stopped)))
+        place = self._units.next_rung(unit)
+        if place is None or resource < place.epoch:
+            return _go_on(trial)
+        if resource > place.epoch:
+            raise ReplayError(self._overrun(trial, resource, place))
+        self._note("report", trial, resource, value)
+        return self._at_rung(unit, trial, place, value)
+
+    def withdraw(self, trial: str, reason: str) -> tuple[Verdict, ...]:
+        """`trial` failed for good: its configuration ranks last at the rung it stands before, or comes to next.
+
+        Returns the verdicts on the paused trials that this stops or releases. Nothing if no rung lies ahead, if the
+        configuration is already stopped, or if it was said before.
+        """
+        unit = self._unit(trial)
+        if trial in self._failed:
+            return ()
+        self._failed.add(trial)
+        self._asked.append(["withdraw", trial, reason])
+        if unit in self._stopped or self._units.next_rung(unit) is None:
+            return ()
+        verdicts = self._spread(self._units.arrive(unit, None, f"{trial} failed: {reason}"))
+        return tuple(verdict for verdict in verdicts if verdict.trial != trial)
+
+    def enter(self, configuration: str, trials: Sequence[str]) -> None:
+        """A configuration that was not there at the start (under fifo and `per_trial`, also more seeds of one)."""
+        for unit, members in self._split(configuration, trials):
+            self._units.enter(unit)
+            self._add(unit, members)
+        self._asked.append(["enter", configuration, list(trials)])
+
+    def state(self) -> dict[str, Any]:
+        """What the scheduler was made of and everything it was asked; NaN and infinite values are null."""
+        return {**self._made_of, "asked": [list(question) for question in self._asked]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Forget everything and ask again what `state` was asked."""
+        different = [key for key, made_of in self._made_of.items() if state.get(key) != made_of]
+        if different:
+            raise ReplayError(f"the scheduler's state belongs to another sweep: {', '.join(different)} differ")
+        self._begin()
+        for what, name, *rest in state["asked"]:
+            if what == "report":
+                self.decide(name, rest[0], math.nan if rest[1] is None else rest[1])
+            elif what == "withdraw":
+                self.withdraw(name, rest[0])
+            else:
+                self.enter(name, rest[0])
+
+    def _at_rung(self, unit: str, trial: str, place: NextRung, value: float) -> Decision:
+        """Record the report, judge the unit if it is complete (or has no mean), else wait."""
+        reported = self._waiting.setdefault(unit, {})
+        reported[trial] = value
+        missing = len(self._members[unit]) - len(reported)
+        self._take(trial, place.epoch, value, _pause(trial, place, missing))
+        verdicts: tuple[Verdict, ...] = ()
+        if not math.isfinite(value):
+            reason = f"{trial} scored {value} at epoch {place.epoch}"
+            verdicts = self._spread(self._units.arrive(unit, None, reason))
+        elif missing == 0:
+            # In plan order and exactly summed: the order of arrival leaves no trace.
+            mean = math.fsum(reported[member] for member in self._members[unit]) / len(reported)
+            verdicts = self._spread(self._units.arrive(unit, self._sign * mean))
+        own = self._taken[trial, place.epoch][1]
+        return Decision(own, tuple(verdict for verdict in verdicts if verdict.trial != trial))
+
+    def _spread(self, verdicts: Iterable[UnitVerdict]) -> tuple[Verdict, ...]:
+        """The verdicts on units as verdicts on those of their trials that wait; late seeds get theirs on arrival."""
+        spread = []
+        for verdict in verdicts:
+            if not verdict.go_on:
+                self._stopped[verdict.unit] = verdict
+            reported = self._waiting.pop(verdict.unit, {})
+            spread += [
+                self._take(trial, verdict.rung, reported[trial], self._for_trial(trial, verdict))
+                for trial in self._members[verdict.unit]
+                if trial in reported
+            ]
+        return tuple(spread)
+
+    def _for_trial(self, trial: str, verdict: UnitVerdict) -> Verdict:
+        return Verdict(
+            trial=trial,
+            action=Action.GO_ON if verdict.go_on else Action.STOP,
+            rung=verdict.rung,
+            value=None if verdict.value is None else self._sign * verdict.value,
+            cutoff=None if verdict.cutoff is None else self._sign * verdict.cutoff,
+            bracket=verdict.bracket,
+            reason=verdict.reason,
+        )
+
+    def _take(self, trial: str, rung: int, value: float, verdict: Verdict) -> Verdict:
+        self._taken[trial, rung] = (value, verdict)
+        return verdict
+
+    def _again(self, trial: str, rung: int, value: float) -> Verdict:
+        """The verdict already taken, if the repeated attempt reports what the first one did."""
+        before, verdict = self._taken[trial, rung]
+        if value != before and (math.isfinite(value) or math.isfinite(before)):
+            raise ReplayError(
+                f"{trial} reports {value} at epoch {rung}, but {before} before, on which '{verdict.action}' was decided"
+            )
+        return verdict
+
+    def _overrun(self, trial: str, resource: int, place: NextRung) -> str:
+        if trial in self._waiting.get(self._unit_of[trial], {}):
+            return f"{trial} reports epoch {resource} although it was paused at epoch {place.epoch}"
+        return f"{trial} reports epoch {resource} but not epoch {place.epoch}, where it is judged; report every epoch"
+
+    def _note(self, what: str, trial: str, resource: int, value: float) -> None:
+        self._asked.append([what, trial, resource, value if math.isfinite(value) else None])
+
+    def _unit(self, trial: str) -> str:
+        if trial not in self._unit_of:
+            raise ReplayError(f"the scheduler was not told of a trial '{trial}'")
+        return self._unit_of[trial]
+
+    def _split(self, configuration: str, trials: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+        """(unit, its trials), checked: the configuration, or each trial."""
+        if not trials:
+            raise InputError(f"{configuration} has no trials")
+        if configuration in self._members and not self._settings.per_trial:
+            raise InputError(f"{configuration} is already in the sweep: its seeds are compared together, none can join")
+        for trial in trials:
+            if trial in self._unit_of or list(trials).count(trial) > 1:
+                raise InputError(f"trial {trial} appears twice")
+        if self._settings.per_trial:
+            return [(trial, (trial,)) for trial in trials]
+        return [(configuration, tuple(trials))]
+
+    def _add(self, unit: str, members: tuple[str, ...]) -> None:
+        self._members[unit] = members
+        self._unit_of.update(dict.fromkeys(members, unit))
+
+
+def _go_on(trial: str) -> Decision:
+    """Between rungs, where nothing is compared."""
+    return Decision(Verdict(trial, Action.GO_ON))
+
+
+def _pause(trial: str, place: NextRung, missing: int) -> Verdict:
+    """Nothing was compared yet, so there is no value."""
+    waits_for = f"{missing} other seeds of its configuration" if missing else f"the rest of bracket {place.bracket}"
+    return Verdict(trial, Action.PAUSE, rung=place.epoch, bracket=place.bracket, reason=f"waits for {waits_for}")

@@ -1,0 +1,41 @@
+"""Successive halving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from greenexp.schedulers.rungs import check_halving, upward_rungs
+from greenexp.schedulers.synchronous import SynchronousBracket, SynchronousRun
+
+
+@dataclass(frozen=True, slots=True)
+class Sha:
+    """Synchronous successive halving: one bracket, all units wait at every rung.
+
+    reduction_factor: eta, the best floor(n / eta) of the n units at a rung go on, at least one
+    grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs (fractions rounded up)
+    per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
+
+    n counts everything that entered the rung. A unit with a failed seed ranks below every number and never goes on;
+    its place is not given away twice, so the number going on is that of the plan as long as enough units survive.
+    Equal values: the unit earlier in the plan goes on. Only ranks matter: any increasing transform of the metric
+    gives the same decisions. Paused trials go on from their checkpoint, so epochs are not paid for twice.
+
+    Source: Jamieson and Talwalkar 2016, Non-stochastic best arm identification and hyperparameter optimization
+    (AISTATS), figure 3; with r, eta and R as in algorithm 1 of Li et al. 2020 (early-stopping rate 0).
+    """
+
+    reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
+    grace_period: Annotated[int, Field(ge=1)] = 1
+    per_trial: bool = False
+
+    def start(self, units: Sequence[str], *, max_epochs: int) -> SynchronousRun:
+        """All units in one bracket. Raises InputError if no rung could stop anything."""
+        check_halving("sha", self.reduction_factor, self.grace_period, max_epochs, len(units))
+        rungs = upward_rungs(self.grace_period, self.reduction_factor, max_epochs)
+        bracket = SynchronousBracket(0, units, rungs, self.reduction_factor)
+        return SynchronousRun("sha", [(units, bracket)], max_epochs)

@@ -1,0 +1,190 @@
+"""Checks across the fields of several sections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from greenexp.spec.explain import message
+from greenexp.spec.paths import value_at, with_value, wrong_path
+from greenexp.spec.search import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
+from greenexp.spec.sections import Accounting, Budget, Component, Exits, Metric, Resources, Seeds, Training
+from greenexp.spec.sweep import SweepSpec
+
+Finding = tuple[str, str]
+"""Dotted path, message."""
+
+MAX_TRIALS = 100_000  # a plan is held in memory and a journal line is written per trial
+
+Space = Mapping[str, Any]
+
+
+def check(sections: Mapping[str, Any], data: Mapping[str, Any]) -> list[Finding]:
+    """All findings of the checks whose sections are valid by themselves; `data` is the whole file."""
+    space = data.get("space")
+    found = list(_space_paths(space)) if isinstance(space, Mapping) else []
+    for needs, function in _CHECKS:
+        if all(name in sections for name in needs):
+            found += function(*(sections[name] for name in needs))
+    return found
+
+
+def _space_paths(space: Space) -> Iterator[Finding]:
+    for path in space:
+        if (wrong := wrong_path(path)) is not None:
+            yield f"space.{path}", wrong
+        for other in space:
+            if wrong_path(path) is None and other.startswith(f"{path}."):
+                yield f"space.{other}", f"lies inside '{path}', which is searched too"
+
+
+def _values_fit(path: str, values: Mapping[str, Any], base: Training | Exits, section: str) -> Iterator[Finding]:
+    """Every value a search could set, tried in the section it belongs to."""
+    field = path.removeprefix(f"{section}.")
+    for at, value in values.items():
+        data = with_value(base.model_dump(mode="python"), field, value)
+        try:
+            type(base).model_validate(data)
+        except ValidationError as error:
+            yield at, message(error.errors(include_url=False)[0])
+
+
+def _own_values(space: Space, search: Any, section: str, base: Training | Exits) -> Iterator[Finding]:
+    for path, distribution in space.items():
+        if _own(path, section):
+            ends = {f"space.{path}.{end}": value for end, value in distribution.ends().items()}
+            yield from _values_fit(path, ends, base, section)
+    if isinstance(search, PointsSearch):
+        for i, point in enumerate(search.points):
+            for path, value in point.items():
+                if _own(path, section):
+                    yield from _values_fit(path, {f"search.points.{i}.{path}": value}, base, section)
+
+
+def _own(path: str, section: str) -> bool:
+    """Whether the value is this section's own field, not a plug-in's."""
+    return path.startswith(f"{section}.") and not path.startswith("exits.head.") and wrong_path(path) is None
+
+
+def _training_values(space: Space, search: Any, training: Training) -> Iterator[Finding]:
+    # A searched batch size is tried without micro-batches: the two are compared where both are known, in the plan.
+    alone = training.model_copy(update={"micro_batch_size": None, "batch_size": 2**31})
+    yield from _own_values(space, search, "training", alone)
+
+
+def _exits_values(space: Space, search: Any, exits: Exits) -> Iterator[Finding]:
+    yield from _own_values(space, search, "exits", exits)
+
+
+def _search_fits(search: Any, space: Space) -> Iterator[Finding]:
+    if isinstance(search, PointsSearch):
+        if space:
+            yield "space", "is not used by search 'points', which lists the values itself: remove one of the two"
+        yield from _points(search)
+    elif isinstance(search, GridSearch):
+        if not space:
+            yield "search", "a grid needs a 'space'"
+        for path, distribution in space.items():
+            if isinstance(distribution, Uniform | LogUniform) and distribution.steps is None:
+                yield f"space.{path}", "a grid over a range needs 'steps', the number of values"
+    elif isinstance(search, RandomSearch):
+        if not space and search.samples > 1:
+            yield "search.samples", f"without a 'space' all {search.samples} samples would be the same: write 1"
+        if space and _is_default(search):
+            yield "space", "says what to search: a 'search' must say how, e.g. search: {name: random, samples: 8}"
+
+
+def _is_default(search: RandomSearch) -> bool:
+    """Whether the file has no `search` section: the default is the one instance that was never parsed."""
+    return search is SweepSpec.model_fields["search"].default
+
+
+def _points(search: PointsSearch) -> Iterator[Finding]:
+    for i, point in enumerate(search.points):
+        for path in point:
+            if (wrong := wrong_path(path)) is not None:
+                yield f"search.points.{i}.{path}", wrong
+
+
+def _size(search: Any, space: Space, seeds: Seeds) -> Iterator[Finding]:
+    per_configuration = seeds.initialisation * (seeds.order if seeds.design == "crossed" else 1)
+    total = configurations(search, space) * per_configuration
+    if total > MAX_TRIALS:
+        yield "search", f"makes {total:,} trials; at most {MAX_TRIALS:,} are possible"
+
+
+def configurations(search: Any, space: Space) -> int:
+    """How many configurations a search makes."""
+    if isinstance(search, RandomSearch):
+        return search.samples
+    if isinstance(search, PointsSearch):
+        return len(search.points)
+    count = 1
+    for distribution in space.values():
+        if isinstance(distribution, Choice):
+            count *= len(distribution.values)
+        elif isinstance(distribution, Int):
+            count *= distribution.count()
+        else:
+            count *= distribution.steps or 1
+    return count
+
+
+def _seed_design(seeds: Seeds) -> Iterator[Finding]:
+    if seeds.design == "paired" and seeds.initialisation != seeds.order:
+        counts = f"{seeds.initialisation} initialisation and {seeds.order} data-order seeds"
+        yield "seeds", f"paired seeds need equal counts, got {counts}"
+
+
+def _searched_epochs(space: Space, search: Any, scheduler: Component) -> Iterator[Finding]:
+    if scheduler.name == "fifo":
+        return
+    why = f"cannot be searched under scheduler '{scheduler.name}', whose rungs compare trials at equal epochs"
+    paths = [f"space.{path}" for path in space if path == "training.epochs"]
+    if isinstance(search, PointsSearch):
+        points = enumerate(search.points)
+        paths += [f"search.points.{i}.training.epochs" for i, point in points if "training.epochs" in point]
+    for path in paths:
+        yield path, why
+
+
+def _metric_mode(metric: Metric) -> Iterator[Finding]:
+    if metric.name == "loss" and metric.mode == "max":
+        yield "metric", "a loss is minimised: write mode: min"
+
+
+def _factors(budget: Budget, accounting: Accounting) -> Iterator[Finding]:
+    limits = budget.limits()
+    if "carbon_g" in limits and accounting.carbon_g_per_kwh is None:
+        yield "budget.carbon_g", "needs accounting.carbon_g_per_kwh, the grams of CO2e per kWh"
+    prices = (accounting.price_per_gpu_h, accounting.price_per_cpu_h, accounting.price_per_kwh)
+    if "money" in limits and all(price is None for price in prices):
+        yield "budget.money", "needs a price: accounting.price_per_gpu_h, price_per_cpu_h or price_per_kwh"
+
+
+def _gpus(resources: Resources) -> Iterator[Finding]:
+    gpus = resources.gpus_per_trial
+    if gpus > 1 and not float(gpus).is_integer():
+        yield "resources.gpus_per_trial", f"must be a fraction up to 1 or a whole number, got {gpus}"
+
+
+def _metric_exit(metric: Metric, exits: Exits, space: Space) -> Iterator[Finding]:
+    listed = exits.layers if isinstance(exits.layers, tuple) and value_at(space, "exits.layers") is None else None
+    if isinstance(metric.exit, int) and listed is not None and metric.exit > len(listed):
+        yield "metric.exit", f"there are {len(listed)} exits (exits.layers: {list(listed)}), got {metric.exit}"
+
+
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]], ...] = (
+    (("space", "search", "training"), _training_values),
+    (("space", "search", "exits"), _exits_values),
+    (("search", "space"), _search_fits),
+    (("search", "space", "seeds"), _size),
+    (("seeds",), _seed_design),
+    (("space", "search", "scheduler"), _searched_epochs),
+    (("metric",), _metric_mode),
+    (("budget", "accounting"), _factors),
+    (("resources",), _gpus),
+    (("metric", "exits", "space"), _metric_exit),
+)

@@ -1,0 +1,31 @@
+"""A sweep as plain data and as YAML, with every default written out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from greenexp.spec.sweep import SweepSpec
+from greenexp.spec.yaml12 import core_resolvers
+
+
+def resolved(spec: SweepSpec) -> dict[str, Any]:
+    """The sweep as JSON-like data, defaults filled in, quantities in base units."""
+    return spec.model_dump(mode="json")
+
+
+def dump_resolved(spec: SweepSpec) -> str:
+    """The sweep as YAML that `load_sweep` reads back as an equal spec."""
+    return yaml.dump(resolved(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.2 would take for something else than text, and repeats instead of making aliases."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = core_resolvers()
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # PyYAML's signature
+        """A person reads this file: every value stands where it belongs."""
+        return True

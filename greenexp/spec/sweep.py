@@ -1,0 +1,52 @@
+"""The whole sweep file as one frozen model."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from greenexp.spec.search import Distribution, RandomSearch, Search
+from greenexp.spec.sections import (
+    Accounting,
+    Budget,
+    Component,
+    Exits,
+    Metric,
+    Resources,
+    Section,
+    Seeds,
+    Tracking,
+    Training,
+)
+
+
+class SweepSpec(Section):
+    """A sweep file. Only `name` and `task` must be given.
+
+    `load_sweep` also runs the checks across sections (`greenexp.spec.checks`), which this model alone does not.
+    """
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="Name of the sweep: letters, digits, dot, dash, underscore",
+    )
+    task: Component = Field(description="What is learnt, with the task's fields")
+    backbone: Component = Field(default=Component(name="bert"), description="The encoder, with its fields")
+    exits: Exits = Field(default=Exits(), description="Where the exits sit and what they are")
+    method: Component = Field(default=Component(name="branchynet"), description="The training method, with its fields")
+    training: Training = Field(default=Training(), description="How every trial trains")
+    metric: Metric = Field(default=Metric(), description="What is maximised or minimised on dev")
+    space: dict[str, Distribution] = Field(
+        default={}, description="Dotted path of a field of task, backbone, exits, method or training -> distribution"
+    )
+    search: Search = Field(
+        default=RandomSearch(name="random", samples=1), description="How configurations are chosen from the space"
+    )
+    seeds: Seeds = Field(default=Seeds(), description="How often every configuration is repeated")
+    scheduler: Component = Field(default=Component(name="fifo"), description="What stops trials early")
+    budget: Budget = Field(default_factory=Budget, description="Limits on what the sweep may use")
+    resources: Resources = Field(default=Resources(), description="What trials run on")
+    accounting: Accounting = Field(default=Accounting(), description="Carbon and price factors")
+    tracking: Tracking = Field(default=Tracking(), description="Where MLflow records the sweep")
+
+
+SWEEP_FIELDS = tuple(SweepSpec.model_fields)

@@ -1,0 +1,82 @@
+"""Which examples go together: batches of like lengths, and how a batch is padded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from greenexp.errors import InputError
+from greenexp.tasks.data import Labels
+from greenexp.tasks.tokens import TokenisedSplit
+
+Indices = npt.NDArray[np.int64]
+
+POOL_BATCHES = 32
+"""Batches sorted by length together: enough that a batch's lengths differ by little, few enough to stay random."""
+
+
+def epoch_batches(lengths: npt.NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> list[Indices]:
+    """The training batches of one epoch: each example once, neighbours in length together, in random order.
+
+    A random permutation is cut into pools of `POOL_BATCHES` batches; each pool is sorted by length and cut into
+    batches; the batches of the epoch are shuffled. Only one batch may be smaller than `batch_size`. Depends on
+    (lengths, batch_size, seed, epoch) only.
+    """
+    _check(lengths, batch_size)
+    rng = np.random.default_rng(np.random.SeedSequence((seed, epoch)))
+    order = rng.permutation(len(lengths)).astype(np.int64)
+    pool = POOL_BATCHES * batch_size
+    batches: list[Indices] = []
+    for start in range(0, len(order), pool):
+        part = order[start : start + pool]
+        part = part[np.argsort(lengths[part], kind="stable")]
+        batches.extend(_cut(part, batch_size))
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def dev_batches(lengths: npt.NDArray[np.int64], batch_size: int) -> list[Indices]:
+    """Batches of an evaluation: all examples, shortest first, so that next to nothing is padded."""
+    _check(lengths, batch_size)
+    return _cut(np.argsort(lengths, kind="stable").astype(np.int64), batch_size)
+
+
+def _cut(order: Indices, batch_size: int) -> list[Indices]:
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def _check(lengths: npt.NDArray[np.int64], batch_size: int) -> None:
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}: at least 1")
+    if len(lengths) == 0:
+        raise InputError("there are no examples to make batches of")
+
+
+@dataclass(frozen=True, eq=False)
+class PaddedBatch:
+    """Examples padded to the longest of them.
+
+    input_ids: int64 [example, position]; attention_mask: int64 of the same shape, 1 on real tokens, or None where
+    nothing is padded; type_ids: int64 of the same shape or None; labels: [example]; lengths: int64 [example]
+    """
+
+    input_ids: npt.NDArray[np.int64]
+    attention_mask: npt.NDArray[np.int64] | None
+    type_ids: npt.NDArray[np.int64] | None
+    labels: Labels
+    lengths: npt.NDArray[np.int64]
+
+
+def pad(split: TokenisedSplit, indices: Indices, pad_id: int) -> PaddedBatch:
+    """The examples `indices` of `split`, in that order, padded on the right."""
+    starts = split.offsets[indices]
+    lengths = split.offsets[indices + 1] - starts
+    positions = np.arange(lengths.max())
+    real = positions[None, :] < lengths[:, None]
+    # Positions beyond an example's end read its last token, then are overwritten.
+    places = starts[:, None] + np.minimum(positions[None, :], lengths[:, None] - 1)
+    ids = np.where(real, split.ids[places], pad_id).astype(np.int64)
+    types = None if split.type_ids is None else np.where(real, split.type_ids[places], 0).astype(np.int64)
+    mask = None if real.all() else real.astype(np.int64)
+    return PaddedBatch(ids, mask, types, split.labels[indices], lengths)

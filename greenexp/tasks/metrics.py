@@ -1,0 +1,152 @@
+"""Scores of predictions: every metric a task may name. Undefined is None, never 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+from scipy.special import log_softmax
+
+from greenexp.errors import InputError, UnknownNameError
+
+Array = npt.NDArray[Any]
+Classes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric's function and what it is for.
+
+    compute: (predictions, labels) -> value or None. Classification metrics see predicted classes, int64 [example];
+    regression metrics predicted values, float64 [example].
+    mode: `max` if more is better
+    """
+
+    name: str
+    compute: Callable[[Array, Array], float | None]
+    is_regression: bool = False
+    mode: str = "max"
+    about: str = ""
+
+
+def score(names: Iterable[str], logits: Array, labels: Array) -> tuple[dict[str, float | None], ...]:
+    """`loss` and the metrics `names` of every exit.
+
+    logits: float [exit, example, class], one class for regression; labels: int64 or float32 [example].
+    `loss` is the mean cross-entropy in nats (classification) or mean squared error (regression), without loss weights.
+    Raises UnknownNameError for an unknown metric, InputError for one of the other kind of task or for wrong shapes.
+    """
+    if logits.ndim != 3 or logits.shape[1] != len(labels) or len(labels) == 0:
+        raise InputError(
+            f"logits have shape {logits.shape}: expected [exit, example, class] with {len(labels)} examples"
+        )
+    is_regression = logits.shape[2] == 1
+    chosen = [find_metric(name, is_regression) for name in names]
+    results = []
+    for values in logits.astype(np.float64):
+        predictions = values[:, 0] if is_regression else values.argmax(axis=1)
+        loss = _squared_error(values[:, 0], labels) if is_regression else _cross_entropy(values, labels)
+        results.append({"loss": loss} | {m.name: m.compute(predictions, labels) for m in chosen})
+    return tuple(results)
+
+
+def find_metric(name: str, is_regression: bool) -> Metric:
+    """The metric of this name. Raises UnknownNameError, or InputError if it is for the other kind of task."""
+    metric = METRICS.get(name)
+    if metric is None:
+        raise UnknownNameError("metric", name, sorted(METRICS))
+    if metric.is_regression != is_regression:
+        kinds = ("classification", "regression")
+        raise InputError(f"metric '{name}' is for {kinds[metric.is_regression]}, the task is {kinds[is_regression]}")
+    return metric
+
+
+def _cross_entropy(logits: Array, labels: Array) -> float | None:
+    return _finite(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
+
+
+def _squared_error(predictions: Array, labels: Array) -> float | None:
+    return _finite(((predictions - labels) ** 2).mean())
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def accuracy(predictions: Array, labels: Array) -> float | None:
+    """Share of examples predicted right."""
+    return float((predictions == labels).mean())
+
+
+def f1(predictions: Array, labels: Array) -> float | None:
+    """F1 of class 1: 2 TP / (2 TP + FP + FN); None if class 1 is neither there nor predicted, or for > 2 classes."""
+    if max(int(predictions.max()), int(labels.max())) > 1:
+        return None
+    return _f1_of(1, predictions, labels)
+
+
+def macro_f1(predictions: Array, labels: Array) -> float | None:
+    """Unweighted mean of F1 over the classes that occur among labels or predictions."""
+    classes = np.union1d(predictions, labels)
+    values = [_f1_of(int(c), predictions, labels) for c in classes]
+    return float(np.mean([v for v in values if v is not None]))
+
+
+def _f1_of(positive: int, predictions: Array, labels: Array) -> float | None:
+    hits = int(((predictions == positive) & (labels == positive)).sum())
+    total = int((predictions == positive).sum()) + int((labels == positive).sum())
+    return 2 * hits / total if total else None
+
+
+def matthews(predictions: Array, labels: Array) -> float | None:
+    """Matthews' correlation, multi-class form: the correlation of the one-hot predictions with the one-hot labels.
+
+    R = (c s - sum_k p_k t_k) / sqrt((s^2 - sum_k p_k^2)(s^2 - sum_k t_k^2)), s examples, c right, p_k predicted and t_k
+    true members of class k (Gorodkin 2004, eq. 8). None when predictions or labels are all of one class.
+    """
+    count = 1 + max(int(predictions.max()), int(labels.max()))
+    predicted = np.bincount(predictions, minlength=count).astype(np.float64)
+    true = np.bincount(labels, minlength=count).astype(np.float64)
+    size, right = float(len(labels)), float((predictions == labels).sum())
+    spread = (size**2 - predicted @ predicted) * (size**2 - true @ true)
+    return float((right * size - predicted @ true) / math.sqrt(spread)) if spread > 0 else None
+
+
+def pearson(predictions: Array, labels: Array) -> float | None:
+    """Pearson's correlation; None when predictions or labels are constant or not finite."""
+    if not _varies(predictions) or not _varies(labels):
+        return None
+    return _finite(stats.pearsonr(predictions, labels.astype(np.float64)).statistic)
+
+
+def spearman(predictions: Array, labels: Array) -> float | None:
+    """Spearman's rank correlation, ties at their mean rank; None when either side is constant or not finite."""
+    if not _varies(predictions) or not _varies(labels):
+        return None
+    return pearson(stats.rankdata(predictions), stats.rankdata(labels))
+
+
+def _varies(values: Array) -> bool:
+    """More than rounding: scipy warns, and its answer is noise, when the spread is near the resolution of the mean."""
+    if len(values) < 2 or not np.isfinite(values).all():
+        return False
+    centred = np.abs(values - values.mean()).max()
+    return bool(centred > 1e-12 * max(abs(float(values.mean())), 1e-300))
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", accuracy, about="share of examples predicted right"),
+        Metric("f1", f1, about="F1 of class 1, two classes"),
+        Metric("macro_f1", macro_f1, about="mean F1 over the classes"),
+        Metric("matthews", matthews, about="Matthews' correlation"),
+        Metric("pearson", pearson, is_regression=True, about="Pearson's correlation"),
+        Metric("spearman", spearman, is_regression=True, about="Spearman's rank correlation"),
+    )
+}

@@ -1,0 +1,151 @@
+"""Texts to token ids: flat arrays that cross a process border without being copied."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from greenexp.errors import InputError
+from greenexp.tasks.data import Labels, Split, TaskData
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+_PADS = ("[PAD]", "<pad>")
+
+
+@dataclass(frozen=True, eq=False)
+class TokenisedSplit:
+    """Token ids of a split, all examples behind one another.
+
+    ids: int32 [token]; offsets: int64 [example + 1]: example i is `ids[offsets[i]:offsets[i + 1]]`
+    type_ids: int8 [token], 1 in the second text, or None where there are no pairs
+    labels: int64 or float32 [example]; columns: as in `Split`
+    Arrays may be read-only views of shared memory: never write into them.
+    """
+
+    ids: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    labels: Labels
+    type_ids: npt.NDArray[np.int8] | None = None
+    columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each example, special tokens included: int64 [example]."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenisedTask:
+    """All a trial needs to know about its task.
+
+    fingerprint: sha256 over every id and label; a checkpoint belongs to one
+    """
+
+    train: TokenisedSplit
+    dev: TokenisedSplit
+    test: TokenisedSplit | None
+    num_labels: int
+    label_names: tuple[str, ...]
+    metrics: tuple[str, ...]
+    pad_id: int
+    vocab_size: int
+    fingerprint: str
+
+
+def word_tokenizer(texts: Iterable[str], max_words: int = 30_000) -> Tokenizer:
+    """A tokenizer with one token per lower-case word of `texts`, for encoders without weights of their own.
+
+    Ids follow falling frequency, then the alphabet, so equal texts give equal ids. Words beyond the `max_words` most
+    frequent, and words not in `texts`, become `[UNK]`.
+    """
+    split, lower = pre_tokenizers.Whitespace(), normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    counts = Counter(word for text in texts for word, _ in split.pre_tokenize_str(lower.normalize_str(text)))
+    for special in SPECIAL_TOKENS:
+        counts.pop(special, None)
+    words = sorted(counts, key=lambda word: (-counts[word], word))[:max_words]
+    vocabulary = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *words))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = lower
+    tokenizer.pre_tokenizer = split
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")],
+    )
+    return tokenizer
+
+
+def tokenise(task: TaskData, tokenizer: Any, max_length: int) -> TokenisedTask:
+    """`task` in the ids of `tokenizer`, truncated to `max_length` tokens (the longer text of a pair first).
+
+    tokenizer: of the library `tokenizers`, or a transformers tokenizer built on one
+    Raises InputError when it has no padding token, or when `max_length` leaves no room for text.
+    """
+    fast = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if not isinstance(fast, Tokenizer):
+        raise InputError(f"{type(tokenizer).__name__} is not built on the library `tokenizers`: use the fast tokenizer")
+    own = Tokenizer.from_str(fast.to_str())  # truncation is a setting of the tokenizer: not of the caller's
+    pad_id = getattr(tokenizer, "pad_token_id", None)
+    pad_id = _pad_id(own) if pad_id is None else int(pad_id)
+    is_pair = task.train.pairs is not None
+    special = own.num_special_tokens_to_add(is_pair)
+    if max_length <= special + is_pair:
+        raise InputError(
+            f"max_length is {max_length}: {special} tokens are special, so at least {special + 1 + is_pair}"
+        )
+    own.no_padding()
+    own.enable_truncation(max_length, strategy="longest_first")
+    splits = {name: _tokenise_split(split, own) for name, split in task.splits.items()}
+    return TokenisedTask(
+        train=splits["train"],
+        dev=splits["dev"],
+        test=splits.get("test"),
+        num_labels=task.num_labels,
+        label_names=task.label_names,
+        metrics=task.metrics,
+        pad_id=pad_id,
+        vocab_size=own.get_vocab_size(with_added_tokens=True),
+        fingerprint=_fingerprint(splits),
+    )
+
+
+def _pad_id(tokenizer: Tokenizer) -> int:
+    if tokenizer.padding is not None:
+        return int(tokenizer.padding["pad_id"])
+    ids = [tokenizer.token_to_id(token) for token in _PADS]
+    found = next((i for i in ids if i is not None), None)
+    if found is None:
+        raise InputError(f"the tokenizer has no padding token: neither {' nor '.join(_PADS)} is in its vocabulary")
+    return int(found)
+
+
+def _tokenise_split(split: Split, tokenizer: Tokenizer) -> TokenisedSplit:
+    texts: Any = list(split.texts) if split.pairs is None else list(zip(split.texts, split.pairs, strict=True))
+    encodings = tokenizer.encode_batch(texts)
+    offsets = np.zeros(len(encodings) + 1, dtype=np.int64)
+    np.cumsum([len(encoding.ids) for encoding in encodings], out=offsets[1:])
+    types = None
+    if split.pairs is not None:
+        types = np.concatenate([np.asarray(encoding.type_ids, dtype=np.int8) for encoding in encodings])
+    ids = np.concatenate([np.asarray(encoding.ids, dtype=np.int32) for encoding in encodings])
+    return TokenisedSplit(ids=ids, offsets=offsets, labels=split.labels, type_ids=types, columns=dict(split.columns))
+
+
+def _fingerprint(splits: Mapping[str, TokenisedSplit]) -> str:
+    digest = hashlib.sha256()
+    for name, split in sorted(splits.items()):
+        digest.update(name.encode())
+        for array in (split.ids, split.offsets, split.labels, split.type_ids):
+            digest.update(b"-" if array is None else np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,260 @@
+"""What belongs into MLflow for a given state of a sweep: runs, parameters, tags, metric points. Pure.
+
+The same journal always gives the same content, whatever was logged before and in how many steps: that is what makes
+the writer, a sync after a crash and a second sync agree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from greenexp.journal.state import TrialState
+from greenexp.records.decision import Verdict
+from greenexp.records.epoch import EpochRecord
+from greenexp.records.tables import SUMMED_COSTS
+from greenexp.tracking import names
+from greenexp.tracking.picture import SWEEP_KEY, Picture, RunKey
+from greenexp.tracking.texts import flat, param_texts, shortened, to_parts, value_text
+
+FORMAT = 1
+_MS = 1000
+
+_STATUS = {
+    "planned": "SCHEDULED", "running": "RUNNING", "paused": "SCHEDULED", "finished": "FINISHED",
+    "stopped": "KILLED", "failed": "FAILED", "interrupted": "KILLED",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value of a metric; the time is the journal's, so that logging it again changes nothing."""
+
+    name: str
+    value: float
+    step: int
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunContent:
+    """A run without its metrics. `status` is MLflow's word, `end_ms` None unless that is a final one."""
+
+    key: RunKey
+    parent: RunKey | None
+    name: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    status: str
+    start_ms: int
+    end_ms: int | None
+
+
+def run_content(picture: Picture, key: RunKey) -> RunContent:
+    """The content of one run."""
+    role, name = key
+    if role == names.SWEEP:
+        return _sweep(picture)
+    if role == names.CONFIGURATION:
+        return _configuration(picture, name)
+    return _trial(picture, picture.state.trials[name])
+
+
+def _sweep(picture: Picture) -> RunContent:
+    state = picture.state
+    status = _sweep_status(picture)
+    environment = flat(state.sessions[0].data) if state.sessions else {}
+    facts = {
+        "format": FORMAT, "name": state.header["name"], "fingerprint": state.header["fingerprint"],
+        "began": state.began, "elapsed_s": state.elapsed_s, "complete": state.complete,
+        "limit": dict(state.limit) if state.limit else None,
+    }  # fmt: skip
+    tags = {
+        **_identity(picture, names.SWEEP),
+        names.FINGERPRINT: str(state.header["fingerprint"]),
+        names.STATUS: status,
+        **{names.SESSION + names.clean(path): value_text(value, names.MAX_TAG) for path, value in environment.items()},
+        **to_parts(names.FACTS, facts),
+        **to_parts(names.SPEC, state.spec),
+        **to_parts(names.SESSIONS, [session.data for session in state.sessions]),
+        **to_parts(names.PLAN, [_planned(trial) for trial in state.trials.values()]),
+    }
+    last = state.sessions[-1].last if state.sessions else state.began
+    final = {"running": "RUNNING", "planned": "SCHEDULED", "interrupted": "KILLED"}.get(status, "FINISHED")
+    return RunContent(
+        key=SWEEP_KEY,
+        parent=None,
+        name=str(state.header["name"]),
+        params=param_texts(state.spec),
+        tags=tags,
+        status=final,
+        start_ms=_ms(state.began),
+        end_ms=_ms(last) if final in {"KILLED", "FINISHED"} else None,
+    )
+
+
+def _sweep_status(picture: Picture) -> str:
+    """planned, running, or how the last driver ended: finished, limit, interrupted."""
+    if not picture.state.sessions:
+        return "planned"
+    return picture.state.sessions[-1].closed or "running"
+
+
+def _planned(trial: TrialState) -> dict[str, Any]:
+    """A trial as the reader needs it, whether or not it ever starts."""
+    spec = trial.spec
+    return {
+        "trial": spec.trial, "configuration": spec.configuration, "index": spec.index,
+        "fingerprint": spec.fingerprint, "seeds": [spec.seeds.initialisation, spec.seeds.order],
+        "max_epochs": spec.settings["training"]["epochs"], "searched": dict(spec.searched),
+    }  # fmt: skip
+
+
+def _configuration(picture: Picture, name: str) -> RunContent:
+    members = picture.members(name)
+    searched = members[0].spec.searched
+    status = _joint_status({trial.status for trial in members}, picture.live)
+    seen = [picture.seen[trial.spec.trial] for trial in members]
+    return RunContent(
+        key=(names.CONFIGURATION, name),
+        parent=SWEEP_KEY,
+        name=f"{name} {_described(searched)}".strip(),
+        params=param_texts(searched),
+        tags={**_identity(picture, names.CONFIGURATION), names.CONFIGURATION_NAME: name},
+        status=status,
+        start_ms=_ms(min(times.first for times in seen)),
+        end_ms=None if status == "RUNNING" else _ms(max(times.last for times in seen)),
+    )
+
+
+def _joint_status(statuses: set[str], live: bool) -> str:
+    """A configuration runs while one of its seeds may; then it is what its least fortunate seed is."""
+    if live and statuses & {"planned", "running", "paused", "interrupted"}:
+        return "RUNNING"
+    if "failed" in statuses:
+        return "FAILED"
+    return "FINISHED" if statuses == {"finished"} else "KILLED"
+
+
+def _trial(picture: Picture, trial: TrialState) -> RunContent:
+    spec, seen = trial.spec, picture.seen[trial.spec.trial]
+    seeds = {names.SEED_PARAMS[name]: value for name, value in dataclasses.asdict(spec.seeds).items()}
+    first = {**flat(picture.first_settings[spec.trial]), **seeds}
+    now = flat(spec.settings)
+    changed = {names.CHANGED + names.clean(path): value_text(v) for path, v in now.items() if first.get(path) != v}
+    status = _STATUS[trial.status]
+    if not picture.live and status in {"RUNNING", "SCHEDULED"}:
+        status = "KILLED"  # its driver is gone; a resumed sweep sets it running again
+    tags = {
+        **_identity(picture, names.TRIAL),
+        names.CONFIGURATION_NAME: spec.configuration,
+        names.TRIAL_NAME: spec.trial,
+        names.FINGERPRINT: spec.fingerprint,
+        names.STATUS: trial.status,
+        names.REASON: shortened(trial.reason, names.MAX_TAG),
+        **changed,
+        **to_parts(names.STATE, [trial.status, trial.reason, trial.attempts, trial.lost_wall_s]),
+        **to_parts(names.EXITS, _exits(record for _, _, record in trial.reports)),
+        **to_parts(names.DECISIONS, _decisions(picture, trial)),
+        **to_parts(names.REPORTS, _reports(trial)),
+    }
+    return RunContent(
+        key=(names.TRIAL, spec.trial),
+        parent=(names.CONFIGURATION, spec.configuration),
+        name=f"{spec.trial} {_described(spec.searched)}".strip(),
+        params=param_texts(first),
+        tags=tags,
+        status=status,
+        start_ms=_ms(seen.first),
+        end_ms=_ms(seen.last) if status in {"FINISHED", "FAILED", "KILLED"} else None,
+    )
+
+
+def _identity(picture: Picture, role: str) -> dict[str, str]:
+    return {
+        names.KIND: role,
+        names.SWEEP_NAME: shortened(str(picture.state.header["name"]), names.MAX_TAG),
+        names.SWEEP_ID: picture.sweep_id,
+        names.SOURCE: "greenexp",
+    }
+
+
+def _described(searched: Mapping[str, Any]) -> str:
+    """`learning_rate=0.0012 weights=uniform`: what tells this configuration from the others."""
+    parts = [
+        f"{path.rpartition('.')[2]}={f'{value:.3g}' if isinstance(value, float) else value_text(value, 40)}"
+        for path, value in searched.items()
+    ]
+    return shortened(" ".join(parts), 200)
+
+
+def _exits(records: Iterable[EpochRecord]) -> dict[str, Any]:
+    """The layer of each exit and the names of dev metrics, in the order they appeared."""
+    layers: dict[str, int] = {}
+    metrics: dict[str, None] = {}
+    for record in records:
+        for score in record.exits:
+            layers[str(score.exit)] = score.layer
+            metrics.update(dict.fromkeys(score.metrics))
+    return {"layers": layers, "metrics": list(metrics)}
+
+
+def _decisions(picture: Picture, trial: TrialState) -> list[list[Any]]:
+    return [
+        [v.rung, v.bracket, v.action.value, v.value, v.cutoff, v.reason, time - picture.state.began]
+        for time, v in trial.verdicts
+    ]
+
+
+def _reports(trial: TrialState) -> list[dict[str, Any]]:
+    """Per report who made it, and what no metric can say; why something was not measured only when that changes."""
+    rows: list[dict[str, Any]] = []
+    reasons: Mapping[str, str] = {}
+    for attempt, _, record in trial.reports:
+        row: dict[str, Any] = {"attempt": attempt, "epoch": record.epoch}
+        if record.dev_logits is not None:
+            row["dev_logits"] = record.dev_logits
+        if record.last:
+            row["last"] = True
+        if dict(record.not_measured) != reasons:
+            row["not_measured"] = reasons = dict(record.not_measured)
+        rows.append(row)
+    return rows
+
+
+def report_points(picture: Picture, trial: TrialState, first: int = 0) -> Iterator[list[Point]]:
+    """The points of each report from number `first` (from 0) on; the last point of each is its ATTEMPT."""
+    reported: set[int] = set()
+    totals: dict[str, float | None] = dict.fromkeys(SUMMED_COSTS, 0.0)
+    for number, (attempt, time, record) in enumerate(trial.reports):
+        prefix = names.series(attempt, record.epoch in reported)
+        reported.add(record.epoch)
+        for cost, before in totals.items():
+            spent = getattr(record.costs, cost)
+            totals[cost] = None if before is None or spent is None else before + spent
+        if number < first:
+            continue
+        values = names.record_metrics(record)
+        values.update({names.total(cost): float(sofar) for cost, sofar in totals.items() if sofar is not None})
+        values[names.TIME] = time - picture.state.began
+        values[names.ATTEMPT] = float(attempt)
+        yield [Point(prefix + name, value, record.epoch, _ms(time)) for name, value in values.items()]
+
+
+def rung_points(trial: TrialState) -> list[Point]:
+    """What the scheduler compared at each rung: the first verdict there (a pause is followed by its release)."""
+    earliest: dict[int, tuple[float, Verdict]] = {}
+    for time, verdict in trial.verdicts:
+        if verdict.rung is not None:
+            earliest.setdefault(verdict.rung, (time, verdict))
+    found = []
+    for rung, (time, verdict) in earliest.items():
+        pair = ((names.RUNG_VALUE, verdict.value), (names.RUNG_CUTOFF, verdict.cutoff))
+        found += [Point(name, float(value), rung, _ms(time)) for name, value in pair if value is not None]
+    return found
+
+
+def _ms(time: float) -> int:
+    return round(time * _MS)

@@ -1,0 +1,71 @@
+"""One journal, one MLflow experiment, one process at a time that brings the latter level with the former."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from greenexp.errors import TrackingError
+from greenexp.tracking.level import Level
+from greenexp.tracking.picture import Picture
+from greenexp.tracking.server import connect, failures_as, prepare
+from greenexp.tracking.tail import JournalTail
+
+
+@contextlib.contextmanager
+def only_one(folder: Path, uri: str, timeout_s: float) -> Iterator[None]:
+    """Hold the right to write this sweep into this MLflow; TrackingError if another process keeps it.
+
+    Two that look for a run, find none and make it would double it. The lock ends with the process.
+    """
+    name = hashlib.sha256(uri.encode()).hexdigest()[:8]
+    try:
+        with FileLock(folder / f"tracking-{name}.lock", timeout=timeout_s):
+            yield
+    except Timeout:
+        raise TrackingError(
+            f"another greenexp process is writing {folder} to this MLflow already; it will bring it level"
+        ) from None
+    except OSError as error:
+        raise TrackingError(f"cannot write in {folder}: {error.strerror}") from error
+
+
+@dataclass(slots=True)
+class Follower:
+    """A journal's reader and MLflow's writer together; connects when first needed.
+
+    pause: called between MLflow calls; may raise to give up
+    """
+
+    folder: Path
+    uri: str
+    experiment: str | None
+    pause: Callable[[], None] = lambda: None
+    picture: Picture = field(default_factory=Picture)
+    _tail: JournalTail | None = None
+    _level: Level | None = None
+
+    def read(self) -> int:
+        """Take in what the journal has new; returns the number of events."""
+        if self._tail is None:
+            self._tail = JournalTail(self.folder)
+        return self.picture.take(self._tail.new_events())
+
+    def bring(self, *, whole: bool) -> None:
+        """Bring MLflow level with what was read; nothing to do before the journal names its sweep."""
+        if not self.picture.sweep_id:
+            return
+        with failures_as(self.uri):
+            if self._level is None:
+                self._level = self._connected()
+            self._level.bring(whole=whole)
+
+    def _connected(self) -> Level:
+        experiment = self.experiment or str(self.picture.state.header["name"])
+        experiment_id = prepare(self.uri, experiment)
+        return Level(connect(self.uri), experiment_id, self.picture, self.pause)

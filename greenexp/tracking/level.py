@@ -1,0 +1,261 @@
+"""Bringing MLflow level with a picture of a sweep: find what is there, send what is missing.
+
+Safe to be killed between any two calls, and to be repeated: runs are found by their tags before any is made; the tag
+that says which reports are there is written by the same `log_batch` as their metrics, and after them; where it is
+behind, the markers in MLflow are read before anything is sent again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from greenexp.journal.state import TrialState
+from greenexp.tracking import names
+from greenexp.tracking.content import Point, RunContent, report_points, run_content, rung_points
+from greenexp.tracking.picture import SWEEP_KEY, Picture, RunKey
+
+# mlflow/utils/validation.py: log_batch takes 1000 metrics, 100 parameters, 100 tags, together 1000 entities and 1 MB.
+MAX_METRICS, MAX_PAIRS = 800, 100
+MAX_TEXT = 400_000
+"""Characters of JSON for the parameters of a call, and again for its tags: with the metrics below a megabyte."""
+PAGE = 500
+
+_ORDER = {names.SWEEP: 0, names.CONFIGURATION: 1, names.TRIAL: 2}
+_FINAL = frozenset({"FINISHED", "FAILED", "KILLED"})
+
+
+@dataclass(slots=True)
+class Known:
+    """What MLflow is known to hold of a run. `markers`: (metric, step) of reports and rungs; None = not looked yet."""
+
+    run_id: str
+    status: str
+    end_ms: int | None
+    params: dict[str, str]
+    tags: dict[str, str]
+    artifacts: str = ""
+    reports: int = 0
+    markers: set[tuple[str, int]] | None = field(default_factory=set)
+
+
+class Level:
+    """Keeps one sweep in one experiment level.
+
+    client: an `MlflowClient`; between any two of its calls `pause` is called, which may raise to give up
+    """
+
+    def __init__(
+        self, client: Any, experiment_id: str, picture: Picture, pause: Callable[[], None] = lambda: None
+    ) -> None:
+        self._client = client
+        self._experiment = experiment_id
+        self._picture = picture
+        self._pause = pause
+        self._known: dict[RunKey, Known] | None = None
+
+    def bring(self, *, whole: bool) -> None:
+        """Send what is missing of the runs that changed, and with `whole` of the sweep's own (its elapsed time).
+
+        Whatever MLflow raises is passed on; what is known of MLflow is forgotten then, and found out again next time.
+        """
+        picture = self._picture
+        try:
+            if self._known is None:
+                self._known = self._discover()
+                picture.touch_all()
+            if whole:
+                picture.dirty.add(SWEEP_KEY)
+            for key in sorted(picture.dirty, key=lambda key: (_ORDER[key[0]], key[1])):
+                self._bring_run(key)
+                picture.dirty.discard(key)
+        except BaseException:
+            self._known = None
+            raise
+
+    def _discover(self) -> dict[RunKey, Known]:
+        found: dict[RunKey, Known] = {}
+        for run in find_runs(self._client, [self._experiment], self._picture.sweep_id):
+            self._pause()
+            key = key_of(run.data.tags)
+            known = Known(
+                run_id=run.info.run_id,
+                status=run.info.status,
+                end_ms=run.info.end_time,
+                params=dict(run.data.params),
+                tags=dict(run.data.tags),
+                artifacts=run.info.artifact_uri or "",
+                markers=None,
+            )
+            if key in found:  # made twice because an answer got lost: keep the first, hide the other
+                self._client.delete_run(known.run_id)
+            else:
+                found[key] = known
+        return found
+
+    def _bring_run(self, key: RunKey) -> None:
+        content = run_content(self._picture, key)
+        known = self._known_run(content)
+        tags = {name: text for name, text in self._tags(content).items() if known.tags.get(name) != text}
+        params = {name: text for name, text in content.params.items() if name not in known.params}
+        trial = self._picture.state.trials.get(key[1]) if key[0] == names.TRIAL else None
+        points = self._missing_points(known, trial, tags) if trial else []
+        for batch in batches(points, params, tags):
+            self._pause()
+            self._log(known, *batch)
+        if trial is not None and known.markers is not None:
+            known.reports = len(trial.reports)
+            known.markers |= {(p.name, p.step) for p in rung_points(trial)}
+        self._set_status(known, content)
+        if key == SWEEP_KEY:
+            self._log_sweep_file(known)
+
+    def _known_run(self, content: RunContent) -> Known:
+        """The run, made if it is not there. Its parent was brought first."""
+        runs = self._runs()
+        if content.key not in runs:
+            identity = {name: text for name, text in self._tags(content).items() if name in IDENTITY}
+            self._pause()
+            run = self._client.create_run(
+                self._experiment, start_time=content.start_ms, tags=identity, run_name=content.name
+            )
+            runs[content.key] = Known(
+                run.info.run_id, "RUNNING", None, {}, identity, artifacts=run.info.artifact_uri or ""
+            )
+        return runs[content.key]
+
+    def _tags(self, content: RunContent) -> dict[str, str]:
+        parent = {} if content.parent is None else {names.PARENT: self._runs()[content.parent].run_id}
+        return {**content.tags, **parent}
+
+    def _runs(self) -> dict[RunKey, Known]:
+        if self._known is None:
+            raise RuntimeError("the runs in MLflow were not looked up")  # a bug: `bring` looks them up first
+        return self._known
+
+    def _missing_points(self, known: Known, trial: TrialState, tags: Mapping[str, str]) -> list[Point]:
+        """Points of reports and rungs that MLflow lacks. `tags`: the tags it lacks; they tell whether to look."""
+        rungs = rung_points(trial)
+        if known.markers is None:
+            behind = any(tag.startswith((names.REPORTS, names.DECISIONS)) for tag in tags)
+            known.reports = 0 if behind else len(trial.reports)
+            known.markers = self._markers(known, trial) if behind else {(p.name, p.step) for p in rungs}
+        missing: list[Point] = []
+        for points in report_points(self._picture, trial, known.reports):
+            if (points[-1].name, points[-1].step) not in known.markers:
+                missing += points
+        return missing + [p for p in rungs if (p.name, p.step) not in known.markers]
+
+    def _markers(self, known: Known, trial: TrialState) -> set[tuple[str, int]]:
+        """Which reports and rungs MLflow really has."""
+        keys = {point.name for point in rung_points(trial)}
+        keys |= {points[-1].name for points in report_points(self._picture, trial)}
+        found: set[tuple[str, int]] = set()
+        for key in sorted(keys):
+            self._pause()
+            found |= {(key, metric.step) for metric in self._client.get_metric_history(known.run_id, key)}
+        return found
+
+    def _log(self, known: Known, points: list[Point], params: dict[str, str], tags: dict[str, str]) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        self._client.log_batch(
+            known.run_id,
+            metrics=[Metric(p.name, p.value, p.time_ms, p.step) for p in points],
+            params=[Param(name, text) for name, text in params.items()],
+            tags=[RunTag(name, text) for name, text in tags.items()],
+            synchronous=True,
+        )
+        known.params.update(params)
+        known.tags.update(tags)
+
+    def _set_status(self, known: Known, content: RunContent) -> None:
+        if content.status in _FINAL:
+            if (known.status, known.end_ms) != (content.status, content.end_ms):
+                self._pause()
+                self._client.set_terminated(known.run_id, status=content.status, end_time=content.end_ms)
+        elif known.status != content.status:
+            self._pause()
+            self._client.update_run(known.run_id, status=content.status)
+        known.status, known.end_ms = content.status, content.end_ms
+
+    def _log_sweep_file(self, known: Known) -> None:
+        """The resolved sweep file as an artifact, where artifacts can be reached from here: a convenience only."""
+        # A server that keeps artifacts in a folder of its own would have us write into a folder of that name here.
+        reachable = ("mlflow-artifacts:",) if self._client.tracking_uri.startswith("http") else ("file:",)
+        if _FILED in known.tags or not known.artifacts.startswith(reachable):
+            return
+        text = yaml.safe_dump(dict(self._picture.state.spec), sort_keys=False, allow_unicode=True)
+        self._pause()
+        with contextlib.suppress(Exception):
+            self._client.log_text(known.run_id, text, names.SWEEP_FILE)
+            self._log(known, [], {}, {_FILED: names.SWEEP_FILE})
+
+
+_FILED = "greenexp.sweep_file"
+IDENTITY = frozenset({
+    names.KIND, names.SWEEP_NAME, names.SWEEP_ID, names.SOURCE, names.PARENT, names.CONFIGURATION_NAME,
+    names.TRIAL_NAME,
+})  # fmt: skip
+
+
+def key_of(tags: Mapping[str, str]) -> RunKey:
+    """Which run of its sweep carries these tags."""
+    kind = tags.get(names.KIND, "")
+    name = {names.CONFIGURATION: names.CONFIGURATION_NAME, names.TRIAL: names.TRIAL_NAME}.get(kind)
+    return kind, tags.get(name, "") if name else ""
+
+
+def find_runs(client: Any, experiments: list[str], sweep_id: str) -> list[Any]:
+    """All runs of a sweep, in an order that does not change: by start time, then id."""
+    runs = list(search(client, experiments, f"tags.`{names.SWEEP_ID}` = '{sweep_id}'"))
+    return sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
+
+
+def search(client: Any, experiments: list[str], query: str) -> Iterator[Any]:
+    """All active runs that answer a query, page by page."""
+    token = None
+    while True:
+        page = client.search_runs(experiments, filter_string=query, max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def batches(
+    points: list[Point], params: Mapping[str, str], tags: Mapping[str, str]
+) -> Iterator[tuple[list[Point], dict[str, str], dict[str, str]]]:
+    """(points, params, tags) of each `log_batch`, within its limits; the last one carries the last tags.
+
+    The tags say what is there, so all metrics go in earlier calls or in the same one, which writes them first.
+    """
+    metric_parts = [points[i : i + MAX_METRICS] for i in range(0, len(points), MAX_METRICS)]
+    param_parts, tag_parts = list(_parts(params)), list(_parts(tags))
+    count = max(len(metric_parts), len(param_parts), len(tag_parts))
+    for number in range(count):
+        late = number - (count - len(tag_parts))
+        yield (
+            metric_parts[number] if number < len(metric_parts) else [],
+            param_parts[number] if number < len(param_parts) else {},
+            tag_parts[late] if late >= 0 else {},
+        )
+
+
+def _parts(pairs: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    part: dict[str, str] = {}
+    size = 0
+    for name, text in pairs.items():
+        length = len(json.dumps([name, text]))
+        if part and (len(part) == MAX_PAIRS or size + length > MAX_TEXT):
+            yield part
+            part, size = {}, 0
+        part[name] = text
+        size += length
+    if part:
+        yield part

@@ -1,0 +1,114 @@
+"""What everything is called in MLflow: parameters, metrics with their units, tags. In one place.
+
+MLflow lets names hold letters, digits, `_ - . / :` and spaces, up to 250 characters; values of parameters 6,000 and of
+tags 8,000 characters (mlflow/utils/validation.py, 3.17).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+
+from greenexp.records.epoch import EpochRecord
+from greenexp.records.tables import COSTS
+
+MAX_NAME = 250
+MAX_PARAM = 6000
+MAX_TAG = 8000
+
+# Roles of runs: the value of the tag KIND.
+SWEEP, CONFIGURATION, TRIAL = "sweep", "configuration", "trial"
+
+# Tags that MLflow itself reads.
+PARENT = "mlflow.parentRunId"
+SOURCE = "mlflow.source.name"
+NOTE = "mlflow.note.content"
+
+# Tags that say which run this is. SWEEP_ID tells two runs of one sweep file apart.
+KIND = "greenexp.kind"
+SWEEP_NAME = "greenexp.sweep"
+SWEEP_ID = "greenexp.sweep_id"
+FINGERPRINT = "greenexp.fingerprint"
+CONFIGURATION_NAME = "greenexp.configuration"
+TRIAL_NAME = "greenexp.trial"
+
+# Tags for people.
+STATUS = "greenexp.status"
+REASON = "greenexp.reason"
+CHANGED = "greenexp.changed."
+"""A parameter whose value changed after MLflow had it (MLflow refuses to change one): its present value."""
+SESSION = "greenexp.session."
+"""Versions, machine and what can be measured, of the first session."""
+
+# Tags that hold JSON, in parts if it is long: what the reader needs and no metric can carry exactly.
+FACTS = "greenexp.json.facts"
+SPEC = "greenexp.json.spec"
+SESSIONS = "greenexp.json.sessions"
+PLAN = "greenexp.json.plan"
+STATE = "greenexp.json.state"
+REPORTS = "greenexp.json.reports"
+DECISIONS = "greenexp.json.decisions"
+EXITS = "greenexp.json.exits"
+
+# Metrics of a report, one point per epoch (step = epoch).
+ATTEMPT = "attempt"
+TIME = "time_s"
+RECORD_METRICS = {
+    "step": "optimiser_steps",
+    "examples": "examples",
+    "train_loss": "train_loss",
+    "learning_rate": "learning_rate",
+    "score": "score",
+    "best_score": "best_score",
+}
+"""Field of `EpochRecord` -> metric. Costs keep their names, which carry their units."""
+WHOLE_NUMBERS = frozenset({"step", "examples"})
+INFERENCE_FLOPS = "inference_flops"
+RUNG_VALUE, RUNG_CUTOFF = "rung_value", "rung_cutoff"
+"""What the scheduler compared, and with what (step = the rung's epoch)."""
+
+SEED_PARAMS = {"initialisation": "seeds.initialisation", "order": "seeds.order"}
+SWEEP_FILE = "sweep.yaml"
+"""Artifact of the sweep's run: its resolved file."""
+
+
+def total(cost: str) -> str:
+    """Metric of a trial's cost so far, over all its attempts: `total_energy_j`."""
+    return f"total_{cost}"
+
+
+def exit_metric(number: int, name: str) -> str:
+    """Metric of one exit: `exit_3/inference_flops`."""
+    return f"exit_{number}/{clean(name)}"
+
+
+def dev_metric(number: int, name: str) -> str:
+    """Metric of one exit on dev: `exit_3/dev_accuracy`."""
+    return exit_metric(number, f"dev_{name}")
+
+
+def series(attempt: int, again: bool) -> str:
+    """Prefix of a report's metrics: none, or `attempt_2/` for an epoch that an earlier attempt already reported."""
+    return f"attempt_{attempt}/" if again else ""
+
+
+def record_metrics(record: EpochRecord) -> dict[str, float]:
+    """All metrics of one report but attempt, time and totals; what was not measured or is not finite is left out."""
+    found = {metric: getattr(record, field) for field, metric in RECORD_METRICS.items()}
+    found.update({cost: getattr(record.costs, cost) for cost in COSTS})
+    for score in record.exits:
+        found[exit_metric(score.exit, INFERENCE_FLOPS)] = score.inference_flops
+        found.update({dev_metric(score.exit, name): value for name, value in score.metrics.items()})
+    return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
+
+
+_REFUSED = re.compile(r"[^\w.\- ]")
+
+
+def clean(name: str) -> str:
+    """`name` as MLflow allows it: other characters become `_`; a long one is cut and told apart by a hash."""
+    allowed = _REFUSED.sub("_", name).lstrip(".") or "_"
+    if len(allowed) <= MAX_NAME - 30:  # room for `attempt_12/exit_12/dev_`
+        return allowed
+    return f"{allowed[: MAX_NAME - 40]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

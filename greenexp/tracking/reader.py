@@ -1,0 +1,215 @@
+"""`SweepTables` from MLflow: the same tables as from the journal, through the same `assemble`.
+
+Only MLflow's public client is used: one search for the runs of a sweep, one `get_metric_history` per trial and metric
+(none for a trial with a single report, whose values come with the search).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from greenexp.errors import TrackingError, did_you_mean
+from greenexp.records.assemble import assemble
+from greenexp.records.tables import SweepFacts, SweepTables, TrialFacts
+from greenexp.tracking import names
+from greenexp.tracking.content import FORMAT
+from greenexp.tracking.level import find_runs, key_of, search
+from greenexp.tracking.records import Series, metric_names, records_of
+from greenexp.tracking.server import connect, failures_as, redacted, sqlite_file
+from greenexp.tracking.texts import from_parts
+
+THREADS = 8
+"""Requests to a server under way at a time; against a database more than one gains nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepEntry:
+    """One sweep in an MLflow. began: seconds since the epoch."""
+
+    name: str
+    sweep_id: str
+    experiment: str
+    status: str
+    began: float
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.status}), sweep {self.sweep_id}, experiment '{self.experiment}'"
+
+
+def address(text: str) -> tuple[str, str | None]:
+    """(uri, experiment or None) of what a user gave: an MLflow address, `address#experiment`, or an experiment's name.
+
+    A name alone is looked for at MLFLOW_TRACKING_URI; InputError's sibling TrackingError if that is not set.
+    """
+    if "://" in text:
+        uri, _, experiment = text.partition("#")
+        return uri, experiment or None
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not uri:
+        raise TrackingError(
+            f"'{text}' is neither a folder nor an MLflow address; if it is an experiment, say where: "
+            "set MLFLOW_TRACKING_URI, or write ADDRESS#EXPERIMENT"
+        )
+    return uri, text
+
+
+def list_sweeps(uri: str, experiment: str | None = None) -> list[SweepEntry]:
+    """The sweeps recorded at `uri`, oldest first, in all experiments or in one."""
+    client = _client(uri)
+    with failures_as(uri):
+        return [_entry(run, named) for run, named in _sweep_runs(client, _experiments(client, uri, experiment))]
+
+
+def read_tables(uri: str, experiment: str | None = None, sweep: str | None = None) -> SweepTables:
+    """The tables of a sweep.
+
+    sweep: its name, id (or the beginning of it) or the id of its run; needed only where there are several.
+    Raises TrackingError, listing the sweeps there are, if none or more than one answers.
+    """
+    return assemble(read_facts(uri, experiment, sweep))
+
+
+def read_facts(uri: str, experiment: str | None = None, sweep: str | None = None) -> SweepFacts:
+    """The plain facts of a sweep; see `read_tables`."""
+    client = _client(uri)
+    with failures_as(uri):
+        experiments = _experiments(client, uri, experiment)
+        parent = _choose(_sweep_runs(client, experiments), uri, sweep)
+        runs: dict[str, Any] = {}
+        for run in find_runs(client, [parent.info.experiment_id], parent.data.tags[names.SWEEP_ID]):
+            role, name = key_of(run.data.tags)
+            if role == names.TRIAL:
+                runs.setdefault(name, run)
+        threads = THREADS if uri.startswith("http") else 1
+        with ThreadPoolExecutor(threads, thread_name_prefix="greenexp-reader") as pool:
+            series = dict(zip(runs, pool.map(lambda run: _series(client, run), runs.values()), strict=True))
+    return _facts(parent.data.tags, {name: run.data.tags for name, run in runs.items()}, series)
+
+
+def _client(uri: str) -> Any:
+    file = sqlite_file(uri)
+    if file is not None and not file.is_file():  # connecting would make a new, empty database
+        raise TrackingError(f"there is no MLflow database at {file}")
+    return connect(uri)
+
+
+def _experiments(client: Any, uri: str, name: str | None) -> dict[str, str]:
+    """Experiment id -> name of the experiments to look in."""
+    found: dict[str, str] = {}
+    token = None
+    while True:
+        page = client.search_experiments(page_token=token)
+        found.update({str(e.experiment_id): str(e.name) for e in page})
+        token = page.token
+        if not token:
+            break
+    if name is None:
+        return found
+    chosen = {number: known for number, known in found.items() if name in {known, number}}
+    if not chosen:
+        known = ", ".join(sorted(found.values()))
+        raise TrackingError(
+            f"{redacted(uri)} has no experiment '{name}'{did_you_mean(name, found.values())} (it has: {known})"
+        )
+    return chosen
+
+
+def _sweep_runs(client: Any, experiments: Mapping[str, str]) -> list[tuple[Any, str]]:
+    """(run, name of its experiment) of every sweep, oldest first."""
+    found = search(client, list(experiments), f"tags.`{names.KIND}` = '{names.SWEEP}'")
+    runs = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+    once = {run.data.tags[names.SWEEP_ID]: run for run in reversed(runs)}
+    return [(run, experiments[run.info.experiment_id]) for run in runs if once[run.data.tags[names.SWEEP_ID]] is run]
+
+
+def _entry(run: Any, experiment: str) -> SweepEntry:
+    tags = run.data.tags
+    return SweepEntry(
+        name=tags[names.SWEEP_NAME],
+        sweep_id=tags[names.SWEEP_ID],
+        experiment=experiment,
+        status=tags.get(names.STATUS, ""),
+        began=run.info.start_time / 1000,
+    )
+
+
+def _choose(runs: list[tuple[Any, str]], uri: str, sweep: str | None) -> Any:
+    chosen = [(run, experiment) for run, experiment in runs if sweep is None or _answers(run, sweep)]
+    if len(chosen) == 1:
+        return chosen[0][0]
+    listed = "".join(f"\n  {_entry(run, experiment)}" for run, experiment in (chosen or runs))
+    if not runs:
+        raise TrackingError(f"no sweep of greenexp is recorded at {redacted(uri)}")
+    if not chosen:
+        near = did_you_mean(sweep or "", [run.data.tags[names.SWEEP_NAME] for run, _ in runs])
+        raise TrackingError(f"no sweep '{sweep}' at {redacted(uri)}{near}; there are:{listed}")
+    raise TrackingError(f"{len(chosen)} sweeps at {redacted(uri)}; say which one by its name or id:{listed}")
+
+
+def _answers(run: Any, sweep: str) -> bool:
+    tags = run.data.tags
+    by_id = len(sweep) >= 4 and tags[names.SWEEP_ID].startswith(sweep)
+    return sweep in {tags[names.SWEEP_NAME], run.info.run_id} or by_id
+
+
+def _series(client: Any, run: Any) -> Series:
+    """Metric -> epoch -> value, of what `records_of` needs."""
+    reports = from_parts(names.REPORTS, run.data.tags, [])
+    wanted = [key for key in run.data.metrics if key in metric_names(run.data.tags, run.data.metrics)]
+    if len(reports) == 1:
+        return {key: {reports[0]["epoch"]: run.data.metrics[key]} for key in wanted}
+    return {key: {m.step: m.value for m in client.get_metric_history(run.info.run_id, key)} for key in wanted}
+
+
+def _facts(
+    sweep: Mapping[str, str], trials: Mapping[str, Mapping[str, str]], series: Mapping[str, Series]
+) -> SweepFacts:
+    facts = from_parts(names.FACTS, sweep)
+    if facts is None or facts.pop("format") != FORMAT:
+        raise TrackingError("the sweep's run in MLflow was not finished being written, or by another greenexp version")
+    epochs = [
+        (number, report)
+        for trial, tags in trials.items()
+        for number, report in enumerate(records_of(trial, tags, series[trial]))
+    ]
+    epochs.sort(key=lambda pair: (pair[1].time_s, pair[1].trial, pair[0]))
+    return SweepFacts(
+        spec=from_parts(names.SPEC, sweep, {}),
+        facts={**facts, "sessions": from_parts(names.SESSIONS, sweep, [])},
+        trials=tuple(_trial_facts(row, trials.get(row["trial"], {})) for row in from_parts(names.PLAN, sweep, [])),
+        epochs=tuple(report for _, report in epochs),
+        decisions=tuple(_decisions(trials)),
+    )
+
+
+def _trial_facts(planned: Mapping[str, Any], tags: Mapping[str, str]) -> TrialFacts:
+    status, reason, attempts, lost_wall_s = from_parts(names.STATE, tags, ["planned", "", 0, 0.0])
+    return TrialFacts(
+        trial=planned["trial"],
+        configuration=planned["configuration"],
+        index=planned["index"],
+        fingerprint=planned["fingerprint"],
+        initialisation_seed=planned["seeds"][0],
+        order_seed=planned["seeds"][1],
+        max_epochs=planned["max_epochs"],
+        searched=planned["searched"],
+        status=status,
+        reason=reason,
+        attempts=attempts,
+        lost_wall_s=lost_wall_s,
+        started=attempts > 0,
+    )
+
+
+def _decisions(trials: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+    columns = ("rung", "bracket", "action", "value", "cutoff", "reason", "time_s")
+    rows = [
+        {"trial": trial, **dict(zip(columns, row, strict=True))}
+        for trial, tags in trials.items()
+        for row in from_parts(names.DECISIONS, tags, [])
+    ]
+    return sorted(rows, key=lambda row: (row["time_s"], row["trial"], row["rung"] or 0))

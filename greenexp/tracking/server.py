@@ -1,0 +1,148 @@
+"""Connecting to MLflow: a client, the experiment, and errors that say what is wrong.
+
+MLflow reads its settings from the environment; those below are set when the user has not set them:
+
+* no telemetry; no "View run at" lines on stdout (`set_terminated` prints one per run against a server)
+* an HTTP request is tried once, with a time limit: MLflow would try eight times over minutes, and a repeated
+  `create_run` whose answer got lost makes a second run. The writer waits and looks again by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from greenexp.errors import TrackingError
+
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
+_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
+_NOISY = ("mlflow", "alembic")
+
+
+def default_uri(folder: Path) -> str:
+    """The SQLite database inside a sweep's folder."""
+    return f"sqlite:///{(folder / DATABASE).resolve()}"
+
+
+def connect(uri: str) -> Any:
+    """An `MlflowClient` for `uri`; creates the tables of a new database. TrackingError if it cannot be reached."""
+    _check(uri)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with _quiet(), failures_as(uri):
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def prepare(uri: str, experiment: str, artifacts: Path | None = None) -> str:
+    """The id of the experiment named `experiment`, created if it is new.
+
+    Call it once on the driver before anything else uses the database: processes that open a new one together damage
+    it. Artifacts of a new experiment go to `artifacts`, by default beside a SQLite database; a server decides itself.
+    Raises TrackingError, within seconds, if MLflow cannot be reached or refuses.
+    """
+    client = connect(uri)
+    with _quiet(), failures_as(uri):
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            return str(_create(client, experiment, _artifact_location(uri, artifacts)))
+    if found.lifecycle_stage != "active":
+        raise TrackingError(
+            f"the experiment '{experiment}' was deleted in {redacted(uri)}: restore it there, or name another one "
+            "under `tracking: experiment:`"
+        )
+    return str(found.experiment_id)
+
+
+def _create(client: Any, experiment: str, location: str | None) -> str:
+    """Create an experiment, or find the one somebody else created in the same moment."""
+    try:
+        return str(client.create_experiment(experiment, artifact_location=location))
+    except Exception:
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+def _artifact_location(uri: str, artifacts: Path | None) -> str | None:
+    if uri.startswith(("http://", "https://")):
+        return None
+    file = sqlite_file(uri)
+    folder = artifacts or (file.parent / ARTIFACTS if file else None)
+    return folder.resolve().as_uri() if folder else None
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The database file of a SQLite URI, else None."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def redacted(uri: str) -> str:
+    """`uri` without a password in it."""
+    return re.sub(r"(?<=://)[^/@]*@", "...@", uri)
+
+
+def _check(uri: str) -> None:
+    scheme = urlsplit(uri).scheme.partition("+")[0]
+    if scheme in _SCHEMES and (scheme != "sqlite" or sqlite_file(uri)):
+        return
+    hint = "; a folder of files is no longer kept up by MLflow: use SQLite" if scheme in {"", "file"} else ""
+    raise TrackingError(
+        f"'{redacted(uri)}' is no MLflow address: allowed are sqlite:///path/to/mlflow.db, http(s)://host:port, "
+        f"postgresql://, mysql:// and mssql://{hint}"
+    )
+
+
+@contextlib.contextmanager
+def failures_as(uri: str) -> Iterator[None]:
+    """Turn whatever MLflow raises into a TrackingError that names the address."""
+    try:
+        yield
+    except TrackingError:
+        raise
+    except Exception as error:
+        raise TrackingError(f"MLflow at {redacted(uri)}: {told(error)}") from error
+
+
+def told(error: Exception) -> str:
+    """The first line of an error, fit for one line of a terminal."""
+    lines = str(error).strip().splitlines()
+    return redacted(lines[0][:500]) if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's INFO lines about creating tables, and its libraries' deprecations, from the user.
+
+    Only MLflow's own loggers are touched, and only for the while. A first import sets MLflow's levels, so they are
+    set again afterwards.
+    """
+    before = {name: logging.getLogger(name).level for name in _NOISY}
+    imported = "MLFLOW_LOGGING_LEVEL" in os.environ
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if not imported:
+            os.environ.pop("MLFLOW_LOGGING_LEVEL", None)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

@@ -1,0 +1,59 @@
+"""Bringing MLflow level with a finished, broken off or still running sweep, at once and to the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from greenexp.errors import TrackingError
+from greenexp.journal.file import NAME, read_events
+from greenexp.tracking.follow import Follower, only_one
+from greenexp.tracking.server import default_uri
+
+LOCK_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """Where a sweep is now recorded, and what was read from its journal."""
+
+    uri: str
+    experiment: str
+    sweep: str
+    events: int
+    trials: int
+    reports: int
+
+
+def sync(folder: Path, uri: str | None = None, experiment: str | None = None) -> SyncResult:
+    """Bring MLflow level with the journal in `folder`; doing it again changes nothing.
+
+    uri, experiment: by default those of the sweep file, else the database in `folder` and the sweep's name.
+    Raises JournalError if there is no readable journal, TrackingError if MLflow cannot be written or another process
+    is at it.
+    """
+    header = _header(folder)
+    settings = header["spec"].get("tracking") or {}
+    uri = uri or settings.get("uri") or default_uri(folder)
+    experiment = experiment or settings.get("experiment") or str(header["name"])
+    follower = Follower(folder, uri, experiment)
+    with only_one(folder, uri, LOCK_S):
+        events = follower.read()
+        follower.bring(whole=True)
+    trials = follower.picture.state.trials.values()
+    return SyncResult(
+        uri=uri,
+        experiment=experiment,
+        sweep=str(header["name"]),
+        events=events,
+        trials=sum(trial.attempts > 0 for trial in trials),
+        reports=sum(len(trial.reports) for trial in trials),
+    )
+
+
+def _header(folder: Path) -> dict[str, Any]:
+    """The first event's data, read before anything is written anywhere."""
+    for event in read_events(folder / NAME):
+        return dict(event.data)
+    raise TrackingError(f"the journal in {folder} is empty: there is nothing to write to MLflow yet")

@@ -1,0 +1,99 @@
+"""The writer: a thread on the driver that follows the journal and keeps MLflow level.
+
+Trials and driver never wait for it. When MLflow is slow, gone or failing it waits a little longer each time and looks
+again; what could not be written is in the journal, and `greenexp sync` brings MLflow level later.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from greenexp.errors import GreenexpError
+from greenexp.tracking.follow import Follower, only_one
+from greenexp.tracking.server import told
+
+POLL_S = 0.25
+WHOLE_S = 10.0
+"""How often the sweep's own run gets its elapsed time anew."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+LOCK_S = 5.0
+
+
+class _GiveUp(BaseException):
+    """The driver is leaving and waits no longer. Not an Exception: nothing on the way may swallow it."""
+
+
+class Tracker:
+    """Writes the sweep in `folder` to the MLflow at `uri` for as long as it is started.
+
+    experiment: its name, by default the sweep's. Call `server.prepare` with the same before any worker starts.
+    """
+
+    def __init__(self, folder: Path, uri: str, experiment: str | None = None) -> None:
+        self._follower = Follower(folder, uri, experiment, pause=self._check)
+        self._stopping = threading.Event()
+        self._deadline: float | None = None
+        self._level = False
+        self._problem: str | None = None
+        self._thread = threading.Thread(target=self._run, name="greenexp-tracking", daemon=True)
+
+    @property
+    def problem(self) -> str | None:
+        """Why MLflow is behind, or None while it follows."""
+        return self._problem
+
+    def start(self) -> None:
+        """Begin to follow the journal, which need not exist yet."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Write what is left, for at most `timeout_s` seconds; True if MLflow is level with the journal.
+
+        Call it after the journal's last event. If it returns False, `greenexp sync` writes the rest.
+        """
+        self._deadline = time.monotonic() + timeout_s
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return self._level and not self._thread.is_alive()
+
+    def _check(self) -> None:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise _GiveUp
+
+    def _run(self) -> None:
+        try:
+            with only_one(self._follower.folder, self._follower.uri, LOCK_S):
+                self._follow()
+        except _GiveUp:
+            self._problem = self._problem or "MLflow is too slow; the rest was left for `greenexp sync`"
+        except GreenexpError as error:
+            self._problem = str(error)
+        except Exception as error:  # a bug here must not be silent, and must not end the sweep either
+            self._problem = f"{type(error).__name__}: {told(error)}"
+
+    def _follow(self) -> None:
+        wait_s, whole_at = FIRST_WAIT_S, time.monotonic()
+        while True:
+            stopping = self._stopping.is_set()  # before reading: events of before `stop` are then all read
+            now = time.monotonic()
+            whole = stopping or now >= whole_at
+            try:
+                if self._follower.read() or whole or self._problem:
+                    self._follower.bring(whole=whole)
+            except GreenexpError as error:
+                self._problem = str(error)
+                if stopping:
+                    return
+                self._stopping.wait(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+                continue
+            self._problem, wait_s = None, FIRST_WAIT_S
+            if stopping:
+                self._level = True
+                return
+            if whole:
+                whole_at = now + WHOLE_S
+            self._stopping.wait(POLL_S)

@@ -1,0 +1,113 @@
+"""A checkpoint: tensors in safetensors, the rest in JSON, and a manifest that makes the two one thing.
+
+    tensors-<hash>.safetensors    weights, optimiser, what a method learns
+    state-<hash>.json             counters, scores, whose it is
+    manifest.json                 the names and full hashes of the two, put in place last, in one move
+
+So a folder holds the old checkpoint or the new one, whatever happens in between. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from greenexp.errors import CheckpointError
+
+FORMAT = 1
+_MANIFEST = "manifest.json"
+
+
+def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    """Write both into `folder`, replacing the checkpoint there at the last moment.
+
+    state: plain JSON values. Raises CheckpointError when the disk does not take it; an older checkpoint then stays.
+    """
+    contents = {
+        "tensors": safetensors.torch.save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}),
+        "state": json.dumps(state, sort_keys=True, allow_nan=False).encode(),
+    }
+    hashes = {kind: hashlib.sha256(content).hexdigest() for kind, content in contents.items()}
+    names = {kind: f"{kind}-{hashes[kind][:16]}{_SUFFIX[kind]}" for kind in contents}
+    manifest = {"format": FORMAT, "files": {names[kind]: hashes[kind] for kind in contents}}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind, content in contents.items():
+            _write(folder / names[kind], content)
+        _write(folder / _MANIFEST, json.dumps(manifest, indent=1).encode())
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {folder} cannot be written: {error.strerror or error}") from error
+    _drop_others(folder, {*names.values(), _MANIFEST})
+
+
+def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the state. Raises CheckpointError if the folder holds no whole checkpoint of this format."""
+    manifest = _read_manifest(folder)
+    contents: dict[str, bytes] = {}
+    for name, expected in manifest["files"].items():
+        content = _read(folder / Path(name).name)
+        if hashlib.sha256(content).hexdigest() != expected:
+            raise CheckpointError(f"checkpoint {folder} is damaged: {name} does not have the hash it was written with")
+        contents[name.partition("-")[0]] = content
+    if contents.keys() != _SUFFIX.keys():
+        raise CheckpointError(f"checkpoint {folder} is damaged: its manifest does not name tensors and state")
+    try:
+        return safetensors.torch.load(contents["tensors"]), json.loads(contents["state"])
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise CheckpointError(f"checkpoint {folder} cannot be understood: {error}") from error
+
+
+_SUFFIX = {"tensors": ".safetensors", "state": ".json"}
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(_read(folder / _MANIFEST))
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint {folder} is damaged: {_MANIFEST} is not JSON") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise CheckpointError(f"checkpoint {folder} is damaged: {_MANIFEST} is not a manifest")
+    if manifest.get("format") != FORMAT:
+        raise CheckpointError(f"checkpoint {folder} has format {manifest.get('format')!r}, expected {FORMAT}")
+    return manifest
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise CheckpointError(f"checkpoint {path.parent} is incomplete: it has no {path.name}") from error
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path.parent} cannot be read: {error.strerror or error}") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Under a temporary name, flushed to the disk, then renamed."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def _drop_others(folder: Path, kept: set[str]) -> None:
+    """Remove what older checkpoints left; a leftover harms nobody, so failing to remove it is no error."""
+    for path in folder.iterdir():
+        if path.name not in kept and path.name.startswith(("tensors-", "state-", ".tensors-", ".state-")):
+            with suppress(OSError):
+                path.unlink()

@@ -1,0 +1,220 @@
+"""`TrialRun`: one trial, epoch by epoch."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from greenexp.errors import CheckpointError, InputError, TrialError
+from greenexp.meters import Meters, open_meters
+from greenexp.records.epoch import EpochRecord, ExitScore
+from greenexp.records.logits import StoredLogits, write_logits
+from greenexp.records.trial import TrialSpec
+from greenexp.spec.sections import Accounting
+from greenexp.tasks.tokens import TokenisedTask
+from greenexp.training.checkpoint import read_checkpoint, write_checkpoint
+from greenexp.training.device import gpu_names, trial_device
+from greenexp.training.epoch import Trained
+from greenexp.training.evaluation import Evaluation, evaluate
+from greenexp.training.isolation import epoch_seed, isolated
+from greenexp.training.scoring import exit_metrics, is_better, selected_score
+from greenexp.training.workshop import Workshop
+
+
+class TrialRun(Iterator[EpochRecord]):
+    """An iterator over the epochs of a trial; it can be saved between epochs, loaded into a fresh one, and closed.
+
+    Two runs of equal trials with equal `threads` give bit-identical records (but for the measured costs) on one machine:
+    whether fresh or resumed, whatever ran in the process before. After the last record it is exhausted; after an error
+    every further call raises that error again. Use it from one thread.
+
+    trial, data: what to train on what; threads: CPU threads
+    gpus: GPUs assigned (0: train on the CPU); exclusive: whether no other trial runs on the devices meanwhile, so that
+        their energy is this trial's; accounting: the sweep file's factors for carbon and money
+    meters: instead of opening meters from these; whoever opened them closes them
+    logits_folder: where dev logits of each best epoch so far go; None: nowhere
+
+    Raises InputError when the settings contradict each other, the data or the machine.
+    """
+
+    def __init__(
+        self,
+        trial: TrialSpec,
+        data: TokenisedTask,
+        *,
+        threads: int = 1,
+        gpus: float = 0,
+        exclusive: bool = False,
+        accounting: Mapping[str, Any] | None = None,
+        meters: Meters | None = None,
+        logits_folder: Path | None = None,
+    ) -> None:
+        self.trial = trial
+        self._data, self._threads, self._logits_folder = data, threads, logits_folder
+        self._device = trial_device(gpus)
+        self._own_meters: Meters | None = None
+        if meters is None:  # opened first, so that setting up is part of the first epoch's costs
+            self._own_meters = meters = _open(self._device, gpus, threads, exclusive, accounting)
+        self._meters = meters
+        self._epoch = 0
+        self._best_score: float | None = None
+        self._failure: BaseException | None = None
+        self._workshop: Workshop | None = None
+        try:
+            with self._isolated(0):
+                self._workshop = Workshop.furnish(trial, data, self._device, meters)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def epoch(self) -> int:
+        """Epochs trained so far."""
+        return self._epoch
+
+    def __next__(self) -> EpochRecord:
+        work = self._open_workshop()
+        if self._epoch >= work.training.epochs:
+            raise StopIteration
+        try:
+            with self._isolated(self._epoch + 1):
+                record = self._run_epoch(work, self._epoch + 1)
+        except BaseException as error:
+            self._failure = error
+            raise
+        self._epoch, self._best_score = record.epoch, record.best_score
+        return record
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint into `folder`, over an older one. Raises CheckpointError; the older one then stays."""
+        work = self._open_workshop()
+        tensors, method_values = work.state()
+        state = {
+            "trial": self.trial.trial,
+            "fingerprint": self.trial.fingerprint,
+            "data": self._data.fingerprint,
+            "torch": torch.__version__,
+            "epoch": self._epoch,
+            "step": work.step,
+            "stage_first_step": work.stage_first_step,
+            "best_score": self._best_score,
+            "method": method_values,
+        }
+        write_checkpoint(folder, tensors, state)
+
+    def load(self, folder: Path) -> None:
+        """Go on from a checkpoint of this trial. Raises CheckpointError if it is another's, incomplete or damaged."""
+        work = self._open_workshop()
+        tensors, state = read_checkpoint(folder)
+        self._check_owner(folder, state)
+        try:
+            epoch = int(state["epoch"])
+            with self._isolated(epoch):
+                work.restore(tensors, state["method"], epoch, int(state["step"]), int(state["stage_first_step"]))
+        except (KeyError, TypeError, ValueError) as error:
+            self._failure = CheckpointError(f"checkpoint {folder} cannot be understood: {error!r}")
+            raise self._failure from error
+        except CheckpointError as error:  # some weights may be in place already
+            self._failure = error
+            raise
+        self._epoch, self._best_score = epoch, state["best_score"]
+
+    def close(self) -> None:
+        """Let go of model, optimiser and meters. Closing twice is allowed; everything else then raises TrialError."""
+        self._workshop = None
+        self._failure = None
+        if self._own_meters is not None:
+            self._own_meters.close()
+            self._own_meters = None
+        gc.collect()  # autograd graphs and optimisers hold cycles, and the next trial wants the memory now
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def __enter__(self) -> TrialRun:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _isolated(self, epoch: int) -> Any:
+        return isolated(epoch_seed(self.trial.seeds.order, epoch), self._threads, self._device)
+
+    def _open_workshop(self) -> Workshop:
+        if self._failure is not None:
+            raise self._failure
+        if self._workshop is None:
+            raise TrialError(f"trial {self.trial.trial} is closed")
+        return self._workshop
+
+    def _check_owner(self, folder: Path, state: Mapping[str, Any]) -> None:
+        for what, own in (("fingerprint", self.trial.fingerprint), ("data", self._data.fingerprint)):
+            if state.get(what) != own:
+                raise CheckpointError(
+                    f"checkpoint {folder} belongs to trial {state.get('trial')} with another {what}: "
+                    f"{str(state.get(what))[:12]}, not {own[:12]}"
+                )
+
+    def _run_epoch(self, work: Workshop, epoch: int) -> EpochRecord:
+        work.enter(epoch)
+        trained = work.train(epoch)
+        exits = work.method.trained_exits(epoch)
+        found = evaluate(
+            work.model,
+            self._data.dev,
+            exits=exits,
+            batch_size=work.evaluation_batch_size,
+            pad_id=self._data.pad_id,
+            precision=work.precision,
+            device=self._device,
+        )
+        return self._record(work, epoch, exits, trained, found)
+
+    def _record(
+        self, work: Workshop, epoch: int, exits: tuple[int, ...], trained: Trained, found: Evaluation
+    ) -> EpochRecord:
+        metrics = exit_metrics(found.logits, self._data.dev.labels, self._data.metrics, work.metric, work.step)
+        score, remark = selected_score(exits, metrics, work.metric)
+        improved = is_better(score, self._best_score, work.metric)
+        stored = self._store(exits, found) if improved else None
+        scores = tuple(
+            ExitScore(number, work.model.exit_layers[number - 1], result, work.inference_flops(number))
+            for number, result in zip(exits, metrics, strict=True)
+        )
+        measured = self._meters.read()
+        remarks = dict(measured.not_measured) | ({} if remark is None else {"score": remark})
+        return EpochRecord(
+            epoch=epoch,
+            step=work.step,
+            examples=trained.examples,
+            train_loss=trained.loss,
+            learning_rate=work.learning_rate,
+            score=score,
+            best_score=score if improved or self._best_score is None else self._best_score,
+            exits=scores,
+            costs=dataclasses.replace(measured.costs, train_flops=trained.flops, eval_flops=found.flops),
+            not_measured=remarks,
+            dev_logits=stored,
+            last=epoch == work.training.epochs,
+        )
+
+    def _store(self, exits: tuple[int, ...], found: Evaluation) -> str | None:
+        if self._logits_folder is None:
+            return None
+        dev = self._data.dev
+        return write_logits(self._logits_folder, StoredLogits.of(found.logits, dev.labels, dev.lengths, exits))
+
+
+def _open(
+    device: torch.device, gpus: float, threads: int, exclusive: bool, accounting: Mapping[str, Any] | None
+) -> Meters:
+    try:
+        factors = None if accounting is None else Accounting.model_validate(dict(accounting))
+    except ValueError as error:
+        raise InputError(f"accounting: {error}") from error
+    share = gpus if 0 < gpus < 1 else 1.0
+    return open_meters(gpus=gpu_names(device), gpu_share=share, cpus=threads, exclusive=exclusive, accounting=factors)

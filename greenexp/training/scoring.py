@@ -1,0 +1,73 @@
+"""From dev logits to what an epoch reports: scores per exit, and the one number a sweep optimises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from greenexp.errors import DivergedError, InputError
+from greenexp.spec.sections import Metric
+from greenexp.tasks.metrics import find_metric, score
+
+LOSS = "loss"
+
+UNDEFINED = 0.0
+"""What an undefined metric counts as when trials are compared. Only F1 and correlations can be undefined, where nothing
+but one class or one value was predicted, and for them 0 is the value of knowing nothing. The report keeps None."""
+
+ExitMetrics = Mapping[str, float | None]
+
+
+def check_metric(metric: Metric, exits: Sequence[int], num_labels: int) -> None:
+    """Raise InputError if the sweep's metric is not one of such a task, or names an exit that is not in `exits`."""
+    if metric.name != LOSS:
+        find_metric(metric.name, is_regression=num_labels == 1)
+    if isinstance(metric.exit, int) and metric.exit not in exits:
+        trained = ", ".join(map(str, exits))
+        raise InputError(f"metric.exit is {metric.exit}, but the exits trained from the first epoch on are {trained}")
+
+
+def exit_metrics(
+    logits: npt.NDArray[np.float32], labels: npt.NDArray[Any], task_metrics: Sequence[str], metric: Metric, step: int
+) -> tuple[dict[str, float | None], ...]:
+    """`loss`, the task's metrics and the sweep's for each exit of `logits` [exit, example, class].
+
+    Raises DivergedError with the optimiser step when a loss is not finite.
+    """
+    names = dict.fromkeys((*task_metrics, metric.name))
+    names.pop(LOSS, None)
+    results = score(names, logits, labels)
+    for result in results:
+        if result[LOSS] is None:
+            raise DivergedError("the dev loss", float("nan"), step)
+    return results
+
+
+def selected_score(exits: Sequence[int], metrics: Sequence[ExitMetrics], metric: Metric) -> tuple[float, str | None]:
+    """The sweep's number: the metric at `metric.exit`, and a remark if it had to be taken as `UNDEFINED` somewhere.
+
+    `mean` and `best` go over `exits`, `last` is the last of them, a number is that exit.
+    """
+    values = [result[metric.name] for result in metrics]
+    undefined = [str(number) for number, value in zip(exits, values, strict=True) if value is None]
+    remark = f"{metric.name} is undefined at exit {', '.join(undefined)}: taken as {UNDEFINED:g}" if undefined else None
+    numbers = [UNDEFINED if value is None else value for value in values]
+    match metric.exit:
+        case "mean":
+            return float(np.mean(numbers)), remark
+        case "best":
+            return (max if metric.mode == "max" else min)(numbers), remark
+        case "last":
+            return numbers[-1], remark
+        case number:
+            return numbers[list(exits).index(number)], remark
+
+
+def is_better(value: float, best: float | None, metric: Metric) -> bool:
+    """Whether `value` beats the best so far (None: there is none yet); a tie does not."""
+    if best is None:
+        return True
+    return value > best if metric.mode == "max" else value < best

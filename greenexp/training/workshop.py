@@ -1,0 +1,182 @@
+"""What a trial trains with: model, method, optimiser. Made at once, changed by stages, dropped at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from greenexp.errors import CheckpointError, InputError
+from greenexp.meters import Meters
+from greenexp.methods.adapt import method_of
+from greenexp.methods.base import MethodRun, Stage, TrialShape
+from greenexp.model import MultiExitModel, build_model
+from greenexp.records.costs import Part
+from greenexp.records.trial import TrialSpec
+from greenexp.spec.sections import Metric, Section, Training
+from greenexp.tasks.tokens import TokenisedTask
+from greenexp.training.epoch import EpochTrainer, Trained
+from greenexp.training.optimisation import Optimisation
+from greenexp.training.precision import Precision, choose_precision
+from greenexp.training.scoring import check_metric
+
+_MODEL, _OPTIMISER, _METHOD = "model.", "optimiser.", "method."
+
+S = TypeVar("S", bound=Section)
+
+
+@dataclass(eq=False)
+class Workshop:
+    """Everything with memory of its own that a trial needs; `furnish` makes one.
+
+    step: optimiser steps made; stage_first_step: of them before the present stage
+    """
+
+    trainer: EpochTrainer
+    metric: Metric
+    dev_lengths: Any
+    batches_per_epoch: int
+    step: int = 0
+    stage_first_step: int = 0
+    _stage: Stage | None = None
+    _optimisation: Optimisation | None = None
+    _inference_flops: dict[int, float] = field(default_factory=dict)
+
+    @classmethod
+    def furnish(cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters) -> Workshop:
+        """Build model and method from the trial's settings. Raises InputError where they do not fit."""
+        training = section(Training, trial.settings, "training")
+        metric = section(Metric, trial.settings, "metric")
+        plugin = method_of(trial.settings)
+        model = build_model(
+            plugin.adapt(trial.settings),
+            data.num_labels,
+            data.vocab_size,
+            data.pad_id,
+            trial.seeds.initialisation,
+            device=str(device),
+        )
+        layers = model.backbone.num_layers
+        shape = TrialShape(model.exit_layers, layers, data.num_labels, training.epochs, trial.seeds.order)
+        method = plugin.begin(shape)
+        check_metric(metric, method.trained_exits(1), data.num_labels)
+        trainer = EpochTrainer(
+            model=model,
+            method=method,
+            split=data.train,
+            training=training,
+            pad_id=data.pad_id,
+            order_seed=trial.seeds.order,
+            precision=choose_precision(training.precision, device, model.backbone.hidden_size),
+            device=device,
+            frozen=frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset(),
+            meters=meters,
+        )
+        return cls(trainer, metric, data.dev.lengths, -(-len(data.train) // training.batch_size))
+
+    @property
+    def model(self) -> MultiExitModel:
+        """The model."""
+        return self.trainer.model
+
+    @property
+    def method(self) -> MethodRun:
+        """The method's run."""
+        return self.trainer.method
+
+    @property
+    def training(self) -> Training:
+        """The section `training`."""
+        return self.trainer.training
+
+    @property
+    def precision(self) -> Precision:
+        """Number format of the matrix products."""
+        return self.trainer.precision
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the last optimiser step."""
+        return 0.0 if self._optimisation is None else self._optimisation.learning_rate
+
+    @property
+    def evaluation_batch_size(self) -> int:
+        """Twice the training's: without gradients memory is no concern, and it stays the user's to bound."""
+        return 2 * (self.training.micro_batch_size or self.training.batch_size)
+
+    def enter(self, epoch: int) -> None:
+        """Make ready for `epoch`: where a stage begins, choose what trains and make a fresh optimiser and schedule."""
+        stage = self.method.stage(epoch)
+        if self._stage is None or stage.number != self._stage.number:
+            self._begin_stage(stage, first_step=self.step)
+
+    def train(self, epoch: int) -> Trained:
+        """Train one epoch."""
+        if self._optimisation is None:
+            raise ValueError("no stage was entered")
+        trained = self.trainer.train(epoch, self._optimisation)
+        self.step = self._optimisation.step
+        return trained
+
+    def inference_flops(self, exit_number: int) -> float:
+        """Mean FLOPs per dev example, at its real length, of always answering at this exit."""
+        if exit_number not in self._inference_flops:
+            self._inference_flops[exit_number] = float(self.model.inference_flops(self.dev_lengths, exit_number).mean())
+        return self._inference_flops[exit_number]
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors of model, optimiser and method, and the method's plain values."""
+        tensors = {_MODEL + name: value for name, value in self.model.state_dict().items()}
+        if self._optimisation is not None:
+            tensors |= {_OPTIMISER + name: value for name, value in self._optimisation.tensors().items()}
+        learned = self.method.state_dict()
+        tensors |= {_METHOD + name: value for name, value in learned.items() if isinstance(value, Tensor)}
+        return tensors, {name: value for name, value in learned.items() if not isinstance(value, Tensor)}
+
+    def restore(
+        self, tensors: Mapping[str, Tensor], method_values: Mapping[str, Any], epoch: int, step: int, first_step: int
+    ) -> None:
+        """Put everything where it was after `epoch`. Raises CheckpointError if the tensors do not fit."""
+        try:
+            self.model.load_state_dict(_under(_MODEL, tensors))
+        except RuntimeError as error:
+            raise CheckpointError(f"the checkpoint does not fit the model: {error}") from error
+        learned = {name: value.clone() for name, value in _under(_METHOD, tensors).items()}
+        self.method.load_state_dict({**learned, **method_values})
+        self.step, self._stage, self._optimisation = step, None, None
+        if epoch > 0:
+            self._begin_stage(self.method.stage(epoch), first_step).restore(_under(_OPTIMISER, tensors), step)
+
+    def _begin_stage(self, stage: Stage, first_step: int) -> Optimisation:
+        self.model.train_only(stage.parts - self.trainer.frozen, stage.exits)
+        named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
+        if not named:
+            raise InputError(f"nothing is left to train in stage {stage.number}: all its parts are frozen")
+        self._stage, self.stage_first_step = stage, first_step
+        self._optimisation = Optimisation(
+            named,
+            self.training,
+            peak=self.training.learning_rate * stage.learning_rate_factor,
+            steps=(stage.last_epoch - stage.first_epoch + 1) * self.batches_per_epoch,
+            first_step=first_step,
+        )
+        return self._optimisation
+
+
+def section(kind: type[S], settings: Mapping[str, Any], name: str) -> S:
+    """A section of a trial's settings. Raises InputError, which says all that is wrong with it."""
+    try:
+        return kind.model_validate(settings[name])
+    except KeyError as error:
+        raise InputError(f"the trial's settings have no section '{name}'") from error
+    except ValidationError as error:
+        problems = (".".join(map(str, (name, *e["loc"]))) + ": " + e["msg"] for e in error.errors())
+        raise InputError("; ".join(problems)) from error
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

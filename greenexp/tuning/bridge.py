@@ -1,0 +1,193 @@
+"""The conductor behind Ray Tune's three interfaces: searcher, scheduler and callback.
+
+Tune decides nothing here. The searcher hands out what the conductor says, the scheduler returns the conductor's
+action, the callback tells it of workers that start, save or die.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+
+from greenexp.errors import GreenexpError
+from greenexp.plan.data import data_key
+from greenexp.records.decision import Action
+from greenexp.records.epoch import EpochRecord
+from greenexp.tuning.checkpoints import checkpoint_folder
+from greenexp.tuning.conductor import Assignment, Conductor, NoTrial
+
+_ACTIONS = {
+    Action.GO_ON: TrialScheduler.CONTINUE,
+    Action.PAUSE: TrialScheduler.PAUSE,
+    Action.STOP: TrialScheduler.STOP,
+}
+
+
+class Session:
+    """What the three share: the conductor, each trial's current attempt, and the error that ended the session.
+
+    Tune wraps exceptions from its callbacks in text; an error is kept here and raised when Tune has returned.
+    """
+
+    def __init__(self, conductor: Conductor) -> None:
+        self.conductor = conductor
+        self.error: GreenexpError | None = None
+        self.halted = False
+        self.attempts: dict[str, int] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its parts for a restore that is never done; there is nothing in a session to keep."""
+        return {}
+
+    def guard(self, act: Callable[[], Any], otherwise: Any = None) -> Any:
+        """`act()`, or `otherwise` and an end of the session if it raises one of our errors."""
+        if self.error is not None:
+            return otherwise
+        try:
+            return act()
+        except GreenexpError as error:
+            self.error, self.halted = error, True
+            return otherwise
+
+    def attempt(self, trial: Trial) -> int:
+        """The trial's current attempt, from 1."""
+        return self.attempts.get(trial_name(trial), trial.config["attempt"])
+
+
+def trial_name(trial: Trial) -> str:
+    """Our name of Tune's trial."""
+    name: str = trial.config["trial"]["trial"]
+    return name
+
+
+class Feeder(Searcher):  # type: ignore[misc]  # ray is not annotated
+    """Hands the conductor's next trial to Tune, which creates none on its own account."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next trial's configuration, None to be asked again, FINISHED when nothing is left."""
+        answer = self._session.guard(self._session.conductor.next_trial, NoTrial.DONE)
+        if isinstance(answer, Assignment):
+            self._session.conductor.reserve(answer.spec.trial)
+            self._session.attempts[answer.spec.trial] = answer.attempt
+            return {
+                "trial": answer.spec.to_json(),
+                "attempt": answer.attempt,
+                "checkpoint": answer.checkpoint,
+                "data": data_key(answer.spec.settings),
+            }
+        return None if answer is NoTrial.WAIT else Searcher.FINISHED
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing to learn: the conductor has the record already."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write nothing: the journal is the only durable state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Read nothing."""
+
+
+class Bridge(TrialScheduler):  # type: ignore[misc]  # ray is not annotated
+    """Takes every result to the conductor and its answer back to Tune."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Journal, decide, answer."""
+        conductor, name, attempt = self._session.conductor, trial_name(trial), self._session.attempt(trial)
+        if "failure" in result:
+            self._session.guard(lambda: conductor.failed(name, attempt, result["failure"]))
+            return str(TrialScheduler.STOP)
+        record = EpochRecord.from_json(json.loads(result["record"]))
+        action = self._session.guard(lambda: conductor.report(name, attempt, record), Action.STOP)
+        return str(_ACTIONS[action])
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """A paused trial that has been released; on the way, remove those that have been stopped while paused.
+
+        Tune asks before every event, so this is also where a session ends that has nothing left to wait for.
+        """
+        conductor = self._session.conductor
+        if self._session.halted or (conductor.draining and not conductor.live):
+            tune_controller.request_stop_experiment()
+            return None
+        paused = {trial_name(t): t for t in tune_controller.get_live_trials() if t.status == Trial.PAUSED}
+        for name in conductor.condemned():
+            if name in paused:
+                conductor.forget(name)
+                tune_controller.stop_trial(paused.pop(name))
+        for name in self._session.guard(conductor.releasable, []):
+            if name in paused:
+                conductor.reserve(name)
+                return paused[name]
+        if not conductor.live and self._session.guard(conductor.next_trial, NoTrial.DONE) is NoTrial.DONE:
+            tune_controller.request_stop_experiment()
+        return None
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Known already: the conductor handed it out."""
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Handled by the callback, which is told whether the trial will be tried again."""
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Known already: its last result ended it."""
+
+    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
+        """Known already: the conductor had it removed."""
+
+    def debug_string(self) -> str:
+        """Tune's own progress lines are off."""
+        return "greenexp"
+
+
+class Watcher(Callback):  # type: ignore[misc]  # ray is not annotated
+    """Tells the conductor of workers that start, save or die."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A worker took the trial, for the first time or after a pause."""
+        conductor, name = self._session.conductor, trial_name(trial)
+        checkpoint = conductor.state.trials[name].checkpoint
+        after = checkpoint[0] if checkpoint else 0
+        self._session.guard(lambda: conductor.started(name, self._session.attempt(trial), after))
+
+    def on_trial_save(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A checkpoint is written only to pause."""
+        conductor, name = self._session.conductor, trial_name(trial)
+        epoch = conductor.state.trials[name].reports[-1][2].epoch
+        folder = checkpoint_folder(name, epoch)
+        self._session.guard(lambda: conductor.paused(name, self._session.attempt(trial), epoch, folder))
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """The worker died; Tune starts the trial again, from its last pause if it had one."""
+        conductor, name, attempt = self._session.conductor, trial_name(trial), self._session.attempt(trial)
+        self._session.guard(lambda: conductor.broke_off(name, attempt, _cause(trial)))
+        conductor.reserve(name)
+        self._session.attempts[name] = attempt + 1
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """The worker died too often."""
+        conductor, name, attempt = self._session.conductor, trial_name(trial), self._session.attempt(trial)
+        self._session.guard(lambda: conductor.failed(name, attempt, _cause(trial)))
+
+
+def _cause(trial: Trial) -> str:
+    """One line of Ray's account of a worker's death."""
+    error = trial.get_error()  # the text; the pickled form is never opened
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"the worker died: {lines[-1] if lines else 'no reason given'}"[:500]

@@ -1,0 +1,249 @@
+"""The conductor: hands out trials, journals what they report, and asks the scheduler, all without Ray.
+
+Every method first writes the journal, then acts. A killed driver therefore never acted on anything that the journal
+does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from greenexp.journal.budget import LimitReached, limit_reached, room_for
+from greenexp.journal.events import Event
+from greenexp.journal.file import Journal
+from greenexp.journal.state import SweepState, TrialState
+from greenexp.records.decision import Action, Verdict
+from greenexp.records.epoch import EpochRecord
+from greenexp.records.trial import TrialSpec
+from greenexp.schedulers import Scheduler
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A trial for a worker: continue after `checkpoint` (folder relative to the sweep's) or start from scratch."""
+
+    spec: TrialSpec
+    attempt: int
+    checkpoint: str | None
+
+
+class NoTrial(Enum):
+    """Why there is no assignment."""
+
+    WAIT = "wait"
+    """Running trials may still release or make room for one."""
+    DONE = "done"
+    """There is nothing left to start in this session."""
+
+
+class Conductor:
+    """One session of a sweep.
+
+    journal: open for writing, its `sweep` and `trial` lines already there
+    state: the journal's state, kept up to date here
+    scheduler: rebuilt from the same journal (`replay.rebuild`)
+    limits: budget axis -> limit in the axis' unit; workers: trials running at a time
+    listen: called with every event after it is on disk
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        state: SweepState,
+        scheduler: Scheduler,
+        *,
+        limits: Mapping[str, float],
+        workers: int,
+        listen: Listener | None = None,
+    ) -> None:
+        self.journal = journal
+        self.state = state
+        self.scheduler = scheduler
+        self.limits = limits
+        self.workers = workers
+        self.listen = listen
+        self.limit: LimitReached | None = None
+        self.draining = False
+        self._live: set[str] = set()
+        self._parked: set[str] = set()
+
+    def begin(self, facts: Mapping[str, Any]) -> None:
+        """Journal that this session begins; trials a dead driver left running become `interrupted`."""
+        self._write("session", number=len(self.state.sessions) + 1, **facts)
+
+    def next_trial(self) -> Assignment | NoTrial:
+        """The trial to start on a free worker: one that was broken off or released first, else the next planned."""
+        if self.draining:
+            return NoTrial.WAIT if self._live else NoTrial.DONE
+        if len(self._live) >= self.workers or self.releasable():
+            return NoTrial.WAIT  # what has been released goes first
+        trial = self._next_runnable()
+        if trial is None:
+            self._note_trials_limit()
+        if trial is None or not self._has_room(trial):
+            return NoTrial.WAIT if self._live else NoTrial.DONE
+        broken = trial.status in {"planned", "interrupted"}
+        checkpoint = trial.checkpoint[1] if trial.checkpoint else None
+        return Assignment(trial.spec, trial.attempts + broken, checkpoint)
+
+    def started(self, trial: str, attempt: int, after: int) -> None:
+        """A worker has taken the trial up after epoch `after`."""
+        self._live.add(trial)
+        self._parked.discard(trial)
+        self._write("started", trial=trial, attempt=attempt, after=after)
+
+    def reserve(self, trial: str) -> None:
+        """Count the trial among the running ones from the moment it is handed out."""
+        self._live.add(trial)
+
+    def report(self, trial: str, attempt: int, record: EpochRecord) -> Action:
+        """Journal an epoch, let the scheduler decide, journal that, and say what the trial does next."""
+        known = self.state.trials[trial]
+        repeated = record.epoch in known.records
+        self._write("report", trial=trial, attempt=attempt, record=record.to_json())
+        if record.last:
+            self._live.discard(trial)
+            return Action.STOP
+        action = self._standing(known) if repeated else self._decide(trial, record)
+        if action is Action.STOP:
+            self._live.discard(trial)
+        elif action is Action.GO_ON and not self._may_train_on(known):
+            return Action.PAUSE
+        return action
+
+    def paused(self, trial: str, attempt: int, epoch: int, checkpoint: str) -> None:
+        """The trial's state is safe in `checkpoint` and its worker is free."""
+        self._live.discard(trial)
+        self._parked.add(trial)
+        self._write("paused", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint)
+
+    def broke_off(self, trial: str, attempt: int, reason: str) -> None:
+        """An attempt ended without the trial's doing (its worker died); the trial may be started again."""
+        self._live.discard(trial)
+        self._parked.discard(trial)
+        self._end(trial, attempt, "interrupted", reason)
+
+    def failed(self, trial: str, attempt: int, reason: str) -> None:
+        """The trial failed for good; whoever waited for it is released or stopped."""
+        self._live.discard(trial)
+        self._parked.discard(trial)
+        self._end(trial, attempt, "failed", reason)
+        self._write_verdicts(self.scheduler.withdraw(trial, reason))
+
+    def drain(self) -> None:
+        """Start nothing more and pause every trial at its next report."""
+        self.draining = True
+
+    def close(self) -> str:
+        """Journal how the session ended: `finished`, `limit` or `interrupted`."""
+        for trial in sorted(self._live):
+            self._end(trial, self.state.trials[trial].attempts, "interrupted", "stopped by the user")
+        self._live.clear()
+        status = "finished" if self.state.complete else "limit" if self.limit else "interrupted"
+        self._write("closed", status=status)
+        return status
+
+    @property
+    def live(self) -> frozenset[str]:
+        """Trials that have a worker, or have been handed out to one."""
+        return frozenset(self._live)
+
+    def releasable(self) -> list[str]:
+        """Trials that paused in this session and may train on now, in plan order."""
+        ready = [self.state.trials[name] for name in self._parked]
+        if self.draining or len(self._live) >= self.workers:
+            return []
+        ready = [trial for trial in ready if not trial.ended and not _waits(trial) and self._has_room(trial)]
+        return [trial.spec.trial for trial in sorted(ready, key=lambda trial: trial.spec.index)]
+
+    def condemned(self) -> list[str]:
+        """Trials that paused in this session and have been stopped since."""
+        return sorted(name for name in self._parked if self.state.trials[name].ended)
+
+    def forget(self, trial: str) -> None:
+        """A condemned trial has been removed from the workers' queue."""
+        self._parked.discard(trial)
+
+    def _next_runnable(self) -> TrialState | None:
+        candidates = [
+            trial
+            for name, trial in self.state.trials.items()
+            if not trial.ended and name not in self._live and name not in self._parked and not _waits(trial)
+        ]
+        if self._trials_used_up():
+            candidates = [trial for trial in candidates if trial.attempts > 0]
+        return min(candidates, key=lambda trial: (trial.attempts == 0, trial.spec.index), default=None)
+
+    def _trials_used_up(self) -> bool:
+        return self._trials_started() >= self.limits.get("trials", float("inf"))
+
+    def _trials_started(self) -> int:
+        return sum(trial.attempts > 0 or name in self._live for name, trial in self.state.trials.items())
+
+    def _note_trials_limit(self) -> None:
+        """Say that the limit on trials, and nothing else, keeps planned ones from starting."""
+        if (
+            self._trials_used_up()
+            and not self._live
+            and self.limit is None
+            and self._trials_started() < len(self.state.trials)
+        ):
+            self._reach(LimitReached("trials", float(self._trials_started()), self.limits["trials"]))
+
+    def _decide(self, trial: str, record: EpochRecord) -> Action:
+        decision = self.scheduler.decide(trial, record.epoch, record.best_score)
+        self._write_verdicts(decision.verdicts)
+        return decision.action
+
+    def _standing(self, trial: TrialState) -> Action:
+        """What was decided when the epoch was reported the first time: it is not decided twice."""
+        if trial.ended:
+            return Action.STOP
+        rung = trial.verdicts[-1][1].rung if _waits(trial) else None
+        return Action.PAUSE if rung is not None and trial.reports[-1][2].epoch >= rung else Action.GO_ON
+
+    def _write_verdicts(self, verdicts: tuple[Verdict, ...]) -> None:
+        for verdict in verdicts:
+            if verdict.rung is not None:
+                self._write("decision", **verdict.to_json())
+
+    def _may_train_on(self, trial: TrialState) -> bool:
+        if self.draining:
+            return False
+        reached = limit_reached(self.state, self.limits)
+        if reached is not None and self.limit is None:
+            self._reach(reached)
+        return reached is None and self._has_room(trial)
+
+    def _has_room(self, trial: TrialState) -> bool:
+        """Whether the budget has room for one more epoch of this trial besides those that are under way."""
+        others = [self.state.trials[name] for name in self._live if name != trial.spec.trial]
+        short = room_for(self.state, trial, others, self.limits)
+        if short is not None and not others and self.limit is None:
+            self._reach(short)
+        return short is None
+
+    def _reach(self, reached: LimitReached) -> None:
+        self.limit = reached
+        self._write("limit", axis=reached.axis, used=reached.used, limit=reached.limit)
+
+    def _end(self, trial: str, attempt: int, status: str, reason: str) -> None:
+        known = self.state.trials[trial]
+        lost = max(0.0, self.journal.now() - known.last_seen) if known.status == "running" else 0.0
+        self._write("ended", trial=trial, attempt=attempt, status=status, reason=reason, lost_wall_s=round(lost, 3))
+
+    def _write(self, kind: str, **data: Any) -> None:
+        event = self.journal.append(kind, **data)
+        self.state.apply(event)
+        if self.listen is not None:
+            self.listen(event)
+
+
+def _waits(trial: TrialState) -> bool:
+    """True while the scheduler's last word on the trial is to pause until others have reported."""
+    return bool(trial.verdicts) and trial.verdicts[-1][1].action is Action.PAUSE

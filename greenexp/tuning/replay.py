@@ -1,0 +1,55 @@
+"""Rebuilding a scheduler from the journal, and checking that it comes to the recorded decisions."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from greenexp.errors import ReplayError
+from greenexp.journal.events import Event
+from greenexp.records.decision import Verdict
+from greenexp.records.epoch import EpochRecord
+from greenexp.schedulers import Scheduler
+
+
+def rebuild(scheduler: Scheduler, events: Iterable[Event]) -> tuple[Verdict, ...]:
+    """Feed a fresh scheduler the journal's reports and failures in their order.
+
+    Returns the verdicts the journal lacks because the driver died between a report and its decision; the caller
+    writes them. Raises ReplayError at the first recorded decision the scheduler does not come to: the journal, the
+    sweep file or the scheduler's code has changed, and going on would mix two rules in one sweep.
+    """
+    expected: deque[Verdict] = deque()
+    seen: set[tuple[str, int]] = set()
+    for event in events:
+        if event.kind == "decision":
+            _check(event, expected)
+        elif event.kind == "report":
+            _refuse_missing(event, expected)
+            record = EpochRecord.from_json(event.data["record"])
+            key = (event.data["trial"], record.epoch)
+            if key not in seen and not record.last:
+                decision = scheduler.decide(*key, record.best_score)
+                expected.extend(verdict for verdict in decision.verdicts if verdict.rung is not None)
+            seen.add(key)
+        elif event.kind == "ended" and event.data["status"] == "failed":
+            _refuse_missing(event, expected)
+            withdrawn = scheduler.withdraw(event.data["trial"], event.data.get("reason", ""))
+            expected.extend(verdict for verdict in withdrawn if verdict.rung is not None)
+    return tuple(expected)
+
+
+def _check(event: Event, expected: deque[Verdict]) -> None:
+    recorded = {name: value for name, value in event.data.items() if name != "reason"}
+    if not expected:
+        raise ReplayError(f"event {event.number}: the journal holds a decision ({recorded}) the scheduler never took")
+    verdict = expected.popleft()
+    taken = {name: value for name, value in verdict.to_json().items() if name != "reason"}
+    if taken != recorded:
+        raise ReplayError(f"event {event.number}: the journal says {recorded}, replaying it says {taken}")
+
+
+def _refuse_missing(event: Event, expected: deque[Verdict]) -> None:
+    """Only the end of a journal may lack decisions, and those are written on resuming, before anything else."""
+    if expected and event.kind in {"report", "ended"}:
+        raise ReplayError(f"event {event.number}: the journal lacks the decision {expected[0]} before it")

@@ -1,0 +1,142 @@
+"""Running a sweep on Ray: one session, from the open journal to its orderly end."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from greenexp.journal.events import Event
+from greenexp.journal.state import SweepState
+from greenexp.plan import Plan
+from greenexp.plan.data import data_key, prepare_data
+from greenexp.tuning.cluster import ray_cluster
+from greenexp.tuning.conductor import Conductor
+from greenexp.tuning.opening import OpenSweep
+
+if TYPE_CHECKING:
+    from greenexp.tasks.tokens import TokenisedTask
+    from greenexp.tuning.bridge import Session
+
+Prepare = Callable[[Mapping[str, Any]], "TokenisedTask"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a session ended: `finished`, `limit` or `interrupted`, and where the sweep stands now."""
+
+    status: str
+    state: SweepState
+
+
+def run_session(
+    sweep: OpenSweep,
+    plan: Plan,
+    folder: Path,
+    *,
+    facts: Mapping[str, Any],
+    prepare: Prepare = prepare_data,
+    address: str | None = None,
+    listen: Callable[[Event], None] | None = None,
+    interrupting: Callable[[], None] | None = None,
+) -> Outcome:
+    """Train what the journal does not hold yet, until everything has ended, a limit is reached, or Ctrl-C.
+
+    prepare: trial settings -> tokens; pass one that remembers if the plan has been priced before
+    facts: for the `session` line: versions, machine, what can be measured
+    listen: called with every event once it is on disk; interrupting: called at the first Ctrl-C
+    The first Ctrl-C lets the running epochs end and saves their trials, the second one ends at once.
+    """
+    resources = plan.spec.resources
+    conductor = Conductor(
+        sweep.journal,
+        sweep.state,
+        sweep.scheduler,
+        limits=plan.spec.budget.limits(),
+        workers=resources.workers,
+        listen=listen,
+    )
+    conductor.begin(facts)
+    with ray_cluster(
+        workers=resources.workers,
+        cpus_per_trial=resources.cpus_per_trial,
+        gpus_per_trial=resources.gpus_per_trial,
+        address=address,
+    ):
+        from greenexp.tuning.bridge import Session  # after Ray's environment is set
+
+        session = Session(conductor)
+        with _interrupts(session, interrupting):
+            _fit(session, plan, folder, prepare)
+    if session.error is not None:
+        raise session.error
+    status = conductor.close()
+    if status == "finished":
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return Outcome(status, conductor.state)
+
+
+def _fit(session: Session, plan: Plan, folder: Path, prepare: Prepare) -> None:
+    """Tune's part. Its own folder is scratch: nothing in it is read again."""
+    import ray
+    from ray import tune
+
+    from greenexp.tuning.bridge import Bridge, Feeder, Watcher
+    from greenexp.tuning.worker import TrialWorker, WorkerSettings
+
+    resources = plan.spec.resources
+    keys = {data_key(trial.settings): trial.settings for trial in plan.trials}
+    settings = WorkerSettings(
+        folder=folder.resolve(),
+        data={key: ray.put(prepare(example)) for key, example in keys.items()},
+        threads=resources.cpus_per_trial,
+        gpus=resources.gpus_per_trial,
+        exclusive=resources.workers == 1,
+        accounting=plan.spec.accounting,
+    )
+    scratch = folder.resolve() / "ray"
+    worker = tune.with_parameters(TrialWorker, settings=settings)
+    tuner = tune.Tuner(
+        tune.with_resources(worker, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}),
+        tune_config=tune.TuneConfig(
+            search_alg=Feeder(session), scheduler=Bridge(session), num_samples=-1, reuse_actors=True
+        ),
+        run_config=tune.RunConfig(
+            name="session",
+            storage_path=str(scratch),
+            failure_config=tune.FailureConfig(max_failures=resources.max_failures),
+            callbacks=[Watcher(session)],
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _interrupts(session: Session, interrupting: Callable[[], None] | None) -> Iterator[None]:
+    """Ctrl-C and SIGTERM drain the session; a second one halts it. Outside the main thread nothing is changed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        session.halted = session.conductor.draining
+        session.conductor.drain()
+        if interrupting is not None and not session.halted:
+            interrupting()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,146 @@
+"""The actor that trains: a class Trainable around `TrialRun`, reused for one trial after another."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from greenexp.errors import GreenexpError
+from greenexp.meters import Meters, open_meters
+from greenexp.records.trial import TrialSpec
+from greenexp.spec.sections import Accounting
+from greenexp.training import TrialRun
+from greenexp.tuning.checkpoints import checkpoint_folder
+
+POINTER = "greenexp-checkpoint.json"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What every worker of a sweep shares.
+
+    folder: the sweep's folder, visible to every node
+    data: key of a trial's data -> its object reference (`tuning.data`)
+    threads: CPU threads of a trial; gpus: GPUs of a trial (a fraction means that it shares one)
+    exclusive: True if no other trial runs on the devices at the same time, so that their energy is this trial's
+    accounting: the sweep file's factors for carbon and money
+    """
+
+    folder: Path
+    data: Mapping[str, ray.ObjectRef]
+    threads: int
+    gpus: float
+    exclusive: bool
+    accounting: Accounting
+
+
+class TrialWorker(tune.Trainable):  # type: ignore[misc]  # ray is not annotated
+    """One slot of the sweep. A trial's failure is a result, not an exception: the process stays warm for the next."""
+
+    def setup(self, config: dict[str, Any], settings: WorkerSettings) -> None:
+        """Ray's constructor: remember what all trials share, then take the first one."""
+        self._settings = settings
+        self._data: dict[str, Any] = {}
+        self._run: TrialRun | None = None
+        self._take(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Drop the last trial and take another one."""
+        self._drop()
+        self._take(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train one epoch; a result holds `record`, or `failure` if the trial cannot go on."""
+        try:
+            record = next(self._training())
+        except StopIteration:
+            return self._failure("the trial had no epoch left to train")
+        except GreenexpError as error:
+            return self._failure(str(error))
+        except Exception as error:  # a method's own code may raise anything
+            return self._failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+        self._epoch = record.epoch
+        self._log(f"epoch {record.epoch}: train loss {record.train_loss:.4f}, dev score {record.score:.4f}")
+        # As text: Tune would flatten a nested dict. Never `done`: Tune would not show such a result to its scheduler.
+        return {"record": json.dumps(record.to_json(), allow_nan=False)}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Save under the sweep's folder, where a later session finds it, and leave Ray a pointer."""
+        relative = checkpoint_folder(self._trial.trial, self._epoch)
+        self._training().save(self._settings.folder / relative)
+        pointer = {"checkpoint": relative, "epoch": self._epoch}
+        (Path(checkpoint_dir) / POINTER).write_text(json.dumps(pointer))
+        self._log(f"paused after epoch {self._epoch}")
+
+    def load_checkpoint(self, checkpoint: str) -> None:
+        """Continue from what `save_checkpoint` pointed to."""
+        self._checkpoint = json.loads((Path(checkpoint) / POINTER).read_text())["checkpoint"]
+
+    def cleanup(self) -> None:
+        """Ray is done with this actor."""
+        self._drop()
+
+    def _take(self, config: Mapping[str, Any]) -> None:
+        """Only note what to do: the model is built inside `step`, where a failure is the trial's, not the actor's."""
+        self._trial = TrialSpec.from_json(config["trial"])
+        self._checkpoint: str | None = config["checkpoint"]
+        self._data_key: str = config["data"]
+        self._epoch = 0
+        self._log(f"attempt {config['attempt']} begins" + (f" from {self._checkpoint}" if self._checkpoint else ""))
+
+    def _training(self) -> TrialRun:
+        """The running trial, built when it is first needed."""
+        if self._run is None:
+            shared = self._settings
+            if self._data_key not in self._data:
+                self._data = {self._data_key: ray.get(shared.data[self._data_key])}
+            self._run = TrialRun(
+                self._trial,
+                self._data[self._data_key],
+                threads=shared.threads,
+                meters=self._meters(),
+                logits_folder=shared.folder / "logits",
+            )
+            if self._checkpoint is not None:
+                self._run.load(shared.folder / self._checkpoint)
+        return self._run
+
+    def _meters(self) -> Meters:
+        """Energy is a trial's own only on devices that no other trial uses at the same time."""
+        shared = self._settings
+        return open_meters(
+            gpus=[str(gpu) for gpu in ray.get_gpu_ids()],
+            gpu_share=min(shared.gpus, 1.0) if shared.gpus else 1.0,
+            cpus=shared.threads,
+            exclusive=shared.exclusive,
+            exclusive_gpus=shared.gpus >= 1,
+            accounting=shared.accounting,
+        )
+
+    def _drop(self) -> None:
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+
+    def _failure(self, reason: str, trace: str = "") -> dict[str, Any]:
+        self._log(f"failed: {reason}\n{trace}".rstrip())
+        self._drop()
+        return {"failure": reason}
+
+    def _log(self, text: str) -> None:
+        """One file per trial; a full disk must not fail a trial for the sake of its log."""
+        path = self._settings.folder / "logs" / f"{self._trial.trial}.log"
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n")

@@ -1,0 +1,168 @@
+"""Every method: its gradients against a hand-written sum, its exits, its protocol."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from method_cases import CASES, EPOCHS, Case
+from pydantic import TypeAdapter, ValidationError
+from torch.nn import functional
+
+from greenexp.errors import InputError, UnknownNameError
+from greenexp.methods import METHODS
+from greenexp.methods.adapt import adapted, method_of
+from greenexp.methods.base import TrialShape
+from greenexp.methods.branchynet import BranchyNet
+from greenexp.methods.finetune import FineTune
+from greenexp.methods.pabee import Pabee
+
+each_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+def test_every_method_has_a_case():
+    assert {case.fields["name"] for case in CASES} == set(METHODS) == {"branchynet", "finetune", "pabee"}
+
+
+@each_case
+@pytest.mark.parametrize("regression", [False, True])
+def test_gradients_equal_a_hand_written_sum(case: Case, regression: bool, make_trial, make_batch):
+    trial = make_trial(case, num_labels=1 if regression else 2)
+    (micro,) = batch = make_batch(regression=regression)
+    found = trial.run.step(trial.context(batch))
+    gradients = trial.gradients()
+
+    trial.model.zero_grad()
+    logits = trial.model(micro.tokens)
+    expected = torch.zeros((), dtype=torch.float64)
+    for weight, exit_logits in zip(case.weights, logits, strict=True):
+        for row, label in zip(exit_logits, micro.labels, strict=True):
+            term = (row[0] - label) ** 2 if regression else -functional.log_softmax(row, dim=0)[label]
+            expected = expected + weight * term / len(micro.labels)
+    expected.backward()
+    assert torch.allclose(found, expected.detach(), rtol=1e-12)
+    assert trial.updates == [found.item()]
+    for name, value in trial.model.named_parameters():
+        reference = value.grad if value.grad is not None else torch.zeros_like(value)
+        assert torch.allclose(gradients.get(name, torch.zeros_like(value)), reference, rtol=1e-9, atol=1e-14), name
+
+
+@each_case
+def test_micro_batches_add_up_to_the_batch(case: Case, make_trial, make_batch):
+    batch = make_batch((5, 7, 4))
+    parts = make_trial(case)
+    total = parts.run.step(parts.context(batch))
+    alone = [(make_trial(case), micro) for micro in batch]
+    losses = [trial.run.step(trial.context([micro])) for trial, micro in alone]
+    assert torch.allclose(total, sum(loss for loss in losses))
+    for name, value in parts.gradients().items():
+        assert torch.allclose(value, sum(trial.gradients()[name] for trial, _ in alone), atol=1e-14)
+    assert len(parts.updates) == 1
+
+
+@each_case
+def test_what_trains(case: Case, make_trial, make_batch):
+    trial = make_trial(case)
+    trial.run.step(trial.context(make_batch()))
+    with_gradient = set(trial.gradients())
+    deepest = trial.model.exit_layers[case.trained[-1] - 1]
+    for number in trial.model.exits:
+        assert (f"heads.{number - 1}.classifier.weight" in with_gradient) == (number in case.trained)
+    for layer in range(trial.model.backbone.num_layers):
+        name = f"backbone.model.encoder.layer.{layer}.output.dense.weight"
+        assert (name in with_gradient) == (layer < deepest)
+    assert "backbone.model.embeddings.word_embeddings.weight" in with_gradient
+
+
+@each_case
+def test_stages_and_passes(case: Case, make_trial):
+    run = make_trial(case).run
+    stages = {run.stage(epoch) for epoch in range(1, EPOCHS + 1)}
+    assert len(stages) == 1
+    (stage,) = stages
+    assert (stage.number, stage.first_epoch, stage.last_epoch) == (1, 1, EPOCHS)
+    assert stage.exits == run.trained_exits(1) == run.trained_exits(EPOCHS) == case.trained
+    (only,) = run.passes(1, 0)
+    assert (only.exits, only.backward) == (case.trained, (case.trained,))
+
+
+@each_case
+def test_state_survives_a_pause(case: Case, make_trial):
+    run, other = make_trial(case).run, make_trial(case).run
+    other.load_state_dict(run.state_dict())
+    with pytest.raises(ValueError, match="holds no state"):
+        other.load_state_dict({"omega": 1})
+
+
+@each_case
+def test_bfloat16_autocast(case: Case, make_trial, make_batch):
+    trial = make_trial(case)
+    trial.model.float()
+    context = trial.context(make_batch())
+
+    def forward(tokens, exits):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return trial.model(tokens, exits)
+
+    context = type(context)(trial.model, 1, 0, context.batch, forward, context.update)
+    loss = trial.run.step(context)
+    assert loss.dtype == torch.float32
+    assert loss.isfinite()
+    assert all(value.isfinite().all() for value in trial.gradients().values())
+
+
+@each_case
+def test_fields_are_plain_json_and_validated(case: Case):
+    fields = {name: value for name, value in case.fields.items() if name != "name"}
+    plugin = METHODS[case.fields["name"]]
+    assert TypeAdapter(plugin).validate_python(fields) == method_of({"method": case.fields})
+    with pytest.raises((ValidationError, TypeError)):
+        method_of({"method": {**case.fields, "wings": 2}})
+
+
+@pytest.mark.parametrize("weights", ["squared", [], [0, 0], [1, -1], [1, float("nan")], [float("inf")]])
+def test_branchynet_refuses_weights(weights: object):
+    with pytest.raises(InputError, match="weights"):
+        BranchyNet(weights)
+
+
+def test_branchynet_wants_one_weight_per_exit():
+    with pytest.raises(InputError, match="2 numbers for 3 exits"):
+        BranchyNet((1, 2)).begin(TrialShape((1, 2, 3), 3, 2, 1))
+
+
+def test_finetune_adapts_backbone_and_exits():
+    settings = {"backbone": {"name": "bert", "layers": 6}, "exits": {"layers": [2, 4, 6]}}
+    found = FineTune(layers=3).adapt(settings)
+    assert found["backbone"] == {"name": "bert", "layers": 3}
+    assert found["exits"]["layers"] == [2, 3]
+    assert settings["backbone"]["layers"] == 6
+    assert FineTune().adapt(settings) is settings
+    assert FineTune(layers=3).adapt({**settings, "exits": {"layers": "all"}})["exits"]["layers"] == "all"
+    with pytest.raises(InputError, match="first 7 of a backbone of 6"):
+        FineTune(layers=7).adapt(settings)
+
+
+def test_finetune_notices_a_model_that_was_not_cut():
+    with pytest.raises(InputError, match="build it from adapted settings"):
+        FineTune(layers=2).begin(TrialShape((1, 2, 3), 3, 2, 1))
+
+
+def test_unknown_method():
+    with pytest.raises(UnknownNameError, match="did you mean 'pabee'"):
+        adapted({"method": {"name": "pabe"}})
+
+
+def test_a_step_needs_a_batch(make_trial):
+    trial = make_trial(CASES[0])
+    with pytest.raises(ValueError, match="without a batch"):
+        trial.run.step(trial.context([]))
+
+
+def test_pabee_loss_equals_the_official_one(shared):
+    reference = json.loads(shared("reference/earlyexit/pabee_patience.json").read_text())["train_loss"]
+    logits = torch.tensor(reference["logits"], dtype=torch.float64)
+    shape = TrialShape(tuple(range(1, len(logits) + 1)), len(logits), reference["num_labels"], 1)
+    loss = Pabee().begin(shape).loss(logits, torch.tensor(reference["labels"]), 1)
+    assert loss.item() == pytest.approx(reference["loss"], abs=1e-6)

@@ -1,0 +1,87 @@
+"""Drives a scheduler as tuning would: a few workers, any order of reports, failures at chosen epochs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from greenexp.records.decision import Action, Verdict
+from greenexp.schedulers import Scheduler
+
+
+@dataclass
+class Outcome:
+    """`ended`: trial -> (finished | stopped | failed, epochs trained); verdicts that fell at rungs, in order."""
+
+    ended: dict[str, tuple[str, int]] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
+    reports: list[tuple[str, int, float]] = field(default_factory=list)
+
+    def final(self) -> dict[tuple[str, int], Verdict]:
+        """(trial, rung) -> the verdict that ended the wait."""
+        return {(v.trial, v.rung): v for v in self.verdicts if v.rung is not None and v.action is not Action.PAUSE}
+
+    def going_on(self, rung: int) -> set[str]:
+        return {trial for (trial, at), v in self.final().items() if at == rung and v.action is Action.GO_ON}
+
+
+def groups_of(configurations: int, seeds: int = 1) -> dict[str, list[str]]:
+    return {f"c{c:03d}": [f"c{c:03d}-i{s}" for s in range(seeds)] for c in range(configurations)}
+
+
+def drive(
+    scheduler: Scheduler,
+    curves: Mapping[str, Sequence[float]],
+    *,
+    workers: int = 4,
+    seed: int = 0,
+    fails: Mapping[str, int] | None = None,
+) -> Outcome:
+    """Run all trials of `curves` (values per epoch) to an end; a trial in `fails` dies instead of reporting that epoch.
+
+    Raises AssertionError on a deadlock: trials left that neither run nor may run.
+    """
+    rng = random.Random(seed)
+    outcome, ready, running, paused = Outcome(), list(curves), [], set()
+    epochs = dict.fromkeys(curves, 0)
+
+    def obey(verdict: Verdict, own: bool) -> None:
+        outcome.verdicts.append(verdict)
+        trial = verdict.trial
+        if not own:
+            assert trial in paused, f"{verdict} on a trial that does not wait"
+        if verdict.action is Action.PAUSE:
+            assert own
+            running.remove(trial)
+            paused.add(trial)
+        elif verdict.action is Action.STOP:
+            (running.remove if own else paused.discard)(trial)
+            outcome.ended[trial] = ("stopped", epochs[trial])
+        elif not own:
+            paused.discard(trial)
+            ready.append(trial)
+
+    while len(outcome.ended) < len(curves):
+        while ready and len(running) < workers:
+            running.append(ready.pop(rng.randrange(len(ready))))
+        assert running, f"deadlock: {sorted(paused)} wait for nobody"
+        trial = rng.choice(running)
+        epochs[trial] += 1
+        if (fails or {}).get(trial) == epochs[trial]:
+            running.remove(trial)
+            outcome.ended[trial] = ("failed", epochs[trial])
+            for verdict in scheduler.withdraw(trial, "loss became nan"):
+                obey(verdict, own=False)
+            continue
+        value = curves[trial][epochs[trial] - 1]
+        outcome.reports.append((trial, epochs[trial], value))
+        if epochs[trial] == len(curves[trial]):
+            running.remove(trial)
+            outcome.ended[trial] = ("finished", epochs[trial])
+            continue
+        decision = scheduler.decide(trial, epochs[trial], value)
+        obey(decision.own, own=True)
+        for verdict in decision.others:
+            obey(verdict, own=False)
+    return outcome

@@ -1,0 +1,253 @@
+"""What holds for any sweep: no deadlock, seeds together, exact counts, no dependence on accidents, exact restore."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from bisect import insort
+from statistics import fmean
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scheduler_driving import drive, groups_of
+
+from greenexp.records.decision import Action
+from greenexp.schedulers import build
+from greenexp.schedulers.asha import expected_going_on, percentile
+
+NAMES = ["fifo", "sha", "asha", "hyperband"]
+SYNCHRONOUS = ["sha", "hyperband"]
+several = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@st.composite
+def sweeps(draw, names=NAMES, failing=True, modes=("max", "min")):
+    """Keyword arguments of `build`, curves, failures and a random seed for the driver."""
+    name = draw(st.sampled_from(names))
+    eta = draw(st.sampled_from([2.0, 2.5, 3.0, 4.0]))
+    grace = draw(st.integers(1, 2))
+    chosen = (
+        {} if name == "fifo" else {"reduction_factor": eta, "grace_period": grace, "per_trial": draw(st.booleans())}
+    )
+    max_epochs = draw(st.integers(math.ceil(grace * eta) + 1, 20))
+    groups = groups_of(draw(st.integers(math.ceil(eta), 14)), draw(st.integers(1, 3)))
+    if name == "asha":
+        chosen["brackets"] = draw(st.integers(1, 2)) if len(groups) >= 2 * eta else 1
+    rng = random.Random(draw(st.integers(0, 10**6)))
+    # Few different values, so that ties are common; now and then a value that is no number.
+    values = [i / 8 for i in range(9)] + ([math.nan] if failing and draw(st.booleans()) else [])
+    trials = [trial for seeds in groups.values() for trial in seeds]
+    curves = {trial: [rng.choice(values) for _ in range(max_epochs)] for trial in trials}
+    share = draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])) if failing else 0.0
+    fails = {trial: rng.randint(1, max_epochs) for trial in trials if rng.random() < share}
+    made = {
+        "settings": {"name": name, **chosen},
+        "max_epochs": max_epochs,
+        "groups": groups,
+        "mode": draw(st.sampled_from(modes)),
+    }
+    return made, curves, fails, rng.randint(0, 10**6)
+
+
+def make(made):
+    return build(made["settings"], max_epochs=made["max_epochs"], groups=made["groups"], mode=made["mode"])
+
+
+@several
+@given(sweeps(), st.integers(1, 5))
+def test_every_trial_comes_to_an_end(sweep, workers):
+    made, curves, fails, seed = sweep
+    outcome = drive(make(made), curves, workers=workers, seed=seed, fails=fails)
+    assert set(outcome.ended) == set(curves)
+    for trial, (how, epochs) in outcome.ended.items():
+        assert how != "finished" or epochs == made["max_epochs"]
+        assert how != "failed" or epochs == fails[trial]
+    if made["settings"]["name"] == "fifo":
+        assert "stopped" not in {how for how, _ in outcome.ended.values()}
+
+
+@several
+@given(sweeps(), st.integers(1, 5))
+def test_the_seeds_of_a_configuration_stop_at_the_same_rung(sweep, workers):
+    made, curves, fails, seed = sweep
+    made["settings"].pop("per_trial", None)
+    outcome = drive(make(made), curves, workers=workers, seed=seed, fails=fails)
+    for seeds in made["groups"].values():
+        rungs = {outcome.ended[trial][1] for trial in seeds if outcome.ended[trial][0] == "stopped"}
+        assert len(rungs) <= 1
+        if rungs:
+            assert "finished" not in {outcome.ended[trial][0] for trial in seeds}
+
+
+@several
+@given(sweeps(SYNCHRONOUS, failing=False))
+def test_as_many_go_on_as_the_plan_says_and_train_as_long(sweep):
+    made, curves, _, seed = sweep
+    scheduler = make(made)
+    plan, expected = scheduler.bracket_plan(), scheduler.expected_epochs
+    outcome = drive(scheduler, curves, seed=seed)
+    per_unit = 1 if made["settings"].get("per_trial") else len(made["groups"]["c000"])
+    for bracket in plan:
+        for rung in bracket.rungs:
+            here = [v for v in outcome.final().values() if (v.bracket, v.rung) == (bracket.number, rung.epoch)]
+            assert len(here) == rung.entering * per_unit
+            assert sum(v.action is Action.GO_ON for v in here) == rung.going_on * per_unit
+    assert sum(epochs for _, epochs in outcome.ended.values()) == expected.epochs
+    assert expected.exact
+
+
+@several
+@given(sweeps(SYNCHRONOUS, failing=False), st.integers(1, 5), st.integers(0, 99))
+def test_synchronous_decisions_do_not_depend_on_order_or_workers(sweep, workers, other_seed):
+    made, curves, _, seed = sweep
+    one = drive(make(made), curves, workers=1, seed=seed)
+    other = drive(make(made), curves, workers=workers, seed=other_seed)
+    assert one.final() == other.final()
+    assert one.ended == other.ended
+
+
+@several
+@given(sweeps(SYNCHRONOUS, failing=False))
+def test_synchronous_halving_is_the_paper_by_brute_force(sweep):
+    """Rank the means of whoever is left at every rung, level by level, and compare who goes on."""
+    made, curves, _, seed = sweep
+    scheduler = make(made)
+    plan = scheduler.bracket_plan()
+    final = drive(scheduler, curves, seed=seed).final()
+    per_trial = made["settings"].get("per_trial")
+    trials = [t for seeds in made["groups"].values() for t in seeds]
+    units = {t: [t] for t in trials} if per_trial else made["groups"]
+    names, sign = list(units), 1 if made["mode"] == "max" else -1
+    for bracket in plan:
+        left, names = names[: bracket.units], names[bracket.units :]
+        for rung in bracket.rungs:
+            mean = {u: fmean(curves[t][rung.epoch - 1] for t in units[u]) for u in left}
+            keep = max(1, math.floor(len(left) / made["settings"]["reduction_factor"]))
+            best = set(sorted(left, key=lambda u: (-sign * mean[u], trials.index(units[u][0])))[:keep])
+            for unit in left:
+                verdict = final[units[unit][0], rung.epoch]
+                assert (verdict.action is Action.GO_ON) == (unit in best)
+                assert verdict.value == pytest.approx(mean[unit])
+            left = [u for u in left if u in best]
+
+
+@several
+@given(sweeps(SYNCHRONOUS, failing=False))
+def test_synchronous_decisions_depend_on_ranks_only(sweep):
+    """Without seeds to average, any increasing transform of the values gives the same decisions."""
+    made, curves, _, seed = sweep
+    made["settings"]["per_trial"] = True
+    bent = {trial: [math.exp(3 * value) - 7 for value in values] for trial, values in curves.items()}
+    assert drive(make(made), curves, seed=seed).ended == drive(make(made), bent, seed=seed).ended
+
+
+@several
+@given(sweeps(["asha"], failing=False))
+def test_asha_decisions_survive_a_linear_transform(sweep):
+    made, curves, _, seed = sweep
+    scaled = {trial: [4 * value for value in values] for trial, values in curves.items()}  # exact in floating point
+    assert drive(make(made), curves, seed=seed).ended == drive(make(made), scaled, seed=seed).ended
+
+
+@several
+@given(sweeps(), st.integers(1, 5))
+def test_minimising_is_maximising_the_negative(sweep, workers):
+    made, curves, fails, seed = sweep
+    turned = {**made, "mode": "min" if made["mode"] == "max" else "max"}
+    negative = {trial: [-value for value in values] for trial, values in curves.items()}
+    one = drive(make(made), curves, workers=workers, seed=seed, fails=fails)
+    other = drive(make(turned), negative, workers=workers, seed=seed, fails=fails)
+    assert one.ended == other.ended
+
+
+def questions(made, curves, fails, seed):
+    """What the driver asked a first scheduler, in order, with the answers."""
+    scheduler, asked = make(made), []
+
+    class Recorder:
+        def decide(self, trial, resource, value):
+            answer = scheduler.decide(trial, resource, value)
+            asked.append(("decide", (trial, resource, value), answer.verdicts))
+            return answer
+
+        def withdraw(self, trial, reason):
+            answer = scheduler.withdraw(trial, reason)
+            asked.append(("withdraw", (trial, reason), answer))
+            return answer
+
+    drive(Recorder(), curves, seed=seed, fails=fails)
+    return asked, scheduler
+
+
+def same(one, other):
+    """Equality in which NaN, which is never shown in a verdict, cannot matter."""
+    return repr(one) == repr(other)
+
+
+@several
+@given(sweeps(), st.floats(0, 1))
+def test_restoring_half_way_continues_identically(sweep, part):
+    made, curves, fails, seed = sweep
+    asked, first = questions(made, curves, fails, seed)
+    half = int(part * len(asked))
+    before, after = make(made), make(made)
+    for method, arguments, answer in asked[:half]:
+        replayed = getattr(before, method)(*arguments)
+        assert same(replayed.verdicts if method == "decide" else replayed, answer)
+    after.restore(json.loads(json.dumps(before.state(), allow_nan=False)))
+    assert after.state() == before.state()
+    for method, arguments, answer in asked[half:]:
+        replayed = getattr(after, method)(*arguments)
+        assert same(replayed.verdicts if method == "decide" else replayed, answer)
+    assert after.state() == first.state()
+
+
+@several
+@given(sweeps(failing=False), st.floats(0, 1), st.integers(0, 10**6))
+def test_repeated_attempts_change_nothing(sweep, part, which):
+    """After a crash a trial reports its epochs again from the beginning: same verdicts, nothing for others."""
+    made, curves, _, seed = sweep
+    asked, first = questions(made, curves, {}, seed)
+    scheduler = make(made)
+    for number, (_, arguments, answer) in enumerate(asked):
+        assert scheduler.decide(*arguments).verdicts == answer
+        if number == int(part * (len(asked) - 1)):
+            so_far = sorted({arguments[0] for _, arguments, _ in asked[: number + 1]})
+            trial = so_far[which % len(so_far)]
+            for _, (who, epoch, value), _ in asked[: number + 1]:
+                if who == trial:
+                    again = scheduler.decide(who, epoch, value)
+                    assert again.others == ()
+    assert scheduler.state() == first.state()
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40),
+    st.one_of(st.floats(0, 100), st.sampled_from([(1 - 1 / eta) * 100 for eta in (1.5, 2, 2.5, 3, 4, 7)])),
+)
+def test_percentile_is_numpys_to_the_bit(values, percent):
+    assert percentile(sorted(values), percent) == np.percentile(values, percent)
+
+
+@pytest.mark.parametrize("eta", [2, 3, 4])
+@pytest.mark.parametrize("units", [1, 2, 5, 20])
+def test_expected_number_going_on_is_the_average_over_random_orders(eta, units):
+    """4,000 first rungs of uniform values; the tolerance is five standard errors."""
+    rng = np.random.default_rng(units * eta)
+    counts = []
+    for _ in range(4000):
+        seen: list[float] = []
+        passed = 0
+        for value in rng.random(units):
+            passed += not seen or value >= percentile(seen, (1 - 1 / eta) * 100)
+            insort(seen, value)
+        counts.append(passed)
+    assert abs(np.mean(counts) - expected_going_on(units, eta)) <= 5 * np.std(counts) / math.sqrt(4000) + 1e-12
+
+
+def test_expected_number_going_on_is_linear_between_whole_numbers():
+    assert expected_going_on(3.25, 3) == pytest.approx(0.75 * expected_going_on(3, 3) + 0.25 * expected_going_on(4, 3))
+    assert expected_going_on(1e4, 3) / 1e4 == pytest.approx(1 / 3, abs=1e-3)

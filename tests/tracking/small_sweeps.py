@@ -1,0 +1,173 @@
+"""Journals of small sweeps, written by the real `Journal` with a clock that ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from greenexp.journal.file import NAME, Journal
+from greenexp.records.epoch import Costs, EpochRecord, ExitScore
+from greenexp.records.trial import TrialSeeds, TrialSpec
+
+BEGAN = 1_790_000_000.123457
+SPEC: dict[str, Any] = {
+    "name": "smoke é中",
+    "task": {"name": "clauses", "train": 2000},
+    "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
+    "training": {"epochs": 9, "learning_rate": 1e-3, "weight_decay": 0.01, "micro_batch_size": None},
+    "search": {"name": "random", "samples": 3, "seed": 0},
+    "space": {"training.learning_rate": {"dist": "loguniform", "low": 3e-4, "high": 3e-3}},
+    "budget": {"wall_s": 300.0, "energy_j": 1.8e6},
+    "tracking": {"enabled": True, "uri": None, "experiment": None},
+}
+
+
+def ticking(start: float = BEGAN, step: float = 0.734521) -> Callable[[], float]:
+    """A clock that gains `step` seconds whenever it is looked at."""
+    now = [start]
+
+    def clock() -> float:
+        now[0] += step
+        return now[0]
+
+    return clock
+
+
+def trial_spec(configuration: int, seed: int, **training: Any) -> TrialSpec:
+    searched = {"training.learning_rate": 1e-3 / (configuration + 3), "method.weights": ["uniform", "linear"][seed % 2]}
+    settings = {
+        "task": {"name": "clauses", "columns": ["a", "b"], "note": ""},
+        "method": {"name": "branchynet", "weights": searched["method.weights"]},
+        "metric": SPEC["metric"],
+        "training": {**SPEC["training"], "learning_rate": searched["training.learning_rate"], **training},
+    }
+    name = f"c{configuration:03d}"
+    return TrialSpec(
+        f"{name}-i{seed}-o0", name, 2 * configuration + seed, settings, searched, TrialSeeds(11 + seed, 2**32 - 1)
+    )
+
+
+def record(epoch: int, *, value: float = 0.0, exits: int = 3, last: bool = False, **changes: Any) -> EpochRecord:
+    """A report with awkward floats, an undefined metric, and energy not measured."""
+    score = 0.1 * epoch + value / 3
+    scores = tuple(
+        ExitScore(
+            exit=number,
+            layer=2 * number,
+            metrics={"loss": 1 / (epoch + number), "accuracy": score / number, "f1": None if number == 1 else 1 / 3},
+            inference_flops=1e9 * number / 7,
+        )
+        for number in range(1, exits + 1)
+    )
+    fields: dict[str, Any] = {
+        "epoch": epoch, "step": 63 * epoch, "examples": 2000, "train_loss": 2 / 3 / epoch,
+        "learning_rate": 1e-3 / epoch, "score": score, "best_score": score, "exits": scores,
+        "costs": Costs(1.1 / 3, 0.3, None, 1e12 / 3, 2e11, None, None, 0.1 + 0.2, 2**31 + 1.0),
+        "not_measured": {"energy_j": "no counter could be read", "gpu_s": "no GPU"},
+        "dev_logits": f"{epoch:064x}", "last": last,
+    }  # fmt: skip
+    return EpochRecord(**{**fields, **changes})
+
+
+class Sweep:
+    """Writes the events a driver writes."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float] | None = None, **header: Any) -> None:
+        self.journal = Journal(folder / NAME, clock or ticking())
+        if not self.journal.events:
+            spec = {**SPEC, **header}
+            self.journal.append("sweep", format=1, name=spec["name"], fingerprint="f" * 64, spec=spec)
+
+    def __enter__(self) -> Sweep:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.journal.close()
+
+    def session(self, number: int = 1) -> None:
+        versions = {"greenexp": "0.1.0", "torch": "2.13.0"}
+        self.journal.append("session", number=number, versions=versions, measures={"energy_j": "no counter"})
+
+    def plan(self, *specs: TrialSpec) -> None:
+        for spec in specs:
+            self.journal.append("trial", spec=spec.to_json())
+
+    def start(self, trial: str, attempt: int = 1, after: int = 0) -> None:
+        self.journal.append("started", trial=trial, attempt=attempt, after=after)
+
+    def report(self, trial: str, epoch: int, attempt: int = 1, **how: Any) -> None:
+        self.journal.append("report", trial=trial, attempt=attempt, record=record(epoch, **how).to_json())
+
+    def decide(self, trial: str, action: str, rung: int | None, **how: Any) -> None:
+        fields = {"value": 0.5, "cutoff": None, "bracket": 0, "reason": "", **how}
+        self.journal.append("decision", trial=trial, action=action, rung=rung, **fields)
+
+
+def standard_events(sweep: Sweep) -> Iterator[None]:
+    """A sweep with everything: stop, pause, crash and repeat, failure, a trial that never starts, two sessions."""
+    first, second, third, fourth, fifth, never = (trial_spec(c, s) for c in range(3) for s in range(2))
+    sweep.session()
+    sweep.plan(first, second, third, fourth, fifth, never)
+    yield
+    sweep.start(first.trial)
+    sweep.start(second.trial)
+    sweep.report(first.trial, 1, value=0.2)
+    sweep.decide(first.trial, "pause", 1, value=1 / 3)
+    yield
+    sweep.journal.append("paused", trial=first.trial, epoch=1, checkpoint="checkpoints/x")
+    sweep.report(second.trial, 1, dev_logits=None)
+    sweep.decide(second.trial, "stop", 1, value=0.1, cutoff=0.2, reason="below the cutoff of rung 1")
+    sweep.decide(first.trial, "go_on", 1, value=1 / 3, cutoff=0.2)
+    yield
+    sweep.start(first.trial, after=1)
+    sweep.start(third.trial)
+    sweep.report(first.trial, 2, exits=2, not_measured={"energy_j": "the counter went away"})
+    sweep.report(third.trial, 1)
+    sweep.report(third.trial, 2)
+    sweep.journal.append("ended", trial=third.trial, status="interrupted", reason="worker died", lost_wall_s=2.5)
+    yield
+    sweep.start(third.trial, attempt=2, after=0)
+    sweep.report(third.trial, 1, attempt=2)
+    sweep.report(third.trial, 2, attempt=2)
+    sweep.report(third.trial, 3, attempt=2, last=True)
+    sweep.start(fourth.trial)
+    sweep.journal.append(
+        "ended", trial=fourth.trial, status="failed", reason="loss became nan\nat step 7", lost_wall_s=None
+    )
+    yield
+    sweep.start(fifth.trial)
+    sweep.report(fifth.trial, 1)
+    sweep.session(2)
+    sweep.start(fifth.trial, attempt=2, after=0)
+    sweep.report(fifth.trial, 1, attempt=2)
+    yield
+    sweep.journal.append("limit", axis="wall_s", used=301.5, limit=300.0)
+    sweep.journal.append(
+        "ended", trial=fifth.trial, status="interrupted", reason="the budget was used up", lost_wall_s=0.0
+    )
+    sweep.journal.append("closed", status="limit")
+    yield
+
+
+def tiny_journal(folder: Path) -> None:
+    """Two trials: one crashes and repeats an epoch, one is stopped at a rung."""
+    with Sweep(folder) as sweep:
+        one, two = trial_spec(0, 0), trial_spec(0, 1)
+        sweep.session()
+        sweep.plan(one, two)
+        for trial in (one.trial, two.trial):
+            sweep.start(trial)
+            sweep.report(trial, 1)
+        sweep.decide(two.trial, "stop", 1, value=0.1, cutoff=0.2, reason="below the cutoff")
+        sweep.report(one.trial, 2)
+        sweep.start(one.trial, attempt=2, after=1)
+        sweep.report(one.trial, 2, attempt=2)
+        sweep.report(one.trial, 3, attempt=2, last=True)
+        sweep.journal.append("closed", status="finished")
+
+
+def write_journal(folder: Path, clock: Callable[[], float] | None = None, **header: Any) -> None:
+    with Sweep(folder, clock, **header) as sweep:
+        for _ in standard_events(sweep):
+            pass
