@@ -56,6 +56,9 @@ class SweepFileError(InputError):
         )
         super().__init__("\n".join(map(str, self.problems)))
 
+    def __reduce__(self) -> tuple[type[SweepFileError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
 
 class UnknownNameError(InputError):
     """A name that is not in a registry."""
@@ -63,6 +66,9 @@ class UnknownNameError(InputError):
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
         self.kind, self.name, self.known = kind, name, tuple(known)
         super().__init__(f"unknown {kind} '{name}'{did_you_mean(name, known)} (known: {', '.join(known) or 'none'})")
+
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, tuple[str, ...]]]:
+        return type(self), (self.kind, self.name, self.known)
 
 
 class StateError(GreenexpError):

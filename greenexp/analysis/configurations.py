@@ -7,10 +7,13 @@ dev value so far). A configuration with a failed seed has no mean: dropping the 
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from greenexp.analysis.metric import metric_of
 from greenexp.records.tables import PARAMS, SUMMED_COSTS, SweepTables
@@ -29,60 +32,73 @@ def configuration_table(tables: SweepTables) -> pd.DataFrame:
     cost columns: totals over seeds and attempts, NaN if any part was not measured
     """
     metric = metric_of(tables)
-    rows = [_row(tables, str(name), group) for name, group in tables.trials.groupby("configuration", sort=False)]
-    frame = pd.DataFrame(rows, columns=_columns(tables))
+    trials = tables.trials
+    states = configuration_states(trials)
+    groups = trials.groupby("configuration", sort=False)
+    frame = pd.DataFrame({"configuration": list(states)})
+    index = frame["configuration"]
+    for name in (PARAMS + path for path in tables.parameters):
+        # Not groups.first(), which skips missing values: None is a value of a parameter.
+        frame[name] = trials.drop_duplicates("configuration").set_index("configuration")[name].reindex(index).to_numpy()
+    frame["state"] = [state for state, _ in states.values()]
+    frame["seeds"] = groups.size().reindex(index).to_numpy()
+    frame["ended"] = _count(trials, trials["status"].isin(["finished", "stopped"]), index)
+    frame["failed"] = _count(trials, trials["status"] == "failed", index)
+    shown = frame["state"].isin(["complete", "stopped"]).to_numpy()
+    for name, how in (("score_mean", "mean"), ("score_std", "std")):
+        frame[name] = groups["score"].agg(how).reindex(index).where(shown).to_numpy()
+    valid = trials["score"].where(trials["status"] != "failed").groupby(trials["configuration"], sort=False)
+    frame["best_score"] = valid.agg(metric.mode).reindex(index).to_numpy()
+    frame["reason"] = [reason for _, reason in states.values()]
+    frame["epochs"] = groups["epochs"].sum().reindex(index).to_numpy()
+    for cost in SUMMED_COSTS:
+        frame[cost] = _total(trials, cost).reindex(index).to_numpy()
     keys = frame["score_mean"] if metric.minimize else -frame["score_mean"]
     return frame.iloc[np.argsort(keys.to_numpy(), kind="stable")].reset_index(drop=True)
 
 
-def state_of(trials: pd.DataFrame) -> tuple[str, str]:
-    """State of a configuration from the rows of its trials, and the reason in words (empty if complete)."""
-    status = trials["status"]
-    if (status == "failed").any():
-        failed = trials.loc[status == "failed"]
-        pairs = zip(failed["trial"], failed["reason"], strict=True)
-        named = ", ".join(f"{trial} ({why or 'no reason recorded'})" for trial, why in pairs)
-        return "failed", f"{len(failed)} of {len(trials)} seeds failed: {named}"
-    if status.isin(UNFINISHED).any():
-        open_ones = status[status.isin(UNFINISHED)]
-        words = ", ".join(f"{count} {name}" for name, count in open_ones.value_counts(sort=False).items())
-        return "unfinished", f"seeds not ended: {words}"
-    if (status == "finished").all():
+def configuration_states(trials: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Configuration -> its state, and the reason in words (empty if complete), in plan order.
+
+    state: complete (all seeds finished), stopped (all at one epoch), stopped apart, failed (a seed did), or unfinished.
+    """
+    groups: dict[str, list[_Seed]] = {}
+    columns = (trials[name].tolist() for name in ("configuration", "trial", "status", "epochs", "reason"))
+    for configuration, *rest in zip(*columns, strict=True):
+        groups.setdefault(configuration, []).append(_Seed(*rest))
+    return {name: _state(seeds) for name, seeds in groups.items()}
+
+
+class _Seed(NamedTuple):
+    trial: str
+    status: str
+    epochs: int
+    reason: str
+
+
+def _state(seeds: Sequence[_Seed]) -> tuple[str, str]:
+    failed = [seed for seed in seeds if seed.status == "failed"]
+    if failed:
+        named = ", ".join(f"{seed.trial} ({seed.reason or 'no reason recorded'})" for seed in failed)
+        return "failed", f"{len(failed)} of {len(seeds)} seeds failed: {named}"
+    unfinished = Counter(seed.status for seed in seeds if seed.status in UNFINISHED)
+    if unfinished:
+        return "unfinished", f"seeds not ended: {', '.join(f'{count} {name}' for name, count in unfinished.items())}"
+    if all(seed.status == "finished" for seed in seeds):
         return "complete", ""
-    if (status == "stopped").all() and trials["epochs"].min() == trials["epochs"].max():
-        return "stopped", f"all seeds stopped after epoch {trials['epochs'].iloc[0]}"
-    pairs = zip(trials["trial"], trials["epochs"], strict=True)
-    lengths = ", ".join(f"{trial} after epoch {epochs}" for trial, epochs in pairs)
+    if len({(seed.status, seed.epochs) for seed in seeds}) == 1:
+        return "stopped", f"all seeds stopped after epoch {seeds[0].epochs}"
+    lengths = ", ".join(f"{seed.trial} after epoch {seed.epochs}" for seed in seeds)
     return "stopped apart", f"seeds trained for different lengths: {lengths}"
 
 
-def _columns(tables: SweepTables) -> list[str]:
-    params = [PARAMS + path for path in tables.parameters]
-    scores = ["score_mean", "score_std", "best_score", "reason", "epochs"]
-    return ["configuration", *params, "state", "seeds", "ended", "failed", *scores, *SUMMED_COSTS]
+def _count(trials: pd.DataFrame, mask: pd.Series[bool], index: pd.Series[str]) -> NDArray[np.integer]:
+    return mask.astype("int64").groupby(trials["configuration"], sort=False).sum().reindex(index).to_numpy()
 
 
-def _row(tables: SweepTables, name: str, trials: pd.DataFrame) -> dict[str, Any]:
-    state, reason = state_of(trials)
-    shown = trials["score"] if state in {"complete", "stopped"} else trials["score"].iloc[:0]
-    scores = shown.astype("float64")
-    valid = trials.loc[trials["status"] != "failed", "score"]
-    return {
-        "configuration": name,
-        **{PARAMS + path: trials[PARAMS + path].iloc[0] for path in tables.parameters},
-        "state": state,
-        "seeds": len(trials),
-        "ended": int(trials["status"].isin(["finished", "stopped"]).sum()),
-        "failed": int((trials["status"] == "failed").sum()),
-        "score_mean": float(scores.mean()),
-        "score_std": float(scores.std(ddof=1)),
-        "best_score": metric_of(tables).best(valid),
-        "reason": reason,
-        "epochs": int(trials["epochs"].sum()),
-        **{cost: _total(trials, cost) for cost in SUMMED_COSTS},
-    }
-
-
-def _total(trials: pd.DataFrame, cost: str) -> float:
+def _total(trials: pd.DataFrame, cost: str) -> pd.Series[float]:
     """The sum over trials that reported an epoch; NaN as soon as one of them was not measured."""
-    return float(trials.loc[trials["epochs"] > 0, cost].sum(skipna=False, min_count=1))
+    reported = trials[trials["epochs"] > 0]
+    groups = reported.groupby("configuration", sort=False)[cost]
+    total: pd.Series[float] = groups.sum(min_count=1).where(groups.count() == groups.size())
+    return total

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.configurations import state_of
+from greenexp.analysis.configurations import configuration_states
 from greenexp.analysis.metric import Metric, metric_of
 from greenexp.analysis.tuning_curve import Estimator, tuning_curve, tuning_curve_std
 from greenexp.records.tables import SweepTables
@@ -56,32 +56,29 @@ def expected_best(tables: SweepTables, estimator: Estimator = "unbiased") -> Exp
             f"the curve presumes configurations drawn independently from one distribution; a '{search}' search is "
             "not that"
         )
-    groups = {str(name): group for name, group in tables.trials.groupby("configuration", sort=False)}
-    states = {name: state_of(group)[0] for name, group in groups.items()}
+    states = {name: state for name, (state, _) in configuration_states(tables.trials).items()}
     apart = [name for name, state in states.items() if state == "stopped apart"]
     if apart:
         return _refused(
-            f"the seeds of {len(apart)} of {len(groups)} configurations were stopped apart "
+            f"the seeds of {len(apart)} of {len(states)} configurations were stopped apart "
             f"({', '.join(apart[:5])}{', ...' if len(apart) > 5 else ''}), so those configurations have no score of "
             "their own; leaving them out would select by luck"
         )
-    values = _values(groups, states)
+    values = _values(tables.trials, states)
     if not values:
         return _refused("no configuration has a score from all its seeds")
-    counted = pd.concat([groups[name] for name in values])
+    counted = tables.trials[tables.trials["configuration"].isin(list(values))]
     cut_short = counted["status"] != "finished"
-    notes = _notes(metric, groups, states, values, counted)
+    notes = _notes(metric, states, values, counted)
     curve = _curve(np.array(list(values.values())), estimator, metric.minimize)
     return ExpectedBest(curve, metric.bound if cut_short.any() else "", "", notes, values, _failed(states))
 
 
-def _values(groups: dict[str, pd.DataFrame], states: dict[str, str]) -> dict[str, float]:
+def _values(trials: pd.DataFrame, states: dict[str, str]) -> dict[str, float]:
     """The mean over seeds of every configuration that did not fail and of which every seed has reported."""
-    return {
-        name: float(group["score"].mean())
-        for name, group in groups.items()
-        if states[name] != "failed" and group["score"].notna().all()
-    }
+    means = trials.groupby("configuration", sort=False)["score"].mean()
+    silent = set(trials.loc[trials["score"].isna(), "configuration"])
+    return {name: float(means[name]) for name, state in states.items() if state != "failed" and name not in silent}
 
 
 def _curve(scores: np.ndarray[tuple[int], np.dtype[np.float64]], estimator: Estimator, minimize: bool) -> pd.DataFrame:
@@ -95,14 +92,13 @@ def _curve(scores: np.ndarray[tuple[int], np.dtype[np.float64]], estimator: Esti
 
 def _notes(
     metric: Metric,
-    groups: dict[str, pd.DataFrame],
     states: dict[str, str],
     values: dict[str, float],
     counted: pd.DataFrame,
 ) -> tuple[str, ...]:
     """What went into the curve, in sentences with counts."""
     entered = (
-        f"{len(values)} of {len(groups)} configurations enter, each with the mean over its seeds ({len(counted)} "
+        f"{len(values)} of {len(states)} configurations enter, each with the mean over its seeds ({len(counted)} "
         "trials); the curve ends there, as more draws than were made cannot be estimated."
     )
     notes = [entered]
@@ -121,7 +117,7 @@ def _notes(
             f"{_configurations(failed)} had a failed seed, hence no score: the curve is over configurations that do "
             "not fail, so a budget that pays for failures too buys less than it shows."
         )
-    silent = len(groups) - failed - len(values)
+    silent = len(states) - failed - len(values)
     if silent:
         notes.append(f"{_configurations(silent)} left out: not every seed has reported yet.")
     notes.append(_no_cost_curve(counted, stopped))

@@ -62,7 +62,8 @@ def not_measured(tables: SweepTables, axis: str) -> str:
     reasons = tables.ledger.loc[tables.ledger["axis"] == axis, "reason"]
     reason = str(reasons.iloc[0]) if len(reasons) else ""
     why = f": {reason}" if reason else ""
-    return f"{AXES[axis].title} ({axis}) was not measured in {missing} of {len(tables.epochs)} epochs{why}"
+    part = "" if missing == len(tables.epochs) else f" in {missing} of {len(tables.epochs)} epochs"
+    return f"{AXES[axis].title} ({axis}) was not measured{part}{why}"
 
 
 def _cumulative(epochs: pd.DataFrame, axis: str) -> pd.Series[float]:

@@ -36,9 +36,13 @@ def doctor(as_json: bool) -> None:
 
 
 def _precision() -> str:
-    from greenexp.training.precision import explain_precision
+    """What `training.precision: auto` means here for a model of ordinary width."""
+    import torch
 
-    return explain_precision()
+    from greenexp.training.precision import choose_precision
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return f"{choose_precision('auto', device, hidden_size=768)} on {device.type} for hidden size 768"
 
 
 def _problems() -> list[str]:

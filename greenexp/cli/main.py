@@ -74,6 +74,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = BAD_INPUT
     except BrokenPipeError:
         # The reader of our output has gone, as `| head` does. Point stdout away so that the exit itself stays quiet.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         code = 0
     sys.exit(code if isinstance(code, int) else 0)

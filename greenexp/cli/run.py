@@ -18,7 +18,6 @@ from greenexp.errors import GreenexpError, InputError, TrackingError
 
 if TYPE_CHECKING:
     from greenexp.plan import Plan
-    from greenexp.tuning.opening import OpenSweep
     from greenexp.tuning.run import Outcome, Prepare
 
 FLUSH_S = 20.0  # how long a finished sweep waits for a slow MLflow server before it leaves the rest to `sync`
@@ -115,12 +114,13 @@ def _run(plan: Plan, resolved: dict[str, Any], folder: Path, order: Order, prepa
     try:
         (folder / "sweep.yaml").write_text(dump_resolved(plan.spec), encoding="utf-8")
         resources = plan.spec.resources
-        alone = {"exclusive": resources.workers == 1, "exclusive_gpus": resources.gpus_per_trial >= 1}
-        facts = {
-            **machine_facts(),
-            "measured": {axis: list(row) for axis, row in survey(**alone, accounting=plan.spec.accounting).items()},
-        }
-        with _tracking(plan, folder, sweep), open_progress(sweep.state, plan.spec.budget.limits()) as progress:
+        measured = survey(
+            exclusive=resources.workers == 1,
+            exclusive_gpus=resources.gpus_per_trial >= 1,
+            accounting=plan.spec.accounting,
+        )
+        facts = {**machine_facts(), "measured": {axis: list(row) for axis, row in measured.items()}}
+        with _tracking(plan, folder), open_progress(sweep.state, plan.spec.budget.limits()) as progress:
             return run_session(
                 sweep,
                 plan,
@@ -136,25 +136,28 @@ def _run(plan: Plan, resolved: dict[str, Any], folder: Path, order: Order, prepa
 
 
 @contextmanager
-def _tracking(plan: Plan, folder: Path, sweep: OpenSweep) -> Iterator[None]:
+def _tracking(plan: Plan, folder: Path) -> Iterator[None]:
     """MLflow follows the journal for as long as the sweep runs; whatever it does, the sweep goes on."""
     if not plan.spec.tracking.enabled:
         yield
         return
+    from greenexp.tracking.server import default_uri, prepare
     from greenexp.tracking.writer import Tracker
 
-    tracker = Tracker(folder, uri=plan.spec.tracking.uri, experiment=plan.spec.tracking.experiment)
+    uri = plan.spec.tracking.uri or default_uri(folder)
+    experiment = plan.spec.tracking.experiment or plan.spec.name
     try:
-        tracker.start()
+        prepare(uri, experiment)
     except TrackingError as error:
-        click.echo(f"MLflow        not written: {error}; `greenexp sync {folder}` brings it level later", err=True)
-        yield
-        return
+        click.echo(f"MLflow        does not answer: {error}; the sweep goes on without it", err=True)
+    tracker = Tracker(folder, uri, experiment)
+    tracker.start()
     try:
         yield
     finally:
         if not tracker.stop(timeout_s=FLUSH_S):
-            click.echo(f"MLflow        is behind: `greenexp sync {folder}` brings it level", err=True)
+            reason = f" ({tracker.problem})" if tracker.problem else ""
+            click.echo(f"MLflow        is behind{reason}: `greenexp sync {folder}` brings it level", err=True)
 
 
 def _write_report(folder: Path) -> Path | None:

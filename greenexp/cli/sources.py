@@ -1,27 +1,26 @@
-"""Where tables come from: a sweep's folder or an MLflow URI."""
+"""Where tables come from: a sweep's folder or an MLflow address."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from greenexp.cli.folders import sweep_folder
-from greenexp.errors import InputError
 from greenexp.records.tables import SweepTables
 
 
 def read_source(source: str | None) -> tuple[SweepTables, Path | None]:
-    """The tables of a folder (from its journal) or of an MLflow tracking URI, and the folder if it is one.
+    """The tables of a folder (from its journal), or of MLflow; and the folder if it is one.
 
-    A URI has a scheme (`sqlite:///...`, `http://...`); the sweep's name may follow a `#`.
+    MLflow is meant by an address (`sqlite:///...`, `http://...`), by `address#experiment`, or by the name of an
+    experiment at MLFLOW_TRACKING_URI. None is the only sweep under `out/`.
     """
-    if source is not None and "://" in source:
-        from greenexp.tracking import read_tables as read_mlflow
+    if source is not None and not Path(source).is_dir():
+        from greenexp.tracking.reader import address
+        from greenexp.tracking.reader import read_tables as read_mlflow
 
-        uri, _, name = source.partition("#")
-        return read_mlflow(uri, sweep=name or None), None
+        uri, experiment = address(source)
+        return read_mlflow(uri, experiment), None
     from greenexp.journal.tables import read_tables as read_journal
 
-    if source is not None and not Path(source).is_dir():
-        raise InputError(f"'{source}' is neither a folder nor an MLflow URI")
     folder = sweep_folder(source)
     return read_journal(folder), folder

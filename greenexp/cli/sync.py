@@ -12,7 +12,9 @@ from greenexp.cli.folders import sweep_folder
 @click.option("--uri", help="MLflow tracking URI (default: the one the sweep was run with).")
 def sync(directory: str | None, uri: str | None) -> None:
     """Bring MLflow level with the journal in DIR; running it again changes nothing."""
-    from greenexp.tracking import sync as bring_level
+    from greenexp.tracking.server import redacted
+    from greenexp.tracking.sync import sync as bring_level
 
-    result = bring_level(sweep_folder(directory), uri=uri)
-    click.echo(str(result))
+    done = bring_level(sweep_folder(directory), uri=uri)
+    what = f"{done.trials} trials and {done.reports} reports from {done.events} events"
+    click.echo(f"{done.sweep}: {what} are in {redacted(done.uri)}, experiment '{done.experiment}'")

@@ -21,7 +21,7 @@ def render_svg(figure: Figure) -> str:
     several fit into one page; the size follows the page up to the drawn width.
     """
     svg = str(vl_convert.vegalite_to_svg(dict(figure.spec), vl_version=VEGA_LITE))
-    return _labelled(_with_own_ids(_CONTROL.sub("\ufffd", svg), figure.name), figure)
+    return _CONTROL.sub("\ufffd", _labelled(_with_own_ids(svg, figure.name), figure))
 
 
 def _with_own_ids(svg: str, prefix: str) -> str:

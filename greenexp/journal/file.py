@@ -66,14 +66,18 @@ class Journal:
             raise
 
     def append(self, kind: str, **data: Any) -> Event:
-        """Write one event and return it once it is on disk; JournalError if the disk refuses it.
+        """Write one event and return it once it is on disk; JournalError if the disk refuses it or JSON cannot say it.
 
         After a refusal nothing more is written: a half-written line must stay the last one.
         """
         if self._file.closed:
             raise JournalError(f"{self.path} is closed")
-        event = Event(len(self.events), self._clock(), kind, data)
-        line = event.to_line().encode() + b"\n"
+        event = Event(len(self.events), round(self._clock(), 6), kind, data)  # what a reader will find, to the digit
+        try:
+            # A worker's error may quote a file name that is not UTF-8; JSON has an escape for such characters.
+            line = event.to_line().encode("utf-8", "backslashreplace") + b"\n"
+        except (ValueError, TypeError) as error:
+            raise JournalError(f"an event '{kind}' cannot be recorded: {error}") from error
         try:
             self._file.write(line)
             self._file.flush()

@@ -80,8 +80,9 @@ class EnergyWindows:
         return EnergyReading(sum(self._used_j.values()), reasons)
 
     def close(self) -> None:
-        """Close all sources."""
-        for source in self._sources:
+        """Close all sources; later windows have no energy."""
+        sources, self._sources = self._sources, ()
+        for source in sources:
             source.close()
 
     def _advance(self, i: int, now_s: float) -> None:

@@ -40,7 +40,7 @@ class Meters:
         accounting: Accounting | None = None,
     ) -> None:
         self._energy, self._memory = energy, memory
-        self._gpus, self._cpus = gpus, cpus
+        self.gpus, self._cpus = gpus, cpus
         self._accounting = accounting
         self._memory_reason: str | None = None
         self._wall_s = self._cpu_s = 0.0
@@ -63,7 +63,7 @@ class Meters:
         costs = Costs(
             wall_s=wall_s,
             cpu_s=cpu_s - self._cpu_s,
-            gpu_s=wall_s * self._gpus,
+            gpu_s=wall_s * self.gpus,
             energy_j=energy.energy_j,
             peak_memory_b=self._peak_b(reasons),
         )
@@ -72,7 +72,7 @@ class Meters:
         return Measured(costs, reasons | unpriced)
 
     def close(self) -> None:
-        """Give the counters back."""
+        """Give the counters back; twice is allowed."""
         self._energy.close()
 
     def __enter__(self) -> Meters:

@@ -16,8 +16,7 @@ from greenexp.meters.energy import MeterError
 def visible_gpus(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """The GPUs this process may use, as `CUDA_VISIBLE_DEVICES` lists them (UUIDs or indices); all if it is not set.
 
-    CUDA numbers GPUs fastest first unless `CUDA_DEVICE_ORDER=PCI_BUS_ID`, NVML always by bus: in a node of unlike GPUs
-    pass UUIDs instead. Empty without a driver. An empty list or `-1` hides all GPUs.
+    Empty without a driver. An empty list or `-1` hides all GPUs.
     """
     environment = os.environ if environment is None else environment
     listed = environment.get("CUDA_VISIBLE_DEVICES")
@@ -43,8 +42,9 @@ def _all_gpus() -> tuple[str, ...]:
 class NvmlSource:
     """The summed counters of some GPUs, each a UUID (`GPU-...`) or an NVML index.
 
-    Raises MeterError when there is no driver, a GPU is unknown, is a MIG slice (its energy is not counted apart), or
-    has no counter. The counter moves about every 100 ms: windows should last seconds.
+    Raises MeterError when there is no driver, a GPU is unknown, is a MIG slice (its energy is not counted apart), has
+    no counter, or is given by an index that CUDA and NVML may understand differently. The counter moves about every
+    100 ms: windows should last seconds.
     """
 
     covers = "gpu"
@@ -57,6 +57,8 @@ class NvmlSource:
         self._session.enter_context(_Session())
         try:
             self._handles = [_handle(gpu) for gpu in gpus]
+            if any(gpu.isdigit() for gpu in gpus):
+                _check_numbering(os.environ)
             self.read_j()
         except MeterError:
             self.close()
@@ -97,6 +99,17 @@ def _handle(gpu: str) -> Any:
         return pynvml.nvmlDeviceGetHandleByUUID(gpu)
     except pynvml.NVMLError as error:
         raise MeterError(f"GPU {gpu}: {error}") from error
+
+
+def _check_numbering(environment: Mapping[str, str]) -> None:
+    """NVML numbers GPUs by bus, CUDA the fastest first: among unlike GPUs an index may name the wrong one."""
+    if environment.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
+        return
+    handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+    if len({_text(pynvml.nvmlDeviceGetName(handle)) for handle in handles}) > 1:
+        raise MeterError(
+            "this machine has unlike GPUs, which CUDA and NVML number differently: set CUDA_DEVICE_ORDER=PCI_BUS_ID"
+        )
 
 
 def _text(value: str | bytes) -> str:

@@ -52,16 +52,11 @@ def check_plugin(path: str, section: Mapping[str, Any], registry: Mapping[str, t
         for key in options
         if key not in known
     ]
-    infinite = list(_not_finite(options, ""))
-    found += [Finding(f"{path}.{at}", "expected a finite number") for at in infinite]
-    left_out = {at.partition(".")[0] for at in infinite}
-    options = {key: value for key, value in options.items() if key in known and key not in left_out}
+    options = {key: value for key, value in options.items() if key in known}
     try:
         filled = _filled(plugin, options)
     except ValidationError as error:
-        explained = _explained(path, options, error)
-        found += [finding for finding in explained if finding.path.removeprefix(f"{path}.") not in left_out]
-        return Checked(None, tuple(found))
+        return Checked(None, (*found, *_explained(path, options, error)))
     except GreenexpError as error:
         return Checked(None, (*found, Finding(path, str(error))))
     return Checked(None if found else {"name": name, **filled}, tuple(found))
@@ -104,14 +99,3 @@ def _in_options(loc: tuple[str | int, ...], options: Any) -> Iterator[str | int]
             return
         yield part
         options = options[part]
-
-
-def _not_finite(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        yield path
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _not_finite(inner, dotted(path, key))
-    elif isinstance(value, list | tuple):
-        for i, inner in enumerate(value):
-            yield from _not_finite(inner, dotted(path, i))

@@ -110,12 +110,24 @@ def _misfits(document: Document, point: Point, resolved: Resolved) -> Iterable[P
     """What is wrong with a point, each at the value in the file that is to blame, if one is."""
     shown = ", ".join(f"{path}={value}" for path, value in point.values.items())
     for finding in resolved.findings:
-        whole = next((path for path in point.values if finding.path.startswith(path)), None)
-        inside = [path for path in point.values if path.startswith(f"{finding.path}.")]
-        blamed = whole or (inside[0] if len(inside) == 1 else None)
+        blamed = _blamed(finding.path, point.values)
         place = point.places[blamed] if blamed else finding.path
-        suffix = f" (with {shown})" if shown else ""
-        yield document.problem(place, finding.message + suffix, of_key=finding.of_key)
+        # A field that is missing because the search chose another plug-in stands nowhere: name it.
+        what = f"{finding.path} {finding.message}" if blamed and finding.missing else finding.message
+        yield document.problem(place, f"{what} (with {shown})" if shown else what, of_key=finding.of_key)
+
+
+def _blamed(path: str, searched: Iterable[str]) -> str | None:
+    """The searched field that makes `path` wrong: itself, the only one inside, or the name of its plug-in."""
+    searched = tuple(searched)
+    for field in searched:
+        if path == field or path.startswith(f"{field}."):
+            return field
+    inside = [field for field in searched if field.startswith(f"{path}.")]
+    if len(inside) == 1:
+        return inside[0]
+    name = f"{path.rpartition('.')[0]}.name"
+    return name if name in searched else None
 
 
 def _repeated(configurations: Iterable[Configuration]) -> list[tuple[Configuration, Configuration]]:

@@ -49,7 +49,7 @@ class Price:
     exact: bool
 
     def over_budget(self, limits: Mapping[str, float]) -> tuple[str, ...]:
-        """The axes whose most exceeds its limit, so that the sweep may end there."""
+        """The axes whose most exceeds its limit, so that the sweep may end there; workers share the wall clock."""
         return tuple(axis for axis, limit in limits.items() if (self.bounds[axis].most or 0.0) > limit)
 
 

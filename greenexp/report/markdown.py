@@ -28,10 +28,10 @@ def _section(section: Section) -> list[str]:
         figure = plate.figure
         blocks.append(f"![{markdown_text(figure.alt)}](figures/{figure.name}.svg)")
         blocks.append(f"*{markdown_text(figure.title)}.* {markdown_text(figure.alt)}")
-    for table in section.tables:
-        blocks += _table(table)
     if section.listing:
         blocks.append(_fenced(clean(section.listing).rstrip()))
+    for table in section.tables:
+        blocks += _table(table)
     if section.assumptions:
         blocks.append("\n".join(f"> - {markdown_text(note)}" for note in section.assumptions))
     return blocks

@@ -7,7 +7,7 @@ import math
 from greenexp.errors import InputError
 from greenexp.schedulers.base import cannot_act
 
-# A power such as 10 * 1.1 is 11.000000000000002 in floating point and must still mean epoch 11.
+# 100 * 1.1 is 110.00000000000001 in floating point and must still mean epoch 110.
 _ROUNDING = 1e-9
 
 

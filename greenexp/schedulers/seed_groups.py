@@ -85,8 +85,6 @@ class SeedGroups:
         unit = self._unit(trial)
         if (trial, resource) in self._taken:
             return Decision(self._again(trial, resource, value))
-        if resource >= self._max_epochs:
-            return _go_on(trial)
         if (stopped := self._stopped.get(unit)) is not None:
             if resource < stopped.rung:
                 return _go_on(trial)
@@ -111,7 +109,7 @@ class SeedGroups:
             return ()
         self._failed.add(trial)
         self._asked.append(["withdraw", trial, reason])
-        if unit in self._stopped or self._units.next_rung(unit) is None:
+        if self._units.next_rung(unit) is None:
             return ()
         verdicts = self._spread(self._units.arrive(unit, None, f"{trial} failed: {reason}"))
         return tuple(verdict for verdict in verdicts if verdict.trial != trial)
@@ -124,7 +122,7 @@ class SeedGroups:
         self._asked.append(["enter", configuration, list(trials)])
 
     def state(self) -> dict[str, Any]:
-        """What the scheduler was made of and everything it was asked; NaN and infinite values are null."""
+        """What the scheduler was made of and everything it was asked; NaN and infinite values are text."""
         return {**self._made_of, "asked": [list(question) for question in self._asked]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -135,7 +133,7 @@ class SeedGroups:
         self._begin()
         for what, name, *rest in state["asked"]:
             if what == "report":
-                self.decide(name, rest[0], math.nan if rest[1] is None else rest[1])
+                self.decide(name, rest[0], float(rest[1]))
             elif what == "withdraw":
                 self.withdraw(name, rest[0])
             else:
@@ -146,14 +144,14 @@ class SeedGroups:
         reported = self._waiting.setdefault(unit, {})
         reported[trial] = value
         missing = len(self._members[unit]) - len(reported)
-        self._take(trial, place.epoch, value, _pause(trial, place, missing))
+        self._take(trial, place.epoch, value, _pause(trial, place, missing, len(self._members[unit])))
         verdicts: tuple[Verdict, ...] = ()
         if not math.isfinite(value):
             reason = f"{trial} scored {value} at epoch {place.epoch}"
             verdicts = self._spread(self._units.arrive(unit, None, reason))
         elif missing == 0:
-            # In plan order and exactly summed: the order of arrival leaves no trace.
-            mean = math.fsum(reported[member] for member in self._members[unit]) / len(reported)
+            # Exactly summed, so that the order of arrival leaves no trace.
+            mean = math.fsum(reported.values()) / len(reported)
             verdicts = self._spread(self._units.arrive(unit, self._sign * mean))
         own = self._taken[trial, place.epoch][1]
         return Decision(own, tuple(verdict for verdict in verdicts if verdict.trial != trial))
@@ -202,7 +200,7 @@ class SeedGroups:
         return f"{trial} reports epoch {resource} but not epoch {place.epoch}, where it is judged; report every epoch"
 
     def _note(self, what: str, trial: str, resource: int, value: float) -> None:
-        self._asked.append([what, trial, resource, value if math.isfinite(value) else None])
+        self._asked.append([what, trial, resource, value if math.isfinite(value) else str(value)])
 
     def _unit(self, trial: str) -> str:
         if trial not in self._unit_of:
@@ -232,7 +230,9 @@ def _go_on(trial: str) -> Decision:
     return Decision(Verdict(trial, Action.GO_ON))
 
 
-def _pause(trial: str, place: NextRung, missing: int) -> Verdict:
+def _pause(trial: str, place: NextRung, missing: int, seeds: int) -> Verdict:
     """Nothing was compared yet, so there is no value."""
-    waits_for = f"{missing} other seeds of its configuration" if missing else f"the rest of bracket {place.bracket}"
+    waits_for = (
+        f"{missing} of the {seeds} seeds of its configuration" if missing else f"the rest of bracket {place.bracket}"
+    )
     return Verdict(trial, Action.PAUSE, rung=place.epoch, bracket=place.bracket, reason=f"waits for {waits_for}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from functools import partial
+from math import isfinite
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -13,8 +15,14 @@ from greenexp.spec.search import Choice, GridSearch, Int, LogUniform, PointsSear
 from greenexp.spec.sections import Accounting, Budget, Component, Exits, Metric, Resources, Seeds, Training
 from greenexp.spec.sweep import SweepSpec
 
-Finding = tuple[str, str]
-"""Dotted path, message."""
+
+class Finding(NamedTuple):
+    """What is wrong at a dotted path; `of_key`: with the key, not its value."""
+
+    path: str
+    message: str
+    of_key: bool = False
+
 
 MAX_TRIALS = 100_000  # a plan is held in memory and a journal line is written per trial
 
@@ -25,19 +33,22 @@ def check(sections: Mapping[str, Any], data: Mapping[str, Any]) -> list[Finding]
     """All findings of the checks whose sections are valid by themselves; `data` is the whole file."""
     space = data.get("space")
     found = list(_space_paths(space)) if isinstance(space, Mapping) else []
+    available = dict(sections)
+    if isinstance(space, Mapping | None) and len(sections.get("space", {})) == len(space or {}):
+        available["whole space"] = sections.get("space", {})
     for needs, function in _CHECKS:
-        if all(name in sections for name in needs):
-            found += function(*(sections[name] for name in needs))
+        if all(name in available for name in needs):
+            found += function(*(available[name] for name in needs))
     return found
 
 
 def _space_paths(space: Space) -> Iterator[Finding]:
     for path in space:
         if (wrong := wrong_path(path)) is not None:
-            yield f"space.{path}", wrong
+            yield Finding(f"space.{path}", wrong, of_key=True)
         for other in space:
             if wrong_path(path) is None and other.startswith(f"{path}."):
-                yield f"space.{other}", f"lies inside '{path}', which is searched too"
+                yield Finding(f"space.{other}", f"lies inside '{path}', which is searched too")
 
 
 def _values_fit(path: str, values: Mapping[str, Any], base: Training | Exits, section: str) -> Iterator[Finding]:
@@ -48,7 +59,7 @@ def _values_fit(path: str, values: Mapping[str, Any], base: Training | Exits, se
         try:
             type(base).model_validate(data)
         except ValidationError as error:
-            yield at, message(error.errors(include_url=False)[0])
+            yield Finding(at, message(error.errors(include_url=False)[0]))
 
 
 def _own_values(space: Space, search: Any, section: str, base: Training | Exits) -> Iterator[Finding]:
@@ -81,19 +92,25 @@ def _exits_values(space: Space, search: Any, exits: Exits) -> Iterator[Finding]:
 def _search_fits(search: Any, space: Space) -> Iterator[Finding]:
     if isinstance(search, PointsSearch):
         if space:
-            yield "space", "is not used by search 'points', which lists the values itself: remove one of the two"
+            yield Finding(
+                "space", "is not used by search 'points', which lists the values itself: remove one of the two"
+            )
         yield from _points(search)
     elif isinstance(search, GridSearch):
         if not space:
-            yield "search", "a grid needs a 'space'"
+            yield Finding("search", "a grid needs a 'space'")
         for path, distribution in space.items():
             if isinstance(distribution, Uniform | LogUniform) and distribution.steps is None:
-                yield f"space.{path}", "a grid over a range needs 'steps', the number of values"
+                yield Finding(f"space.{path}", "a grid over a range needs 'steps', the number of values")
     elif isinstance(search, RandomSearch):
         if not space and search.samples > 1:
-            yield "search.samples", f"without a 'space' all {search.samples} samples would be the same: write 1"
+            yield Finding(
+                "search.samples", f"without a 'space' all {search.samples} samples would be the same: write 1"
+            )
         if space and _is_default(search):
-            yield "space", "says what to search: a 'search' must say how, e.g. search: {name: random, samples: 8}"
+            yield Finding(
+                "space", "says what to search: a 'search' must say how, e.g. search: {name: random, samples: 8}"
+            )
 
 
 def _is_default(search: RandomSearch) -> bool:
@@ -105,14 +122,14 @@ def _points(search: PointsSearch) -> Iterator[Finding]:
     for i, point in enumerate(search.points):
         for path in point:
             if (wrong := wrong_path(path)) is not None:
-                yield f"search.points.{i}.{path}", wrong
+                yield Finding(f"search.points.{i}.{path}", wrong, of_key=True)
 
 
 def _size(search: Any, space: Space, seeds: Seeds) -> Iterator[Finding]:
     per_configuration = seeds.initialisation * (seeds.order if seeds.design == "crossed" else 1)
     total = configurations(search, space) * per_configuration
     if total > MAX_TRIALS:
-        yield "search", f"makes {total:,} trials; at most {MAX_TRIALS:,} are possible"
+        yield Finding("search", f"makes {total:,} trials; at most {MAX_TRIALS:,} are possible")
 
 
 def configurations(search: Any, space: Space) -> int:
@@ -135,7 +152,7 @@ def configurations(search: Any, space: Space) -> int:
 def _seed_design(seeds: Seeds) -> Iterator[Finding]:
     if seeds.design == "paired" and seeds.initialisation != seeds.order:
         counts = f"{seeds.initialisation} initialisation and {seeds.order} data-order seeds"
-        yield "seeds", f"paired seeds need equal counts, got {counts}"
+        yield Finding("seeds", f"paired seeds need equal counts, got {counts}")
 
 
 def _searched_epochs(space: Space, search: Any, scheduler: Component) -> Iterator[Finding]:
@@ -147,44 +164,62 @@ def _searched_epochs(space: Space, search: Any, scheduler: Component) -> Iterato
         points = enumerate(search.points)
         paths += [f"search.points.{i}.training.epochs" for i, point in points if "training.epochs" in point]
     for path in paths:
-        yield path, why
+        yield Finding(path, why)
 
 
 def _metric_mode(metric: Metric) -> Iterator[Finding]:
     if metric.name == "loss" and metric.mode == "max":
-        yield "metric", "a loss is minimised: write mode: min"
+        yield Finding("metric", "a loss is minimised: write mode: min")
 
 
 def _factors(budget: Budget, accounting: Accounting) -> Iterator[Finding]:
     limits = budget.limits()
     if "carbon_g" in limits and accounting.carbon_g_per_kwh is None:
-        yield "budget.carbon_g", "needs accounting.carbon_g_per_kwh, the grams of CO2e per kWh"
+        yield Finding("budget.carbon_g", "needs accounting.carbon_g_per_kwh, the grams of CO2e per kWh")
     prices = (accounting.price_per_gpu_h, accounting.price_per_cpu_h, accounting.price_per_kwh)
     if "money" in limits and all(price is None for price in prices):
-        yield "budget.money", "needs a price: accounting.price_per_gpu_h, price_per_cpu_h or price_per_kwh"
+        yield Finding("budget.money", "needs a price: accounting.price_per_gpu_h, price_per_cpu_h or price_per_kwh")
 
 
 def _gpus(resources: Resources) -> Iterator[Finding]:
     gpus = resources.gpus_per_trial
     if gpus > 1 and not float(gpus).is_integer():
-        yield "resources.gpus_per_trial", f"must be a fraction up to 1 or a whole number, got {gpus}"
+        yield Finding("resources.gpus_per_trial", f"must be a fraction up to 1 or a whole number, got {gpus}")
 
 
 def _metric_exit(metric: Metric, exits: Exits, space: Space) -> Iterator[Finding]:
     listed = exits.layers if isinstance(exits.layers, tuple) and value_at(space, "exits.layers") is None else None
     if isinstance(metric.exit, int) and listed is not None and metric.exit > len(listed):
-        yield "metric.exit", f"there are {len(listed)} exits (exits.layers: {list(listed)}), got {metric.exit}"
+        yield Finding("metric.exit", f"there are {len(listed)} exits (exits.layers: {list(listed)}), got {metric.exit}")
+
+
+def _finite_options(name: str, section: Component | Exits) -> Iterator[Finding]:
+    path, component = ("exits.head", section.head) if isinstance(section, Exits) else (name, section)
+    for at in _not_finite(component.options, path):
+        yield Finding(at, "expected a finite number")
+
+
+def _not_finite(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, float) and not isfinite(value):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _not_finite(inner, f"{path}.{key}")
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            yield from _not_finite(inner, f"{path}.{i}")
 
 
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]], ...] = (
     (("space", "search", "training"), _training_values),
     (("space", "search", "exits"), _exits_values),
-    (("search", "space"), _search_fits),
-    (("search", "space", "seeds"), _size),
+    (("search", "whole space"), _search_fits),
+    (("search", "whole space", "seeds"), _size),
     (("seeds",), _seed_design),
     (("space", "search", "scheduler"), _searched_epochs),
     (("metric",), _metric_mode),
     (("budget", "accounting"), _factors),
     (("resources",), _gpus),
     (("metric", "exits", "space"), _metric_exit),
+    *(((name,), partial(_finite_options, name)) for name in ("task", "backbone", "exits", "method", "scheduler")),
 )

@@ -101,7 +101,7 @@ def _validated(tree: Tree) -> Document:
     except ValidationError as error:
         sections = _valid_sections(tree.data, error)
         problems += _without_refused(problems_of(error, tree.places), tree.problems)
-    problems += [problem_at(tree.places, path, message) for path, message in check(sections, tree.data)]
+    problems += [problem_at(tree.places, f.path, f.message, of_key=f.of_key) for f in check(sections, tree.data)]
     return Document(
         source=tree.source,
         data=tree.data,
@@ -113,9 +113,9 @@ def _validated(tree: Tree) -> Document:
 
 
 def _without_refused(found: list[Problem], refused: list[Problem]) -> list[Problem]:
-    """Leave out complaints about the null that stands for a value already refused at the same path."""
-    paths = {problem.path for problem in refused}
-    return [problem for problem in found if problem.path not in paths]
+    """Leave out complaints about the null that stands for a value already refused at the same place."""
+    places = {(problem.path, problem.line, problem.column) for problem in refused}
+    return [problem for problem in found if (problem.path, problem.line, problem.column) not in places]
 
 
 def _valid_sections(data: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from greenexp.errors import Problem, SweepFileError
 from greenexp.spec.places import Place, dotted
+from greenexp.spec.search import RandomSearch
+from greenexp.spec.sections import Component
+from greenexp.spec.sweep import SweepSpec
 from greenexp.spec.yaml12 import Tree, parse
 
 SOURCE = "--set"
@@ -53,9 +58,21 @@ def _set(tree: Tree, path: str, value: Tree) -> None:
             _move_places(tree, done, value)
             return
         if isinstance(container, dict) and container.get(step) is None:
-            container[step] = {}
+            container[step] = _absent(done)
             tree.places.setdefault(done, Place(SOURCE))
         container = container[step]
+
+
+def _absent(path: str) -> dict[str, Any]:
+    """What a section that the file leaves out holds before one of its fields is set: the default plug-in's name."""
+    default: Any = None
+    for part in path.split("."):
+        fields = SweepSpec.model_fields if default is None else type(default).model_fields
+        field = fields.get(part)
+        default = field.default if field else None
+        if not isinstance(default, BaseModel):
+            return {}
+    return default.model_dump() if isinstance(default, Component | RandomSearch) else {}
 
 
 def _next_key(container: Any, rest: list[str], pattern: tuple[str, ...]) -> str:

@@ -29,3 +29,13 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # PyYAML's signature
         """A person reads this file: every value stands where it belongs."""
         return True
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    r"""Text with a line break other than \n is escaped: PyYAML does not write it faithfully in single quotes."""
+    style = '"' if any(character in text for character in _OTHER_BREAKS) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_OTHER_BREAKS = "\r\x85\u2028\u2029"
+_Dumper.add_representer(str, _text)

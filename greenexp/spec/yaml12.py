@@ -8,6 +8,7 @@ Nothing is constructed but mappings with text keys, lists, text, numbers, boolea
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,8 +58,9 @@ class _Loader(yaml.SafeLoader):
         """As PyYAML, to `MAX_DEPTH` levels."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
+            peek: Callable[[], Any] = self.peek_event
             raise yaml.MarkedYAMLError(
-                problem=f"nested more than {MAX_DEPTH} levels deep", problem_mark=self.get_mark()
+                problem=f"nested more than {MAX_DEPTH} levels deep", problem_mark=peek().start_mark
             )
         node = super().compose_node(parent, index)
         self._depth -= 1

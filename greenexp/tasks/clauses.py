@@ -17,7 +17,7 @@ SUBJECTS = (
 )
 COPULAS = ("is", "was", "seems", "feels", "looks", "stays")
 DEGREES = ("", "really", "very", "so", "truly", "quite")
-NEGATIONS = ("", "not", "never", "hardly")
+NEGATIONS = ("not", "never", "hardly")
 ADJECTIVES = (
     (
         "dull", "awful", "clumsy", "tedious", "weak", "bland", "sloppy", "boring",
@@ -32,9 +32,13 @@ ADJECTIVES = (
 LEVELS = ("plain", "negated", "contrast", "concession")
 LABEL_NAMES = ("negative", "positive")
 
-# Clauses of one polarity: without a negation, and in all. A clause's number is below _PLAIN if it has no negation.
-_PLAIN = len(SUBJECTS) * len(COPULAS) * len(DEGREES) * len(ADJECTIVES[0])
-_CLAUSES = len(NEGATIONS) * _PLAIN
+# Of 20 sentences, how many fall on each level and label. Plain ones most often: what adjectives mean alone must show,
+# or negation cancels it and learning starts late.
+_PER_20 = (4, 2, 2, 2)
+_ONE_IN = 4
+"""In levels 2 and 3 one clause in so many is negated."""
+_CLAUSES = len(SUBJECTS) * len(COPULAS) * len(DEGREES) * len(ADJECTIVES[0])
+"""Clauses of one polarity and one negation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,12 @@ class Clauses:
     Level 0, plain: `the plot is clever` is positive. Level 1, negated: `the plot is never clever` is negative.
     Level 2, contrast: `the plot is clever but the cast seems dull` has the polarity of what follows `but`. Level 3,
     concession: `although the plot is clever , the cast seems dull`, or the clauses the other way round, has the
-    polarity of the clause without `although`. In levels 2 and 3 the clauses have opposite polarities and either may be
-    negated, so that both labels have the same bags of words there: only word order tells.
+    polarity of the clause without `although`. In levels 2 and 3 the clauses have opposite polarities and each is
+    negated in one case of four, so that both labels have the same bags of words there: only word order tells.
 
-    Every split holds the four levels and the two labels in equal parts (as far as its size divides by eight), no
-    sentence occurs twice, within a split or across. Same fields, same sentences. The level is in `columns["level"]`.
+    In every split two fifths of the sentences are plain, a fifth each belongs to the other levels, and half of every
+    level is positive (as far as the split's size divides by 20). No sentence occurs twice, within a split or across.
+    Same fields, same sentences. The level is in `columns["level"]`.
 
     train, dev, test: numbers of sentences; seed: draws them
     """
@@ -60,8 +65,8 @@ class Clauses:
 
     def __post_init__(self) -> None:
         for name in ("train", "dev", "test"):
-            if getattr(self, name) < 8:
-                raise InputError(f"clauses: {name} is {getattr(self, name)}: at least 8 (four levels x two labels)")
+            if getattr(self, name) < 20:
+                raise InputError(f"clauses: {name} is {getattr(self, name)}: at least 20, for all levels and labels")
         if self.seed < 0:
             raise InputError(f"clauses: seed is {self.seed}: expected 0 or more")
 
@@ -72,7 +77,7 @@ class Clauses:
         rng = np.random.default_rng(np.random.SeedSequence((self.seed, 0xC1A5E5)))
         cells: list[list[tuple[str, int, int]]] = [[], [], []]
         for cell in range(8):
-            level, label = cell // 2, cell % 2
+            level, label = divmod(cell, 2)
             texts = _distinct(level, label, int(counts[:, cell].sum()), rng)
             for rows, count in zip(cells, counts[:, cell], strict=True):
                 rows.extend((next(texts), label, level) for _ in range(count))
@@ -89,13 +94,15 @@ class Clauses:
 
 
 def capacity(level: int) -> int:
-    """How many distinct sentences a level has for each label."""
-    return (_PLAIN, _CLAUSES - _PLAIN, _CLAUSES**2, 2 * _CLAUSES**2)[level]
+    """How many sentences a level offers for each label."""
+    return (_CLAUSES, len(NEGATIONS) * _CLAUSES, _CLAUSES**2, 2 * _CLAUSES**2)[level]
 
 
 def _cell_counts(size: int) -> list[int]:
-    """How many of `size` sentences fall on each cell (level x label): equal parts, the rest to the first cells."""
-    return [size // 8 + (cell < size % 8) for cell in range(8)]
+    """How many of `size` sentences fall on each cell (level x label): their shares, the rest to the first cells."""
+    counts = [size * _PER_20[cell // 2] // 20 for cell in range(8)]
+    rest = size - sum(counts)
+    return [count + (cell < rest) for cell, count in enumerate(counts)]
 
 
 def _distinct(level: int, label: int, count: int, rng: np.random.Generator) -> Iterator[str]:
@@ -103,40 +110,37 @@ def _distinct(level: int, label: int, count: int, rng: np.random.Generator) -> I
     if count > capacity(level):
         raise InputError(
             f"clauses: {count:,} {LABEL_NAMES[label]} sentences of level {level} ({LEVELS[level]}) were asked for over "
-            f"all splits, the grammar has {capacity(level):,}: ask for at most {8 * capacity(0):,} sentences in all"
+            f"all splits, the grammar has {capacity(level):,}: ask for at most {5 * _CLAUSES:,} sentences in all"
         )
     for number in rng.choice(capacity(level), size=count, replace=False):
-        yield _sentence(level, label, int(number))
+        yield _sentence(level, label, int(number), rng)
 
 
-def _sentence(level: int, label: int, number: int) -> str:
-    """The sentence of this number; for fixed `level` and `label` different numbers give different sentences."""
+def _sentence(level: int, label: int, number: int, rng: np.random.Generator) -> str:
+    """The sentence of this number. Subjects, copulas, degrees, adjectives and form say the number: none recurs."""
+    number, plain = divmod(number, _CLAUSES)
     if level < 2:
-        return _clause(label, number + level * _PLAIN)[0]
-    main, number = _clause(label, number)
-    other, side = _clause(1 - label, number)
+        return _clause(label, plain, NEGATIONS[number] if level else "")
+    side, other_plain = divmod(number, _CLAUSES)
+    main = _clause(label, plain, _maybe_negation(rng))
+    other = _clause(1 - label, other_plain, _maybe_negation(rng))
     if level == 2:
         return f"{other} but {main}"
     return f"although {other} , {main}" if side else f"{main} although {other}"
 
 
-def _clause(polarity: int, number: int) -> tuple[str, int]:
-    """A clause of this polarity, and what is left of `number` after choosing its words."""
+def _maybe_negation(rng: np.random.Generator) -> str:
+    return NEGATIONS[rng.integers(len(NEGATIONS))] if rng.integers(_ONE_IN) == 0 else ""
+
+
+def _clause(polarity: int, number: int, negation: str) -> str:
+    """The clause of this polarity and number, negated if `negation` is a word."""
     number, subject = divmod(number, len(SUBJECTS))
     number, copula = divmod(number, len(COPULAS))
-    number, degree = divmod(number, len(DEGREES))
-    number, adjective = divmod(number, len(ADJECTIVES[0]))
-    number, negation = divmod(number, len(NEGATIONS))
-    side = 1 - polarity if NEGATIONS[negation] else polarity
-    words = (
-        "the",
-        SUBJECTS[subject],
-        COPULAS[copula],
-        NEGATIONS[negation],
-        DEGREES[degree],
-        ADJECTIVES[side][adjective],
-    )
-    return " ".join(word for word in words if word), number
+    adjective, degree = divmod(number, len(DEGREES))
+    side = 1 - polarity if negation else polarity
+    chosen = (SUBJECTS[subject], COPULAS[copula], negation, DEGREES[degree], ADJECTIVES[side][adjective])
+    return " ".join(("the", *filter(None, chosen)))
 
 
 def _split(rows: list[tuple[str, int, int]], rng: np.random.Generator) -> Split:

@@ -86,7 +86,7 @@ def _sweep(picture: Picture) -> RunContent:
     return RunContent(
         key=SWEEP_KEY,
         parent=None,
-        name=str(state.header["name"]),
+        name=shortened(str(state.header["name"]), names.MAX_NAME),
         params=param_texts(state.spec),
         tags=tags,
         status=final,
@@ -120,7 +120,7 @@ def _configuration(picture: Picture, name: str) -> RunContent:
     return RunContent(
         key=(names.CONFIGURATION, name),
         parent=SWEEP_KEY,
-        name=f"{name} {_described(searched)}".strip(),
+        name=shortened(f"{name} {_described(searched)}".strip(), names.MAX_NAME),
         params=param_texts(searched),
         tags={**_identity(picture, names.CONFIGURATION), names.CONFIGURATION_NAME: name},
         status=status,
@@ -163,7 +163,7 @@ def _trial(picture: Picture, trial: TrialState) -> RunContent:
     return RunContent(
         key=(names.TRIAL, spec.trial),
         parent=(names.CONFIGURATION, spec.configuration),
-        name=f"{spec.trial} {_described(spec.searched)}".strip(),
+        name=shortened(f"{spec.trial} {_described(spec.searched)}".strip(), names.MAX_NAME),
         params=param_texts(first),
         tags=tags,
         status=status,

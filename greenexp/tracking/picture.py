@@ -44,7 +44,7 @@ class Picture:
         for event in events:
             count += 1
             if not self.sweep_id and event.kind == "sweep":
-                self.sweep_id = hashlib.sha256(event.to_line().encode()).hexdigest()[:16]
+                self.sweep_id = hashlib.sha256(event.to_line().encode("utf-8", "backslashreplace")).hexdigest()[:16]
             self.state.apply(event)
             self._note(event)
         return count

@@ -31,11 +31,13 @@ class JournalTail:
             return []
         except OSError as error:
             raise JournalError(f"cannot read {self.path}: {error.strerror}") from error
-        events = []
+        events: list[Event] = []
+        offset = self._offset
         for raw in io.BytesIO(content):
             if not raw.endswith(b"\n"):
                 break
-            events.append(parse_line(raw.decode("utf-8", errors="replace"), self._number, self.path.name))
-            self._offset += len(raw)
-            self._number += 1
+            text = raw.decode("utf-8", errors="replace")
+            events.append(parse_line(text, self._number + len(events), self.path.name))
+            offset += len(raw)
+        self._offset, self._number = offset, self._number + len(events)
         return events

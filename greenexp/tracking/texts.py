@@ -28,7 +28,11 @@ def value_text(value: Any, limit: int = MAX_PARAM) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """`text`, cut to `limit` characters with a note of how many there were."""
+    """`text`, cut to `limit` characters with a note of how many there were.
+
+    Characters that a database refuses (NUL, halves of surrogate pairs from a file name that is no UTF-8) are escaped.
+    """
+    text = text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
     if len(text) <= limit:
         return text
     note = f" ... [cut: {len(text)} characters]"

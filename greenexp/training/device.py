@@ -15,14 +15,7 @@ def trial_device(gpus: float) -> torch.device:
     if gpus <= 0:
         return torch.device("cpu")
     if gpus > 1:
-        raise InputError(f"resources.gpus_per_trial is {gpus:g}: a trial trains on one GPU at most")
+        raise InputError(f"{gpus:g} GPUs are assigned: a trial trains on one GPU at most")
     if not torch.cuda.is_available():
-        raise InputError(f"resources.gpus_per_trial is {gpus:g}, but torch finds no usable GPU on this machine")
+        raise InputError("a GPU is assigned, but torch finds no usable GPU on this machine")
     return torch.device("cuda", torch.cuda.current_device())
-
-
-def gpu_names(device: torch.device) -> tuple[str, ...]:
-    """The device as NVML knows it (`GPU-<uuid>`): indices of CUDA and NVML need not agree. Empty for the CPU."""
-    if device.type != "cuda":
-        return ()
-    return (f"GPU-{torch.cuda.get_device_properties(device).uuid}",)

@@ -6,9 +6,11 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.utils.deterministic
 
 
 def epoch_seed(order: int, epoch: int) -> int:
@@ -26,47 +28,60 @@ def isolated(seed: int, threads: int, device: torch.device) -> Iterator[None]:
     """Global state of torch, numpy and Python as if the process were new; the former state comes back at the end.
 
     Generators (dropout has no other than the global one), thread count, default type, precision of matrix products,
-    deterministic algorithms, autocast's cache of weights. On a GPU set `CUBLAS_WORKSPACE_CONFIG` before torch uses it,
-    or cuBLAS refuses to be deterministic; it is set here if it is not.
+    deterministic algorithms, gradient mode, autocast's cache of weights. On a GPU cuBLAS needs
+    `CUBLAS_WORKSPACE_CONFIG` to be deterministic; it is set here, which is early enough if no trial ran before.
     """
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - a method may use the old API
-    former = _torch_settings()
+    former = _TorchSettings.now()
     torch.clear_autocast_cache()
-    devices = [device] if device.type == "cuda" else []
     try:
-        with torch.random.fork_rng(devices=devices):
-            _apply(threads, torch.float32, "highest", True, False, True)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            _TorchSettings(threads).apply()
             torch.manual_seed(seed)
             random.seed(seed)
             np.random.seed(seed % 2**32)  # noqa: NPY002
             yield
     finally:
-        _apply(*former)
+        former.apply()
         torch.clear_autocast_cache()
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
 
 
-_Settings = tuple[int, torch.dtype, str, bool, bool, bool]
+@dataclass(frozen=True, slots=True)
+class _TorchSettings:
+    """Global settings of torch that can change numbers; the defaults are a trial's.
 
+    filling: whether deterministic mode also fills uninitialised memory, which costs time and changes no right program
+    """
 
-def _torch_settings() -> _Settings:
-    return (
-        torch.get_num_threads(),
-        torch.get_default_dtype(),
-        torch.get_float32_matmul_precision(),
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-        torch.is_grad_enabled(),
-    )
+    threads: int
+    dtype: torch.dtype = torch.float32
+    precision: str = "highest"
+    deterministic: bool = True
+    warn_only: bool = False
+    filling: bool = False
+    gradients: bool = True
 
+    @classmethod
+    def now(cls) -> _TorchSettings:
+        return cls(
+            torch.get_num_threads(),
+            torch.get_default_dtype(),
+            torch.get_float32_matmul_precision(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+            torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]  # a property of the module
+            torch.is_grad_enabled(),
+        )
 
-def _apply(threads: int, dtype: torch.dtype, precision: str, deterministic: bool, warn_only: bool, grad: bool) -> None:
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-    torch.set_default_dtype(dtype)
-    torch.set_float32_matmul_precision(precision)
-    torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-    torch.set_grad_enabled(grad)
+    def apply(self) -> None:
+        if torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)
+        torch.set_default_dtype(self.dtype)
+        torch.set_float32_matmul_precision(self.precision)
+        torch.use_deterministic_algorithms(self.deterministic, warn_only=self.warn_only)
+        torch.utils.deterministic.fill_uninitialized_memory = self.filling  # type: ignore[attr-defined]  # as above
+        torch.set_grad_enabled(self.gradients)

@@ -10,15 +10,14 @@ from typing import Any
 
 import torch
 
-from greenexp.errors import CheckpointError, InputError, TrialError
+from greenexp.errors import CheckpointError, TrialError
 from greenexp.meters import Meters, open_meters
 from greenexp.records.epoch import EpochRecord, ExitScore
 from greenexp.records.logits import StoredLogits, write_logits
 from greenexp.records.trial import TrialSpec
-from greenexp.spec.sections import Accounting
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.checkpoint import read_checkpoint, write_checkpoint
-from greenexp.training.device import gpu_names, trial_device
+from greenexp.training.device import trial_device
 from greenexp.training.epoch import Trained
 from greenexp.training.evaluation import Evaluation, evaluate
 from greenexp.training.isolation import epoch_seed, isolated
@@ -29,14 +28,13 @@ from greenexp.training.workshop import Workshop
 class TrialRun(Iterator[EpochRecord]):
     """An iterator over the epochs of a trial; it can be saved between epochs, loaded into a fresh one, and closed.
 
-    Two runs of equal trials with equal `threads` give bit-identical records (but for the measured costs) on one machine:
+    On one machine two runs of equal trials with equal `threads` give bit-identical records (but for measured costs),
     whether fresh or resumed, whatever ran in the process before. After the last record it is exhausted; after an error
     every further call raises that error again. Use it from one thread.
 
     trial, data: what to train on what; threads: CPU threads
-    gpus: GPUs assigned (0: train on the CPU); exclusive: whether no other trial runs on the devices meanwhile, so that
-        their energy is this trial's; accounting: the sweep file's factors for carbon and money
-    meters: instead of opening meters from these; whoever opened them closes them
+    meters: of this trial, running since its set-up began; it trains on a GPU if they say that one is assigned.
+        `close()` closes them. None: meters of a trial without GPU that shares the machine
     logits_folder: where dev logits of each best epoch so far go; None: nowhere
 
     Raises InputError when the settings contradict each other, the data or the machine.
@@ -48,26 +46,22 @@ class TrialRun(Iterator[EpochRecord]):
         data: TokenisedTask,
         *,
         threads: int = 1,
-        gpus: float = 0,
-        exclusive: bool = False,
-        accounting: Mapping[str, Any] | None = None,
         meters: Meters | None = None,
         logits_folder: Path | None = None,
     ) -> None:
         self.trial = trial
         self._data, self._threads, self._logits_folder = data, threads, logits_folder
-        self._device = trial_device(gpus)
-        self._own_meters: Meters | None = None
-        if meters is None:  # opened first, so that setting up is part of the first epoch's costs
-            self._own_meters = meters = _open(self._device, gpus, threads, exclusive, accounting)
-        self._meters = meters
+        # Opened first, so that setting up is part of the first epoch's costs.
+        self._meters = open_meters(cpus=threads, exclusive=False) if meters is None else meters
         self._epoch = 0
         self._best_score: float | None = None
         self._failure: BaseException | None = None
         self._workshop: Workshop | None = None
+        self._device = torch.device("cpu")
         try:
+            self._device = trial_device(self._meters.gpus)
             with self._isolated(0):
-                self._workshop = Workshop.furnish(trial, data, self._device, meters)
+                self._workshop = Workshop.furnish(trial, data, self._device, self._meters)
         except BaseException:
             self.close()
             raise
@@ -128,9 +122,7 @@ class TrialRun(Iterator[EpochRecord]):
         """Let go of model, optimiser and meters. Closing twice is allowed; everything else then raises TrialError."""
         self._workshop = None
         self._failure = None
-        if self._own_meters is not None:
-            self._own_meters.close()
-            self._own_meters = None
+        self._meters.close()
         gc.collect()  # autograd graphs and optimisers hold cycles, and the next trial wants the memory now
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
@@ -167,7 +159,7 @@ class TrialRun(Iterator[EpochRecord]):
             work.model,
             self._data.dev,
             exits=exits,
-            batch_size=work.evaluation_batch_size,
+            batch_size=work.training.evaluation_batch_size,
             pad_id=self._data.pad_id,
             precision=work.precision,
             device=self._device,
@@ -207,14 +199,3 @@ class TrialRun(Iterator[EpochRecord]):
             return None
         dev = self._data.dev
         return write_logits(self._logits_folder, StoredLogits.of(found.logits, dev.labels, dev.lengths, exits))
-
-
-def _open(
-    device: torch.device, gpus: float, threads: int, exclusive: bool, accounting: Mapping[str, Any] | None
-) -> Meters:
-    try:
-        factors = None if accounting is None else Accounting.model_validate(dict(accounting))
-    except ValueError as error:
-        raise InputError(f"accounting: {error}") from error
-    share = gpus if 0 < gpus < 1 else 1.0
-    return open_meters(gpus=gpu_names(device), gpu_share=share, cpus=threads, exclusive=exclusive, accounting=factors)

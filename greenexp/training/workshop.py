@@ -71,7 +71,7 @@ class Workshop:
             training=training,
             pad_id=data.pad_id,
             order_seed=trial.seeds.order,
-            precision=choose_precision(training.precision, device, model.backbone.hidden_size),
+            precision=choose_precision(training.precision, device),
             device=device,
             frozen=frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset(),
             meters=meters,
@@ -102,11 +102,6 @@ class Workshop:
     def learning_rate(self) -> float:
         """Of the last optimiser step."""
         return 0.0 if self._optimisation is None else self._optimisation.learning_rate
-
-    @property
-    def evaluation_batch_size(self) -> int:
-        """Twice the training's: without gradients memory is no concern, and it stays the user's to bound."""
-        return 2 * (self.training.micro_batch_size or self.training.batch_size)
 
     def enter(self, epoch: int) -> None:
         """Make ready for `epoch`: where a stage begins, choose what trains and make a fresh optimiser and schedule."""

@@ -66,7 +66,7 @@ def trial_name(trial: Trial) -> str:
     return name
 
 
-class Feeder(Searcher):  # type: ignore[misc]  # ray is not annotated
+class Feeder(Searcher):
     """Hands the conductor's next trial to Tune, which creates none on its own account."""
 
     def __init__(self, session: Session) -> None:
@@ -97,12 +97,14 @@ class Feeder(Searcher):  # type: ignore[misc]  # ray is not annotated
         """Read nothing."""
 
 
-class Bridge(TrialScheduler):  # type: ignore[misc]  # ray is not annotated
+class Bridge(TrialScheduler):
     """Takes every result to the conductor and its answer back to Tune."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, workers: int) -> None:
         super().__init__()
         self._session = session
+        self._workers = workers
+        self._keeps_workers = False
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Journal, decide, answer."""
@@ -120,6 +122,7 @@ class Bridge(TrialScheduler):  # type: ignore[misc]  # ray is not annotated
         Tune asks before every event, so this is also where a session ends that has nothing left to wait for.
         """
         conductor = self._session.conductor
+        self._keep_idle_workers(tune_controller)
         if self._session.halted or (conductor.draining and not conductor.live):
             tune_controller.request_stop_experiment()
             return None
@@ -135,6 +138,18 @@ class Bridge(TrialScheduler):  # type: ignore[misc]  # ray is not annotated
         if not conductor.live and self._session.guard(conductor.next_trial, NoTrial.DONE) is NoTrial.DONE:
             tune_controller.request_stop_experiment()
         return None
+
+    def _keep_idle_workers(self, tune_controller: Any) -> None:
+        """Let every worker wait for its next trial instead of all but one being ended and started again.
+
+        Tune offers no setting for it, and a fresh worker costs seconds of imports at every synchronous rung. Where a
+        later Ray has renamed the cache, workers are restarted and nothing else changes.
+        """
+        trials = tune_controller.get_trials()
+        cache = getattr(tune_controller, "_actor_cache", None)
+        if not self._keeps_workers and trials and cache is not None:
+            cache.increase_max(trials[0].placement_group_factory, by=self._workers)
+            self._keeps_workers = True
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Known already: the conductor handed it out."""
@@ -153,7 +168,7 @@ class Bridge(TrialScheduler):  # type: ignore[misc]  # ray is not annotated
         return "greenexp"
 
 
-class Watcher(Callback):  # type: ignore[misc]  # ray is not annotated
+class Watcher(Callback):
     """Tells the conductor of workers that start, save or die."""
 
     def __init__(self, session: Session) -> None:

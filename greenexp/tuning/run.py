@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import threading
@@ -101,15 +102,18 @@ def _fit(session: Session, plan: Plan, folder: Path, prepare: Prepare) -> None:
         accounting=plan.spec.accounting,
     )
     scratch = folder.resolve() / "ray"
+    # Request all workers at once: with Tune's default of one, a short epoch ends before the second worker is up.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
     worker = tune.with_parameters(TrialWorker, settings=settings)
     tuner = tune.Tuner(
         tune.with_resources(worker, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}),
         tune_config=tune.TuneConfig(
-            search_alg=Feeder(session), scheduler=Bridge(session), num_samples=-1, reuse_actors=True
+            search_alg=Feeder(session), scheduler=Bridge(session, resources.workers), num_samples=-1, reuse_actors=True
         ),
         run_config=tune.RunConfig(
             name="session",
             storage_path=str(scratch),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=resources.max_failures),
             callbacks=[Watcher(session)],
             verbose=0,

@@ -43,7 +43,7 @@ class WorkerSettings:
     accounting: Accounting
 
 
-class TrialWorker(tune.Trainable):  # type: ignore[misc]  # ray is not annotated
+class TrialWorker(tune.Trainable):
     """One slot of the sweep. A trial's failure is a result, not an exception: the process stays warm for the next."""
 
     def setup(self, config: dict[str, Any], settings: WorkerSettings) -> None:
@@ -51,6 +51,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # ray is not annotated
         self._settings = settings
         self._data: dict[str, Any] = {}
         self._run: TrialRun | None = None
+        self._checkpoint: str | None = None
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -93,7 +94,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]  # ray is not annotated
     def _take(self, config: Mapping[str, Any]) -> None:
         """Only note what to do: the model is built inside `step`, where a failure is the trial's, not the actor's."""
         self._trial = TrialSpec.from_json(config["trial"])
-        self._checkpoint: str | None = config["checkpoint"]
+        self._checkpoint = config["checkpoint"]
         self._data_key: str = config["data"]
         self._epoch = 0
         self._log(f"attempt {config['attempt']} begins" + (f" from {self._checkpoint}" if self._checkpoint else ""))

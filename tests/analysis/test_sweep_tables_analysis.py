@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_sweeps import score_of, sweep
 
@@ -34,6 +34,7 @@ def test_incumbent_ends_at_what_the_ledger_says_was_used(axis):
     assert curve["score"].iloc[-1] == tables.trials["score"].max()
 
 
+@settings(max_examples=25)
 @given(st.permutations(range(8)))
 def test_incumbent_is_the_running_best_in_the_order_of_time(order):
     tables = sweep()
@@ -60,7 +61,7 @@ def test_a_failed_trial_costs_but_gives_no_score():
 
 
 def test_incumbent_needs_a_complete_measurement():
-    with pytest.raises(ValueError, match=r"energy_j.*not measured in 72 of 72 epochs: no energy counter"):
+    with pytest.raises(ValueError, match=r"energy_j.*not measured: no energy counter"):
         analysis.incumbent(sweep(), "energy_j")
     with pytest.raises(ValueError, match="did you mean 'epochs'"):
         analysis.incumbent(sweep(), "epoch")

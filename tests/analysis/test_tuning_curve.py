@@ -60,7 +60,7 @@ def test_equals_the_reference_files(shared, name):
         ):
             mean, std, low = (np.array(expected[field]) for field in fields)
             np.testing.assert_allclose(tuning_curve(scores, n, estimator), mean, rtol=0, atol=1e-12)
-            np.testing.assert_allclose(tuning_curve_std(scores, n, estimator), std, rtol=0, atol=1e-8)
+            np.testing.assert_allclose(tuning_curve_std(scores, n, estimator), std, rtol=0, atol=1e-12)
             np.testing.assert_allclose(tuning_curve(scores, n, estimator, minimize=True), low, rtol=0, atol=1e-12)
 
 

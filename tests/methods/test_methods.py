@@ -10,10 +10,11 @@ from method_cases import CASES, EPOCHS, Case
 from pydantic import TypeAdapter, ValidationError
 from torch.nn import functional
 
+from greenexp.backbones.base import TokenBatch
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.methods import METHODS
 from greenexp.methods.adapt import adapted, method_of
-from greenexp.methods.base import TrialShape
+from greenexp.methods.base import MicroBatch, TrialShape
 from greenexp.methods.branchynet import BranchyNet
 from greenexp.methods.finetune import FineTune
 from greenexp.methods.pabee import Pabee
@@ -50,15 +51,25 @@ def test_gradients_equal_a_hand_written_sum(case: Case, regression: bool, make_t
 
 @each_case
 def test_micro_batches_add_up_to_the_batch(case: Case, make_trial, make_batch):
-    batch = make_batch((5, 7, 4))
-    parts = make_trial(case)
-    total = parts.run.step(parts.context(batch))
-    alone = [(make_trial(case), micro) for micro in batch]
-    losses = [trial.run.step(trial.context([micro])) for trial, micro in alone]
-    assert torch.allclose(total, sum(loss for loss in losses))
+    pieces, parts, whole = make_batch((5, 7, 4)), make_trial(case), make_trial(case)
+    total = parts.run.step(parts.context(pieces))
+    assert torch.allclose(total, whole.run.step(whole.context([together(pieces)])), rtol=1e-12)
+    assert parts.gradients().keys() == whole.gradients().keys()
     for name, value in parts.gradients().items():
-        assert torch.allclose(value, sum(trial.gradients()[name] for trial, _ in alone), atol=1e-14)
+        assert torch.allclose(value, whole.gradients()[name], rtol=1e-9, atol=1e-14), name
     assert len(parts.updates) == 1
+
+
+def together(pieces: list[MicroBatch]) -> MicroBatch:
+    """All examples as one batch, padded to the longest."""
+    length = max(piece.tokens.input_ids.shape[1] for piece in pieces)
+
+    def padded(tensors: list[torch.Tensor]) -> torch.Tensor:
+        return torch.cat([functional.pad(tensor, (0, length - tensor.shape[1])) for tensor in tensors])
+
+    ids = padded([piece.tokens.input_ids for piece in pieces])
+    masks = padded([piece.tokens.attention_mask for piece in pieces])
+    return MicroBatch(TokenBatch(ids, masks), torch.cat([piece.labels for piece in pieces]), share=1.0)
 
 
 @each_case

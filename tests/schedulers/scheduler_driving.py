@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from greenexp.records.decision import Action, Verdict
-from greenexp.schedulers import Scheduler
+from greenexp.schedulers import Scheduler, build
 
 
 @dataclass
@@ -16,18 +16,18 @@ class Outcome:
 
     ended: dict[str, tuple[str, int]] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
-    reports: list[tuple[str, int, float]] = field(default_factory=list)
 
     def final(self) -> dict[tuple[str, int], Verdict]:
         """(trial, rung) -> the verdict that ended the wait."""
         return {(v.trial, v.rung): v for v in self.verdicts if v.rung is not None and v.action is not Action.PAUSE}
 
-    def going_on(self, rung: int) -> set[str]:
-        return {trial for (trial, at), v in self.final().items() if at == rung and v.action is Action.GO_ON}
-
 
 def groups_of(configurations: int, seeds: int = 1) -> dict[str, list[str]]:
     return {f"c{c:03d}": [f"c{c:03d}-i{s}" for s in range(seeds)] for c in range(configurations)}
+
+
+def scheduler_for(name="asha", configurations=6, seeds=1, max_epochs=9, mode="max", **settings):
+    return build({"name": name, **settings}, max_epochs=max_epochs, groups=groups_of(configurations, seeds), mode=mode)
 
 
 def drive(
@@ -75,7 +75,6 @@ def drive(
                 obey(verdict, own=False)
             continue
         value = curves[trial][epochs[trial] - 1]
-        outcome.reports.append((trial, epochs[trial], value))
         if epochs[trial] == len(curves[trial]):
             running.remove(trial)
             outcome.ended[trial] = ("finished", epochs[trial])

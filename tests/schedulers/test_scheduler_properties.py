@@ -38,7 +38,7 @@ def sweeps(draw, names=NAMES, failing=True, modes=("max", "min")):
         chosen["brackets"] = draw(st.integers(1, 2)) if len(groups) >= 2 * eta else 1
     rng = random.Random(draw(st.integers(0, 10**6)))
     # Few different values, so that ties are common; now and then a value that is no number.
-    values = [i / 8 for i in range(9)] + ([math.nan] if failing and draw(st.booleans()) else [])
+    values = [i / 8 for i in range(9)] + ([math.nan, math.inf] if failing and draw(st.booleans()) else [])
     trials = [trial for seeds in groups.values() for trial in seeds]
     curves = {trial: [rng.choice(values) for _ in range(max_epochs)] for trial in trials}
     share = draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])) if failing else 0.0
@@ -230,6 +230,11 @@ def test_repeated_attempts_change_nothing(sweep, part, which):
 )
 def test_percentile_is_numpys_to_the_bit(values, percent):
     assert percentile(sorted(values), percent) == np.percentile(values, percent)
+
+
+def test_percentile_next_to_failures_is_below_every_number():
+    assert percentile([-math.inf, 0.5, 0.7], 20) == -math.inf
+    assert percentile([-math.inf, 0.5, 0.7], 50) == 0.5
 
 
 @pytest.mark.parametrize("eta", [2, 3, 4])

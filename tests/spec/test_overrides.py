@@ -41,6 +41,17 @@ def test_a_field_is_set(override: str, path: str, value: Any) -> None:
     assert value_at(spec.model_dump(), path) == value
 
 
+def test_a_section_that_is_left_out_keeps_its_default_plug_in() -> None:
+    overrides = ["method.weights=linear", "exits.head.dropout=0.5", "backbone.layers=2", "scheduler.x=1"]
+    spec = load_sweep("name: x\ntask: {name: a}", [*overrides, "search.seed=7"]).checked()
+    assert spec.method.name == "branchynet"
+    assert spec.method.options == {"weights": "linear"}
+    assert spec.exits.head.name == "linear"
+    assert (spec.search.name, spec.search.samples, spec.search.seed) == ("random", 1, 7)
+    (problem,) = load_sweep("name: x", ["task.train=3"]).problems
+    assert str(problem) == "--set: task.name: is missing"
+
+
 def test_later_overrides_win() -> None:
     assert load_sweep(TEXT, ["training.epochs=3", "training.epochs=4"]).checked().training.epochs == 4
 

@@ -16,13 +16,16 @@ SMOKE = Path(__file__).parents[2] / "sweeps" / "smoke.yaml"
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 text = st.text(st.characters(exclude_categories=("Cs",)), max_size=10)
-awkward = st.sampled_from(["1e-4", "yes", "no", "null", "~", "", " ", "0o17", ".inf", "0x1", "- a", "a: b", "#", "\t", "\n"])
+awkward = st.sampled_from(
+    ["1e-4", "yes", "no", "null", "~", "", " ", "0o17", ".inf", "0x1", "- a", "a: b", "#", "\t", "\n"]
+)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | finite | text | awkward,
     lambda v: st.lists(v, max_size=3) | st.dictionaries(text.filter(bool) | awkward.filter(bool), v, max_size=3),
     max_leaves=8,
 )
-options = st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda k: k != "name"), plain, max_size=4)
+field = st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda key: key != "name")
+options = st.dictionaries(field, plain, max_size=4)
 positive = st.floats(1e-300, 1e300)
 
 

@@ -32,8 +32,9 @@ def test_plug_in_fields_are_kept_as_written() -> None:
 
 
 def test_quantities_become_base_units() -> None:
-    text = HEAD + "budget: {wall_s: 1h 30m, energy_j: 0.5 kWh, train_flops: 3 PFLOP, trials: 10, money: 2.5, gpu_s: null}"
-    limits = load_sweep(text + "\naccounting: {price_per_kwh: 0.3}").checked().budget.limits()
+    text = HEAD + "accounting: {price_per_kwh: 0.3}\n"
+    text += "budget: {wall_s: 1h 30m, energy_j: 0.5 kWh, train_flops: 3 PFLOP, trials: 10, money: 2.5, gpu_s: null}"
+    limits = load_sweep(text).checked().budget.limits()
     assert limits == {"trials": 10, "wall_s": 5400, "train_flops": 3e15, "energy_j": 1.8e6, "money": 2.5}
 
 
@@ -48,15 +49,21 @@ space:
 name: again
 """
     assert problems(text) == [
-        "f:1:7: name: 'my sweep' is not a name: 1 to 100 letters, digits, dots, dashes and underscores, "
-        "beginning with a letter or a digit",
-        "f:3:1: trainig: unknown field 'trainig' (did you mean 'training'?) (known: name, task, backbone, exits, "
-        "method, training, metric, space, search, seeds, scheduler, budget, resources, accounting, tracking)",
+        (
+            "f:1:7: name: 'my sweep' is not a name: 1 to 100 letters, digits, dots, dashes and underscores, "
+            "beginning with a letter or a digit"
+        ),
+        (
+            "f:3:1: trainig: unknown field 'trainig' (did you mean 'training'?) (known: name, task, backbone, exits, "
+            "method, training, metric, space, search, seeds, scheduler, budget, resources, accounting, tracking)"
+        ),
         "f:4:20: training.epochs: must be at least 1, got 0",
         "f:4:31: training.warmup: must be at most 1.0, got 2",
         "f:5:34: seeds.initialisation: must be at least 1, got 0",
-        "f:7:27: space.training.learning_rate: unknown dist 'logunifrom' (did you mean 'loguniform'?) "
-        "(known: uniform, loguniform, int, choice)",
+        (
+            "f:7:27: space.training.learning_rate: unknown dist 'logunifrom' (did you mean 'loguniform'?) "
+            "(known: uniform, loguniform, int, choice)"
+        ),
         "f:8:1: name: 'name' is given twice, first in line 1",
     ]
 
@@ -64,7 +71,7 @@ name: again
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("task: {}", "f:3:7: task.name: is missing"),
+        ("task: {}", "f:3:1: task.name: is missing"),
         ("task: clauses", "f:3:7: task: expected a mapping such as {name: clauses}, got 'clauses'"),
         ("task: {name: 3}", "f:3:14: task.name: expected text, got 3"),
         ("training: {epochs: 9.0}", "f:3:20: training.epochs: expected a whole number, got 9.0"),
@@ -73,51 +80,51 @@ name: again
         ("training: {learning_rate: 1e-4x}", "f:3:27: training.learning_rate: expected a number, got '1e-4x'"),
         ("training: {learning_rate: .inf}", "f:3:27: training.learning_rate: expected a finite number, got inf"),
         ("training: {freeze_embeddings: yes}", "f:3:31: training.freeze_embeddings: expected true or false, got 'yes'"),
-        ("training: {precision: fp23}", "f:3:23: training.precision: expected 'auto', 'fp32' or 'bf16', got 'fp23' "
-                                        "(did you mean 'fp32'?)"),
+        ("training: {precision: fp23}", ("f:3:23: training.precision: expected 'auto', 'fp32' or 'bf16', got 'fp23' "
+                                        "(did you mean 'fp32'?)")),
         ("training: {batch_size: 8, micro_batch_size: 9}",
          "f:3:11: training: micro_batch_size (9) must not exceed batch_size (8)"),
         ("training: []", "f:3:11: training: expected a mapping such as {key: value}, got a list of 0"),
-        ("exits: {layers: [2, 1, 2]}", "f:3:17: exits.layers: layer numbers must rise, each once: write [1, 2], "
-                                       "got [2, 1, 2]"),
+        ("exits: {layers: [2, 1, 2]}", ("f:3:17: exits.layers: layer numbers must rise, each once: write [1, 2], "
+                                       "got [2, 1, 2]")),
         ("exits: {layers: [0]}", "f:3:17: exits.layers: expected 'all' or a list of layer numbers from 1, got [0]"),
-        ("exits: {layers: [true]}", "f:3:17: exits.layers: expected 'all' or a list of layer numbers from 1, "
-                                    "got [True]"),
-        ("metric: {exit: middle}", "f:3:16: metric.exit: expected mean, last, best or the number of an exit from 1, "
-                                   "got 'middle'"),
-        ("metric: {exit: 3}\nexits: {layers: [1, 2]}", "f:3:16: metric.exit: there are 2 exits "
-                                                       "(exits.layers: [1, 2]), got 3"),
+        ("exits: {layers: [true]}", ("f:3:17: exits.layers: expected 'all' or a list of layer numbers from 1, "
+                                    "got [True]")),
+        ("metric: {exit: middle}", ("f:3:16: metric.exit: expected mean, last, best or the number of an exit from 1, "
+                                   "got 'middle'")),
+        ("metric: {exit: 3}\nexits: {layers: [1, 2]}", ("f:3:16: metric.exit: there are 2 exits "
+                                                       "(exits.layers: [1, 2]), got 3")),
         ("metric: {name: loss}", "f:3:9: metric: a loss is minimised: write mode: min"),
         ("seeds: {initialisation: 2, order: 3, design: paired}",
          "f:3:8: seeds: paired seeds need equal counts, got 2 initialisation and 3 data-order seeds"),
-        ("budget: {wall: 3}", "f:3:10: budget.wall: unknown field 'wall' (did you mean 'wall_s'?) (known: trials, "
-                              "epochs, wall_s, gpu_s, cpu_s, train_flops, energy_j, carbon_g, money)"),
-        ("budget: {wall_s: 3 kWh}", "f:3:18: budget.wall_s: '3 kWh' is not a quantity: expected a number of s, or a "
-                                    "number with one of ms, s, m, min, h, d"),
+        ("budget: {wall: 3}", ("f:3:10: budget.wall: unknown field 'wall' (did you mean 'wall_s'?) (known: trials, "
+                              "epochs, wall_s, gpu_s, cpu_s, train_flops, energy_j, carbon_g, money)")),
+        ("budget: {wall_s: 3 kWh}", ("f:3:18: budget.wall_s: '3 kWh' is not a quantity: expected a number of s, or a "
+                                    "number with one of ms, s, m, min, h, d")),
         ("budget: {trials: 1.5}", "f:3:18: budget.trials: expected a whole number of trials, got 1.5"),
         ("budget: {epochs: 0}", "f:3:18: budget.epochs: a limit must be finite and more than 0, got 0"),
-        ("budget: {energy_j: .inf}", "f:3:20: budget.energy_j: inf is not a quantity: it must be finite and not "
-                                     "negative (a number of J, or a number with one of mj, j, kj, wh, kwh, mwh)"),
+        ("budget: {energy_j: .inf}", ("f:3:20: budget.energy_j: inf is not a quantity: it must be finite and not "
+                                     "negative (a number of J, or a number with one of mj, j, kj, wh, kwh, mwh)")),
         ("budget: {money: 1 EUR}", "f:3:17: budget.money: expected a number without unit, got '1 EUR'"),
-        ("budget: {money: 1}", "f:3:17: budget.money: needs a price: accounting.price_per_gpu_h, price_per_cpu_h or "
-                               "price_per_kwh"),
-        ("budget: {carbon_g: 1 kg}", "f:3:20: budget.carbon_g: needs accounting.carbon_g_per_kwh, the grams of CO2e "
-                                     "per kWh"),
-        ("resources: {gpus_per_trial: 1.5}", "f:3:29: resources.gpus_per_trial: must be a fraction up to 1 or a whole "
-                                             "number, got 1.5"),
+        ("budget: {money: 1}", ("f:3:17: budget.money: needs a price: accounting.price_per_gpu_h, price_per_cpu_h or "
+                               "price_per_kwh")),
+        ("budget: {carbon_g: 1 kg}", ("f:3:20: budget.carbon_g: needs accounting.carbon_g_per_kwh, the grams of CO2e "
+                                     "per kWh")),
+        ("resources: {gpus_per_trial: 1.5}", ("f:3:29: resources.gpus_per_trial: must be a fraction up to 1 or a whole "
+                                             "number, got 1.5")),
         ("accounting: {pue: 0.5}", "f:3:19: accounting.pue: must be at least 1.0, got 0.5"),
-        ("search: {name: gird}", "f:3:9: search: unknown name 'gird' (did you mean 'grid'?) (known: random, grid, "
-                                 "points)"),
-        ("search: {name: random, samples: 2}", "f:3:33: search.samples: without a 'space' all 2 samples would be the "
-                                               "same: write 1"),
-        ("search: {name: random, sample: 1}", "f:3:24: search.sample: unknown field 'sample' (did you mean "
-                                              "'samples'?) (known: name, samples, seed)"),
+        ("search: {name: gird}", ("f:3:9: search: unknown name 'gird' (did you mean 'grid'?) (known: random, grid, "
+                                 "points)")),
+        ("search: {name: random, samples: 2}", ("f:3:33: search.samples: without a 'space' all 2 samples would be the "
+                                               "same: write 1")),
+        ("search: {name: random, sample: 1}", ("f:3:24: search.sample: unknown field 'sample' (did you mean "
+                                              "'samples'?) (known: name, samples, seed)")),
         ("search: {name: grid}", "f:3:9: search: a grid needs a 'space'"),
         ("search: {name: points, points: []}", "f:3:32: search.points: expected at least one entry"),
         ("search: {name: points, points: [{training.epoch: 3}]}",
-         "f:3:49: search.points.0.training.epoch: 'training.epoch' is not the path of a field (did you mean 'epochs'?) "
-         "(known: epochs, batch_size, learning_rate, weight_decay, warmup, clip_norm, micro_batch_size, precision, "
-         "freeze_embeddings, max_length)"),
+         ("f:3:34: search.points.0.training.epoch: 'training.epoch' is not the path of a field (did you mean 'epochs'?)"
+         " (known: epochs, batch_size, learning_rate, weight_decay, warmup, clip_norm, micro_batch_size, precision, "
+         "freeze_embeddings, max_length)")),
         ("search: {name: points, points: [{training.epochs: 0}]}",
          "f:3:51: search.points.0.training.epochs: must be at least 1, got 0"),
     ],
@@ -149,27 +156,27 @@ SPACE = HEAD + "search: {name: random, samples: 2}\nspace:\n  "
          "f:5:51: space.training.learning_rate.low: must be more than 0.0, got 0"),
         ("training.learning_rate: {dist: loguniform, low: 1, high: 0.1}",
          "f:5:27: space.training.learning_rate: low (1.0) must be less than high (0.1)"),
-        ("training.learning_rate: {dist: loguniform, low: 1}", "f:5:27: space.training.learning_rate.high: is missing"),
+        ("training.learning_rate: {dist: loguniform, low: 1}", "f:5:3: space.training.learning_rate.high: is missing"),
         ("training.learning_rate: {low: 1, high: 2}",
          "f:5:27: space.training.learning_rate: has no 'dist': one of uniform, loguniform, int, choice"),
-        ("training.learning_rate: 3", "f:5:27: space.training.learning_rate: expected a mapping such as "
-                                      "{dist: loguniform, low: 1e-5, high: 1e-3}, got 3"),
+        ("training.learning_rate: 3", ("f:5:27: space.training.learning_rate: expected a mapping such as "
+                                      "{dist: loguniform, low: 1e-5, high: 1e-3}, got 3")),
         ("training.batch_size: {dist: int, low: 1, high: 4, steps: 3}",
-         "f:5:53: space.training.batch_size.steps: unknown field 'steps' (did you mean 'step'?) "
-         "(known: dist, low, high, step)"),
+         ("f:5:53: space.training.batch_size.steps: unknown field 'steps' (did you mean 'step'?) "
+         "(known: dist, low, high, step)")),
         ("metric.exit: {dist: int, low: 1, high: 4}",
-         "f:5:16: space.metric.exit: fields of 'metric' cannot be searched, only those of task, backbone, exits, "
-         "method, training"),
+         ("f:5:3: space.metric.exit: fields of 'metric' cannot be searched, only those of task, backbone, exits, "
+         "method, training")),
         ("exits.head: {dist: choice, values: [linear]}",
-         "f:5:15: space.exits.head: 'exits.head' is a plug-in: write exits.head.name or one of its fields"),
+         "f:5:3: space.exits.head: 'exits.head' is a plug-in: write exits.head.name or one of its fields"),
         ("method: {dist: choice, values: [pabee]}",
-         "f:5:11: space.method: 'method' is not the path of a field: write e.g. training.learning_rate"),
+         "f:5:3: space.method: 'method' is not the path of a field: write e.g. training.learning_rate"),
         ("learning_rate: {dist: uniform, low: 1, high: 2}",
-         "f:5:18: space.learning_rate: 'learning_rate' is not the path of a field: 'learning_rate' is no section "
-         "(did you mean 'training.learning_rate'?)"),
+         ("f:5:3: space.learning_rate: 'learning_rate' is not the path of a field: 'learning_rate' is no section "
+         "(did you mean 'training.learning_rate'?)")),
         ("training.epochs: {dist: int, low: 1, high: 2}\nscheduler: {name: sha}",
-         "f:5:20: space.training.epochs: cannot be searched under scheduler 'sha', whose rungs compare trials at equal "
-         "epochs"),
+         ("f:5:20: space.training.epochs: cannot be searched under scheduler 'sha', whose rungs compare trials at "
+         "equal epochs")),
     ],
 )  # fmt: skip
 def test_one_problem_of_the_space(text: str, expected: str) -> None:
@@ -178,9 +185,7 @@ def test_one_problem_of_the_space(text: str, expected: str) -> None:
 
 def test_a_grid_over_a_range_needs_steps() -> None:
     text = HEAD + "search: {name: grid}\nspace: {training.warmup: {dist: uniform, low: 0, high: 1}}"
-    assert problems(text) == [
-        "f:4:26: space.training.warmup: a grid over a range needs 'steps', the number of values"
-    ]
+    assert problems(text) == ["f:4:26: space.training.warmup: a grid over a range needs 'steps', the number of values"]
 
 
 def test_a_space_without_a_search() -> None:
@@ -218,7 +223,7 @@ def test_a_file_that_is_no_mapping(text: str) -> None:
 
 
 def test_valid_sections_of_a_wrong_file_are_kept_for_the_plan() -> None:
-    document = load_sweep("name: x\ntask: {name: clauses}\ntraining: 3\nspace: {a.b: 3, task.train: {dist: choice, values: [1]}}")
+    document = load_sweep(HEAD + "training: 3\nspace: {a.b: 3, task.train: {dist: choice, values: [1]}}")
     assert document.spec is None
     assert set(document.sections) >= {"name", "task", "backbone", "space", "scheduler"}
     assert "training" not in document.sections

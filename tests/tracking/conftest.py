@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from small_sweeps import write_journal
 from sqlalchemy import event
 
 from greenexp.tracking.server import connect, default_uri
+from greenexp.tracking.sync import sync
+
+with warnings.catch_warnings():  # MLflow's own imports warn
+    warnings.simplefilter("ignore")
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 
 @pytest.fixture(scope="session")
@@ -21,34 +27,44 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "mlflow.db"
 
 
-@pytest.fixture
-def database(template: Path, tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """`database("a") -> uri` of a fresh, migrated database in a folder of its own; closed after the test."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+def copied(template: Path, folder: Path) -> str:
+    """The address of a fresh copy, which does not wait for the disk: no test needs a database that survives a crash."""
+    folder.mkdir(parents=True)
+    shutil.copy(template, folder / "mlflow.db")
+    uri = default_uri(folder)
+    connect(uri)
+    engine = SqlAlchemyStore._engine_map[uri]
+    event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    engine.dispose()  # the connections made before the listener
+    return uri
 
-    uris = []
 
-    def fresh(name: str = "mlflow") -> str:
-        folder = tmp_path / "databases" / name
-        folder.mkdir(parents=True)
-        shutil.copy(template, folder / "mlflow.db")
-        uris.append(default_uri(folder))
-        connect(uris[-1])
-        engine = SqlAlchemyStore._engine_map[uris[-1]]
-        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-        engine.dispose()  # connections made before the listener: what is tested does not need a durable database
+@pytest.fixture(scope="module")
+def fresh(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """`fresh() -> uri` of a migrated, empty database in a folder of its own; closed after the module's tests."""
+    uris: list[str] = []
+
+    def make() -> str:
+        uris.append(copied(template, tmp_path_factory.mktemp("mlflow") / "database"))
         return uris[-1]
 
-    yield fresh
+    yield make
     for uri in uris:
-        engine = SqlAlchemyStore._engine_map.pop(uri, None)
-        if engine is not None:
-            engine.dispose()
+        SqlAlchemyStore._engine_map.pop(uri).dispose()
+
+
+@pytest.fixture(scope="module")
+def standard(fresh: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """(folder, uri) of the standard small sweep, synced; read-only."""
+    folder, uri = tmp_path_factory.mktemp("standard"), fresh()
+    write_journal(folder)
+    sync(folder, uri, "standard")
+    return folder, uri
 
 
 @pytest.fixture
-def uri(database: Callable[[str], str]) -> str:
-    return database("mlflow")
+def uri(fresh: Callable[[], str]) -> str:
+    return fresh()
 
 
 @pytest.fixture

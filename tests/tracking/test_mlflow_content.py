@@ -13,14 +13,14 @@ from greenexp.tracking import names
 from greenexp.tracking.content import report_points
 from greenexp.tracking.level import Level
 from greenexp.tracking.picture import Picture
-from greenexp.tracking.server import prepare
+from greenexp.tracking.server import connect, prepare
 from greenexp.tracking.sync import sync
 from greenexp.tracking.tail import JournalTail
 
 
-@pytest.fixture
-def contents(uri: str, client: Any, sweep_folder: Path) -> dict[Any, Any]:
-    sync(sweep_folder, uri, "standard")
+@pytest.fixture(scope="module")
+def contents(standard: tuple[Path, str]) -> dict[Any, Any]:
+    client = connect(standard[1])
     return dump(client, client.get_experiment_by_name("standard").experiment_id)
 
 
@@ -132,9 +132,9 @@ def test_parameters_of_sweep_configuration_and_trial(contents: dict[Any, Any]) -
     assert params["seeds.initialisation"] == "12"
 
 
-def test_the_sweep_file_and_the_environment_are_kept(uri: str, client: Any, sweep_folder: Path) -> None:
-    sync(sweep_folder, uri, "kept")
-    experiment = client.get_experiment_by_name("kept")
+def test_the_sweep_file_and_the_environment_are_kept(standard: tuple[Path, str]) -> None:
+    client = connect(standard[1])
+    experiment = client.get_experiment_by_name("standard")
     run = client.search_runs([experiment.experiment_id], "tags.`greenexp.kind` = 'sweep'")[0]
     assert run.data.tags["greenexp.session.versions.torch"] == "2.13.0"
     text = Path(client.download_artifacts(run.info.run_id, names.SWEEP_FILE)).read_text(encoding="utf-8")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pytest
+from small_sweeps import Sweep, standard_events, ticking, write_journal
 
+from greenexp.errors import TrackingError
 from greenexp.journal.file import NAME, read_events
 from greenexp.journal.state import SweepState
 from greenexp.journal.tables import read_tables as journal_tables
 from greenexp.journal.tables import sweep_facts
-from greenexp.tracking.reader import read_facts, read_tables
+from greenexp.tracking.level import Level
+from greenexp.tracking.picture import Picture
+from greenexp.tracking.reader import address, list_sweeps, read_facts, read_tables
+from greenexp.tracking.server import connect, prepare
 from greenexp.tracking.sync import sync
+from greenexp.tracking.tail import JournalTail
 
 
 def assert_same_tables(folder: Path, uri: str, **choice: str) -> None:
@@ -22,17 +30,112 @@ def assert_same_tables(folder: Path, uri: str, **choice: str) -> None:
     assert mlflow.facts == journal.facts
 
 
-def test_tables_from_mlflow_equal_those_from_the_journal(sweep_folder: Path, uri: str) -> None:
-    sync(sweep_folder, uri)
-    assert_same_tables(sweep_folder, uri)
+def test_tables_from_mlflow_equal_those_from_the_journal(standard: tuple[Path, str]) -> None:
+    folder, uri = standard
+    tables = journal_tables(folder)
+    assert all(len(frame) > 2 for frame in tables.frames.values()), "the sweep is too poor to prove anything"
+    assert_same_tables(folder, uri)
 
 
-def test_facts_from_mlflow_equal_those_from_the_journal(sweep_folder: Path, uri: str) -> None:
-    sync(sweep_folder, uri)
-    journal = sweep_facts(SweepState(read_events(sweep_folder / NAME)))
-    mlflow = read_facts(uri)
+def test_facts_from_mlflow_equal_those_from_the_journal(standard: tuple[Path, str]) -> None:
+    folder, uri = standard
+    journal, mlflow = sweep_facts(SweepState(read_events(folder / NAME))), read_facts(uri)
     assert mlflow.trials == journal.trials
-    assert [(e.trial, e.attempt, e.time_s, e.record) for e in mlflow.epochs] == [
-        (e.trial, e.attempt, e.time_s, e.record) for e in journal.epochs
-    ]
+    assert mlflow.epochs == journal.epochs
     assert mlflow.decisions == journal.decisions
+
+
+def test_tables_are_equal_at_every_stage_of_a_sweep(uri: str, tmp_path: Path) -> None:
+    picture = Picture()
+    writer = Level(connect(uri), prepare(uri, "stages"), picture)
+    with Sweep(tmp_path) as sweep:
+        tail = JournalTail(tmp_path)
+        for _ in standard_events(sweep):
+            picture.take(tail.new_events())
+            writer.bring(whole=True)
+            assert_same_tables(tmp_path, uri)
+
+
+def test_a_sweep_that_was_only_planned(uri: str, tmp_path: Path) -> None:
+    with Sweep(tmp_path) as sweep:
+        next(standard_events(sweep))
+    sync(tmp_path, uri)
+    assert_same_tables(tmp_path, uri)
+
+
+@pytest.fixture(scope="module")
+def three(fresh: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Path]]:
+    """One database with sweeps a, a (again) and b, the last in another experiment."""
+    uri = fresh()
+    folders = [tmp_path_factory.mktemp(name) for name in ("a", "a", "b")]
+    for number, folder in enumerate(folders):
+        name = "b" if number == 2 else "a"
+        write_journal(folder, ticking(1.79e9 + 1e5 * number), name=name)
+        sync(folder, uri, experiment="two" if name == "b" else "one")
+    return uri, folders
+
+
+def test_sweeps_in_one_database_are_told_apart(three: tuple[str, list[Path]]) -> None:
+    uri, folders = three
+    listed = list_sweeps(uri)
+    assert [(entry.name, entry.experiment, entry.status) for entry in listed] == [
+        ("a", "one", "limit"), ("a", "one", "limit"), ("b", "two", "limit")
+    ]  # fmt: skip
+    for entry, folder in zip(listed, folders, strict=True):
+        assert_same_tables(folder, uri, sweep=entry.sweep_id)
+        assert_same_tables(folder, uri, sweep=entry.sweep_id[:8])
+    assert_same_tables(folders[2], uri, sweep="b")
+    assert_same_tables(folders[2], uri, experiment="two")
+
+
+def test_an_ambiguous_choice_lists_the_sweeps(three: tuple[str, list[Path]]) -> None:
+    uri, _ = three
+    with pytest.raises(TrackingError, match=r"3 sweeps at .*say which one") as raised:
+        read_tables(uri)
+    assert all(entry.sweep_id in str(raised.value) for entry in list_sweeps(uri))
+    with pytest.raises(TrackingError, match="2 sweeps"):
+        read_tables(uri, sweep="a")
+    with pytest.raises(TrackingError, match=r"no sweep 'c'.*there are"):
+        read_tables(uri, sweep="c")
+    with pytest.raises(TrackingError, match=r"no experiment 'tvo' \(did you mean 'two'\?\)"):
+        read_tables(uri, experiment="tvo")
+
+
+def test_a_database_without_a_sweep(uri: str) -> None:
+    with pytest.raises(TrackingError, match="no sweep of greenexp is recorded"):
+        read_tables(uri)
+
+
+def test_reading_makes_no_database(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="there is no MLflow database"):
+        read_tables(f"sqlite:///{tmp_path}/none.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_text("hello " * 1000)
+    with pytest.raises(TrackingError, match=r"MLflow at sqlite:.*not a database"):
+        read_tables(f"sqlite:///{tmp_path}/x.db")
+
+
+def test_a_metric_that_was_deleted_is_missed(uri: str, sweep_folder: Path) -> None:
+    import sqlite3
+
+    from greenexp.tracking.server import sqlite_file
+
+    sync(sweep_folder, uri)
+    with sqlite3.connect(sqlite_file(uri) or "") as database:
+        database.execute("DELETE FROM metrics WHERE key = 'train_loss' AND step = 2")
+    database.close()
+    with pytest.raises(TrackingError, match=r"lacks the metric 'train_loss' of trial c00\d-i0-o0 at epoch 2"):
+        read_tables(uri)
+
+
+def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert address("sqlite:///a/b.db") == ("sqlite:///a/b.db", None)
+    assert address("http://host:5000#my sweep") == ("http://host:5000", "my sweep")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
+    assert address("my sweep") == ("http://host:5000", "my sweep")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(TrackingError, match="neither a folder nor an MLflow address"):
+        address("my sweep")

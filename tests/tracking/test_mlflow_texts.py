@@ -66,4 +66,8 @@ def test_flat_settings() -> None:
 def test_shortened_texts_fit_and_say_so(text: str, limit: int) -> None:
     short = shortened(text, limit)
     assert len(short) <= limit
-    assert short == text or short.endswith(f"[cut: {len(text)} characters]")
+    assert short == text.replace("\0", "\\x00") or short.endswith("characters]")
+
+
+def test_characters_that_a_database_refuses_are_escaped() -> None:
+    assert shortened("a\0b\udcffc", 100) == "a\\x00b\\udcffc"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ import yaml
 
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
-from greenexp.report.table import Column, Table
+from greenexp.report.table import Column, Table, plain_value
 
 
 def section(tables: SweepTables) -> Section:
@@ -35,8 +36,15 @@ def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
     elif isinstance(value, list | tuple):
         parts = list(enumerate(value, start=1))
     else:
-        return [(path, "none" if value is None else str(value))]
+        return [(path, _fact(path, value))]
     return [row for key, inner in parts for row in _flat(inner, f"{path}.{key}" if path else str(key))]
+
+
+def _fact(path: str, value: Any) -> str:
+    """A single fact in words; the moment a sweep began as a date."""
+    if path == "began" and isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return str(value) if isinstance(value, float) else plain_value(value)
 
 
 def _plain(value: Any) -> Any:

@@ -55,10 +55,12 @@ def _noise(spec: Mapping[str, Any], tables: SweepTables) -> tuple[str, ...]:
     best = metric.best(tables.trials.loc[tables.trials["status"] != "failed", "score"])
     if metric.name != "accuracy" or not isinstance(size, int) or size <= 0 or not 0 <= best <= 1:
         return ()
+    # The standard deviation of a mean is at most the mean standard deviation, and sqrt(p (1 - p)) is concave.
+    most = "; a mean over exits at most that" if metric.exit == "mean" else ""
     error = math.sqrt(best * (1 - best) / size)
     return (
         (
             f"The dev set has {size:,} examples: an accuracy of {best:.4f} measured on it has a standard error of "
-            f"about {error:.4f} (binomial) from the choice of examples alone."
+            f"about {error:.4f} (binomial{most}) from the choice of examples alone."
         ),
     )

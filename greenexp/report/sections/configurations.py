@@ -27,7 +27,12 @@ def section(tables: SweepTables) -> Section:
         cost_column("wall_s", "Worker time", "s"),
         Column("reason", "Remark", "prose"),
     )
-    note = f"{metric_of(tables).label}; best mean first, configurations without a mean last."
+    metric = metric_of(tables)
+    note = (
+        f"{metric.label}; best mean first, configurations without a mean last. The mean of a stopped configuration is "
+        "a "
+        f"{metric.bound} of its mean after full training."
+    )
     return Section(
         name="configurations",
         title="Configurations",

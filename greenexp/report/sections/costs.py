@@ -20,9 +20,9 @@ def section(tables: SweepTables) -> Section:
     frame = tables.ledger.assign(**{name: [row[name] for row in rows] for name in columns if name != "reason"})
     shown = (
         Column("title", "Axis", "name"),
-        Column("used_text", "Used"),
-        Column("limit_text", "Limit"),
-        Column("lost_text", "Lost"),
+        Column("used_text", "Used", "name"),
+        Column("limit_text", "Limit", "name"),
+        Column("lost_text", "Lost", "name"),
         Column("reason", "Why not measured", "prose"),
         Column("about", "What it counts", "prose"),
     )

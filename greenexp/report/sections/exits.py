@@ -19,8 +19,9 @@ def section(tables: SweepTables) -> Section:
     title = "Score of every exit"
     if points["score"].dropna().empty:
         return Section("exits", title, ("No trial that did not fail has reported exit scores yet.",))
+    configurations = set(points["configuration"])
     shown = configuration_table(tables).dropna(subset=["score_mean"])
-    drawn = [str(name) for name in shown["configuration"] if name in set(points["configuration"])]
+    drawn = [str(name) for name in shown["configuration"] if name in configurations]
     best = drawn[0] if drawn else ""
     figure = exits_figure(points, best, metric)
     columns = (
@@ -56,7 +57,8 @@ def _points(tables: SweepTables, metric: Metric) -> pd.DataFrame:
         trials = trials[trials["status"] == "finished"]
     order = trials.sort_values("score", ascending=metric.minimize, kind="stable")["trial"]
     points = tables.operating_points[tables.operating_points["policy"] == "static"]
-    points = points.set_index("trial").loc[[trial for trial in order if trial in set(points["trial"])]].reset_index()
+    place = dict(zip(order, range(len(order)), strict=True))
+    points = points[points["trial"].isin(order)].sort_values("trial", key=lambda names: names.map(place), kind="stable")
     points = points.assign(exit=points["threshold"].astype(int), layer=points["mean_layers"].astype(int))
     return points[["trial", "configuration", "exit", "layer", "epoch", "score", "inference_flops"]]
 
@@ -71,7 +73,8 @@ def _sentences(points: pd.DataFrame, best: str, metric: Metric) -> tuple[str, ..
         f"On average over the seeds of {who}, dev {metric.name} goes from {means.iloc[0]:.4f} at exit "
         f"{means.index[0]} to {means.iloc[-1]:.4f} at exit {means.index[-1]}."
     )
-    if top != means.index[-1]:
+    # Exits that print alike are not told apart.
+    if abs(metric.best(means) - means.iloc[-1]) >= 1e-4:
         sentence += f" The best exit is not the last but exit {top}, with {metric.best(means):.4f}."
     return (sentence,)
 

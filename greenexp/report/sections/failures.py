@@ -38,7 +38,5 @@ def section(tables: SweepTables) -> Section:
         title="Failures",
         headline=(sentence,),
         tables=(Table("failures", "Trials that failed, broke off or were tried again", troubled, columns),),
-        assumptions=(
-            "A failed trial gives no score anywhere in this report, whatever it reached before; its costs count.",
-        ),
+        assumptions=("A failed trial enters no mean, curve or front, whatever it reached before; its costs count.",),
     )

@@ -40,7 +40,7 @@ def _best(tables: SweepTables, configurations: pd.DataFrame, metric: Metric) -> 
     if shown.empty:
         best = configurations["best_score"].dropna()
         if best.empty:
-            return ["No trial has a score: nothing can be said about the configurations."]
+            return ["No trial that did not fail has a score: nothing can be said about the configurations."]
         return [
             (
                 "No configuration has a score from all its seeds. The best single trial reached "
@@ -124,7 +124,18 @@ def _budget(tables: SweepTables) -> str:
     elapsed = tables.facts.get("elapsed_s")
     lasted = f" in {format_quantity(float(elapsed), 's')} on the clock" if elapsed is not None else ""
     absent = f" Not measured: {listed(missing, 9)}." if missing else ""
-    return f"Used: {', '.join(used) or 'nothing'}{lasted}.{absent}"
+    return f"Used: {', '.join(used) or 'nothing'}{lasted}.{absent}{_limit(tables)}"
+
+
+def _limit(tables: SweepTables) -> str:
+    """That the budget ended the sweep, if it did."""
+    reached = tables.facts.get("limit")
+    if not reached or reached.get("axis") not in AXES:
+        return ""
+    axis = AXES[reached["axis"]]
+    what = "time on the clock" if axis.name == "wall_s" else axis.title
+    limit = format_quantity(float(reached["limit"]), _unit(axis.unit, tables))
+    return f" The sweep ended because its budget was used up: {what}, limit {limit}."
 
 
 def _unit(unit: str, tables: SweepTables) -> str:

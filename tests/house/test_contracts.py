@@ -1,0 +1,106 @@
+"""The import contracts of pyproject.toml: kept by the tree, and each one broken by an import it is there to stop."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+NAMES = {contract["name"]: contract["id"] for contract in SETTINGS["contracts"]}
+CONTRACTS = {contract["id"]: contract for contract in SETTINGS["contracts"]}
+LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+
+def verdicts(folder: Path) -> dict[str, str]:
+    """Contract id -> KEPT or BROKEN for the `greenexp` package in `folder`, judged by the real settings."""
+    done = subprocess.run(
+        [sys.executable, "-c", LINT, "--config", str(ROOT / "pyproject.toml"), "--no-cache", "--no-logo"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "300", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    found = {NAMES[match[1]]: match[2] for match in re.finditer(r"^(.+?) (KEPT|BROKEN)\b", done.stdout, re.MULTILINE)}
+    assert set(found) == set(CONTRACTS), done.stdout + done.stderr
+    assert (done.returncode == 0) == ("BROKEN" not in found.values())
+    return found
+
+
+def test_every_contract_is_kept() -> None:
+    assert set(verdicts(ROOT).values()) == {"KEPT"}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Text to append (path below greenexp/ -> text), and the contracts that must break: others may, through others."""
+
+    files: dict[str, str]
+    broken: set[str]
+
+
+VIOLATIONS = {
+    "up a layer": Violation({"records/trial.py": "import greenexp.spec"}, {"layers", "acyclic"}),
+    "between siblings": Violation({"tracking/names.py": "import greenexp.tuning.replay"}, {"layers"}),
+    "a room without a place": Violation({"helpers/__init__.py": '"""No place."""'}, {"layers"}),
+    "a cycle within a room": Violation(
+        {"analysis/here.py": "import greenexp.analysis.there", "analysis/there.py": "import greenexp.analysis.here"},
+        {"acyclic"},
+    ),
+    "Ray in a plug-in": Violation({"meters/memory.py": "import ray"}, {"ray", "trials"}),
+    "Ray in tracking": Violation({"tracking/names.py": "from ray import tune"}, {"ray"}),
+    "MLflow in tuning": Violation({"tuning/run.py": "import mlflow"}, {"mlflow"}),
+    "MLflow inside a function": Violation({"assets.py": "def _late() -> None:\n    import mlflow\n"}, {"mlflow"}),
+    "Ray in the command line": Violation({"cli/run.py": "import ray"}, {"cli"}),
+    "MLflow in the command line": Violation({"cli/sync.py": "import mlflow"}, {"cli"}),
+    "torch in analysis": Violation({"analysis/evp.py": "import torch"}, {"pure"}),
+    "torch behind the report": Violation({"units.py": "import torch"}, {"pure"}),
+    "torch in tracking": Violation({"tracking/content.py": "import torch"}, {"tracking"}),
+    "Ray in training": Violation({"training/run.py": "import ray"}, {"ray", "trials"}),
+    "MLflow in plan": Violation({"plan/price.py": "import mlflow"}, {"mlflow", "trials"}),
+    "one plug-in sees another": Violation(
+        {"tasks/clauses.py": "import greenexp.objectives.supervised"}, {"layers", "plugins"}
+    ),
+    "torch in a scheduler": Violation({"schedulers/asha.py": "import torch"}, {"replay"}),
+    "transformers in the journal": Violation({"journal/file.py": "import transformers"}, {"replay"}),
+    "torch in records": Violation({"records/epoch.py": "import torch"}, {"records"}),
+}
+
+
+@pytest.mark.parametrize("case", VIOLATIONS)
+def test_a_violation_breaks_its_contracts(case: str, tmp_path: Path) -> None:
+    violation = VIOLATIONS[case]
+    shutil.copytree(ROOT / "greenexp", tmp_path / "greenexp", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in violation.files.items():
+        file = tmp_path / "greenexp" / name
+        file.parent.mkdir(exist_ok=True)
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(f"\n{text}\n")
+    broken = {contract for contract, verdict in verdicts(tmp_path).items() if verdict == "BROKEN"}
+    assert violation.broken <= broken
+
+
+def test_every_contract_is_shown_to_break() -> None:
+    assert set().union(*(violation.broken for violation in VIOLATIONS.values())) == set(CONTRACTS)
+
+
+@pytest.mark.parametrize(("contract", "door"), [("ray", "tuning"), ("mlflow", "tracking")])
+def test_a_door_contract_watches_every_other_room(contract: str, door: str) -> None:
+    """The command line calls the doors' rooms, so it has a contract of its own, on its direct imports."""
+    rooms = {path.stem for path in (ROOT / "greenexp").iterdir() if path.suffix == ".py" or _is_room(path)}
+    watched = {name.removeprefix("greenexp.") for name in CONTRACTS[contract]["source_modules"]}
+    assert watched == rooms - {door, "cli", "__init__", "__main__"}
+
+
+def _is_room(path: Path) -> bool:
+    return (path / "__init__.py").is_file()

@@ -1,0 +1,189 @@
+"""Tables and the budget ledger from a journal agree with one another."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from journal_events import SPEC, begin, clock_of, epoch_record, report, trial_spec
+
+from greenexp.errors import JournalError, StateError
+from greenexp.journal.budget import limit_reached, used
+from greenexp.journal.file import Journal
+from greenexp.journal.state import SweepState
+from greenexp.journal.tables import read_tables
+from greenexp.records.axes import AXES
+from greenexp.records.decision import Action, Verdict
+from greenexp.records.epoch import Costs
+from greenexp.records.tables import COSTS, SCHEMA, SweepTables
+
+A, B, C = "c000-i0-o0", "c000-i1-o0", "c001-i0-o0"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A: crashes after epoch 2 and repeats it; B: stopped at epoch 1; C: never started."""
+    with Journal(tmp_path / "journal.jsonl", clock_of(1000.0)) as journal:
+        specs = (trial_spec(A, 0, rate=0.1, order="x"), trial_spec(B, 1, rate=0.1), trial_spec(C, 2, rate=0.2))
+        begin(journal, *reversed(specs))
+        journal.append("started", trial=A, attempt=1, after=0)
+        report(journal, A, epoch_record(1, 0.5, dev_logits="aa"))
+        report(journal, A, epoch_record(2, 0.4, best_score=0.5, wall_s=2.0))
+        journal.append("started", trial=B, attempt=1, after=0)
+        report(journal, B, epoch_record(1, 0.2))
+        journal.append("decision", **Verdict(B, Action.STOP, 1, 0.2, 0.5, reason="below").to_json())
+        journal.append("ended", trial=A, status="interrupted", reason="worker died", lost_wall_s=7.5)
+        journal.append("started", trial=A, attempt=2, after=1)
+        report(journal, A, epoch_record(2, 0.6, dev_logits="bb"), attempt=2)
+    return tmp_path
+
+
+@pytest.fixture
+def tables(folder: Path) -> SweepTables:
+    return read_tables(folder)
+
+
+def test_columns_and_types_are_the_schema(tables: SweepTables) -> None:
+    for name, columns in SCHEMA.items():
+        frame = tables.frames[name]
+        assert list(frame.columns)[: len(columns)] == list(columns)
+        for column, kind in columns.items():
+            assert frame[column].dtype == pd.Series([], dtype=kind).dtype, f"{name}.{column}"
+
+
+def test_an_empty_sweep_has_the_same_columns(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        begin(journal)
+    empty = read_tables(tmp_path)
+    assert all(list(empty.frames[name].columns) == list(columns) for name, columns in SCHEMA.items())
+    assert len(empty.ledger) == len(AXES)
+
+
+def test_trials_in_the_order_of_the_plan_with_totals_over_attempts(tables: SweepTables) -> None:
+    trials = tables.trials.set_index("trial")
+    assert list(trials.index) == [A, B, C]
+    assert list(trials["status"]) == ["running", "stopped", "planned"]
+    assert list(trials["wall_s"].fillna(-1)) == [4.0, 1.0, -1]
+    assert list(trials["lost_wall_s"]) == [7.5, 0.0, 0.0]
+    assert list(trials["attempts"]) == [2, 1, 0]
+    assert list(trials["epochs"]) == [2, 1, 0]
+    assert list(trials["score"].fillna(-1)) == [0.6, 0.2, -1]
+    assert list(trials["best_epoch"].fillna(-1)) == [2, 1, -1]
+    assert list(trials["stopped_at"].fillna(-1)) == [-1, 1, -1]
+    assert list(trials["dev_logits"]) == ["bb", "", ""]
+    assert tables.parameters == ["training.rate", "training.order"]
+    assert trials.loc[B, "params.training.rate"] == 0.1
+    assert pd.isna(trials.loc[B, "params.training.order"])
+
+
+def test_repeated_epochs_are_marked_and_kept(tables: SweepTables) -> None:
+    rows = tables.epochs[["trial", "attempt", "epoch", "repeated", "time_s"]]
+    assert rows.to_numpy().tolist() == [
+        [A, 1, 1, False, 6.0], [A, 1, 2, True, 7.0], [B, 1, 1, False, 9.0], [A, 2, 2, False, 13.0],
+    ]  # fmt: skip
+
+
+def test_exits_and_operating_points(tables: SweepTables) -> None:
+    assert len(tables.exits) == 2 * len(tables.epochs)
+    assert tables.exits["dev_accuracy"].isna().sum() == len(tables.epochs)
+    points = tables.operating_points[tables.operating_points["trial"] == A]
+    assert points["threshold"].tolist() == [1.0, 2.0]
+    assert points["speed_up"].tolist() == [2.0, 1.0]
+    assert points["score"].fillna(-1).tolist() == [0.6, -1]
+
+
+def test_the_ledger_adds_up_what_the_tables_hold(tables: SweepTables, folder: Path) -> None:
+    ledger = tables.ledger.set_index("axis")
+    for axis in AXES:
+        if axis in COSTS:
+            expected = tables.epochs[axis].sum(min_count=1) if tables.epochs[axis].notna().all() else np.nan
+            np.testing.assert_equal(ledger.loc[axis, "used"], expected, err_msg=axis)
+            np.testing.assert_equal(ledger.loc[axis, "used"], tables.trials[axis].sum(min_count=1), err_msg=axis)
+    assert ledger.loc["epochs", ["used", "limit", "lost"]].tolist() == [4.0, 10.0, 1.0]
+    assert ledger.loc["trials", "used"] == 2.0
+    assert ledger.loc["wall_s", ["used", "limit", "lost"]].tolist() == [5.0, 60.0, 7.5]
+    assert math.isnan(ledger.loc["gpu_s", "used"]), "not measured is never 0"
+
+
+def test_the_running_ledger_is_the_table_ledger(folder: Path, tables: SweepTables) -> None:
+    from greenexp.journal.file import read_events
+
+    state = SweepState(read_events(folder / "journal.jsonl"))
+    running, ledger = used(state), tables.ledger.set_index("axis")["used"]
+    assert set(running) == set(AXES)
+    for axis, value in running.items():
+        if axis == "wall_s":
+            assert value == state.elapsed_s
+        else:
+            np.testing.assert_allclose(np.nan if value is None else value, ledger[axis], rtol=1e-15, err_msg=axis)
+
+
+def test_the_reason_for_what_was_not_measured(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        begin(journal, trial_spec(A))
+        journal.append("started", trial=A, attempt=1, after=0)
+        report(journal, A, epoch_record(1, not_measured={"gpu_s": "no GPU", "energy_j": "never shown"}))
+    reasons = read_tables(tmp_path).ledger.set_index("axis")["reason"]
+    assert (reasons["gpu_s"], reasons["energy_j"], reasons["epochs"]) == ("no GPU", "", "")
+
+
+def test_a_total_with_a_missing_part_is_not_measured(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        begin(journal, trial_spec(A))
+        journal.append("started", trial=A, attempt=1, after=0)
+        report(journal, A, epoch_record(1, costs=Costs(1.0, energy_j=5.0)))
+        report(journal, A, epoch_record(2, costs=Costs(1.0)))
+        state = SweepState(journal.events)
+    tables = read_tables(tmp_path)
+    assert used(state)["energy_j"] is None
+    assert tables.trials["energy_j"].isna().all()
+    assert tables.ledger.set_index("axis").loc["energy_j"].isna()["used"]
+
+
+@pytest.fixture
+def state(folder: Path) -> SweepState:
+    from greenexp.journal.file import read_events
+
+    return SweepState(read_events(folder / "journal.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("limits", "axis"),
+    [
+        ({"epochs": 4.0}, "epochs"), ({"epochs": 5.0}, None), ({"train_flops": 4e9}, "train_flops"),
+        ({"gpu_s": 0.0}, None), ({"trials": 1.0}, None), ({}, None), ({"wall_s": 12.0, "epochs": 1.0}, "epochs"),
+    ],
+)  # fmt: skip
+def test_limits(state: SweepState, limits: dict[str, float], axis: str | None) -> None:
+    reached = limit_reached(state, limits)
+    assert (reached.axis if reached else None) == axis
+    if reached:
+        assert reached.used >= reached.limit == limits[reached.axis]
+
+
+def test_facts(tables: SweepTables) -> None:
+    assert tables.spec == SPEC
+    assert (tables.facts["name"], tables.facts["complete"], tables.facts["began"]) == ("s", False, 1000.0)
+    assert tables.facts["sessions"] == [{"number": 1}]
+
+
+def test_no_journal_no_tables(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="there is no journal"):
+        read_tables(tmp_path)
+
+
+@pytest.fixture
+def broken(tables: SweepTables) -> dict[str, Any]:
+    return {field.name: getattr(tables, field.name) for field in dataclasses.fields(tables)}
+
+
+def test_tables_are_checked(broken: dict[str, Any]) -> None:
+    with pytest.raises(StateError, match=r"table 'epochs' lacks the column\(s\) score, best_score"):
+        SweepTables(**{**broken, "epochs": broken["epochs"].drop(columns=["best_score", "score"])})
+    with pytest.raises(StateError, match="unknown status lazy"):
+        SweepTables(**{**broken, "trials": broken["trials"].assign(status="lazy")})

@@ -1,0 +1,77 @@
+"""Plug-ins that need no library, for the tests of plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from greenexp.errors import InputError
+from greenexp.plan.plugins import Plugins
+from greenexp.schedulers import SCHEDULERS
+
+
+@dataclass(frozen=True)
+class Rows:
+    train: Annotated[int, Field(ge=1)] = 100
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Tower:
+    hidden: int
+    layers: int | None = 4
+    heads: int = 2
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+    def __post_init__(self) -> None:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden ({self.hidden}) must be a multiple of heads ({self.heads})")
+
+
+@dataclass(frozen=True)
+class Flat:
+    bias: bool = True
+
+
+@dataclass(frozen=True)
+class Joint:
+    weights: Literal["uniform", "linear"] | tuple[float, ...] = "uniform"
+
+    def __post_init__(self) -> None:
+        if self.weights == ():
+            raise InputError("joint: at least one weight")
+
+
+@dataclass(frozen=True)
+class Staged:
+    stages: Annotated[int, Field(ge=1)]
+
+
+PLUGINS: Plugins = {
+    "task": {"rows": Rows},
+    "backbone": {"tower": Tower},
+    "exits.head": {"flat": Flat},
+    "method": {"joint": Joint, "staged": Staged},
+    "scheduler": SCHEDULERS,
+}
+
+HEAD = """name: x
+task: {name: rows}
+backbone: {name: tower, hidden: 64}
+exits: {head: {name: flat}}
+method: {name: joint}
+"""
+
+
+def sections(**changed: Any) -> dict[str, Any]:
+    """The file above as data, with some sections changed."""
+    base: dict[str, Any] = {
+        "name": "x",
+        "task": {"name": "rows"},
+        "backbone": {"name": "tower", "hidden": 64},
+        "exits": {"head": {"name": "flat"}},
+        "method": {"name": "joint"},
+    }
+    return base | changed

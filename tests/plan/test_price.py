@@ -1,0 +1,170 @@
+"""The price before spending equals what is then computed; the scheduler's share follows its bracket plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from greenexp.errors import InputError
+from greenexp.plan import Plan, data_key, make_plan, prepare_data, price_plan
+from greenexp.plan.flops import epoch_flops, micro_shapes
+from greenexp.plan.price import Bound
+from greenexp.records.axes import AXES
+from greenexp.spec import load_sweep
+from greenexp.tasks.tokens import TokenisedTask
+from greenexp.training.run import TrialRun
+
+TEXT = """name: price
+task: {name: clauses, train: 64, dev: 24, test: 24}
+backbone: {name: bert, layers: 3, hidden: 16, heads: 2, intermediate: 24, max_positions: 40}
+training: {epochs: 9, batch_size: 8, learning_rate: 1e-3, max_length: 24}
+space: {training.learning_rate: {dist: loguniform, low: 1e-4, high: 1e-2}}
+search: {name: random, samples: 9}
+"""
+
+
+def plan(*overrides: str) -> Plan:
+    return make_plan(load_sweep(TEXT, overrides))
+
+
+@pytest.fixture(scope="module")
+def data() -> TokenisedTask:
+    return prepare_data(plan().trials[0].settings)
+
+
+def prepared(data: TokenisedTask) -> Any:
+    return lambda settings: data
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("training.micro_batch_size=3",),
+        ("training.freeze_embeddings=true",),
+        ("exits.layers=[1, 3]", "method.weights=[0, 1]"),
+        ("method={name: finetune, layers: 2}",),
+        ("backbone.pooling=mean",),
+    ],
+)
+def test_a_trial_costs_what_was_said(overrides: tuple[str, ...], data: TokenisedTask) -> None:
+    trial = plan("training.epochs=2", *overrides).trials[0]
+    said = epoch_flops(trial, data)
+    run = TrialRun(trial, data, threads=1, logits_folder=None)
+    try:
+        records = list(run)
+    finally:
+        run.close()
+    assert said.training == tuple(record.costs.train_flops for record in records)
+    assert said.evaluation == tuple(record.costs.eval_flops for record in records)
+
+
+def test_two_orders_of_the_examples_make_different_batches() -> None:
+    first, second = plan("seeds.order=2", "task.train=600", "training.epochs=2").trials[:2]
+    data = prepare_data(first.settings)
+    assert epoch_flops(first, data).training != epoch_flops(second, data).training
+    assert epoch_flops(first, data).evaluation == epoch_flops(second, data).evaluation
+
+
+def test_without_a_scheduler_everything_runs(data: TokenisedTask) -> None:
+    price = price_plan(plan(), prepared(data))
+    assert list(price.bounds) == list(AXES)
+    assert price.bounds["trials"] == Bound(9, 9)
+    assert price.bounds["epochs"] == Bound(81, 81)
+    assert price.bounds["train_flops"].most == 9 * sum(epoch_flops(plan().trials[0], data).training)
+    assert price.bounds["train_flops"].expected == price.bounds["train_flops"].most
+    assert price.exact
+    assert price.over_budget({"epochs": 80, "trials": 9}) == ("epochs",)
+
+
+def test_successive_halving_is_exact_in_epochs(data: TokenisedTask) -> None:
+    halving = plan("scheduler={name: sha, reduction_factor: 3}", "seeds.initialisation=2")
+    price = price_plan(halving, prepared(data))
+    expected = halving.new_scheduler().expected_epochs
+    assert price.bounds["epochs"] == Bound(162, expected.epochs)
+    assert price.bounds["epochs"].expected == 2 * (9 * 1 + 3 * 2 + 1 * 6)
+    train = price.bounds["train_flops"]
+    assert train.expected is not None
+    assert train.most is not None
+    assert train.expected / train.most == pytest.approx(expected.epochs / 162, rel=0.1)
+
+
+def test_expected_epochs_agree_with_the_schedulers_own(data: TokenisedTask) -> None:
+    for scheduler in ("asha", "hyperband", "sha, per_trial: true"):
+        priced = plan(f"scheduler={{name: {scheduler}}}", "search.samples=18")
+        bound = price_plan(priced, prepared(data)).bounds["epochs"]
+        assert bound.expected == pytest.approx(priced.new_scheduler().expected_epochs.epochs)
+
+
+def test_searched_epochs_add_up(data: TokenisedTask) -> None:
+    searched = plan("search={name: points, points: [{training.epochs: 2}, {training.epochs: 5}]}", "space={}")
+    assert price_plan(searched, prepared(data)).bounds["epochs"] == Bound(7, 7)
+
+
+def test_what_is_not_calibrated_is_unknown_with_the_reason(data: TokenisedTask) -> None:
+    bounds = price_plan(plan(), prepared(data)).bounds
+    for axis in ("wall_s", "gpu_s", "cpu_s", "energy_j", "carbon_g", "money"):
+        assert bounds[axis].most is None
+        assert bounds[axis].reason
+
+
+def test_calibrated_axes(data: TokenisedTask) -> None:
+    priced = plan("resources={cpus_per_trial: 4, gpus_per_trial: 0.5}", "accounting={carbon_g_per_kwh: 100, pue: 2}")
+    price = price_plan(priced, prepared(data), seconds_per_flop=1e-9, joules_per_flop=1e-8)
+    flops = (price.bounds["train_flops"].most or 0) + (price.eval_flops.most or 0)
+    assert price.bounds["wall_s"].most == pytest.approx(flops * 1e-9)
+    assert price.bounds["cpu_s"].most == pytest.approx(flops * 4e-9)
+    assert price.bounds["gpu_s"].most == pytest.approx(flops * 0.5e-9)
+    assert price.bounds["energy_j"].most == pytest.approx(flops * 1e-8)
+    assert price.bounds["carbon_g"].most == pytest.approx(flops * 1e-8 / 3.6e6 * 2 * 100)
+    assert price.bounds["money"].most is None
+
+
+def test_money_is_all_or_nothing(data: TokenisedTask) -> None:
+    stated = plan("accounting={price_per_cpu_h: 3.6, price_per_kwh: 1, pue: 2}", "resources.cpus_per_trial=2")
+    half = price_plan(stated, prepared(data), seconds_per_flop=1e-9)
+    assert half.bounds["money"] == Bound(None, None, half.bounds["energy_j"].reason)
+    whole = price_plan(stated, prepared(data), seconds_per_flop=1e-9, joules_per_flop=1e-8)
+    flops = (whole.bounds["train_flops"].most or 0) + (whole.eval_flops.most or 0)
+    assert whole.bounds["money"].most == pytest.approx(flops * (2e-9 * 1e-3 + 1e-8 / 3.6e6 * 2))
+
+
+def test_data_is_prepared_once_per_task_and_tokeniser(data: TokenisedTask) -> None:
+    asked: list[str] = []
+
+    def prepare(settings: Any) -> TokenisedTask:
+        asked.append(data_key(settings))
+        return data
+
+    price_plan(plan("space.training.batch_size={dist: choice, values: [4, 8]}"), prepare)
+    assert len(asked) == 1
+    price_plan(plan("space={training.max_length: {dist: choice, values: [8, 24]}}", "search={name: grid}"), prepare)
+    assert len(set(asked[1:])) == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("metric.name=acuracy", "acuracy"),
+        ("method.weights=[1, 2]", "2 numbers for 3 exits"),
+        ("method={name: finetune, layers: 4}", "first 4 of a backbone of 3"),
+        ("metric.exit=2", "metric.exit is 2, but the exits trained from the first epoch on are 3"),
+    ],
+)
+def test_what_does_not_fit_together_is_found_before_it_runs(override: str, message: str, data: TokenisedTask) -> None:
+    overrides = (override, "method.name=finetune") if override == "metric.exit=2" else (override,)
+    with pytest.raises(InputError, match=f"configuration c000 cannot run: .*{message}"):
+        price_plan(plan(*overrides), prepared(data))
+
+
+def test_micro_batches_are_padded_one_by_one(data: TokenisedTask) -> None:
+    lengths = dataclasses.replace(data.train).lengths[:5]
+    shapes: Iterator[tuple[int, int]] = micro_shapes(lengths, 2)
+    assert list(shapes) == [
+        (2, max(lengths[:2])),
+        (2, max(lengths[2:4])),
+        (1, lengths[4]),
+    ]

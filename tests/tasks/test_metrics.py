@@ -1,0 +1,95 @@
+"""Metrics against their definitions and scikit-learn, and what happens where they are undefined."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenexp.errors import InputError, UnknownNameError
+from greenexp.tasks.metrics import METRICS, matthews, pearson, score, spearman
+
+sklearn_metrics = pytest.importorskip("sklearn.metrics")
+
+pairs_of_classes = st.integers(2, 40).flatmap(
+    lambda n: st.tuples(*(st.lists(st.integers(0, 2), min_size=n, max_size=n).map(np.array) for _ in range(2)))
+)
+
+
+@given(pairs_of_classes)
+def test_classification_metrics_agree_with_scikit_learn(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    predictions, labels = pair
+    assert METRICS["accuracy"].compute(predictions, labels) == sklearn_metrics.accuracy_score(labels, predictions)
+    macro = sklearn_metrics.f1_score(labels, predictions, average="macro", zero_division=0)
+    assert METRICS["macro_f1"].compute(predictions, labels) == pytest.approx(macro, abs=1e-12)
+    ours = matthews(predictions, labels)
+    if len(set(predictions)) == 1 or len(set(labels)) == 1:
+        assert ours is None
+    else:
+        assert ours == pytest.approx(sklearn_metrics.matthews_corrcoef(labels, predictions), abs=1e-12)
+
+
+@given(pairs_of_classes)
+def test_f1_is_of_class_one(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    predictions, labels = (np.minimum(side, 1) for side in pair)
+    ours = METRICS["f1"].compute(predictions, labels)
+    if predictions.sum() + labels.sum() == 0:
+        assert ours is None
+    else:
+        assert ours == pytest.approx(sklearn_metrics.f1_score(labels, predictions, zero_division=0), abs=1e-12)
+
+
+def test_f1_of_three_classes_is_undefined() -> None:
+    assert METRICS["f1"].compute(np.array([0, 2]), np.array([0, 1])) is None
+
+
+def test_correlations() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=50)
+    y = (np.exp(x)).astype(np.float32)
+    assert spearman(x, y) == pytest.approx(1.0)
+    assert pearson(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert spearman(np.array([1.0, 1.0, 2.0]), np.array([1, 2, 3], np.float32)) == pytest.approx(math.sqrt(3) / 2)
+
+
+@pytest.mark.parametrize("function", [pearson, spearman])
+@pytest.mark.parametrize("x", [[1.0, 1.0, 1.0], [1e8, 1e8, 1e8 + 1e-7], [0.0, np.nan, 1.0], [0.0, np.inf, 1.0]])
+def test_correlation_with_a_constant_or_with_nan_is_undefined(function, x: list[float]) -> None:
+    y = np.array([1, 2, 3], dtype=np.float32)
+    assert function(np.array(x), y) is None
+    assert function(y.astype(float), np.full(3, 2, np.float32)) is None
+
+
+def test_score_of_every_exit() -> None:
+    labels = np.array([0, 1, 1])
+    logits = np.array([[[2, 0], [0, 2], [2, 0]], [[1, 0], [0, 1], [0, 1]]], dtype=np.float32)
+    first, second = score(["accuracy"], logits, labels)
+    assert first["accuracy"] == pytest.approx(2 / 3)
+    assert second["accuracy"] == 1.0
+    right, wrong = math.log1p(math.exp(-2)), math.log1p(math.exp(2))
+    assert first["loss"] == pytest.approx((2 * right + wrong) / 3)
+
+
+def test_regression_loss_is_the_mean_squared_error() -> None:
+    logits = np.array([[[1.0], [2.0], [4.0]]], dtype=np.float32)
+    (only,) = score(["pearson", "spearman"], logits, np.array([1, 2, 3], dtype=np.float32))
+    assert only["loss"] == pytest.approx(1 / 3)
+    assert only["spearman"] == pytest.approx(1.0)
+
+
+def test_a_loss_that_is_not_finite_is_none() -> None:
+    (only,) = score(["accuracy"], np.full((1, 2, 2), np.nan, np.float32), np.array([0, 1]))
+    assert only["loss"] is None
+
+
+def test_wrong_names_kinds_and_shapes() -> None:
+    logits, labels = np.zeros((1, 2, 2), np.float32), np.array([0, 1])
+    with pytest.raises(UnknownNameError, match="did you mean 'accuracy'"):
+        score(["acuracy"], logits, labels)
+    with pytest.raises(InputError, match="'pearson' is for regression, the task is classification"):
+        score(["pearson"], logits, labels)
+    with pytest.raises(InputError, match="expected \\[exit, example, class\\] with 3 examples"):
+        score(["accuracy"], logits, np.zeros(3, np.int64))

@@ -1,0 +1,78 @@
+"""What every task's data must satisfy, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from greenexp.errors import InputError
+from greenexp.tasks import TASKS, Split, TaskData
+from greenexp.tasks.metrics import find_metric
+from greenexp.tasks.tokens import tokenise, word_tokenizer
+
+CASES = {"clauses": {"train": 40, "dev": 20, "test": 20}}
+
+
+def test_every_registered_task_has_a_case() -> None:
+    assert set(TASKS) >= set(CASES)
+    assert {name for name in TASKS if TASKS.origin(name) == "greenexp"} == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_task_loads_and_tokenises(name: str) -> None:
+    plugin = TASKS[name]
+    assert dataclasses.is_dataclass(plugin)
+    assert plugin.__doc__
+    data = plugin(**CASES[name]).load()
+    assert data.description
+    assert data.metrics
+    for metric in data.metrics:
+        find_metric(metric, is_regression=data.num_labels == 1)
+    tokens = tokenise(data, word_tokenizer(data.train.texts), max_length=32)
+    assert len(tokens.train) == len(data.train)
+
+
+def split(size: int = 3, **changes: object) -> Split:
+    fields = {"texts": [f"text {i}" for i in range(size)], "labels": np.arange(size) % 2} | changes
+    return Split(**fields)  # type: ignore[arg-type]
+
+
+def task(train: Split, **changes: object) -> TaskData:
+    fields = {"train": train, "dev": split(), "test": None, "num_labels": 2, "label_names": ("a", "b")} | changes
+    return TaskData(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": np.array([0, 1])}, "labels: 2 values for 3 texts"),
+        ({"pairs": ["a"]}, "pairs: 1 values for 3 texts"),
+        ({"columns": {"level": np.zeros(4)}}, "column 'level': 4 values for 3 texts"),
+        ({"labels": np.zeros(3, dtype=np.int32)}, "labels are int32"),
+        ({"labels": np.array([0, np.nan, 1], dtype=np.float32)}, "not finite"),
+    ],
+)
+def test_a_split_checks_itself(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        split(**changes)
+
+
+@pytest.mark.parametrize(
+    ("train", "changes", "message"),
+    [
+        (split(0), {}, "the train split is empty"),
+        (split(labels=np.array([0, 1, 2])), {}, r"train labels lie in 0\.\.2: expected 0\.\.1"),
+        (split(), {"num_labels": 1}, "train labels are int64"),
+        (split(pairs=["a", "b", "c"]), {}, "the dev and train splits differ in having text pairs"),
+    ],
+)
+def test_a_task_checks_its_splits(train: Split, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        task(train, **changes)
+
+
+def test_splits_by_name() -> None:
+    assert list(task(split()).splits) == ["train", "dev"]
+    assert list(task(split(), test=split()).splits) == ["train", "dev", "test"]

@@ -1,0 +1,73 @@
+"""The same against a real MLflow server over HTTP: exact numbers, artifacts through the server, nothing printed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small_sweeps import write_journal
+from test_mlflow_tables import assert_same_tables
+
+from greenexp.tracking import names
+from greenexp.tracking.server import connect, prepare
+from greenexp.tracking.sync import sync
+from greenexp.tracking.writer import Tracker
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{template}", "--artifacts-destination", str(folder / "artifacts"),
+    ]  # fmt: skip
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(600):
+                try:
+                    urllib.request.urlopen(f"{address}/health", timeout=1).close()
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            else:
+                pytest.fail((folder / "log").read_text())
+            yield address
+        finally:
+            os.killpg(process.pid, 15)
+            process.wait()
+
+
+def test_the_tables_are_exact_over_http(server: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_journal(tmp_path)
+    sync(tmp_path, server, "over http")
+    assert_same_tables(tmp_path, server, experiment="over http")
+    sync(tmp_path, server, "over http")
+    assert_same_tables(tmp_path, server, experiment="over http")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_tracker_and_the_artifact_go_through_the_server(server: str, tmp_path: Path) -> None:
+    prepare(server, "tracked")
+    tracker = Tracker(tmp_path, server, "tracked")
+    tracker.start()
+    write_journal(tmp_path, name="tracked")
+    assert tracker.stop(60)
+    assert_same_tables(tmp_path, server, experiment="tracked")
+    client = connect(server)
+    run = client.search_runs([prepare(server, "tracked")], f"tags.`{names.KIND}` = 'sweep'")[0]
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == [names.SWEEP_FILE]

@@ -1,0 +1,103 @@
+"""Connecting: quiet, quick to say what is wrong, nothing written where it does not belong."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from greenexp.errors import TrackingError
+from greenexp.tracking.server import connect, default_uri, prepare, redacted
+
+QUIET = """
+import logging, os, sys, threading
+from pathlib import Path
+import greenexp.tracking.writer, greenexp.tracking.sync, greenexp.tracking.reader
+assert "mlflow" not in sys.modules, "importing the room imports MLflow"
+from greenexp.tracking.server import default_uri, prepare
+root = logging.getLogger()
+before = (root.level, list(root.handlers))
+prepare(default_uri(Path(sys.argv[1])), "quiet")
+from mlflow.telemetry.client import get_telemetry_client
+assert get_telemetry_client() is None, "telemetry is on"
+assert (root.level, list(root.handlers)) == before, "the root logger was touched"
+"""
+
+
+@pytest.fixture
+def dead_server() -> str:
+    """An address where nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_new_database_is_made_quietly_and_nothing_else_is_written(tmp_path: Path) -> None:
+    out, here = tmp_path / "out", tmp_path / "here"
+    out.mkdir()
+    here.mkdir()
+    hidden = {name for name in os.environ if name.startswith(("MLFLOW_", "PYTEST_")) or name == "CI"}
+    done = subprocess.run(
+        [sys.executable, "-c", QUIET, str(out)],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name not in hidden},
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(here.iterdir()) == []
+    assert [path.name for path in out.iterdir()] == ["mlflow.db"]
+
+
+def test_an_experiment_is_made_once_with_its_artifacts_beside_the_database(uri: str) -> None:
+    number = prepare(uri, "né中")
+    assert prepare(uri, "né中") == number
+    experiment = connect(uri).get_experiment(number)
+    assert experiment.name == "né中"
+    folder = Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts"
+    assert experiment.artifact_location == folder.as_uri()
+
+
+def test_a_deleted_experiment_is_named(uri: str) -> None:
+    number = prepare(uri, "gone")
+    connect(uri).delete_experiment(number)
+    with pytest.raises(TrackingError, match=r"'gone' was deleted in sqlite.*restore it"):
+        prepare(uri, "gone")
+
+
+@pytest.mark.parametrize("bad", ["file:///tmp/mlruns", "mlruns", "ftp://host", "sqlite:mlflow.db", ""])
+def test_addresses_that_cannot_be(bad: str) -> None:
+    with pytest.raises(TrackingError, match="is no MLflow address: allowed are sqlite:///"):
+        prepare(bad, "x")
+
+
+def test_a_folder_of_files_is_refused_with_the_reason() -> None:
+    with pytest.raises(TrackingError, match="no longer kept up by MLflow: use SQLite"):
+        prepare("file:///tmp/mlruns", "x")
+
+
+def test_a_server_that_is_not_there_is_named(dead_server: str) -> None:
+    with pytest.raises(TrackingError, match=f"MLflow at {dead_server}: .*refused"):
+        prepare(dead_server, "x")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrackingError, match="MLflow at sqlite"):
+        prepare(default_uri(tmp_path / "file"), "x")
+
+
+def test_passwords_are_not_shown() -> None:
+    assert redacted("postgresql://me:secret@host/db") == "postgresql://...@host/db"
+    assert redacted("http://host:5000") == "http://host:5000"
+
+
+def test_what_the_user_set_is_kept(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    connect(uri)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
