@@ -63,7 +63,7 @@ def not_measured(tables: SweepTables, axis: str) -> str:
     reason = str(reasons.iloc[0]) if len(reasons) else ""
     why = f": {reason}" if reason else ""
     part = "" if missing == len(tables.epochs) else f" in {missing} of {len(tables.epochs)} epochs"
-    return f"{AXES[axis].title} ({axis}) was not measured{part}{why}"
+    return f"{AXES[axis].sum_title} ({axis}) was not measured{part}{why}"
 
 
 def _cumulative(epochs: pd.DataFrame, axis: str) -> pd.Series[float]:

@@ -14,10 +14,11 @@ from greenexp.errors import InputError
 @click.command()
 @click.argument("source", metavar="[DIR|URI]", required=False)
 @click.option("--to", "target", type=click.Path(path_type=Path), help="Folder to write to (default: DIR/tables).")
+@click.option("--sweep", help="One of several sweeps at an MLflow address, by name or id.")
 @click.option("--format", "kind", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True)
-def export(source: str | None, target: Path | None, kind: str) -> None:
+def export(source: str | None, sweep: str | None, target: Path | None, kind: str) -> None:
     """Write the tables of the sweep in DIR, or recorded at the MLflow URI, one file per table."""
-    tables, folder = read_source(source)
+    tables, folder = read_source(source, sweep)
     target = target or (folder or Path.cwd()) / "tables"
     try:
         target.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from greenexp import __version__
-from greenexp.errors import GreenexpError
+from greenexp.errors import GreenexpError, SweepFileError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -69,6 +69,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = INTERRUPTED
+    except SweepFileError as error:
+        click.echo(str(error), err=True)  # a line per problem, each beginning with its place
+        code = BAD_INPUT
     except GreenexpError as error:
         click.echo(f"error: {error}", err=True)
         code = BAD_INPUT

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 @click.option("--schema", is_flag=True, help="Print the JSON schema of sweep files, for editors, and stop.")
 def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, schema: bool) -> None:
     """Show what SWEEP would run and what it costs at most; nothing is started."""
-    from greenexp.plan import make_plan
+    from greenexp.plan import editor_schema, make_plan
     from greenexp.plan.price import price_plan
-    from greenexp.spec import json_schema, load_sweep
+    from greenexp.spec import load_sweep
 
     if schema:
-        print_json(json_schema())
+        print_json(editor_schema())
         return
     planned = make_plan(load_sweep(find_sweep(sweep), overrides))
     price = price_plan(planned)

@@ -23,13 +23,14 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 @click.command()
 @click.argument("sources", metavar="[DIR|URI]...", nargs=-1)
 @click.option("--format", "formats", callback=_formats, default="html", show_default=True, metavar="html,md,tex,csv")
+@click.option("--sweep", help="One of several sweeps at an MLflow address, by name or id.")
 @click.option("--to", "target", type=click.Path(path_type=Path), help="Folder to write to (default: the sweep's own).")
-def report(sources: tuple[str, ...], formats: tuple[str, ...], target: Path | None) -> None:
-    """Write the report of each sweep: folders (from the journal) or MLflow URIs, `URI#NAME` for one of several."""
+def report(sources: tuple[str, ...], formats: tuple[str, ...], sweep: str | None, target: Path | None) -> None:
+    """Write the report of each sweep: folders (from the journal) or MLflow addresses."""
     from greenexp.report import render_report
 
     for source in sources or (None,):
-        tables, folder = read_source(source)
+        tables, folder = read_source(source, sweep)
         place = target or folder or Path.cwd()
         if len(sources) > 1 and target is not None:
             place = target / str(tables.facts.get("name", "sweep"))

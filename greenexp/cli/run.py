@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,10 @@ def _run(plan: Plan, resolved: dict[str, Any], folder: Path, order: Order, prepa
             accounting=plan.spec.accounting,
         )
         facts = {**machine_facts(), "measured": {axis: list(row) for axis, row in measured.items()}}
-        with _tracking(plan, folder), open_progress(sweep.state, plan.spec.budget.limits()) as progress:
+        with (
+            _tracking(plan, folder) as ready,
+            open_progress(sweep.state, plan.spec.budget.limits()) as progress,
+        ):
             return run_session(
                 sweep,
                 plan,
@@ -128,6 +132,7 @@ def _run(plan: Plan, resolved: dict[str, Any], folder: Path, order: Order, prepa
                 facts=facts,
                 prepare=prepare,
                 address=order.address,
+                ready=ready,
                 listen=progress.show,
                 interrupting=lambda: progress.say("ending after the running epochs (again Ctrl-C: at once)"),
             )
@@ -136,25 +141,35 @@ def _run(plan: Plan, resolved: dict[str, Any], folder: Path, order: Order, prepa
 
 
 @contextmanager
-def _tracking(plan: Plan, folder: Path) -> Iterator[None]:
-    """MLflow follows the journal for as long as the sweep runs; whatever it does, the sweep goes on."""
+def _tracking(plan: Plan, folder: Path) -> Iterator[Callable[[], None]]:
+    """MLflow follows the journal for as long as the sweep runs; whatever it does, the sweep goes on.
+
+    Yields a function that returns once its database is there.
+    """
     if not plan.spec.tracking.enabled:
-        yield
+        yield lambda: None
         return
     from greenexp.tracking.server import default_uri, prepare
     from greenexp.tracking.writer import Tracker
 
     uri = plan.spec.tracking.uri or default_uri(folder)
     experiment = plan.spec.tracking.experiment or plan.spec.name
-    try:
-        prepare(uri, experiment)
-    except TrackingError as error:
-        click.echo(f"MLflow        does not answer: {error}; the sweep goes on without it", err=True)
     tracker = Tracker(folder, uri, experiment)
-    tracker.start()
+
+    def begin() -> None:
+        """Two processes that open a new database together damage it, so it is made before any worker starts."""
+        try:
+            prepare(uri, experiment)
+        except TrackingError as error:
+            click.echo(f"MLflow        does not answer: {error}; the sweep goes on without it", err=True)
+        tracker.start()
+
+    beginning = threading.Thread(target=begin, name="greenexp-mlflow", daemon=True)
+    beginning.start()  # beside the start of Ray, which takes as long
     try:
-        yield
+        yield beginning.join
     finally:
+        beginning.join()
         if not tracker.stop(timeout_s=FLUSH_S):
             reason = f" ({tracker.problem})" if tracker.problem else ""
             click.echo(f"MLflow        is behind{reason}: `greenexp sync {folder}` brings it level", err=True)

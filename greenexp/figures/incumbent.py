@@ -25,7 +25,7 @@ def incumbent_figure(table: pd.DataFrame, axis: str, metric: Metric) -> Figure:
         {"cost": cost / divisor, "score": score, "improved": bool(improved)}
         for cost, score, improved in zip(table["cost"], table["score"], table["improved"], strict=True)
     ]
-    x = quantity("cost", f"{row.title}, cumulative{f' ({unit})' if unit else ''}")
+    x = quantity("cost", f"{row.sum_title}, cumulative{f' ({unit})' if unit else ''}")
     x["scale"] = {"zero": True, "nice": True}
     y = quantity("score", f"Best {metric.label}")
     layers: list[dict[str, Any]] = [
@@ -37,9 +37,9 @@ def incumbent_figure(table: pd.DataFrame, axis: str, metric: Metric) -> Figure:
     ]  # fmt: skip
     first, last = table.iloc[0], table.iloc[-1]
     alt = (
-        f"Step line of the best {metric.label} so far over cumulative {row.title[0].lower()}{row.title[1:]}: "
+        f"Step line of the best {metric.label} so far over cumulative {row.sum_title[0].lower()}{row.sum_title[1:]}: "
         f"{first['score']:.4f} after {format_quantity(float(first['cost']), row.unit)}, {last['score']:.4f} at the "
         f"end ({format_quantity(float(last['cost']), row.unit)})."
     )
-    title = f"Best score so far over {row.title[0].lower()}{row.title[1:]}"
+    title = f"Best score so far over {row.sum_title[0].lower()}{row.sum_title[1:]}"
     return Figure(f"incumbent-{axis.replace('_', '-')}", title, alt, chart(data, layers), table)

@@ -182,7 +182,7 @@ def _static_points(
 
 
 def _ledger(facts: SweepFacts, trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
-    """One row per budget axis. `wall_s` counts the time workers were held; its limit is on the elapsed time."""
+    """One row per budget axis: sums over trials and epochs; `wall_s` is the sweep's elapsed time, as its limit is."""
     limits: Mapping[str, Any] = facts.spec.get("budget") or {}
     reasons: dict[str, str] = {}
     for report in facts.epochs:
@@ -195,6 +195,8 @@ def _ledger(facts: SweepFacts, trials: pd.DataFrame, epochs: pd.DataFrame) -> pd
         elif axis.name == "epochs":
             used = float(len(epochs))
             lost = float(epochs["repeated"].sum())
+        elif axis.name == "wall_s":
+            used = float(facts.facts.get("elapsed_s", np.nan))
         else:
             used = float(epochs[axis.name].sum(min_count=1)) if epochs[axis.name].notna().all() else np.nan
         row: dict[str, Any] = {"axis": axis.name, "unit": axis.unit, "used": used, "limit": limits.get(axis.name)}

@@ -15,7 +15,7 @@ class BudgetAxis:
 
     name: in a sweep file's `budget:` and in every table; unit: `s`, `J`, `FLOP`, `g`, or `` for a count
     title: for a figure's axis; per: `trial` or `epoch`, what it is added up over
-    about: one line for listings
+    about: one line for listings; summed: what the sum over trials is called where it is another thing than `title`
     """
 
     name: str
@@ -23,12 +23,20 @@ class BudgetAxis:
     title: str
     per: str
     about: str
+    summed: str = ""
+
+    @property
+    def sum_title(self) -> str:
+        """What a figure calls the sum over trials: two workers hold two seconds of worker time per elapsed second."""
+        return self.summed or self.title
 
 
 _ROWS = (
     BudgetAxis("trials", "", "Trials", "trial", "trials started, whether or not they were stopped early"),
     BudgetAxis("epochs", "", "Epochs", "epoch", "training epochs of all trials together"),
-    BudgetAxis("wall_s", "s", "Worker time", "epoch", "seconds trials held a worker, added up over trials"),
+    BudgetAxis(
+        "wall_s", "s", "Wall clock", "epoch", "elapsed seconds; of a trial: seconds it held a worker", "Worker time"
+    ),
     BudgetAxis("gpu_s", "s", "GPU time", "epoch", "seconds x GPUs assigned to a trial"),
     BudgetAxis("cpu_s", "s", "CPU time", "epoch", "CPU seconds of the worker processes, all threads"),
     BudgetAxis("train_flops", "FLOP", "Training FLOPs", "epoch", "analytic training FLOPs (1 multiply-add = 2)"),

@@ -23,7 +23,6 @@ SWEEP, CONFIGURATION, TRIAL = "sweep", "configuration", "trial"
 # Tags that MLflow itself reads.
 PARENT = "mlflow.parentRunId"
 SOURCE = "mlflow.source.name"
-NOTE = "mlflow.note.content"
 
 # Tags that say which run this is. SWEEP_ID tells two runs of one sweep file apart.
 KIND = "greenexp.kind"

@@ -10,11 +10,13 @@ MLflow reads its settings from the environment; those below are set when the use
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import re
 import warnings
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,9 +45,21 @@ def connect(uri: str) -> Any:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with _quiet(), failures_as(uri):
+        _import_mlflow(database=not uri.startswith("http"))
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@functools.cache
+def _import_mlflow(*, database: bool) -> None:
+    """Import what a client needs without the deprecation warnings of MLflow's libraries.
+
+    Once only: warning filters belong to the whole process, and the writer's thread connects again and again.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import_module("mlflow.store.tracking.sqlalchemy_store" if database else "mlflow.tracking")
 
 
 def prepare(uri: str, experiment: str, artifacts: Path | None = None) -> str:
@@ -127,22 +141,20 @@ def told(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MLflow's INFO lines about creating tables, and its libraries' deprecations, from the user.
+    """Keep MLflow's INFO lines about creating tables from the user.
 
     Only MLflow's own loggers are touched, and only for the while. A first import sets MLflow's levels, so they are
     set again afterwards.
     """
     before = {name: logging.getLogger(name).level for name in _NOISY}
-    imported = "MLFLOW_LOGGING_LEVEL" in os.environ
+    chosen = "MLFLOW_LOGGING_LEVEL" in os.environ
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        if not imported:
+        if not chosen:
             os.environ.pop("MLFLOW_LOGGING_LEVEL", None)
         for name, level in before.items():
             logging.getLogger(name).setLevel(level)

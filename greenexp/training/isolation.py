@@ -28,7 +28,7 @@ def isolated(seed: int, threads: int, device: torch.device) -> Iterator[None]:
     """Global state of torch, numpy and Python as if the process were new; the former state comes back at the end.
 
     Generators (dropout has no other than the global one), thread count, default type, precision of matrix products,
-    deterministic algorithms, gradient mode, autocast's cache of weights. On a GPU cuBLAS needs
+    deterministic algorithms, gradient mode, autocast and its cache of weights. On a GPU cuBLAS needs
     `CUBLAS_WORKSPACE_CONFIG` to be deterministic; it is set here, which is early enough if no trial ran before.
     """
     if device.type == "cuda":
@@ -37,7 +37,8 @@ def isolated(seed: int, threads: int, device: torch.device) -> Iterator[None]:
     former = _TorchSettings.now()
     torch.clear_autocast_cache()
     try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        generators = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+        with generators, torch.autocast(device.type, enabled=False):
             _TorchSettings(threads).apply()
             torch.manual_seed(seed)
             random.seed(seed)

@@ -71,7 +71,7 @@ class Workshop:
             training=training,
             pad_id=data.pad_id,
             order_seed=trial.seeds.order,
-            precision=choose_precision(training.precision, device),
+            precision=choose_precision(training.precision, device, model.backbone.hidden_size),
             device=device,
             frozen=frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset(),
             meters=meters,

@@ -44,6 +44,7 @@ def run_session(
     facts: Mapping[str, Any],
     prepare: Prepare = prepare_data,
     address: str | None = None,
+    ready: Callable[[], None] | None = None,
     listen: Callable[[Event], None] | None = None,
     interrupting: Callable[[], None] | None = None,
 ) -> Outcome:
@@ -51,6 +52,7 @@ def run_session(
 
     prepare: trial settings -> tokens; pass one that remembers if the plan has been priced before
     facts: for the `session` line: versions, machine, what can be measured
+    ready: called once Ray is up, before any worker starts; it may wait for what must be there first
     listen: called with every event once it is on disk; interrupting: called at the first Ctrl-C
     The first Ctrl-C lets the running epochs end and saves their trials, the second one ends at once.
     """
@@ -73,6 +75,8 @@ def run_session(
         from greenexp.tuning.bridge import Session  # after Ray's environment is set
 
         session = Session(conductor)
+        if ready is not None:
+            ready()
         with _interrupts(session, interrupting):
             _fit(session, plan, folder, prepare)
     if session.error is not None:

@@ -102,5 +102,12 @@ def test_a_door_contract_watches_every_other_room(contract: str, door: str) -> N
     assert watched == rooms - {door, "cli", "__init__", "__main__"}
 
 
+def test_the_documents_show_the_same_layers() -> None:
+    text = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?`) \|", text.partition("## Rooms")[2].partition("## The journal")[0], re.MULTILINE)
+    layers = [{name for name in layer.split(" | ") if name[0] != "("} for layer in CONTRACTS["layers"]["layers"]]
+    assert [set(re.findall(r"\w+", row)) for row in rows] == [layer for layer in layers if layer]
+
+
 def _is_room(path: Path) -> bool:
     return (path / "__init__.py").is_file()

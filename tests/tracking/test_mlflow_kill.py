@@ -121,6 +121,22 @@ def test_a_run_that_was_made_twice_is_hidden(
     assert dump(client, experiment) == undisturbed
 
 
+def test_runs_that_somebody_deletes_come_back(
+    uri: str, client: Any, sweep_folder: Path, undisturbed: dict[Any, Any]
+) -> None:
+    experiment, picture = prepare(uri, "deleted"), picture_of(sweep_folder)
+    writer = Level(client, experiment, picture)
+    writer.bring(whole=True)
+    for run in client.search_runs([experiment], "tags.`greenexp.kind` != 'configuration'"):
+        client.delete_run(run.info.run_id)
+    picture.state.sessions[-1].last += 1  # anything that makes the next pass write
+    with pytest.raises(Exception, match="must be in the 'active' state"):
+        writer.bring(whole=True)
+    picture.state.sessions[-1].last -= 1
+    writer.bring(whole=True)
+    assert dump(client, experiment) == undisturbed
+
+
 def test_one_log_batch_per_report(uri: str, client: Any, tmp_path: Path) -> None:
     trial = trial_spec(0, 0)
     picture, watched = Picture(), counting(client)

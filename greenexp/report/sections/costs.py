@@ -59,14 +59,11 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
     notes = [
         (
             "Costs cover all trials: finished, stopped and failed, all attempts. They do not cover the driver and "
-            "idle workers."
+            "idle workers, except for the wall clock, which is the sweep's elapsed time."
         ),
         "Training FLOPs are analytic, from the padded shapes that were computed; 1 multiply-add = 2 FLOPs.",
         "A total is given only if every report has the number; a partial sum would look like a total.",
     ]
-    limit = tables.ledger.loc[tables.ledger["axis"] == "wall_s", "limit"]
-    if limit.notna().any():
-        notes.append("The limit on worker time is compared with the time on the clock, not with the sum over workers.")
     accounting = tables.spec.get("accounting") or {}
     if accounting.get("carbon_g_per_kwh") is not None:
         notes.append(

@@ -121,10 +121,10 @@ def _budget(tables: SweepTables) -> str:
             continue
         if row["used"] > 0:
             used.append(f"{format_quantity(float(row['used']), _unit(axis.unit, tables))} {_what(axis.name)}".strip())
-    elapsed = tables.facts.get("elapsed_s")
-    lasted = f" in {format_quantity(float(elapsed), 's')} on the clock" if elapsed is not None else ""
+    held = float(tables.trials["wall_s"].sum(min_count=1))
+    workers = "" if pd.isna(held) else f"; workers were held for {format_quantity(held, 's')}"
     absent = f" Not measured: {listed(missing, 9)}." if missing else ""
-    return f"Used: {', '.join(used) or 'nothing'}{lasted}.{absent}{_limit(tables)}"
+    return f"Used: {', '.join(used) or 'nothing'}{workers}.{absent}{_limit(tables)}"
 
 
 def _limit(tables: SweepTables) -> str:
@@ -145,7 +145,7 @@ def _unit(unit: str, tables: SweepTables) -> str:
 
 def _what(axis: str) -> str:
     return {
-        "epochs": "epochs", "wall_s": "of worker time", "gpu_s": "of GPU time", "cpu_s": "of CPU time",
+        "epochs": "epochs", "wall_s": "on the clock", "gpu_s": "of GPU time", "cpu_s": "of CPU time",
         "train_flops": "of training", "energy_j": "of energy", "carbon_g": "CO2e",
     }.get(axis, "")  # fmt: skip
 

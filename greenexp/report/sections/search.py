@@ -41,7 +41,7 @@ def _incumbents(curves: dict[str, pd.DataFrame], metric: Metric) -> list[Plate]:
     """One table with every measured axis beside the score, and a figure for every drawn one."""
     frame = curves["epochs"].drop(columns="cost")
     frame = frame.assign(**{name: curve["cost"].to_numpy() for name, curve in curves.items()})
-    costs = [Column(name, AXES[name].title, "quantity", AXES[name].unit) for name in curves]
+    costs = [Column(name, AXES[name].sum_title, "quantity", AXES[name].unit) for name in curves]
     columns = (
         Column("score", "Best so far", "score"),
         Column("trial", "Trial", "name"),

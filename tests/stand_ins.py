@@ -68,6 +68,10 @@ class Sweep:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = Clock()
+        self.spec: dict[str, Any] = {
+            "name": "stand-in", "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
+            "scheduler": ASHA, "budget": {}, "tracking": {"enabled": False},
+        }  # fmt: skip
 
     def open(
         self,
@@ -82,7 +86,7 @@ class Sweep:
         journal = Journal(self.folder / NAME, clock=self.clock)
         state = SweepState(journal.events)
         if not state.header:
-            state.apply(journal.append("sweep", format=FORMAT, name="t", fingerprint="f", spec={}))
+            state.apply(journal.append("sweep", format=FORMAT, name="stand-in", fingerprint="f", spec=self.spec))
             for trial in trials:
                 state.apply(journal.append("trial", spec=trial.to_json()))
         running = a_scheduler(scheduler or ASHA, trials)

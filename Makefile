@@ -1,0 +1,46 @@
+# Everything runs in .venv, which is made when it is first needed and again when pyproject.toml has changed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install test test-gpu check demo clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## make .venv with greenexp and what its tests need
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+# One thread each: tests share the cores with the trials they start.
+test test-gpu: export OMP_NUM_THREADS = 1
+
+test: $(INSTALLED) ## run all tests that need no GPU, also the slow ones and those that start Ray
+	$(BIN)/python -m pytest -m 'not gpu'
+
+test-gpu: $(INSTALLED) ## run the tests that need an NVIDIA GPU
+	$(BIN)/python -m pytest -m gpu
+
+check: $(INSTALLED) ## lint, formatting, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+demo: $(INSTALLED) ## run the smoke sweep from its file to its report
+	$(BIN)/greenexp run smoke --fresh
+	@echo
+	@echo 'Next: open out/smoke/report.html, then'
+	@echo '  $(BIN)/greenexp status            where the sweep stands and what it used'
+	@echo '  $(BIN)/greenexp logs c000-i0-o0   what its first trial logged'
+	@echo '  $(BIN)/greenexp plan FILE         what a sweep file of your own would run (docs/sweep-file.md)'
+
+clean: ## remove .venv, builds and caches; results in out/ stay
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,88 @@
+"""Small sweeps, and the real command line as a child process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+TINY = """\
+name: tiny
+task: {name: clauses, train: 400, dev: 96, test: 96}
+backbone: {name: bert, layers: 2, hidden: 32, heads: 2}
+training: {epochs: 4, batch_size: 16, learning_rate: 1e-3, max_length: 32}
+space: {training.learning_rate: {dist: loguniform, low: 1e-3, high: 1e-2}}
+search: {name: random, samples: 4}
+seeds: {initialisation: 2}
+scheduler: {name: sha, reduction_factor: 2}
+resources: {workers: 2}
+"""
+
+
+def write_sweep(folder: Path, text: str = TINY) -> Path:
+    path = folder / "tiny.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def greenexp(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command run to its end, at most four minutes."""
+    command = [sys.executable, "-m", "greenexp", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=240, check=False)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
+
+
+def start(log: Path, *arguments: object) -> subprocess.Popen[bytes]:
+    """The command in a process group of its own, as a terminal would start it; its output goes to `log`.
+
+    A file and not a pipe: Ray's processes inherit it and may outlive a killed driver for a moment.
+    """
+    command = [sys.executable, "-m", "greenexp", *map(str, arguments)]
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=environment(), stdout=output, stderr=output, start_new_session=True)
+
+
+def wait_for(process: subprocess.Popen[bytes], ready: Callable[[], bool], timeout_s: float = 180) -> None:
+    """Until `ready()`, failing if the process ends first."""
+    deadline = time.monotonic() + timeout_s
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"not ready, exit code {process.wait()}")
+        time.sleep(0.05)
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    """The whole lines of a journal."""
+    path = folder / "journal.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+
+
+def count(folder: Path, kind: str) -> int:
+    return sum(event["kind"] == kind for event in events(folder))
+
+
+def interrupt(process: subprocess.Popen[bytes]) -> None:
+    """Ctrl-C in a terminal: SIGINT to the whole process group."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def numbers(folder: Path) -> dict[tuple[str, int], Any]:
+    """(trial, epoch) -> everything a report says but its costs, the last attempt's."""
+    found = {}
+    for event in events(folder):
+        if event["kind"] == "report":
+            record = {key: value for key, value in event["record"].items() if key not in {"costs", "not_measured"}}
+            found[event["trial"], record["epoch"]] = record
+    return found

@@ -1,0 +1,82 @@
+"""What a user gets wrong: one clear message, exit code 2, no traceback, nothing started."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sweeps_for_tests import TINY, write_sweep
+
+from greenexp.cli.main import main
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    with pytest.raises(SystemExit) as leaving:
+        main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    assert leaving.value.code == 2
+    assert "Traceback" not in printed.err
+    return printed.err
+
+
+def test_all_problems_at_once_with_their_places(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = (
+        TINY.replace("epochs: 4", "epoch: 4").replace("name: sha", "name: shah").replace("workers: 2", "workers: two")
+    )
+    text = text.replace("layers: 2", "layers: 2, hiden: 3")
+    path = write_sweep(tmp_path, text)
+    lines = refused(capsys, "run", path, "--out", tmp_path / "out").splitlines()
+    assert len(lines) == 4
+    for line, (place, words) in zip(
+        lines, [("3:", "hidden"), ("4:", "epochs"), ("8:", "did you mean 'sha'"), ("9:", "workers")], strict=True
+    ):
+        assert line.startswith(f"{path}:{place}"), line
+        assert words in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "smok"], "did you mean 'smoke'"),
+        (["run", "smoke", "--resume", "--fresh"], "exclude"),
+        (["run", "smoke", "--set", "training.epoch=3"], "--set"),
+        (["run", "smoke", "--set", "training.epochs"], "--set"),
+        (["plan", "smoke", "--set", "scheduler.grace_period=9"], "scheduler"),
+        (["report", "sqlite:////nowhere/at/all.db"], "nowhere"),
+        (["ls", "tasksss"], "tasks"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_one_mistake(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                     arguments: list[str], words: str) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert words in refused(capsys, *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_resuming_nothing_and_running_twice(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    assert "nothing to resume" in refused(capsys, "run", path, "--out", tmp_path / "out", "--resume")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "journal.jsonl").write_text("", encoding="utf-8")
+    err = refused(capsys, "run", path, "--out", tmp_path / "out")
+    assert "--resume" in err
+    assert "--fresh" in err
+
+
+def test_plan_prints_the_price_and_every_trial(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    with pytest.raises(SystemExit) as leaving:
+        main(["plan", str(path), "--json"])
+    assert leaving.value.code == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert len(plan["trials"]) == 8
+    assert plan["price"]["epochs"]["most"] == 32
+    assert plan["price"]["train_flops"]["most"] > 0
+    assert plan["price"]["energy_j"]["most"] is None
+    with pytest.raises(SystemExit):
+        main(["run", str(path), "--dry-run", "--out", str(tmp_path / "out")])
+    assert "8 trials" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,129 @@
+"""Commands that read: status, logs, export, report; on a journal written without Ray."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from stand_ins import Sweep, Workers
+
+from greenexp.cli.main import main
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """`command("status", ...) -> (exit code, stdout, stderr)`, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as leaving:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return int(leaving.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recorded")
+    conductor = Sweep(folder).open(configurations=9)
+    Workers(conductor, fail={"c002-i1-o0": 2}).play()
+    conductor.close()
+    conductor.journal.close()
+    return folder
+
+
+@pytest.fixture
+def sweep(recorded: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(recorded, tmp_path / "out" / "stand-in"))
+
+
+def test_status_finds_the_only_sweep_and_tells_what_failed(command: Command, sweep: Path) -> None:
+    code, out, _ = command("status", "--json")
+    status = json.loads(out)
+    assert code == 1, "a failed trial is an exit code of 1"
+    assert status["name"] == "stand-in"
+    assert status["state"] == "finished"
+    assert status["failures"] == {"c002-i1-o0": "loss became nan at optimiser step 7"}
+    assert status["used"]["energy_j"] is None, "what was not measured is null, never 0"
+    assert "not measured" in command("status", sweep)[1]
+
+
+def test_status_of_nothing_and_of_several(command: Command, sweep: Path) -> None:
+    shutil.copytree(sweep, sweep.with_name("other"))
+    code, _, err = command("status")
+    assert code == 2
+    assert "stand-in" in err
+    assert "other" in err
+    code, _, err = command("status", "nowhere")
+    assert code == 2
+    assert "nowhere" in err
+
+
+def test_logs_of_an_unknown_trial_names_the_nearest(command: Command, sweep: Path) -> None:
+    code, _, err = command("logs", "c002-i1-o1")
+    assert code == 2
+    assert "did you mean 'c002-i1-o0'" in err or "did you mean 'c002-i0-o0'" in err
+    (sweep / "logs").mkdir()
+    (sweep / "logs" / "c002-i1-o0.log").write_text("attempt 1 begins\n", encoding="utf-8")
+    assert command("logs", "c002-i1-o0")[1] == "attempt 1 begins\n"
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_export_writes_every_table(command: Command, sweep: Path, tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "tables"
+    code, out, _ = command("export", sweep, "--to", target, "--format", kind)
+    assert code == 0
+    assert len(out.splitlines()) == 6
+    read = pd.read_parquet if kind == "parquet" else pd.read_csv
+    trials = read(target / f"trials.{kind}")
+    assert len(trials) == 18
+    assert trials["energy_j"].isna().all()
+    assert "params.training.learning_rate" in trials
+
+
+def test_report_in_every_format(command: Command, sweep: Path, tmp_path: Path) -> None:
+    code, out, _ = command("report", sweep, "--format", "html,md,tex,csv", "--to", tmp_path / "report")
+    assert code == 0
+    suffixes = {Path(line).suffix for line in out.splitlines()}
+    assert {".html", ".md", ".tex", ".csv"} <= suffixes
+    assert "loss became nan" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    code, _, err = command("report", sweep, "--format", "docx")
+    assert code == 2
+    assert "html,md,tex,csv" in err
+
+
+def test_a_damaged_journal_is_named_with_its_line(command: Command, sweep: Path) -> None:
+    path = sweep / "journal.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:20], b"{oops\n", *lines[21:]]))
+    code, _, err = command("status", sweep)
+    assert code == 2
+    assert "journal.jsonl:21" in err
+
+
+def test_ls_lists_and_explains(command: Command) -> None:
+    assert "asha" in command("ls", "schedulers")[1]
+    names = {line.split()[0] for line in command("ls", "axes")[1].splitlines()}
+    assert names == {
+        "trials", "epochs", "wall_s", "gpu_s", "cpu_s", "train_flops", "energy_j", "carbon_g", "money",
+    }  # fmt: skip
+    assert "reduction_factor" in command("ls", "schedulers", "asha")[1]
+    code, _, err = command("ls", "schedulers", "ashar")
+    assert code == 2
+    assert "did you mean 'asha'" in err
+
+
+def test_doctor_says_what_cannot_be_measured_and_why(command: Command) -> None:
+    code, out, _ = command("doctor", "--json")
+    assert code == 0
+    facts = json.loads(out)
+    assert facts["measured"]["wall_s"]["measured"] is True
+    assert all(row["how"] for row in facts["measured"].values())

@@ -1,0 +1,138 @@
+"""Whole sweeps through the real command line, Ray and SQLite: to the end, killed, interrupted, with failures."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sweeps_for_tests import TINY, count, events, greenexp, interrupt, numbers, start, wait_for, write_sweep
+
+from greenexp.journal.tables import read_tables as from_journal
+from greenexp.tracking.reader import read_tables as from_mlflow
+from greenexp.tracking.server import default_uri
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny sweep that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = greenexp("run", write_sweep(folder), "--out", folder / "out")
+    assert done.returncode == 0, done.stderr
+    return folder / "out"
+
+
+def test_the_smoke_sweep(tmp_path: Path) -> None:
+    out = tmp_path / "smoke"
+    done = greenexp("run", "smoke", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(out / "report.html")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "lower bound" in page, "a sweep with early stopping must label its curve"
+    status = json.loads(greenexp("status", out, "--json").stdout)
+    assert status["state"] == "finished"
+    assert status["trials"].get("stopped", 0) > 0
+    assert sum(status["trials"].values()) == 16
+    assert not (out / "checkpoints").exists(), "a finished sweep needs no checkpoints"
+    assert not (out / "ray").exists()
+    journal, mlflow = from_journal(out), from_mlflow(default_uri(out))
+    for name, frame in journal.frames.items():
+        pd.testing.assert_frame_equal(mlflow.frames[name], frame, obj=name)
+    mean = journal.exits.groupby("exit")["dev_accuracy"].max()
+    assert mean.iloc[-1] > mean.iloc[0] > 0.6, "depth should buy accuracy on graded sentences"
+
+
+@pytest.mark.parametrize("reports", [1, 6, 11])
+def test_a_killed_driver_loses_nothing_and_doubles_nothing(tmp_path: Path, whole: Path, reports: int) -> None:
+    sweep, out = write_sweep(tmp_path), tmp_path / "out"
+    process = start(tmp_path / "log", "run", sweep, "--out", out)
+    wait_for(process, lambda: count(out, "report") >= reports)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = events(out)
+    resumed = greenexp("run", sweep, "--out", out, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert events(out)[: len(before)] == before
+    assert numbers(out) == numbers(whole), "the resumed sweep shows other numbers than an undisturbed one"
+    tables = from_journal(out)
+    assert set(tables.trials["status"]) <= {"finished", "stopped"}
+    assert list(tables.trials["status"]) == list(from_journal(whole).trials["status"])
+    assert (tables.trials["attempts"] <= 2).all()
+    recorded = from_mlflow(default_uri(out))
+    for name, frame in tables.frames.items():
+        pd.testing.assert_frame_equal(recorded.frames[name], frame, obj=name)
+
+
+def test_ctrl_c_ends_cleanly_and_resume_goes_on(tmp_path: Path, whole: Path) -> None:
+    sweep, out = write_sweep(tmp_path), tmp_path / "out"
+    process = start(tmp_path / "log", "run", sweep, "--out", out)
+    wait_for(process, lambda: count(out, "report") >= 4)
+    interrupt(process)
+    process.wait(timeout=120)
+    output = (tmp_path / "log").read_text(encoding="utf-8")
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert events(out)[-1]["kind"] == "closed"
+    assert (out / "report.html").exists()
+    refused = greenexp("run", sweep, "--out", out)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+    resumed = greenexp("run", sweep, "--out", out, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert numbers(out) == numbers(whole)
+    assert count(out, "report") == len(numbers(out)), "an epoch that had been saved was trained again"
+
+
+def test_a_diverging_trial_fails_and_the_sweep_goes_on(tmp_path: Path) -> None:
+    text = "".join(line for line in TINY.splitlines(keepends=True) if not line.startswith("space:"))
+    text = text.replace("sha, reduction_factor: 2", "fifo").replace(
+        "{name: random, samples: 4}",
+        "{name: points, points: [{training.learning_rate: 1e30}, {training.learning_rate: 1e-3}]}",
+    )
+    text = text.replace("epochs: 4", "epochs: 2")
+    out = tmp_path / "out"
+    done = greenexp("run", write_sweep(tmp_path, text), "--out", out)
+    assert done.returncode == 1, done.stderr
+    trials = from_journal(out).trials.set_index("trial")
+    assert dict(trials["status"]) == {
+        "c000-i0-o0": "failed", "c000-i1-o0": "failed", "c001-i0-o0": "finished", "c001-i1-o0": "finished",
+    }  # fmt: skip
+    assert "step" in trials.loc["c000-i0-o0", "reason"]
+    assert "c000-i0-o0" in done.stderr
+    log = greenexp("logs", "c000-i0-o0", "--out", out)
+    assert "failed" in log.stdout
+
+
+def test_a_budget_limit_ends_the_sweep_and_a_larger_one_finishes_it(tmp_path: Path, whole: Path) -> None:
+    sweep, out = write_sweep(tmp_path), tmp_path / "out"
+    done = greenexp("run", sweep, "--out", out, "--set", "budget.epochs=5")
+    assert done.returncode == 0, done.stderr
+    assert "limit on epochs" in done.stderr
+    assert count(out, "report") == 5
+    more = greenexp("run", sweep, "--out", out, "--resume", "--set", "budget.epochs=100")
+    assert more.returncode == 0, more.stderr
+    assert numbers(out) == numbers(whole)
+
+
+def test_a_dead_mlflow_server_neither_stops_nor_delays_and_sync_catches_up(tmp_path: Path) -> None:
+    text = (
+        TINY.replace("samples: 4", "samples: 2")
+        .replace("epochs: 4", "epochs: 2")
+        .replace("sha, reduction_factor: 2", "fifo")
+    )
+    sweep, out = write_sweep(tmp_path, text), tmp_path / "out"
+    done = greenexp("run", sweep, "--out", out, "--set", "tracking.uri=http://127.0.0.1:9")
+    assert done.returncode == 0, done.stderr
+    assert "greenexp sync" in done.stderr
+    uri = default_uri(out)
+    for _ in range(2):
+        synced = greenexp("sync", out, "--uri", uri)
+        assert synced.returncode == 0, synced.stderr
+    recorded = from_mlflow(uri)
+    for name, frame in from_journal(out).frames.items():
+        pd.testing.assert_frame_equal(recorded.frames[name], frame, obj=name)

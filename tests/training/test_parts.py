@@ -1,0 +1,169 @@
+"""The pieces of training on their own: schedule, optimiser, precision, scores, stored logits."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from greenexp.errors import DivergedError, StateError
+from greenexp.records import logits as stored_logits
+from greenexp.records.logits import StoredLogits, read_logits, write_logits
+from greenexp.spec.sections import Metric
+from greenexp.training import precision
+from greenexp.training.isolation import epoch_seed
+from greenexp.training.precision import choose_precision, explain_precision
+from greenexp.training.schedule import learning_rate_at, make_optimiser
+from greenexp.training.scoring import exit_metrics, is_better, selected_score
+
+CPU = torch.device("cpu")
+
+
+@given(st.integers(1, 400), st.floats(0, 1))
+def test_schedule_rises_to_the_peak_then_falls(steps: int, warmup: float) -> None:
+    rates = [learning_rate_at(step, steps, warmup, 2.0) for step in range(1, steps + 1)]
+    top = rates.index(max(rates))
+    assert max(rates) == pytest.approx(2.0)
+    assert min(rates) > 0
+    assert top == min(int(warmup * steps), steps - 1)
+    assert all(a < b for a, b in pairwise(rates[: top + 1]))
+    assert all(a > b for a, b in pairwise(rates[top:]))
+
+
+def test_schedule_in_numbers() -> None:
+    assert [learning_rate_at(s, 5, 0.4, 6.0) for s in range(1, 6)] == pytest.approx([2, 4, 6, 4, 2])
+
+
+def test_only_matrices_decay() -> None:
+    layer = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2))
+    optimiser = make_optimiser(layer.parameters(), 0.5)
+    decays = {p: group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
+    assert {name: decays[p] for name, p in layer.named_parameters()} == {
+        "0.weight": 0.5,
+        "0.bias": 0.0,
+        "1.weight": 0.0,
+        "1.bias": 0.0,
+    }
+
+
+def test_a_parameter_without_gradient_is_not_decayed_either() -> None:
+    used, unused = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2, 2))
+    optimiser = make_optimiser([used, unused], 0.5)
+    optimiser.param_groups[0]["lr"] = 0.1
+    used.sum().backward()
+    optimiser.step()
+    assert torch.equal(unused, torch.ones(2, 2))
+    assert not torch.equal(used, torch.ones(2, 2))
+
+
+def test_epoch_seeds_differ() -> None:
+    seeds = {epoch_seed(order, epoch) for order in range(20) for epoch in range(20)}
+    assert len(seeds) == 400
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "width", "expected"),
+    [
+        ({"avx512_bf16": True}, 384, "bf16"),
+        ({"amx_bf16": True}, 96, "bf16"),
+        ({"avx512_bf16": True}, 64, "fp32"),
+        ({"avx512_bf16": False, "avx2": True}, 384, "fp32"),
+        ({}, 384, "fp32"),
+    ],
+)
+def test_auto_precision(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], width: int, expected: str
+) -> None:
+    monkeypatch.setattr(precision.torch.cpu, "get_capabilities", lambda: capabilities)
+    assert choose_precision("auto", CPU, width) == expected
+    assert choose_precision("bf16", CPU, width) == "bf16"
+    assert choose_precision("fp32", CPU, width) == "fp32"
+    assert f"auto is {'bf16' if any(capabilities.get(k) for k in precision._CPU_FEATURES) else 'fp32'}" in (
+        explain_precision()
+    )
+
+
+@pytest.mark.parametrize("around", [True, False])
+def test_changed_weights_are_seen_whatever_autocast_is_around(around: bool) -> None:
+    layer, x = nn.Linear(4, 1, bias=False), torch.ones(1, 4)
+    found = []
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=around):
+        for value in (1.0, 2.0):
+            nn.init.constant_(layer.weight, value)
+            with torch.no_grad(), precision.autocast("bf16", CPU):
+                found.append(layer(x))
+    assert [float(y) for y in found] == [4.0, 8.0]
+    assert found[0].dtype == torch.bfloat16
+
+
+VALUES = ({"loss": 0.3, "matthews": 0.2}, {"loss": 0.1, "matthews": None}, {"loss": 0.2, "matthews": 0.7})
+
+
+@pytest.mark.parametrize(
+    ("exit_", "mode", "expected"),
+    [("mean", "max", 0.3), ("last", "max", 0.7), ("best", "max", 0.7), ("best", "min", 0.0), (4, "max", 0.0)],
+)
+def test_selected_score(exit_: str | int, mode: str, expected: float) -> None:
+    score, remark = selected_score((2, 4, 6), VALUES, Metric(name="matthews", exit=exit_, mode=mode))
+    assert score == pytest.approx(expected)
+    assert remark == "matthews is undefined at exit 4: taken as 0"
+    assert selected_score((2, 4, 6), VALUES, Metric(name="loss"))[1] is None
+
+
+def test_better() -> None:
+    more, less = Metric(mode="max"), Metric(name="loss", mode="min")
+    assert is_better(-9.0, None, more)
+    assert [is_better(v, 0.5, more) for v in (0.4, 0.5, 0.6)] == [False, False, True]
+    assert [is_better(v, 0.5, less) for v in (0.4, 0.5, 0.6)] == [True, False, False]
+
+
+def test_dev_logits_that_overflow_are_divergence() -> None:
+    logits = np.full((1, 3, 2), np.nan, dtype=np.float32)
+    with pytest.raises(DivergedError, match="the dev loss became nan at optimiser step 12"):
+        exit_metrics(logits, np.array([0, 1, 0]), ("accuracy",), Metric(), step=12)
+
+
+def some_logits(seed: int = 0) -> StoredLogits:
+    rng = np.random.default_rng(seed)
+    return StoredLogits.of(rng.normal(size=(2, 5, 3)), np.arange(5) % 3, np.arange(5) + 2, (1, 3))
+
+
+def test_logits_round_trip_under_their_hash(tmp_path: Path) -> None:
+    name = write_logits(tmp_path / "logits", some_logits())
+    assert write_logits(tmp_path / "logits", some_logits()) == name
+    assert write_logits(tmp_path / "logits", some_logits(1)) != name
+    found, made = read_logits(tmp_path / "logits", name), some_logits()
+    for field in ("logits", "labels", "lengths", "exits"):
+        assert np.array_equal(getattr(found, field), getattr(made, field))
+        assert getattr(found, field).dtype == getattr(made, field).dtype
+    assert len(list((tmp_path / "logits").iterdir())) == 2
+
+
+def test_altered_or_absent_logits_are_refused(tmp_path: Path) -> None:
+    name = write_logits(tmp_path, some_logits())
+    path = tmp_path / f"{name}.npz"
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(StateError, match="were altered"):
+        read_logits(tmp_path, name)
+    with pytest.raises(StateError, match="cannot be read"):
+        read_logits(tmp_path, "0" * 64)
+
+
+def test_logits_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stored_logits.os, "fsync", full)
+    with pytest.raises(StateError, match="No space left on device"):
+        write_logits(tmp_path, some_logits())
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
