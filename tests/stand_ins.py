@@ -85,15 +85,16 @@ class Sweep:
         trials = [a_trial(c, s, seeds) for c in range(configurations) for s in range(seeds)]
         journal = Journal(self.folder / NAME, clock=self.clock)
         state = SweepState(journal.events)
-        if not state.header:
-            state.apply(journal.append("sweep", format=FORMAT, name="stand-in", fingerprint="f", spec=self.spec))
+        if state.spec != self.spec:
+            header = {"format": FORMAT, "name": "stand-in", "fingerprint": "f", "spec": dict(self.spec)}
+            state.apply(journal.append("sweep", **header))
+        if not state.trials:
             for trial in trials:
                 state.apply(journal.append("trial", spec=trial.to_json()))
         running = a_scheduler(scheduler or ASHA, trials)
-        for verdict in rebuild(running, journal.events):
-            state.apply(journal.append("decision", **verdict.to_json()))
+        missing = rebuild(running, journal.events)
         conductor = Conductor(journal, state, running, limits=limits or {}, workers=workers)
-        conductor.begin({})
+        conductor.begin({}, missing)
         return conductor
 
 

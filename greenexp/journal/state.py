@@ -14,6 +14,8 @@ from greenexp.records.tables import SUMMED_COSTS
 from greenexp.records.trial import TrialSpec
 
 ENDED = frozenset({"finished", "stopped", "failed"})
+# Written before a session begins: the time since the last session is not at its expense.
+_BETWEEN_SESSIONS = frozenset({"sweep", "trial"})
 
 
 @dataclass(slots=True)
@@ -106,7 +108,7 @@ class SweepState:
             handler(event)
         except (KeyError, TypeError, ValueError) as error:
             raise JournalError(f"event {event.number} ('{event.kind}') cannot be understood: {error!r}") from error
-        if self.sessions:
+        if self.sessions and event.kind not in _BETWEEN_SESSIONS:
             self.sessions[-1].last = max(self.sessions[-1].last, event.time)
 
     def _on_sweep(self, event: Event) -> None:

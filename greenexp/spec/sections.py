@@ -120,7 +120,7 @@ class Resources(Section):
     workers: int = Field(1, ge=1, description="Trials at a time")
     cpus_per_trial: int = Field(1, ge=1, description="CPU cores, and threads, of one trial")
     gpus_per_trial: float = Field(0, ge=0, description="GPUs of one trial; a fraction shares one")
-    max_failures: int = Field(1, ge=0, description="How often a trial that failed is tried again")
+    max_failures: int = Field(1, ge=0, description="How often a trial whose worker died is started again")
 
 
 class Accounting(Section):

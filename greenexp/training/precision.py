@@ -13,7 +13,7 @@ Precision = Literal["fp32", "bf16"]
 _CPU_FEATURES = ("amx_bf16", "avx512_bf16")
 
 _CPU_LEAST_WIDTH = 96
-"""Below this hidden size bf16 gains a CPU little or nothing: casting eats it up. CPU time of an epoch over that in fp32,
+"""Below this hidden size bf16 gains a CPU little or nothing: casts eat it up. CPU time of an epoch over that in fp32,
 medians of pairs (AVX512-BF16, one thread, BERT, batch 32, about 10 tokens): hidden 32 1.26, 64 0.95, 96 0.80, 128 0.71;
 smallest of 4 pairs: 192 0.52, 256 0.48, 384 0.43."""
 

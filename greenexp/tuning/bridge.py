@@ -35,8 +35,9 @@ class Session:
     Tune wraps exceptions from its callbacks in text; an error is kept here and raised when Tune has returned.
     """
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, conductor: Conductor, draining: Callable[[], None] | None = None) -> None:
         self.conductor = conductor
+        self._say_draining = draining
         self.error: GreenexpError | None = None
         self.halted = False
         self.attempts: dict[str, int] = {}
@@ -54,6 +55,12 @@ class Session:
         except GreenexpError as error:
             self.error, self.halted = error, True
             return otherwise
+
+    def look_up(self) -> None:
+        """Say once that the session is ending. Called from Tune's loop: a signal handler must not print."""
+        if self.conductor.draining and not self.halted and self._say_draining is not None:
+            self._say_draining()
+            self._say_draining = None
 
     def attempt(self, trial: Trial) -> int:
         """The trial's current attempt, from 1."""
@@ -122,6 +129,7 @@ class Bridge(TrialScheduler):
         Tune asks before every event, so this is also where a session ends that has nothing left to wait for.
         """
         conductor = self._session.conductor
+        self._session.look_up()
         self._keep_idle_workers(tune_controller)
         if self._session.halted or (conductor.draining and not conductor.live):
             tune_controller.request_stop_experiment()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from greenexp.errors import InputError
+from greenexp.meters.nvml import visible_gpus
 
 # Read by Ray when it is imported or started, on this machine and (through the runtime environment) on others.
 _DRIVER_ENV: Mapping[str, str] = {
@@ -54,17 +56,33 @@ def ray_cluster(
         if address:
             ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": dict(WORKER_ENV)})
         else:
-            gpus = _whole(workers * gpus_per_trial)
+            gpus = _gpus_here(workers * gpus_per_trial)
             ray.init(address="local", num_cpus=workers * cpus_per_trial, num_gpus=gpus, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         where = f"to the Ray cluster at {address}" if address else "Ray on this machine"
         raise InputError(f"cannot {'connect' if address else 'start'} {where}: {error}") from error
     try:
+        _refuse_impossible(ray.cluster_resources(), cpus_per_trial, gpus_per_trial)
         yield
     finally:
         ray.shutdown()
 
 
-def _whole(gpus: float) -> int:
-    """GPUs to announce: as many whole ones as the trials share."""
-    return -int(-gpus // 1)
+def _gpus_here(gpus: float) -> int:
+    """GPUs to announce to a private Ray: as many whole ones as the trials share. InputError if there are fewer."""
+    needed, there = math.ceil(gpus), len(visible_gpus())
+    if needed > there:
+        raise InputError(
+            f"resources: the trials running at a time need {needed} GPU(s) and this machine shows {there}; lower "
+            "resources.workers or resources.gpus_per_trial"
+        )
+    return needed
+
+
+def _refuse_impossible(resources: Mapping[str, float], cpus: float, gpus: float) -> None:
+    """Ray would wait for ever for a trial that fits nowhere."""
+    for name, needed in (("CPU", cpus), ("GPU", gpus)):
+        if needed > resources.get(name, 0.0):
+            raise InputError(
+                f"resources: a trial needs {needed:g} {name}(s), the whole Ray cluster has {resources.get(name, 0.0):g}"
+            )

@@ -72,9 +72,13 @@ class Conductor:
         self._live: set[str] = set()
         self._parked: set[str] = set()
 
-    def begin(self, facts: Mapping[str, Any]) -> None:
-        """Journal that this session begins; trials a dead driver left running become `interrupted`."""
+    def begin(self, facts: Mapping[str, Any], missing: tuple[Verdict, ...] = ()) -> None:
+        """Journal that this session begins, and the verdicts that replay found missing.
+
+        Trials that a dead driver left running become `interrupted`.
+        """
         self._write("session", number=len(self.state.sessions) + 1, **facts)
+        self._write_verdicts(missing)
 
     def next_trial(self) -> Assignment | NoTrial:
         """The trial to start on a free worker: one that was broken off or released first, else the next planned."""

@@ -12,6 +12,7 @@ from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
 from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
+from greenexp.records.decision import Verdict
 from greenexp.schedulers import Scheduler
 from greenexp.tuning.replay import rebuild
 
@@ -21,11 +22,15 @@ CHANGEABLE = frozenset({"budget", "resources", "accounting", "tracking"})
 
 @dataclass(slots=True)
 class OpenSweep:
-    """A sweep ready to run: its journal open for writing, its state and scheduler rebuilt from it."""
+    """A sweep ready to run: its journal open for writing, its state and scheduler rebuilt from it.
+
+    missing: verdicts the last driver died before writing; the session writes them first.
+    """
 
     journal: Journal
     state: SweepState
     scheduler: Scheduler
+    missing: tuple[Verdict, ...] = ()
 
 
 def open_sweep(plan: Plan, resolved: Mapping[str, Any], folder: Path) -> OpenSweep:
@@ -40,12 +45,10 @@ def open_sweep(plan: Plan, resolved: Mapping[str, Any], folder: Path) -> OpenSwe
         _write_plan(journal, state, plan, resolved)
         scheduler = plan.new_scheduler()
         missing = rebuild(scheduler, journal.events)
-        for verdict in missing:
-            state.apply(journal.append("decision", **verdict.to_json()))
     except BaseException:
         journal.close()
         raise
-    return OpenSweep(journal, state, scheduler)
+    return OpenSweep(journal, state, scheduler, missing)
 
 
 def _refuse_other_plan(state: SweepState, resolved: Mapping[str, Any], folder: Path) -> None:

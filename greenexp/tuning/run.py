@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from greenexp.errors import StateError
 from greenexp.journal.events import Event
 from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
@@ -65,7 +66,7 @@ def run_session(
         workers=resources.workers,
         listen=listen,
     )
-    conductor.begin(facts)
+    conductor.begin(facts, sweep.missing)
     with ray_cluster(
         workers=resources.workers,
         cpus_per_trial=resources.cpus_per_trial,
@@ -74,10 +75,10 @@ def run_session(
     ):
         from greenexp.tuning.bridge import Session  # after Ray's environment is set
 
-        session = Session(conductor)
+        session = Session(conductor, interrupting)
         if ready is not None:
             ready()
-        with _interrupts(session, interrupting):
+        with _interrupts(session):
             _fit(session, plan, folder, prepare)
     if session.error is not None:
         raise session.error
@@ -91,6 +92,8 @@ def _fit(session: Session, plan: Plan, folder: Path, prepare: Prepare) -> None:
     """Tune's part. Its own folder is scratch: nothing in it is read again."""
     import ray
     from ray import tune
+    from ray.exceptions import RayError
+    from ray.tune.error import TuneError
 
     from greenexp.tuning.bridge import Bridge, Feeder, Watcher
     from greenexp.tuning.worker import TrialWorker, WorkerSettings
@@ -125,13 +128,20 @@ def _fit(session: Session, plan: Plan, folder: Path, prepare: Prepare) -> None:
     )
     try:
         tuner.fit()
+    except (TuneError, RayError) as error:
+        lines = str(error).strip().splitlines()
+        reason = lines[-1] if lines else type(error).__name__
+        raise StateError(f"Ray ended the session ({reason}); the journal is whole: go on with --resume") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager
-def _interrupts(session: Session, interrupting: Callable[[], None] | None) -> Iterator[None]:
-    """Ctrl-C and SIGTERM drain the session; a second one halts it. Outside the main thread nothing is changed."""
+def _interrupts(session: Session) -> Iterator[None]:
+    """Ctrl-C and SIGTERM drain the session, a second one halts it; the handler only says so, and Tune's loop acts.
+
+    Outside the main thread nothing is changed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -139,8 +149,6 @@ def _interrupts(session: Session, interrupting: Callable[[], None] | None) -> It
     def handle(_number: int, _frame: FrameType | None) -> None:
         session.halted = session.conductor.draining
         session.conductor.drain()
-        if interrupting is not None and not session.halted:
-            interrupting()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

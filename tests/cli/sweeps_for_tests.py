@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -71,6 +72,20 @@ def events(folder: Path) -> list[dict[str, Any]]:
 
 def count(folder: Path, kind: str) -> int:
     return sum(event["kind"] == kind for event in events(folder))
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """Process ids of the training actors that a driver's Ray has started, by the session of the process group."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                is_actor = (entry / "cmdline").read_bytes().startswith(b"ray::") and b"Trainable" in (
+                    entry / "cmdline"
+                ).read_bytes()
+                if is_actor and os.getsid(int(entry.name)) == process.pid:
+                    found.append(int(entry.name))
+    return sorted(found)
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:

