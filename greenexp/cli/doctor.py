@@ -36,13 +36,12 @@ def doctor(as_json: bool) -> None:
 
 
 def _precision() -> str:
-    """What `training.precision: auto` means here for a model of ordinary width."""
+    """What `training.precision: auto` means here."""
     import torch
 
-    from greenexp.training.precision import choose_precision
+    from greenexp.training.precision import explain_precision
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return f"{choose_precision('auto', device, hidden_size=768)} on {device.type} for hidden size 768"
+    return explain_precision(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _problems() -> list[str]:

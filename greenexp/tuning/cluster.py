@@ -16,6 +16,7 @@ _DRIVER_ENV: Mapping[str, str] = {
     "RAY_AUTH_MODE": "disabled",  # else a token file in the user's folder decides who may connect
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a trial without a GPU must not lose sight of the machine's variables
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner at any verbosity
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # 6 ms and a file handle per trial for records we keep ourselves
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # Tune sees no metric: our own scheduler decides
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is handled in `run`

@@ -42,15 +42,13 @@ def drive(
 
     Raises AssertionError on a deadlock: trials left that neither run nor may run.
     """
-    rng = random.Random(seed)
+    rng, epochs = random.Random(seed), dict.fromkeys(curves, 0)
     outcome, ready, running, paused = Outcome(), list(curves), [], set()
-    epochs = dict.fromkeys(curves, 0)
 
     def obey(verdict: Verdict, own: bool) -> None:
         outcome.verdicts.append(verdict)
         trial = verdict.trial
-        if not own:
-            assert trial in paused, f"{verdict} on a trial that does not wait"
+        assert own or trial in paused, f"{verdict} on a trial that does not wait"
         if verdict.action is Action.PAUSE:
             assert own
             running.remove(trial)
@@ -68,19 +66,15 @@ def drive(
         assert running, f"deadlock: {sorted(paused)} wait for nobody"
         trial = rng.choice(running)
         epochs[trial] += 1
-        if (fails or {}).get(trial) == epochs[trial]:
+        failed = (fails or {}).get(trial) == epochs[trial]
+        if failed or epochs[trial] == len(curves[trial]):
             running.remove(trial)
-            outcome.ended[trial] = ("failed", epochs[trial])
-            for verdict in scheduler.withdraw(trial, "loss became nan"):
-                obey(verdict, own=False)
-            continue
-        value = curves[trial][epochs[trial] - 1]
-        if epochs[trial] == len(curves[trial]):
-            running.remove(trial)
-            outcome.ended[trial] = ("finished", epochs[trial])
-            continue
-        decision = scheduler.decide(trial, epochs[trial], value)
-        obey(decision.own, own=True)
-        for verdict in decision.others:
+            outcome.ended[trial] = ("failed" if failed else "finished", epochs[trial])
+            others = scheduler.withdraw(trial, "loss became nan") if failed else ()
+        else:
+            decision = scheduler.decide(trial, epochs[trial], curves[trial][epochs[trial] - 1])
+            obey(decision.own, own=True)
+            others = decision.others
+        for verdict in others:
             obey(verdict, own=False)
     return outcome
