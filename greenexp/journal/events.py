@@ -20,6 +20,7 @@ KINDS: Mapping[str, str] = {
     "decision": "the scheduler's verdict on a trial",
     "paused": "a trial left its worker; where its checkpoint is",
     "ended": "a trial will not train again, or its attempt broke off: status, reason, worker seconds no report covers",
+    "held_out": "a chosen trial was evaluated on the test set (HeldOutRecord)",
     "limit": "a budget limit was reached: axis, used, limit",
     "closed": "a driver ended in good order: status finished, limit or interrupted",
 }

@@ -10,6 +10,8 @@ from greenexp.errors import JournalError
 from greenexp.journal.events import FORMAT, Event
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import Costs, EpochRecord
+from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.selection import SeedOutcome, chosen_configuration
 from greenexp.records.tables import SUMMED_COSTS
 from greenexp.records.trial import TrialSpec
 
@@ -27,6 +29,7 @@ class TrialState:
     records: epoch -> its latest record; reports: all of them as (attempt, event time, record)
     checkpoint: (epoch, folder relative to the sweep's) of the last pause, or None
     lost_wall_s: worker seconds of broken attempts that no report covers
+    held_out: (event time, result) of every evaluation on the test set
     """
 
     spec: TrialSpec
@@ -38,6 +41,7 @@ class TrialState:
     verdicts: list[tuple[float, Verdict]] = field(default_factory=list)
     checkpoint: tuple[int, str] | None = None
     lost_wall_s: float = 0.0
+    held_out: list[tuple[float, HeldOutRecord]] = field(default_factory=list)
     last_seen: float = 0.0
 
     @property
@@ -54,6 +58,12 @@ class TrialState:
     def score(self) -> float | None:
         """Best dev value so far."""
         return self.records[self.epoch].best_score if self.records else None
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The first epoch that reached the score."""
+        score = self.score
+        return next((epoch for epoch in sorted(self.records) if self.records[epoch].score == score), None)
 
 
 @dataclass(slots=True)
@@ -98,6 +108,13 @@ class SweepState:
     def complete(self) -> bool:
         """True when every planned trial has ended."""
         return bool(self.trials) and all(trial.ended for trial in self.trials.values())
+
+    @property
+    def chosen(self) -> tuple[TrialState, ...]:
+        """The trials of the configuration that is best on dev so far; empty while none has ended whole."""
+        outcomes = [SeedOutcome(t.spec.configuration, t.status, t.epoch, t.score) for t in self.trials.values()]
+        best = chosen_configuration(outcomes, str(self.spec.get("metric", {}).get("mode", "max")))
+        return tuple(trial for trial in self.trials.values() if trial.spec.configuration == best)
 
     def apply(self, event: Event) -> None:
         """Take in the next event."""
@@ -172,6 +189,10 @@ class SweepState:
         trial = self.trials[event.data["trial"]]
         trial.status, trial.reason = event.data["status"], event.data.get("reason", "")
         trial.lost_wall_s += event.data.get("lost_wall_s") or 0.0
+
+    def _on_held_out(self, event: Event) -> None:
+        record = HeldOutRecord.from_json(event.data["record"])
+        self.trials[event.data["trial"]].held_out.append((event.time, record))
 
     def _on_limit(self, event: Event) -> None:
         self.limit = event.data

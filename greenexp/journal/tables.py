@@ -5,24 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from greenexp.journal.file import NAME, read_events
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.assemble import assemble
-from greenexp.records.tables import EpochFacts, SweepFacts, SweepTables, TrialFacts
+from greenexp.records.staircase import logits_at_rest, read_staircase
+from greenexp.records.tables import EpochFacts, HeldOutFacts, SweepFacts, SweepTables, TrialFacts
 
 
 def read_tables(folder: Path) -> SweepTables:
     """The tables of the sweep in `folder`; JournalError if it has no readable journal."""
-    return tables_of(SweepState(read_events(folder / NAME)))
+    return tables_of(SweepState(read_events(folder / NAME)), folder)
 
 
-def tables_of(state: SweepState) -> SweepTables:
-    """The tables of a sweep in a given state."""
-    return assemble(sweep_facts(state))
+def tables_of(state: SweepState, folder: Path | None = None) -> SweepTables:
+    """The tables of a sweep in a given state; see `sweep_facts`."""
+    return assemble(sweep_facts(state, folder))
 
 
-def sweep_facts(state: SweepState) -> SweepFacts:
-    """The plain facts a state holds; the MLflow reader finds the same ones."""
+def sweep_facts(state: SweepState, folder: Path | None = None) -> SweepFacts:
+    """The plain facts a state holds; the MLflow reader finds the same ones.
+
+    folder: the sweep's, for the operating points over thresholds, which are replayed from the dev logits there
+    """
     trials = state.trials.values()
     epochs = [
         (number, EpochFacts(trial.spec.trial, attempt, time - state.began, record))
@@ -36,7 +42,27 @@ def sweep_facts(state: SweepState) -> SweepFacts:
         trials=tuple(_trial_facts(trial) for trial in trials),
         epochs=tuple(facts for _, facts in epochs),
         decisions=tuple(_decisions(state)),
+        held_out=_held_out(state),
+        staircases={} if folder is None else _staircases(state, folder),
     )
+
+
+def _staircases(state: SweepState, folder: Path) -> dict[str, pd.DataFrame]:
+    metric = str(state.spec.get("metric", {}).get("name", ""))
+    found = {
+        trial.spec.trial: read_staircase(folder, logits_at_rest(trial.status, trial.records), metric)
+        for trial in state.trials.values()
+    }
+    return {trial: steps for trial, steps in found.items() if steps is not None}
+
+
+def _held_out(state: SweepState) -> tuple[HeldOutFacts, ...]:
+    found = [
+        HeldOutFacts(trial.spec.trial, time - state.began, record)
+        for trial in state.trials.values()
+        for time, record in trial.held_out
+    ]
+    return tuple(sorted(found, key=lambda facts: (facts.time_s, facts.trial)))
 
 
 def _facts(state: SweepState) -> dict[str, Any]:

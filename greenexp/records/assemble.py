@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +11,15 @@ import pandas as pd
 
 from greenexp.records.axes import AXES
 from greenexp.records.epoch import ExitScore
+from greenexp.records.staircase import static_only, with_staircases
 from greenexp.records.tables import (
     COSTS,
     DEV,
     PARAMS,
     SUMMED_COSTS,
+    TEST,
     EpochFacts,
+    HeldOutFacts,
     SweepFacts,
     SweepTables,
     TrialFacts,
@@ -48,14 +51,47 @@ def assemble(facts: SweepFacts) -> SweepTables:
         trials=trial_frame,
         epochs=epochs,
         exits=typed_frame("exits", exit_rows, dict.fromkeys(metrics, "float64")),
-        operating_points=typed_frame("operating_points", points),
+        operating_points=with_staircases(typed_frame("operating_points", points), facts.staircases),
         ledger=_ledger(facts, trial_frame, epochs),
         decisions=typed_frame(
             "decisions", [{**d, "configuration": configuration[d["trial"]]} for d in facts.decisions]
         ),
+        held_out=_held_out(facts.held_out, configuration),
         spec=facts.spec,
-        facts=facts.facts,
+        facts={**facts.facts, **_remarks(facts, {str(point["trial"]) for point in points})},
     )
+
+
+def _remarks(facts: SweepFacts, with_points: set[str]) -> dict[str, str]:
+    """What the tables lack, so that a reader of them knows it."""
+    trials = ((trial.trial, trial.status) for trial in facts.trials)
+    metric = str(facts.spec.get("metric", {}).get("name", ""))
+    lacking = static_only(trials, with_points, set(facts.staircases), metric)
+    return {"operating_points": lacking} if lacking else {}
+
+
+def _held_out(evaluations: Sequence[HeldOutFacts], configuration: Mapping[str, str]) -> pd.DataFrame:
+    """In the order they were made; `evaluation` counts a trial's."""
+    counts: Counter[str] = Counter()
+    rows: list[dict[str, Any]] = []
+    for made in evaluations:
+        counts[made.trial] += 1
+        record = made.record
+        common = {
+            "trial": made.trial,
+            "configuration": configuration[made.trial],
+            "evaluation": counts[made.trial],
+            "time_s": made.time_s,
+            "epoch": record.epoch,
+            "examples": record.examples,
+            "score": record.score,
+        }
+        for exit_score in record.exits:
+            place = {name: getattr(exit_score, name) for name in ("exit", "layer", "inference_flops")}
+            metrics = {TEST + name: value for name, value in exit_score.metrics.items()}
+            rows.append({**common, **place, **metrics})
+    names = dict.fromkeys(name for row in rows for name in row if name.startswith(TEST))
+    return typed_frame("held_out", rows, dict.fromkeys(names, "float64"))
 
 
 def _final_attempts(epochs: Sequence[EpochFacts]) -> dict[tuple[str, int], int]:

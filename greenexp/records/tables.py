@@ -15,11 +15,13 @@ import pandas as pd
 
 from greenexp.errors import StateError
 from greenexp.records.epoch import Costs, EpochRecord
+from greenexp.records.held_out import HeldOutRecord
 
 COSTS = tuple(f.name for f in dataclasses.fields(Costs))
 SUMMED_COSTS = tuple(name for name in COSTS if name != "peak_memory_b")
 PARAMS = "params."
 DEV = "dev_"
+TEST = "test_"
 
 _TRIALS = {
     "trial": "str", "configuration": "str", "index": "int64", "fingerprint": "str",
@@ -49,9 +51,13 @@ _DECISIONS = {
     "trial": "str", "configuration": "str", "rung": "Int64", "bracket": "int64", "action": "str",
     "value": "float64", "cutoff": "float64", "reason": "str", "time_s": "float64",
 }  # fmt: skip
+_HELD_OUT = {
+    "trial": "str", "configuration": "str", "evaluation": "int64", "time_s": "float64", "epoch": "int64",
+    "examples": "int64", "score": "float64", "exit": "int64", "layer": "int64", "inference_flops": "float64",
+}  # fmt: skip
 SCHEMA: Mapping[str, Mapping[str, str]] = {
     "trials": _TRIALS, "epochs": _EPOCHS, "exits": _EXITS, "operating_points": _POINTS,
-    "ledger": _LEDGER, "decisions": _DECISIONS,
+    "ledger": _LEDGER, "decisions": _DECISIONS, "held_out": _HELD_OUT,
 }  # fmt: skip
 
 STATUSES = ("planned", "running", "paused", "finished", "stopped", "failed", "interrupted")
@@ -64,9 +70,12 @@ class SweepTables:
     trials: a row per planned trial; cost columns are totals over all its attempts; `params.<path>` per searched field
     epochs: a row per reported epoch, costs of this epoch alone; `repeated` marks what a later attempt did again
     exits: a row per reported epoch and exit, `dev_<metric>` columns
-    operating_points: a row per trial, policy and threshold: dev score against mean inference FLOPs per example
+    operating_points: a row per trial, policy and threshold, at the trial's best epoch: dev score against mean inference
+        FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of `max_probability`
     ledger: a row per budget axis: used, limit, lost (paid for work no report covers), why not measured
     decisions: a row per scheduler decision that is not plain going on between rungs
+    held_out: a row per evaluation on the test set and exit, `test_<metric>` columns; `evaluation` counts from 1 per
+        trial, so 2 means that the test set was used again
     spec: the resolved sweep file; facts: name, fingerprint, versions, sessions, elapsed_s, what can be measured
     """
 
@@ -76,6 +85,7 @@ class SweepTables:
     operating_points: pd.DataFrame
     ledger: pd.DataFrame
     decisions: pd.DataFrame
+    held_out: pd.DataFrame = field(default_factory=lambda: typed_frame("held_out", ()))
     spec: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -129,14 +139,28 @@ class EpochFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldOutFacts:
+    """One evaluation of a trial on the test set, and when."""
+
+    trial: str
+    time_s: float
+    record: HeldOutRecord
+
+
+@dataclass(frozen=True, slots=True)
 class SweepFacts:
-    """All a reader has to find out about a sweep; `assemble` makes `SweepTables` of it."""
+    """All a reader has to find out about a sweep; `assemble` makes `SweepTables` of it.
+
+    staircases: trial -> its operating points over thresholds (`records.staircase`), of those that have them
+    """
 
     spec: Mapping[str, Any]
     facts: Mapping[str, Any]
     trials: tuple[TrialFacts, ...]
     epochs: tuple[EpochFacts, ...]
     decisions: tuple[Mapping[str, Any], ...]
+    held_out: tuple[HeldOutFacts, ...] = ()
+    staircases: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def typed_frame(name: str, rows: Iterable[Mapping[str, Any]], extra: Mapping[str, str] | None = None) -> pd.DataFrame:

@@ -7,6 +7,7 @@ the writer, a sync after a crash and a second sync agree.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -158,6 +159,7 @@ def _trial(picture: Picture, trial: TrialState) -> RunContent:
         **to_parts(names.STATE, [trial.status, trial.reason, trial.attempts, trial.lost_wall_s]),
         **to_parts(names.EXITS, _exits(record for _, _, record in trial.reports)),
         **to_parts(names.DECISIONS, _decisions(picture, trial)),
+        **to_parts(names.HELD_OUT, _held_out(picture, trial)),
         **to_parts(names.REPORTS, _reports(trial)),
     }
     return RunContent(
@@ -208,6 +210,10 @@ def _decisions(picture: Picture, trial: TrialState) -> list[list[Any]]:
     ]
 
 
+def _held_out(picture: Picture, trial: TrialState) -> list[list[Any]]:
+    return [[time - picture.state.began, record.to_json()] for time, record in trial.held_out]
+
+
 def _reports(trial: TrialState) -> list[dict[str, Any]]:
     """Per report who made it, and what no metric can say; why something was not measured only when that changes."""
     rows: list[dict[str, Any]] = []
@@ -243,7 +249,24 @@ def report_points(picture: Picture, trial: TrialState, first: int = 0) -> Iterat
         yield [Point(prefix + name, value, record.epoch, _ms(time)) for name, value in values.items()]
 
 
-def rung_points(trial: TrialState) -> list[Point]:
+def other_points(trial: TrialState) -> list[Point]:
+    """What is logged besides reports: what was compared at rungs, and results on the test set."""
+    return [*_rung_points(trial), *_held_out_points(trial)]
+
+
+def _held_out_points(trial: TrialState) -> list[Point]:
+    found = []
+    for number, (time, record) in enumerate(trial.held_out, start=1):
+        values: dict[str, float | None] = {names.TEST_SCORE: record.score}
+        for score in record.exits:
+            values.update({names.test_metric(score.exit, name): value for name, value in score.metrics.items()})
+        for name, value in values.items():
+            if value is not None and math.isfinite(value):
+                found.append(Point(name, float(value), number, _ms(time)))
+    return found
+
+
+def _rung_points(trial: TrialState) -> list[Point]:
     """What the scheduler compared at each rung: the first verdict there (a pause is followed by its release)."""
     earliest: dict[int, tuple[float, Verdict]] = {}
     for time, verdict in trial.verdicts:

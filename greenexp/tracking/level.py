@@ -17,7 +17,7 @@ import yaml
 
 from greenexp.journal.state import TrialState
 from greenexp.tracking import names
-from greenexp.tracking.content import Point, RunContent, report_points, run_content, rung_points
+from greenexp.tracking.content import Point, RunContent, other_points, report_points, run_content
 from greenexp.tracking.picture import SWEEP_KEY, Picture, RunKey
 
 # mlflow/utils/validation.py: log_batch takes 1000 metrics, 100 parameters, 100 tags, together 1000 entities and 1 MB.
@@ -110,7 +110,7 @@ class Level:
             self._log(known, *batch)
         if trial is not None and known.markers is not None:
             known.reports = len(trial.reports)
-            known.markers |= {(p.name, p.step) for p in rung_points(trial)}
+            known.markers |= {(p.name, p.step) for p in other_points(trial)}
         self._set_status(known, content)
         if key == SWEEP_KEY:
             self._log_sweep_file(known)
@@ -139,21 +139,21 @@ class Level:
         return self._known
 
     def _missing_points(self, known: Known, trial: TrialState, tags: Mapping[str, str]) -> list[Point]:
-        """Points of reports and rungs that MLflow lacks. `tags`: the tags it lacks; they tell whether to look."""
-        rungs = rung_points(trial)
+        """Points of reports, rungs and test results that MLflow lacks; `tags`, those it lacks, tell whether to look."""
+        others = other_points(trial)
         if known.markers is None:
-            behind = any(tag.startswith((names.REPORTS, names.DECISIONS)) for tag in tags)
+            behind = any(tag.startswith((names.REPORTS, names.DECISIONS, names.HELD_OUT)) for tag in tags)
             known.reports = 0 if behind else len(trial.reports)
-            known.markers = self._markers(known, trial) if behind else {(p.name, p.step) for p in rungs}
+            known.markers = self._markers(known, trial) if behind else {(p.name, p.step) for p in others}
         missing: list[Point] = []
         for points in report_points(self._picture, trial, known.reports):
             if (points[-1].name, points[-1].step) not in known.markers:
                 missing += points
-        return missing + [p for p in rungs if (p.name, p.step) not in known.markers]
+        return missing + [p for p in others if (p.name, p.step) not in known.markers]
 
     def _markers(self, known: Known, trial: TrialState) -> set[tuple[str, int]]:
         """Which reports and rungs MLflow really has."""
-        keys = {point.name for point in rung_points(trial)}
+        keys = {point.name for point in other_points(trial)}
         keys |= {points[-1].name for points in report_points(self._picture, trial)}
         found: set[tuple[str, int]] = set()
         for key in sorted(keys):

@@ -49,6 +49,7 @@ STATE = "greenexp.json.state"
 REPORTS = "greenexp.json.reports"
 DECISIONS = "greenexp.json.decisions"
 EXITS = "greenexp.json.exits"
+HELD_OUT = "greenexp.json.held_out"
 
 # Metrics of a report, one point per epoch (step = epoch).
 ATTEMPT = "attempt"
@@ -66,6 +67,9 @@ WHOLE_NUMBERS = frozenset({"step", "examples"})
 INFERENCE_FLOPS = "inference_flops"
 RUNG_VALUE, RUNG_CUTOFF = "rung_value", "rung_cutoff"
 """What the scheduler compared, and with what (step = the rung's epoch)."""
+
+TEST_SCORE = "test_score"
+"""The sweep's metric on the test set (step = number of the evaluation: 2 means that it was used again)."""
 
 SEED_PARAMS = {"initialisation": "seeds.initialisation", "order": "seeds.order"}
 SWEEP_FILE = "sweep.yaml"
@@ -85,6 +89,11 @@ def exit_metric(number: int, name: str) -> str:
 def dev_metric(number: int, name: str) -> str:
     """Metric of one exit on dev: `exit_3/dev_accuracy`."""
     return exit_metric(number, f"dev_{name}")
+
+
+def test_metric(number: int, name: str) -> str:
+    """Metric of one exit on the test set: `exit_3/test_accuracy`."""
+    return exit_metric(number, f"test_{name}")
 
 
 def series(attempt: int, again: bool) -> str:

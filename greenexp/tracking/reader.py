@@ -14,7 +14,8 @@ from typing import Any
 
 from greenexp.errors import TrackingError, did_you_mean
 from greenexp.records.assemble import assemble
-from greenexp.records.tables import SweepFacts, SweepTables, TrialFacts
+from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.tables import HeldOutFacts, SweepFacts, SweepTables, TrialFacts
 from greenexp.tracking import names
 from greenexp.tracking.content import FORMAT
 from greenexp.tracking.level import find_runs, key_of, search
@@ -183,6 +184,7 @@ def _facts(
         trials=tuple(_trial_facts(row, trials.get(row["trial"], {})) for row in from_parts(names.PLAN, sweep, [])),
         epochs=tuple(report for _, report in epochs),
         decisions=tuple(_decisions(trials)),
+        held_out=_held_out(trials),
     )
 
 
@@ -203,6 +205,15 @@ def _trial_facts(planned: Mapping[str, Any], tags: Mapping[str, str]) -> TrialFa
         lost_wall_s=lost_wall_s,
         started=attempts > 0,
     )
+
+
+def _held_out(trials: Mapping[str, Mapping[str, str]]) -> tuple[HeldOutFacts, ...]:
+    found = [
+        HeldOutFacts(trial, time_s, HeldOutRecord.from_json(record))
+        for trial, tags in trials.items()
+        for time_s, record in from_parts(names.HELD_OUT, tags, [])
+    ]
+    return tuple(sorted(found, key=lambda facts: (facts.time_s, facts.trial)))
 
 
 def _decisions(trials: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:

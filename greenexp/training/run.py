@@ -13,6 +13,7 @@ import torch
 
 from greenexp.errors import CheckpointError, TrialError
 from greenexp.meters import Meters, open_meters
+from greenexp.model import save_model
 from greenexp.records.epoch import EpochRecord, ExitScore
 from greenexp.records.logits import StoredLogits, write_logits
 from greenexp.records.trial import TrialSpec
@@ -37,6 +38,7 @@ class TrialRun(Iterator[EpochRecord]):
     meters: of this trial, running since its set-up began; it trains on a GPU if they say that one is assigned.
         `close()` closes them. None: meters of a trial without GPU that shares the machine
     logits_folder: where dev logits of each best epoch so far go; None: nowhere
+    model_folder: where the model of the best epoch so far goes, over the one before; None: nowhere
 
     Raises InputError when the settings contradict each other, the data or the machine.
     """
@@ -49,9 +51,11 @@ class TrialRun(Iterator[EpochRecord]):
         threads: int = 1,
         meters: Meters | None = None,
         logits_folder: Path | None = None,
+        model_folder: Path | None = None,
     ) -> None:
         self.trial = trial
-        self._data, self._threads, self._logits_folder = data, threads, logits_folder
+        self._data, self._threads = data, threads
+        self._logits_folder, self._model_folder = logits_folder, model_folder
         # Opened first, so that setting up is part of the first epoch's costs.
         self._meters = open_meters(cpus=threads, exclusive=False) if meters is None else meters
         self._epoch = 0
@@ -175,7 +179,9 @@ class TrialRun(Iterator[EpochRecord]):
         metrics = exit_metrics(found.logits, self._data.dev.labels, self._data.metrics, work.metric, work.step)
         score, remark = selected_score(exits, metrics, work.metric)
         improved = is_better(score, self._best_score, work.metric)
-        stored = self._store(exits, found) if improved else None
+        stored = self._store(work, exits, found) if improved else None
+        if improved and self._model_folder is not None:
+            save_model(work.model, self._model_folder)
         scores = tuple(
             ExitScore(number, work.model.exit_layers[number - 1], result, work.inference_flops(number))
             for number, result in zip(exits, metrics, strict=True)
@@ -197,8 +203,9 @@ class TrialRun(Iterator[EpochRecord]):
             last=epoch == work.training.epochs,
         )
 
-    def _store(self, exits: tuple[int, ...], found: Evaluation) -> str | None:
+    def _store(self, work: Workshop, exits: tuple[int, ...], found: Evaluation) -> str | None:
         if self._logits_folder is None:
             return None
         dev = self._data.dev
-        return write_logits(self._logits_folder, StoredLogits.of(found.logits, dev.labels, dev.lengths, exits))
+        stored = StoredLogits.of(found.logits, dev.labels, dev.lengths, exits, work.exit_costs(exits))
+        return write_logits(self._logits_folder, stored)

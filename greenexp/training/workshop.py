@@ -16,6 +16,7 @@ from greenexp.methods.adapt import method_of
 from greenexp.methods.base import MethodRun, Stage, TrialShape
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
+from greenexp.records.replay.record import ExitCosts
 from greenexp.records.trial import TrialSpec
 from greenexp.spec.sections import Metric, Section, Training
 from greenexp.tasks.tokens import TokenisedTask
@@ -45,6 +46,7 @@ class Workshop:
     _stage: Stage | None = None
     _optimisation: Optimisation | None = None
     _inference_flops: dict[int, float] = field(default_factory=dict)
+    _exit_costs: dict[tuple[int, ...], ExitCosts] = field(default_factory=dict)
 
     @classmethod
     def furnish(cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters) -> Workshop:
@@ -122,6 +124,12 @@ class Workshop:
         if exit_number not in self._inference_flops:
             self._inference_flops[exit_number] = float(self.model.inference_flops(self.dev_lengths, exit_number).mean())
         return self._inference_flops[exit_number]
+
+    def exit_costs(self, exits: tuple[int, ...]) -> ExitCosts:
+        """What leaving at each of `exits` costs at every length that occurs on dev."""
+        if exits not in self._exit_costs:
+            self._exit_costs[exits] = self.model.exit_costs(self.dev_lengths, exits)
+        return self._exit_costs[exits]
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors of model, optimiser and method, and the method's plain values."""

@@ -40,6 +40,11 @@ def set_environment() -> None:
         os.environ.setdefault(name, value)
 
 
+def on_cluster(address: str | None) -> bool:
+    """Whether `ray_cluster` joins a running cluster instead of starting a private Ray."""
+    return bool(address or os.environ.get("RAY_ADDRESS"))
+
+
 @contextmanager
 def ray_cluster(
     *, workers: int, cpus_per_trial: int, gpus_per_trial: float, address: str | None = None
@@ -51,7 +56,7 @@ def ray_cluster(
     set_environment()
     import ray  # here, because importing it reads the environment
 
-    address = address or os.environ.get("RAY_ADDRESS")
+    address = address or os.environ.get("RAY_ADDRESS") or None
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address:

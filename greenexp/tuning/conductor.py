@@ -17,6 +17,7 @@ from greenexp.journal.file import Journal
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.trial import TrialSpec
 from greenexp.schedulers import Scheduler
 
@@ -139,6 +140,10 @@ class Conductor:
         self._end(trial, attempt, "failed", reason)
         self._write_verdicts(self.scheduler.withdraw(trial, reason))
 
+    def held_out(self, trial: str, record: HeldOutRecord) -> None:
+        """The trial's model was evaluated on the test set."""
+        self._write("held_out", trial=trial, record=record.to_json())
+
     def drain(self) -> None:
         """Start nothing more and pause every trial at its next report."""
         self.draining = True
@@ -151,6 +156,11 @@ class Conductor:
         status = "finished" if self.state.complete else "limit" if self.limit else "interrupted"
         self._write("closed", status=status)
         return status
+
+    @property
+    def selected(self) -> bool:
+        """Whether this session's choice on dev stands: all has ended, or a limit ended it; not if it was broken off."""
+        return self.state.complete or (self.limit is not None and not self.draining)
 
     @property
     def live(self) -> frozenset[str]:

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from greenexp.errors import InputError
+from greenexp.errors import InputError, ReplayError
 from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
 from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
+from greenexp.records.trial import canonical_json
 from greenexp.schedulers import Scheduler
 from greenexp.tuning.replay import rebuild
-
-# Sections that may change between sessions: they decide how much is done and where, not what a trial is.
-CHANGEABLE = frozenset({"budget", "resources", "accounting", "tracking"})
 
 
 @dataclass(slots=True)
@@ -36,41 +34,62 @@ class OpenSweep:
 def open_sweep(plan: Plan, resolved: Mapping[str, Any], folder: Path) -> OpenSweep:
     """Open the journal in `folder`, write the plan if it is new, and replay it if it is not.
 
+    The plan may have more trials than the journal (a sweep that is extended). Nothing is written unless all of it fits.
     Raises InputError if the journal belongs to another plan, JournalError or ReplayError if it cannot be trusted.
     """
     journal = Journal(folder / NAME)
     try:
         state = SweepState(journal.events)
-        _refuse_other_plan(state, resolved, folder)
+        _refuse_other_plan(state, plan, resolved, folder)
+        extended = bool(state.trials) and len(plan.trials) > len(state.trials)
+        scheduler, missing = _rebuild(plan, journal, extended=extended)
         _write_plan(journal, state, plan, resolved)
-        scheduler = plan.new_scheduler()
-        missing = rebuild(scheduler, journal.events)
     except BaseException:
         journal.close()
         raise
     return OpenSweep(journal, state, scheduler, missing)
 
 
-def _refuse_other_plan(state: SweepState, resolved: Mapping[str, Any], folder: Path) -> None:
+def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any], folder: Path) -> None:
+    """A sweep may be given more trials, another budget, other resources; what has been done must stay what it was."""
     if not state.header:
         return
-    changed = [
-        section
-        for section in sorted(set(state.spec) | set(resolved))
-        if section not in CHANGEABLE and state.spec.get(section) != resolved.get(section)
-    ]
-    if changed:
+    planned = {trial.trial: trial.fingerprint for trial in plan.trials}
+    lost = [t.spec.trial for t in state.trials.values() if planned.get(t.spec.trial) != t.spec.fingerprint]
+    differ = [name for name in sorted(set(state.spec) | set(resolved)) if state.spec.get(name) != resolved.get(name)]
+    if lost:
         raise InputError(
-            f"{folder} holds a sweep whose {', '.join(changed)} differ from this file's; run it with the file it was "
-            f"begun with, choose another --out, or put it aside with --fresh"
+            f"{folder} holds a sweep of which {len(lost)} of {len(state.trials)} trials would not be kept, as "
+            f"{', '.join(differ)} changed: {lost[0]} is not what it was. More samples, seeds or budget keep what is "
+            "done; everything else is another sweep: choose another --out, or put this one aside with --fresh"
+        )
+    if "scheduler" in differ:
+        raise InputError(
+            f"{folder} holds a sweep with scheduler {state.spec['scheduler']}, which has decided already; two rules in "
+            "one sweep cannot be compared: choose another --out, or put this one aside with --fresh"
         )
 
 
 def _write_plan(journal: Journal, state: SweepState, plan: Plan, resolved: Mapping[str, Any]) -> None:
-    """The `sweep` line (again if a changeable section changed) and a `trial` line for each trial not there yet."""
+    """The `sweep` line if it is new or has changed, and a `trial` line for each trial that is new or has changed."""
     if state.spec != resolved:
         header = {"format": FORMAT, "name": plan.spec.name, "fingerprint": plan.fingerprint, "spec": dict(resolved)}
         state.apply(journal.append("sweep", **header))
     for trial in plan.trials:
-        if trial.trial not in state.trials:
+        known = state.trials.get(trial.trial)
+        if known is None or canonical_json(known.spec.to_json()) != canonical_json(trial.to_json()):
             state.apply(journal.append("trial", spec=trial.to_json()))
+
+
+def _rebuild(plan: Plan, journal: Journal, *, extended: bool) -> tuple[Scheduler, tuple[Verdict, ...]]:
+    """The plan's scheduler after everything in the journal, and the verdicts the journal lacks."""
+    scheduler = plan.new_scheduler()
+    try:
+        return scheduler, rebuild(scheduler, journal.events)
+    except ReplayError as error:
+        if not extended:
+            raise
+        raise InputError(
+            f"scheduler {plan.spec.scheduler.name} decided over the trials the sweep began with, and would have "
+            "decided otherwise over more of them: begin a new sweep with all of them (another --out, or --fresh)"
+        ) from error

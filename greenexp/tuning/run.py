@@ -18,23 +18,29 @@ from greenexp.journal.events import Event
 from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.plan.data import data_key, prepare_data
-from greenexp.tuning.cluster import ray_cluster
+from greenexp.tuning.cluster import on_cluster, ray_cluster
 from greenexp.tuning.conductor import Conductor
+from greenexp.tuning.models import prune_models
 from greenexp.tuning.opening import OpenSweep
 
 if TYPE_CHECKING:
     from greenexp.tasks.tokens import TokenisedTask
     from greenexp.tuning.bridge import Session
+    from greenexp.tuning.worker import WorkerSettings
 
 Prepare = Callable[[Mapping[str, Any]], "TokenisedTask"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a session ended: `finished`, `limit` or `interrupted`, and where the sweep stands now."""
+    """How a session ended: `finished`, `limit` or `interrupted`, and where the sweep stands now.
+
+    problems: what was left undone though the sweep has ended, e.g. a model that could not be evaluated on test
+    """
 
     status: str
     state: SweepState
+    problems: tuple[str, ...] = ()
 
 
 def run_session(
@@ -64,7 +70,7 @@ def run_session(
         sweep.scheduler,
         limits=plan.spec.budget.limits(),
         workers=resources.workers,
-        listen=listen,
+        listen=_pruning(folder, sweep.state, listen),
     )
     conductor.begin(facts, sweep.missing)
     with ray_cluster(
@@ -74,33 +80,47 @@ def run_session(
         address=address,
     ):
         from greenexp.tuning.bridge import Session  # after Ray's environment is set
+        from greenexp.tuning.held_out import evaluate_chosen
 
         session = Session(conductor, interrupting)
         if ready is not None:
             ready()
         with _interrupts(session):
-            _fit(session, plan, folder, prepare)
-    if session.error is not None:
-        raise session.error
+            settings = _worker_settings(plan, folder, prepare)
+            _fit(session, settings, plan)
+        if session.error is not None:
+            raise session.error
+        problems: list[str] = []
+        if conductor.selected:
+            here = resources.gpus_per_trial == 0 and not on_cluster(address)
+            problems = evaluate_chosen(conductor, settings, prepare, here=here)
     status = conductor.close()
     if status == "finished":
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return Outcome(status, conductor.state)
+    return Outcome(status, conductor.state, tuple(problems))
 
 
-def _fit(session: Session, plan: Plan, folder: Path, prepare: Prepare) -> None:
-    """Tune's part. Its own folder is scratch: nothing in it is read again."""
+def _pruning(folder: Path, state: SweepState, listen: Callable[[Event], None] | None) -> Callable[[Event], None]:
+    """`listen`, and after every end of a trial the models that cannot be chosen any more are deleted."""
+
+    def hear(event: Event) -> None:
+        if listen is not None:
+            listen(event)
+        if event.kind in {"decision", "ended"} or (event.kind == "report" and event.data["record"]["last"]):
+            prune_models(folder, state)
+
+    return hear
+
+
+def _worker_settings(plan: Plan, folder: Path, prepare: Prepare) -> WorkerSettings:
+    """What the workers share, each distinct task in the object store once."""
     import ray
-    from ray import tune
-    from ray.exceptions import RayError
-    from ray.tune.error import TuneError
 
-    from greenexp.tuning.bridge import Bridge, Feeder, Watcher
-    from greenexp.tuning.worker import TrialWorker, WorkerSettings
+    from greenexp.tuning.worker import WorkerSettings
 
     resources = plan.spec.resources
     keys = {data_key(trial.settings): trial.settings for trial in plan.trials}
-    settings = WorkerSettings(
+    return WorkerSettings(
         folder=folder.resolve(),
         data={key: ray.put(prepare(example)) for key, example in keys.items()},
         threads=resources.cpus_per_trial,
@@ -108,7 +128,19 @@ def _fit(session: Session, plan: Plan, folder: Path, prepare: Prepare) -> None:
         exclusive=resources.workers == 1,
         accounting=plan.spec.accounting,
     )
-    scratch = folder.resolve() / "ray"
+
+
+def _fit(session: Session, settings: WorkerSettings, plan: Plan) -> None:
+    """Tune's part. Its own folder is scratch: nothing in it is read again."""
+    from ray import tune
+    from ray.exceptions import RayError
+    from ray.tune.error import TuneError
+
+    from greenexp.tuning.bridge import Bridge, Feeder, Watcher
+    from greenexp.tuning.worker import TrialWorker
+
+    resources = plan.spec.resources
+    scratch = settings.folder / "ray"
     # Request all workers at once: with Tune's default of one, a short epoch ends before the second worker is up.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
     worker = tune.with_parameters(TrialWorker, settings=settings)

@@ -20,6 +20,7 @@ from greenexp.records.trial import TrialSpec
 from greenexp.spec.sections import Accounting
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder
+from greenexp.tuning.models import model_folder
 
 POINTER = "greenexp-checkpoint.json"
 
@@ -111,6 +112,7 @@ class TrialWorker(tune.Trainable):
                 threads=shared.threads,
                 meters=self._meters(),
                 logits_folder=shared.folder / "logits",
+                model_folder=model_folder(shared.folder, self._trial.trial),
             )
             if self._checkpoint is not None:
                 self._run.load(shared.folder / self._checkpoint)

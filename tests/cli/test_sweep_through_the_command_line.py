@@ -131,6 +131,27 @@ def test_a_budget_limit_ends_the_sweep_and_a_larger_one_finishes_it(tmp_path: Pa
     assert numbers(out) == numbers(whole)
 
 
+def test_a_finished_sweep_can_be_extended(tmp_path: Path) -> None:
+    text = TINY.replace("sha, reduction_factor: 2", "fifo").replace("epochs: 4", "epochs: 2")
+    sweep, out = write_sweep(tmp_path, text.replace("samples: 4", "samples: 1")), tmp_path / "out"
+    assert greenexp("run", sweep, "--out", out).returncode == 0
+    first = numbers(out)
+    tested = count(out, "held_out")
+    assert tested == 2, "all seeds of the chosen configuration are evaluated on test"
+    refused = greenexp("run", sweep, "--out", out, "--resume", "--set", "training.epochs=3")
+    assert refused.returncode == 2
+    assert "2 of 2 trials would not be kept, as training changed" in refused.stderr
+    more = greenexp("run", sweep, "--out", out, "--resume", "--set", "search.samples=3", "--set", "seeds.order=2")
+    assert more.returncode == 0, more.stderr
+    after = numbers(out)
+    assert {key: after[key] for key in first} == first
+    assert count(out, "report") == len(after) == 24, "an epoch was trained again"
+    again = greenexp("run", sweep, "--out", out, "--resume", "--set", "search.samples=3", "--set", "seeds.order=2")
+    assert again.returncode == 0, again.stderr
+    held_out = from_journal(out).held_out
+    assert (held_out["evaluation"] == 1).all(), "resuming a finished sweep must not look at the test set again"
+
+
 def test_a_dead_mlflow_server_neither_stops_nor_delays_and_sync_catches_up(tmp_path: Path) -> None:
     text = (
         TINY.replace("samples: 4", "samples: 2")

@@ -8,6 +8,7 @@ from typing import Any
 
 from greenexp.journal.file import NAME, Journal
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
+from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.trial import TrialSeeds, TrialSpec
 
 BEGAN = 1_790_000_000.123457
@@ -103,6 +104,11 @@ class Sweep:
         fields = {"value": 0.5, "cutoff": None, "bracket": 0, "reason": "", **how}
         self.journal.append("decision", trial=trial, action=action, rung=rung, **fields)
 
+    def test(self, trial: str, epoch: int, score: float) -> None:
+        exits = record(epoch).exits
+        held_out = HeldOutRecord(epoch, 211, score, exits, logits=f"{epoch:064x}")
+        self.journal.append("held_out", trial=trial, record=held_out.to_json())
+
 
 def standard_events(sweep: Sweep) -> Iterator[None]:
     """A sweep with everything: stop, pause, crash and repeat, failure, a trial that never starts, two sessions."""
@@ -142,6 +148,8 @@ def standard_events(sweep: Sweep) -> Iterator[None]:
     sweep.start(fifth.trial, attempt=2, after=0)
     sweep.report(fifth.trial, 1, attempt=2)
     yield
+    sweep.test(third.trial, 3, 2 / 3)
+    sweep.test(third.trial, 3, 1 / 3)
     sweep.journal.append("limit", axis="wall_s", used=301.5, limit=300.0)
     sweep.journal.append(
         "ended", trial=fifth.trial, status="interrupted", reason="the budget was used up", lost_wall_s=0.0

@@ -1,0 +1,70 @@
+"""A chosen trial on the test set: its best epoch's model, evaluated once, as on dev."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from greenexp.errors import InputError
+from greenexp.methods.adapt import method_of
+from greenexp.methods.base import TrialShape
+from greenexp.model import load_model
+from greenexp.records.epoch import ExitScore
+from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.logits import StoredLogits, write_logits
+from greenexp.records.trial import TrialSpec
+from greenexp.spec.sections import Metric, Training
+from greenexp.tasks.tokens import TokenisedTask
+from greenexp.training.evaluation import evaluate
+from greenexp.training.isolation import epoch_seed, isolated
+from greenexp.training.precision import choose_precision
+from greenexp.training.scoring import exit_metrics, selected_score
+from greenexp.training.workshop import section
+
+
+def evaluate_held_out(
+    trial: TrialSpec,
+    data: TokenisedTask,
+    model_folder: Path,
+    epoch: int,
+    *,
+    threads: int = 1,
+    gpu: bool = False,
+    logits_folder: Path | None = None,
+) -> HeldOutRecord:
+    """The test scores of the model in `model_folder`, which the trial had after its best `epoch`.
+
+    The same exits, metrics and number format as on dev. Raises InputError if the task has no labelled test set,
+    CheckpointError if the model cannot be read.
+    """
+    test = data.test
+    if test is None:
+        raise InputError("the task has no labelled test set")
+    device = torch.device("cuda" if gpu else "cpu")
+    training, metric = section(Training, trial.settings, "training"), section(Metric, trial.settings, "metric")
+    with isolated(epoch_seed(trial.seeds.order, 0), threads, device):
+        model = load_model(model_folder, data.num_labels, device=str(device))
+        layers = model.backbone.num_layers
+        shape = TrialShape(model.exit_layers, layers, data.num_labels, training.epochs, trial.seeds.order)
+        exits = method_of(trial.settings).begin(shape).trained_exits(epoch)
+        found = evaluate(
+            model,
+            test,
+            exits=exits,
+            batch_size=training.evaluation_batch_size,
+            pad_id=data.pad_id,
+            precision=choose_precision(training.precision, device, model.backbone.hidden_size),
+            device=device,
+        )
+        flops = [float(model.inference_flops(test.lengths, number).mean()) for number in exits]
+    metrics = exit_metrics(found.logits, test.labels, data.metrics, metric, step=0)
+    score, _ = selected_score(exits, metrics, metric)
+    stored = None
+    if logits_folder is not None:
+        stored = write_logits(logits_folder, StoredLogits.of(found.logits, test.labels, test.lengths, exits))
+    scores = (
+        ExitScore(number, model.exit_layers[number - 1], values, cost)
+        for number, values, cost in zip(exits, metrics, flops, strict=True)
+    )
+    return HeldOutRecord(epoch, len(test), score, tuple(scores), stored)

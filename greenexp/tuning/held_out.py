@@ -1,0 +1,80 @@
+"""The chosen configuration on the test set: all its seeds, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from greenexp.errors import GreenexpError
+from greenexp.journal.state import TrialState
+from greenexp.plan.data import data_key
+from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.trial import TrialSpec
+from greenexp.tasks.tokens import TokenisedTask
+from greenexp.training.held_out import evaluate_held_out
+from greenexp.tuning.conductor import Conductor
+from greenexp.tuning.models import model_folder
+from greenexp.tuning.worker import WorkerSettings
+
+Answer = HeldOutRecord | str | None
+
+
+def evaluate_chosen(
+    conductor: Conductor, settings: WorkerSettings, prepare: Callable[[Mapping[str, Any]], TokenisedTask], *, here: bool
+) -> list[str]:
+    """Evaluate what has been chosen on dev, journal it, and return what could not be evaluated, in words.
+
+    here: in this process, which has the tokens and has imported what is needed; else on the cluster, where the GPUs
+    are. A model that has been evaluated before is not evaluated again: resuming a finished sweep is no second look.
+    """
+    waiting = [trial for trial in conductor.state.chosen if not _known(trial)]
+    if here:
+        answers = [_evaluate(t.spec, prepare(t.spec.settings), settings, t.best_epoch or 0) for t in waiting]
+    else:
+        answers = _on_the_cluster(waiting, settings)
+    problems = []
+    for trial, answer in zip(waiting, answers, strict=True):
+        if isinstance(answer, HeldOutRecord):
+            conductor.held_out(trial.spec.trial, answer)
+        elif answer is not None:
+            problems.append(f"{trial.spec.trial} was not evaluated on test: {answer}")
+    return problems
+
+
+def _known(trial: TrialState) -> bool:
+    return any(record.epoch == trial.best_epoch for _, record in trial.held_out)
+
+
+def _on_the_cluster(waiting: list[TrialState], settings: WorkerSettings) -> list[Answer]:
+    evaluate = ray.remote(_evaluate).options(num_cpus=settings.threads, num_gpus=settings.gpus)
+    asked = [
+        evaluate.remote(t.spec, settings.data[data_key(t.spec.settings)], settings, t.best_epoch or 0) for t in waiting
+    ]
+    answers: list[Answer] = []
+    for reference in asked:
+        try:
+            answers.append(ray.get(reference))
+        except RayError as error:
+            answers.append(f"the worker died: {error}")
+    return answers
+
+
+def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, epoch: int) -> Answer:
+    """The record, None where the task has no test set, or in words why there is none."""
+    if data.test is None:
+        return None
+    try:
+        return evaluate_held_out(
+            spec,
+            data,
+            model_folder(settings.folder, spec.trial),
+            epoch,
+            threads=settings.threads,
+            gpu=settings.gpus > 0,
+            logits_folder=settings.folder / "logits",
+        )
+    except GreenexpError as error:
+        return str(error)
