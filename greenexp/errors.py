@@ -4,6 +4,7 @@
   x InputError                 what the user wrote cannot be run (exit code 2)
     - SweepFileError           problems in a sweep file, all of them, each with its place
     - UnknownNameError         a name no registry knows
+    - AssetError               a named corpus or checkpoint cannot be had or kept on this machine
   x StateError                 what lies on disk cannot be trusted or written
     - JournalError             the journal is damaged, locked by another run, or cannot be written
     - ReplayError              replaying the journal does not reproduce a recorded decision
@@ -69,6 +70,10 @@ class UnknownNameError(InputError):
 
     def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, tuple[str, ...]]]:
         return type(self), (self.kind, self.name, self.known)
+
+
+class AssetError(InputError):
+    """A named corpus or checkpoint cannot be had or kept on this machine; says what was tried and what to do."""
 
 
 class StateError(GreenexpError):

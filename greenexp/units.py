@@ -69,7 +69,7 @@ def format_quantity(value: float | None, unit: str) -> str:
     if unit in {"J", "FLOP", "g", "B"}:
         return _with_prefix(value, unit)
     if unit in {"", "1"}:
-        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+        return f"{value:,.0f}" if float(value).is_integer() or 1e3 <= abs(value) < 1e15 else f"{value:,.4g}"
     return f"{value:,.4g} {unit}"
 
 

@@ -16,13 +16,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from greenexp.analysis.metric import metric_of
+from greenexp.records.selection import SeedOutcome, configuration_means
 from greenexp.records.tables import PARAMS, SUMMED_COSTS, SweepTables
 
 UNFINISHED = ("planned", "running", "paused", "interrupted")
 
 
 def configuration_table(tables: SweepTables) -> pd.DataFrame:
-    """One row per configuration, best mean first, those without a mean last (in plan order).
+    """One row per configuration, best mean first (of equal ones the first in plan order), those without a mean last.
+
+    The first row, if it has a mean, is the configuration that `records.selection` chooses.
 
     configuration; `params.<path>`; state: complete | stopped | stopped apart | failed | unfinished
     seeds: planned trials; ended: finished or stopped ones; failed
@@ -44,9 +47,9 @@ def configuration_table(tables: SweepTables) -> pd.DataFrame:
     frame["seeds"] = groups.size().reindex(index).to_numpy()
     frame["ended"] = _count(trials, trials["status"].isin(["finished", "stopped"]), index)
     frame["failed"] = _count(trials, trials["status"] == "failed", index)
-    shown = frame["state"].isin(["complete", "stopped"]).to_numpy()
-    for name, how in (("score_mean", "mean"), ("score_std", "std")):
-        frame[name] = groups["score"].agg(how).reindex(index).where(shown).to_numpy()
+    means = configuration_means(_outcomes(trials))
+    frame["score_mean"] = np.array([means.get(name, np.nan) for name in states], dtype=np.float64)
+    frame["score_std"] = np.where(frame["score_mean"].notna(), groups["score"].std().reindex(index), np.nan)
     valid = trials["score"].where(trials["status"] != "failed").groupby(trials["configuration"], sort=False)
     frame["best_score"] = valid.agg(metric.mode).reindex(index).to_numpy()
     frame["reason"] = [reason for _, reason in states.values()]
@@ -55,6 +58,14 @@ def configuration_table(tables: SweepTables) -> pd.DataFrame:
         frame[cost] = _total(trials, cost).reindex(index).to_numpy()
     keys = frame["score_mean"] if metric.minimize else -frame["score_mean"]
     return frame.iloc[np.argsort(keys.to_numpy(), kind="stable")].reset_index(drop=True)
+
+
+def _outcomes(trials: pd.DataFrame) -> list[SeedOutcome]:
+    columns = (trials[name].tolist() for name in ("configuration", "status", "epochs", "score"))
+    return [
+        SeedOutcome(name, status, epochs, None if np.isnan(score) else score)
+        for name, status, epochs, score in zip(*columns, strict=True)
+    ]
 
 
 def configuration_states(trials: pd.DataFrame) -> dict[str, tuple[str, str]]:

@@ -9,8 +9,7 @@ is over n configurations, and a configuration's value is the mean of its trials'
 * Seeds that a scheduler stopped apart were trained for lengths that depend on each seed's own luck: refused.
 * A configuration with a failed seed has no value. The curve is over configurations that give a score, and says so.
 * Grids and listed points are not draws: refused. So are searches whose choice depends on earlier results.
-* No curve over cost: n x mean cost is wrong where costs vary, and after early stopping the cost of a configuration
-  depends on the others.
+* Over cost: see `analysis.evp_over_cost`.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import pandas as pd
 
 from greenexp.analysis.configurations import configuration_states
 from greenexp.analysis.metric import Metric, metric_of
-from greenexp.analysis.tuning_curve import Estimator, tuning_curve, tuning_curve_std
+from greenexp.analysis.tuning_curve import Estimator, Floats, tuning_curve, tuning_curve_std
 from greenexp.records.tables import SweepTables
 
 COLUMNS = ("configurations", "expected_best", "standard_deviation")
@@ -70,7 +69,7 @@ def expected_best(tables: SweepTables, estimator: Estimator = "unbiased") -> Exp
     counted = tables.trials[tables.trials["configuration"].isin(list(values))]
     cut_short = counted["status"] != "finished"
     notes = _notes(metric, states, values, counted)
-    curve = _curve(np.array(list(values.values())), estimator, metric.minimize)
+    curve = expected_best_curve(np.array(list(values.values())), estimator, metric.minimize)
     return ExpectedBest(curve, metric.bound if cut_short.any() else "", "", notes, values, _failed(states))
 
 
@@ -81,7 +80,8 @@ def _values(trials: pd.DataFrame, states: dict[str, str]) -> dict[str, float]:
     return {name: float(means[name]) for name, state in states.items() if state != "failed" and name not in silent}
 
 
-def _curve(scores: np.ndarray[tuple[int], np.dtype[np.float64]], estimator: Estimator, minimize: bool) -> pd.DataFrame:
+def expected_best_curve(scores: Floats, estimator: Estimator, minimize: bool) -> pd.DataFrame:
+    """`tuning_curve` of `scores` over n = 1 .. N as COLUMNS; of more than 200 n, some, evenly over their logarithms."""
     last = scores.size
     sizes = np.unique(np.rint(np.geomspace(1, last, _MOST_POINTS)).astype(int)) if last > _MOST_POINTS else None
     budgets = sizes if sizes is not None else np.arange(1, last + 1)
@@ -120,7 +120,6 @@ def _notes(
     silent = len(states) - failed - len(values)
     if silent:
         notes.append(f"{_configurations(silent)} left out: not every seed has reported yet.")
-    notes.append(_no_cost_curve(counted, stopped))
     return tuple(notes)
 
 
@@ -130,20 +129,6 @@ def _failed(states: dict[str, str]) -> int:
 
 def _configurations(number: int) -> str:
     return f"{number} configuration{'' if number == 1 else 's'}"
-
-
-def _no_cost_curve(counted: pd.DataFrame, stopped: int) -> str:
-    if stopped:
-        return (
-            "Not drawn over cost: where trials are stopped early, what a configuration costs depends on the others; "
-            "see the realised incumbent."
-        )
-    totals = counted.groupby("configuration")["train_flops"].sum(min_count=1)
-    cheap, dear = float(totals.min()), float(totals.max())
-    spread = (
-        f" (here the dearest needs {dear / cheap:.2g} times the training FLOPs of the cheapest)" if cheap > 0 else ""
-    )
-    return f"Not drawn over cost: n x mean cost is wrong where costs vary{spread}; see the realised incumbent."
 
 
 def _refused(reason: str) -> ExpectedBest:

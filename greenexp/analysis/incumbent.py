@@ -1,7 +1,8 @@
 """The realised incumbent: the best score this sweep had in hand after paying a given cost.
 
 It describes the one search that was run, in the order things happened; it estimates nothing. Scores of trials that
-failed later do not count (a failed trial gives no score, here and in every other table), their costs do.
+failed later do not count (a failed trial gives no score, here and in every other table), their costs do. The same goes
+for an epoch that a later attempt trained again, unless it came to the same score.
 """
 
 from __future__ import annotations
@@ -33,13 +34,14 @@ def incumbent(tables: SweepTables, axis: str) -> pd.DataFrame:
     metric = metric_of(tables)
     epochs = tables.epochs.sort_values("time_s", kind="stable")
     failed = set(tables.trials.loc[tables.trials["status"] == "failed", "trial"])
+    superseded = _superseded(epochs)
     reports = epochs[["score", "trial", "configuration", "epoch", "time_s"]].assign(cost=_cumulative(epochs, axis))
     rows: list[dict[Any, Any]] = []
     best = math.nan
     last = 0
     for place, report in enumerate(reports.to_dict("records")):
         score = float(report["score"])
-        if report["trial"] in failed or math.isnan(score):
+        if report["trial"] in failed or superseded[place] or math.isnan(score):
             continue
         if not rows or metric.is_better(score, best):
             best, last = score, place
@@ -48,6 +50,15 @@ def incumbent(tables: SweepTables, axis: str) -> pd.DataFrame:
         end = {"cost": reports["cost"].iloc[-1], "time_s": reports["time_s"].iloc[-1], "improved": False}
         rows.append({**rows[-1], **end})
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _superseded(epochs: pd.DataFrame) -> list[bool]:
+    """Which reports were replaced by one of a later attempt with another score."""
+    keys = list(zip(epochs["trial"], epochs["epoch"], strict=True))
+    scores = epochs["score"].tolist()
+    repeated = epochs["repeated"].tolist()
+    final = {key: score for key, score, again in zip(keys, scores, repeated, strict=True) if not again}
+    return [again and final.get(key) != score for key, score, again in zip(keys, scores, repeated, strict=True)]
 
 
 def not_measured(tables: SweepTables, axis: str) -> str:

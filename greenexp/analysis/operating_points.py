@@ -6,6 +6,7 @@ many is an optimistic estimate of what it would do on new data.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from greenexp.analysis.metric import metric_of
@@ -40,6 +41,20 @@ def cheapest_within(points: pd.DataFrame, tolerance: float, *, minimize: bool) -
     near = known.assign(_loss=loss)[loss <= loss.min() + tolerance + 1e-12]
     row: pd.Series = near.sort_values(["inference_flops", "_loss"], kind="stable").drop(columns="_loss").iloc[0]
     return row
+
+
+def cheapest_reaching(points: pd.DataFrame, score: float, *, minimize: bool) -> pd.Series | None:
+    """The row with the fewest inference FLOPs whose score is at least as good as `score`; None if there is none."""
+    known = points.dropna(subset=["score", "inference_flops"])
+    good = known[known["score"] <= score] if minimize else known[known["score"] >= score]
+    return None if good.empty else good.sort_values("inference_flops", kind="stable").iloc[0]
+
+
+def evenly(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most `most` rows, evenly spaced over their order, the first and the last among them."""
+    if len(rows) <= most:
+        return rows
+    return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
 
 
 def exit_summary(tables: SweepTables) -> pd.DataFrame:

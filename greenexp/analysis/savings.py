@@ -1,4 +1,8 @@
-"""What early stopping stopped, and the training it saved."""
+"""What early stopping stopped, and the training it saved.
+
+Where configurations are the unit of decision, a failed seed ends the others of its configuration. They were ended by
+the failure: they count neither as stopped nor as saved here, and their verdicts are not those of a comparison.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +19,18 @@ COLUMNS = ("bracket", "rung", "trials", "configurations", "went_on", "stopped", 
 class Savings:
     """Epochs run and not run.
 
-    trials: planned trials; finished, stopped: trials that ended so
+    trials: planned trials; finished, stopped: trials that ended so; abandoned: those ended since another seed of their
+        configuration failed
     planned_epochs: what all planned trials would train without early stopping
     run_epochs: different epochs trained; repeated_epochs: trained again after a crash
     saved_epochs: not trained because a trial was stopped; open_epochs: not trained for another reason (failed,
-        interrupted, not started)
+        abandoned, interrupted, not started)
     """
 
     trials: int
     finished: int
     stopped: int
+    abandoned: int
     planned_epochs: int
     run_epochs: int
     repeated_epochs: int
@@ -35,12 +41,14 @@ class Savings:
 def savings(tables: SweepTables) -> Savings:
     """Epochs planned = run + saved + open, over all planned trials."""
     trials = tables.trials
-    stopped = trials["status"] == "stopped"
+    ended = abandoned(tables)
+    stopped = (trials["status"] == "stopped") & ~ended
     left = trials["max_epochs"] - trials["epochs"]
     return Savings(
         trials=len(trials),
         finished=int((trials["status"] == "finished").sum()),
         stopped=int(stopped.sum()),
+        abandoned=int(ended.sum()),
         planned_epochs=int(trials["max_epochs"].sum()),
         run_epochs=int(trials["epochs"].sum()),
         repeated_epochs=int(tables.epochs["repeated"].sum()),
@@ -54,9 +62,11 @@ def rung_table(tables: SweepTables) -> pd.DataFrame:
 
     bracket; rung (epoch); trials, configurations: that got a verdict there; went_on, stopped, waiting: trials by their
     last verdict at that rung (a paused trial gets a second one); last_cutoff: of the latest verdict that had one, in
-    the metric's unit. Verdicts at a trial's own last epoch are left out: nothing is left to stop.
+    the metric's unit. Verdicts at a trial's own last epoch are left out: nothing is left to stop. So are those that
+    ended a trial because another seed failed.
     """
     given = tables.decisions.dropna(subset=["rung"]).sort_values("time_s", kind="stable")
+    given = given[~(given["configuration"].isin(_ended_by_failure(tables)) & (given["action"] == "stop"))]
     lengths = tables.trials.set_index("trial")["max_epochs"]
     given = given[given["rung"].astype("int64") < given["trial"].map(lengths).astype("int64")]
     rows = []
@@ -77,3 +87,16 @@ def rung_table(tables: SweepTables) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def abandoned(tables: SweepTables) -> pd.Series[bool]:
+    """Per trial: whether it was ended because another seed of its configuration failed."""
+    trials = tables.trials
+    return (trials["status"] == "stopped") & trials["configuration"].isin(_ended_by_failure(tables))
+
+
+def _ended_by_failure(tables: SweepTables) -> set[str]:
+    """Configurations with a failed seed; none where every trial is judged for itself."""
+    if (tables.spec.get("scheduler") or {}).get("per_trial"):
+        return set()
+    return set(tables.trials.loc[tables.trials["status"] == "failed", "configuration"])

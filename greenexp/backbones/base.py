@@ -100,7 +100,10 @@ class Backbone(nn.Module, ABC):
 
 
 class BackbonePlugin(Protocol):
-    """The frozen dataclass behind a name in BACKBONES. Its fields include `layers: int | None`."""
+    """The frozen dataclass behind a name in BACKBONES. Its fields include `layers: int | None`.
+
+    One that reads `greenexp.assets` names them in a property `assets`, a tuple, so that they are fetched early.
+    """
 
     def build(self, vocab_size: int, pad_id: int, device: str = "cpu") -> Backbone:
         """The backbone, its new weights drawn from torch's CPU generator.

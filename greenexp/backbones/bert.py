@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,11 +12,12 @@ from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoTokenizer, BertConfig, BertModel
+from transformers import BertConfig, BertModel
 from transformers.masking_utils import create_bidirectional_mask
-from transformers.utils import logging as library_logging
 
+from greenexp.assets import ASSETS
 from greenexp.backbones.base import Backbone, EncoderState, TokenBatch
+from greenexp.backbones.checkpoints import Checkpoint, quiet_library
 from greenexp.errors import CheckpointError, InputError
 from greenexp.records.costs import BlockCost, EncoderCosts, MatmulCost
 
@@ -31,12 +31,14 @@ _SHAPE_FIELDS = ("hidden", "heads", "intermediate", "max_positions")
 class Bert:
     """BERT encoder, from a checkpoint or randomly initialised (normal, standard deviation 0.02).
 
-    source: local folder or hub id of a checkpoint in safetensors (read in float32); None for random initialisation
+    source: a checkpoint in safetensors, read in float32: the name of an asset (`minilm-l6`), a local folder, or a hub
+        id, pinned as `owner/name@commit`; None for random initialisation
     layers: number of layers; with a source: keep the first so many. None: the source's, or 12
     hidden, heads, intermediate, max_positions: only without a source. None: 768, 12, 4 x hidden, 512
     dropout: of hidden states and attention probabilities. None: the source's, or 0.1
     pooling: what an exit sees: `pooler` (dense + tanh over the first token; the source's pooler if it has one, else a
-        new one), `cls` (the first token's hidden state) or `mean` (the mean over tokens)
+        new one), `cls` (the first token's hidden state) or `mean` (the mean over tokens). None: what the asset was
+        trained with (`minilm-l6`: mean), else `pooler`
     attention: which of the library's attention implementations runs
     """
 
@@ -47,7 +49,7 @@ class Bert:
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     max_positions: Annotated[int, Field(ge=1)] | None = None
     source: str | None = None
-    pooling: Pooling = "pooler"
+    pooling: Pooling | None = None
     attention: Attention = "sdpa"
 
     def __post_init__(self) -> None:
@@ -58,18 +60,25 @@ class Bert:
         if self.source is None and hidden % heads:
             raise InputError(f"bert: hidden ({hidden}) must be a multiple of heads ({heads})")
 
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """See `BackbonePlugin`."""
+        return (self.source,) if self.source is not None and self.source in ASSETS else ()
+
     def build(self, vocab_size: int, pad_id: int, device: str = "cpu") -> BertBackbone:
         """See `BackbonePlugin.build`."""
         if self.source is None:
             with torch.device(device):
-                return BertBackbone(self._with_pooler(self._random_config(vocab_size, pad_id)), self.pooling)
-        config = self._source_config(self.source)
+                return BertBackbone(self._with_pooler(self._random_config(vocab_size, pad_id)), self._pooling)
+        checkpoint = Checkpoint.of(self.source)
+        config = self._source_config(checkpoint)
         if vocab_size > config.vocab_size:
             raise InputError(f"the data has {vocab_size} token ids, the source '{self.source}' {config.vocab_size}")
         if device == "meta":
             with torch.device("meta"):
-                return BertBackbone(self._with_pooler(config), self.pooling)
-        return self._from_source(self.source, config, device)
+                return BertBackbone(self._with_pooler(config), self._pooling)
+        model, notes = checkpoint.model(config, self.attention, with_pooler=self._pooling == "pooler")
+        return BertBackbone(model.to(device), self._pooling, notes)
 
     def load(self, folder: Path) -> BertBackbone:
         """See `BackbonePlugin.load`."""
@@ -83,19 +92,19 @@ class Bert:
             model.load_state_dict(weights)
         except RuntimeError as error:
             raise CheckpointError(f"{folder}: the backbone's weights do not fit its config: {error}") from error
-        return BertBackbone(model, self.pooling)
+        return BertBackbone(model, self._pooling)
 
     def tokenizer(self) -> Any | None:
         """See `BackbonePlugin.tokenizer`."""
-        if self.source is None:
-            return None
-        try:
-            return AutoTokenizer.from_pretrained(self.source)
-        except (OSError, ValueError) as error:
-            raise InputError(f"backbone source '{self.source}' has no tokenizer that can be read: {error}") from error
+        return None if self.source is None else Checkpoint.of(self.source).tokenizer()
+
+    @property
+    def _pooling(self) -> Pooling:
+        asset = ASSETS.get(self.source or "")
+        return self.pooling or (asset.pooling if asset is not None and asset.pooling else "pooler")
 
     def _with_pooler(self, config: BertConfig) -> BertModel:
-        return BertModel(config, add_pooling_layer=self.pooling == "pooler")
+        return BertModel(config, add_pooling_layer=self._pooling == "pooler")
 
     def _random_config(self, vocab_size: int, pad_id: int) -> BertConfig:
         hidden = self.hidden or 768
@@ -113,40 +122,17 @@ class Bert:
             attn_implementation=self.attention,
         )
 
-    def _source_config(self, source: str) -> BertConfig:
+    def _source_config(self, checkpoint: Checkpoint) -> BertConfig:
         """The checkpoint's config with this plug-in's fields applied."""
-        try:
-            config = AutoConfig.from_pretrained(source, attn_implementation=self.attention)
-        except (OSError, ValueError) as error:
-            raise InputError(f"backbone source '{source}' cannot be read as a folder or hub id: {error}") from error
-        if config.model_type != "bert":
-            raise InputError(f"backbone source '{source}' holds a model of type '{config.model_type}', not 'bert'")
+        config = checkpoint.config(self.attention)
         if self.layers is not None and self.layers > config.num_hidden_layers:
-            raise InputError(f"backbone source '{source}' has {config.num_hidden_layers} layers, not {self.layers}")
+            raise InputError(
+                f"backbone source '{checkpoint.source}' has {config.num_hidden_layers} layers, not {self.layers}"
+            )
         config.num_hidden_layers = self.layers or config.num_hidden_layers
         if self.dropout is not None:
             config.hidden_dropout_prob = config.attention_probs_dropout_prob = self.dropout
         return config
-
-    def _from_source(self, source: str, config: BertConfig, device: str) -> BertBackbone:
-        try:
-            with _quiet():  # its report of keys is judged below
-                model, report = BertModel.from_pretrained(
-                    source,
-                    config=config,
-                    add_pooling_layer=self.pooling == "pooler",
-                    dtype=torch.float32,
-                    use_safetensors=True,
-                    output_loading_info=True,
-                )
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise InputError(f"backbone source '{source}' cannot be read: {error}") from error
-        missing = {key for key in report["missing_keys"] if not key.startswith("pooler.")}
-        if missing:
-            raise InputError(f"backbone source '{source}' lacks weights: {', '.join(sorted(missing)[:5])}")
-        fresh = bool(report["missing_keys"])
-        notes = (f"'{source}' has no pooler: a newly initialised one is trained",) if fresh else ()
-        return BertBackbone(model.to(device), self.pooling, notes)
 
 
 class BertBackbone(Backbone):
@@ -223,19 +209,5 @@ class BertBackbone(Backbone):
 
     def save(self, folder: Path) -> None:
         """See `Backbone.save`."""
-        with _quiet():
+        with quiet_library():
             self.model.save_pretrained(folder)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The library without progress bars and reports, put back afterwards."""
-    level, bars = library_logging.get_verbosity(), library_logging.is_progress_bar_enabled()
-    library_logging.set_verbosity_error()
-    library_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        library_logging.set_verbosity(level)
-        if bars:
-            library_logging.enable_progress_bar()

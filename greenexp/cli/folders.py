@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from filelock import FileLock, Timeout
 
 from greenexp.errors import InputError
 
@@ -30,12 +31,19 @@ def sweep_folder(given: str | None) -> Path:
 
 
 def put_aside(folder: Path) -> Path:
-    """Rename a sweep's folder to the first free `NAME.old-N`: nothing is ever deleted."""
+    """Rename a sweep's folder to the first free `NAME.old-N`: nothing is ever deleted.
+
+    Raises InputError while a driver is at work in it: it would go on writing into whatever comes next.
+    """
+    folder = folder.resolve()
     number = 1
     while (aside := folder.with_name(f"{folder.name}.old-{number}")).exists():
         number += 1
     try:
-        folder.rename(aside)
+        with FileLock(folder / "journal.lock", timeout=0):
+            folder.rename(aside)
+    except Timeout:
+        raise InputError(f"another greenexp run is writing {folder}; wait for it or stop it") from None
     except OSError as error:
         raise InputError(f"cannot put {folder} aside as {aside}: {error.strerror}") from error
     return aside

@@ -79,4 +79,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         # The reader of our output has gone, as `| head` does. Point stdout away so that the exit itself stays quiet.
         sys.stdout = None
         code = 0
+    except OSError as error:
+        click.echo(f"error: {error.strerror or error}: {error.filename or 'no file named'}", err=True)
+        code = BAD_INPUT
     sys.exit(code if isinstance(code, int) else 0)

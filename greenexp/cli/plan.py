@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from greenexp.assets import find_sweep
+from greenexp.cli.fetching import fetch_assets
 from greenexp.cli.folders import print_json
 from greenexp.cli.preview import preview_lines
 
@@ -31,6 +32,7 @@ def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, schema: bool) ->
         print_json(editor_schema())
         return
     planned = make_plan(load_sweep(find_sweep(sweep), overrides))
+    fetch_assets(planned)
     price = price_plan(planned)
     if as_json:
         print_json(_as_data(planned, price))

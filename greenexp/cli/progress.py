@@ -158,5 +158,5 @@ def _cells(trial: TrialState) -> tuple[Any, ...]:
     return (trial.spec.trial, under_way, *numbers, format_duration(max(0.0, time.time() - trial.last_seen)))
 
 
-def _quantity(axis: str, value: float) -> str:
+def _quantity(axis: str, value: float | None) -> str:
     return format_quantity(value, AXES[axis].unit)

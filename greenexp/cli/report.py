@@ -1,7 +1,9 @@
-"""`greenexp report`: the show-your-work report of recorded sweeps."""
+"""`greenexp report`: the show-your-work report of recorded sweeps, or of anybody's MLflow runs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,8 +27,54 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 @click.option("--format", "formats", callback=_formats, default="html", show_default=True, metavar="html,md,tex,csv")
 @click.option("--sweep", help="One of several sweeps at an MLflow address, by name or id.")
 @click.option("--to", "target", type=click.Path(path_type=Path), help="Folder to write to (default: the sweep's own).")
-def report(sources: tuple[str, ...], formats: tuple[str, ...], sweep: str | None, target: Path | None) -> None:
-    """Write the report of each sweep: folders (from the journal) or MLflow addresses."""
+@click.option("--score", metavar="COLUMN", help="Compare any MLflow runs by this column, such as metrics.acc.")
+@click.option("--cost", metavar="COLUMN", help="With --score: what a run cost, such as metrics.seconds, or duration.")
+@click.option(
+    "--by", metavar="COLUMN", help="With --score: what to group runs by, such as params.model, or experiment."
+)
+@click.option("--minimize", is_flag=True, help="With --score: a smaller score is better.")
+@click.option(
+    "--experiment", "experiments", metavar="NAME", multiple=True, help="With --score: only its runs; may be repeated."
+)
+@click.option(
+    "--filter", "query", metavar="TEXT", help="With --score: only runs that answer this, in MLflow's language."
+)
+def report(
+    sources: tuple[str, ...],
+    formats: tuple[str, ...],
+    sweep: str | None,
+    target: Path | None,
+    score: str | None,
+    cost: str | None,
+    by: str | None,
+    minimize: bool,
+    experiments: tuple[str, ...],
+    query: str | None,
+) -> None:
+    """Write the report of each sweep: folders (from the journal) or MLflow addresses.
+
+    With --score, of runs that other programs logged at an MLflow address: expected best over the number of runs, and
+    with --cost the best score so far over cost, group by group.
+    """
+    if score is None:
+        options = {"--cost": cost, "--by": by, "--minimize": minimize, "--experiment": experiments, "--filter": query}
+        given = [option for option, value in options.items() if value]
+        if given:
+            raise click.UsageError(f"{', '.join(given)}: only together with --score")
+        _report_sweeps(sources, formats, sweep, target)
+        return
+    if len(sources) != 1 or sweep is not None:
+        raise click.UsageError("--score takes the runs of one MLflow address, and no --sweep")
+    from greenexp.cli.foreign import compare_runs
+    from greenexp.report import render_runs_report
+
+    comparison, question = compare_runs(
+        sources[0], score, cost, by, minimize=minimize, experiments=experiments, query=query or ""
+    )
+    _write(partial(render_runs_report, comparison, question, formats), target or Path.cwd())
+
+
+def _report_sweeps(sources: tuple[str, ...], formats: tuple[str, ...], sweep: str | None, target: Path | None) -> None:
     from greenexp.report import render_report
 
     for source in sources or (None,):
@@ -34,8 +82,13 @@ def report(sources: tuple[str, ...], formats: tuple[str, ...], sweep: str | None
         place = target or folder or Path.cwd()
         if len(sources) > 1 and target is not None:
             place = target / str(tables.facts.get("name", "sweep"))
-        try:
-            for path in render_report(tables, formats, place):
-                click.echo(path)
-        except OSError as error:
-            raise InputError(f"cannot write the report to {place}: {error.strerror or error}") from error
+        _write(partial(render_report, tables, formats), place)
+
+
+def _write(render: Callable[[Path], list[Path]], place: Path) -> None:
+    """Print the files that `render` writes to `place`."""
+    try:
+        for path in render(place):
+            click.echo(path)
+    except OSError as error:
+        raise InputError(f"cannot write the report to {place}: {error.strerror or error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from greenexp.assets import find_sweep
+from greenexp.cli.fetching import asset_facts, fetch_assets
 from greenexp.cli.folders import DEFAULT, JOURNAL, put_aside
 from greenexp.cli.preview import print_preview, remembering
 from greenexp.cli.summary import print_summary
@@ -66,13 +68,13 @@ def run(
     plan, resolved = _load(order)
     folder = out or DEFAULT / plan.spec.name
     prepare = remembering(prepare_data)
+    fetch_assets(plan)
     print_preview(plan, price_plan(plan, prepare))
     if dry_run:
         return 0
     _prepare_folder(folder, order)
-    outcome = _run(plan, resolved, folder, order, prepare)
-    report = _write_report(folder)
-    return print_summary(plan, outcome, folder, report, order.source)
+    outcome, report = _run(plan, resolved, folder, order, prepare)
+    return print_summary(plan, outcome, folder, report, order.address)
 
 
 def _load(order: Order) -> tuple[Plan, dict[str, Any]]:
@@ -80,6 +82,12 @@ def _load(order: Order) -> tuple[Plan, dict[str, Any]]:
     from greenexp.spec import load_sweep, resolved
 
     plan = make_plan(load_sweep(order.source, order.overrides))
+    tracking = plan.spec.tracking
+    if tracking.uri is not None:
+        from greenexp.tracking.server import absolute
+
+        tracking = tracking.model_copy(update={"uri": absolute(tracking.uri)})
+        plan = dataclasses.replace(plan, spec=plan.spec.model_copy(update={"tracking": tracking}))
     return plan, resolved(plan.spec)
 
 
@@ -100,44 +108,63 @@ def _prepare_folder(folder: Path, order: Order) -> None:
         raise InputError(f"cannot create {folder}: {error.strerror}") from error
 
 
-def _run(plan: Plan, resolved: dict[str, Any], folder: Path, order: Order, prepare: Prepare) -> Outcome:
-    """Tuning and tracking side by side over one journal."""
-    from greenexp.cli.machine import machine_facts
+def _run(
+    plan: Plan, resolved: dict[str, Any], folder: Path, order: Order, prepare: Prepare
+) -> tuple[Outcome, Path | None]:
+    """Tuning and tracking side by side over one journal, then the report."""
     from greenexp.cli.progress import open_progress
-    from greenexp.meters import survey
     from greenexp.spec import dump_resolved
     from greenexp.tuning.cluster import set_environment
     from greenexp.tuning.opening import open_sweep
     from greenexp.tuning.run import run_session
 
     set_environment()
-    sweep = open_sweep(plan, resolved, folder)
+    facts = _facts(plan, prepare)
+    sweep = open_sweep(plan, resolved, folder, data=facts["data"])
     try:
         (folder / "sweep.yaml").write_text(dump_resolved(plan.spec), encoding="utf-8")
-        resources = plan.spec.resources
-        measured = survey(
-            exclusive=resources.workers == 1,
-            exclusive_gpus=resources.gpus_per_trial >= 1,
-            accounting=plan.spec.accounting,
-        )
-        facts = {**machine_facts(), "measured": {axis: list(row) for axis, row in measured.items()}}
-        with (
-            _tracking(plan, folder) as ready,
-            open_progress(sweep.state, plan.spec.budget.limits()) as progress,
-        ):
-            return run_session(
-                sweep,
-                plan,
-                folder,
-                facts=facts,
-                prepare=prepare,
-                address=order.address,
-                ready=ready,
-                listen=progress.show,
-                interrupting=lambda: progress.say("ending after the running epochs (again Ctrl-C: at once)"),
-            )
+        with _tracking(plan, folder) as ready:
+            with open_progress(sweep.state, plan.spec.budget.limits()) as progress:
+                outcome = run_session(
+                    sweep,
+                    plan,
+                    folder,
+                    facts=facts,
+                    prepare=prepare,
+                    address=order.address,
+                    ready=ready,
+                    listen=progress.show,
+                    interrupting=lambda: progress.say(
+                        "ending after the running epochs (again Ctrl-C: without waiting)"
+                    ),
+                )
+            return outcome, _write_report(folder)  # before MLflow is waited for
     finally:
         sweep.journal.close()
+
+
+def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
+    """What the session's line says of this machine. InputError for a limit that could not be watched here."""
+    from greenexp.cli.machine import machine_facts
+    from greenexp.meters import survey
+    from greenexp.plan.data import data_facts
+
+    resources = plan.spec.resources
+    measured = survey(
+        exclusive=resources.workers == 1,
+        exclusive_gpus=resources.gpus_per_trial >= 1,
+        accounting=plan.spec.accounting,
+    )
+    for axis in plan.spec.budget.limits():
+        can, how = measured[axis]
+        if not can:
+            raise InputError(f"budget.{axis} cannot be watched on this machine: {how}")
+    return {
+        **machine_facts(),
+        "measured": {axis: list(row) for axis, row in measured.items()},
+        "data": data_facts((configuration.settings for configuration in plan.configurations), prepare),
+        "assets": asset_facts(plan),
+    }
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130
 
 
-def print_summary(plan: Plan, outcome: Outcome, folder: Path, report: Path | None, source: Path) -> int:
+def print_summary(plan: Plan, outcome: Outcome, folder: Path, report: Path | None, address: str | None) -> int:
     """Print it and return the exit code. The report's path is the result and goes to stdout."""
     state = outcome.state
     _say(_ending(plan, outcome), _work(plan, state))
@@ -33,16 +34,21 @@ def print_summary(plan: Plan, outcome: Outcome, folder: Path, report: Path | Non
         _say("best", f"{best.spec.trial}  {plan.spec.metric.name} {best.score:.4f} (best dev value so far)  {searched}")
     for trial in state.trials.values():
         if trial.status == "failed":
-            _say("failed", f"{trial.spec.trial}: {trial.reason}  (greenexp logs {trial.spec.trial} --out {folder})")
+            logs = shlex.join(["greenexp", "logs", trial.spec.trial, "--out", str(folder)])
+            _say("failed", f"{trial.spec.trial}: {trial.reason}  ({logs})")
     for line in _held_out(plan, state):
         _say("test", line)
     for problem in outcome.problems:
         _say("problem", problem)
     if plan.spec.tracking.enabled and plan.spec.tracking.uri is None:
-        _say("look around", f"mlflow ui --backend-store-uri sqlite:///{folder / 'mlflow.db'}")
+        uri = shlex.quote(f"sqlite:///{folder / 'mlflow.db'}")
+        _say("look around", f"mlflow ui --backend-store-uri {uri}")
     if outcome.status != "finished":
+        # The resolved file and not the user's: it holds what --set changed, limits among it.
+        command = ["greenexp", "run", str(folder / "sweep.yaml"), "--out", str(folder), "--resume"]
+        command += ["--address", address] if address else []
         more = " --set budget.AXIS=MORE" if outcome.status == "limit" else ""
-        _say("go on", f"greenexp run {source} --out {folder} --resume{more}")
+        _say("go on", shlex.join(command) + more)
     if report is not None:
         _say("report", "the path below")
         click.echo(report)

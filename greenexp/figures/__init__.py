@@ -5,17 +5,22 @@ add a figure: one file with one function that returns a `Figure`, its name expor
 figure's table.
 """
 
+from greenexp.figures.comparison import Channel, comparison_figure
 from greenexp.figures.exits import exits_figure
 from greenexp.figures.expected_best import expected_best_figure
+from greenexp.figures.expected_over_cost import expected_over_cost_figure
 from greenexp.figures.figure import Figure
 from greenexp.figures.incumbent import incumbent_figure
 from greenexp.figures.operating_points import operating_points_figure
 from greenexp.figures.rungs import rungs_figure
 
 __all__ = [
+    "Channel",
     "Figure",
+    "comparison_figure",
     "exits_figure",
     "expected_best_figure",
+    "expected_over_cost_figure",
     "incumbent_figure",
     "operating_points_figure",
     "rungs_figure",

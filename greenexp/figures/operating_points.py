@@ -4,61 +4,74 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from greenexp.analysis import Metric
+from greenexp.analysis import Metric, evenly
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
-from greenexp.figures.style import BLUE, GREY, chart, quantity
+from greenexp.figures.style import BLUE, GREY, ORANGE, chart, quantity
 from greenexp.units import format_quantity
 
 MOST_DOMINATED = 1200
-"""Dominated points drawn; beyond it every k-th, so that a report stays small."""
-_FRONT, _BEHIND = "on the front", "dominated"
+"""Points drawn that are not on the front; of more, some evenly over cost, so that a report stays small."""
+MOST_STATIC = 400
+"""Of those, exits used alone, where there are thresholds too."""
+MANY = 60
+"""Points on the front beyond which they are drawn small, as they would hide one another."""
+_FRONT, _ALONE, _EARLY = "on the front", "one exit for all", "leaving by threshold"
+_COLOURS = {_FRONT: BLUE, _ALONE: GREY, _EARLY: ORANGE}
+_FILLS = {_FRONT: BLUE, _ALONE: "#ffffff", _EARLY: ORANGE}
+_SHAPES = {_FRONT: "circle", _ALONE: "square", _EARLY: "diamond"}
 
 
 def operating_points_figure(points: pd.DataFrame, metric: Metric) -> Figure:
-    """The front as filled circles on a step line, the rest as hollow squares.
+    """The front as filled circles on a step line, behind it exits used alone as squares, thresholds as small diamonds.
 
     points: as `analysis.operating_front` gives them, at least one with a score and FLOPs.
     """
     drawn = _thinned(points.dropna(subset=["score", "inference_flops"]))
     divisor, unit = axis_unit("FLOP", float(drawn["inference_flops"].max()))
+    columns = (drawn[name] for name in ("inference_flops", "score", "on_front", "policy"))
     data = [
-        {"flops": flops / divisor, "score": score, "kind": _FRONT if front else _BEHIND}
-        for flops, score, front in zip(drawn["inference_flops"], drawn["score"], drawn["on_front"], strict=True)
+        {"flops": flops / divisor, "score": score, "kind": _kind(front, policy)}
+        for flops, score, front, policy in zip(*columns, strict=True)
     ]
     x = quantity("flops", f"Inference cost per example ({unit})")
     x["scale"] = {"zero": True, "nice": True}
-    y = quantity("score", f"dev {metric.name} of the exit used")
-    kinds = [_FRONT, _BEHIND]
-    shown = {
-        "color": {"field": "kind", "type": "nominal", "title": None, "scale": {"domain": kinds, "range": [BLUE, GREY]}},
-        "fill": {"field": "kind", "type": "nominal", "title": None,
-                 "scale": {"domain": kinds, "range": [BLUE, "#ffffff"]}},
-        "shape": {"field": "kind", "type": "nominal", "title": None,
-                  "scale": {"domain": kinds, "range": ["circle", "square"]}},
-        "size": {"condition": {"test": f"datum.kind === '{_FRONT}'", "value": 80}, "value": 25},
-        "opacity": {"condition": {"test": f"datum.kind === '{_FRONT}'", "value": 1}, "value": 0.65},
+    y = quantity("score", f"dev {metric.name}")
+    kinds = [kind for kind in (_FRONT, _ALONE, _EARLY) if any(row["kind"] == kind for row in data)]
+    shown: dict[str, Any] = {
+        channel: {"field": "kind", "type": "nominal", "title": None,
+                  "scale": {"domain": kinds, "range": [values[kind] for kind in kinds]}}
+        for channel, values in (("color", _COLOURS), ("fill", _FILLS), ("shape", _SHAPES))
     }  # fmt: skip
+    on_front, early = f"datum.kind === '{_FRONT}'", f"datum.kind === '{_EARLY}'"
+    size = 80 if drawn["on_front"].sum() <= MANY else 20
+    shown["size"] = {"condition": [{"test": on_front, "value": size}, {"test": early, "value": 8}], "value": 25}
+    shown["opacity"] = {"condition": {"test": on_front, "value": 1}, "value": 0.65}
     step = {"type": "line", "interpolate": "step-after", "color": BLUE, "strokeWidth": 1.5}
-    front_only = [{"filter": f"datum.kind === '{_FRONT}'"}]
+    behind, front_only = [{"filter": f"!({on_front})"}], [{"filter": on_front}]
+    mark = {"type": "point", "strokeWidth": 1.5}
     layers: list[dict[str, Any]] = [
+        {"transform": behind, "mark": mark, "encoding": {"x": x, "y": y, **shown}},
         {"transform": front_only, "mark": step, "encoding": {"x": x, "y": y}},
-        {"mark": {"type": "point", "strokeWidth": 1.5}, "encoding": {"x": x, "y": y, **shown}},
-    ]  # fmt: skip
+        {"transform": front_only, "mark": mark, "encoding": {"x": x, "y": y, **shown}},
+    ]
     return Figure("operating-points", "Score against inference FLOPs", _alt(drawn, metric), chart(data, layers), drawn)
+
+
+def _kind(front: bool, policy: str) -> str:
+    return _FRONT if front else _ALONE if policy == "static" else _EARLY
 
 
 def _thinned(points: pd.DataFrame) -> pd.DataFrame:
     """All of the front and at most `MOST_DOMINATED` others, evenly over the order of cost."""
-    behind = np.flatnonzero(~points["on_front"].to_numpy(dtype=bool))
-    kept = behind
-    if behind.size > MOST_DOMINATED:
-        kept = behind[np.linspace(0, behind.size - 1, MOST_DOMINATED).astype(int)]
-    front = np.flatnonzero(points["on_front"].to_numpy(dtype=bool))
-    return points.iloc[np.sort(np.concatenate([front, kept]))]
+    front = points["on_front"].to_numpy(dtype=bool)
+    alone = points[~front & (points["policy"] == "static").to_numpy(dtype=bool)]
+    early = points[~front & (points["policy"] != "static").to_numpy(dtype=bool)]
+    alone = evenly(alone, MOST_STATIC if len(early) else MOST_DOMINATED)
+    early = evenly(early, MOST_DOMINATED - len(alone))
+    return points.loc[points[front].index.union(alone.index).union(early.index)]
 
 
 def _alt(drawn: pd.DataFrame, metric: Metric) -> str:

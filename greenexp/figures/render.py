@@ -11,6 +11,7 @@ from greenexp.figures.figure import Figure
 
 VEGA_LITE = "6.4"
 _ID = re.compile(r'(?P<before>\bid="|url\(#|href="#)(?P<id>[A-Za-z][\w-]*)')
+_TAG, _ROLE = re.compile("<[^<>]*>"), re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -36,8 +37,12 @@ def _with_own_ids(svg: str, prefix: str) -> str:
 
 
 def _labelled(svg: str, figure: Figure) -> str:
-    """The root element with a role, a label and a width that gives way on narrow pages."""
+    """The root element with a role, a label and a width that gives way on narrow pages.
+
+    The renderer gives its groups roles of their own, without a text: they are part of the image, and lose them.
+    """
     head, rest = svg.split(">", 1)
+    rest = _TAG.sub(lambda tag: _ROLE.sub("", tag[0]), rest)
     width = re.search(r'\bwidth="([\d.]+)"', head)
     style = f"width:100%;max-width:{width[1]}px;height:auto" if width else ""
     label = escape(figure.alt, quote=True)

@@ -11,10 +11,10 @@ from greenexp.records.axes import AXES
 
 @dataclass(frozen=True, slots=True)
 class LimitReached:
-    """A limit and what was used when it was passed, in the axis' unit."""
+    """A limit and what was used when it was passed, in the axis' unit; None if that can no longer be told."""
 
     axis: str
-    used: float
+    used: float | None
     limit: float
 
 
@@ -36,12 +36,13 @@ def used(state: SweepState) -> dict[str, float | None]:
 def limit_reached(state: SweepState, limits: Mapping[str, float]) -> LimitReached | None:
     """The first limit (in the order of the axes) that the sweep has used up, if any.
 
-    `trials` is special: it limits how many are started (the caller starts no more), so reaching it ends nothing.
+    `trials` is special: it limits how many are started (the caller starts no more), so reaching it ends nothing. An
+    axis that some report could not measure counts as reached: a limit that nobody watches is none.
     """
     totals = used(state)
     for axis in AXES:
         value = totals[axis]
-        if axis in limits and axis != "trials" and value is not None and value >= limits[axis]:
+        if axis in limits and axis != "trials" and (value is None or value >= limits[axis]):
             return LimitReached(axis, value, limits[axis])
     return None
 
@@ -58,8 +59,10 @@ def room_for(
     totals = used(state)
     for axis in AXES:
         total = totals[axis]
-        if axis not in limits or axis == "trials" or total is None:
+        if axis not in limits or axis == "trials":
             continue
+        if total is None:
+            return LimitReached(axis, None, limits[axis])
         under_way = 0.0 if axis == "wall_s" else sum(_expected(state, other, axis) for other in running)
         if total + under_way + _expected(state, trial, axis) > limits[axis]:
             return LimitReached(axis, total, limits[axis])

@@ -19,7 +19,7 @@ KINDS: Mapping[str, str] = {
     "report": "an epoch was trained and evaluated (EpochRecord)",
     "decision": "the scheduler's verdict on a trial",
     "paused": "a trial left its worker; where its checkpoint is",
-    "ended": "a trial will not train again, or its attempt broke off: status, reason, worker seconds no report covers",
+    "ended": "a trial will not train again, or its attempt broke off: status, reason, what no report covers",
     "held_out": "a chosen trial was evaluated on the test set (HeldOutRecord)",
     "limit": "a budget limit was reached: axis, used, limit",
     "closed": "a driver ended in good order: status finished, limit or interrupted",

@@ -12,7 +12,7 @@ from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.selection import SeedOutcome, chosen_configuration
-from greenexp.records.tables import SUMMED_COSTS
+from greenexp.records.tables import LOST_COSTS, SUMMED_COSTS
 from greenexp.records.trial import TrialSpec
 
 ENDED = frozenset({"finished", "stopped", "failed"})
@@ -29,6 +29,7 @@ class TrialState:
     records: epoch -> its latest record; reports: all of them as (attempt, event time, record)
     checkpoint: (epoch, folder relative to the sweep's) of the last pause, or None
     lost_wall_s: worker seconds of broken attempts that no report covers
+    lost: the other costs of such work where the worker could still tell; broken: attempts of which it could not
     held_out: (event time, result) of every evaluation on the test set
     """
 
@@ -41,6 +42,8 @@ class TrialState:
     verdicts: list[tuple[float, Verdict]] = field(default_factory=list)
     checkpoint: tuple[int, str] | None = None
     lost_wall_s: float = 0.0
+    lost: dict[str, float] = field(default_factory=dict)
+    broken: int = 0
     held_out: list[tuple[float, HeldOutRecord]] = field(default_factory=list)
     last_seen: float = 0.0
 
@@ -79,7 +82,8 @@ class Session:
 class SweepState:
     """The state after a sequence of events; feed it further events with `apply`.
 
-    spent: cost -> total over all reports so far, None as soon as one report lacks it; epochs_run: reports so far
+    spent: cost -> total over all reports so far and over lost work as far as it is known, None as soon as one report
+        lacks it; epochs_run: reports so far
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -145,13 +149,19 @@ class SweepState:
         for trial in self.trials.values():
             if trial.status == "running":  # its driver died without a word
                 trial.status, trial.reason = "interrupted", "the driver ended without closing the sweep"
-                trial.lost_wall_s += max(0.0, self.sessions[-1].last - trial.last_seen) if self.sessions else 0.0
+                lost_s = max(0.0, self.sessions[-1].last - trial.last_seen) if self.sessions else 0.0
+                trial.lost_wall_s += lost_s
+                trial.broken += lost_s > 0
         self.limit = None
         self.sessions.append(Session(event.data, event.time, event.time))
 
     def _on_started(self, event: Event) -> None:
         trial = self.trials[event.data["trial"]]
+        if trial.ended:  # e.g. stopped while its worker was being started
+            return
         trial.status, trial.reason = "running", ""
+        if event.data["after"] == 0:
+            trial.checkpoint = None
         trial.attempts = max(trial.attempts, event.data["attempt"])
         trial.last_seen = event.time
 
@@ -187,8 +197,17 @@ class SweepState:
 
     def _on_ended(self, event: Event) -> None:
         trial = self.trials[event.data["trial"]]
-        trial.status, trial.reason = event.data["status"], event.data.get("reason", "")
-        trial.lost_wall_s += event.data.get("lost_wall_s") or 0.0
+        if not trial.ended:  # a trial that was stopped stays stopped, whatever its worker came to
+            trial.status, trial.reason = event.data["status"], event.data.get("reason", "")
+        lost_s, lost = event.data.get("lost_wall_s") or 0.0, event.data.get("lost")
+        trial.lost_wall_s += lost_s
+        if lost is None:
+            trial.broken += lost_s > 0
+            return
+        for name in LOST_COSTS:
+            if lost[name] is not None:
+                trial.lost[name] = trial.lost.get(name, 0.0) + lost[name]
+                self.spent[name] = None if self.spent[name] is None else (self.spent[name] or 0.0) + lost[name]
 
     def _on_held_out(self, event: Event) -> None:
         record = HeldOutRecord.from_json(event.data["record"])

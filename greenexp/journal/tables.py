@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from greenexp.errors import JournalError
 from greenexp.journal.file import NAME, read_events
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.assemble import assemble
@@ -15,8 +16,11 @@ from greenexp.records.tables import EpochFacts, HeldOutFacts, SweepFacts, SweepT
 
 
 def read_tables(folder: Path) -> SweepTables:
-    """The tables of the sweep in `folder`; JournalError if it has no readable journal."""
-    return tables_of(SweepState(read_events(folder / NAME)), folder)
+    """The tables of the sweep in `folder`; JournalError if it has no readable journal, or an empty one."""
+    state = SweepState(read_events(folder / NAME))
+    if not state.header:
+        raise JournalError(f"the journal in {folder} is empty: the sweep had not begun")
+    return tables_of(state, folder)
 
 
 def tables_of(state: SweepState, folder: Path | None = None) -> SweepTables:
@@ -93,6 +97,8 @@ def _trial_facts(trial: TrialState) -> TrialFacts:
         attempts=trial.attempts,
         lost_wall_s=trial.lost_wall_s,
         started=trial.attempts > 0,
+        lost=dict(trial.lost),
+        broken=trial.broken,
     )
 
 

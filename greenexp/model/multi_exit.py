@@ -15,6 +15,7 @@ from greenexp.errors import InputError
 from greenexp.exits.base import ExitHead, ExitInput
 from greenexp.meters.flops import forward_flops
 from greenexp.records.costs import ALL_PARTS, ModelCosts, Part
+from greenexp.records.replay.record import ExitCosts
 
 
 class MultiExitModel(nn.Module):
@@ -132,6 +133,23 @@ class MultiExitModel(nn.Module):
         distinct, inverse = np.unique(np.asarray(lengths), return_inverse=True)
         flops = [forward_flops(self.costs(1, int(length)), (number,)) for length in distinct]
         return np.asarray(flops, dtype=np.int64)[inverse]
+
+    def exit_costs(self, lengths: ArrayLike, exits: Sequence[int] | None = None) -> ExitCosts:
+        """What leaving at each of `exits` (None: all) costs at every length that occurs, for replay.
+
+        Dynamic costs evaluate those of `exits` that lie below, and no other one.
+        """
+        wanted = self._checked(exits)
+        distinct = np.unique(np.asarray(lengths, dtype=np.int64))
+        by_length = [self.costs(1, int(length)) for length in distinct]
+        return ExitCosts(
+            layers=np.array([self.exit_layers[number - 1] for number in wanted]),
+            lengths=distinct,
+            static_flops=np.array([[forward_flops(costs, (number,)) for costs in by_length] for number in wanted]),
+            dynamic_flops=np.array(
+                [[forward_flops(costs, wanted[:count]) for costs in by_length] for count in range(1, len(wanted) + 1)]
+            ),
+        )
 
     def _checked(self, exits: Sequence[int] | None) -> tuple[int, ...]:
         wanted = self.exits if exits is None else tuple(exits)

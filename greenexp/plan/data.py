@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -37,3 +37,32 @@ def prepare_data(settings: Mapping[str, Any]) -> TokenisedTask:
     if tokeniser is None:
         tokeniser = word_tokenizer(chain(task.train.texts, task.train.pairs or ()))
     return tokenise(task, tokeniser, int(settings["training"]["max_length"]))
+
+
+def data_facts(
+    every: Iterable[Mapping[str, Any]], prepare: Callable[[Mapping[str, Any]], TokenisedTask]
+) -> dict[str, Any]:
+    """What the distinct data sets of some trial settings are: `data_key` -> description and fingerprint."""
+    found: dict[str, Any] = {}
+    for settings in every:
+        key = data_key(settings)
+        if key not in found:
+            data = prepare(settings)
+            found[key] = {"description": data.description, "fingerprint": data.fingerprint}
+    return found
+
+
+def backbone_assets(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Named assets that building the trial's model reads."""
+    from greenexp.backbones import BACKBONES
+
+    fields = dict(settings["backbone"])
+    return tuple(getattr(BACKBONES[fields.pop("name")](**fields), "assets", ()))
+
+
+def task_assets(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Named assets that the trial's task reads."""
+    from greenexp.tasks import TASKS
+
+    fields = dict(settings["task"])
+    return tuple(getattr(TASKS[fields.pop("name")](**fields), "assets", ()))

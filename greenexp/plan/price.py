@@ -108,9 +108,9 @@ def _all_epochs(plan: Plan, prepare: Callable[[Mapping[str, Any]], TokenisedTask
 def _check_metric(plan: Plan, data: TokenisedTask) -> None:
     from greenexp.tasks.metrics import find_metric
 
-    name = plan.spec.metric.name
-    if name != "loss":
-        find_metric(name, is_regression=data.num_labels == 1)
+    metric = plan.spec.metric
+    if metric.name != "loss":
+        find_metric(metric.name, is_regression=data.num_labels == 1, num_labels=data.num_labels, mode=metric.mode)
 
 
 def _bound(per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket]) -> Bound:

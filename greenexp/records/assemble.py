@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.records.axes import AXES
 from greenexp.records.epoch import ExitScore
+from greenexp.records.ledger import ledger
 from greenexp.records.staircase import static_only, with_staircases
 from greenexp.records.tables import (
     COSTS,
@@ -52,7 +52,7 @@ def assemble(facts: SweepFacts) -> SweepTables:
         epochs=epochs,
         exits=typed_frame("exits", exit_rows, dict.fromkeys(metrics, "float64")),
         operating_points=with_staircases(typed_frame("operating_points", points), facts.staircases),
-        ledger=_ledger(facts, trial_frame, epochs),
+        ledger=ledger(facts, epochs),
         decisions=typed_frame(
             "decisions", [{**d, "configuration": configuration[d["trial"]]} for d in facts.decisions]
         ),
@@ -113,6 +113,15 @@ def _total(values: Sequence[float | None]) -> float:
     return float(sum(known)) if known and len(known) == len(values) else np.nan
 
 
+def _cost(name: str, trial: TrialFacts, reports: Sequence[EpochFacts]) -> float:
+    """What the trial's reports cost, and its failed epoch as far as that was measured."""
+    reported = _total([getattr(report.record.costs, name) for report in reports])
+    lost = trial.lost.get(name)
+    if lost is None:
+        return reported
+    return lost + reported if reports else lost
+
+
 def _best(reports: Sequence[EpochFacts]) -> EpochFacts | None:
     """The report of the trial's best epoch: the first one whose score is the last best score."""
     if not reports:
@@ -130,7 +139,7 @@ def _trial_row(
     kept = sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch)
     best = _best(kept)
     stops = [d["rung"] for d in decisions if d["trial"] == trial.trial and d["action"] == "stop"]
-    costs = {name: _total([getattr(r.record.costs, name) for r in reports]) for name in SUMMED_COSTS}
+    costs = {name: _cost(name, trial, reports) for name in SUMMED_COSTS}
     peaks = [r.record.costs.peak_memory_b for r in reports]
     known_peaks = [peak for peak in peaks if peak is not None]
     stored = [r.record.dev_logits for r in kept if r.record.dev_logits]
@@ -174,6 +183,8 @@ def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str,
         "best_score": record.best_score,
         **{name: getattr(record.costs, name) for name in COSTS},
         "dev_logits": record.dev_logits or "",
+        **{name: record.computed_with.get(name, "") for name in ("precision", "device", "notes")},
+        "score_remark": record.not_measured.get("score", ""),
     }
 
 
@@ -215,26 +226,3 @@ def _static_points(
         }
         for score in best.record.exits
     ]
-
-
-def _ledger(facts: SweepFacts, trials: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
-    """One row per budget axis: sums over trials and epochs; `wall_s` is the sweep's elapsed time, as its limit is."""
-    limits: Mapping[str, Any] = facts.spec.get("budget") or {}
-    reasons: dict[str, str] = {}
-    for report in facts.epochs:
-        reasons.update(report.record.not_measured)
-    rows = []
-    for axis in AXES.values():
-        lost = float(trials["lost_wall_s"].sum()) if axis.name == "wall_s" else np.nan
-        if axis.name == "trials":
-            used = float(sum(trial.started for trial in facts.trials))
-        elif axis.name == "epochs":
-            used = float(len(epochs))
-            lost = float(epochs["repeated"].sum())
-        elif axis.name == "wall_s":
-            used = float(facts.facts.get("elapsed_s", np.nan))
-        else:
-            used = float(epochs[axis.name].sum(min_count=1)) if epochs[axis.name].notna().all() else np.nan
-        row: dict[str, Any] = {"axis": axis.name, "unit": axis.unit, "used": used, "limit": limits.get(axis.name)}
-        rows.append({**row, "lost": lost, "reason": reasons.get(axis.name, "") if np.isnan(used) else ""})
-    return typed_frame("ledger", rows)

@@ -56,7 +56,9 @@ class EpochRecord:
     score: the sweep's metric on dev this epoch; best_score: best so far = the trial's score
     exits: dev scores of every trained exit, from one pass
     costs: of this epoch alone
-    not_measured: name of a cost -> why it is None
+    not_measured: name of a cost -> why it is None (`energy_j.<part>`: why that part of it is missing);
+        `score`: a remark on the score, e.g. that an undefined metric was counted as 0
+    computed_with: what a reader must know of the circumstances: `precision`, `device`, `notes` about the weights
     dev_logits: content hash of the stored dev logits if this epoch is the best so far, else None
     last: True on the final record of the trial
     """
@@ -71,6 +73,7 @@ class EpochRecord:
     exits: tuple[ExitScore, ...]
     costs: Costs
     not_measured: Mapping[str, str] = field(default_factory=dict)
+    computed_with: Mapping[str, str] = field(default_factory=dict)
     dev_logits: str | None = None
     last: bool = False
 

@@ -6,15 +6,19 @@ import hashlib
 import io
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from greenexp.errors import StateError
+from greenexp.errors import InputError, StateError
+from greenexp.records.replay.record import ExitCosts, ExitRecord
+
+_ARRAYS, _COST = ("logits", "labels", "lengths", "exits"), "cost_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +27,7 @@ class StoredLogits:
 
     logits: float32 [exit, example, class], exits in the order of `exits` (numbers from 1)
     labels: int64 (classes) or float32 (regression) [example]; lengths: int32 [example], tokens
+    costs: of leaving at each of `exits`, for the lengths that occur; None if they were not stored
     Examples are in the order of the dev split.
     """
 
@@ -30,13 +35,25 @@ class StoredLogits:
     labels: npt.NDArray[Any]
     lengths: npt.NDArray[np.int32]
     exits: npt.NDArray[np.int32]
+    costs: ExitCosts | None = None
 
     @classmethod
     def of(
-        cls, logits: npt.ArrayLike, labels: npt.NDArray[Any], lengths: npt.ArrayLike, exits: npt.ArrayLike
+        cls,
+        logits: npt.ArrayLike,
+        labels: npt.NDArray[Any],
+        lengths: npt.ArrayLike,
+        exits: npt.ArrayLike,
+        costs: ExitCosts | None = None,
     ) -> StoredLogits:
         """The same with the right types."""
-        return cls(np.asarray(logits, np.float32), labels, np.asarray(lengths, np.int32), np.asarray(exits, np.int32))
+        whole = np.int32
+        return cls(np.asarray(logits, np.float32), labels, np.asarray(lengths, whole), np.asarray(exits, whole), costs)
+
+    @property
+    def record(self) -> ExitRecord:
+        """The same for replay."""
+        return ExitRecord(self.logits, self.labels, self.lengths.astype(np.int64), self.exits.astype(np.int64))
 
 
 def write_logits(folder: Path, stored: StoredLogits) -> str:
@@ -45,7 +62,8 @@ def write_logits(folder: Path, stored: StoredLogits) -> str:
     The file appears whole or not at all. Raises StateError when it cannot be written.
     """
     buffer = io.BytesIO()
-    np.savez(buffer, logits=stored.logits, labels=stored.labels, lengths=stored.lengths, exits=stored.exits)
+    arrays: dict[str, Any] = {name: getattr(stored, name) for name in _ARRAYS}
+    np.savez(buffer, **arrays, **_cost_arrays(stored.costs))
     content = buffer.getvalue()
     name = hashlib.sha256(content).hexdigest()
     path = folder / f"{name}.npz"
@@ -67,8 +85,22 @@ def read_logits(folder: Path, name: str) -> StoredLogits:
         raise StateError(f"dev logits {path} cannot be read: {error.strerror or error}") from error
     if hashlib.sha256(content).hexdigest() != name:
         raise StateError(f"dev logits {path} were altered: their hash is not their name")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return StoredLogits(arrays["logits"], arrays["labels"], arrays["lengths"], arrays["exits"])
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = dict(file)
+        return StoredLogits(**{name: arrays[name] for name in _ARRAYS}, costs=_costs(arrays))
+    except (KeyError, ValueError, InputError) as error:  # its hash is right, so it was written by another version
+        raise StateError(f"dev logits {path} cannot be understood: {error!r}") from error
+
+
+def _cost_arrays(costs: ExitCosts | None) -> dict[str, Any]:
+    return {} if costs is None else {_COST + field.name: getattr(costs, field.name) for field in fields(ExitCosts)}
+
+
+def _costs(arrays: Mapping[str, npt.NDArray[Any]]) -> ExitCosts | None:
+    if not any(name.startswith(_COST) for name in arrays):
+        return None
+    return ExitCosts(**{field.name: arrays[_COST + field.name] for field in fields(ExitCosts)})
 
 
 def _write_whole(path: Path, content: bytes) -> None:

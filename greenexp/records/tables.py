@@ -19,6 +19,8 @@ from greenexp.records.held_out import HeldOutRecord
 
 COSTS = tuple(f.name for f in dataclasses.fields(Costs))
 SUMMED_COSTS = tuple(name for name in COSTS if name != "peak_memory_b")
+LOST_COSTS = tuple(name for name in SUMMED_COSTS if name != "wall_s")
+"""Costs of work that no report covers, besides its worker seconds (`lost_wall_s`), which are always known."""
 PARAMS = "params."
 DEV = "dev_"
 TEST = "test_"
@@ -34,7 +36,8 @@ _EPOCHS = {
     "trial": "str", "configuration": "str", "attempt": "int64", "epoch": "int64", "repeated": "bool",
     "time_s": "float64", "step": "int64", "examples": "int64", "train_loss": "float64",
     "learning_rate": "float64", "score": "float64", "best_score": "float64",
-    **dict.fromkeys(COSTS, "float64"), "dev_logits": "str",
+    **dict.fromkeys(COSTS, "float64"), "dev_logits": "str", "precision": "str", "device": "str",
+    "notes": "str", "score_remark": "str",
 }  # fmt: skip
 _EXITS = {
     "trial": "str", "attempt": "int64", "epoch": "int64", "exit": "int64", "layer": "int64",
@@ -67,8 +70,10 @@ STATUSES = ("planned", "running", "paused", "finished", "stopped", "failed", "in
 class SweepTables:
     """A sweep, whole or in progress.
 
-    trials: a row per planned trial; cost columns are totals over all its attempts; `params.<path>` per searched field
-    epochs: a row per reported epoch, costs of this epoch alone; `repeated` marks what a later attempt did again
+    trials: a row per planned trial; cost columns are totals over all its attempts, what a failed epoch cost included
+        where the worker could tell (never in `wall_s`: that is `lost_wall_s`); `params.<path>` per searched field
+    epochs: a row per reported epoch, costs of this epoch alone; `repeated` marks what a later attempt did again; what
+        it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score
     exits: a row per reported epoch and exit, `dev_<metric>` columns
     operating_points: a row per trial, policy and threshold, at the trial's best epoch: dev score against mean inference
         FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of `max_probability`
@@ -111,7 +116,11 @@ class SweepTables:
 
 @dataclass(frozen=True, slots=True)
 class TrialFacts:
-    """What is recorded of one trial besides its epochs. `lost_wall_s`: worker seconds no report covers."""
+    """What is recorded of one trial besides its epochs.
+
+    lost_wall_s: worker seconds no report covers; lost: the other costs of such work, as far as they were measured;
+    broken: attempts whose worker died, so that they were not
+    """
 
     trial: str
     configuration: str
@@ -126,6 +135,8 @@ class TrialFacts:
     attempts: int
     lost_wall_s: float
     started: bool
+    lost: Mapping[str, float] = field(default_factory=dict)
+    broken: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """The show-your-work report: `SweepTables` in, files out (HTML, Markdown, LaTeX, CSV).
 
-`sections/` decides what is said, `html`, `markdown` and `latex` how it is written down. May not enter: torch, Ray,
-MLflow, a statistic or a drawing of its own. To add a section: one file in `sections/` and its place in that folder's
-`__init__`.
+`sections/` decides what is said, `html`, `markdown` and `latex` how it is written down; `foreign` is the report about
+runs of other programs. May not enter: torch, Ray, MLflow, a statistic or a drawing of its own. To add a section: one
+file in `sections/` and its place in that folder's `__init__`.
 """
 
+from greenexp.report.foreign import Question, render_runs_report
 from greenexp.report.render import FORMATS, render_report, report_sections
 
-__all__ = ["FORMATS", "render_report", "report_sections"]
+__all__ = ["FORMATS", "Question", "render_report", "render_runs_report", "report_sections"]

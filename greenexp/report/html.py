@@ -1,8 +1,12 @@
-"""The report as one HTML file: no script, no network request, readable 600 px wide and in a sandboxed frame."""
+"""The report as one HTML file: no network request, readable 600 px wide and in a sandboxed frame.
+
+Its one script is pinned by its hash in the page's policy, which lets no other run; without it all can be read too.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +19,7 @@ from greenexp.report.text import clean
 
 MOST_ROWS = 200
 """Rows of a table in the page; its CSV has all."""
-LARGEST_CSV = 150_000
+LARGEST_CSV = 300_000
 ALL_CSVS = 1_000_000
 """Bytes of CSV carried inside the page, for one table and for all; beyond it the page names the file instead."""
 
@@ -28,6 +32,8 @@ _ENVIRONMENT = jinja2.Environment(
 
 def html_report(title: str, sections: Sequence[Section], drawings: Mapping[str, str]) -> str:
     """The page. drawings: figure name -> its `<svg>`, which is trusted; all other text is escaped."""
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return _ENVIRONMENT.get_template("page.html.j2").render(
         title=title,
         sections=sections,
@@ -35,6 +41,8 @@ def html_report(title: str, sections: Sequence[Section], drawings: Mapping[str, 
         links=_links(sections),
         most_rows=MOST_ROWS,
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),  # our own file
+        script=Markup(script),  # our own file
+        script_hash=Markup(f"sha256-{digest}"),
     )
 
 

@@ -24,12 +24,16 @@ def render_report(tables: SweepTables, formats: Iterable[str], folder: Path) -> 
     tables/*.csv: every table of the report, those behind the figures included.
     Equal tables give equal files on one machine; nothing is read but the tables. UnknownNameError for another format.
     """
+    return render_sections(report_title(tables), report_sections(tables), formats, folder)
+
+
+def render_sections(title: str, sections: Sequence[Section], formats: Iterable[str], folder: Path) -> list[Path]:
+    """Write any sections as a report; see `render_report`."""
     wanted = list(dict.fromkeys(formats))
     for name in wanted:
         if name not in FORMATS:
             raise UnknownNameError("report format", name, FORMATS)
-    sections = report_sections(tables)
-    title = report_title(tables)
+    _check_names([table.name for section in sections for table in section.all_tables])
     drawings: dict[str, str] = {}
     if {"html", "md"} & set(wanted):
         drawings = {plate.figure.name: render_svg(plate.figure) for section in sections for plate in section.plates}

@@ -52,6 +52,7 @@ class Table:
     """A table of a report: `frame` in base units goes whole into the CSV, `columns` of it are shown.
 
     name: lower case with dashes, unique in a report (the CSV file is called so); note: one sentence on how to read it
+    reading: the rows of `frame` to be shown where not the first ones are; `note` must then say which
     """
 
     name: str
@@ -59,10 +60,16 @@ class Table:
     frame: pd.DataFrame
     columns: Sequence[Column] = field(default=())
     note: str = ""
+    reading: pd.DataFrame | None = None
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows to be shown, if there is room for all of them."""
+        return self.frame if self.reading is None else self.reading
 
     def cells(self, most: int | None = None) -> list[list[str]]:
         """The shown cells, row by row, of the first `most` rows."""
-        shown = self.frame.head(len(self.frame) if most is None else most)
+        shown = self.rows.head(len(self.rows) if most is None else most)
         written = [[column.cell(value) for value in shown[column.name]] for column in self.columns]
         return [list(row) for row in zip(*written, strict=True)]
 

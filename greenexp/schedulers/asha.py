@@ -7,6 +7,7 @@ import random
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -14,6 +15,9 @@ from pydantic import Field
 from greenexp.schedulers.base import NextRung, UnitVerdict, cannot_act
 from greenexp.schedulers.brackets import Bracket, Rung
 from greenexp.schedulers.rungs import check_halving, too_few, upward_rungs
+
+_DRAWS = 40_000
+"""Values that a simulated plan draws: under 0.1 s for thousands of units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Asha:
 
     Early arrivals are judged against few values, so more than n/eta go on, and who goes on depends on the order of
     arrival. Cutoffs are interpolated, so decisions are kept by increasing linear transforms of the metric, not by all
-    increasing ones. A unit with a failed seed counts as below every number, at the rung it would have reached next.
+    increasing ones. A unit with a failed seed counts as below every number, at the rung it would have reached next. The
+    plan's counts are expectations if the order at one rung persists at the next; if it changes, fewer go on later.
 
     Source: Li, Jamieson, Rostamizadeh, Gonina, Hardt, Recht, Talwalkar 2020, A system for massively parallel
     hyperparameter tuning (MLSys). Their algorithm 2 *promotes*: it pauses every trial at a rung and later resumes the
@@ -114,16 +119,14 @@ class AshaRun:
         return (UnitVerdict(unit, go_on, ladder[level], bracket, value, shown, reason),)
 
     def bracket_plan(self) -> tuple[Bracket, ...]:
-        """Expected counts: see `expected_going_on`."""
+        """Expected counts, if the order at one rung persists at the next: see `expected_going_on`."""
         eta = self._settings.reduction_factor
         brackets = []
         for number, (ladder, size) in enumerate(zip(self._ladders, self._sizes, strict=True)):
-            rungs, entering = [], float(size)
-            for epoch in ladder:
-                going_on = expected_going_on(entering, eta)
-                rungs.append(Rung(epoch, entering, going_on))
-                entering = going_on
-            brackets.append(Bracket(number, size, tuple(rungs), self._max_epochs, exact=False))
+            going_on = expected_going_on(size, len(ladder), eta)
+            entering = (float(size), *going_on)
+            rungs = tuple(map(Rung, ladder, entering, going_on))
+            brackets.append(Bracket(number, size, rungs, self._max_epochs, exact=False))
         return tuple(brackets)
 
 
@@ -145,19 +148,30 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
     return below + (above - below) * part if part < 0.5 else above - (above - below) * (1 - part)
 
 
-def expected_going_on(entering: float, reduction_factor: float) -> float:
-    """How many of `entering` units pass a rung of the stopping rule, on average.
+@lru_cache(maxsize=256)
+def expected_going_on(units: int, rungs: int, reduction_factor: float) -> tuple[float, ...]:
+    """How many of `units` pass the first, the second, ... of `rungs` rungs of the stopping rule, on average.
 
-    The first passes. The m-th is compared with the quantile at position h = (m - 2)(1 - 1/eta) of the m - 1 before it,
-    and is equally likely to have any rank among the m, so it passes with probability p_m = (m - 1 - h) / m (exact for
-    exchangeable values without ties if h is whole, and for uniform values in between). Returns 1 + p_2 + ... + p_n,
-    linear between whole n. Above n/eta because early arrivals are compared with few.
-    Assumes a random order of arrival; at later rungs, where the survivors were selected, an approximation.
+    Above units / eta^k, because early arrivals are compared with few, and because whoever passed a rung came in good
+    company: survivors of a rising cutoff tend to be better the later they come, so they pass the next rung too.
+    By simulation: every unit has one uniform value, the same at every rung, and comes in the same random order. The
+    first of m to come passes; the m-th with probability (m - 1 - (m - 2)(1 - 1/eta)) / m at the first rung.
+    Deterministic: seeded by the arguments. The standard error is about 0.3 % of `units`.
+    Assumes that the order at one rung persists at the next. If it changes, fewer pass the later rungs.
     """
-    whole = math.floor(entering)
-    quantile = 1 - 1 / reduction_factor
-
-    def passing(m: int) -> float:
-        return 1.0 if m == 1 else (m - 1 - (m - 2) * quantile) / m
-
-    return sum(passing(m) for m in range(1, whole + 1)) + (entering - whole) * passing(whole + 1)
+    rng = random.Random(f"{units}/{rungs}/{float(reduction_factor)!r}")
+    percent = (1 - 1 / reduction_factor) * 100
+    repeats = max(1, _DRAWS // max(units, 1))
+    passed = [0] * rungs
+    for _ in range(repeats):
+        running = [rng.random() for _ in range(units)]
+        for level in range(rungs):
+            seen: list[float] = []
+            survivors = []
+            for value in running:
+                if not seen or value >= percentile(seen, percent):
+                    survivors.append(value)
+                insort(seen, value)
+            passed[level] += len(survivors)
+            running = survivors
+    return tuple(count / repeats for count in passed)

@@ -18,7 +18,8 @@ class Rung:
 class Bracket:
     """One bracket: `units` start, are judged at each rung, and those left train for `max_epochs`.
 
-    `exact` is False where the counts are expectations (asha). Without rungs all units run to the end.
+    `exact` is False where the counts are expectations (asha: over random orders of arrival, if the order of values at
+    one rung persists at the next). Without rungs all units run to the end.
     """
 
     number: int
@@ -41,8 +42,8 @@ class Bracket:
 class ExpectedEpochs:
     """Training epochs summed over all trials, if no trial fails; `full` is what they would be without a scheduler.
 
-    `exact` is False for an expectation over the order of good and bad values (asha), or where configurations with
-    different numbers of seeds compete.
+    `exact` is False for an expectation over the order in which good and bad units arrive, if the order at one rung
+    persists at the next (asha), or where configurations with different numbers of seeds compete.
     """
 
     epochs: float

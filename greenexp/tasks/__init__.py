@@ -3,7 +3,7 @@
 A task is one frozen dataclass in one file whose `load()` gives a `TaskData`; its fields are what a sweep file may say
 about it, its docstring is what `greenexp ls tasks` prints. numpy and `tokenizers` at most: no torch, no model, and no
 knowledge of other plug-ins. To add one: write `tasks/<name>.py`, add its line below and its row to
-`tests/tasks/test_every_task.py`; from another package, use the entry point group `greenexp.tasks`.
+`tests/tasks/test_task_data.py`; from another package, use the entry point group `greenexp.tasks`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ TASKS: Registry[type[Task]] = Registry(
     "task",
     {
         "clauses": "greenexp.tasks.clauses:Clauses",
+        "csv": "greenexp.tasks.files:Csv",
+        "hub": "greenexp.tasks.hub:Hub",
+        "jsonl": "greenexp.tasks.files:Jsonl",
+        "movie-snippets": "greenexp.tasks.movie_snippets:MovieSnippets",
+        "tsv": "greenexp.tasks.files:Tsv",
     },
     group="greenexp.tasks",
 )

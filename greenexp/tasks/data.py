@@ -80,7 +80,10 @@ class TaskData:
 
 
 class Task(Protocol):
-    """A task plug-in: a frozen dataclass whose fields say what to load."""
+    """A task plug-in: a frozen dataclass whose fields say what to load.
+
+    One that reads `greenexp.assets` names them in a class variable `assets`, a tuple, so that they are fetched early.
+    """
 
     def load(self) -> TaskData:
         """The task's data; the same fields give the same data on every machine."""

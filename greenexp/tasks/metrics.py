@@ -24,13 +24,14 @@ class Metric:
 
     compute: (predictions, labels) -> value or None. Classification metrics see predicted classes, int64 [example];
     regression metrics predicted values, float64 [example].
-    mode: `max` if more is better
+    mode: `max` if more is better; most_classes: it is not defined for tasks with more (None: for any number)
     """
 
     name: str
     compute: Callable[[Array, Array], float | None]
     is_regression: bool = False
     mode: str = "max"
+    most_classes: int | None = None
     about: str = ""
 
 
@@ -55,15 +56,35 @@ def score(names: Iterable[str], logits: Array, labels: Array) -> tuple[dict[str,
     return tuple(results)
 
 
-def find_metric(name: str, is_regression: bool) -> Metric:
-    """The metric of this name. Raises UnknownNameError, or InputError if it is for the other kind of task."""
+def find_metric(name: str, is_regression: bool, num_labels: int | None = None, mode: str | None = None) -> Metric:
+    """The metric of this name.
+
+    num_labels: classes of the task; mode: the direction in which it is to be optimised; None where nobody asks
+    Raises UnknownNameError, or InputError if it is for the other kind of task, or not for so many classes, or if `mode`
+    would look for the worst value.
+    """
     metric = METRICS.get(name)
     if metric is None:
         raise UnknownNameError("metric", name, sorted(METRICS))
     if metric.is_regression != is_regression:
         kinds = ("classification", "regression")
         raise InputError(f"metric '{name}' is for {kinds[metric.is_regression]}, the task is {kinds[is_regression]}")
+    if num_labels is not None and not _allows(metric, num_labels):
+        others = [m.name for m in METRICS.values() if m.is_regression == is_regression and _allows(m, num_labels)]
+        raise InputError(
+            f"metric '{name}' is for at most {metric.most_classes} classes, the task has {num_labels} "
+            f"(allowed: {', '.join(sorted(others))})"
+        )
+    if mode is not None and mode != metric.mode:
+        better = "more" if metric.mode == "max" else "less"
+        raise InputError(
+            f"metric '{name}' with mode {mode} would look for the worst: {better} is better; write mode: {metric.mode}"
+        )
     return metric
+
+
+def _allows(metric: Metric, num_labels: int) -> bool:
+    return metric.most_classes is None or num_labels <= metric.most_classes
 
 
 def _cross_entropy(logits: Array, labels: Array) -> float | None:
@@ -143,7 +164,7 @@ METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric("accuracy", accuracy, about="share of examples predicted right"),
-        Metric("f1", f1, about="F1 of class 1, two classes"),
+        Metric("f1", f1, most_classes=2, about="F1 of class 1, two classes"),
         Metric("macro_f1", macro_f1, about="mean F1 over the classes"),
         Metric("matthews", matthews, about="Matthews' correlation"),
         Metric("pearson", pearson, is_regression=True, about="Pearson's correlation"),

@@ -49,6 +49,7 @@ class TokenisedTask:
     """All a trial needs to know about its task.
 
     fingerprint: sha256 over every id and label; a checkpoint belongs to one
+    description: what the task says about itself: where its texts come from, which subsets were taken
     """
 
     train: TokenisedSplit
@@ -60,6 +61,7 @@ class TokenisedTask:
     pad_id: int
     vocab_size: int
     fingerprint: str
+    description: str = ""
 
 
 def word_tokenizer(texts: Iterable[str], max_words: int = 30_000) -> Tokenizer:
@@ -117,6 +119,7 @@ def tokenise(task: TaskData, tokenizer: Any, max_length: int) -> TokenisedTask:
         pad_id=pad_id,
         vocab_size=own.get_vocab_size(with_added_tokens=True),
         fingerprint=_fingerprint(splits),
+        description=task.description,
     )
 
 

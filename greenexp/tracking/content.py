@@ -156,7 +156,9 @@ def _trial(picture: Picture, trial: TrialState) -> RunContent:
         names.STATUS: trial.status,
         names.REASON: shortened(trial.reason, names.MAX_TAG),
         **changed,
-        **to_parts(names.STATE, [trial.status, trial.reason, trial.attempts, trial.lost_wall_s]),
+        **to_parts(
+            names.STATE, [trial.status, trial.reason, trial.attempts, trial.lost_wall_s, trial.lost, trial.broken]
+        ),
         **to_parts(names.EXITS, _exits(record for _, _, record in trial.reports)),
         **to_parts(names.DECISIONS, _decisions(picture, trial)),
         **to_parts(names.HELD_OUT, _held_out(picture, trial)),
@@ -215,9 +217,13 @@ def _held_out(picture: Picture, trial: TrialState) -> list[list[Any]]:
 
 
 def _reports(trial: TrialState) -> list[dict[str, Any]]:
-    """Per report who made it, and what no metric can say; why something was not measured only when that changes."""
+    """Per report who made it, and what no metric can say.
+
+    Why something was not measured, and what it was computed with, only when that changes.
+    """
     rows: list[dict[str, Any]] = []
     reasons: Mapping[str, str] = {}
+    circumstances: Mapping[str, str] = {}
     for attempt, _, record in trial.reports:
         row: dict[str, Any] = {"attempt": attempt, "epoch": record.epoch}
         if record.dev_logits is not None:
@@ -226,6 +232,8 @@ def _reports(trial: TrialState) -> list[dict[str, Any]]:
             row["last"] = True
         if dict(record.not_measured) != reasons:
             row["not_measured"] = reasons = dict(record.not_measured)
+        if dict(record.computed_with) != circumstances:
+            row["computed_with"] = circumstances = dict(record.computed_with)
         rows.append(row)
     return rows
 

@@ -68,4 +68,4 @@ class Follower:
     def _connected(self) -> Level:
         experiment = self.experiment or str(self.picture.state.header["name"])
         experiment_id = prepare(self.uri, experiment)
-        return Level(connect(self.uri), experiment_id, self.picture, self.pause)
+        return Level(connect(self.uri), experiment_id, self.picture, self.pause, self.folder)

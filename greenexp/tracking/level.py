@@ -11,14 +11,17 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from greenexp.journal.state import TrialState
+from greenexp.records.staircase import logits_at_rest
 from greenexp.tracking import names
 from greenexp.tracking.content import Point, RunContent, other_points, report_points, run_content
 from greenexp.tracking.picture import SWEEP_KEY, Picture, RunKey
+from greenexp.tracking.staircases import artifact_name, log_staircase
 
 # mlflow/utils/validation.py: log_batch takes 1000 metrics, 100 parameters, 100 tags, together 1000 entities and 1 MB.
 MAX_METRICS, MAX_PAIRS = 800, 100
@@ -48,16 +51,24 @@ class Level:
     """Keeps one sweep in one experiment level.
 
     client: an `MlflowClient`; between any two of its calls `pause` is called, which may raise to give up
+    folder: the sweep's, whose dev logits the operating points of trials are replayed from; None: they are left out
     """
 
     def __init__(
-        self, client: Any, experiment_id: str, picture: Picture, pause: Callable[[], None] = lambda: None
+        self,
+        client: Any,
+        experiment_id: str,
+        picture: Picture,
+        pause: Callable[[], None] = lambda: None,
+        folder: Path | None = None,
     ) -> None:
         self._client = client
         self._experiment = experiment_id
         self._picture = picture
         self._pause = pause
+        self._folder = folder
         self._known: dict[RunKey, Known] | None = None
+        self._refused: set[RunKey] = set()
 
     def bring(self, *, whole: bool) -> None:
         """Send what is missing of the runs that changed, and with `whole` of the sweep's own (its elapsed time).
@@ -65,6 +76,7 @@ class Level:
         Whatever MLflow raises is passed on; what is known of MLflow is forgotten then, and found out again next time.
         """
         picture = self._picture
+        self._refused.clear()
         try:
             if self._known is None:
                 self._known = self._discover()
@@ -74,6 +86,7 @@ class Level:
             for key in sorted(picture.dirty, key=lambda key: (_ORDER[key[0]], key[1])):
                 self._bring_run(key)
                 picture.dirty.discard(key)
+            picture.dirty |= self._refused  # for next time
         except BaseException:
             self._known = None
             raise
@@ -101,9 +114,10 @@ class Level:
     def _bring_run(self, key: RunKey) -> None:
         content = run_content(self._picture, key)
         known = self._known_run(content)
-        tags = {name: text for name, text in self._tags(content).items() if known.tags.get(name) != text}
-        params = {name: text for name, text in content.params.items() if name not in known.params}
         trial = self._picture.state.trials.get(key[1]) if key[0] == names.TRIAL else None
+        wanted = {**self._tags(content), **(self._log_points(key, known, trial) if trial else {})}
+        tags = {name: text for name, text in wanted.items() if known.tags.get(name) != text}
+        params = {name: text for name, text in content.params.items() if name not in known.params}
         points = self._missing_points(known, trial, tags) if trial else []
         for batch in batches(points, params, tags):
             self._pause()
@@ -186,15 +200,43 @@ class Level:
 
     def _log_sweep_file(self, known: Known) -> None:
         """The resolved sweep file as an artifact, where artifacts can be reached from here: a convenience only."""
-        # A server that keeps artifacts in a folder of its own would have us write into a folder of that name here.
-        reachable = ("mlflow-artifacts:",) if self._client.tracking_uri.startswith("http") else ("file:",)
-        if _FILED in known.tags or not known.artifacts.startswith(reachable):
+        if _FILED in known.tags or not self._takes_artifacts(known):
             return
         text = yaml.safe_dump(dict(self._picture.state.spec), sort_keys=False, allow_unicode=True)
         self._pause()
         with contextlib.suppress(Exception):
             self._client.log_text(known.run_id, text, names.SWEEP_FILE)
             self._log(known, [], {}, {_FILED: names.SWEEP_FILE})
+
+    def _log_points(self, key: RunKey, known: Known, trial: TrialState) -> dict[str, str]:
+        """Log the operating points of a trial that is at rest, once; the tag that says so goes with the others.
+
+        An artifact store that refuses must not keep metrics from being written: it is asked once per `bring`.
+        """
+        logits = logits_at_rest(trial.status, trial.records)
+        if logits is None or self._folder is None or not self._takes_artifacts(known):
+            return {}
+        tag = {names.POINTS: artifact_name(logits)}
+        if known.tags.items() >= tag.items():
+            return {}
+        if self._refused:
+            self._refused.add(key)
+            return {}
+        metric = str(self._picture.state.spec.get("metric", {}).get("name", ""))
+        self._pause()
+        try:
+            return tag if log_staircase(self._client, known.run_id, self._folder, logits, metric) else {}
+        except Exception:  # whatever it is, the journal and the logits are still there
+            self._refused.add(key)
+            return {}
+
+    def _takes_artifacts(self, known: Known) -> bool:
+        """Whether the run's artifacts can be reached from here.
+
+        A server that keeps artifacts in a folder of its own would have us write into a folder of that name here.
+        """
+        reachable = ("mlflow-artifacts:",) if self._client.tracking_uri.startswith("http") else ("file:",)
+        return known.artifacts.startswith(reachable)
 
 
 _FILED = "greenexp.sweep_file"

@@ -51,6 +51,11 @@ DECISIONS = "greenexp.json.decisions"
 EXITS = "greenexp.json.exits"
 HELD_OUT = "greenexp.json.held_out"
 
+# A trial's operating points over thresholds.
+POINTS = "greenexp.operating_points"
+"""Tag: which artifact of the run holds them."""
+POINTS_FOLDER = "operating_points"
+
 # Metrics of a report, one point per epoch (step = epoch).
 ATTEMPT = "attempt"
 TIME = "time_s"

@@ -6,6 +6,7 @@ Only MLflow's public client is used: one search for the runs of a sweep, one `ge
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +15,16 @@ from typing import Any
 
 from greenexp.errors import TrackingError, did_you_mean
 from greenexp.records.assemble import assemble
+from greenexp.records.epoch import EpochRecord
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.staircase import logits_at_rest
 from greenexp.records.tables import HeldOutFacts, SweepFacts, SweepTables, TrialFacts
 from greenexp.tracking import names
 from greenexp.tracking.content import FORMAT
 from greenexp.tracking.level import find_runs, key_of, search
 from greenexp.tracking.records import Series, metric_names, records_of
 from greenexp.tracking.server import connect, failures_as, redacted, sqlite_file
+from greenexp.tracking.staircases import artifact_name, fetch_staircase
 from greenexp.tracking.texts import from_parts
 
 THREADS = 8
@@ -88,7 +92,11 @@ def read_facts(uri: str, experiment: str | None = None, sweep: str | None = None
         threads = THREADS if uri.startswith("http") else 1
         with ThreadPoolExecutor(threads, thread_name_prefix="greenexp-reader") as pool:
             series = dict(zip(runs, pool.map(lambda run: _series(client, run), runs.values()), strict=True))
-    return _facts(parent.data.tags, {name: run.data.tags for name, run in runs.items()}, series)
+            facts = _facts(parent.data.tags, {name: run.data.tags for name, run in runs.items()}, series)
+            wanted = _staircases_of(facts, runs)
+            found = pool.map(lambda pair: fetch_staircase(client, *pair), wanted.values())
+            steps = {name: frame for name, frame in zip(wanted, found, strict=True) if frame is not None}
+    return dataclasses.replace(facts, staircases=steps)
 
 
 def _client(uri: str) -> Any:
@@ -188,8 +196,21 @@ def _facts(
     )
 
 
+def _staircases_of(facts: SweepFacts, runs: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Trial -> (run id, hash of dev logits) of those whose operating points were logged for their best epoch."""
+    records: dict[str, dict[int, EpochRecord]] = {}
+    for report in facts.epochs:
+        records.setdefault(report.trial, {})[report.record.epoch] = report.record
+    found = {}
+    for trial in facts.trials:
+        logits = logits_at_rest(trial.status, records.get(trial.trial, {}))
+        if logits is not None and runs[trial.trial].data.tags.get(names.POINTS) == artifact_name(logits):
+            found[trial.trial] = (str(runs[trial.trial].info.run_id), logits)
+    return found
+
+
 def _trial_facts(planned: Mapping[str, Any], tags: Mapping[str, str]) -> TrialFacts:
-    status, reason, attempts, lost_wall_s = from_parts(names.STATE, tags, ["planned", "", 0, 0.0])
+    status, reason, attempts, lost_wall_s, lost, broken = from_parts(names.STATE, tags, ["planned", "", 0, 0.0, {}, 0])
     return TrialFacts(
         trial=planned["trial"],
         configuration=planned["configuration"],
@@ -204,6 +225,8 @@ def _trial_facts(planned: Mapping[str, Any], tags: Mapping[str, str]) -> TrialFa
         attempts=attempts,
         lost_wall_s=lost_wall_s,
         started=attempts > 0,
+        lost=lost,
+        broken=broken,
     )
 
 

@@ -31,11 +31,13 @@ def records_of(trial: str, tags: Mapping[str, str], series: Series) -> Iterator[
     exits = from_parts(names.EXITS, tags, {"layers": {}, "metrics": []})
     reported: set[int] = set()
     reasons: Mapping[str, str] = {}
+    circumstances: Mapping[str, str] = {}
     for report in from_parts(names.REPORTS, tags, []):
         attempt, epoch = report["attempt"], report["epoch"]
         prefix = names.series(attempt, epoch in reported)
         reported.add(epoch)
         reasons = report.get("not_measured", reasons)
+        circumstances = report.get("computed_with", circumstances)
         values = {
             name.removeprefix(prefix): points[epoch]
             for name, points in series.items()
@@ -46,7 +48,12 @@ def records_of(trial: str, tags: Mapping[str, str], series: Series) -> Iterator[
             time_s = values[names.TIME]
         except KeyError as error:
             raise TrackingError(f"MLflow lacks the metric {error} of trial {trial} at epoch {epoch}") from None
-        extra = {"not_measured": reasons, "dev_logits": report.get("dev_logits"), "last": report.get("last", False)}
+        extra = {
+            "not_measured": reasons,
+            "computed_with": circumstances,
+            "dev_logits": report.get("dev_logits"),
+            "last": report.get("last", False),
+        }
         yield EpochFacts(trial, attempt, time_s, EpochRecord(**record, **extra))
 
 

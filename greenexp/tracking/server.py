@@ -2,7 +2,8 @@
 
 MLflow reads its settings from the environment; those below are set when the user has not set them:
 
-* no telemetry; no "View run at" lines on stdout (`set_terminated` prints one per run against a server)
+* no telemetry; no "View run at" lines on stdout (`set_terminated` prints one per run against a server); no progress
+  bar when an artifact is fetched
 * an HTTP request is tried once, with a time limit: MLflow would try eight times over minutes, and a repeated
   `create_run` whose answer got lost makes a second run. The writer waits and looks again by itself.
 """
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from greenexp.errors import TrackingError
 
@@ -28,6 +29,7 @@ ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 _SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
@@ -36,7 +38,18 @@ _NOISY = ("mlflow", "alembic")
 
 def default_uri(folder: Path) -> str:
     """The SQLite database inside a sweep's folder."""
-    return f"sqlite:///{(folder / DATABASE).resolve()}"
+    return sqlite_uri(folder / DATABASE)
+
+
+def sqlite_uri(file: Path) -> str:
+    """The address of a database file; what an address would read otherwise (`?`, `%`) is quoted."""
+    return "sqlite:///" + quote(str(file.resolve()), safe="/ :@#")
+
+
+def absolute(uri: str) -> str:
+    """`uri`, a relative SQLite file made absolute: a later `sync` may be started elsewhere."""
+    file = sqlite_file(uri)
+    return uri if file is None or not str(file) or file.is_absolute() else sqlite_uri(file)
 
 
 def connect(uri: str) -> Any:
@@ -103,7 +116,7 @@ def _artifact_location(uri: str, artifacts: Path | None) -> str | None:
 
 def sqlite_file(uri: str) -> Path | None:
     """The database file of a SQLite URI, else None."""
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    return Path(unquote(uri.removeprefix("sqlite:///"))) if uri.startswith("sqlite:///") else None
 
 
 def redacted(uri: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -31,11 +31,18 @@ class Trained:
     flops: float
 
 
+@dataclass(eq=False, slots=True)
+class Tally:
+    """FLOPs of the epoch under way, so that what a failing epoch cost is known too."""
+
+    flops: float = 0.0
+
+
 @dataclass(frozen=True, eq=False)
 class EpochTrainer:
     """What stays the same over a trial's epochs.
 
-    frozen: parts that never train; order_seed: of the order of examples
+    frozen: parts that never train; order_seed: of the order of examples; tally: counts the epoch under way
     """
 
     model: MultiExitModel
@@ -48,23 +55,25 @@ class EpochTrainer:
     device: torch.device
     frozen: frozenset[Part]
     meters: Meters
+    tally: Tally = field(default_factory=Tally)
 
     def train(self, epoch: int, optimisation: Optimisation) -> Trained:
         """Train epoch `epoch` (from 1). Raises DivergedError."""
         self.model.train()
         price = self._priced()
         weighted: list[Tensor] = []
-        examples, flops = 0, 0.0
+        examples = 0
+        self.tally.flops = 0.0
         for indices in epoch_batches(self.split.lengths, self.training.batch_size, self.order_seed, epoch):
             batch = list(self._micro_batches(indices))
             passes = self.method.passes(epoch, optimisation.step)
             context = StepContext(self.model, epoch, optimisation.step, batch, self._forward, optimisation.update)
+            self.tally.flops += sum(price(*_shape(micro.tokens), passes) for micro in batch)
             weighted.append(self.method.step(context) * len(indices))
             examples += len(indices)
-            flops += sum(price(*_shape(micro.tokens), passes) for micro in batch)
             self.meters.keep_up()
         optimisation.check()
-        return Trained(float(torch.stack(weighted).double().sum()) / examples, examples, flops)
+        return Trained(float(torch.stack(weighted).double().sum()) / examples, examples, self.tally.flops)
 
     def _forward(self, tokens: TokenBatch, exits: tuple[int, ...]) -> Tensor:
         with autocast(self.precision, self.device):

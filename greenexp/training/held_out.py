@@ -31,12 +31,13 @@ def evaluate_held_out(
     *,
     threads: int = 1,
     gpu: bool = False,
+    precision: str = "auto",
     logits_folder: Path | None = None,
 ) -> HeldOutRecord:
     """The test scores of the model in `model_folder`, which the trial had after its best `epoch`.
 
-    The same exits, metrics and number format as on dev. Raises InputError if the task has no labelled test set,
-    CheckpointError if the model cannot be read.
+    precision: the number format the trial was evaluated with on dev. The same exits and metrics as there.
+    Raises InputError if the task has no labelled test set, CheckpointError if the model cannot be read.
     """
     test = data.test
     if test is None:
@@ -54,7 +55,7 @@ def evaluate_held_out(
             exits=exits,
             batch_size=training.evaluation_batch_size,
             pad_id=data.pad_id,
-            precision=choose_precision(training.precision, device, model.backbone.hidden_size),
+            precision=choose_precision(precision, device, model.backbone.hidden_size),
             device=device,
         )
         flops = [float(model.inference_flops(test.lengths, number).mean()) for number in exits]

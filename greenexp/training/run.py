@@ -14,7 +14,7 @@ import torch
 from greenexp.errors import CheckpointError, TrialError
 from greenexp.meters import Meters, open_meters
 from greenexp.model import save_model
-from greenexp.records.epoch import EpochRecord, ExitScore
+from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.logits import StoredLogits, write_logits
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
@@ -88,6 +88,12 @@ class TrialRun(Iterator[EpochRecord]):
             raise
         self._epoch, self._best_score = record.epoch, record.best_score
         return record
+
+    def unreported(self) -> Costs:
+        """What was spent since the last record: what a failed epoch cost. Ask before `close`."""
+        measured = self._meters.read()
+        flops = 0.0 if self._workshop is None else self._workshop.trainer.tally.flops
+        return dataclasses.replace(measured.costs, train_flops=flops)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint into `folder`, over an older one. Raises CheckpointError; the older one then stays."""
@@ -199,6 +205,7 @@ class TrialRun(Iterator[EpochRecord]):
             exits=scores,
             costs=dataclasses.replace(measured.costs, train_flops=trained.flops, eval_flops=found.flops),
             not_measured=remarks,
+            computed_with=work.circumstances(self._device),
             dev_logits=stored,
             last=epoch == work.training.epochs,
         )

@@ -22,9 +22,12 @@ ExitMetrics = Mapping[str, float | None]
 
 
 def check_metric(metric: Metric, exits: Sequence[int], num_labels: int) -> None:
-    """Raise InputError if the sweep's metric is not one of such a task, or names an exit that is not in `exits`."""
+    """Raise InputError if the sweep's metric does not fit such a task, or names an exit that is not in `exits`.
+
+    It does not fit if it is of another kind of task, for fewer classes, or to be optimised the wrong way round.
+    """
     if metric.name != LOSS:
-        find_metric(metric.name, is_regression=num_labels == 1)
+        find_metric(metric.name, is_regression=num_labels == 1, num_labels=num_labels, mode=metric.mode)
     if isinstance(metric.exit, int) and metric.exit not in exits:
         trained = ", ".join(map(str, exits))
         raise InputError(f"metric.exit is {metric.exit}, but the exits trained from the first epoch on are {trained}")

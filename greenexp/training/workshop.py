@@ -105,6 +105,11 @@ class Workshop:
         """Of the last optimiser step."""
         return 0.0 if self._optimisation is None else self._optimisation.learning_rate
 
+    def circumstances(self, device: torch.device) -> dict[str, str]:
+        """Number format, device and what must be known of the weights: for `EpochRecord.computed_with`."""
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        return {"precision": self.precision, "device": name, "notes": "; ".join(self.model.backbone.notes)}
+
     def enter(self, epoch: int) -> None:
         """Make ready for `epoch`: where a stage begins, choose what trains and make a fresh optimiser and schedule."""
         stage = self.method.stage(epoch)

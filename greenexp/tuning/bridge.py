@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
@@ -15,10 +16,10 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from greenexp.errors import GreenexpError
+from greenexp.errors import GreenexpError, StateError
 from greenexp.plan.data import data_key
 from greenexp.records.decision import Action
-from greenexp.records.epoch import EpochRecord
+from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.tuning.checkpoints import checkpoint_folder
 from greenexp.tuning.conductor import Assignment, Conductor, NoTrial
 
@@ -27,6 +28,10 @@ _ACTIONS = {
     Action.PAUSE: TrialScheduler.PAUSE,
     Action.STOP: TrialScheduler.STOP,
 }
+
+
+# In the last line of a dead worker's traceback: the machine's fault and not the trial's.
+MACHINE_TROUBLE = ("CheckpointError", "No space left on device", "Disk quota exceeded", "Read-only file system")
 
 
 class Session:
@@ -46,6 +51,13 @@ class Session:
         """Tune pickles its parts for a restore that is never done; there is nothing in a session to keep."""
         return {}
 
+    @property
+    def over(self) -> bool:
+        """Whether the session had come to its end by itself: nothing is running, and nothing is left or wanted."""
+        return not self.conductor.live and (
+            self.conductor.state.complete or self.conductor.draining or self.conductor.limit is not None
+        )
+
     def guard(self, act: Callable[[], Any], otherwise: Any = None) -> Any:
         """`act()`, or `otherwise` and an end of the session if it raises one of our errors."""
         if self.error is not None:
@@ -61,6 +73,11 @@ class Session:
         if self.conductor.draining and not self.halted and self._say_draining is not None:
             self._say_draining()
             self._say_draining = None
+
+    def halt(self, reason: str) -> None:
+        """End the session for trouble of the machine, which would fail one trial after another."""
+        self.error = self.error or StateError(f"{reason}. What is in the journal is safe: go on with --resume")
+        self.halted = True
 
     def attempt(self, trial: Trial) -> int:
         """The trial's current attempt, from 1."""
@@ -116,8 +133,16 @@ class Bridge(TrialScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Journal, decide, answer."""
         conductor, name, attempt = self._session.conductor, trial_name(trial), self._session.attempt(trial)
+        if "halt" in result:
+            self._session.halt(result["halt"])
+            return str(TrialScheduler.STOP)
+        if "restarted" in result:
+            self._session.guard(lambda: conductor.restarted(name, attempt, result["restarted"]))
+            self._session.attempts[name] = attempt = attempt + 1
         if "failure" in result:
-            self._session.guard(lambda: conductor.failed(name, attempt, result["failure"]))
+            failure = json.loads(result["failure"])
+            lost = None if failure["lost"] is None else Costs(**failure["lost"])
+            self._session.guard(lambda: conductor.failed(name, attempt, failure["reason"], lost))
             return str(TrialScheduler.STOP)
         record = EpochRecord.from_json(json.loads(result["record"]))
         action = self._session.guard(lambda: conductor.report(name, attempt, record), Action.STOP)
@@ -163,7 +188,7 @@ class Bridge(TrialScheduler):
         """Known already: the conductor handed it out."""
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """Handled by the callback, which is told whether the trial will be tried again."""
+        """Handled by the callback, which is told the cause."""
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Known already: its last result ended it."""
@@ -196,21 +221,20 @@ class Watcher(Callback):
         folder = checkpoint_folder(name, epoch)
         self._session.guard(lambda: conductor.paused(name, self._session.attempt(trial), epoch, folder))
 
-    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """The worker died; Tune starts the trial again, from its last pause if it had one."""
-        conductor, name, attempt = self._session.conductor, trial_name(trial), self._session.attempt(trial)
-        self._session.guard(lambda: conductor.broke_off(name, attempt, _cause(trial)))
-        conductor.reserve(name)
-        self._session.attempts[name] = attempt + 1
-
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """The worker died too often."""
-        conductor, name, attempt = self._session.conductor, trial_name(trial), self._session.attempt(trial)
-        self._session.guard(lambda: conductor.failed(name, attempt, _cause(trial)))
+        """The worker died. Tune does not try again; the conductor hands the trial out anew."""
+        session, name, attempt, cause = self._session, trial_name(trial), self._session.attempt(trial), _cause(trial)
+        if any(word in cause for word in MACHINE_TROUBLE):
+            session.halt(cause)
+            return
+        session.guard(lambda: session.conductor.worker_died(name, attempt, f"the worker died: {cause}"))
 
 
 def _cause(trial: Trial) -> str:
-    """One line of Ray's account of a worker's death."""
-    error = trial.get_error()  # the text; the pickled form is never opened
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"the worker died: {lines[-1] if lines else 'no reason given'}"[:500]
+    """One line of Ray's account of a worker's death, from its text; the pickled form is not opened."""
+    try:
+        text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace") if trial.error_file else ""
+    except OSError:
+        text = ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:500] if lines else "no reason given"

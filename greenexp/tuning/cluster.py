@@ -18,6 +18,7 @@ _DRIVER_ENV: Mapping[str, str] = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a trial without a GPU must not lose sight of the machine's variables
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner at any verbosity
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # 6 ms and a file handle per trial for records we keep ourselves
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a dead worker is told in one line, by us
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # Tune sees no metric: our own scheduler decides
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is handled in `run`
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Tune's own experiment state is never read

@@ -6,6 +6,9 @@ does not know.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -16,7 +19,7 @@ from greenexp.journal.events import Event
 from greenexp.journal.file import Journal
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.decision import Action, Verdict
-from greenexp.records.epoch import EpochRecord
+from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.trial import TrialSpec
 from greenexp.schedulers import Scheduler
@@ -49,6 +52,7 @@ class Conductor:
     state: the journal's state, kept up to date here
     scheduler: rebuilt from the same journal (`replay.rebuild`)
     limits: budget axis -> limit in the axis' unit; workers: trials running at a time
+    max_failures: how often a trial whose worker died is handed out again in this session
     listen: called with every event after it is on disk
     """
 
@@ -60,6 +64,7 @@ class Conductor:
         *,
         limits: Mapping[str, float],
         workers: int,
+        max_failures: int = 1,
         listen: Listener | None = None,
     ) -> None:
         self.journal = journal
@@ -67,11 +72,13 @@ class Conductor:
         self.scheduler = scheduler
         self.limits = limits
         self.workers = workers
+        self.max_failures = max_failures
         self.listen = listen
         self.limit: LimitReached | None = None
         self.draining = False
         self._live: set[str] = set()
         self._parked: set[str] = set()
+        self._deaths: Counter[str] = Counter()
 
     def begin(self, facts: Mapping[str, Any], missing: tuple[Verdict, ...] = ()) -> None:
         """Journal that this session begins, and the verdicts that replay found missing.
@@ -127,17 +134,31 @@ class Conductor:
         self._parked.add(trial)
         self._write("paused", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint)
 
-    def broke_off(self, trial: str, attempt: int, reason: str) -> None:
-        """An attempt ended without the trial's doing (its worker died); the trial may be started again."""
+    def worker_died(self, trial: str, attempt: int, reason: str) -> None:
+        """An attempt ended without the trial's doing: it is handed out again, unless that happened too often."""
         self._live.discard(trial)
         self._parked.discard(trial)
-        self._end(trial, attempt, "interrupted", reason)
+        if self.state.trials[trial].ended:  # stopped while it was being saved
+            return
+        self._deaths[trial] += 1
+        if self._deaths[trial] > self.max_failures:
+            self.failed(trial, attempt, reason)
+        else:
+            self._end(trial, attempt, "interrupted", reason)
 
-    def failed(self, trial: str, attempt: int, reason: str) -> None:
-        """The trial failed for good; whoever waited for it is released or stopped."""
+    def restarted(self, trial: str, attempt: int, reason: str) -> None:
+        """The worker could not go on from the trial's checkpoint and began anew: attempt `attempt` + 1."""
+        self._end(trial, attempt, "interrupted", reason, Costs(wall_s=0.0))
+        self._write("started", trial=trial, attempt=attempt + 1, after=0)
+
+    def failed(self, trial: str, attempt: int, reason: str, lost: Costs | None = None) -> None:
+        """The trial failed for good; whoever waited for it is released or stopped.
+
+        lost: what was spent since its last report, where the worker could still tell
+        """
         self._live.discard(trial)
         self._parked.discard(trial)
-        self._end(trial, attempt, "failed", reason)
+        self._end(trial, attempt, "failed", reason, lost)
         self._write_verdicts(self.scheduler.withdraw(trial, reason))
 
     def held_out(self, trial: str, record: HeldOutRecord) -> None:
@@ -151,7 +172,8 @@ class Conductor:
     def close(self) -> str:
         """Journal how the session ended: `finished`, `limit` or `interrupted`."""
         for trial in sorted(self._live):
-            self._end(trial, self.state.trials[trial].attempts, "interrupted", "stopped by the user")
+            if self.state.trials[trial].status == "running":  # else it had been handed out, but no worker took it
+                self._end(trial, self.state.trials[trial].attempts, "interrupted", "stopped by the user")
         self._live.clear()
         status = "finished" if self.state.complete else "limit" if self.limit else "interrupted"
         self._write("closed", status=status)
@@ -246,16 +268,25 @@ class Conductor:
         self.limit = reached
         self._write("limit", axis=reached.axis, used=reached.used, limit=reached.limit)
 
-    def _end(self, trial: str, attempt: int, status: str, reason: str) -> None:
+    def _end(self, trial: str, attempt: int, status: str, reason: str, lost: Costs | None = None) -> None:
         known = self.state.trials[trial]
-        lost = max(0.0, self.journal.now() - known.last_seen) if known.status == "running" else 0.0
-        self._write("ended", trial=trial, attempt=attempt, status=status, reason=reason, lost_wall_s=round(lost, 3))
+        lost_s = max(0.0, self.journal.now() - known.last_seen) if known.status == "running" else 0.0
+        self._write(
+            "ended",
+            trial=trial,
+            attempt=attempt,
+            status=status,
+            reason=reason,
+            lost_wall_s=round(lost.wall_s if lost else lost_s, 6),
+            lost=None if lost is None else dataclasses.asdict(lost),
+        )
 
     def _write(self, kind: str, **data: Any) -> None:
         event = self.journal.append(kind, **data)
         self.state.apply(event)
         if self.listen is not None:
-            self.listen(event)
+            with contextlib.suppress(OSError):  # a closed terminal must not end the sweep
+                self.listen(event)
 
 
 def _waits(trial: TrialState) -> bool:

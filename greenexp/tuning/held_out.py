@@ -32,7 +32,7 @@ def evaluate_chosen(
     """
     waiting = [trial for trial in conductor.state.chosen if not _known(trial)]
     if here:
-        answers = [_evaluate(t.spec, prepare(t.spec.settings), settings, t.best_epoch or 0) for t in waiting]
+        answers = [_evaluate(t.spec, prepare(t.spec.settings), settings, *_best(t)) for t in waiting]
     else:
         answers = _on_the_cluster(waiting, settings)
     problems = []
@@ -48,11 +48,16 @@ def _known(trial: TrialState) -> bool:
     return any(record.epoch == trial.best_epoch for _, record in trial.held_out)
 
 
+def _best(trial: TrialState) -> tuple[int, str]:
+    """The best epoch and the number format it was evaluated in."""
+    epoch = trial.best_epoch or 0
+    record = trial.records.get(epoch)
+    return epoch, "auto" if record is None else record.computed_with.get("precision", "auto")
+
+
 def _on_the_cluster(waiting: list[TrialState], settings: WorkerSettings) -> list[Answer]:
     evaluate = ray.remote(_evaluate).options(num_cpus=settings.threads, num_gpus=settings.gpus)
-    asked = [
-        evaluate.remote(t.spec, settings.data[data_key(t.spec.settings)], settings, t.best_epoch or 0) for t in waiting
-    ]
+    asked = [evaluate.remote(t.spec, settings.data[data_key(t.spec.settings)], settings, *_best(t)) for t in waiting]
     answers: list[Answer] = []
     for reference in asked:
         try:
@@ -62,7 +67,7 @@ def _on_the_cluster(waiting: list[TrialState], settings: WorkerSettings) -> list
     return answers
 
 
-def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, epoch: int) -> Answer:
+def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, epoch: int, precision: str) -> Answer:
     """The record, None where the task has no test set, or in words why there is none."""
     if data.test is None:
         return None
@@ -74,6 +79,7 @@ def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, ep
             epoch,
             threads=settings.threads,
             gpu=settings.gpus > 0,
+            precision=precision,
             logits_folder=settings.folder / "logits",
         )
     except GreenexpError as error:

@@ -30,10 +30,19 @@ class OpenSweep:
     scheduler: Scheduler
     missing: tuple[Verdict, ...] = ()
 
+    @property
+    def finished(self) -> bool:
+        """Whether a session would have nothing to do: all has ended, in good order, test set included."""
+        closed = bool(self.state.sessions) and self.state.sessions[-1].closed == "finished"
+        return self.state.complete and closed and not self.missing
 
-def open_sweep(plan: Plan, resolved: Mapping[str, Any], folder: Path) -> OpenSweep:
+
+def open_sweep(
+    plan: Plan, resolved: Mapping[str, Any], folder: Path, data: Mapping[str, Any] | None = None
+) -> OpenSweep:
     """Open the journal in `folder`, write the plan if it is new, and replay it if it is not.
 
+    data: what the trials' data is now (`plan.data.data_facts`), which must be what it was in earlier sessions
     The plan may have more trials than the journal (a sweep that is extended). Nothing is written unless all of it fits.
     Raises InputError if the journal belongs to another plan, JournalError or ReplayError if it cannot be trusted.
     """
@@ -41,8 +50,10 @@ def open_sweep(plan: Plan, resolved: Mapping[str, Any], folder: Path) -> OpenSwe
     try:
         state = SweepState(journal.events)
         _refuse_other_plan(state, plan, resolved, folder)
+        _refuse_other_data(state, data or {}, folder)
         extended = bool(state.trials) and len(plan.trials) > len(state.trials)
         scheduler, missing = _rebuild(plan, journal, extended=extended)
+        _refuse_starved(plan, scheduler)
         _write_plan(journal, state, plan, resolved)
     except BaseException:
         journal.close()
@@ -67,6 +78,30 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
         raise InputError(
             f"{folder} holds a sweep with scheduler {state.spec['scheduler']}, which has decided already; two rules in "
             "one sweep cannot be compared: choose another --out, or put this one aside with --fresh"
+        )
+
+
+def _refuse_other_data(state: SweepState, data: Mapping[str, Any], folder: Path) -> None:
+    """A file may have changed under its path; then old and new trials would not be comparable."""
+    for session in state.sessions:
+        known = session.data.get("data") or {}
+        for key in known.keys() & data.keys():
+            if known[key]["fingerprint"] != data[key]["fingerprint"]:
+                raise InputError(
+                    f"{folder} was begun on other data than there is now under the same name: "
+                    f"{data[key]['description']}; bring the old data back, or begin anew with --fresh"
+                )
+
+
+def _refuse_starved(plan: Plan, scheduler: Scheduler) -> None:
+    """Under a scheduler that waits for all, a limit on trials below their number would let nobody past a rung."""
+    limit = plan.spec.budget.limits().get("trials")
+    waits = any(bracket.rungs and bracket.exact for bracket in scheduler.bracket_plan())
+    if limit is not None and limit < len(plan.trials) and waits:
+        raise InputError(
+            f"budget.trials is {limit:g} and the sweep has {len(plan.trials)} trials: scheduler "
+            f"{plan.spec.scheduler.name} compares all of them at its rungs and would wait for ever; lower "
+            "search.samples instead, or use asha"
         )
 
 

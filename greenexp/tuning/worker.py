@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
 
-from greenexp.errors import GreenexpError
+from greenexp.assets import find, install
+from greenexp.errors import CheckpointError, GreenexpError, StateError
 from greenexp.meters import Meters, open_meters
 from greenexp.records.trial import TrialSpec
 from greenexp.spec.sections import Accounting
@@ -34,6 +36,7 @@ class WorkerSettings:
     threads: CPU threads of a trial; gpus: GPUs of a trial (a fraction means that it shares one)
     exclusive: True if no other trial runs on the devices at the same time, so that their energy is this trial's
     accounting: the sweep file's factors for carbon and money
+    assets: name -> the files of weights that a node may not have, or nothing where all share this machine's cache
     """
 
     folder: Path
@@ -42,6 +45,7 @@ class WorkerSettings:
     gpus: float
     exclusive: bool
     accounting: Accounting
+    assets: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
 
 
 class TrialWorker(tune.Trainable):
@@ -53,6 +57,7 @@ class TrialWorker(tune.Trainable):
         self._data: dict[str, Any] = {}
         self._run: TrialRun | None = None
         self._checkpoint: str | None = None
+        self._restarted = ""
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -65,6 +70,10 @@ class TrialWorker(tune.Trainable):
         """Train one epoch; a result holds `record`, or `failure` if the trial cannot go on."""
         try:
             record = next(self._training())
+            # As text: Tune would flatten a nested dict. Never `done`: Tune would hide such a result from its scheduler.
+            result = {"record": json.dumps(record.to_json(), allow_nan=False)}
+        except StateError as error:  # a full disk and the like: the next trial would fare no better
+            return {"halt": str(error)}
         except StopIteration:
             return self._failure("the trial had no epoch left to train")
         except GreenexpError as error:
@@ -73,8 +82,9 @@ class TrialWorker(tune.Trainable):
             return self._failure(f"{type(error).__name__}: {error}", traceback.format_exc())
         self._epoch = record.epoch
         self._log(f"epoch {record.epoch}: train loss {record.train_loss:.4f}, dev score {record.score:.4f}")
-        # As text: Tune would flatten a nested dict. Never `done`: Tune would not show such a result to its scheduler.
-        return {"record": json.dumps(record.to_json(), allow_nan=False)}
+        if self._restarted:
+            result["restarted"], self._restarted = self._restarted, ""
+        return result
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save under the sweep's folder, where a later session finds it, and leave Ray a pointer."""
@@ -95,7 +105,7 @@ class TrialWorker(tune.Trainable):
     def _take(self, config: Mapping[str, Any]) -> None:
         """Only note what to do: the model is built inside `step`, where a failure is the trial's, not the actor's."""
         self._trial = TrialSpec.from_json(config["trial"])
-        self._checkpoint = config["checkpoint"]
+        self._checkpoint, self._restarted = config["checkpoint"], ""
         self._data_key: str = config["data"]
         self._epoch = 0
         self._log(f"attempt {config['attempt']} begins" + (f" from {self._checkpoint}" if self._checkpoint else ""))
@@ -104,6 +114,9 @@ class TrialWorker(tune.Trainable):
         """The running trial, built when it is first needed."""
         if self._run is None:
             shared = self._settings
+            for name, files in shared.assets.items():
+                if find(name) is None:
+                    install(name, ray.get(files))
             if self._data_key not in self._data:
                 self._data = {self._data_key: ray.get(shared.data[self._data_key])}
             self._run = TrialRun(
@@ -114,9 +127,20 @@ class TrialWorker(tune.Trainable):
                 logits_folder=shared.folder / "logits",
                 model_folder=model_folder(shared.folder, self._trial.trial),
             )
-            if self._checkpoint is not None:
-                self._run.load(shared.folder / self._checkpoint)
+            self._go_on()
         return self._run
+
+    def _go_on(self) -> None:
+        """Load the checkpoint; where it is gone or damaged, begin anew: the seeds give the same numbers again."""
+        if self._run is None or self._checkpoint is None:
+            return
+        try:
+            self._run.load(self._settings.folder / self._checkpoint)
+        except CheckpointError as error:
+            self._restarted, self._checkpoint = f"begun anew: {error}", None
+            self._log(self._restarted)
+            self._drop()
+            self._training()
 
     def _meters(self) -> Meters:
         """Energy is a trial's own only on devices that no other trial uses at the same time."""
@@ -137,8 +161,12 @@ class TrialWorker(tune.Trainable):
 
     def _failure(self, reason: str, trace: str = "") -> dict[str, Any]:
         self._log(f"failed: {reason}\n{trace}".rstrip())
+        lost: dict[str, Any] | None = None
+        if self._run is not None:
+            with contextlib.suppress(Exception):  # whatever broke the trial may have broken its meters
+                lost = dataclasses.asdict(self._run.unreported())
         self._drop()
-        return {"failure": reason}
+        return {"failure": json.dumps({"reason": reason, "lost": lost}, allow_nan=False)}
 
     def _log(self, text: str) -> None:
         """One file per trial; a full disk must not fail a trial for the sake of its log."""

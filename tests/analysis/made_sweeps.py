@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from greenexp.records import ExitCosts, ExitRecord, operating_points
 from greenexp.records.assemble import assemble
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
+from greenexp.records.staircase import with_staircases
 from greenexp.records.tables import EpochFacts, SweepFacts, SweepTables, TrialFacts
 
 RUNGS = (1, 3)
@@ -64,6 +69,25 @@ def sweep(
     reports.sort(key=lambda report: report.time_s)
     facts = {"name": spec["name"], "elapsed_s": 123.0, "complete": not ends, "sessions": [{"versions": {"x": "1.2"}}]}
     return assemble(SweepFacts(spec, facts, tuple(trials), tuple(reports), tuple(decisions)))
+
+
+def with_thresholds(tables: SweepTables, examples: int = 500) -> SweepTables:
+    """The same sweep with a staircase of thresholds for every trial, replayed from drawn logits.
+
+    Accuracies are the drawn ones, about 0.84 at the first exit and 0.98 at the last, whatever the static points say.
+    """
+    static, steps = tables.operating_points, {}
+    for seed, (trial, rows) in enumerate(static.groupby("trial", sort=False)):
+        rng, exits = np.random.default_rng(seed), len(rows)
+        labels = rng.integers(0, 2, examples)
+        logits = rng.normal(size=(exits, examples, 2))
+        logits[:, np.arange(examples), labels] += np.linspace(1.4, 3.0, exits)[:, None]
+        flops = rows["inference_flops"].to_numpy()[:, None]
+        costs = ExitCosts(rows["mean_layers"], [7], flops, flops + 1e4 * np.arange(1, exits + 1)[:, None])
+        points = operating_points(ExitRecord(logits, labels, np.full(examples, 7)), "max_probability", costs)
+        steps[str(trial)] = points.rename(columns={"accuracy": "score"})
+    facts = {name: value for name, value in tables.facts.items() if name != "operating_points"}
+    return dataclasses.replace(tables, operating_points=with_staircases(static, steps), facts=facts)
 
 
 def score_of(c: int, s: int, epoch: int) -> float:

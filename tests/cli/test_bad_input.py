@@ -44,6 +44,7 @@ def test_all_problems_at_once_with_their_places(capsys: pytest.CaptureFixture[st
         (["run", "smoke", "--set", "training.epoch=3"], "--set"),
         (["run", "smoke", "--set", "training.epochs"], "--set"),
         (["plan", "smoke", "--set", "scheduler.grace_period=9"], "scheduler"),
+        (["run", "smoke", "--set", "budget.carbon_g=5"], "needs accounting.carbon_g_per_kwh"),
         (["report", "sqlite:////nowhere/at/all.db"], "nowhere"),
         (["ls", "tasksss"], "tasks"),
         (["frobnicate"], "frobnicate"),

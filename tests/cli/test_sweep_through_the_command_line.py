@@ -37,7 +37,7 @@ def test_the_smoke_sweep(tmp_path: Path) -> None:
     status = json.loads(greenexp("status", out, "--json").stdout)
     assert status["state"] == "finished"
     assert status["trials"].get("stopped", 0) > 0
-    assert sum(status["trials"].values()) == 16
+    assert sum(status["trials"].values()) == 12
     assert not (out / "checkpoints").exists(), "a finished sweep needs no checkpoints"
     assert not (out / "ray").exists()
     journal, mlflow = from_journal(out), from_mlflow(default_uri(out))

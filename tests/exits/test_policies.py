@@ -24,7 +24,7 @@ def test_static_leaves_at_its_exit_and_after():
 def test_the_comparator_is_at_least():
     logits = torch.tensor([[0.0, 0.0], [0.0, 1e-3]])
     assert MaxProbability(threshold=0.5).stream().leaves(1, logits).tolist() == [True, True]
-    above = math.nextafter(0.5, 1)
+    above = float(torch.tensor(0.5).nextafter(torch.tensor(1.0)))  # thresholds are rounded to float32
     assert MaxProbability(threshold=above).stream().leaves(1, logits.double()).tolist() == [False, True]
 
 

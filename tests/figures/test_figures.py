@@ -8,7 +8,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from made_sweeps import sweep
+from made_sweeps import sweep, with_thresholds
 
 from greenexp import analysis, figures
 from greenexp.figures import operating_points, style
@@ -26,6 +26,9 @@ def all_figures():
     return {
         "incumbent": figures.incumbent_figure(analysis.incumbent(tables, "wall_s"), "wall_s", metric),
         "expected_best": figures.expected_best_figure(analysis.expected_best(tables), metric),
+        "expected_over_cost": figures.expected_over_cost_figure(
+            analysis.expected_over_cost(sweep(), "train_flops"), metric
+        ),
         "operating_points": figures.operating_points_figure(front, metric),
         "exits": figures.exits_figure(exits, "c002", metric),
         "rungs": figures.rungs_figure(analysis.rung_table(tables)),
@@ -37,7 +40,7 @@ def made():
     return all_figures()
 
 
-NAMES = ["incumbent", "expected_best", "operating_points", "exits", "rungs"]
+NAMES = ["incumbent", "expected_best", "expected_over_cost", "operating_points", "exits", "rungs"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,6 +85,7 @@ def test_alt_is_one_sentence_with_numbers(made, name):
     [
         ("incumbent", {"score": "score"}),
         ("expected_best", {"n": "configurations", "value": "expected_best"}),
+        ("expected_over_cost", {"value": "expected_best"}),
         ("operating_points", {"score": "score"}),
         ("exits", {"score": "score", "exit": "exit"}),
     ],
@@ -111,6 +115,26 @@ def test_dominated_points_are_thinned_and_the_front_kept():
     figure = figures.operating_points_figure(front, analysis.metric_of(tables))
     assert len(figure.table) == operating_points.MOST_DOMINATED + front["on_front"].sum()
     assert figure.table["on_front"].sum() == front["on_front"].sum()
+
+
+def test_thresholds_and_exits_used_alone_are_thinned_apart():
+    tables = with_thresholds(sweep(300, 1, epochs=1, exits=4), examples=60)
+    front = analysis.operating_front(tables)
+    figure = figures.operating_points_figure(front, analysis.metric_of(tables))
+    behind = figure.table[~figure.table["on_front"]]
+    assert (behind["policy"] == "static").sum() == operating_points.MOST_STATIC
+    assert len(behind) == operating_points.MOST_DOMINATED
+    assert figure.table["on_front"].sum() == front["on_front"].sum()
+    assert {row["kind"] for row in figure.spec["data"]["values"]} == {
+        "on the front", "one exit for all", "leaving by threshold"
+    }  # fmt: skip
+
+
+def test_nothing_inside_a_figure_has_a_role_of_its_own(made):
+    """The figure is one image with one text alternative."""
+    for figure in made.values():
+        svg = render_svg(figure)
+        assert svg.count("role=") == svg.count("aria-") == 1
 
 
 def test_names_with_markup_stay_text(made):

@@ -93,5 +93,6 @@ def test_a_wrong_field_is_shown_with_its_place(package: Path) -> None:
     assert "wrong.yaml:3:34: method.ratio: " in done.stderr
 
 
+@pytest.mark.slow
 def test_its_trials_train(package: Path) -> None:
     assert python(package, "-c", TRAIN).split() == ["1", "2"]

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from greenexp.assets import find_sweep, shipped_sweeps
+from greenexp.assets import find, find_sweep, shipped_sweeps
+from greenexp.backbones import BACKBONES
 from greenexp.plan import make_plan, price_plan
 from greenexp.spec import load_sweep
+from greenexp.tasks import TASKS
 
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
+
+
+def assets_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the sweep's task and backbone read by name."""
+    found: list[str] = []
+    for section, registry in (("task", TASKS), ("backbone", BACKBONES)):
+        fields = dict(settings[section])
+        found += getattr(registry[fields.pop("name")](**fields), "assets", ())
+    return tuple(found)
 
 
 def test_all_files_are_shipped() -> None:
@@ -19,9 +32,21 @@ def test_all_files_are_shipped() -> None:
 
 
 @pytest.mark.parametrize("name", shipped_sweeps())
-def test_a_shipped_sweep_plans_and_has_a_price(name: str) -> None:
+def test_a_shipped_sweep_plans(name: str) -> None:
+    assert make_plan(load_sweep(find_sweep(name))).spec.name == name
+
+
+@pytest.mark.parametrize("name", shipped_sweeps())
+def test_a_shipped_sweep_has_a_price(name: str) -> None:
     plan = make_plan(load_sweep(find_sweep(name)))
-    assert plan.spec.name == name
+    for asset in assets_of(plan.trials[0].settings):
+        if find(asset) is None:
+            pytest.skip(f"asset {asset} has not been fetched on this machine")
     price = price_plan(plan)
     assert price.bounds["trials"].most == len(plan.trials)
     assert (price.bounds["train_flops"].most or 0) > 0
+
+
+def test_the_quickstart_says_what_it_will_fetch() -> None:
+    plan = make_plan(load_sweep(find_sweep("quickstart")))
+    assert assets_of(plan.trials[0].settings) == ("hutto-movie-snippets", "minilm-l6")

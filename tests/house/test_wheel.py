@@ -60,4 +60,4 @@ def test_it_plans_a_shipped_sweep_from_anywhere(wheel: Path, tmp_path: Path) -> 
     where = python("-c", "import greenexp; print(greenexp.__file__)", cwd=elsewhere, PYTHONPATH=str(installed))
     assert Path(where.strip()).is_relative_to(installed)
     planned = python("-m", "greenexp", "plan", "smoke", cwd=elsewhere, PYTHONPATH=str(installed))
-    assert "16 trials" in planned
+    assert "task clauses" in planned

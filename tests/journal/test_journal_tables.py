@@ -14,7 +14,7 @@ from journal_events import SPEC, begin, clock_of, epoch_record, report, trial_sp
 
 from greenexp.errors import JournalError, StateError
 from greenexp.journal.budget import limit_reached, room_for, used
-from greenexp.journal.file import Journal
+from greenexp.journal.file import Journal, read_events
 from greenexp.journal.state import SweepState
 from greenexp.journal.tables import read_tables
 from greenexp.records.axes import AXES
@@ -106,7 +106,7 @@ def test_the_ledger_adds_up_what_the_tables_hold(tables: SweepTables, folder: Pa
             np.testing.assert_equal(ledger.loc[axis, "used"], tables.trials[axis].sum(min_count=1), err_msg=axis)
     assert ledger.loc["epochs", ["used", "limit", "lost"]].tolist() == [4.0, 10.0, 1.0]
     assert ledger.loc["trials", "used"] == 2.0
-    assert ledger.loc["wall_s", ["used", "limit", "lost"]].tolist() == [tables.facts["elapsed_s"], 60.0, 7.5]
+    assert ledger.loc["wall_s", ["used", "limit", "lost"]].tolist() == [tables.facts["elapsed_s"], 60.0, 7.5 + 2.0]
     assert math.isnan(ledger.loc["gpu_s", "used"]), "not measured is never 0"
 
 
@@ -153,21 +153,23 @@ def state(folder: Path) -> SweepState:
     ("limits", "axis"),
     [
         ({"epochs": 4.0}, "epochs"), ({"epochs": 5.0}, None), ({"train_flops": 4e9}, "train_flops"),
-        ({"gpu_s": 0.0}, None), ({"trials": 1.0}, None), ({}, None), ({"wall_s": 12.0, "epochs": 1.0}, "epochs"),
+        ({"gpu_s": 0.0}, "gpu_s"), ({"trials": 1.0}, None), ({}, None), ({"wall_s": 12.0, "epochs": 1.0}, "epochs"),
     ],
 )  # fmt: skip
 def test_limits(state: SweepState, limits: dict[str, float], axis: str | None) -> None:
     reached = limit_reached(state, limits)
     assert (reached.axis if reached else None) == axis
     if reached:
-        assert reached.used >= reached.limit == limits[reached.axis]
+        assert reached.limit == limits[reached.axis]
+        assert (reached.used is None) == (reached.axis == "gpu_s")
+        assert reached.used is None or reached.used >= reached.limit
 
 
 @pytest.mark.parametrize(
     ("limits", "running", "axis"),
     [
         ({"epochs": 5.0}, [], None), ({"epochs": 5.0}, [B], "epochs"), ({"epochs": 4.5}, [], "epochs"),
-        ({"train_flops": 5e9}, [], None), ({"train_flops": 5e9}, [B], "train_flops"), ({"gpu_s": 0.0}, [B], None),
+        ({"train_flops": 5e9}, [], None), ({"train_flops": 5e9}, [B], "train_flops"), ({"gpu_s": 0.0}, [B], "gpu_s"),
         ({"wall_s": 14.0}, [B, B, B], None), ({"trials": 0.0}, [B], None),
     ],
 )  # fmt: skip
@@ -198,3 +200,43 @@ def test_tables_are_checked(broken: dict[str, Any]) -> None:
         SweepTables(**{**broken, "epochs": broken["epochs"].drop(columns=["best_score", "score"])})
     with pytest.raises(StateError, match="unknown status lazy"):
         SweepTables(**{**broken, "trials": broken["trials"].assign(status="lazy")})
+
+
+def test_what_a_failed_epoch_cost_is_used_and_lost(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        begin(journal, trial_spec(A), trial_spec(B))
+        journal.append("started", trial=A, attempt=1, after=0)
+        report(journal, A, epoch_record(1))
+        lost = {**dataclasses.asdict(Costs(wall_s=4.0, train_flops=5e9, cpu_s=3.0))}
+        journal.append("ended", trial=A, attempt=1, status="failed", reason="nan", lost_wall_s=4.0, lost=lost)
+    tables = read_tables(tmp_path)
+    reported = tables.epochs["train_flops"].sum()
+    ledger = tables.ledger.set_index("axis")
+    assert ledger.loc["train_flops", ["used", "lost"]].tolist() == [reported + 5e9, 5e9]
+    assert tables.trials["train_flops"].iloc[0] == reported + 5e9
+    assert tables.trials["lost_wall_s"].iloc[0] == 4.0
+    state = SweepState(read_events(tmp_path / "journal.jsonl"))
+    assert used(state)["train_flops"] == reported + 5e9, "a limit must see what failed work cost"
+
+
+def test_what_a_dead_worker_used_is_said_to_be_unknown(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        begin(journal, trial_spec(A))
+        journal.append("started", trial=A, attempt=1, after=0)
+        report(journal, A, epoch_record(1))
+        journal.append("ended", trial=A, attempt=1, status="interrupted", reason="died", lost_wall_s=4.0, lost=None)
+    ledger = read_tables(tmp_path).ledger.set_index("axis")
+    assert math.isnan(ledger.loc["train_flops", "lost"])
+    assert "without 1 epoch(s)" in ledger.loc["train_flops", "reason"]
+    assert ledger.loc["wall_s", "lost"] == 4.0
+
+
+def test_a_missing_part_of_the_energy_is_said(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        begin(journal, trial_spec(A))
+        journal.append("started", trial=A, attempt=1, after=0)
+        costs = Costs(wall_s=1.0, energy_j=600.0)
+        report(journal, A, epoch_record(1, costs=costs, not_measured={"energy_j.cpu_package": "shared by two trials"}))
+    row = read_tables(tmp_path).ledger.set_index("axis").loc["energy_j"]
+    assert row["used"] == 600.0
+    assert row["reason"] == "without cpu_package: shared by two trials"

@@ -10,6 +10,7 @@ import torch
 
 from greenexp.backbones.base import TokenBatch
 from greenexp.errors import InputError, UnknownNameError
+from greenexp.meters.flops import forward_flops
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import ALL_PARTS, Part
 
@@ -172,3 +173,16 @@ def test_inference_flops_at_real_lengths():
     assert built.exit_flops(5)[0] < built.exit_flops(5)[1] < built.exit_flops(9)[1]
     with pytest.raises(InputError):
         built.inference_flops([5], exit_number=3)
+
+
+def test_exit_costs_count_only_the_exits_named():
+    built = model(layers=(1, 2, 3))
+    costs = built.exit_costs([9, 5, 9], exits=(1, 3))
+    assert (costs.layers.tolist(), costs.lengths.tolist()) == ([1, 3], [5, 9])
+    for column, length in enumerate((5, 9)):
+        alone = built.exit_flops(length)
+        assert costs.static_flops[:, column].tolist() == [alone[0], alone[2]]
+        both = forward_flops(built.costs(1, length), (1, 3))
+        assert costs.dynamic_flops[:, column].tolist() == [alone[0], both]
+        assert alone[2] < both < forward_flops(built.costs(1, length), (1, 2, 3))
+    assert built.exit_costs([5]).layers.tolist() == [1, 2, 3]

@@ -149,6 +149,7 @@ def test_data_is_prepared_once_per_task_and_tokeniser(data: TokenisedTask) -> No
     ("override", "message"),
     [
         ("metric.name=acuracy", "acuracy"),
+        ("metric.mode=min", "more is better; write mode: max"),
         ("method.weights=[1, 2]", "2 numbers for 3 exits"),
         ("method={name: finetune, layers: 4}", "first 4 of a backbone of 3"),
         ("metric.exit=2", "metric.exit is 2, but the exits trained from the first epoch on are 3"),
@@ -158,6 +159,13 @@ def test_what_does_not_fit_together_is_found_before_it_runs(override: str, messa
     overrides = (override, "method.name=finetune") if override == "metric.exit=2" else (override,)
     with pytest.raises(InputError, match=f"configuration c000 cannot run: .*{message}"):
         price_plan(plan(*overrides), prepared(data))
+
+
+def test_a_metric_for_two_classes_is_refused_for_three(data: TokenisedTask) -> None:
+    three = dataclasses.replace(data, num_labels=3)
+    with pytest.raises(InputError, match="'f1' is for at most 2 classes, the task has 3"):
+        price_plan(plan("metric.name=f1"), prepared(three))
+    assert price_plan(plan("metric.name=macro_f1"), prepared(three)).bounds["epochs"].most
 
 
 def test_micro_batches_are_padded_one_by_one(data: TokenisedTask) -> None:

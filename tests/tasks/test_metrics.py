@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenexp.errors import InputError, UnknownNameError
-from greenexp.tasks.metrics import METRICS, matthews, pearson, score, spearman
+from greenexp.tasks.metrics import METRICS, find_metric, matthews, pearson, score, spearman
 
 sklearn_metrics = pytest.importorskip("sklearn.metrics")
 
@@ -83,6 +83,16 @@ def test_regression_loss_is_the_mean_squared_error() -> None:
 def test_a_loss_that_is_not_finite_is_none() -> None:
     (only,) = score(["accuracy"], np.full((1, 2, 2), np.nan, np.float32), np.array([0, 1]))
     assert only["loss"] is None
+
+
+def test_metrics_for_fewer_classes_and_wrong_directions_are_refused() -> None:
+    with pytest.raises(InputError, match=r"'f1' is for at most 2 classes, the task has 3 \(allowed: .*macro_f1.*\)"):
+        find_metric("f1", is_regression=False, num_labels=3)
+    assert find_metric("f1", is_regression=False, num_labels=2).name == "f1"
+    assert find_metric("macro_f1", is_regression=False, num_labels=3, mode="max").name == "macro_f1"
+    for name, is_regression in (("accuracy", False), ("pearson", True)):
+        with pytest.raises(InputError, match=f"'{name}' with mode min .*: more is better; write mode: max"):
+            find_metric(name, is_regression, mode="min")
 
 
 def test_wrong_names_kinds_and_shapes() -> None:

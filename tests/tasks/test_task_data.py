@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,26 @@ from greenexp.tasks import TASKS, Split, TaskData
 from greenexp.tasks.metrics import find_metric
 from greenexp.tasks.tokens import tokenise, word_tokenizer
 
-CASES = {"clauses": {"train": 40, "dev": 20, "test": 20}}
+ROWS = [{"text": f"text number {i}", "label": "ab"[i % 2]} for i in range(40)]
+CASES: dict[str, dict[str, object]] = {
+    "clauses": {"train": 40, "dev": 20, "test": 20},
+    "csv": {"train": "rows.csv", "dev": 0.3},
+    "hub": {"path": "dataset", "dev": "train"},
+    "jsonl": {"train": "dataset/train.jsonl", "dev": 0.3},
+    "movie-snippets": {"train": 40, "dev": 20, "test": 20},
+    "tsv": {"train": "rows.tsv", "dev": 0.3},
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, movie_snippets: Path) -> None:
+    """What the cases read, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    for suffix, delimiter in ((".csv", ","), (".tsv", "\t")):
+        lines = (delimiter.join(row) for row in (("text", "label"), *(tuple(row.values()) for row in ROWS)))
+        Path(f"rows{suffix}").write_text("\n".join(lines) + "\n")
+    Path("dataset").mkdir()
+    Path("dataset/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
 
 
 def test_every_registered_task_has_a_case() -> None:
@@ -21,17 +42,18 @@ def test_every_registered_task_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_task_loads_and_tokenises(name: str) -> None:
+def test_every_task_loads_and_tokenises(name: str, files: None) -> None:
     plugin = TASKS[name]
     assert dataclasses.is_dataclass(plugin)
     assert plugin.__doc__
-    data = plugin(**CASES[name]).load()
+    data = plugin(**CASES[name]).load()  # type: ignore[call-arg]  # each task has fields of its own
     assert data.description
     assert data.metrics
     for metric in data.metrics:
         find_metric(metric, is_regression=data.num_labels == 1)
     tokens = tokenise(data, word_tokenizer(data.train.texts), max_length=32)
     assert len(tokens.train) == len(data.train)
+    assert tokens.description == data.description
 
 
 def split(size: int = 3, **changes: object) -> Split:

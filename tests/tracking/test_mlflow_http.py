@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_sweeps import write_journal
+from small_sweeps import Sweep, write_journal
+from test_mlflow_staircases import FIRST, logits
 from test_mlflow_tables import assert_same_tables
 
 from greenexp.tracking import names
+from greenexp.tracking.reader import read_tables
 from greenexp.tracking.server import connect, prepare
 from greenexp.tracking.sync import sync
 from greenexp.tracking.writer import Tracker
@@ -74,3 +76,15 @@ def test_the_tracker_and_the_artifact_go_through_the_server(server: str, tmp_pat
     client = connect(server)
     run = client.search_runs([prepare(server, "tracked")], f"tags.`{names.KIND}` = 'sweep'")[0]
     assert [file.path for file in client.list_artifacts(run.info.run_id)] == [names.SWEEP_FILE]
+
+
+def test_operating_points_go_through_the_server(server: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with Sweep(tmp_path) as sweep:
+        sweep.session()
+        sweep.plan(FIRST)
+        sweep.start(FIRST.trial)
+        sweep.report(FIRST.trial, 1, dev_logits=logits(tmp_path, 1), last=True)
+    sync(tmp_path, server, "points over http")
+    assert_same_tables(tmp_path, server, experiment="points over http")
+    assert "max_probability" in set(read_tables(server, "points over http").operating_points["policy"])
+    assert capfd.readouterr() == ("", "")

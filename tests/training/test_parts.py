@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from greenexp.errors import DivergedError, StateError
+from greenexp.errors import DivergedError, InputError, StateError
 from greenexp.records import logits as stored_logits
 from greenexp.records.logits import StoredLogits, read_logits, write_logits
 from greenexp.spec.sections import Metric
@@ -21,7 +21,7 @@ from greenexp.training import precision
 from greenexp.training.isolation import epoch_seed
 from greenexp.training.precision import choose_precision, explain_precision
 from greenexp.training.schedule import learning_rate_at, make_optimiser
-from greenexp.training.scoring import exit_metrics, is_better, selected_score
+from greenexp.training.scoring import check_metric, exit_metrics, is_better, selected_score
 
 CPU = torch.device("cpu")
 
@@ -102,6 +102,15 @@ def test_changed_weights_are_seen_whatever_autocast_is_around(around: bool) -> N
                 found.append(layer(x))
     assert [float(y) for y in found] == [4.0, 8.0]
     assert found[0].dtype == torch.bfloat16
+
+
+def test_a_metric_that_does_not_fit_the_task_is_refused_before_training() -> None:
+    with pytest.raises(InputError, match="at most 2 classes"):
+        check_metric(Metric(name="f1"), (1, 2), 3)
+    with pytest.raises(InputError, match="write mode: max"):
+        check_metric(Metric(mode="min"), (1, 2), 2)
+    check_metric(Metric(name="f1"), (1, 2), 2)
+    check_metric(Metric(name="loss", mode="min"), (1, 2), 3)
 
 
 VALUES = ({"loss": 0.3, "matthews": 0.2}, {"loss": 0.1, "matthews": None}, {"loss": 0.2, "matthews": 0.7})

@@ -20,6 +20,7 @@ from greenexp.meters import Meters
 from greenexp.meters.energy import EnergyWindows
 from greenexp.meters.fake import FakeSource
 from greenexp.meters.memory import ResidentMemory
+from greenexp.records import operating_points
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.logits import read_logits
 from greenexp.records.trial import TrialSpec
@@ -73,6 +74,20 @@ def test_stored_logits_give_the_reported_scores(records: list[EpochRecord], data
             assert np.array_equal(stored.lengths, data.dev.lengths)
             for found, reported in zip(score(["accuracy"], stored.logits, stored.labels), record.exits, strict=True):
                 assert found == reported.metrics
+
+
+def test_stored_costs_price_every_exit_alone_and_after_those_below(records: list[EpochRecord]) -> None:
+    record = next(record for record in reversed(records) if record.dev_logits)
+    stored = read_logits(Path(record.not_measured["folder"]), record.dev_logits or "")
+    assert stored.costs is not None
+    points = operating_points(stored.record, "static", stored.costs)
+    assert points["accuracy"].tolist() == [e.metrics["accuracy"] for e in record.exits]
+    assert points["inference_flops"].tolist() == [e.inference_flops for e in record.exits]
+    assert points["mean_layers"].tolist() == [e.layer for e in record.exits]
+    early = operating_points(stored.record, "max_probability", stored.costs)
+    first, last = early["inference_flops"].iloc[[0, -1]]
+    assert first == record.exits[0].inference_flops
+    assert record.exits[-1].inference_flops < last < 1.1 * record.exits[-1].inference_flops
 
 
 def test_learning_rate_rises_and_falls(trial: Make, data: TokenisedTask) -> None:

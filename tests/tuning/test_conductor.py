@@ -112,7 +112,7 @@ def test_a_repeated_epoch_is_journaled_but_not_decided_again(opened: Open) -> No
 def test_a_worker_that_dies_costs_an_attempt_and_its_time(opened: Open) -> None:
     conductor = opened(scheduler={"name": "fifo"}, configurations=1, seeds=1)
     Workers(conductor).play(2)
-    conductor.broke_off("c000-i0-o0", 1, "the worker died")
+    conductor.worker_died("c000-i0-o0", 1, "the worker died")
     trial = conductor.state.trials["c000-i0-o0"]
     assert trial.status == "interrupted"
     assert trial.lost_wall_s > 0
@@ -215,3 +215,61 @@ def test_the_limit_on_wall_clock_counts_elapsed_time(opened: Open) -> None:
     assert conductor.state.limit is not None
     assert conductor.state.limit["axis"] == "wall_s"
     assert conductor.state.elapsed_s <= 30.0 + 12.0
+
+
+def test_a_worker_may_die_only_so_often(opened: Open) -> None:
+    conductor = opened(scheduler={"name": "sha", "reduction_factor": 3})
+    workers = Workers(conductor)
+    workers.play(2)
+    name = next(iter(workers.running))
+    for attempt, status in ((1, "interrupted"), (2, "failed")):
+        workers._fill()
+        while name not in workers.running:
+            workers.play(1)
+            workers._fill()
+        del workers.running[name]
+        conductor.worker_died(name, attempt, "out of memory")
+        assert conductor.state.trials[name].status == status
+    workers.play()
+    assert conductor.close() == "finished", "nobody may wait for it"
+
+
+def test_a_trial_that_was_stopped_while_its_worker_died_stays_stopped(opened: Open) -> None:
+    conductor = opened(scheduler={"name": "sha", "reduction_factor": 3}, configurations=9)
+    workers = Workers(conductor)
+    workers.play(18)
+    trial = next(trial for trial in conductor.state.trials.values() if trial.status == "stopped")
+    conductor.worker_died(trial.spec.trial, 1, "killed while it was being saved")
+    conductor.started(trial.spec.trial, 1, trial.epoch)
+    assert trial.status == "stopped"
+    assert conductor.report(trial.spec.trial, 1, a_record(trial.spec, trial.epoch)) is Action.STOP
+    assert trial.status == "stopped"
+
+
+def test_a_checkpoint_that_cannot_be_read_costs_an_attempt(opened: Open) -> None:
+    conductor = opened(scheduler={"name": "sha", "reduction_factor": 3})
+    Workers(conductor).play(1)
+    trial = conductor.state.trials["c000-i0-o0"]
+    conductor.paused(trial.spec.trial, 1, 1, "checkpoints/c000-i0-o0/epoch-1")
+    conductor.started(trial.spec.trial, 1, 1)
+    conductor.restarted(trial.spec.trial, 1, "begun anew: the checkpoint is incomplete")
+    assert (trial.attempts, trial.checkpoint, trial.status) == (2, None, "running")
+    assert trial.broken == 0
+
+
+def test_an_axis_that_stops_being_measured_ends_a_sweep_it_limits(opened: Open) -> None:
+    conductor = opened(scheduler={"name": "fifo"}, limits={"gpu_s": 100.0})
+    Workers(conductor).play()
+    assert conductor.close() == "limit"
+    assert conductor.state.limit is not None
+    assert conductor.state.limit["used"] is None
+
+
+def test_a_listener_whose_terminal_is_gone_does_not_end_the_sweep(opened: Open) -> None:
+    def broken(_event: object) -> None:
+        raise BrokenPipeError
+
+    conductor = opened(scheduler={"name": "fifo"}, configurations=1)
+    conductor.listen = broken
+    Workers(conductor).play()
+    assert conductor.close() == "finished"

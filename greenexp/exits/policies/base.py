@@ -21,7 +21,10 @@ class PolicyStream(Protocol):
 
 
 class Policy(Protocol):
-    """The frozen dataclass behind a name in POLICIES; its fields are the thresholds."""
+    """The frozen dataclass behind a name in POLICIES; its fields are the thresholds.
+
+    One that has a replay form (`greenexp.records.replay`) names it in a class variable `family`.
+    """
 
     def stream(self) -> PolicyStream:
         """The policy at the first layer, nothing seen yet."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -20,6 +20,8 @@ class Static(Stateless):
     """
 
     exit: Annotated[int, Field(ge=1)] | None = None
+
+    family: ClassVar[str] = "static"
 
     def stream(self) -> Static:
         """See `Policy.stream`."""

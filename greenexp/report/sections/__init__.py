@@ -18,12 +18,14 @@ from greenexp.report.sections import (
     failures,
     front,
     headline,
+    held_out,
     search,
     trials,
 )
 
 SECTIONS: tuple[Callable[[SweepTables], Section], ...] = (
     headline.section,
+    held_out.section,
     search.section,
     front.section,
     exits.section,

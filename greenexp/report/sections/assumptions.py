@@ -9,6 +9,7 @@ from typing import Any
 from greenexp.analysis import metric_of
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
+from greenexp.report.sections.wording import SHARED_SEEDS, is_crossed, over_seeds
 
 
 def section(tables: SweepTables) -> Section:
@@ -21,8 +22,8 @@ def section(tables: SweepTables) -> Section:
             "value so far."
         ),
         (
-            "Epochs, configurations and operating points were all chosen on the dev set that the scores are from. No "
-            "test set was evaluated in this report."
+            "Epochs, configurations and operating points were all chosen on the dev set that the scores are from. "
+            f"{_test(tables)}"
         ),
         _seeds(spec.get("seeds") or {}),
         _search(spec, tables),
@@ -33,13 +34,27 @@ def section(tables: SweepTables) -> Section:
     return Section("assumptions", "Assumptions of the whole report", paragraphs=tuple(notes))
 
 
+def _test(tables: SweepTables) -> str:
+    if tables.held_out.empty:
+        return "No test set was evaluated in this report."
+    return "Only the section on the test set has scores from elsewhere."
+
+
 def _seeds(seeds: Mapping[str, Any]) -> str:
-    initialisation, order = seeds.get("initialisation", 1), seeds.get("order", 1)
-    design = f", {seeds.get('design', 'crossed')}" if initialisation > 1 and order > 1 else ""
-    return (
-        f"Seeds per configuration: {initialisation} initialisation, {order} data order{design}, the same for all "
-        "configurations. They describe the noise of training, not the uncertainty of the dev set."
-    )
+    """What was repeated with other seeds and what was the same in all trials, so that no spread contains it."""
+    initialisation, order = int(seeds.get("initialisation", 1)), int(seeds.get("order", 1))
+    if initialisation == order == 1:
+        return "One seed: nothing was repeated, so there is no spread, and what a seed does is in every difference."
+    trials = initialisation * order if is_crossed(seeds) else max(initialisation, order)
+    begin = f"Every configuration has {over_seeds(trials, seeds)}, the same for all."
+    end = "The spread is not the uncertainty of the dev set."
+    if order == 1:
+        varied = "The initialisation was varied; data order and dropout were not, so no spread here contains them."
+    elif initialisation == 1:
+        varied = "Data order and dropout were varied; the initialisation was not, so no spread here contains it."
+    else:
+        varied = "Initialisation, data order and dropout were varied."
+    return f"{begin} {varied} {SHARED_SEEDS} {end}" if is_crossed(seeds) else f"{begin} {varied} {end}"
 
 
 def _search(spec: Mapping[str, Any], tables: SweepTables) -> str:

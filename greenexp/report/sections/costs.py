@@ -12,6 +12,8 @@ from greenexp.report.section import Section
 from greenexp.report.table import Column, Table
 from greenexp.units import format_quantity
 
+NOT_YET = "nothing reported yet"
+
 
 def section(tables: SweepTables) -> Section:
     """The ledger with limits, losses and reasons."""
@@ -26,19 +28,33 @@ def section(tables: SweepTables) -> Section:
         Column("reason", "Why not measured", "prose"),
         Column("about", "What it counts", "prose"),
     )
-    missing = [row for row in rows if row["used_text"] == "not measured"]
-    sentences = [
-        f"{row['title']} was not measured{': ' if row['reason'] else ''}{row['reason']}." for row in missing
-    ] or ["Every axis was measured."]
     return Section(
         name="costs",
         title="Costs, and what was not measured",
-        headline=tuple(sentences),
+        headline=_sentences(rows, tables),
         tables=(
             Table("costs", "Costs", frame, shown, "Lost: paid for work that no report covers, or that was done twice."),
         ),
         assumptions=_assumptions(tables),
     )
+
+
+def _sentences(rows: list[dict[str, str]], tables: SweepTables) -> tuple[str, ...]:
+    if tables.epochs.empty:
+        return ("Nothing was reported yet.",)
+    missing = [row for row in rows if row["used_text"] == "not measured"]
+    sentences = [f"{row['title']} was not measured{': ' if row['reason'] else ''}{row['reason']}." for row in missing]
+    partial = [row for row in rows if row["used_text"] != "not measured" and row["reason"]]
+    sentences += [f"{row['title']} was measured in part: {row['reason']}." for row in partial]
+    return tuple(sentences) or ("Every axis was measured.",)
+
+
+def _evaluation(tables: SweepTables) -> str:
+    """Evaluation on dev, which the axis of training FLOPs leaves out."""
+    costs = tables.epochs["eval_flops"]
+    if costs.empty or costs.isna().any():
+        return ""
+    return f" Evaluating on dev took a further {format_quantity(float(costs.sum()), 'FLOP')}, not on this axis."
 
 
 def _row(row: dict[Any, Any], tables: SweepTables) -> dict[str, str]:
@@ -47,7 +63,7 @@ def _row(row: dict[Any, Any], tables: SweepTables) -> dict[str, str]:
     unit = str(currency or "money") if axis.unit == "money" else axis.unit
     return {
         "title": axis.title,
-        "used_text": format_quantity(row["used"], unit),
+        "used_text": NOT_YET if tables.epochs.empty and pd.isna(row["used"]) else format_quantity(row["used"], unit),
         "limit_text": "none" if pd.isna(row["limit"]) else format_quantity(row["limit"], unit),
         "lost_text": "" if pd.isna(row["lost"]) else format_quantity(row["lost"], unit),
         "reason": str(row["reason"] or ""),
@@ -61,7 +77,10 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
             "Costs cover all trials: finished, stopped and failed, all attempts. They do not cover the driver and "
             "idle workers, except for the wall clock, which is the sweep's elapsed time."
         ),
-        "Training FLOPs are analytic, from the padded shapes that were computed; 1 multiply-add = 2 FLOPs.",
+        (
+            "Training FLOPs are analytic, from the padded shapes that were computed; 1 multiply-add = 2 FLOPs."
+            f"{_evaluation(tables)}"
+        ),
         "A total is given only if every report has the number; a partial sum would look like a total.",
     ]
     accounting = tables.spec.get("accounting") or {}

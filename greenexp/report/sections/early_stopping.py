@@ -8,7 +8,7 @@ from greenexp.analysis import Savings, rung_table, savings
 from greenexp.figures import rungs_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
-from greenexp.report.sections.wording import share
+from greenexp.report.sections.wording import counted, share
 from greenexp.report.table import Column, Table
 
 COLUMNS = (
@@ -64,7 +64,7 @@ def _ledger(numbers: Savings) -> Table:
         ("planned: all trials trained to the end", numbers.planned_epochs),
         ("trained", numbers.run_epochs),
         ("not trained: trial stopped early", numbers.saved_epochs),
-        ("not trained: trial failed, interrupted or not ended", numbers.open_epochs),
+        ("not trained: trial or another seed failed, interrupted or not ended", numbers.open_epochs),
         ("trained again after a break (in addition)", numbers.repeated_epochs),
     ]
     frame = pd.DataFrame(rows, columns=["what", "epochs"])
@@ -76,6 +76,11 @@ def _assumptions(tables: SweepTables, scheduler: str, numbers: Savings) -> tuple
         return ()
     unit = "trial" if (tables.spec.get("scheduler") or {}).get("per_trial") else "configuration (mean over its seeds)"
     notes = [f"The unit of decision is the {unit}; trials are counted by their last verdict at a rung."]
+    if numbers.abandoned:
+        notes.append(
+            f"{counted(numbers.abandoned, 'trial')} ended because another seed of the configuration failed: not "
+            "counted as stopped, and nothing was saved there."
+        )
     if numbers.stopped:
         notes.append(
             "Saved epochs are counted against training every trial to the end. Whether that search would have found "

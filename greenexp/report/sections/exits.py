@@ -40,7 +40,7 @@ def section(tables: SweepTables) -> Section:
             "Each trial is taken at its best epoch by the sweep's metric; single exits may be better at another one.",
             (
                 f"The table is over the {counted(_finished(tables), 'trial')} that finished, over configurations and "
-                "seeds alike; trials stopped early would pull the means down."
+                f"seeds alike; trials stopped early would pull the means {'up' if metric.minimize else 'down'}."
             ),
         ),
     )

@@ -1,21 +1,25 @@
-"""Score against inference FLOPs."""
+"""Score against inference FLOPs: every operating point of every trial, and the front over all of them."""
 
 from __future__ import annotations
 
-from greenexp.analysis import metric_of, operating_front
+import pandas as pd
+
+from greenexp.analysis import Metric, cheapest_reaching, evenly, metric_of, operating_front
 from greenexp.figures import operating_points_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
-from greenexp.report.sections.wording import counted
+from greenexp.report.sections.wording import counted, setting_of
 from greenexp.report.table import Column, Table
 from greenexp.units import format_quantity
 
+MOST_SHOWN = 20
+"""Rows of the front in the table for reading; the CSV has all."""
 COLUMNS = (
     Column("trial", "Trial", "name"),
-    Column("policy", "Policy"),
-    Column("threshold", "Exit", "number"),
-    Column("score", "Score", "score"),
+    Column("setting", "Leaves at", "name"),
+    Column("score", "Dev score", "score"),
     Column("inference_flops", "FLOPs per example", "quantity", "FLOP", "not measured"),
+    Column("mean_layers", "Mean layers", "number"),
     Column("speed_up", "Speed-up (layers)", "factor"),
 )
 
@@ -28,45 +32,107 @@ def section(tables: SweepTables) -> Section:
     title = "Score against inference FLOPs"
     if known.empty:
         return Section("front", title, ("No trial has an operating point with a score and FLOPs yet.",))
-    front = known[known["on_front"]]
-    low, high = front.iloc[0], front.iloc[-1]
+    front = _with_setting(known[known["on_front"]].drop(columns="on_front"))
     figure = operating_points_figure(points, metric)
     drawn = Table(
-        "operating-points", "Operating points drawn", figure.table, (*COLUMNS, Column("on_front", "On the front"))
+        "operating-points",
+        "Operating points drawn",
+        _with_setting(figure.table),
+        (*COLUMNS, Column("on_front", "On the front")),
     )
-    sentence = (
-        f"{counted(len(front), 'operating point')} of {len(known)} {'is' if len(front) == 1 else 'are'} on the "
-        f"Pareto front: from dev {metric.name} {low['score']:.4f} at "
-        f"{format_quantity(float(low['inference_flops']), 'FLOP')} to {high['score']:.4f} at "
-        f"{format_quantity(float(high['inference_flops']), 'FLOP')} per example."
-    )
-    left_out = len(known) - len(figure.table)
     return Section(
         name="front",
         title=title,
-        headline=(sentence,),
-        paragraphs=(f"{left_out} dominated points are not drawn.",) if left_out else (),
+        headline=(_range(front, len(known), metric), *_gain(known, metric)),
+        paragraphs=_not_drawn(known, len(figure.table), len(front)),
         plates=(Plate(figure, drawn),),
-        tables=(Table("front", "Points on the front", front.drop(columns="on_front"), COLUMNS),),
+        tables=(_front_table(front),),
         assumptions=_assumptions(tables),
     )
 
 
-def _assumptions(tables: SweepTables) -> tuple[str, ...]:
-    policies = ", ".join(dict.fromkeys(tables.operating_points["policy"]))
-    notes = [
+def _with_setting(points: pd.DataFrame) -> pd.DataFrame:
+    place = list(points.columns).index("policy")
+    settings = [setting_of(row) for _, row in points.iterrows()]
+    return pd.concat([points.iloc[:, :place], pd.Series(settings, points.index, "str", "setting"),
+                      points.iloc[:, place:]], axis=1)  # fmt: skip
+
+
+def _range(front: pd.DataFrame, known: int, metric: Metric) -> str:
+    low, high = front.iloc[0], front.iloc[-1]
+    return (
+        f"{counted(len(front), 'operating point')} of {known:,} {'is' if len(front) == 1 else 'are'} on the "
+        f"Pareto front: from dev {metric.name} {low['score']:.4f} at "
+        f"{format_quantity(float(low['inference_flops']), 'FLOP')} to {high['score']:.4f} at "
+        f"{format_quantity(float(high['inference_flops']), 'FLOP')} per example."
+    )
+
+
+def _gain(known: pd.DataFrame, metric: Metric) -> tuple[str, ...]:
+    """What leaving by threshold saves at the score of the best exit used alone."""
+    alone = known[known["policy"] == "static"]
+    if alone.empty or len(alone) == len(known):
+        return ()
+    best = cheapest_reaching(alone, metric.best(alone["score"]), minimize=metric.minimize)
+    early = known[known["policy"] != "static"]
+    cheap = None if best is None else cheapest_reaching(early, float(best["score"]), minimize=metric.minimize)
+    if best is None:
+        return ()
+    given = (
+        f"The best exit used alone, {setting_of(best)} of {best['trial']}, has {best['score']:.4f} at "
+        f"{format_quantity(float(best['inference_flops']), 'FLOP')}"
+    )
+    if cheap is None or cheap["inference_flops"] >= best["inference_flops"]:
+        return (f"{given}; no threshold of any trial reaches that score for less.",)
+    ratio = best["inference_flops"] / cheap["inference_flops"]
+    return (
         (
-            f"Policies: {policies}. Static means that every example leaves at the one exit, and no other exit is "
-            "evaluated."
+            f"{given}; leaving early reaches that score at {format_quantity(float(cheap['inference_flops']), 'FLOP')} "
+            f"({cheap['trial']}, {setting_of(cheap)}), {ratio:.2f} times cheaper, with the threshold chosen on the "
+            "same dev set."
         ),
+    )
+
+
+def _not_drawn(known: pd.DataFrame, drawn: int, front: int) -> tuple[str, ...]:
+    if drawn == len(known):
+        return ()
+    return (
+        (
+            f"Drawn: all {front:,} points of the front, and of the {len(known) - front:,} others {drawn - front:,}, "
+            "evenly spaced in order of cost (exits used alone and thresholds each for themselves)."
+        ),
+    )
+
+
+def _front_table(front: pd.DataFrame) -> Table:
+    shown = evenly(front, MOST_SHOWN)
+    note = ""
+    if len(shown) < len(front):
+        note = f"{len(shown)} of {len(front):,} points, evenly spaced in order of cost, both ends included."
+    return Table("front", "Points on the front", front, COLUMNS, note, shown if note else None)
+
+
+def _assumptions(tables: SweepTables) -> tuple[str, ...]:
+    policies = set(tables.operating_points["policy"])
+    notes = ["Exit N: every example leaves at that one exit, and no other exit is evaluated."]
+    if "max_probability" in policies:
+        notes.append(
+            "Probability ≥ t: an example leaves at the first exit whose largest class probability is at least t; every "
+            "exit up to there is evaluated and paid for. Every t that changes an answer is a point, replayed exactly "
+            "from the dev logits; nothing was timed."
+        )
+    if remark := tables.facts.get("operating_points"):
+        notes.append(f"{str(remark)[:1].upper()}{str(remark)[1:]}.")
+    notes += [
         "Each trial is taken at its best epoch by the sweep's metric; trials that failed are left out.",
         (
-            "The front picks the best of many points on the dev set that also chose them, single seeds included: it "
-            "is optimistic."
+            "The front picks the best of many points on the dev set that also chose them, thresholds and single seeds "
+            "included: it is optimistic. What a threshold is worth on new data, only a test set tells."
         ),
         (
             "FLOPs are analytic, per dev example at its real length; 1 multiply-add = 2 FLOPs. Speed-up = layers / "
-            "layers used."
+            "mean layers used."
         ),
     ]
     stopped = int((tables.trials["status"] == "stopped").sum())

@@ -4,23 +4,50 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import Metric, cheapest_within, configuration_table, metric_of, operating_front, savings
+from greenexp.analysis import (
+    Metric,
+    cheapest_within,
+    configuration_table,
+    held_out,
+    metric_of,
+    operating_front,
+    paired_difference,
+    savings,
+)
+from greenexp.analysis.savings import abandoned
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
-from greenexp.report.sections.wording import counted, listed, mean_and_std, settings_of, share
+from greenexp.report.sections.held_out import test_sentence, warnings
+from greenexp.report.sections.wording import (
+    SHARED_SEEDS,
+    counted,
+    is_crossed,
+    listed,
+    mean_and_std,
+    setting_of,
+    settings_of,
+    share,
+)
 from greenexp.units import format_quantity
 
 POINT = 0.01
 """One point of a metric between 0 and 1."""
+ABANDONED = "ended with a failed seed"
+ROUNDING = 1e-12
+"""Means that differ by less differ by the order of their sums."""
 
 
 def section(tables: SweepTables) -> Section:
     """The sentences a reader should leave with."""
     metric = metric_of(tables)
     configurations = configuration_table(tables)
-    sentences = [*_best(tables, configurations, metric), *_cheapest(tables, metric), _trials(tables), _budget(tables)]
+    test = held_out(tables)
+    tested = [] if test is None else [test_sentence(test, tables), *warnings(test)]
+    best = _best(tables, configurations, metric)
+    sentences = [*best, *tested, *_cheapest(tables, metric), _trials(tables), _budget(tables)]
     saved = _stopped(tables)
+    others = "All scores are" if test is None else "All other scores are"
     return Section(
         name="headline",
         title="In short",
@@ -28,9 +55,23 @@ def section(tables: SweepTables) -> Section:
         paragraphs=(
             (
                 "Trial score = best dev value so far: every trial counts with its best epoch, also one that was "
-                "stopped early. All scores are on the dev set, which also chose among epochs and configurations, so "
+                f"stopped early. {others} on the dev set, which also chose among epochs and configurations, so "
                 "they flatter what was chosen."
             ),
+        ),
+        assumptions=_assumptions(tables, configurations),
+    )
+
+
+def _assumptions(tables: SweepTables, configurations: pd.DataFrame) -> tuple[str, ...]:
+    """What the comparison of the best two presumes, where there are two with several seeds."""
+    if int(configurations["score_std"].notna().sum()) < 2:
+        return ()
+    shared = f" {SHARED_SEEDS}" if is_crossed(tables.spec.get("seeds") or {}) else ""
+    return (
+        (
+            "Configurations are compared seed by seed, as all have the same seeds; twice the standard error is a rule "
+            f"of thumb, too small for few seeds, and the best of many leads by luck too.{shared}"
         ),
     )
 
@@ -49,27 +90,49 @@ def _best(tables: SweepTables, configurations: pd.DataFrame, metric: Metric) -> 
         ]
     first = shown.iloc[0]
     settings = settings_of(first, tables)
-    spread = mean_and_std(first["score_mean"], first["score_std"], int(first["seeds"]))
+    seeds = tables.spec.get("seeds") or {}
+    spread = mean_and_std(first["score_mean"], first["score_std"], int(first["seeds"]), seeds)
     stopped = f" It was stopped early: a {metric.bound}." if first["state"] == "stopped" else ""
-    sentences = [
-        (
-            f"Best configuration of {len(configurations)}: "
-            f"{first['configuration']}{f' ({settings})' if settings else ''}, {metric.label} {spread}.{stopped}"
-        )
-    ]
-    return sentences + ([_runner_up(first, shown.iloc[1])] if len(shown) > 1 else [])
+    name = f"{first['configuration']} ({settings})" if settings else first["configuration"]
+    sentences = [(f"{_among(len(shown), len(configurations))}: {name}, {metric.label} {spread}.{stopped}")]
+    return sentences + ([_runner_up(tables, first, shown.iloc[1])] if len(shown) > 1 else [])
 
 
-def _runner_up(first: pd.Series, second: pd.Series) -> str:
+def _among(scored: int, planned: int) -> str:
+    of = f"with a score from all seeds ({planned} planned)"
+    return f"Best of the {scored} configurations {of}" if scored > 1 else f"The only configuration {of}"
+
+
+def _runner_up(tables: SweepTables, first: pd.Series, second: pd.Series) -> str:
+    """How far the second best is behind, and whether the seeds tell the two apart."""
+    early = ", stopped early" if second["state"] == "stopped" else ""
+    runner_up = f"The next, {second['configuration']}{early},"
     gap = abs(first["score_mean"] - second["score_mean"])
-    most, early = ("at most ", ", stopped early") if second["state"] == "stopped" else ("", "")
-    sentence = f"The next, {second['configuration']}{early}, is {most}{gap:.4f} behind"
-    spread = max(first["score_std"], second["score_std"])
-    if pd.isna(spread):
+    bound = _bound_of_gap(first["state"] == "stopped", second["state"] == "stopped")
+    if gap < ROUNDING:
+        return f"{runner_up} has the same score{' so far' if bound else ''}: a tie."
+    sentence = f"{runner_up} is {bound}{_difference(gap)} behind"
+    error = paired_difference(tables.trials, first["configuration"], second["configuration"]).error
+    if pd.isna(error):
         return f"{sentence}; with one seed nothing tells this from noise."
-    if gap < spread:
-        return f"{sentence}, less than the spread over seeds ({spread:.4f}): this sweep does not tell the two apart."
-    return f"{sentence}; the spread over seeds is {spread:.4f}."
+    if gap <= 2 * error:
+        return (
+            f"{sentence}, not more than twice the standard error of the paired difference ({_difference(error)}): this "
+            "sweep does not tell the two apart."
+        )
+    return f"{sentence}; the standard error of the paired difference is {_difference(error)}."
+
+
+def _difference(value: float) -> str:
+    """Four decimals, as scores have, or the first digit of what would print as 0."""
+    return f"{value:.4f}" if value >= 5e-5 or value < ROUNDING else f"{value:.1g}"
+
+
+def _bound_of_gap(first_stopped: bool, second_stopped: bool) -> str:
+    """What the gap of two scores is of the gap after full training, which can only raise a score that was stopped."""
+    if first_stopped and second_stopped:
+        return "by these bounds "
+    return "at least " if first_stopped else "at most " if second_stopped else ""
 
 
 def _cheapest(tables: SweepTables, metric: Metric) -> list[str]:
@@ -82,24 +145,25 @@ def _cheapest(tables: SweepTables, metric: Metric) -> list[str]:
     if cheap is None:
         return []
     top = (
-        f"The best operating point is exit {best['threshold']:.0f} of {best['trial']}: dev {metric.name} "
+        f"The best operating point is {best['trial']} leaving at {setting_of(best)}: dev {metric.name} "
         f"{best['score']:.4f} at {format_quantity(float(best['inference_flops']), 'FLOP')} per example"
     )
+    chosen = ", thresholds chosen on the same dev set" if (known["policy"] != "static").any() else ""
     if cheap["inference_flops"] == best["inference_flops"]:
-        return [f"{top}; no cheaper one comes within {POINT} of it."]
+        return [f"{top}; no cheaper one comes within {POINT} of it{chosen}."]
     ratio = best["inference_flops"] / cheap["inference_flops"]
     return [
         (
-            f"{top}; the cheapest within {POINT} of it is exit {cheap['threshold']:.0f} of {cheap['trial']}: "
-            f"{cheap['score']:.4f} at {format_quantity(float(cheap['inference_flops']), 'FLOP')}, {ratio:.1f} times "
-            "cheaper."
+            f"{top}; the cheapest within {POINT} of it is {cheap['trial']} leaving at {setting_of(cheap)}: "
+            f"{cheap['score']:.4f} at {format_quantity(float(cheap['inference_flops']), 'FLOP')}, {ratio:.2f} times "
+            f"cheaper{chosen}."
         )
     ]
 
 
 def _trials(tables: SweepTables) -> str:
-    status = tables.trials["status"]
-    names = ("finished", "stopped", "failed", "interrupted", "paused", "running", "planned")
+    status = tables.trials["status"].where(~abandoned(tables), ABANDONED)
+    names = ("finished", "stopped", "failed", ABANDONED, "interrupted", "paused", "running", "planned")
     words = {"stopped": "stopped early", "planned": "not started"}
     parts = [f"{(status == name).sum()} {words.get(name, name)}" for name in names if (status == name).any()]
     configurations = tables.trials["configuration"].nunique()
@@ -116,6 +180,8 @@ def _budget(tables: SweepTables) -> str:
         axis = AXES[str(row["axis"])]
         if axis.name == "trials":
             continue
+        if pd.isna(row["used"]) and tables.epochs.empty:
+            continue  # nothing was reported, which says nothing about what can be measured
         if pd.isna(row["used"]):
             missing.append(axis.title.lower() if axis.title != "CO2e" else axis.title)
             continue

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import ExpectedBest, Metric, expected_best, incumbent, metric_of
+from greenexp.analysis import (
+    ExpectedBest,
+    ExpectedOverCost,
+    Metric,
+    expected_best,
+    expected_over_cost,
+    incumbent,
+    metric_of,
+)
 from greenexp.analysis.incumbent import not_measured
-from greenexp.figures import expected_best_figure, incumbent_figure
+from greenexp.figures import expected_best_figure, expected_over_cost_figure, incumbent_figure
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -15,6 +23,8 @@ from greenexp.report.table import Column, Table
 
 DRAWN = ("train_flops", "wall_s", "energy_j", "money")
 """Axes with a figure of their own, where measured; the table has all measured ones."""
+EXPECTED_OVER = ("train_flops", "wall_s")
+"""Axes over which the expected best is drawn."""
 
 
 def section(tables: SweepTables) -> Section:
@@ -27,13 +37,15 @@ def section(tables: SweepTables) -> Section:
     curve = expected_best(tables)
     if len(curve.curve):
         plates.append(_expected(curve, metric))
+    over_cost = [expected_over_cost(tables, axis) for axis in EXPECTED_OVER]
+    plates += [_over_cost(found, metric) for found in over_cost if len(found.curve)]
     return Section(
         name="search",
         title="The search: best score so far, and what to expect",
-        headline=(*_reached(reached, metric), *_expectation(curve)),
+        headline=(*_reached(reached, metric), *_expectation(curve), *_no_cost_curve(curve, over_cost)),
         paragraphs=_absent(tables),
         plates=tuple(plates),
-        assumptions=_assumptions(tables, curve),
+        assumptions=(*_assumptions(tables, curve), *_cost_assumptions(tables, over_cost)),
     )
 
 
@@ -63,12 +75,31 @@ def _expected(curve: ExpectedBest, metric: Metric) -> Plate:
     columns = (
         Column("configurations", "Configurations", "count"),
         Column("expected_best", f"Expected best{bound}", "score"),
-        Column("standard_deviation", "Standard deviation of the best", "score"),
     )
+    if curve.bound:  # how much bounds vary says nothing about how much full scores do
+        frame = curve.curve[["configurations", "expected_best"]]
+        return Plate(figure, Table(figure.name, figure.title, frame, columns))
+    spread = Column("standard_deviation", "Standard deviation of the best", "score")
     note = (
         "The standard deviation is of the best of that many draws, from search to search; it is no confidence interval."
     )
-    return Plate(figure, Table(figure.name, figure.title, curve.curve, columns, note))
+    return Plate(figure, Table(figure.name, figure.title, curve.curve, (*columns, spread), note))
+
+
+def _over_cost(found: ExpectedOverCost, metric: Metric) -> Plate:
+    figure = expected_over_cost_figure(found, metric)
+    row = AXES[found.axis]
+    frame = found.curve.assign(nothing=[f"{100 * share:.1f} %" for share in found.curve["nothing_finished"]])
+    columns = (
+        Column("cost", row.sum_title, "quantity", row.unit),
+        Column("expected_best", "Expected best", "score"),
+        Column("nothing", "Searches that finished nothing"),
+    )
+    note = (
+        "Expected best of the searches that have finished a configuration for that cost; the line is dotted where some "
+        "have not."
+    )
+    return Plate(figure, Table(figure.name, figure.title, frame, columns, note))
 
 
 def _reached(reached: pd.DataFrame, metric: Metric) -> tuple[str, ...]:
@@ -90,11 +121,17 @@ def _expectation(curve: ExpectedBest) -> tuple[str, ...]:
     first, last = curve.curve.iloc[0], curve.curve.iloc[-1]
     least = {"lower bound": "at least ", "upper bound": "at most "}.get(curve.bound, "")
     among = ", if it does not fail," if curve.failed else ""
-    sentence = f"One configuration drawn at random{among} is expected to reach {least}{first['expected_best']:.4f}"
+    sentence = f"One configuration drawn at random{among} is estimated to reach {least}{first['expected_best']:.4f}"
     if len(curve.curve) == 1:
         return (f"{sentence}.",)
     many = int(last["configurations"])
     return (f"{sentence}, the best of {many} {least}{last['expected_best']:.4f}.",)
+
+
+def _no_cost_curve(curve: ExpectedBest, over_cost: list[ExpectedOverCost]) -> tuple[str, ...]:
+    """Why the expected best is not drawn over cost, unless it is not drawn at all."""
+    reasons = dict.fromkeys(found.refusal for found in over_cost if found.refusal and found.refusal != curve.refusal)
+    return tuple(f"Not drawn over cost: {reason}; see the best score so far." for reason in reasons)
 
 
 def _absent(tables: SweepTables) -> tuple[str, ...]:
@@ -120,3 +157,18 @@ def _assumptions(tables: SweepTables, curve: ExpectedBest) -> tuple[str, ...]:
             "were drawn independently."
         )
     return (*notes, *curve.notes)
+
+
+def _cost_assumptions(tables: SweepTables, over_cost: list[ExpectedOverCost]) -> tuple[str, ...]:
+    drawn = [found for found in over_cost if len(found.curve)]
+    if not drawn:
+        return ()
+    again = int((tables.trials["attempts"] > 1).sum())
+    repeated = f" Work that {counted(again, 'trial')} did twice after a break is in the costs." if again else ""
+    return (
+        (
+            f"Over cost: the configurations in {drawn[0].orders:,} random orders, one after the other, each with all "
+            "its seeds and paid for in full before it counts. For small budgets (dotted) the mean is over the "
+            f"searches that finish something, hence over cheap configurations.{repeated}"
+        ),
+    )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.report.table import plain_value
+
+SHARED_SEEDS = "Crossed trials share seeds, so an error computed from them understates the spread of the mean."
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -20,16 +24,45 @@ def share(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,} ({100 * part / whole:.0f} %)" if whole else f"{part:,} of {whole:,}"
 
 
-def mean_and_std(mean: float, std: float, seeds: int) -> str:
-    """`0.9120 ± 0.0040 (mean ± standard deviation over 2 seeds)`; one seed has no spread."""
+def mean_and_std(mean: float, std: float, trials: int, seeds: Mapping[str, Any]) -> str:
+    """`0.9120 ± 0.0040 (mean ± standard deviation over 2 seeds)`; one trial has no spread.
+
+    trials: over how many; seeds: the section of the sweep file
+    """
     if math.isnan(std):
-        return f"{mean:.4f} ({counted(seeds, 'seed')}, so no spread)"
-    return f"{mean:.4f} ± {std:.4f} (mean ± standard deviation over {seeds} seeds)"
+        return f"{mean:.4f} ({counted(trials, 'seed')}, so no spread)"
+    return f"{mean:.4f} ± {std:.4f} (mean ± standard deviation over {over_seeds(trials, seeds)})"
+
+
+def over_seeds(trials: int, seeds: Mapping[str, Any]) -> str:
+    """`2 seeds`, `4 trials (2 x 2 crossed seeds)`, `3 trials (3 paired seeds)`: what a mean over `trials` is over."""
+    initialisation, order = int(seeds.get("initialisation", 1)), int(seeds.get("order", 1))
+    if min(initialisation, order) == 1:
+        return counted(trials, "seed")
+    if is_crossed(seeds):
+        return f"{counted(trials, 'trial')} ({initialisation} x {order} crossed seeds)"
+    return f"{counted(trials, 'trial')} ({min(initialisation, order)} paired seeds)"
+
+
+def is_crossed(seeds: Mapping[str, Any]) -> bool:
+    """Whether trials of a configuration share seeds: several of both kinds, every one with every one."""
+    several = min(int(seeds.get("initialisation", 1)), int(seeds.get("order", 1))) > 1
+    return several and str(seeds.get("design", "crossed")) == "crossed"
 
 
 def settings_of(row: pd.Series, tables: SweepTables) -> str:
     """`training.learning_rate = 0.001, ...` of a row with `params.` columns; empty if nothing was searched."""
     return ", ".join(f"{path} = {plain_value(row[PARAMS + path])}" for path in tables.parameters)
+
+
+def setting_of(point: pd.Series) -> str:
+    """An operating point's policy and threshold: `exit 3`, `probability ≥ 0.9312`."""
+    policy, threshold = str(point["policy"]), float(point["threshold"])
+    if policy == "static":
+        return f"exit {threshold:.0f}"
+    if policy == "max_probability":
+        return f"probability ≥ {threshold:.6g}" if threshold <= 1 else "the last exit, all evaluated"
+    return f"{policy} {threshold:.6g}"
 
 
 def listed(names: list[str], most: int = 5) -> str:

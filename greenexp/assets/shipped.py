@@ -6,7 +6,7 @@ from pathlib import Path
 
 from greenexp.errors import InputError, did_you_mean
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 
 
 def shipped(kind: str) -> Path:

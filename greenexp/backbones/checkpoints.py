@@ -1,0 +1,142 @@
+"""Pretrained checkpoints: what a `source` names, and its weights, read once per process."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoConfig, AutoTokenizer, BertConfig, BertModel
+from transformers.utils import logging as library_logging
+
+from greenexp.assets import ASSETS, locate
+from greenexp.errors import InputError, did_you_mean
+
+_Stamp = tuple[tuple[str, int, int], ...]
+_PINNED = re.compile(r"(?P<repository>[^@]+)@(?P<commit>[0-9a-f]{40})")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A `source` of a sweep file: an asset's name, a local folder, or a hub id, `owner/name@commit` to pin it.
+
+    where: what the library opens: a folder or a hub id; revision: the commit, None for a folder or the newest
+    stamp: of a folder's files, so that changed ones are read again
+    """
+
+    source: str
+    where: str
+    revision: str | None = None
+    stamp: _Stamp = ()
+
+    @classmethod
+    def of(cls, source: str) -> Checkpoint:
+        """An asset is fetched if need be, and every file of it verified. Raises AssetError (an InputError)."""
+        if source in ASSETS:
+            return cls(source, str(locate(source)), stamp=_stamp(locate(source)))
+        if Path(source).is_dir():
+            return cls(source, source, stamp=_stamp(Path(source)))
+        pinned = _PINNED.fullmatch(source)
+        return cls(source, pinned["repository"], pinned["commit"]) if pinned else cls(source, source)
+
+    def config(self, attention: str) -> BertConfig:
+        """The checkpoint's own config. Raises InputError if it cannot be read or is not BERT's."""
+        try:
+            config = AutoConfig.from_pretrained(self.where, revision=self.commit, attn_implementation=attention)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"backbone source '{self.source}'{did_you_mean(self.source, ASSETS)} cannot be read as an asset "
+                f"({', '.join(ASSETS)}), a folder or a hub id: {error}"
+            ) from error
+        if config.model_type != "bert":
+            raise InputError(f"backbone source '{self.source}' holds a model of type '{config.model_type}', not 'bert'")
+        return config
+
+    def tokenizer(self) -> Any:
+        """The checkpoint's tokenizer. Raises InputError."""
+        try:
+            return AutoTokenizer.from_pretrained(self.where, revision=self.commit)
+        except (OSError, ValueError) as error:
+            raise InputError(f"backbone source '{self.source}' has no tokenizer that can be read: {error}") from error
+
+    def model(self, config: BertConfig, attention: str, with_pooler: bool) -> tuple[BertModel, tuple[str, ...]]:
+        """A model of the caller's own on the CPU, in float32, and notes about its weights.
+
+        Reading draws nothing. What the checkpoint lacks of the pooler is drawn anew from torch's CPU generator, whether
+        the weights were in memory already or not. Raises InputError if other weights are lacking.
+        """
+        fields = config.to_json_string(use_diff=False)
+        pristine, lacks_pooler = _pristine(self, fields, attention, with_pooler)
+        model = copy.deepcopy(pristine)
+        if not lacks_pooler:
+            return model, self._notes
+        nn.init.normal_(model.pooler.dense.weight, std=config.initializer_range)
+        nn.init.zeros_(model.pooler.dense.bias)
+        return model, (f"'{self.source}' has no pooler: a newly initialised one is trained", *self._notes)
+
+    @property
+    def commit(self) -> str:
+        """What the library is asked for."""
+        return self.revision or "main"
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        if self.revision is not None or self.stamp:
+            return ()
+        return (f"'{self.source}' is the newest commit of a hub repository: write {self.source}@COMMIT to pin it",)
+
+
+@lru_cache(maxsize=2)
+def _pristine(checkpoint: Checkpoint, fields: str, attention: str, with_pooler: bool) -> tuple[BertModel, bool]:
+    """The checkpoint's weights in a model that nobody trains, and whether its pooler is not the checkpoint's.
+
+    A worker trains one trial after another from the same checkpoint: each gets a copy of this one.
+    fields, attention: the config, which cannot be hashed
+    """
+    try:
+        config = BertConfig.from_dict(json.loads(fields), attn_implementation=attention)
+        with quiet_library(), torch.random.fork_rng(devices=[]):  # its report of keys is judged below
+            model, report = BertModel.from_pretrained(
+                checkpoint.where,
+                revision=checkpoint.commit,
+                config=config,
+                add_pooling_layer=with_pooler,
+                dtype=torch.float32,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"backbone source '{checkpoint.source}' cannot be read: {error}") from error
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise InputError(f"backbone source '{checkpoint.source}' lacks weights: {', '.join(missing[:5])}")
+    return model, bool(report["missing_keys"])
+
+
+def _stamp(folder: Path) -> _Stamp:
+    """Name, size and modification time of each file."""
+    found = ((path.name, path.stat()) for path in sorted(folder.iterdir()))
+    return tuple((name, status.st_size, status.st_mtime_ns) for name, status in found)
+
+
+@contextmanager
+def quiet_library() -> Iterator[None]:
+    """The library without progress bars and reports, put back afterwards."""
+    level, bars = library_logging.get_verbosity(), library_logging.is_progress_bar_enabled()
+    library_logging.set_verbosity_error()
+    library_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library_logging.set_verbosity(level)
+        if bars:
+            library_logging.enable_progress_bar()

@@ -1,0 +1,75 @@
+"""The budget ledger as a table: what was used on every axis, what of it was lost, and what was not measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from greenexp.records.axes import AXES
+from greenexp.records.tables import SweepFacts, typed_frame
+
+_COUNTED = ("trials", "epochs", "wall_s")
+
+
+def ledger(facts: SweepFacts, epochs: pd.DataFrame) -> pd.DataFrame:
+    """One row per budget axis: axis, unit, used, limit, lost, reason.
+
+    used: over all reports, and over epochs that failed as far as the worker could still tell; `wall_s` is the sweep's
+        elapsed time, as its limit is
+    lost: of it, what was paid for epochs that failed or were trained again (for `wall_s` in worker seconds, which are
+        more than elapsed ones where several workers run); NaN if it is not known on this axis
+    reason: why an axis, or a part of it, was not measured
+    """
+    limits: Mapping[str, Any] = facts.spec.get("budget") or {}
+    reasons = _reasons(facts)
+    broken = sum(trial.broken for trial in facts.trials)
+    rows = []
+    for axis in AXES.values():
+        used, lost = _used(axis.name, facts, epochs), _lost(axis.name, facts, epochs)
+        why = reasons.get(axis.name, "")
+        if broken and axis.name not in _COUNTED:
+            lost = np.nan
+            why = "; ".join(filter(None, (why, f"without {broken} epoch(s) under way when a worker or driver died")))
+        row = {"axis": axis.name, "unit": axis.unit, "used": used, "limit": limits.get(axis.name)}
+        rows.append({**row, "lost": lost, "reason": why})
+    return typed_frame("ledger", rows)
+
+
+def _reasons(facts: SweepFacts) -> dict[str, str]:
+    """Axis -> why it, or (`energy_j.cpu_package`) which part of it, was not measured in some report."""
+    found: dict[str, dict[str, str]] = {}
+    for report in facts.epochs:
+        for name, why in report.record.not_measured.items():
+            axis, _, part = name.partition(".")
+            if not part and getattr(report.record.costs, axis, None) is not None:
+                continue
+            found.setdefault(axis, {})[part] = f"without {part}: {why}" if part else why
+    return {axis: "; ".join(parts.values()) for axis, parts in found.items()}
+
+
+def _used(axis: str, facts: SweepFacts, epochs: pd.DataFrame) -> float:
+    if axis == "trials":
+        return float(sum(trial.started for trial in facts.trials))
+    if axis == "epochs":
+        return float(len(epochs))
+    if axis == "wall_s":
+        return float(facts.facts.get("elapsed_s", np.nan))
+    failed = [trial.lost[axis] for trial in facts.trials if axis in trial.lost]
+    if epochs.empty:
+        return float(sum(failed)) if failed else np.nan
+    return float(epochs[axis].sum()) + sum(failed) if epochs[axis].notna().all() else np.nan
+
+
+def _lost(axis: str, facts: SweepFacts, epochs: pd.DataFrame) -> float:
+    if axis == "trials":
+        return np.nan
+    if axis == "epochs":
+        return float(epochs["repeated"].sum())
+    again = epochs.loc[epochs["repeated"], axis]
+    if axis == "wall_s":
+        return float(again.sum()) + sum(trial.lost_wall_s for trial in facts.trials)
+    measured = epochs[axis].notna().all() and not epochs.empty
+    return float(again.sum()) + sum(trial.lost.get(axis, 0.0) for trial in facts.trials) if measured else np.nan

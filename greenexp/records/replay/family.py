@@ -1,0 +1,54 @@
+"""What a family of exit policies is in replay, and the families there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from greenexp.records.replay.record import ExitRecord, Ints
+from greenexp.registry import Registry
+
+
+@dataclass(frozen=True, eq=False)
+class Staircase:
+    """All operating points of a family at once: where everybody leaves at the first one, and who moves at each next.
+
+    Exits are places in the record, from 0. One event per example and change of place:
+    thresholds: float64 [point], in the order of the points; start: int64 [example], the exits at the first point
+    point, example, before, after: int64 [event], ascending in `point`: the event's point (from 1), who, from and to
+    """
+
+    thresholds: npt.NDArray[np.float64]
+    start: Ints
+    point: Ints
+    example: Ints
+    before: Ints
+    after: Ints
+
+
+class Family(Protocol):
+    """The replay form of an exit policy: a frozen dataclass with the fields of its stream form.
+
+    evaluates_all: whether every trained exit up to the one taken is evaluated, so that its FLOPs count
+    """
+
+    evaluates_all: ClassVar[bool]
+
+    def taken(self, record: ExitRecord) -> Ints:
+        """Where each example leaves at this policy's threshold: places in the record, from 0."""
+
+    def staircase(self, record: ExitRecord) -> Staircase:
+        """All operating points over thresholds; this policy's own threshold does not matter."""
+
+
+FAMILIES: Registry[type[Family]] = Registry(
+    "family of exit policies",
+    {
+        "static": "greenexp.records.replay.static:Static",
+        "max_probability": "greenexp.records.replay.max_probability:MaxProbability",
+    },
+    "greenexp.exit_replays",
+)

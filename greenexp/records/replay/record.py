@@ -1,0 +1,120 @@
+"""What replay works on: the logits of all trained exits on one split, and what leaving at each of them costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from greenexp.errors import InputError
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class ExitRecord:
+    """The cached forward pass of a multi-exit model.
+
+    logits: float32 [exit, example, class], trained exits only, in ascending order; one column for regression
+    labels: [example], classes, or numbers for regression; lengths: [example], tokens
+    exits: int64 [exit], the exits' numbers (from 1); None: 1, 2, ... An exit that was not trained is not in the record,
+        so no policy can consult it
+
+    Anything array-like is taken and converted. InputError where the shapes contradict each other.
+    """
+
+    logits: npt.NDArray[np.float32]
+    labels: npt.NDArray[Any]
+    lengths: Ints
+    exits: Ints | None = None
+
+    def __post_init__(self) -> None:
+        logits = np.asarray(self.logits, dtype=np.float32)
+        if logits.ndim != 3 or 0 in (logits.shape[0], logits.shape[2]):
+            raise InputError(f"logits must be [exit, example, class], received shape {logits.shape}")
+        numbers = np.arange(1, len(logits) + 1) if self.exits is None else np.asarray(self.exits)
+        shapes = {
+            "labels": (np.asarray(self.labels), logits.shape[1:2]),
+            "lengths": (np.asarray(self.lengths, dtype=np.int64), logits.shape[1:2]),
+            "exits": (numbers.astype(np.int64), logits.shape[:1]),
+        }
+        object.__setattr__(self, "logits", logits)
+        for name, (array, shape) in shapes.items():
+            if array.shape != shape:
+                raise InputError(f"{name} of shape {array.shape} do not fit logits of shape {logits.shape}")
+            object.__setattr__(self, name, array)
+        if numbers[0] < 1 or (np.diff(numbers) <= 0).any():
+            raise InputError(f"exits must be ascending numbers from 1, each once; received {numbers.tolist()}")
+
+    @property
+    def numbers(self) -> Ints:
+        """The exits' numbers, int64 [exit]."""
+        return np.arange(1, len(self.logits) + 1) if self.exits is None else self.exits
+
+    @property
+    def is_regression(self) -> bool:
+        """True if there is one output, which is a number and no class."""
+        return bool(self.logits.shape[2] == 1)
+
+    def classes_first(self) -> npt.NDArray[np.float64]:
+        """The logits as float64 [class, exit, example]: reductions over a short last axis are slow."""
+        return np.ascontiguousarray(np.moveaxis(self.logits, 2, 0), dtype=np.float64)
+
+    def predictions(self) -> Ints:
+        """Class predicted at each exit, int64 [exit, example].
+
+        The first of several largest logits, as `argmax` has it in numpy and torch; a NaN counts as the largest. For
+        regression InputError.
+        """
+        if self.is_regression:
+            raise InputError("a regression output predicts no class")
+        values = self.classes_first()
+        found = np.zeros(values.shape[1:], dtype=np.int64)
+        largest = values[0].copy()
+        for number, column in enumerate(values[1:], start=1):
+            better = column > largest
+            found[better] = number
+            np.maximum(largest, column, out=largest)
+        bad = np.isnan(largest)
+        if bad.any():
+            found[bad] = self.logits[bad].argmax(axis=-1)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class ExitCosts:
+    """What leaving at an exit costs: layers, and analytic FLOPs of one example by its real length, unpadded.
+
+    layers: int64 [exit], the encoder layer of each trained exit, ascending
+    lengths: int64 [length], the different lengths that occur, ascending
+    static_flops: int64 [exit, length], if no other exit is evaluated
+    dynamic_flops: int64 [exit, length], if every trained exit up to this one is evaluated, as a policy does
+    """
+
+    layers: Ints
+    lengths: Ints
+    static_flops: Ints
+    dynamic_flops: Ints
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "lengths", "static_flops", "dynamic_flops"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.int64))
+        shape = (len(self.layers), len(self.lengths))
+        if self.static_flops.shape != shape or self.dynamic_flops.shape != shape:
+            raise InputError(
+                f"costs of {shape[0]} exits at {shape[1]} lengths must have that shape, received "
+                f"{self.static_flops.shape} and {self.dynamic_flops.shape}"
+            )
+        if (np.diff(self.lengths) <= 0).any():
+            raise InputError("the lengths of costs must be ascending, each once")
+
+    def columns(self, lengths: npt.ArrayLike) -> Ints:
+        """Column of each example's length, int64 [example]. InputError for a length without a price."""
+        wanted = np.asarray(lengths, dtype=np.int64)
+        found = np.searchsorted(self.lengths, wanted)
+        known = self.lengths[np.minimum(found, len(self.lengths) - 1)] == wanted if len(self.lengths) else wanted < 0
+        if not np.all(known):
+            raise InputError(f"no costs are given for examples of length {wanted[~known][0]}")
+        return found

@@ -1,0 +1,103 @@
+"""Text files as tables: tab-separated, comma-separated, JSON lines; UTF-8 with or without byte order mark; also .gz."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenexp.errors import InputError
+from greenexp.tasks.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A file's decoded text. name: as it was given; digest: sha256 of its bytes as they lie on disk."""
+
+    name: str
+    text: str
+    digest: str
+
+    @classmethod
+    def read(cls, name: str) -> TextFile:
+        """Raises InputError, for text that is not UTF-8 with its line."""
+        path = Path(name).expanduser()
+        try:
+            stored = path.read_bytes()
+            content = gzip.decompress(stored) if path.suffix == ".gz" else stored
+        except FileNotFoundError:
+            where = "" if path.is_absolute() else f" (relative to the working directory {Path.cwd()})"
+            raise InputError(f"there is no file {name}{where}") from None
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise InputError(f"{name}:{line}: not UTF-8 (byte 0x{content[error.start]:02x})") from error
+        return cls(name, text, hashlib.sha256(stored).hexdigest())
+
+
+def read_tsv(name: str, *, header: bool) -> Table:
+    """Tabs between columns, one row per line, quotation marks are ordinary characters (as in GLUE)."""
+    file = TextFile.read(name)
+    # Not splitlines: texts hold other characters that Unicode counts as line ends.
+    lines = [line.removesuffix("\r") for line in file.text.split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    hint = " (quotation marks are ordinary characters unless `quoted` is set)"
+    return _with_header(file, [line.split("\t") for line in lines], range(1, len(lines) + 1), header, hint)
+
+
+def read_quoted(name: str, *, delimiter: str, header: bool) -> Table:
+    """Columns may stand in double quotes, then they may hold delimiters, line ends and doubled quotes (RFC 4180)."""
+    file = TextFile.read(name)
+    reader = csv.reader(io.StringIO(file.text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    begins = 1
+    try:
+        for row in reader:
+            if row:  # an empty line
+                rows.append(row)
+                lines.append(begins)
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{name}:{begins}: {error} (quoting with double quotes is expected)") from error
+    return _with_header(file, rows, lines, header)
+
+
+def read_jsonl(name: str) -> Table:
+    """One JSON object per line."""
+    file = TextFile.read(name)
+    numbered = [(number, line) for number, line in enumerate(file.text.split("\n"), start=1) if line.strip()]
+    rows = [_parsed(name, number, line) for number, line in numbered]
+    return Table(name, rows, [number for number, _ in numbered], digest=file.digest)
+
+
+def _parsed(name: str, number: int, line: str) -> dict[str, object]:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise InputError(f"{name}:{number}: not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{name}:{number}: expected an object {{...}}, found {type(value).__name__}")
+    return value
+
+
+def _with_header(file: TextFile, rows: list[list[str]], lines: Sequence[int], header: bool, hint: str = "") -> Table:
+    if not rows:
+        raise InputError(f"{file.name} is empty")
+    expected = len(rows[0])
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != expected:
+            first = "header" if header else "first row"
+            raise InputError(f"{file.name}:{line}: {len(row)} columns where the {first} has {expected}{hint}")
+    names = tuple(name.strip() for name in rows[0]) if header else None
+    return Table(file.name, rows[header:], lines[header:], names, file.digest)

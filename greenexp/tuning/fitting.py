@@ -1,0 +1,79 @@
+"""Tune's part of a session. Import it only after Ray's environment has been set (`cluster.set_environment`)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from greenexp.assets import pack
+from greenexp.errors import StateError
+from greenexp.plan import Plan
+from greenexp.plan.data import backbone_assets, data_key
+from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tuning.bridge import Bridge, Feeder, Session, Watcher
+from greenexp.tuning.worker import TrialWorker, WorkerSettings
+
+
+def worker_settings(
+    plan: Plan, folder: Path, prepare: Callable[[Mapping[str, Any]], TokenisedTask], *, cluster: bool
+) -> WorkerSettings:
+    """What the workers share, each distinct task in the object store once; on a `cluster` also the weights."""
+    resources = plan.spec.resources
+    keys = {data_key(trial.settings): trial.settings for trial in plan.trials}
+    return WorkerSettings(
+        folder=folder.resolve(),
+        data={key: ray.put(prepare(example)) for key, example in keys.items()},
+        threads=resources.cpus_per_trial,
+        gpus=resources.gpus_per_trial,
+        exclusive=resources.workers == 1,
+        accounting=plan.spec.accounting,
+        assets={name: ray.put(pack(name)) for name in _assets(plan)} if cluster else {},
+    )
+
+
+def _assets(plan: Plan) -> set[str]:
+    return {name for configuration in plan.configurations for name in backbone_assets(configuration.settings)}
+
+
+def fit(session: Session, settings: WorkerSettings, plan: Plan) -> None:
+    """Run a fresh Tuner until the conductor has nothing more to hand out. Its folder is scratch: nobody reads it again.
+
+    Tune never tries a trial again by itself (`max_failures=0`): a worker that dies while it is being reset is told to
+    Tune twice, and its own recovery would then fail the trial for good.
+    """
+    resources = plan.spec.resources
+    scratch = settings.folder / "ray"
+    # Request all workers at once: with Tune's default of one, a short epoch ends before the second worker is up.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
+    worker = tune.with_parameters(TrialWorker, settings=settings)
+    tuner = tune.Tuner(
+        tune.with_resources(worker, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}),
+        tune_config=tune.TuneConfig(
+            search_alg=Feeder(session), scheduler=Bridge(session, resources.workers), num_samples=-1, reuse_actors=True
+        ),
+        run_config=tune.RunConfig(
+            name="session",
+            storage_path=str(scratch),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            failure_config=tune.FailureConfig(max_failures=0),
+            callbacks=[Watcher(session)],
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    except Exception as error:  # Tune, Ray, or reading back a result file that a full disk has cut short
+        if not session.over:
+            lines = str(error).strip().splitlines()
+            reason = lines[-1] if lines else type(error).__name__
+            session.error = session.error or StateError(
+                f"Ray ended the session ({reason}); the journal is whole: go on with --resume"
+            )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
