@@ -33,10 +33,10 @@ check: $(INSTALLED) ## lint, formatting, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-demo: $(INSTALLED) ## run the smoke sweep from its file to its report
-	$(BIN)/greenexp run smoke --fresh
+demo: $(INSTALLED) ## run the quickstart sweep (real text, real weights) from its file to its report
+	$(BIN)/greenexp run quickstart --fresh
 	@echo
-	@echo 'Next: open out/smoke/report.html, then'
+	@echo 'Next: open out/quickstart/report.html, then'
 	@echo '  $(BIN)/greenexp status            where the sweep stands and what it used'
 	@echo '  $(BIN)/greenexp logs c000-i0-o0   what its first trial logged'
 	@echo '  $(BIN)/greenexp plan FILE         what a sweep file of your own would run (docs/sweep-file.md)'

@@ -90,7 +90,8 @@ def _bounds(price: Price, pick: Callable[[Bound], float | None]) -> str:
     for axis, bound in price.bounds.items():
         value = pick(bound)
         if value is not None and not (axis == "gpu_s" and value == 0):
-            parts.append(f"{format_quantity(value, AXES[axis].unit)} {axis}")
+            shown = f"{value:,.0f}" if not AXES[axis].unit else format_quantity(value, AXES[axis].unit)
+            parts.append(f"{shown} {axis}")
     return " · ".join(parts)
 
 

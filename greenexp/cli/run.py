@@ -138,9 +138,33 @@ def _run(
                         "ending after the running epochs (again Ctrl-C: without waiting)"
                     ),
                 )
-            return outcome, _write_report(folder)  # before MLflow is waited for
+            report = _write_report(folder)  # before MLflow is waited for
+        if report is not None:
+            _attach(plan, folder, report)
+        return outcome, report
     finally:
         sweep.journal.close()
+
+
+def _attach(plan: Plan, folder: Path, report: Path) -> None:
+    """The report beside its runs in MLflow; a server that does not answer costs a note."""
+    if not plan.spec.tracking.enabled:
+        return
+    from greenexp.tracking.attachment import attach
+
+    uri, experiment = _address(plan, folder)
+    try:
+        attach(folder, uri, experiment, [report])
+    except TrackingError as error:
+        click.echo(f"MLflow        has no report: {error}", err=True)
+
+
+def _address(plan: Plan, folder: Path) -> tuple[str, str]:
+    """MLflow's address and the experiment of this sweep."""
+    from greenexp.tracking.server import default_uri
+
+    tracking = plan.spec.tracking
+    return tracking.uri or default_uri(folder), tracking.experiment or plan.spec.name
 
 
 def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
@@ -176,11 +200,10 @@ def _tracking(plan: Plan, folder: Path) -> Iterator[Callable[[], None]]:
     if not plan.spec.tracking.enabled:
         yield lambda: None
         return
-    from greenexp.tracking.server import default_uri, prepare
+    from greenexp.tracking.server import prepare
     from greenexp.tracking.writer import Tracker
 
-    uri = plan.spec.tracking.uri or default_uri(folder)
-    experiment = plan.spec.tracking.experiment or plan.spec.name
+    uri, experiment = _address(plan, folder)
     tracker = Tracker(folder, uri, experiment)
 
     def begin() -> None:

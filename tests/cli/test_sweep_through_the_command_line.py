@@ -43,6 +43,8 @@ def test_the_smoke_sweep(tmp_path: Path) -> None:
     journal, mlflow = from_journal(out), from_mlflow(default_uri(out))
     for name, frame in journal.frames.items():
         pd.testing.assert_frame_equal(mlflow.frames[name], frame, obj=name)
+    logged = list((out / "mlartifacts").rglob("report.html"))
+    assert [path.read_bytes() for path in logged] == [(out / "report.html").read_bytes()]
     mean = journal.exits.groupby("exit")["dev_accuracy"].max()
     assert mean.iloc[-1] > mean.iloc[0] > 0.6, "depth should buy accuracy on graded sentences"
 
