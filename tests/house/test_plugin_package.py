@@ -15,15 +15,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(?:python|toml|yaml)\n# ([\w./-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TRAIN = """
+import sys
 from pathlib import Path
 
 from greenexp.plan import make_plan, prepare_data
 from greenexp.spec import load_sweep
 from greenexp.training import TrialRun
 
-trial = make_plan(load_sweep(Path("letters.yaml"))).trials[0]
+trial = make_plan(load_sweep(Path(sys.argv[1]))).trials[0]
 with TrialRun(trial, prepare_data(trial.settings)) as run:
-    print(*(record.epoch for record in run))
+    print(*(f"{record.epoch}:{record.train_loss:.6f}" for record in run))
 """
 
 
@@ -94,5 +95,9 @@ def test_a_wrong_field_is_shown_with_its_place(package: Path) -> None:
 
 
 @pytest.mark.slow
-def test_its_trials_train(package: Path) -> None:
-    assert python(package, "-c", TRAIN).split() == ["1", "2"]
+@pytest.mark.parametrize("sweep", ["letters.yaml", "own.yaml"])
+def test_its_trials_train(package: Path, sweep: str) -> None:
+    first, second = python(package, "-c", TRAIN, sweep).split()
+    assert first.startswith("1:")
+    assert second.startswith("2:")
+    assert float(second[2:]) < float(first[2:]), "a method's own step should train"

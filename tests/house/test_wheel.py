@@ -46,6 +46,7 @@ def test_it_carries_code_sweeps_dashboards_and_licence(wheel: Path) -> None:
         "greenexp/_data/dashboards/README.md",
         "greenexp/py.typed",
         "greenexp/report/page.css",
+        "greenexp/report/page.js",
         "greenexp/report/page.html.j2",
     } <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
