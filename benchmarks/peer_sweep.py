@@ -1,9 +1,10 @@
 """The search of a sweep file with Ray Tune, HF Trainer and MLflowLoggerCallback: `sweep_overhead.py` runs it.
 
-    python benchmarks/peer_sweep.py tutorial|tuned SWEEP OUT [--set KEY=VALUE]...
+    python benchmarks/peer_sweep.py WAY SWEEP OUT [--set KEY=VALUE]...
 
-`tutorial`: sentences padded to `max_length`, float32, workers started anew for every trial, as Ray's and transformers'
-guides show it. `tuned`: padded to the longest of the batch, bf16 where the CPU has it, pinned threads, `reuse_actors`.
+WAY is `tutorial`, `tuned`, or some of the tuned one's parts joined by `+`. `tutorial`: sentences padded to
+`max_length`, float32, workers started anew for every trial, as Ray's and transformers' guides show it. The parts:
+`padding` to the longest of the batch, `bf16` where the CPU has it, `reuse` of workers, pinned `threads`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
+PARTS = frozenset({"padding", "bf16", "reuse", "threads"})
+
 
 def main() -> None:
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("way", choices=["tutorial", "tuned"])
+    arguments.add_argument("way", type=parts_of)
     arguments.add_argument("sweep")
     arguments.add_argument("out", type=Path)
     arguments.add_argument("--set", dest="overrides", action="append", default=[])
@@ -28,7 +31,16 @@ def main() -> None:
     (given.out / "result.json").write_text(json.dumps(search(given.way, given.sweep, given.overrides, given.out)))
 
 
-def search(way: str, sweep: str, overrides: list[str], out: Path) -> dict[str, float]:
+def parts_of(way: str) -> frozenset[str]:
+    """The parts of a way: none for `tutorial`, all for `tuned`."""
+    named = {"tutorial": frozenset[str](), "tuned": PARTS}
+    chosen = named.get(way, frozenset(way.split("+")))
+    if not chosen <= PARTS:
+        raise argparse.ArgumentTypeError(f"expected tutorial, tuned, or some of {'+'.join(sorted(PARTS))}")
+    return chosen
+
+
+def search(parts: frozenset[str], sweep: str, overrides: list[str], out: Path) -> dict[str, float]:
     """Run it and say what came out."""
     import ray
     from ray import tune
@@ -45,7 +57,7 @@ def search(way: str, sweep: str, overrides: list[str], out: Path) -> dict[str, f
     scheduler, resources = plan.spec.scheduler.options, plan.spec.resources
     ray.init(num_cpus=resources.workers * resources.cpus_per_trial, include_dashboard=False, log_to_driver=False)
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(train_trial, data=data, tuned=way == "tuned"), {"cpu": 1}),
+        tune.with_resources(tune.with_parameters(train_trial, data=data, parts=parts), {"cpu": 1}),
         param_space={"trial": tune.grid_search([trial.to_json() for trial in plan.trials])},
         tune_config=tune.TuneConfig(
             metric="score",
@@ -56,7 +68,7 @@ def search(way: str, sweep: str, overrides: list[str], out: Path) -> dict[str, f
                 grace_period=scheduler["grace_period"],
                 reduction_factor=scheduler["reduction_factor"],
             ),
-            reuse_actors=way == "tuned",
+            reuse_actors="reuse" in parts,
         ),
         run_config=tune.RunConfig(
             storage_path=str(out.resolve() / "ray"),
@@ -79,7 +91,7 @@ def search(way: str, sweep: str, overrides: list[str], out: Path) -> dict[str, f
     }
 
 
-def train_trial(config: dict[str, Any], data: Any, tuned: bool) -> None:
+def train_trial(config: dict[str, Any], data: Any, parts: frozenset[str]) -> None:
     """A function trainable: one trial, one report per epoch."""
     began, cpu_s = time.time(), time.process_time()
     import torch
@@ -88,13 +100,13 @@ def train_trial(config: dict[str, Any], data: Any, tuned: bool) -> None:
     from greenexp.records.trial import TrialSpec
 
     trial = TrialSpec.from_json(config["trial"])
-    length = None if tuned else trial.settings["training"]["max_length"]
-    if tuned:
+    length = None if "padding" in parts else trial.settings["training"]["max_length"]
+    if "threads" in parts:
         torch.set_num_threads(1)
     set_seed(trial.seeds.initialisation)
     trainer = Trainer(
         model=as_hf_model(trial, data),
-        args=training_arguments(trial, tuned),
+        args=training_arguments(trial, bf16="bf16" in parts),
         train_dataset=rows(data.train, data.pad_id, length),
         eval_dataset=rows(data.dev, data.pad_id, length),
         data_collator=lambda batch: collate(batch, data.pad_id),
@@ -106,7 +118,7 @@ def train_trial(config: dict[str, Any], data: Any, tuned: bool) -> None:
     trainer.train()
 
 
-def training_arguments(trial: Any, tuned: bool) -> Any:
+def training_arguments(trial: Any, *, bf16: bool) -> Any:
     """The sweep file's training, in the Trainer's words."""
     import torch
     from transformers import TrainingArguments
@@ -127,7 +139,7 @@ def training_arguments(trial: Any, tuned: bool) -> Any:
         report_to=[],
         use_cpu=True,
         disable_tqdm=True,
-        bf16=tuned and bool(torch.cpu.get_capabilities().get("avx512_bf16")),
+        bf16=bf16 and bool(torch.cpu.get_capabilities().get("avx512_bf16")),
         seed=trial.seeds.order,
     )
 

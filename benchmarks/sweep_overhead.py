@@ -4,9 +4,10 @@
 
 All three train the same points (learning rates x seeds) of the same model on the same sentences for the same epochs,
 with two trials at a time and Ray's or our ASHA, decided per trial. Each way runs in a process of its own, one after
-another. Printed: wall clock of the whole command, CPU seconds of the workers, best dev accuracy, and the share of slot
-time in which a worker neither trained nor evaluated, from the first trial's start to the last report. The last two ways
-need `pip install accelerate`. A short run on a noisy machine says little: look at ratios, and repeat.
+another; ways between the tutorial's and the tuned one show the gain by cause. Printed: wall clock of the whole command,
+CPU seconds of the workers, best dev accuracy, and the share of slot time in which a worker neither trained nor
+evaluated, from the first trial's start to the last report. All but ours need `pip install accelerate`. A short run on a
+noisy machine says little: look at ratios, and repeat.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def main() -> None:
     arguments.add_argument("--sweep", default="smoke", help="a sweep file or the name of a shipped one")
     arguments.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     arguments.add_argument("--repeats", type=int, default=1)
-    arguments.add_argument("--ways", default=",".join(WAYS))
+    arguments.add_argument(
+        "--ways", default=",".join(WAYS), help="or e.g. tutorial,padding,padding+bf16,tuned,greenexp"
+    )
     given = arguments.parse_args()
     overrides = [*given.overrides, "scheduler.per_trial=true"]
     rows: dict[str, list[dict[str, float]]] = {way: [] for way in given.ways.split(",")}
