@@ -131,7 +131,7 @@ def training_arguments(trial: Any, *, bf16: bool) -> Any:
         per_device_eval_batch_size=4 * settings["batch_size"],
         learning_rate=settings["learning_rate"],
         weight_decay=settings["weight_decay"],
-        warmup_ratio=settings["warmup"],
+        warmup_steps=settings["warmup"],  # a share of all steps, if below 1
         max_grad_norm=settings["clip_norm"],
         eval_strategy="epoch",
         save_strategy="no",
