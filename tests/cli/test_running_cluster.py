@@ -1,0 +1,94 @@
+"""A sweep on a Ray cluster that is already running, whose node has a cache of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sweeps_for_tests import TINY, count, environment, events, wait_for, write_sweep
+
+from greenexp.assets import find
+from greenexp.journal.tables import read_tables
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple[str, Path]]:
+    """(address, cache folder of its node) of a head node on this machine with two CPUs."""
+    folder = Path(tempfile.mkdtemp(prefix="rc"))  # short: Ray's socket paths must fit into 107 characters
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {**environment(), "RAY_AUTH_MODE": "disabled", "XDG_CACHE_HOME": str(folder / "cache")}
+    command = [
+        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}", "--num-cpus=2",
+        "--node-ip-address=127.0.0.1", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray",
+    ]  # fmt: skip
+    with (folder / "log").open("wb") as log:
+        head = subprocess.Popen(command, env=settings, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(head, lambda: b"Ray runtime started" in (folder / "log").read_bytes(), timeout_s=90)
+        yield f"127.0.0.1:{port}", folder / "cache"
+    finally:
+        kill_session(head.pid)
+        head.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def kill_session(leader: int) -> None:
+    """All processes of a session: Ray's own way of stopping would stop every Ray on the machine."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.getsid(int(entry.name)) == leader:
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+def run_there(address: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "greenexp", "run", *map(str, arguments), "--address", address]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
+
+
+def test_a_sweep_joins_the_cluster_and_leaves_it_running(cluster: tuple[str, Path], tmp_path: Path) -> None:
+    address, _ = cluster
+    text = TINY.replace("samples: 4", "samples: 2").replace("sha, reduction_factor: 2", "fifo")
+    sweep = write_sweep(tmp_path, text.replace("epochs: 4", "epochs: 2"))
+    for name in ("first", "second"):
+        done = run_there(address, sweep, "--out", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        assert set(read_tables(tmp_path / name).trials["status"]) == {"finished"}
+        assert count(tmp_path / name, "held_out") == 2
+    impossible = run_there(address, sweep, "--out", tmp_path / "third", "--set", "resources.cpus_per_trial=64")
+    assert impossible.returncode == 2
+    assert "64 CPU" in impossible.stderr
+
+
+def test_a_node_without_the_weights_gets_them_from_the_driver(cluster: tuple[str, Path], tmp_path: Path) -> None:
+    address, cache = cluster
+    for name in ("minilm-l6", "hutto-movie-snippets"):
+        if find(name) is None:
+            pytest.skip(f"asset {name} has not been fetched on this machine")
+    small = ["task.train=32", "task.dev=32", "search.samples=1", "training.epochs=1", "scheduler.name=fifo"]
+    sweep = tmp_path / "small.yaml"
+    sweep.write_text(
+        "name: small\ntask: {name: movie-snippets}\nbackbone: {name: bert, source: minilm-l6, layers: 2}\n"
+        "training: {max_length: 32}\nspace: {training.learning_rate: {dist: loguniform, low: 1e-5, high: 1e-4}}\n"
+        "search: {name: random, samples: 1}\n",
+        encoding="utf-8",
+    )
+    overrides = [part for value in small for part in ("--set", value)]
+    done = run_there(address, sweep, "--out", tmp_path / "out", *overrides)
+    assert done.returncode == 0, done.stderr
+    assert [event["kind"] for event in events(tmp_path / "out")].count("report") == 1
+    installed = [path.name for path in cache.rglob("model.safetensors")]
+    assert installed == ["model.safetensors"], "the node should have the weights now, and only those"
