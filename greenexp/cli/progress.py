@@ -96,9 +96,8 @@ class LiveProgress:
             self._live.console.print(Text(text))
 
     def _draw(self) -> Table:
-        table = Table(
-            title=Text(totals(self._state, self._limits)), title_justify="left", box=None, padding=(0, 2, 0, 0)
-        )
+        title = Text(totals(self._state, self._limits))
+        table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), expand=True)
         for heading in ("trial", "epoch", "score", "best", "train loss", "for"):
             table.add_column(heading, justify="left" if heading == "trial" else "right")
         for trial in self._state.trials.values():
