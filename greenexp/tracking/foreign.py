@@ -16,10 +16,10 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.errors import InputError, TrackingError, did_you_mean
+from greenexp.errors import InputError, did_you_mean
 from greenexp.tracking import names
 from greenexp.tracking.level import search
-from greenexp.tracking.server import connect, failures_as, redacted, sqlite_file
+from greenexp.tracking.server import chosen_experiments, connect_existing, failures_as, redacted
 
 DURATION, EXPERIMENT = "duration", "experiment"
 COLUMNS = (
@@ -61,9 +61,9 @@ def read_runs(
     Raises TrackingError for an address, an experiment or a filter that MLflow does not take, and InputError, naming the
     nearest there is, for a column that no run has or that is no number where one is needed.
     """
-    client = _client(uri)
+    client = connect_existing(uri)
     with failures_as(uri):
-        chosen = _chosen(client, uri, experiments)
+        chosen = chosen_experiments(client, uri, experiments)
         found = list(search(client, list(chosen), query)) if chosen else []
     found.sort(key=lambda run: (run.info.start_time, run.info.run_id))
     rows = [_values(run, chosen[run.info.experiment_id]) for run in found]
@@ -83,32 +83,6 @@ def read_runs(
         experiments=tuple(name for number, name in chosen.items() if number in scored),
         left_out=(len(others), len(found) - len(table)),
     )
-
-
-def _client(uri: str) -> Any:
-    file = sqlite_file(uri)
-    if file is not None and not file.is_file():  # connecting would make a new, empty database
-        raise TrackingError(f"there is no MLflow database at {file}")
-    return connect(uri)
-
-
-def _chosen(client: Any, uri: str, wanted: Sequence[str]) -> dict[str, str]:
-    """Experiment id -> name of those to look in."""
-    known: dict[str, str] = {}
-    token = None
-    while True:
-        page = client.search_experiments(page_token=token)
-        known.update({str(found.experiment_id): str(found.name) for found in page})
-        token = page.token
-        if not token:
-            break
-    for name in wanted:
-        if name not in known and name not in known.values():
-            raise TrackingError(
-                f"{redacted(uri)} has no experiment '{name}'{did_you_mean(name, known.values())} "
-                f"(it has: {', '.join(sorted(known.values()))})"
-            )
-    return {number: name for number, name in known.items() if not wanted or number in wanted or name in wanted}
 
 
 def _values(run: Any, experiment: str) -> dict[str, Any]:

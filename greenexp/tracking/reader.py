@@ -23,7 +23,7 @@ from greenexp.tracking import names
 from greenexp.tracking.content import FORMAT
 from greenexp.tracking.level import find_runs, key_of, search
 from greenexp.tracking.records import Series, metric_names, records_of
-from greenexp.tracking.server import connect, failures_as, redacted, sqlite_file
+from greenexp.tracking.server import chosen_experiments, connect_existing, failures_as, redacted
 from greenexp.tracking.staircases import artifact_name, fetch_staircase
 from greenexp.tracking.texts import from_parts
 
@@ -64,9 +64,10 @@ def address(text: str) -> tuple[str, str | None]:
 
 def list_sweeps(uri: str, experiment: str | None = None) -> list[SweepEntry]:
     """The sweeps recorded at `uri`, oldest first, in all experiments or in one."""
-    client = _client(uri)
+    client = connect_existing(uri)
     with failures_as(uri):
-        return [_entry(run, named) for run, named in _sweep_runs(client, _experiments(client, uri, experiment))]
+        experiments = chosen_experiments(client, uri, () if experiment is None else (experiment,))
+        return [_entry(run, named) for run, named in _sweep_runs(client, experiments)]
 
 
 def read_tables(uri: str, experiment: str | None = None, sweep: str | None = None) -> SweepTables:
@@ -80,9 +81,9 @@ def read_tables(uri: str, experiment: str | None = None, sweep: str | None = Non
 
 def read_facts(uri: str, experiment: str | None = None, sweep: str | None = None) -> SweepFacts:
     """The plain facts of a sweep; see `read_tables`."""
-    client = _client(uri)
+    client = connect_existing(uri)
     with failures_as(uri):
-        experiments = _experiments(client, uri, experiment)
+        experiments = chosen_experiments(client, uri, () if experiment is None else (experiment,))
         parent = _choose(_sweep_runs(client, experiments), uri, sweep)
         runs: dict[str, Any] = {}
         for run in find_runs(client, [parent.info.experiment_id], parent.data.tags[names.SWEEP_ID]):
@@ -97,34 +98,6 @@ def read_facts(uri: str, experiment: str | None = None, sweep: str | None = None
             found = pool.map(lambda pair: fetch_staircase(client, *pair), wanted.values())
             steps = {name: frame for name, frame in zip(wanted, found, strict=True) if frame is not None}
     return dataclasses.replace(facts, staircases=steps)
-
-
-def _client(uri: str) -> Any:
-    file = sqlite_file(uri)
-    if file is not None and not file.is_file():  # connecting would make a new, empty database
-        raise TrackingError(f"there is no MLflow database at {file}")
-    return connect(uri)
-
-
-def _experiments(client: Any, uri: str, name: str | None) -> dict[str, str]:
-    """Experiment id -> name of the experiments to look in."""
-    found: dict[str, str] = {}
-    token = None
-    while True:
-        page = client.search_experiments(page_token=token)
-        found.update({str(e.experiment_id): str(e.name) for e in page})
-        token = page.token
-        if not token:
-            break
-    if name is None:
-        return found
-    chosen = {number: known for number, known in found.items() if name in {known, number}}
-    if not chosen:
-        known = ", ".join(sorted(found.values()))
-        raise TrackingError(
-            f"{redacted(uri)} has no experiment '{name}'{did_you_mean(name, found.values())} (it has: {known})"
-        )
-    return chosen
 
 
 def _sweep_runs(client: Any, experiments: Mapping[str, str]) -> list[tuple[Any, str]]:

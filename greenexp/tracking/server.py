@@ -16,13 +16,13 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from greenexp.errors import TrackingError
+from greenexp.errors import TrackingError, did_you_mean
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -73,6 +73,33 @@ def _import_mlflow(*, database: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import_module("mlflow.store.tracking.sqlalchemy_store" if database else "mlflow.tracking")
+
+
+def connect_existing(uri: str) -> Any:
+    """`connect` for reading: a database that is not there is an error, where connecting would make an empty one."""
+    file = sqlite_file(uri)
+    if file is not None and not file.is_file():
+        raise TrackingError(f"there is no MLflow database at {file}")
+    return connect(uri)
+
+
+def chosen_experiments(client: Any, uri: str, wanted: Sequence[str]) -> dict[str, str]:
+    """Experiment id -> name of those wanted by name or id; of all if none is named. TrackingError names an unknown one."""
+    known: dict[str, str] = {}
+    token = None
+    while True:
+        page = client.search_experiments(page_token=token)
+        known.update({str(found.experiment_id): str(found.name) for found in page})
+        token = page.token
+        if not token:
+            break
+    for name in wanted:
+        if name not in known and name not in known.values():
+            raise TrackingError(
+                f"{redacted(uri)} has no experiment '{name}'{did_you_mean(name, known.values())} "
+                f"(it has: {', '.join(sorted(known.values()))})"
+            )
+    return {number: name for number, name in known.items() if not wanted or number in wanted or name in wanted}
 
 
 def prepare(uri: str, experiment: str, artifacts: Path | None = None) -> str:

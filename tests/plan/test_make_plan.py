@@ -256,7 +256,8 @@ def test_the_scheduler_sees_the_groups() -> None:
 
 
 def test_the_editor_schema_knows_the_plug_ins() -> None:
-    jsonschema = pytest.importorskip("jsonschema")
+    import jsonschema
+
     validator = jsonschema.Draft202012Validator(editor_schema(PLUGINS))
     data = dict(load_sweep(HEAD).data)
     assert list(validator.iter_errors(data)) == []

@@ -6,13 +6,12 @@ import math
 
 import numpy as np
 import pytest
+import sklearn.metrics as sklearn_metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.tasks.metrics import METRICS, find_metric, matthews, pearson, score, spearman
-
-sklearn_metrics = pytest.importorskip("sklearn.metrics")
 
 pairs_of_classes = st.integers(2, 40).flatmap(
     lambda n: st.tuples(*(st.lists(st.integers(0, 2), min_size=n, max_size=n).map(np.array) for _ in range(2)))

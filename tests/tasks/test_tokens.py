@@ -86,7 +86,8 @@ def test_pad_token_is_found_or_demanded() -> None:
 
 
 def test_a_transformers_tokenizer_is_taken_too() -> None:
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     plain = word_tokenizer(TEXTS)
     wrapped = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="[PAD]")
     assert tokenise(data(), wrapped, 16).fingerprint == tokenise(data(), plain, 16).fingerprint
