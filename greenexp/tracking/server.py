@@ -84,7 +84,7 @@ def connect_existing(uri: str) -> Any:
 
 
 def chosen_experiments(client: Any, uri: str, wanted: Sequence[str]) -> dict[str, str]:
-    """Experiment id -> name of those wanted by name or id; of all if none is named. TrackingError names an unknown one."""
+    """Experiment id -> name of those wanted, by name or id; of all if none is. TrackingError names an unknown one."""
     known: dict[str, str] = {}
     token = None
     while True:
