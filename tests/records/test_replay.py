@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.exits import POLICIES
-from greenexp.exits.policies.base import Policy
+from greenexp.exits.policies.base import ExitOutput, Policy
 from greenexp.exits.policies.max_probability import MaxProbability, max_probability
 from greenexp.exits.policies.static import Static
 from greenexp.records import ExitCosts, ExitRecord, exits_taken, operating_points
@@ -32,12 +32,12 @@ def stream_exits(record: ExitRecord, policy: Policy) -> list[int]:
     for first in range(0, len(taken), 3):
         rows = np.arange(first, min(first + 3, len(taken)))
         stream = policy.stream()
-        for place, number in enumerate(record.numbers[:-1]):
-            leaves = stream.leaves(int(number), torch.from_numpy(record.logits[place, rows]))
+        for place, number in enumerate(record.numbers):
+            leaves, _ = stream.decide(ExitOutput(int(number), torch.from_numpy(record.logits[place, rows])))
+            leaves |= torch.tensor(place == len(record.numbers) - 1)
             taken[rows[leaves.numpy()]] = number
             rows = rows[~leaves.numpy()]
             stream.keep(~leaves)
-        taken[rows] = record.numbers[-1]
     return taken.tolist()
 
 

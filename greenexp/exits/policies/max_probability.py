@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from greenexp.errors import InputError
-from greenexp.exits.policies.base import Stateless
+from greenexp.exits.policies.base import Decision, ExitOutput, Stateless, own_answers
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class MaxProbability(Stateless):
         """See `Policy.stream`."""
         return self
 
-    def leaves(self, exit_number: int, logits: Tensor) -> Tensor:  # noqa: ARG002 - the same at every exit
-        """See `PolicyStream.leaves`."""
-        return max_probability(logits) >= self.threshold
+    def decide(self, output: ExitOutput) -> Decision:
+        """See `PolicyStream.decide`."""
+        return Decision(max_probability(output.logits) >= self.threshold, own_answers(output.logits))
 
 
 def max_probability(logits: Tensor) -> Tensor:

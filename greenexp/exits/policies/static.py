@@ -7,9 +7,8 @@ from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
-from greenexp.exits.policies.base import Stateless
+from greenexp.exits.policies.base import Decision, ExitOutput, Stateless, own_answers
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,8 @@ class Static(Stateless):
         """See `Policy.stream`."""
         return self
 
-    def leaves(self, exit_number: int, logits: Tensor) -> Tensor:
-        """See `PolicyStream.leaves`: true from `exit` on, so that an untrained exit there is passed over."""
-        here = self.exit is not None and exit_number >= self.exit
-        return torch.full((logits.shape[0],), here, dtype=torch.bool, device=logits.device)
+    def decide(self, output: ExitOutput) -> Decision:
+        """See `PolicyStream.decide`: true from `exit` on, so that an untrained exit there is passed over."""
+        here = self.exit is not None and output.number >= self.exit
+        leaves = torch.full(output.logits.shape[:1], here, dtype=torch.bool, device=output.logits.device)
+        return Decision(leaves, own_answers(output.logits))

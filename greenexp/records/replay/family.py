@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +32,11 @@ class Staircase:
 class Family(Protocol):
     """The replay form of an exit policy: a frozen dataclass with the fields of its stream form.
 
+    parameter: name of the field that is the threshold of an operating point
     evaluates_all: whether every trained exit up to the one taken is evaluated, so that its FLOPs count
     """
 
+    parameter: ClassVar[str]
     evaluates_all: ClassVar[bool]
 
     def taken(self, record: ExitRecord) -> Ints:
@@ -42,6 +44,12 @@ class Family(Protocol):
 
     def staircase(self, record: ExitRecord) -> Staircase:
         """All operating points over thresholds; this policy's own threshold does not matter."""
+
+    def answers(self, record: ExitRecord) -> npt.NDArray[Any]:
+        """What each example answers if it leaves at each exit, [exit, example]: classes (int64), or values (float64).
+
+        Must not depend on the threshold. For most families `record.answers()`: what the exits say themselves.
+        """
 
 
 FAMILIES: Registry[type[Family]] = Registry(

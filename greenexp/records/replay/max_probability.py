@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +27,16 @@ class MaxProbability:
 
     threshold: float = 0.9
 
+    parameter: ClassVar[str] = "threshold"
     evaluates_all: ClassVar[bool] = True
 
     def taken(self, record: ExitRecord) -> Ints:
         """See `Family.taken`."""
         return first_confident(max_probability(record), self.threshold)
+
+    def answers(self, record: ExitRecord) -> npt.NDArray[Any]:
+        """See `Family.answers`: what the exits say."""
+        return record.answers()
 
     def staircase(self, record: ExitRecord) -> Staircase:
         """See `Family.staircase`; one point per distinct probability that decides anything, and `NOBODY`."""

@@ -44,7 +44,9 @@ def operating_points(record: ExitRecord, family: Any, costs: ExitCosts) -> pd.Da
     if len(costs.layers) != exits:
         raise InputError(f"costs of {len(costs.layers)} exits do not fit a record of {exits}")
     steps = replay.staircase(record)
-    correct = (record.predictions() == record.labels).astype(np.int64)
+    if record.is_regression:
+        raise InputError("a regression output predicts no class, so it has no accuracy")
+    correct = (replay.answers(record) == record.labels).astype(np.int64)
     by_length = costs.dynamic_flops if replay.evaluates_all else costs.static_flops
     flops = by_length[:, costs.columns(record.lengths)]
     layers = _totals(steps, np.broadcast_to(costs.layers[:, None], (exits, examples))) / examples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ class ExitRecord:
     labels: [example], classes, or numbers for regression; lengths: [example], tokens
     exits: int64 [exit], the exits' numbers (from 1); None: 1, 2, ... An exit that was not trained is not in the record,
         so no policy can consult it
+    learned: float32 [exit, example], what the model's learned exit module said at each exit; None if it has none
 
     Anything array-like is taken and converted. InputError where the shapes contradict each other.
     """
@@ -29,6 +31,7 @@ class ExitRecord:
     labels: npt.NDArray[Any]
     lengths: Ints
     exits: Ints | None = None
+    learned: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         logits = np.asarray(self.logits, dtype=np.float32)
@@ -40,6 +43,8 @@ class ExitRecord:
             "lengths": (np.asarray(self.lengths, dtype=np.int64), logits.shape[1:2]),
             "exits": (numbers.astype(np.int64), logits.shape[:1]),
         }
+        if self.learned is not None:
+            shapes["learned"] = (np.asarray(self.learned, dtype=np.float32), logits.shape[:2])
         object.__setattr__(self, "logits", logits)
         for name, (array, shape) in shapes.items():
             if array.shape != shape:
@@ -61,6 +66,19 @@ class ExitRecord:
     def classes_first(self) -> npt.NDArray[np.float64]:
         """The logits as float64 [class, exit, example]: reductions over a short last axis are slow."""
         return np.ascontiguousarray(np.moveaxis(self.logits, 2, 0), dtype=np.float64)
+
+    def answers(self) -> npt.NDArray[Any]:
+        """What each exit says by itself, [exit, example]: classes (int64), or values (float64) for regression."""
+        return self.logits[:, :, 0].astype(np.float64) if self.is_regression else self.predictions()
+
+    def only(self, exits: Iterable[int]) -> ExitRecord:
+        """The same without the exits whose numbers are not in `exits`. InputError if none is left."""
+        wanted = set(exits)
+        kept = np.array([number in wanted for number in self.numbers])
+        if not kept.any():
+            raise InputError(f"none of the exits {sorted(wanted)} is in the record, which has {self.numbers.tolist()}")
+        learned = None if self.learned is None else self.learned[kept]
+        return ExitRecord(self.logits[kept], self.labels, self.lengths, self.numbers[kept], learned)
 
     def predictions(self) -> Ints:
         """Class predicted at each exit, int64 [exit, example].

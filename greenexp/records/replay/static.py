@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from greenexp.records.replay.family import Staircase
 from greenexp.records.replay.record import ExitRecord, Ints
@@ -20,6 +21,7 @@ class Static:
 
     exit: int | None = None
 
+    parameter: ClassVar[str] = "exit"
     evaluates_all: ClassVar[bool] = False
 
     def taken(self, record: ExitRecord) -> Ints:
@@ -27,6 +29,10 @@ class Static:
         last = len(record.numbers) - 1
         place = last if self.exit is None else min(int(np.searchsorted(record.numbers, self.exit)), last)
         return np.full(record.logits.shape[1], place, dtype=np.int64)
+
+    def answers(self, record: ExitRecord) -> npt.NDArray[Any]:
+        """See `Family.answers`: what the exits say."""
+        return record.answers()
 
     def staircase(self, record: ExitRecord) -> Staircase:
         """See `Family.staircase`; thresholds are the exits' numbers."""
