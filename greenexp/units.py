@@ -15,14 +15,15 @@ FLOPS = {
     "flop": 1.0, "kflop": 1e3, "mflop": 1e6, "gflop": 1e9, "tflop": 1e12, "pflop": 1e15, "eflop": 1e18,
 }  # fmt: skip
 GRAMS = {"mg": 1e-3, "g": 1.0, "kg": 1e3, "t": 1e6}
+BYTES = {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 1024.0, "mib": 1024.0**2, "gib": 1024.0**3}
 
-_UNITS: dict[str, dict[str, float]] = {"s": SECONDS, "J": JOULES, "FLOP": FLOPS, "g": GRAMS}
+_UNITS: dict[str, dict[str, float]] = {"s": SECONDS, "J": JOULES, "FLOP": FLOPS, "g": GRAMS, "B": BYTES}
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _PART = re.compile(rf"\s*({_NUMBER})\s*([A-Za-z]+)\s*")
 
 
 def parse_quantity(text: str | float, unit: str) -> float:
-    """The number of base units (`s`, `J`, `FLOP` or `g`) in `text`: `90`, `2h`, `1h 30m`, `0.5 kWh`, `3 TFLOP`.
+    """The number of base units (`s`, `J`, `FLOP`, `g` or `B`) in `text`: `90`, `2h`, `1h 30m`, `0.5 kWh`, `3 TFLOP`.
 
     A bare number is taken as base units. Units are not case-sensitive, so `mJ` is a millijoule and there is no
     megajoule. Raises ValueError with the allowed units when the text is not a finite quantity of at least 0.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenexp.units import FLOPS, GRAMS, JOULES, SECONDS, format_duration, format_quantity, parse_quantity
+from greenexp.units import BYTES, FLOPS, GRAMS, JOULES, SECONDS, format_duration, format_quantity, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,10 @@ def test_what_is_no_quantity_is_refused_with_what_is_allowed(text: str | float, 
         parse_quantity(text, unit)
 
 
-@given(st.floats(0, 1e12), st.sampled_from([("s", SECONDS), ("J", JOULES), ("FLOP", FLOPS), ("g", GRAMS)]), st.data())
+ALL = [("s", SECONDS), ("J", JOULES), ("FLOP", FLOPS), ("g", GRAMS), ("B", BYTES)]
+
+
+@given(st.floats(0, 1e12), st.sampled_from(ALL), st.data())
 def test_any_number_of_any_unit(number: float, units: tuple[str, dict[str, float]], data: st.DataObject) -> None:
     unit, factors = units
     name = data.draw(st.sampled_from(sorted(factors)))

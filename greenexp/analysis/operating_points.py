@@ -11,17 +11,21 @@ import pandas as pd
 
 from greenexp.analysis.metric import metric_of
 from greenexp.analysis.pareto import pareto_front
+from greenexp.analysis.policies import is_bound
 from greenexp.records.tables import SweepTables
 
 
 def operating_front(tables: SweepTables) -> pd.DataFrame:
     """The operating points of trials that did not fail, cheapest first, with the column `on_front`.
 
+    Policies that need the labels (the oracle) are left out: a bound is nothing that can be chosen.
+
     On the front: no other point has at most as many FLOPs and at least as good a score, and is better in one.
     Points without a score or FLOPs are kept, and never on the front.
     """
     failed = tables.trials.loc[tables.trials["status"] == "failed", "trial"]
-    points = tables.operating_points[~tables.operating_points["trial"].isin(failed)]
+    points = tables.operating_points
+    points = points[~points["trial"].isin(failed) & ~is_bound(points["policy"])]
     points = points.sort_values("inference_flops", kind="stable").reset_index(drop=True)
     mask = pareto_front(points[["inference_flops", "score"]].to_numpy(), ("min", metric_of(tables).mode))
     return points.assign(on_front=mask)

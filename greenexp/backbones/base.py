@@ -71,6 +71,13 @@ class Backbone(nn.Module, ABC):
         """The state before layer 0. Raises InputError if the batch is longer than `max_length`."""
 
     @abstractmethod
+    def regroup(self, hidden: Tensor, attention_mask: Tensor | None) -> EncoderState:
+        """A state between two layers from hidden states of examples that may come from different batches.
+
+        hidden: [example, token, hidden]; attention_mask: as in `TokenBatch`
+        """
+
+    @abstractmethod
     def layer(self, index: int, state: EncoderState) -> EncoderState:
         """The state after layer `index` (from 0); mask and padding pass through."""
 

@@ -22,8 +22,13 @@ HEADS: Registry[type[HeadPlugin]] = Registry(
 POLICIES: Registry[type[Policy]] = Registry(
     "exit policy",
     {
-        "static": "greenexp.exits.policies.static:Static",
+        "entropy": "greenexp.exits.policies.entropy:Entropy",
         "max_probability": "greenexp.exits.policies.max_probability:MaxProbability",
+        "patience": "greenexp.exits.policies.patience:Patience",
+        "voting": "greenexp.exits.policies.voting:Voting",
+        "learned": "greenexp.exits.policies.learned:Learned",
+        "static": "greenexp.exits.policies.static:Static",
+        "oracle": "greenexp.exits.policies.oracle:Oracle",
     },
     "greenexp.exit_policies",
 )

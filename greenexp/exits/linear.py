@@ -43,7 +43,8 @@ class LinearHead(ExitHead):
         """See `ExitHead.forward`."""
         if state.pooled is None:
             raise ValueError("a linear exit reads the shared pooler's output, but none was given")
-        logits: Tensor = self.classifier(self.dropout(state.pooled))
+        # In evaluation dropout changes nothing, but calling it costs as much as the classifier.
+        logits: Tensor = self.classifier(self.dropout(state.pooled) if self.training else state.pooled)
         return logits
 
     def matmuls(self, batch_size: int, length: int) -> BlockCost:  # noqa: ARG002 - one vector per example

@@ -6,22 +6,30 @@ figure's table.
 """
 
 from greenexp.figures.comparison import Channel, comparison_figure
+from greenexp.figures.exit_profiles import exit_profiles_figure
 from greenexp.figures.exits import exits_figure
 from greenexp.figures.expected_best import expected_best_figure
 from greenexp.figures.expected_over_cost import expected_over_cost_figure
 from greenexp.figures.figure import Figure
 from greenexp.figures.incumbent import incumbent_figure
 from greenexp.figures.operating_points import operating_points_figure
+from greenexp.figures.overthinking import overthinking_figure
+from greenexp.figures.policy_curves import policy_curves_figure
+from greenexp.figures.reliability import reliability_figure
 from greenexp.figures.rungs import rungs_figure
 
 __all__ = [
     "Channel",
     "Figure",
     "comparison_figure",
+    "exit_profiles_figure",
     "exits_figure",
     "expected_best_figure",
     "expected_over_cost_figure",
     "incumbent_figure",
     "operating_points_figure",
+    "overthinking_figure",
+    "policy_curves_figure",
+    "reliability_figure",
     "rungs_figure",
 ]

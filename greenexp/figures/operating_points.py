@@ -18,14 +18,14 @@ MOST_STATIC = 400
 """Of those, exits used alone, where there are thresholds too."""
 MANY = 60
 """Points on the front beyond which they are drawn small, as they would hide one another."""
-_FRONT, _ALONE, _EARLY = "on the front", "one exit for all", "leaving by threshold"
+_FRONT, _ALONE, _EARLY = "on the front", "one exit for all", "leaving early"
 _COLOURS = {_FRONT: BLUE, _ALONE: GREY, _EARLY: ORANGE}
 _FILLS = {_FRONT: BLUE, _ALONE: "#ffffff", _EARLY: ORANGE}
 _SHAPES = {_FRONT: "circle", _ALONE: "square", _EARLY: "diamond"}
 
 
 def operating_points_figure(points: pd.DataFrame, metric: Metric) -> Figure:
-    """The front as filled circles on a step line, behind it exits used alone as squares, thresholds as small diamonds.
+    """The front as filled circles on a step line, behind it exits used alone as squares, policies as small diamonds.
 
     points: as `analysis.operating_front` gives them, at least one with a score and FLOPs.
     """

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 BLUE, VERMILLION, GREEN, ORANGE, GREY = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#767676"
+ORDERED = "viridis"
+"""A scheme for things in an order, told apart by lightness too."""
 INK, FRAME, GRID = "#1a1a1a", "#8c8c8c", "#e6e6e6"
 WIDTH, HEIGHT = 500, 270
 """Of the plotting area, in pixels: with axis and padding just below 600."""
@@ -39,6 +41,30 @@ def chart(rows: Sequence[Mapping[str, Any]], layers: Sequence[Mapping[str, Any]]
         "height": HEIGHT,
         "data": {"values": list(rows)},
         "layer": list(layers),
+        "config": dict(_CONFIG),
+        **more,
+    }
+
+
+def panels(
+    rows: Sequence[Mapping[str, Any]],
+    facet: Mapping[str, Any],
+    layers: Sequence[Mapping[str, Any]],
+    size: tuple[int, int],
+    columns: int,
+    **more: Any,
+) -> dict[str, Any]:
+    """A complete Vega-Lite dict of small multiples: `layers` over the rows of each value of `facet`, in `columns`.
+
+    size: width and height of the plotting area of each, in pixels
+    """
+    header = {"title": None, "labelColor": INK, "labelFontSize": 13}
+    return {
+        "$schema": SCHEMA_URL,
+        "data": {"values": list(rows)},
+        "facet": {"header": header, **facet},
+        "columns": columns,
+        "spec": {"width": size[0], "height": size[1], "layer": list(layers)},
         "config": dict(_CONFIG),
         **more,
     }

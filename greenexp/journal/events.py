@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {
     "paused": "a trial left its worker; where its checkpoint is",
     "ended": "a trial will not train again, or its attempt broke off: status, reason, what no report covers",
     "held_out": "a chosen trial was evaluated on the test set (HeldOutRecord)",
+    "replay": "exit policies added to the record, to be replayed from the stored logits",
     "limit": "a budget limit was reached: axis, used, limit",
     "closed": "a driver ended in good order: status finished, limit or interrupted",
 }

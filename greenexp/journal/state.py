@@ -11,13 +11,14 @@ from greenexp.journal.events import FORMAT, Event
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.policies import policies_of
 from greenexp.records.selection import SeedOutcome, chosen_configuration
 from greenexp.records.tables import LOST_COSTS, SUMMED_COSTS
 from greenexp.records.trial import TrialSpec
 
 ENDED = frozenset({"finished", "stopped", "failed"})
-# Written before a session begins: the time since the last session is not at its expense.
-_BETWEEN_SESSIONS = frozenset({"sweep", "trial"})
+# Written while no session is under way: the time since the last session is not at its expense.
+_BETWEEN_SESSIONS = frozenset({"sweep", "trial", "replay"})
 
 
 @dataclass(slots=True)
@@ -82,6 +83,7 @@ class Session:
 class SweepState:
     """The state after a sequence of events; feed it further events with `apply`.
 
+    added_policies: exit policies that were added to the record, besides those of the sweep file
     spent: cost -> total over all reports so far and over lost work as far as it is known, None as soon as one report
         lacks it; epochs_run: reports so far
     """
@@ -92,6 +94,7 @@ class SweepState:
         self.trials: dict[str, TrialState] = {}
         self.sessions: list[Session] = []
         self.limit: Mapping[str, Any] | None = None
+        self.added_policies: list[Any] = []
         self.epochs_run = 0
         self.spent: dict[str, float | None] = dict.fromkeys(SUMMED_COSTS, 0.0)
         for event in events:
@@ -102,6 +105,11 @@ class SweepState:
         """The resolved sweep file."""
         spec: Mapping[str, Any] = self.header.get("spec", {})
         return spec
+
+    @property
+    def policies(self) -> list[Any]:
+        """The exit policies whose operating points belong to the record."""
+        return policies_of(self.spec, self.added_policies)
 
     @property
     def elapsed_s(self) -> float:
@@ -212,6 +220,12 @@ class SweepState:
     def _on_held_out(self, event: Event) -> None:
         record = HeldOutRecord.from_json(event.data["record"])
         self.trials[event.data["trial"]].held_out.append((event.time, record))
+
+    def _on_replay(self, event: Event) -> None:
+        policies = event.data["policies"]
+        if not isinstance(policies, list):
+            raise TypeError(f"policies are a list, not {policies!r}")
+        self.added_policies += policies
 
     def _on_limit(self, event: Event) -> None:
         self.limit = event.data

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from greenexp.errors import JournalError
 from greenexp.journal.file import NAME, read_events
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.assemble import assemble
-from greenexp.records.staircase import logits_at_rest, read_staircase
+from greenexp.records.at_rest import FOLDER, LogitsNames, logits_at_rest, read_standing
+from greenexp.records.exit_tables import ExitTables, exit_tables
 from greenexp.records.tables import EpochFacts, HeldOutFacts, SweepFacts, SweepTables, TrialFacts
 
 
@@ -31,7 +30,7 @@ def tables_of(state: SweepState, folder: Path | None = None) -> SweepTables:
 def sweep_facts(state: SweepState, folder: Path | None = None) -> SweepFacts:
     """The plain facts a state holds; the MLflow reader finds the same ones.
 
-    folder: the sweep's, for the operating points over thresholds, which are replayed from the dev logits there
+    folder: the sweep's, for what is replayed from the logits there
     """
     trials = state.trials.values()
     epochs = [
@@ -47,17 +46,23 @@ def sweep_facts(state: SweepState, folder: Path | None = None) -> SweepFacts:
         epochs=tuple(facts for _, facts in epochs),
         decisions=tuple(_decisions(state)),
         held_out=_held_out(state),
-        staircases={} if folder is None else _staircases(state, folder),
+        replays={} if folder is None else _replays(state, folder / FOLDER),
     )
 
 
-def _staircases(state: SweepState, folder: Path) -> dict[str, pd.DataFrame]:
+def standing_logits(trial: TrialState) -> LogitsNames | None:
+    """The names of the logits that stand for a trial; see `logits_at_rest`."""
+    return logits_at_rest(trial.status, trial.records, (record for _, record in trial.held_out))
+
+
+def _replays(state: SweepState, logits: Path) -> dict[str, ExitTables]:
     metric = str(state.spec.get("metric", {}).get("name", ""))
-    found = {
-        trial.spec.trial: read_staircase(folder, logits_at_rest(trial.status, trial.records), metric)
-        for trial in state.trials.values()
+    names = {trial.spec.trial: standing_logits(trial) for trial in state.trials.values()}
+    return {
+        trial: exit_tables(read_standing(logits, standing), state.policies, metric)
+        for trial, standing in names.items()
+        if standing is not None
     }
-    return {trial: steps for trial, steps in found.items() if steps is not None}
 
 
 def _held_out(state: SweepState) -> tuple[HeldOutFacts, ...]:
@@ -77,6 +82,7 @@ def _facts(state: SweepState) -> dict[str, Any]:
         "elapsed_s": state.elapsed_s,
         "complete": state.complete,
         "limit": dict(state.limit) if state.limit else None,
+        "policies": state.policies,
         "sessions": [dict(session.data) for session in state.sessions],
     }
 

@@ -2,7 +2,8 @@
 
     config.json, model.safetensors   the backbone, in the library's own form
     exits.safetensors                the heads
-    greenexp.json                    what else is needed to rebuild the model, and the hash of each file
+    tokenizer.json                   of a model that can be served as text: what it was trained to read with
+    greenexp.json                    what else is needed to rebuild and serve the model, and the hash of each file
 
 Nothing is pickled, and loading executes nothing. `greenexp.json` is written last: without it, or with a hash that does
 not match, the folder is half-written and refused.
@@ -25,15 +26,18 @@ from greenexp.backbones import BACKBONES
 from greenexp.errors import CheckpointError, GreenexpError
 from greenexp.model.build import build_heads, placed_exits
 from greenexp.model.multi_exit import MultiExitModel
+from greenexp.model.serving import Serving
 
 MANIFEST = "greenexp.json"
 EXITS = "exits.safetensors"
+TOKENIZER = "tokenizer.json"
 FORMAT = 1
 
 
-def save_model(model: MultiExitModel, folder: Path | str) -> None:
+def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | None = None) -> None:
     """Write `model` into `folder`, over an older one if need be; a reader sees all of it or a CheckpointError.
 
+    serving: what it takes to serve it; None: it can be loaded, and asked with token ids
     Raises CheckpointError if the disk does not take it; nothing of the attempt then stays.
     """
     folder = Path(folder)
@@ -45,14 +49,18 @@ def save_model(model: MultiExitModel, folder: Path | str) -> None:
     try:
         model.backbone.save(draft)
         save_file({name: value.contiguous() for name, value in model.heads.state_dict().items()}, draft / EXITS)
+        if serving is not None and serving.tokenizer:
+            (draft / TOKENIZER).write_text(serving.tokenizer, encoding="utf-8")
         files = sorted(draft.iterdir())
-        manifest = {
+        manifest: dict[str, Any] = {
             "format": FORMAT,
             "settings": model.settings,
             "num_labels": model.num_labels,
             "exit_layers": list(model.exit_layers),
             "files": {file.name: _sha256(file) for file in files},
         }
+        if serving is not None:
+            manifest["serving"] = serving.facts()
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         for file in (*files, draft / MANIFEST):
             file.replace(folder / file.name)
@@ -81,6 +89,25 @@ def load_model(folder: Path | str, num_labels: int | None = None, device: str = 
     except (GreenexpError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder}: {MANIFEST} does not describe a model: {error}") from error
     return model.to(device).eval()
+
+
+def load_serving(folder: Path | str) -> Serving | None:
+    """What it takes to serve the model in `folder`; None if it was saved without.
+
+    Raises CheckpointError if the folder cannot be trusted.
+    """
+    folder = Path(folder)
+    manifest = _manifest(folder)
+    if "serving" not in manifest:
+        return None
+    digest = manifest["files"].get(TOKENIZER)
+    if digest is not None:
+        _verify(folder / TOKENIZER, digest)
+    try:
+        tokenizer = "" if digest is None else (folder / TOKENIZER).read_text(encoding="utf-8")
+        return Serving.of(manifest["serving"], tokenizer)
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder}: {MANIFEST} does not say how to serve the model: {error}") from error
 
 
 def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:

@@ -10,6 +10,8 @@ from greenexp.plan.configurations import SETTINGS, Resolved, check_values, resol
 from greenexp.plan.fields import Finding
 from greenexp.plan.plans import Configuration, Plan
 from greenexp.plan.plugins import Plugins, installed
+from greenexp.plan.policies import PATH as POLICIES
+from greenexp.plan.policies import check_policies
 from greenexp.plan.search import Point, points
 from greenexp.plan.seeds import seed_pairs
 from greenexp.records.trial import TrialSpec, canonical_json
@@ -60,6 +62,8 @@ def _check_plugins(document: Document, plugins: Plugins) -> tuple[dict[str, dict
             own = {field: value for field, value in checked.settings.items() if f"{path}.{field}" not in searched}
             unsettled = f"{path}.name" in searched
             filled[path] = written if unsettled else {**own, **written}
+    if "replay" in document.sections:
+        found += check_policies(document.sections["replay"], plugins[POLICIES])
     return filled, found
 
 

@@ -9,6 +9,7 @@ from pydantic.errors import PydanticUserError
 
 from greenexp.plan.plugins import Plugins, installed
 from greenexp.spec import json_schema
+from greenexp.spec.schema import plugin_schema
 
 
 def editor_schema(plugins: Plugins | None = None) -> dict[str, Any]:
@@ -16,9 +17,7 @@ def editor_schema(plugins: Plugins | None = None) -> dict[str, Any]:
     plugins = installed() if plugins is None else plugins
     schema = json_schema({path: tuple(registry) for path, registry in plugins.items()})
     for path, registry in plugins.items():
-        section, _, inner = path.partition(".")
-        owner = schema["$defs"][section.capitalize()]["properties"] if inner else schema["properties"]
-        owner[inner or section]["allOf"] += [_fields(name, registry[name]) for name in registry]
+        plugin_schema(schema, path)["allOf"] += [_fields(name, registry[name]) for name in registry]
     return schema
 
 

@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from greenexp.records.replay import ExitCosts, ExitRecord, exits_taken, operating_points
+    from greenexp.records.replay import ExitCosts, ExitRecord, budgeted_thresholds, exits_taken, operating_points
 
-__all__ = ["ExitCosts", "ExitRecord", "exits_taken", "operating_points"]
+__all__ = ["ExitCosts", "ExitRecord", "budgeted_thresholds", "exits_taken", "operating_points"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from greenexp.records.epoch import ExitScore
 from greenexp.records.ledger import ledger
-from greenexp.records.staircase import static_only, with_staircases
+from greenexp.records.replayed import lacking_points, replay_remarks, replayed_tables, with_replayed_points
 from greenexp.records.tables import (
     COSTS,
     DEV,
@@ -51,23 +51,23 @@ def assemble(facts: SweepFacts) -> SweepTables:
         trials=trial_frame,
         epochs=epochs,
         exits=typed_frame("exits", exit_rows, dict.fromkeys(metrics, "float64")),
-        operating_points=with_staircases(typed_frame("operating_points", points), facts.staircases),
+        operating_points=with_replayed_points(typed_frame("operating_points", points), facts.replays),
         ledger=ledger(facts, epochs),
         decisions=typed_frame(
             "decisions", [{**d, "configuration": configuration[d["trial"]]} for d in facts.decisions]
         ),
         held_out=_held_out(facts.held_out, configuration),
+        **replayed_tables(trials, facts.replays),
         spec=facts.spec,
         facts={**facts.facts, **_remarks(facts, {str(point["trial"]) for point in points})},
     )
 
 
-def _remarks(facts: SweepFacts, with_points: set[str]) -> dict[str, str]:
+def _remarks(facts: SweepFacts, with_points: set[str]) -> dict[str, Any]:
     """What the tables lack, so that a reader of them knows it."""
-    trials = ((trial.trial, trial.status) for trial in facts.trials)
-    metric = str(facts.spec.get("metric", {}).get("name", ""))
-    lacking = static_only(trials, with_points, set(facts.staircases), metric)
-    return {"operating_points": lacking} if lacking else {}
+    lacking = lacking_points(facts.trials, with_points, facts.replays)
+    remarks = replay_remarks(facts.replays)
+    return {**({"operating_points": lacking} if lacking else {}), **({"replay": remarks} if remarks else {})}
 
 
 def _held_out(evaluations: Sequence[HeldOutFacts], configuration: Mapping[str, str]) -> pd.DataFrame:

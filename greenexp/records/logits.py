@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -94,13 +94,15 @@ def read_logits(folder: Path, name: str) -> StoredLogits:
 
 
 def _cost_arrays(costs: ExitCosts | None) -> dict[str, Any]:
-    return {} if costs is None else {_COST + field.name: getattr(costs, field.name) for field in fields(ExitCosts)}
+    arrays = {} if costs is None else {_COST + field.name: getattr(costs, field.name) for field in fields(ExitCosts)}
+    return {name: array for name, array in arrays.items() if array is not None}
 
 
 def _costs(arrays: Mapping[str, npt.NDArray[Any]]) -> ExitCosts | None:
     if not any(name.startswith(_COST) for name in arrays):
         return None
-    return ExitCosts(**{field.name: arrays[_COST + field.name] for field in fields(ExitCosts)})
+    needed = (field.name for field in fields(ExitCosts) if field.default is MISSING)
+    return ExitCosts(**{name: arrays[_COST + name] for name in needed}, latency_s=arrays.get(f"{_COST}latency_s"))
 
 
 def _write_whole(path: Path, content: bytes) -> None:

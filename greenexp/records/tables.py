@@ -15,6 +15,7 @@ import pandas as pd
 
 from greenexp.errors import StateError
 from greenexp.records.epoch import Costs, EpochRecord
+from greenexp.records.exit_tables import ExitTables
 from greenexp.records.held_out import HeldOutRecord
 
 COSTS = tuple(f.name for f in dataclasses.fields(Costs))
@@ -58,9 +59,36 @@ _HELD_OUT = {
     "trial": "str", "configuration": "str", "evaluation": "int64", "time_s": "float64", "epoch": "int64",
     "examples": "int64", "score": "float64", "exit": "int64", "layer": "int64", "inference_flops": "float64",
 }  # fmt: skip
+_EXIT_PROFILES = {
+    "trial": "str", "configuration": "str", "policy": "str", "threshold": "float64", "speed_up": "float64",
+    "exit": "int64", "layer": "int64", "share": "float64",
+}  # fmt: skip
+_OVERTHINKING = {
+    "trial": "str", "configuration": "str", "exit": "int64", "layer": "int64",
+    "right": "float64", "first_right": "float64", "right_then_wrong": "float64",
+}  # fmt: skip
+_CALIBRATION = {
+    "trial": "str", "configuration": "str", "exit": "int64", "layer": "int64", "split": "str", "examples": "int64",
+    "temperature": "float64", "remark": "str", "nll_before": "float64", "nll_after": "float64",
+    "ece_before": "float64", "ece_after": "float64",
+}  # fmt: skip
+_RELIABILITY = {
+    "trial": "str", "configuration": "str", "exit": "int64", "split": "str", "calibrated": "bool", "bin": "int64",
+    "low": "float64", "high": "float64", "examples": "int64", "confidence": "float64", "accuracy": "float64",
+}  # fmt: skip
+_THRESHOLDS_ON_TEST = {
+    "trial": "str", "configuration": "str", "policy": "str", "target": "float64", "threshold": "float64",
+    "dev_score": "float64", "dev_speed_up": "float64", "dev_inference_flops": "float64",
+    "test_score": "float64", "test_speed_up": "float64", "test_inference_flops": "float64",
+}  # fmt: skip
+REPLAYED: Mapping[str, Mapping[str, str]] = {
+    "exit_profiles": _EXIT_PROFILES, "overthinking": _OVERTHINKING, "calibration": _CALIBRATION,
+    "reliability": _RELIABILITY, "thresholds_on_test": _THRESHOLDS_ON_TEST,
+}  # fmt: skip
+"""The tables that are replayed from stored logits, besides the operating points; each begins with the trial."""
 SCHEMA: Mapping[str, Mapping[str, str]] = {
     "trials": _TRIALS, "epochs": _EPOCHS, "exits": _EXITS, "operating_points": _POINTS,
-    "ledger": _LEDGER, "decisions": _DECISIONS, "held_out": _HELD_OUT,
+    "ledger": _LEDGER, "decisions": _DECISIONS, "held_out": _HELD_OUT, **REPLAYED,
 }  # fmt: skip
 
 STATUSES = ("planned", "running", "paused", "finished", "stopped", "failed", "interrupted")
@@ -76,11 +104,19 @@ class SweepTables:
         it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score
     exits: a row per reported epoch and exit, `dev_<metric>` columns
     operating_points: a row per trial, policy and threshold, at the trial's best epoch: dev score against mean inference
-        FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of `max_probability`
+        FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of the policies
     ledger: a row per budget axis: used, limit, lost (paid for work no report covers), why not measured
     decisions: a row per scheduler decision that is not plain going on between rungs
     held_out: a row per evaluation on the test set and exit, `test_<metric>` columns; `evaluation` counts from 1 per
         trial, so 2 means that the test set was used again
+    exit_profiles: a row per trial, operating point (at most 25 of a policy, evenly over speed-up) and exit: the share
+        of dev examples that leaves there
+    overthinking: a row per trial and exit, shares of dev examples: `right` here, right here for the first time,
+        right here and wrong at the last exit
+    calibration: a row per trial, exit and split: the temperature fitted on dev, and what it does there and on test
+    reliability: a row per trial, exit, split, before or after calibration, and bin of confidence
+    thresholds_on_test: a row per trial, policy and `target`, the least mean speed-up asked for on dev: the threshold
+        with the best dev score that meets it, and what it is worth on dev and on test
     spec: the resolved sweep file; facts: name, fingerprint, versions, sessions, elapsed_s, what can be measured
     """
 
@@ -91,6 +127,11 @@ class SweepTables:
     ledger: pd.DataFrame
     decisions: pd.DataFrame
     held_out: pd.DataFrame = field(default_factory=lambda: typed_frame("held_out", ()))
+    exit_profiles: pd.DataFrame = field(default_factory=lambda: typed_frame("exit_profiles", ()))
+    overthinking: pd.DataFrame = field(default_factory=lambda: typed_frame("overthinking", ()))
+    calibration: pd.DataFrame = field(default_factory=lambda: typed_frame("calibration", ()))
+    reliability: pd.DataFrame = field(default_factory=lambda: typed_frame("reliability", ()))
+    thresholds_on_test: pd.DataFrame = field(default_factory=lambda: typed_frame("thresholds_on_test", ()))
     spec: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -162,7 +203,7 @@ class HeldOutFacts:
 class SweepFacts:
     """All a reader has to find out about a sweep; `assemble` makes `SweepTables` of it.
 
-    staircases: trial -> its operating points over thresholds (`records.staircase`), of those that have them
+    replays: trial -> what was replayed from the logits that stand for it, of those that have any
     """
 
     spec: Mapping[str, Any]
@@ -171,7 +212,7 @@ class SweepFacts:
     epochs: tuple[EpochFacts, ...]
     decisions: tuple[Mapping[str, Any], ...]
     held_out: tuple[HeldOutFacts, ...] = ()
-    staircases: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    replays: Mapping[str, ExitTables] = field(default_factory=dict)
 
 
 def typed_frame(name: str, rows: Iterable[Mapping[str, Any]], extra: Mapping[str, str] | None = None) -> pd.DataFrame:

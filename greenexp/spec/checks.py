@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from greenexp.spec.explain import message
 from greenexp.spec.paths import value_at, with_value, wrong_path
 from greenexp.spec.search import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
-from greenexp.spec.sections import Accounting, Budget, Component, Exits, Metric, Resources, Seeds, Training
+from greenexp.spec.sections import Accounting, Budget, Component, Exits, Metric, Replay, Resources, Seeds, Training
 from greenexp.spec.sweep import SweepSpec
 
 
@@ -199,6 +199,11 @@ def _finite_options(name: str, section: Component | Exits) -> Iterator[Finding]:
         yield Finding(at, "expected a finite number")
 
 
+def _finite_policies(replay: Replay) -> Iterator[Finding]:
+    for i, policy in enumerate(replay.policies):
+        yield from _finite_options(f"replay.policies.{i}", policy)
+
+
 def _not_finite(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, float) and not isfinite(value):
         yield path
@@ -221,5 +226,6 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]], ...] = 
     (("budget", "accounting"), _factors),
     (("resources",), _gpus),
     (("metric", "exits", "space"), _metric_exit),
+    (("replay",), _finite_policies),
     *(((name,), partial(_finite_options, name)) for name in ("task", "backbone", "exits", "method", "scheduler")),
 )

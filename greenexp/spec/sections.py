@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model, model_validator
 
 from greenexp.records.axes import AXES, BudgetAxis
+from greenexp.records.policies import DEFAULT_POLICIES
 from greenexp.units import parse_quantity
 
 
@@ -132,6 +133,22 @@ class Accounting(Section):
     price_per_cpu_h: float | None = Field(None, ge=0, description="Price of a CPU core hour")
     price_per_kwh: float | None = Field(None, ge=0, description="Price of a kWh")
     currency: str | None = Field(None, min_length=1, max_length=8, description="Currency of the prices")
+
+
+def _policies(value: Any) -> Any:
+    """A list in which a policy may be its name alone."""
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"expected a list of exit policies such as [max_probability], got {value!r}")
+    return tuple(Component(name=policy) if isinstance(policy, str) and policy else policy for policy in value)
+
+
+class Replay(Section):
+    """What is worked out from the recorded dev and test logits, without training anything again."""
+
+    policies: Annotated[tuple[Component, ...], BeforeValidator(_policies)] = Field(
+        default=_policies(DEFAULT_POLICIES),
+        description="Exit policies whose operating points the report shows: names, or mappings with options",
+    )
 
 
 class Tracking(Section):

@@ -11,6 +11,7 @@ from greenexp.spec.sections import (
     Component,
     Exits,
     Metric,
+    Replay,
     Resources,
     Section,
     Seeds,
@@ -46,6 +47,7 @@ class SweepSpec(Section):
     budget: Budget = Field(default_factory=Budget, description="Limits on what the sweep may use")
     resources: Resources = Field(default=Resources(), description="What trials run on")
     accounting: Accounting = Field(default=Accounting(), description="Carbon and price factors")
+    replay: Replay = Field(default=Replay(), description="What is worked out from recorded logits")
     tracking: Tracking = Field(default=Tracking(), description="Where MLflow records the sweep")
 
 

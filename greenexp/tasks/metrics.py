@@ -154,6 +154,7 @@ def spearman(predictions: Array, labels: Array) -> float | None:
 
 def _varies(values: Array) -> bool:
     """More than rounding: scipy warns, and its answer is noise, when the spread is near the resolution of the mean."""
+    values = values.astype(np.float64)  # the mean of equal float32 values is another number in float32
     if len(values) < 2 or not np.isfinite(values).all():
         return False
     centred = np.abs(values - values.mean()).max()

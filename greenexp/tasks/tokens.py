@@ -50,6 +50,8 @@ class TokenisedTask:
 
     fingerprint: sha256 over every id and label; a checkpoint belongs to one
     description: what the task says about itself: where its texts come from, which subsets were taken
+    tokenizer: what made the ids, as JSON text of the library `tokenizers`, cutting off at `max_length` tokens; whoever
+        serves the model reads with it
     """
 
     train: TokenisedSplit
@@ -62,6 +64,13 @@ class TokenisedTask:
     vocab_size: int
     fingerprint: str
     description: str = ""
+    tokenizer: str = ""
+    max_length: int = 0
+
+    @property
+    def pairs(self) -> bool:
+        """Whether an example is two texts."""
+        return self.train.type_ids is not None
 
 
 def word_tokenizer(texts: Iterable[str], max_words: int = 30_000) -> Tokenizer:
@@ -120,6 +129,8 @@ def tokenise(task: TaskData, tokenizer: Any, max_length: int) -> TokenisedTask:
         vocab_size=own.get_vocab_size(with_added_tokens=True),
         fingerprint=_fingerprint(splits),
         description=task.description,
+        tokenizer=own.to_str(),
+        max_length=max_length,
     )
 
 

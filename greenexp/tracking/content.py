@@ -71,6 +71,7 @@ def _sweep(picture: Picture) -> RunContent:
         "format": FORMAT, "name": state.header["name"], "fingerprint": state.header["fingerprint"],
         "began": state.began, "elapsed_s": state.elapsed_s, "complete": state.complete,
         "limit": dict(state.limit) if state.limit else None,
+        **({"added_policies": state.added_policies} if state.added_policies else {}),
     }  # fmt: skip
     tags = {
         **_identity(picture, names.SWEEP),

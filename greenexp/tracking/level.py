@@ -17,11 +17,11 @@ from typing import Any
 import yaml
 
 from greenexp.journal.state import TrialState
-from greenexp.records.staircase import logits_at_rest
+from greenexp.journal.tables import standing_logits
 from greenexp.tracking import names
 from greenexp.tracking.content import Point, RunContent, other_points, report_points, run_content
+from greenexp.tracking.logits import log_exits
 from greenexp.tracking.picture import SWEEP_KEY, Picture, RunKey
-from greenexp.tracking.staircases import artifact_name, log_staircase
 
 # mlflow/utils/validation.py: log_batch takes 1000 metrics, 100 parameters, 100 tags, together 1000 entities and 1 MB.
 MAX_METRICS, MAX_PAIRS = 800, 100
@@ -51,7 +51,7 @@ class Level:
     """Keeps one sweep in one experiment level.
 
     client: an `MlflowClient`; between any two of its calls `pause` is called, which may raise to give up
-    folder: the sweep's, whose dev logits the operating points of trials are replayed from; None: they are left out
+    folder: the sweep's, whose logits go to MLflow with what is replayed from them; None: they are left out
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Level:
         content = run_content(self._picture, key)
         known = self._known_run(content)
         trial = self._picture.state.trials.get(key[1]) if key[0] == names.TRIAL else None
-        wanted = {**self._tags(content), **(self._log_points(key, known, trial) if trial else {})}
+        wanted = {**self._tags(content), **(self._log_exits(key, known, trial) if trial else {})}
         tags = {name: text for name, text in wanted.items() if known.tags.get(name) != text}
         params = {name: text for name, text in content.params.items() if name not in known.params}
         points = self._missing_points(known, trial, tags) if trial else []
@@ -208,24 +208,22 @@ class Level:
             self._client.log_text(known.run_id, text, names.SWEEP_FILE)
             self._log(known, [], {}, {_FILED: names.SWEEP_FILE})
 
-    def _log_points(self, key: RunKey, known: Known, trial: TrialState) -> dict[str, str]:
-        """Log the operating points of a trial that is at rest, once; the tag that says so goes with the others.
+    def _log_exits(self, key: RunKey, known: Known, trial: TrialState) -> dict[str, str]:
+        """Log logits and operating points of a trial that is at rest, once; the tags that say so go with the others.
 
         An artifact store that refuses must not keep metrics from being written: it is asked once per `bring`.
         """
-        logits = logits_at_rest(trial.status, trial.records)
+        logits = standing_logits(trial)
         if logits is None or self._folder is None or not self._takes_artifacts(known):
-            return {}
-        tag = {names.POINTS: artifact_name(logits)}
-        if known.tags.items() >= tag.items():
             return {}
         if self._refused:
             self._refused.add(key)
             return {}
-        metric = str(self._picture.state.spec.get("metric", {}).get("name", ""))
-        self._pause()
+        state = self._picture.state
+        metric = str(state.spec.get("metric", {}).get("name", ""))
+        where = (self._client, known.run_id, self._folder)
         try:
-            return tag if log_staircase(self._client, known.run_id, self._folder, logits, metric) else {}
+            return log_exits(*where, logits, state.policies, metric, known.tags, self._pause)
         except Exception:  # whatever it is, the journal and the logits are still there
             self._refused.add(key)
             return {}

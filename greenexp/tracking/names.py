@@ -51,7 +51,10 @@ DECISIONS = "greenexp.json.decisions"
 EXITS = "greenexp.json.exits"
 HELD_OUT = "greenexp.json.held_out"
 
-# A trial's operating points over thresholds.
+# A trial's logits, and the operating points replayed from them.
+LOGITS = "greenexp.logits"
+"""Tag: which artifacts of the run hold the logits of its best epoch, on dev and where it was evaluated on test."""
+LOGITS_FOLDER = "logits"
 POINTS = "greenexp.operating_points"
 """Tag: which artifact of the run holds them."""
 POINTS_FOLDER = "operating_points"

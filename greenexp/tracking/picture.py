@@ -58,7 +58,7 @@ class Picture:
             self.dirty.add(SWEEP_KEY)
             if spec.trial in self.seen:
                 self._touch(spec.trial)
-        elif event.kind in {"session", "closed"}:
+        elif event.kind in {"session", "closed", "replay"}:
             self.touch_all()
         else:
             name = event.data["trial"]

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from greenexp.errors import TrackingError, did_you_mean
 from greenexp.records.assemble import assemble
-from greenexp.records.epoch import EpochRecord
+from greenexp.records.at_rest import LogitsNames, StandingLogits
+from greenexp.records.exit_tables import ExitTables
 from greenexp.records.held_out import HeldOutRecord
-from greenexp.records.staircase import logits_at_rest
+from greenexp.records.policies import policies_of
+from greenexp.records.replayed import standing_logits
 from greenexp.records.tables import HeldOutFacts, SweepFacts, SweepTables, TrialFacts
 from greenexp.tracking import names
 from greenexp.tracking.content import FORMAT
 from greenexp.tracking.level import find_runs, key_of, search
+from greenexp.tracking.logits import fetch_exits, fetched_logits
 from greenexp.tracking.records import Series, metric_names, records_of
 from greenexp.tracking.server import chosen_experiments, connect_existing, failures_as, redacted
-from greenexp.tracking.staircases import artifact_name, fetch_staircase
 from greenexp.tracking.texts import from_parts
 
 THREADS = 8
@@ -81,6 +84,36 @@ def read_tables(uri: str, experiment: str | None = None, sweep: str | None = Non
 
 def read_facts(uri: str, experiment: str | None = None, sweep: str | None = None) -> SweepFacts:
     """The plain facts of a sweep; see `read_tables`."""
+    with _recorded(uri, experiment, sweep) as (client, facts, runs, pool):
+        metric, policies = str(facts.spec.get("metric", {}).get("name", "")), facts.facts["policies"]
+
+        def fetch(name: str, logits: LogitsNames) -> ExitTables:
+            run = runs[name]
+            return fetch_exits(client, str(run.info.run_id), logits, policies, metric, run.data.tags)
+
+        standing = standing_logits(facts)
+        found = pool.map(fetch, standing.keys(), standing.values())
+        return dataclasses.replace(facts, replays=dict(zip(standing, found, strict=True)))
+
+
+def read_logits(
+    uri: str, experiment: str | None, sweep: str | None, choose: Callable[[SweepFacts], Iterable[str]]
+) -> tuple[SweepFacts, dict[str, StandingLogits]]:
+    """A sweep's facts, with nothing replayed, and the logits of the trials that `choose` names from them."""
+    with _recorded(uri, experiment, sweep) as (client, facts, runs, _):
+        standing, found = standing_logits(facts), {}
+        for trial in choose(facts):
+            run = runs[trial]
+            with fetched_logits(client, str(run.info.run_id), standing[trial], run.data.tags) as logits:
+                found[trial] = logits
+        return facts, found
+
+
+@contextmanager
+def _recorded(
+    uri: str, experiment: str | None, sweep: str | None
+) -> Iterator[tuple[Any, SweepFacts, dict[str, Any], ThreadPoolExecutor]]:
+    """(client, facts without what is replayed, trial -> its run, threads for more requests) of one sweep."""
     client = connect_existing(uri)
     with failures_as(uri):
         experiments = chosen_experiments(client, uri, () if experiment is None else (experiment,))
@@ -94,10 +127,7 @@ def read_facts(uri: str, experiment: str | None = None, sweep: str | None = None
         with ThreadPoolExecutor(threads, thread_name_prefix="greenexp-reader") as pool:
             series = dict(zip(runs, pool.map(lambda run: _series(client, run), runs.values()), strict=True))
             facts = _facts(parent.data.tags, {name: run.data.tags for name, run in runs.items()}, series)
-            wanted = _staircases_of(facts, runs)
-            found = pool.map(lambda pair: fetch_staircase(client, *pair), wanted.values())
-            steps = {name: frame for name, frame in zip(wanted, found, strict=True) if frame is not None}
-    return dataclasses.replace(facts, staircases=steps)
+            yield client, facts, runs, pool
 
 
 def _sweep_runs(client: Any, experiments: Mapping[str, str]) -> list[tuple[Any, str]]:
@@ -159,27 +189,16 @@ def _facts(
         for number, report in enumerate(records_of(trial, tags, series[trial]))
     ]
     epochs.sort(key=lambda pair: (pair[1].time_s, pair[1].trial, pair[0]))
+    spec = from_parts(names.SPEC, sweep, {})
+    policies = policies_of(spec, facts.pop("added_policies", ()))
     return SweepFacts(
-        spec=from_parts(names.SPEC, sweep, {}),
-        facts={**facts, "sessions": from_parts(names.SESSIONS, sweep, [])},
+        spec=spec,
+        facts={**facts, "sessions": from_parts(names.SESSIONS, sweep, []), "policies": policies},
         trials=tuple(_trial_facts(row, trials.get(row["trial"], {})) for row in from_parts(names.PLAN, sweep, [])),
         epochs=tuple(report for _, report in epochs),
         decisions=tuple(_decisions(trials)),
         held_out=_held_out(trials),
     )
-
-
-def _staircases_of(facts: SweepFacts, runs: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Trial -> (run id, hash of dev logits) of those whose operating points were logged for their best epoch."""
-    records: dict[str, dict[int, EpochRecord]] = {}
-    for report in facts.epochs:
-        records.setdefault(report.trial, {})[report.record.epoch] = report.record
-    found = {}
-    for trial in facts.trials:
-        logits = logits_at_rest(trial.status, records.get(trial.trial, {}))
-        if logits is not None and runs[trial.trial].data.tags.get(names.POINTS) == artifact_name(logits):
-            found[trial.trial] = (str(runs[trial.trial].info.run_id), logits)
-    return found
 
 
 def _trial_facts(planned: Mapping[str, Any], tags: Mapping[str, str]) -> TrialFacts:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from greenexp.errors import TrackingError, did_you_mean
+from greenexp.errors import InputError, TrackingError, did_you_mean
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -167,7 +167,7 @@ def failures_as(uri: str) -> Iterator[None]:
     """Turn whatever MLflow raises into a TrackingError that names the address."""
     try:
         yield
-    except TrackingError:
+    except (TrackingError, InputError):
         raise
     except Exception as error:
         raise TrackingError(f"MLflow at {redacted(uri)}: {told(error)}") from error

@@ -63,7 +63,8 @@ def evaluate_held_out(
     score, _ = selected_score(exits, metrics, metric)
     stored = None
     if logits_folder is not None:
-        stored = write_logits(logits_folder, StoredLogits.of(found.logits, test.labels, test.lengths, exits))
+        costs = model.exit_costs(test.lengths, exits)
+        stored = write_logits(logits_folder, StoredLogits.of(found.logits, test.labels, test.lengths, exits, costs))
     scores = (
         ExitScore(number, model.exit_layers[number - 1], values, cost)
         for number, values, cost in zip(exits, metrics, flops, strict=True)

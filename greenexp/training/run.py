@@ -13,7 +13,7 @@ import torch
 
 from greenexp.errors import CheckpointError, TrialError
 from greenexp.meters import Meters, open_meters
-from greenexp.model import save_model
+from greenexp.model import Serving, save_model
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.logits import StoredLogits, write_logits
 from greenexp.records.trial import TrialSpec
@@ -187,7 +187,7 @@ class TrialRun(Iterator[EpochRecord]):
         improved = is_better(score, self._best_score, work.metric)
         stored = self._store(work, exits, found) if improved else None
         if improved and self._model_folder is not None:
-            save_model(work.model, self._model_folder)
+            save_model(work.model, self._model_folder, self._serving(exits))
         scores = tuple(
             ExitScore(number, work.model.exit_layers[number - 1], result, work.inference_flops(number))
             for number, result in zip(exits, metrics, strict=True)
@@ -208,6 +208,19 @@ class TrialRun(Iterator[EpochRecord]):
             computed_with=work.circumstances(self._device),
             dev_logits=stored,
             last=epoch == work.training.epochs,
+        )
+
+    def _serving(self, exits: tuple[int, ...]) -> Serving:
+        """What the model needs beside its weights to answer texts."""
+        data = self._data
+        return Serving(
+            tokenizer=data.tokenizer,
+            label_names=data.label_names,
+            max_length=data.max_length,
+            pad_id=data.pad_id,
+            pairs=data.pairs,
+            trained_exits=exits,
+            task=str(self.trial.settings["task"]["name"]),
         )
 
     def _store(self, work: Workshop, exits: tuple[int, ...], found: Evaluation) -> str | None:

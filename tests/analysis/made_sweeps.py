@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from greenexp.records import ExitCosts, ExitRecord, operating_points
+from greenexp.records import ExitCosts, operating_points
 from greenexp.records.assemble import assemble
+from greenexp.records.at_rest import StandingLogits
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
-from greenexp.records.staircase import with_staircases
+from greenexp.records.exit_tables import ExitTables, exit_tables
+from greenexp.records.logits import StoredLogits
+from greenexp.records.replayed import replayed_tables, with_replayed_points
 from greenexp.records.tables import EpochFacts, SweepFacts, SweepTables, TrialFacts
 
 RUNGS = (1, 3)
@@ -71,23 +75,67 @@ def sweep(
     return assemble(SweepFacts(spec, facts, tuple(trials), tuple(reports), tuple(decisions)))
 
 
-def with_thresholds(tables: SweepTables, examples: int = 500) -> SweepTables:
-    """The same sweep with a staircase of thresholds for every trial, replayed from drawn logits.
+def with_thresholds(
+    tables: SweepTables,
+    examples: int = 500,
+    *,
+    policies: Sequence[Any] = ("max_probability",),
+    classes: int = 2,
+    test: bool = False,
+    only: Sequence[str] | None = None,
+    points_alone: bool = False,
+) -> SweepTables:
+    """The same sweep with what is replayed from drawn logits of every trial, or of those named in `only`.
 
-    Accuracies are the drawn ones, about 0.84 at the first exit and 0.98 at the last, whatever the static points say.
+    Accuracies are the drawn ones, whatever the static points say. classes: 1 for regression; test: whether test logits
+    are stored too, for all; points_alone: the operating points and no other table, which is quicker
     """
-    static, steps = tables.operating_points, {}
+    static, replays = tables.operating_points, {}
+    metric = str(tables.spec["metric"]["name"])
     for seed, (trial, rows) in enumerate(static.groupby("trial", sort=False)):
-        rng, exits = np.random.default_rng(seed), len(rows)
-        labels = rng.integers(0, 2, examples)
-        logits = rng.normal(size=(exits, examples, 2))
-        logits[:, np.arange(examples), labels] += np.linspace(1.4, 3.0, exits)[:, None]
-        flops = rows["inference_flops"].to_numpy()[:, None]
-        costs = ExitCosts(rows["mean_layers"], [7], flops, flops + 1e4 * np.arange(1, exits + 1)[:, None])
-        points = operating_points(ExitRecord(logits, labels, np.full(examples, 7)), "max_probability", costs)
-        steps[str(trial)] = points.rename(columns={"accuracy": "score"})
+        if only is not None and trial not in only:
+            continue
+        rng = np.random.default_rng(seed)
+        stored = [drawn(rng, rows, examples, classes) for _ in range(2 if test else 1)]
+        replays[str(trial)] = (
+            ExitTables(pd.concat([every_point(stored[0], policy, metric) for policy in policies]))
+            if points_alone
+            else exit_tables(StandingLogits(*stored), policies, metric)
+        )
     facts = {name: value for name, value in tables.facts.items() if name != "operating_points"}
-    return dataclasses.replace(tables, operating_points=with_staircases(static, steps), facts=facts)
+    trials = [Named(*pair) for pair in zip(tables.trials["trial"], tables.trials["configuration"], strict=True)]
+    more: dict[str, Any] = replayed_tables(trials, replays)  # type: ignore[arg-type]  # no more of them is asked for
+    return dataclasses.replace(tables, operating_points=with_replayed_points(static, replays), facts=facts, **more)
+
+
+def every_point(stored: StoredLogits, policy: Any, metric: str) -> pd.DataFrame:
+    assert stored.costs is not None
+    return operating_points(stored.record, policy, stored.costs, metric).rename(columns={metric: "score"})
+
+
+class Named(NamedTuple):
+    """All that tables of replayed logits take of a trial's facts."""
+
+    trial: str
+    configuration: str
+
+
+def drawn(rng: np.random.Generator, static: pd.DataFrame, examples: int, classes: int) -> StoredLogits:
+    """Logits and prices of exits: later ones are right more often, and too sure of it."""
+    exits = len(static)
+    lengths = np.full(examples, 7)
+    layers, flops = static["mean_layers"], static["inference_flops"].to_numpy()[:, None]
+    costs = ExitCosts(layers, [7], flops, flops + 1e4 * np.arange(1, exits + 1)[:, None])
+    if classes == 1:
+        labels = rng.normal(size=examples).astype(np.float32)
+        logits = labels[:, None] + rng.normal(size=(exits, examples, 1)) * np.linspace(1, 0.3, exits)[:, None, None]
+        return StoredLogits.of(logits, labels, lengths, np.arange(1, exits + 1), costs)
+    labels = rng.integers(0, classes, examples)
+    hard = rng.normal(size=(examples, classes))  # what all exits find alike
+    logits = 0.7 * hard + 0.7 * rng.normal(size=(exits, examples, classes))
+    logits[:, np.arange(examples), labels] += np.linspace(1.4, 3.0, exits)[:, None]
+    logits *= np.linspace(1.0, 4.0, exits)[:, None, None]
+    return StoredLogits.of(logits, labels, lengths, np.arange(1, exits + 1), costs)
 
 
 def score_of(c: int, s: int, epoch: int) -> float:

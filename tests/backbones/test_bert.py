@@ -77,6 +77,21 @@ def test_padding_changes_nothing(pooling: str):
             assert (states(backbone, alone)[-1] - together[[row]]).abs().max() <= 1e-6
 
 
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_examples_of_different_batches_go_on_together(attention: str):
+    backbone = small(attention=attention, pooling="mean")
+    alone = [TokenBatch(torch.arange(4, 4 + length)[None]) for length in (7, 3)]
+    with torch.inference_mode():
+        first = [backbone.layer(0, backbone.embed(tokens)).hidden for tokens in alone]
+        padded = torch.cat([first[0], torch.cat([first[1], torch.full((1, 4, 16), 9.0)], dim=1)])
+        together = backbone.regroup(padded, (torch.arange(7) < torch.tensor([[7], [3]])).long())
+        wanted = torch.cat([states(backbone, tokens)[-1] for tokens in alone])
+        found = backbone.pool(backbone.layer(2, backbone.layer(1, together)))
+        assert (found - wanted).abs().max() <= 1e-6
+        assert backbone.regroup(first[0], None).mask is None
+        assert backbone.regroup(first[0], torch.ones(1, 7, dtype=torch.int64)).padding is None
+
+
 def test_pooling_by_definition():
     tokens = batch(padded=True)
     backbone = small(pooling="mean")

@@ -69,10 +69,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """report.html of a small sweep with everything: trials stopped, failed, thresholds."""
+    """report.html of a small sweep with everything: trials stopped, failed, exit policies on dev and test."""
     from made_sweeps import sweep, with_thresholds
 
     ends: dict[str, Any] = {"c000": ("stopped", 1), "c003": ("stopped", 3), "c001-i0-o0": ("failed", 3)}
-    tables = with_thresholds(sweep(6, 2, ends=ends, scheduler="asha", reasons={"c001-i0-o0": "loss became nan"}))
+    made = sweep(6, 2, exits=6, ends=ends, scheduler="asha", reasons={"c001-i0-o0": "loss became nan"})
+    policies = ("max_probability", "entropy", "patience", "voting", "oracle")
+    tables = with_thresholds(made, policies=policies, test=True)
     folder = tmp_path_factory.mktemp("report")
     return render_report(tables, ["html"], folder)[0]

@@ -93,7 +93,7 @@ def test_its_own_policy_lets_nothing_be_loaded(alone: Watch) -> None:
 
 def test_every_figure_is_drawn(alone: Watch) -> None:
     drawn = alone.page.evaluate(DRAWN)
-    assert len(drawn) >= 5
+    assert len(drawn) >= 10
     assert all(width > 300 and paths > 5 for width, paths in drawn)
     shot(alone.page, "alone-1200", full_page=True)
 
@@ -194,7 +194,8 @@ def test_inside_mlflow_it_is_drawn_and_asks_for_nothing(
     shot(page, "inside-mlflow")
     frame.locator("nav a", has_text="Score of every exit").click()
     page.wait_for_timeout(200)
-    assert 0 <= frame.evaluate("() => document.getElementById('exits').getBoundingClientRect().top") < 300
+    # Scrolled to with the precision of a pixel.
+    assert -1 <= frame.evaluate("() => document.getElementById('exits').getBoundingClientRect().top") < 300
     shot(page, "inside-mlflow-exits")
     # MLflow's own page is allowed its own requests and complaints.
     assert [request.url for request in watch.requests if request.frame == frame] == []

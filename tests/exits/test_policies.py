@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from greenexp.errors import InputError
 from greenexp.exits.policies.base import ExitOutput, PolicyStream
-from greenexp.exits.policies.max_probability import MaxProbability, max_probability
+from greenexp.exits.policies.max_probability import MaxProbability
+from greenexp.exits.policies.softmax import max_probability
 from greenexp.exits.policies.static import Static
 
 

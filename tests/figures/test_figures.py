@@ -118,7 +118,7 @@ def test_dominated_points_are_thinned_and_the_front_kept():
 
 
 def test_thresholds_and_exits_used_alone_are_thinned_apart():
-    tables = with_thresholds(sweep(300, 1, epochs=1, exits=4), examples=60)
+    tables = with_thresholds(sweep(300, 1, epochs=1, exits=4), examples=60, points_alone=True)
     front = analysis.operating_front(tables)
     figure = figures.operating_points_figure(front, analysis.metric_of(tables))
     behind = figure.table[~figure.table["on_front"]]
@@ -126,7 +126,7 @@ def test_thresholds_and_exits_used_alone_are_thinned_apart():
     assert len(behind) == operating_points.MOST_DOMINATED
     assert figure.table["on_front"].sum() == front["on_front"].sum()
     assert {row["kind"] for row in figure.spec["data"]["values"]} == {
-        "on the front", "one exit for all", "leaving by threshold"
+        "on the front", "one exit for all", "leaving early"
     }  # fmt: skip
 
 

@@ -152,6 +152,19 @@ def test_time_between_sessions_does_not_count(journal: Journal) -> None:
     assert [session.closed for session in state.sessions] == ["interrupted", None]
 
 
+def test_policies_are_added_between_sessions_at_no_time(journal: Journal) -> None:
+    journal.append("session", number=1)
+    journal.append("closed", status="finished")
+    before = state_of(journal)
+    assert before.policies == ["max_probability", "patience"], "a journal of before section replay has the default"
+    journal.append("replay", policies=["oracle", "patience"])
+    journal.append("replay", policies=[{"name": "entropy", "normalised": True}])
+    after = state_of(journal)
+    assert after.policies == ["max_probability", "patience", "oracle", {"name": "entropy", "normalised": True}]
+    assert after.elapsed_s == before.elapsed_s
+    assert after.sessions[-1].closed == "finished"
+
+
 def test_a_limit_is_forgotten_by_the_next_session(journal: Journal) -> None:
     journal.append("limit", axis="epochs", used=10, limit=10)
     assert state_of(journal).limit == {"axis": "epochs", "used": 10, "limit": 10}
@@ -178,6 +191,7 @@ def test_complete_means_every_trial_ended(journal: Journal) -> None:
         ("report", {"trial": A, "attempt": 1, "record": {"epoch": 1}}, r"event 4 \('report'\) cannot be understood"),
         ("decision", {"trial": A, "action": "jump"}, r"event 4 \('decision'\) cannot be understood.*jump"),
         ("trial", {}, r"event 4 \('trial'\) cannot be understood"),
+        ("replay", {"policies": "patience"}, r"event 4 \('replay'\) cannot be understood.*a list"),
         ("sweep", {"format": 99, "name": "s"}, r"journal format 99 is not format 1"),
     ],
 )

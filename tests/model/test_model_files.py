@@ -15,12 +15,13 @@ from transformers import AutoModel
 
 from greenexp.backbones.base import TokenBatch
 from greenexp.errors import CheckpointError
-from greenexp.model import MultiExitModel, build_model, load_model, save_model
+from greenexp.model import MultiExitModel, Serving, build_model, load_model, load_serving, save_model
 
 SETTINGS: dict[str, Any] = {
     "backbone": {"name": "bert", "layers": 2, "hidden": 16, "heads": 2, "max_positions": 20},
     "exits": {"layers": "all", "head": {"name": "linear"}},
 }
+SERVING = Serving('{"tokens": "ä"}', ("no", "yes"), 20, 0, True, (2,), "a task")
 TOKENS = TokenBatch(torch.from_numpy(np.random.default_rng(1).integers(4, 50, (3, 7))))
 
 
@@ -70,6 +71,30 @@ def test_only_these_files_and_no_pickle(folder: Path):
         "greenexp.json",
         "model.safetensors",
     ]
+
+
+def test_what_serving_needs_comes_back(tmp_path: Path):
+    save_model(model(), tmp_path, SERVING)
+    assert load_serving(tmp_path) == SERVING
+    assert (tmp_path / "tokenizer.json").read_text(encoding="utf-8") == SERVING.tokenizer
+    assert load_model(tmp_path).num_exits == 2
+    assert json.loads((tmp_path / "greenexp.json").read_text())["serving"]["trained_exits"] == [2]
+
+
+def test_a_model_saved_without_can_be_loaded(folder: Path):
+    assert load_serving(folder) is None
+    save_model(model(), folder, SERVING)
+    save_model(model(seed=1), folder)
+    assert load_serving(folder) is None
+    assert load_model(folder).num_exits == 2
+
+
+def test_a_damaged_tokenizer_is_refused_with_the_model(tmp_path: Path):
+    save_model(model(), tmp_path, SERVING)
+    (tmp_path / "tokenizer.json").write_text("other")
+    for load in (load_model, load_serving):
+        with pytest.raises(CheckpointError, match=r"tokenizer\.json is damaged"):
+            load(tmp_path)
 
 
 def test_saving_over_an_older_model(folder: Path):

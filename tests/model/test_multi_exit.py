@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,12 @@ def test_no_layer_and_no_head_runs_in_vain():
     built = model(layers=[1, 2, 3])
     calls: list[str] = []
     for name, module in built.named_modules():
-        if name.startswith(("backbone.model.encoder.layer.", "heads.")) and name.count(".") in {1, 4}:
+        if re.fullmatch(r"backbone\.model\.encoder\.layer\.\d+\.(attention|output)|heads\.\d+", name):
             module.register_forward_hook(lambda *_, name=name: calls.append(name))
     built(tokens(), exits=(2,))
     prefix = "backbone.model.encoder.layer."
     layers = [name for name in calls if name.startswith(prefix)]
-    assert layers == [f"{prefix}0", f"{prefix}1"]
+    assert layers == [f"{prefix}{layer}.{half}" for layer in (0, 1) for half in ("attention", "output")]
     assert [name for name in calls if name.startswith("heads")] == ["heads.1"]
 
 

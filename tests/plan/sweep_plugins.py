@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -49,12 +49,26 @@ class Staged:
     stages: Annotated[int, Field(ge=1)]
 
 
+@dataclass(frozen=True)
+class Confident:
+    threshold: Annotated[float, Field(ge=0)] = 0.9
+    comparator: Literal[">=", ">"] = ">="
+
+    family: ClassVar[str] = "max_probability"
+
+
+@dataclass(frozen=True)
+class Mute:
+    """A policy without a replay form."""
+
+
 PLUGINS: Plugins = {
     "task": {"rows": Rows},
     "backbone": {"tower": Tower},
     "exits.head": {"flat": Flat},
     "method": {"joint": Joint, "staged": Staged},
     "scheduler": SCHEDULERS,
+    "replay.policies": {"max_probability": Confident, "patience": Confident, "mute": Mute},
 }
 
 HEAD = """name: x

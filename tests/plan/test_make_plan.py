@@ -114,7 +114,9 @@ class TestIdentity:
         assert plan("", "backbone.dropout=0.1").fingerprint == plan("").fingerprint
         assert plan("", "training.learning_rate=2e-5").trials == plan("").trials
 
-    @pytest.mark.parametrize("override", ["resources.workers=4", "budget.wall_s=2h", "accounting.pue=1.5"])
+    @pytest.mark.parametrize(
+        "override", ["resources.workers=4", "budget.wall_s=2h", "accounting.pue=1.5", "replay.policies=[]"]
+    )
     def test_how_it_is_run_is_not_what_is_run(self, override: str) -> None:
         assert plan("", override).fingerprint == plan("").fingerprint
 

@@ -49,6 +49,12 @@ def test_every_field_is_listed_with_its_default(section: str) -> None:
         assert f"`{written}`" in cells, f"{section}.{field}: {cells} does not say {written}"
 
 
+def test_policies_are_listed_with_their_default() -> None:
+    cells = [cell.strip() for cell in row("replay", "policies").split("|")]
+    written = ", ".join(policy.name for policy in SweepSpec.model_fields["replay"].default.policies)
+    assert f"`[{written}]`" in cells
+
+
 def test_every_section_axis_distribution_and_search_is_listed() -> None:
     for section in SweepSpec.model_fields:
         assert f"| `{section}` |" in TEXT

@@ -38,8 +38,8 @@ def test_the_front_is_over_all_points_of_all_trials(tables: SweepTables) -> None
 
 def test_a_threshold_says_that_it_was_chosen_on_dev(tables: SweepTables) -> None:
     front, short = section_of(tables), section_of(tables, "headline")
-    assert "times cheaper, with the threshold chosen on the same dev set." in front.headline[1]
-    assert any("thresholds chosen on the same dev set" in sentence for sentence in short.headline)
+    assert "times cheaper, with the setting chosen on the same dev set." in front.headline[1]
+    assert any("settings chosen on the same dev set" in sentence for sentence in short.headline)
     assert any("it is optimistic" in note for note in front.assumptions)
     assert any("nothing was timed" in note for note in front.assumptions)
 
@@ -56,7 +56,7 @@ def test_where_thresholds_gain_nothing_it_is_said(tables: SweepTables) -> None:
     points = tables.operating_points
     worse = points.assign(score=points["score"].where(points["policy"] == "static", 0.1))
     headline = section_of(dataclasses.replace(tables, operating_points=worse)).headline[1]
-    assert headline.endswith("no threshold of any trial reaches that score for less.")
+    assert headline.endswith("no exit policy of any trial reaches that score for less.")
 
 
 def test_without_thresholds_the_reason_is_given() -> None:
@@ -64,6 +64,11 @@ def test_without_thresholds_the_reason_is_given() -> None:
     assert len(section.headline) == 1
     assert any("2 of 2 trials have static points alone" in note for note in section.assumptions)
     assert not any("Probability" in note for note in section.assumptions)
+
+
+def test_what_replay_left_out_is_said(tables: SweepTables) -> None:
+    lacking = dataclasses.replace(tables, facts={**tables.facts, "replay": ["6 of 6 trials: not every setting"]})
+    assert "Remark: 6 of 6 trials: not every setting." in section_of(lacking).assumptions
 
 
 def test_the_table_is_thinned_for_reading_and_whole_as_csv(tables: SweepTables) -> None:

@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from made_sweeps import NO_ENERGY, sweep
+from made_sweeps import NO_ENERGY, sweep, with_thresholds
 
 from greenexp.errors import GreenexpError, UnknownNameError
 from greenexp.records.tables import SCHEMA, typed_frame
@@ -47,6 +47,12 @@ SWEEPS = {
     "metric no exit reports": lambda: sweep(metric={"name": "matthews"}),
     "energy": lambda: sweep(energy_j=3.0, accounting={"currency": "EUR", "carbon_g_per_kwh": 56.0, "pue": 1.2}),
     "empty": empty,
+    "leaving early": lambda: with_thresholds(
+        sweep(2, 2, exits=4), 60, policies=("max_probability", "patience", "voting", "oracle"), test=True
+    ),
+    "leaving early, regression": lambda: with_thresholds(
+        sweep(2, 1, exits=4, metric={"name": "pearson"}), 60, policies=("patience",), classes=1
+    ),
     "bare spec": lambda: sweep(search="unknown", seeds=1, task={}, accounting=None, budget=None),
 }
 

@@ -55,7 +55,8 @@ name: again
         ),
         (
             "f:3:1: trainig: unknown field 'trainig' (did you mean 'training'?) (known: name, task, backbone, exits, "
-            "method, training, metric, space, search, seeds, scheduler, budget, resources, accounting, tracking)"
+            "method, training, metric, space, search, seeds, scheduler, budget, resources, accounting, replay, "
+            "tracking)"
         ),
         "f:4:20: training.epochs: must be at least 1, got 0",
         "f:4:31: training.warmup: must be at most 1.0, got 2",

@@ -102,3 +102,10 @@ def test_wrong_names_kinds_and_shapes() -> None:
         score(["pearson"], logits, labels)
     with pytest.raises(InputError, match="expected \\[exit, example, class\\] with 3 examples"):
         score(["accuracy"], logits, np.zeros(3, np.int64))
+
+
+@pytest.mark.parametrize("function", [pearson, spearman])
+def test_equal_float32_labels_are_a_constant(function) -> None:
+    """Their mean in float32 is another number than they are."""
+    labels = np.full(1379, 0.3, dtype=np.float32)
+    assert function(np.arange(1379.0), labels) is None

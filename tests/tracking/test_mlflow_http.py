@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from small_sweeps import Sweep, write_journal
-from test_mlflow_staircases import FIRST, logits
+from test_mlflow_logits import FIRST, logits
 from test_mlflow_tables import assert_same_tables
 
 from greenexp.tracking import names

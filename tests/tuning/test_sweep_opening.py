@@ -31,7 +31,15 @@ def opened(folder: Path, *overrides: str) -> OpenSweep:
 
 
 @pytest.mark.parametrize(
-    "override", ["search.samples=6", "budget.wall_s=1h", "resources.workers=3", "accounting.pue=1.5", "seeds.order=2"]
+    "override",
+    [
+        "search.samples=6",
+        "budget.wall_s=1h",
+        "resources.workers=3",
+        "accounting.pue=1.5",
+        "seeds.order=2",
+        "replay.policies=[voting]",
+    ],
 )
 def test_what_keeps_all_that_is_done_may_change(tmp_path: Path, override: str) -> None:
     first = opened(tmp_path)

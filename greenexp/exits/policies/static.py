@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
-from pydantic import Field
 
 from greenexp.exits.policies.base import Decision, ExitOutput, Stateless, own_answers
+from greenexp.records.replay.fields import check_fields
 
 
 @dataclass(frozen=True)
 class Static(Stateless):
     """Everybody leaves at one exit, whatever its logits say.
 
-    exit: its number, from 1; None for the last
+    exit: its number, from 1; the next consulted one if it is not trained; None for the last
     """
 
-    exit: Annotated[int, Field(ge=1)] | None = None
+    exit: int | None = None
 
     family: ClassVar[str] = "static"
+
+    def __post_init__(self) -> None:
+        check_fields(self, "static")
 
     def stream(self) -> Static:
         """See `Policy.stream`."""

@@ -16,8 +16,9 @@ from greenexp.registry import Registry
 class Staircase:
     """All operating points of a family at once: where everybody leaves at the first one, and who moves at each next.
 
-    Exits are places in the record, from 0. One event per example and change of place:
-    thresholds: float64 [point], in the order of the points; start: int64 [example], the exits at the first point
+    Exits are places in the record, from 0. One event per example and change of place; a point may have none:
+    thresholds: float64 [point], in the order of the points; at each, `taken` gives the same exits
+    start: int64 [example], the exits at the first point
     point, example, before, after: int64 [event], ascending in `point`: the event's point (from 1), who, from and to
     """
 
@@ -32,8 +33,12 @@ class Staircase:
 class Family(Protocol):
     """The replay form of an exit policy: a frozen dataclass with the fields of its stream form.
 
-    parameter: name of the field that is the threshold of an operating point
+    parameter: name of the field that is the threshold of an operating point; empty if there is none, and NaN then
+        stands in its place
     evaluates_all: whether every trained exit up to the one taken is evaluated, so that its FLOPs count
+
+    A family whose record decides which field that is also has `parameters`, those it may be in the order in which a
+    threshold given without a name is taken, and `swept(record)`, the one a staircase over this record is over.
     """
 
     parameter: ClassVar[str]
@@ -53,10 +58,15 @@ class Family(Protocol):
 
 
 FAMILIES: Registry[type[Family]] = Registry(
-    "family of exit policies",
+    "exit policy",
     {
-        "static": "greenexp.records.replay.static:Static",
+        "entropy": "greenexp.records.replay.entropy:Entropy",
         "max_probability": "greenexp.records.replay.max_probability:MaxProbability",
+        "patience": "greenexp.records.replay.patience:Patience",
+        "voting": "greenexp.records.replay.voting:Voting",
+        "learned": "greenexp.records.replay.learned:Learned",
+        "static": "greenexp.records.replay.static:Static",
+        "oracle": "greenexp.records.replay.oracle:Oracle",
     },
     "greenexp.exit_replays",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,24 @@ class ExitRecord:
         learned = None if self.learned is None else self.learned[kept]
         return ExitRecord(self.logits[kept], self.labels, self.lengths, self.numbers[kept], learned)
 
+    def calibrated(self, temperatures: Mapping[int, float]) -> ExitRecord:
+        """The same with each exit's logits divided by its temperature, in float32, as an engine divides them.
+
+        temperatures: exit number -> temperature; an exit without one keeps its logits, and numbers of exits that are
+        not in the record do not matter. What the learned exit module said stays. InputError for a temperature that is
+        no number above 0 in float32, and for regression.
+        """
+        if self.is_regression:
+            raise InputError("a regression output has no temperature")
+        divisors = np.ones(len(self.logits), dtype=np.float32)
+        for place, number in enumerate(self.numbers):
+            divisors[place] = temperature = temperatures.get(int(number), 1.0)
+            if not 0 < divisors[place] < np.inf:
+                raise InputError(f"temperature of exit {number} must be a number above 0, received {temperature!r}")
+        with np.errstate(over="ignore"):
+            logits = self.logits / divisors[:, None, None]
+        return ExitRecord(logits, self.labels, self.lengths, self.numbers, self.learned)
+
     def predictions(self) -> Ints:
         """Class predicted at each exit, int64 [exit, example].
 
@@ -100,6 +118,13 @@ class ExitRecord:
             found[bad] = self.logits[bad].argmax(axis=-1)
         return found
 
+    def known_predictions(self) -> Ints:
+        """`predictions`, but -1 where a logit is NaN: such an exit predicts nothing."""
+        predictions, unknown = self.predictions(), np.isnan(self.logits)
+        if unknown.any():
+            predictions[unknown.any(axis=2)] = -1
+        return predictions
+
 
 @dataclass(frozen=True, eq=False)
 class ExitCosts:
@@ -109,17 +134,22 @@ class ExitCosts:
     lengths: int64 [length], the different lengths that occur, ascending
     static_flops: int64 [exit, length], if no other exit is evaluated
     dynamic_flops: int64 [exit, length], if every trained exit up to this one is evaluated, as a policy does
+    latency_s: float64 [exit, length], seconds of one example alone that leaves here, every trained exit up to this one
+        evaluated, measured on some machine; None if nobody measured
     """
 
     layers: Ints
     lengths: Ints
     static_flops: Ints
     dynamic_flops: Ints
+    latency_s: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         for name in ("layers", "lengths", "static_flops", "dynamic_flops"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.int64))
         shape = (len(self.layers), len(self.lengths))
+        if self.latency_s is not None:
+            object.__setattr__(self, "latency_s", _seconds(self.latency_s, shape))
         if self.static_flops.shape != shape or self.dynamic_flops.shape != shape:
             raise InputError(
                 f"costs of {shape[0]} exits at {shape[1]} lengths must have that shape, received "
@@ -136,3 +166,13 @@ class ExitCosts:
         if not np.all(known):
             raise InputError(f"no costs are given for examples of length {wanted[~known][0]}")
         return found
+
+
+def _seconds(given: npt.ArrayLike, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+    seconds = np.asarray(given, dtype=np.float64)
+    if seconds.shape != shape:
+        raise InputError(f"latency_s of {shape[0]} exits at {shape[1]} lengths has shape {seconds.shape}")
+    bad = ~(np.isfinite(seconds) & (seconds > 0))
+    if bad.any():
+        raise InputError(f"latency_s must be finite and above 0, received {seconds[bad][0]}")
+    return seconds

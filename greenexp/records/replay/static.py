@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from greenexp.records.replay.family import Staircase
+from greenexp.records.replay.fields import check_fields
 from greenexp.records.replay.record import ExitRecord, Ints
 
 
@@ -23,6 +24,9 @@ class Static:
 
     parameter: ClassVar[str] = "exit"
     evaluates_all: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_fields(self, "static")
 
     def taken(self, record: ExitRecord) -> Ints:
         """See `Family.taken`."""

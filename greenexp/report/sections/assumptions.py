@@ -37,7 +37,12 @@ def section(tables: SweepTables) -> Section:
 def _test(tables: SweepTables) -> str:
     if tables.held_out.empty:
         return "No test set was evaluated in this report."
-    return "Only the section on the test set has scores from elsewhere."
+    if tables.thresholds_on_test.empty and not (tables.calibration["split"] == "test").any():
+        return "Only the section on the test set has scores from elsewhere."
+    return (
+        "Only the sections on the test set, on exit policies and on calibration have numbers from elsewhere, and name "
+        "them TEST or test."
+    )
 
 
 def _seeds(seeds: Mapping[str, Any]) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import Metric, cheapest_reaching, evenly, metric_of, operating_front
+from greenexp.analysis import Metric, cheapest_reaching, evenly, family_of, is_bound, metric_of, operating_front
 from greenexp.figures import operating_points_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
-from greenexp.report.sections.wording import counted, setting_of
+from greenexp.report.sections.settings import RULES, setting_of
+from greenexp.report.sections.wording import counted
 from greenexp.report.table import Column, Table
 from greenexp.units import format_quantity
 
@@ -27,7 +28,7 @@ COLUMNS = (
 def section(tables: SweepTables) -> Section:
     """All operating points, the front among them, and the front as a table."""
     metric = metric_of(tables)
-    points = operating_front(tables)
+    points = _once(operating_front(tables))
     known = points.dropna(subset=["score", "inference_flops"])
     title = "Score against inference FLOPs"
     if known.empty:
@@ -51,6 +52,11 @@ def section(tables: SweepTables) -> Section:
     )
 
 
+def _once(points: pd.DataFrame) -> pd.DataFrame:
+    """Without what several policies do alike, as entropy and probability do with two classes: the first stays."""
+    return points.drop_duplicates(["trial", "score", "inference_flops", "mean_layers"]).reset_index(drop=True)
+
+
 def _with_setting(points: pd.DataFrame) -> pd.DataFrame:
     place = list(points.columns).index("policy")
     settings = [setting_of(row) for _, row in points.iterrows()]
@@ -69,7 +75,7 @@ def _range(front: pd.DataFrame, known: int, metric: Metric) -> str:
 
 
 def _gain(known: pd.DataFrame, metric: Metric) -> tuple[str, ...]:
-    """What leaving by threshold saves at the score of the best exit used alone."""
+    """What leaving early saves at the score of the best exit used alone."""
     alone = known[known["policy"] == "static"]
     if alone.empty or len(alone) == len(known):
         return ()
@@ -83,12 +89,12 @@ def _gain(known: pd.DataFrame, metric: Metric) -> tuple[str, ...]:
         f"{format_quantity(float(best['inference_flops']), 'FLOP')}"
     )
     if cheap is None or cheap["inference_flops"] >= best["inference_flops"]:
-        return (f"{given}; no threshold of any trial reaches that score for less.",)
+        return (f"{given}; no exit policy of any trial reaches that score for less.",)
     ratio = best["inference_flops"] / cheap["inference_flops"]
     return (
         (
             f"{given}; leaving early reaches that score at {format_quantity(float(cheap['inference_flops']), 'FLOP')} "
-            f"({cheap['trial']}, {setting_of(cheap)}), {ratio:.2f} times cheaper, with the threshold chosen on the "
+            f"({cheap['trial']}, {setting_of(cheap)}), {ratio:.2f} times cheaper, with the setting chosen on the "
             "same dev set."
         ),
     )
@@ -100,7 +106,7 @@ def _not_drawn(known: pd.DataFrame, drawn: int, front: int) -> tuple[str, ...]:
     return (
         (
             f"Drawn: all {front:,} points of the front, and of the {len(known) - front:,} others {drawn - front:,}, "
-            "evenly spaced in order of cost (exits used alone and thresholds each for themselves)."
+            "evenly spaced in order of cost (exits used alone and exit policies each for themselves)."
         ),
     )
 
@@ -114,21 +120,27 @@ def _front_table(front: pd.DataFrame) -> Table:
 
 
 def _assumptions(tables: SweepTables) -> tuple[str, ...]:
-    policies = set(tables.operating_points["policy"])
+    policies = tables.operating_points["policy"]
+    families = dict.fromkeys(family_of(str(policy)) for policy in policies.unique())
     notes = ["Exit N: every example leaves at that one exit, and no other exit is evaluated."]
-    if "max_probability" in policies:
+    notes += [RULES[family] for family in families if family in RULES]
+    if set(families) - {"static"}:
         notes.append(
-            "Probability ≥ t: an example leaves at the first exit whose largest class probability is at least t; every "
-            "exit up to there is evaluated and paid for. Every t that changes an answer is a point, replayed exactly "
-            "from the dev logits; nothing was timed."
+            "Every setting that changes an answer is a point, if no remark says otherwise, replayed exactly from the "
+            "dev logits; every exit evaluated on the way is paid for; nothing was timed."
         )
+    if is_bound(policies).any():
+        notes.append("The oracle needs the labels: a bound, no policy. It takes no part here.")
     if remark := tables.facts.get("operating_points"):
         notes.append(f"{str(remark)[:1].upper()}{str(remark)[1:]}.")
+    notes += [f"Remark: {remark}." for remark in tables.facts.get("replay") or ()]
+    if sum(family not in {"static", "oracle"} for family in families) > 1:
+        notes.append("What several policies of a trial do at the same price and score is one point, the first one's.")
     notes += [
         "Each trial is taken at its best epoch by the sweep's metric; trials that failed are left out.",
         (
-            "The front picks the best of many points on the dev set that also chose them, thresholds and single seeds "
-            "included: it is optimistic. What a threshold is worth on new data, only a test set tells."
+            "The front picks the best of many points on the dev set that also chose them, settings and single seeds "
+            "included: it is optimistic. What a setting is worth on new data, only a test set tells."
         ),
         (
             "FLOPs are analytic, per dev example at its real length; 1 multiply-add = 2 FLOPs. Speed-up = layers / "

@@ -19,13 +19,13 @@ from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.sections.held_out import test_sentence, warnings
+from greenexp.report.sections.settings import setting_of
 from greenexp.report.sections.wording import (
     SHARED_SEEDS,
     counted,
     is_crossed,
     listed,
     mean_and_std,
-    setting_of,
     settings_of,
     share,
 )
@@ -148,7 +148,7 @@ def _cheapest(tables: SweepTables, metric: Metric) -> list[str]:
         f"The best operating point is {best['trial']} leaving at {setting_of(best)}: dev {metric.name} "
         f"{best['score']:.4f} at {format_quantity(float(best['inference_flops']), 'FLOP')} per example"
     )
-    chosen = ", thresholds chosen on the same dev set" if (known["policy"] != "static").any() else ""
+    chosen = ", settings chosen on the same dev set" if (known["policy"] != "static").any() else ""
     if cheap["inference_flops"] == best["inference_flops"]:
         return [f"{top}; no cheaper one comes within {POINT} of it{chosen}."]
     ratio = best["inference_flops"] / cheap["inference_flops"]

@@ -55,16 +55,6 @@ def settings_of(row: pd.Series, tables: SweepTables) -> str:
     return ", ".join(f"{path} = {plain_value(row[PARAMS + path])}" for path in tables.parameters)
 
 
-def setting_of(point: pd.Series) -> str:
-    """An operating point's policy and threshold: `exit 3`, `probability ≥ 0.9312`."""
-    policy, threshold = str(point["policy"]), float(point["threshold"])
-    if policy == "static":
-        return f"exit {threshold:.0f}"
-    if policy == "max_probability":
-        return f"probability ≥ {threshold:.6g}" if threshold <= 1 else "the last exit, all evaluated"
-    return f"{policy} {threshold:.6g}"
-
-
 def listed(names: list[str], most: int = 5) -> str:
     """`a, b, c and 4 more`."""
     rest = len(names) - most

@@ -1,4 +1,4 @@
-"""Operating points over thresholds travel to MLflow as one artifact per trial, and come back the same."""
+"""Logits travel to MLflow with the operating points replayed from them, and every table comes back the same."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow_contents import Killed, counting, dump, dying, failing
-from small_sweeps import Sweep, trial_spec
+from small_sweeps import Sweep, record, trial_spec
 from test_mlflow_tables import assert_same_tables
 
-from greenexp.errors import TrackingError
 from greenexp.journal.tables import read_tables as journal_tables
+from greenexp.records.at_rest import FOLDER
+from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.logits import StoredLogits, write_logits
 from greenexp.records.replay import ExitCosts
-from greenexp.records.staircase import FOLDER
+from greenexp.records.tables import REPLAYED
 from greenexp.tracking import names
 from greenexp.tracking.level import Level
 from greenexp.tracking.picture import Picture
@@ -30,7 +31,7 @@ FIRST, SECOND = trial_spec(0, 0), trial_spec(0, 1)
 
 
 def logits(folder: Path, seed: int) -> str:
-    """Store drawn dev logits of three exits, of which the second was not trained."""
+    """Store drawn logits of three exits, of which the second was not trained."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(3, 6, 60)
     costs = ExitCosts([2, 6], [3, 4, 5], [[3, 4, 5], [6, 8, 10]], [[3, 4, 5], [7, 9, 11]])
@@ -38,9 +39,14 @@ def logits(folder: Path, seed: int) -> str:
     return write_logits(folder / FOLDER, stored)
 
 
+def evaluated(sweep: Sweep, trial: str, epoch: int, name: str) -> None:
+    found = HeldOutRecord(epoch, 60, 0.5, record(epoch).exits, logits=name)
+    sweep.journal.append("held_out", trial=trial, record=found.to_json())
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two trials: one finishes, one is interrupted after its first epoch."""
+    """Two trials: one finishes and is evaluated on test, one is interrupted after its first epoch."""
     with Sweep(tmp_path) as sweep:
         sweep.session()
         sweep.plan(FIRST, SECOND)
@@ -52,6 +58,7 @@ def folder(tmp_path: Path) -> Path:
         sweep.journal.append(
             "ended", trial=SECOND.trial, status="interrupted", reason="the budget was used up", lost_wall_s=0.0
         )
+        evaluated(sweep, FIRST.trial, 2, logits(tmp_path, 4))
         sweep.journal.append("closed", status="limit")
     return tmp_path
 
@@ -63,18 +70,29 @@ def level(client: Any, experiment: str, folder: Path) -> None:
 
 
 def artifacts(client: Any, experiment: str) -> dict[str, list[str]]:
-    """Run name's first word -> its files with operating points."""
+    """Run name's first word -> its files with operating points and with logits."""
     return {
-        run.info.run_name.split()[0]: [file.path for file in client.list_artifacts(run.info.run_id, "operating_points")]
+        run.info.run_name.split()[0]: [
+            file.path
+            for place in (names.POINTS_FOLDER, names.LOGITS_FOLDER)
+            for file in client.list_artifacts(run.info.run_id, place)
+        ]
         for run in client.search_runs([experiment], f"tags.`{names.KIND}` = 'trial'")
     }
 
 
-def test_every_trial_at_rest_has_its_staircase_and_mlflow_gives_it_back(uri: str, folder: Path) -> None:
+def files(uri: str, pattern: str) -> list[Path]:
+    """The artifacts of a database in a file, where they lie."""
+    return sorted((Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts").rglob(pattern))
+
+
+def test_mlflow_gives_back_every_table(uri: str, folder: Path) -> None:
     sync(folder, uri, "points")
-    points = journal_tables(folder).operating_points
-    thresholds = points[points["policy"] == "max_probability"].groupby("trial").size()
+    tables = journal_tables(folder)
+    thresholds = tables.operating_points.query("policy == 'max_probability'").groupby("trial").size()
     assert (thresholds > 20).tolist() == [True, True]
+    assert all(len(tables.frames[name]) for name in REPLAYED), "the sweep is too poor to prove anything"
+    assert "replay" not in tables.facts
     assert_same_tables(folder, uri)
 
 
@@ -101,14 +119,24 @@ def test_tables_are_equal_at_every_stage(uri: str, client: Any, tmp_path: Path) 
         check()
         sweep.report(FIRST.trial, 2, attempt=2, dev_logits=logits(tmp_path, 2), last=True)
         check()
-    assert len(artifacts(client, prepare(uri, "stages"))[FIRST.trial]) == 2
+        evaluated(sweep, FIRST.trial, 2, logits(tmp_path, 3))
+        check()
+        evaluated(sweep, FIRST.trial, 2, logits(tmp_path, 4))
+        check()
+        sweep.journal.append("closed", status="finished")
+        sweep.journal.append("replay", policies=["entropy:normalised=true", "oracle"])
+        check()
+    assert set(journal_tables(tmp_path).operating_points["policy"]) == {
+        "static", "max_probability", "patience", "entropy:normalised=true", "oracle"
+    }  # fmt: skip
+    assert len(artifacts(client, prepare(uri, "stages"))[FIRST.trial]) == 3 + 4, "a Parquet file per state, each .npz"
 
 
 def test_a_second_sync_writes_nothing(uri: str, client: Any, folder: Path) -> None:
     experiment = prepare(uri, "twice")
     watched = counting(client)
     level(watched, experiment, folder)
-    assert watched.calls.count("log_artifact") == 2
+    assert watched.calls.count("log_artifact") == 2 + 3, "operating points of two trials, dev and once test logits"
     assert watched.calls.count("log_batch") == 1 + 1 + 2 + 1  # sweep, configuration, trials, the sweep file's tag
     watched.calls.clear()
     level(watched, experiment, folder)
@@ -120,7 +148,7 @@ def test_killed_at_any_call_then_synced(uri: str, client: Any, folder: Path, aft
     experiment = prepare(uri, "undisturbed")
     watched = counting(client)
     level(watched, experiment, folder)
-    undisturbed, files = dump(client, experiment), artifacts(client, experiment)
+    undisturbed, logged = dump(client, experiment), artifacts(client, experiment)
     for number, call in enumerate(watched.calls):
         if call not in {"log_artifact", "log_batch"}:
             continue
@@ -129,7 +157,7 @@ def test_killed_at_any_call_then_synced(uri: str, client: Any, folder: Path, aft
             level(dying(client, number, after=after), experiment, folder)
         level(client, experiment, folder)
         assert dump(client, experiment) == undisturbed
-        assert artifacts(client, experiment) == files
+        assert artifacts(client, experiment) == logged
 
 
 def test_an_artifact_store_that_refuses_keeps_no_metric_back(uri: str, client: Any, folder: Path) -> None:
@@ -160,15 +188,67 @@ def test_a_database_without_its_artifacts_says_so(uri: str, folder: Path) -> Non
     shutil.rmtree(Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts")
     tables = read_tables(uri)
     assert set(tables.operating_points["policy"]) == {"static"}
-    assert "without dev logits and their costs at hand" in tables.facts["operating_points"]
+    assert tables.facts["operating_points"] == ("2 of 2 trials have static points alone: 2 dev logits are not at hand")
 
 
-def test_a_damaged_artifact_is_named(uri: str, folder: Path) -> None:
+def test_damaged_logits_leave_the_logged_points_and_are_named(uri: str, folder: Path) -> None:
     sync(folder, uri, "damaged")
-    for file in (Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts").rglob("*.parquet"):
+    whole = journal_tables(folder)
+    for file in files(uri, "*.npz"):
+        file.write_bytes(b"PK no")
+    tables = read_tables(uri)
+    pd.testing.assert_frame_equal(tables.operating_points, whole.operating_points)
+    assert all(tables.frames[name].empty for name in REPLAYED)
+    assert any("are damaged" in remark for remark in tables.facts["replay"])
+
+
+def test_damaged_test_logits_cost_the_rows_on_test(uri: str, folder: Path) -> None:
+    sync(folder, uri, "test")
+    name = logits(folder, 4)
+    for file in files(uri, f"{name}.npz"):
+        file.write_bytes(b"PK no")
+    tables = read_tables(uri)
+    assert tables.thresholds_on_test.empty
+    assert set(tables.calibration["split"]) == {"dev"}
+    assert tables.facts["replay"] == [f"1 of 2 trials: test logits {name[:16]} are damaged, or of another version"]
+
+
+def test_damaged_points_are_named_where_nothing_else_is_left(uri: str, folder: Path) -> None:
+    sync(folder, uri, "both")
+    for file in files(uri, "*.npz"):
+        file.unlink()
+    for file in files(uri, "*.parquet"):
         file.write_bytes(b"PAR1 no")
-    with pytest.raises(TrackingError, match=r"artifact operating_points/\w+\.parquet in MLflow is damaged"):
-        read_tables(uri)
+    tables = read_tables(uri)
+    assert set(tables.operating_points["policy"]) == {"static"}
+    assert "in MLflow is damaged" in tables.facts["operating_points"]
+
+
+def as_recorded_before(uri: str, client: Any, experiment: str) -> None:
+    """What the first version left: operating points under the name of the dev logits alone, and no logits."""
+    for run in client.search_runs([experiment], f"tags.`{names.KIND}` = 'trial'"):
+        path = run.data.tags[names.POINTS]
+        client.delete_tag(run.info.run_id, names.LOGITS)
+        client.set_tag(run.info.run_id, names.POINTS, path.rpartition("-")[0] + ".parquet")
+    for file in files(uri, "*.parquet"):
+        points = pd.read_parquet(file)
+        points[points["policy"] == "max_probability"].to_parquet(file.with_name(f"{file.stem[:16]}.parquet"))
+        file.unlink()
+    for file in files(uri, "*.npz"):
+        file.unlink()
+
+
+def test_runs_recorded_before_are_read_and_brought_level(uri: str, client: Any, folder: Path) -> None:
+    experiment = prepare(uri, "old")
+    sync(folder, uri, "old")
+    as_recorded_before(uri, client, experiment)
+    points = read_tables(uri).operating_points
+    whole = journal_tables(folder).operating_points
+    expected = whole[whole["policy"].isin(["static", "max_probability"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(points, expected)
+    assert any("as they were logged" in remark for remark in read_tables(uri).facts["replay"])
+    sync(folder, uri, "old")
+    assert_same_tables(folder, uri)
 
 
 def test_logits_that_are_gone_leave_static_points_in_both(uri: str, folder: Path) -> None:
@@ -178,7 +258,21 @@ def test_logits_that_are_gone_leave_static_points_in_both(uri: str, folder: Path
     assert "static points alone" in journal_tables(folder).facts["operating_points"]
 
 
-def test_the_artifact_is_plain_parquet(uri: str, client: Any, folder: Path) -> None:
+def test_damaged_test_logits_are_not_logged_and_the_rest_is_once(uri: str, client: Any, folder: Path) -> None:
+    name = logits(folder, 4)
+    (folder / FOLDER / f"{name}.npz").write_bytes(b"no")
+    experiment = prepare(uri, "partly")
+    watched = counting(client)
+    for _ in range(2):
+        level(watched, experiment, folder)
+        for name, frame in journal_tables(folder).frames.items():
+            pd.testing.assert_frame_equal(read_tables(uri).frames[name], frame, check_exact=True, obj=name)
+    assert watched.calls.count("log_artifact") == 2 + 2
+
+
+def test_the_artifacts_are_plain_files(uri: str, client: Any, folder: Path) -> None:
     sync(folder, uri, "plain")
-    for file in (Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts").rglob("*.parquet"):
+    for file in files(uri, "*.parquet"):
         assert {"policy", "threshold", "score", "inference_flops"} <= set(pd.read_parquet(file).columns)
+    for file in files(uri, "*.npz"):
+        assert np.load(file)["logits"].shape == (2, 60, 3)

@@ -1,0 +1,25 @@
+"""Names of exit policies in tables: which of them are real choices."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+STATIC = "static"
+BOUNDS = frozenset({"oracle"})
+"""Policies that need the labels: a bound on what the others can do, never to be chosen."""
+
+
+def family_of(label: str) -> str:
+    """The name of a policy without the options in its label: `entropy:normalised=true` -> `entropy`."""
+    return label.partition(":")[0]
+
+
+def is_bound(policies: pd.Series[str]) -> pd.Series[bool]:
+    """Which rows of a column `policy` are of a policy that needs the labels."""
+    return policies.isin([label for label in policies.unique() if family_of(str(label)) in BOUNDS])
+
+
+def leaves_early(policies: pd.Series[str]) -> pd.Series[bool]:
+    """Which rows are of a policy that decides example by example and can be used: not `static`, not a bound."""
+    alone = policies.isin([label for label in policies.unique() if family_of(str(label)) == STATIC])
+    return ~alone & ~is_bound(policies)

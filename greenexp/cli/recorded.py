@@ -1,0 +1,133 @@
+"""Which trials of a recorded sweep a command means, and their logits: from a sweep's folder or from MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from greenexp.cli.folders import sweep_folder
+from greenexp.errors import InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    from greenexp.records.at_rest import StandingLogits
+    from greenexp.records.tables import SweepFacts
+
+EVERY = "all"
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A sweep and the logits of some of its trials.
+
+    name, metric: the sweep's; policies: of its record; folder: None if it was read from MLflow
+    trials: trial -> its logits; why: how they came to be the ones; left_out: those of all whose logits cannot be read
+    """
+
+    name: str
+    metric: str
+    policies: list[Any]
+    folder: Path | None
+    trials: dict[str, StandingLogits]
+    why: str
+    left_out: tuple[str, ...] = ()
+
+
+def recorded_logits(source: str | None, sweep: str | None, trials: Sequence[str]) -> Recorded:
+    """The logits of the named trials, of all that have some (`all`), or of the chosen configuration's best one.
+
+    source: a sweep's folder or an MLflow address; None is the only sweep under `out/`. Raises InputError where no
+    logits are kept, and says why; UnknownNameError for a trial there is not.
+    """
+    from greenexp.records.replayed import standing_logits
+
+    def choose(facts: SweepFacts) -> list[str]:
+        return _chosen(facts, set(standing_logits(facts)), trials)
+
+    facts, found, folder = _read(source, sweep, choose)
+    unreadable = [
+        f"{trial} cannot be replayed: {'; '.join(logits.problems)}"
+        for trial, logits in found.items()
+        if logits.dev is None
+    ]
+    if unreadable and (EVERY not in trials or len(unreadable) == len(found)):
+        raise InputError(unreadable[0])
+    return Recorded(
+        name=str(facts.facts["name"]),
+        metric=str(facts.spec.get("metric", {}).get("name", "accuracy")),
+        policies=list(facts.facts["policies"]),
+        folder=folder,
+        trials={trial: logits for trial, logits in found.items() if logits.dev is not None},
+        why="" if trials else "the chosen configuration's best trial on dev",
+        left_out=tuple(unreadable),
+    )
+
+
+def _read(
+    source: str | None, sweep: str | None, choose: Callable[[SweepFacts], Iterable[str]]
+) -> tuple[SweepFacts, dict[str, StandingLogits], Path | None]:
+    if source is not None and not Path(source).is_dir():
+        from greenexp.tracking.reader import address, read_logits
+
+        uri, experiment = address(source)
+        return *read_logits(uri, experiment, sweep, choose), None
+    from greenexp.journal.file import NAME, read_events
+    from greenexp.journal.state import SweepState
+    from greenexp.journal.tables import sweep_facts
+    from greenexp.records.at_rest import FOLDER, read_standing
+    from greenexp.records.replayed import standing_logits
+
+    folder = sweep_folder(source)
+    state = SweepState(read_events(folder / NAME))
+    if not state.header:
+        raise InputError(f"the journal in {folder} is empty: the sweep had not begun")
+    facts = sweep_facts(state)
+    standing = standing_logits(facts)
+    return facts, {trial: read_standing(folder / FOLDER, standing[trial]) for trial in choose(facts)}, folder
+
+
+def _chosen(facts: SweepFacts, standing: set[str], trials: Sequence[str]) -> list[str]:
+    """The trials meant, in plan order if they are not named."""
+    planned = [trial.trial for trial in sorted(facts.trials, key=lambda trial: trial.index)]
+    for name in trials:
+        if name != EVERY and name not in planned:
+            raise UnknownNameError("trial", name, planned)
+        if name != EVERY and name not in standing:
+            raise InputError(f"{name} cannot be replayed: {_why_not(facts, name)}")
+    if not standing:
+        raise InputError(f"there are no logits to replay: {_why_not(facts, None)}")
+    if EVERY in trials:
+        return [name for name in planned if name in standing]
+    return list(dict.fromkeys(trials)) or [_best(facts, standing)]
+
+
+def _best(facts: SweepFacts, standing: set[str]) -> str:
+    """The best trial of the chosen configuration that has logits, else the best one that has."""
+    from greenexp.records.assemble import assemble
+    from greenexp.records.selection import SeedOutcome, chosen_configuration
+
+    mode = str(facts.spec.get("metric", {}).get("mode", "max"))
+    trials = assemble(facts).trials
+    score = trials["score"].where(trials["score"].notna(), None)
+    outcomes = [
+        SeedOutcome(str(configuration), str(status), int(epochs), value)
+        for configuration, status, epochs, value in zip(
+            trials["configuration"], trials["status"], trials["epochs"], score, strict=True
+        )
+    ]
+    chosen = chosen_configuration(outcomes, mode)
+    have = trials[trials["trial"].isin(standing)]
+    of_chosen = have[have["configuration"] == chosen]
+    ranked = (of_chosen if len(of_chosen) else have).sort_values("score", ascending=mode == "min", kind="stable")
+    return str(ranked["trial"].iloc[0])
+
+
+def _why_not(facts: SweepFacts, name: str | None) -> str:
+    from greenexp.records.at_rest import AT_REST
+
+    resting = [trial for trial in facts.trials if trial.status in AT_REST and name in (None, trial.trial)]
+    if not resting:
+        status = next((trial.status for trial in facts.trials if trial.trial == name), None)
+        return f"it is {status}" if status is not None else "no trial has ended yet"
+    return "it stored none" if name is not None else "none were stored"

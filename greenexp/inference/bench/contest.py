@@ -1,0 +1,139 @@
+"""One benchmark: all contestants on the same requests, and what the engine saves, counted three ways."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from greenexp.errors import InputError
+from greenexp.inference.bench.contestants import ENGINE, EVERY_EXIT, NO_EXITS, Contestants
+from greenexp.inference.bench.plain import NAME as PLAIN
+from greenexp.inference.bench.protocol import Contestant, Protocol, Request, Stopwatch, Timings, best, interleave
+from greenexp.inference.bench.summary import Ratio, Speed, ratio, speeds
+
+if TYPE_CHECKING:
+    from greenexp.inference.answers import Answer, Tokens
+
+TURN = 16
+"""Examples a contestant answers in a turn: some tens of milliseconds, so that noise which lasts longer hits all."""
+_TRIAL = Protocol(repeats=3, warm_ups=1, least_warm_ups=1)
+_TRIED = 6
+"""How the plain model's settings are compared: on so many requests, evenly over the lengths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """How many times as much the engine without exits needs, for the same examples.
+
+    layers: L / mean layers used; flops: analytic, at each example's own length, exits asked on the way included
+    wall_clock: of measured seconds
+    """
+
+    layers: float
+    flops: float
+    wall_clock: Ratio
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What was found at one batch size.
+
+    batch_size, requests, warm_ups: examples per request, how many of them, warm-ups per shape (the fewest made)
+    exit_shares: consulted exit -> share of the examples that left there; speeds: one per contestant
+    exits_cost: seconds with every exit asked / without exits, nobody leaving early
+    plain_over_engine, plain_over_no_exits: seconds of the plain model / of the engine with and without exits
+    plain_setting, plain_tried: the fastest setting of the plain model, and all that were tried
+    plain_agrees: share of the examples to which plain model and engine without exits give one answer
+    """
+
+    batch_size: int
+    requests: int
+    warm_ups: int
+    exit_shares: dict[int, float]
+    saved: Saved
+    speeds: tuple[Speed, ...]
+    exits_cost: Ratio
+    plain_over_engine: Ratio
+    plain_over_no_exits: Ratio
+    plain_setting: str
+    plain_tried: tuple[str, ...]
+    plain_agrees: float
+
+
+def requests_of(examples: Sequence[Tokens], batch_size: int) -> list[Request]:
+    """Fixed batches of like lengths, ascending in them; for batch size 1 the examples in their own order.
+
+    The last batch is left out if it would be smaller, unless it is the only one.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}: at least 1")
+    if batch_size == 1:
+        return [(one,) for one in examples]
+    ordered = sorted(examples, key=lambda one: len(one.ids))
+    batches = [tuple(ordered[start : start + batch_size]) for start in range(0, len(ordered), batch_size)]
+    return batches[:-1] if len(batches) > 1 and len(batches[-1]) < batch_size else batches
+
+
+def contest(
+    contestants: Contestants, examples: Sequence[Tokens], batch_size: int, protocol: Protocol, stopwatch: Stopwatch
+) -> BatchResult:
+    """Time everybody at one batch size; the plain model at the fastest of its settings."""
+    requests = requests_of(examples, batch_size)
+    if not requests:
+        raise InputError("there are no examples to time")
+    protocol = replace(protocol, turn=max(1, TURN // batch_size))
+    setting, plain = _fastest(contestants.plain, requests, protocol, stopwatch)
+    everybody = (*contestants.timed, plain)
+    timings = interleave(everybody, requests, protocol, stopwatch)
+    said = {one.name: [answer for request in requests for answer in one.answer(request)] for one in everybody}
+    return result_of(timings, said[ENGINE], said[NO_EXITS], said[PLAIN], setting, tuple(contestants.plain))
+
+
+def result_of(
+    timings: Timings,
+    left: Sequence[Answer],
+    stayed: Sequence[Answer],
+    plain_said: Sequence[int | float],
+    plain_setting: str,
+    plain_tried: tuple[str, ...],
+) -> BatchResult:
+    """The numbers from raw times and answers; left, stayed: of the engine with and without exits, same examples."""
+    exits = np.array([answer.exit for answer in left])
+    agree = [_same(one.prediction, said) for one, said in zip(stayed, plain_said, strict=True)]
+    return BatchResult(
+        batch_size=int(timings.examples.max()),
+        requests=len(timings.examples),
+        warm_ups=timings.warm_ups,
+        exit_shares={int(number): float((exits == number).mean()) for number in np.unique(exits)},
+        saved=Saved(
+            layers=sum(one.layer for one in stayed) / sum(one.layer for one in left),
+            flops=sum(one.inference_flops for one in stayed) / sum(one.inference_flops for one in left),
+            wall_clock=ratio(timings, NO_EXITS, ENGINE),
+        ),
+        speeds=speeds(timings),
+        exits_cost=ratio(timings, EVERY_EXIT, NO_EXITS),
+        plain_over_engine=ratio(timings, PLAIN, ENGINE),
+        plain_over_no_exits=ratio(timings, PLAIN, NO_EXITS),
+        plain_setting=plain_setting,
+        plain_tried=plain_tried,
+        plain_agrees=float(np.mean(agree)),
+    )
+
+
+def _same(ours: float, theirs: float) -> bool:
+    """One class, or values that differ by no more than rounding."""
+    return ours == theirs if isinstance(ours, int) else math.isclose(ours, theirs, rel_tol=1e-3, abs_tol=1e-3)
+
+
+def _fastest(
+    plain: dict[str, Contestant], requests: Sequence[Request], protocol: Protocol, stopwatch: Stopwatch
+) -> tuple[str, Contestant]:
+    """The setting with the least time over a few requests, evenly from the shortest to the longest."""
+    ordered = sorted(requests, key=lambda request: max(len(one.ids) for one in request))
+    some = [ordered[i] for i in np.linspace(0, len(ordered) - 1, min(_TRIED, len(ordered))).astype(int)]
+    winner = best(tuple(plain.values()), some, replace(_TRIAL, turn=protocol.turn), stopwatch)
+    return next(setting for setting, one in plain.items() if one is winner), winner

@@ -1,0 +1,147 @@
+"""The model cut where exits are consulted, and batches that move through the pieces."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from greenexp.backbones.base import EncoderState, TokenBatch
+from greenexp.errors import InputError
+from greenexp.inference.answers import Row
+from greenexp.model.multi_exit import MultiExitModel
+
+Precision = Literal["fp32", "bf16"]
+Climb = Callable[[Tensor, Tensor | None, Tensor | None], tuple[Tensor, Tensor]]
+
+
+class Segments:
+    """The layers between consulted exits, one segment each; nothing above the last of them ever runs.
+
+    model: in evaluation mode, on its device; consulted: exit numbers, ascending
+    compiled: whether each segment goes through `torch.compile` (at its first call; batch and length stay variable)
+    precision: `bf16` computes as autocast does, from a copy whose linear weights were cast once and not at every call
+
+    Raises InputError for another precision.
+    """
+
+    def __init__(
+        self, model: MultiExitModel, consulted: Sequence[int], *, compiled: bool = False, precision: Precision = "fp32"
+    ) -> None:
+        if precision not in get_args(Precision):
+            raise InputError(f"precision {precision!r}: expected {' or '.join(get_args(Precision))}")
+        self.model = _cast(model) if precision == "bf16" else model
+        self.device = next(model.parameters()).device
+        self._precision = precision
+        ends = [model.exit_layers[number - 1] for number in consulted]
+        parts = zip([0, *ends[:-1]], ends, consulted, strict=True)
+        self._climbs = [_segment(self.model, first, last, number, compiled) for first, last, number in parts]
+
+    def __len__(self) -> int:
+        return len(self._climbs)
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Everything below runs inside: no gradients, this precision whatever surrounds it."""
+        kind, wanted = self.device.type, self._precision == "bf16"
+        with torch.inference_mode():
+            if not wanted and not torch.is_autocast_enabled(kind):  # entering autocast is not free
+                yield
+                return
+            with torch.autocast(kind, dtype=torch.bfloat16, enabled=wanted):
+                yield
+
+    def embed(self, rows: Sequence[Row], pad_id: int) -> EncoderState:
+        """The state before the first layer, padded to the longest of `rows`; no mask where nothing is padded."""
+        return self.model.backbone.embed(self.batch_of(rows, pad_id))
+
+    def batch_of(self, rows: Sequence[Row], pad_id: int) -> TokenBatch:
+        """`rows` on the device, padded on the right to the longest of them."""
+        batch = _single(rows[0]) if len(rows) == 1 else _batch(rows, pad_id)
+        return batch if self.device.type == "cpu" else batch.to(self.device, non_blocking=True)
+
+    def run(self, index: int, state: EncoderState) -> tuple[EncoderState, Tensor]:
+        """Segment `index` (from 0): the state after it, and the logits [example, class] of its exit."""
+        hidden, logits = self._climbs[index](state.hidden, state.mask, state.padding)
+        return EncoderState(hidden, state.mask, state.padding), logits
+
+
+def compacted(state: EncoderState, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> EncoderState:
+    """`rows` of a state, cut to the longest of them; without a mask once nothing is padded any more.
+
+    lengths: tokens of each of `rows`. The host knows them, so that the device is not asked.
+    """
+    longest = int(lengths.max())
+    index = torch.from_numpy(rows).to(state.hidden.device)
+    hidden = state.hidden[:, :longest].index_select(0, index)
+    if state.mask is None or lengths.min() == longest:
+        return EncoderState(hidden)
+    mask = state.mask[:, :, :longest, :longest].index_select(0, index)
+    padding = None if state.padding is None else state.padding[:, :longest].index_select(0, index)
+    return EncoderState(hidden, mask, padding)
+
+
+def merged(model: MultiExitModel, hidden: Sequence[Tensor]) -> EncoderState:
+    """One state from the hidden states [token, hidden] of examples that may have been in different batches."""
+    if len({len(one) for one in hidden}) == 1:
+        return EncoderState(torch.stack(list(hidden)))
+    padded = nn.utils.rnn.pad_sequence(list(hidden), batch_first=True)
+    real = _real_tokens(np.array([len(one) for one in hidden]))
+    return model.backbone.regroup(padded, torch.from_numpy(real.astype(np.int64)).to(padded.device))
+
+
+def _segment(model: MultiExitModel, first: int, last: int, number: int, compiled: bool) -> Climb:
+    """Layers `first` (from 0) to `last` (excluded) and the exit `number` after them."""
+
+    def climb(hidden: Tensor, mask: Tensor | None, padding: Tensor | None) -> tuple[Tensor, Tensor]:
+        state = EncoderState(hidden, mask, padding)
+        for index in range(first, last):
+            state = model.backbone.layer(index, state)
+        return state.hidden, model.exit_logits(number, state)
+
+    if not compiled:
+        return climb
+    # The compiler counts variants (alone or not, padded or not) by code object and gives up after a few: each segment
+    # needs one of its own.
+    code = climb.__code__.replace(co_name=f"climb_to_exit_{number}")
+    own: Climb = FunctionType(code, climb.__globals__, code.co_name, None, climb.__closure__)
+    return torch.compile(own, dynamic=True)
+
+
+def _single(row: Row) -> TokenBatch:
+    types = None if row.type_ids is None else torch.from_numpy(row.type_ids).unsqueeze(0)
+    return TokenBatch(torch.from_numpy(row.ids).unsqueeze(0), None, types)
+
+
+def _batch(rows: Sequence[Row], pad_id: int) -> TokenBatch:
+    lengths = np.array([row.length for row in rows])
+    ids = np.full((len(rows), lengths.max()), pad_id, dtype=np.int64)
+    types = None if all(row.type_ids is None for row in rows) else np.zeros_like(ids)
+    for place, row in enumerate(rows):
+        ids[place, : row.length] = row.ids
+        if types is not None and row.type_ids is not None:
+            types[place, : row.length] = row.type_ids
+    mask = None if (lengths == ids.shape[1]).all() else _real_tokens(lengths).astype(np.int64)
+    tensors = (None if array is None else torch.from_numpy(array) for array in (mask, types))
+    return TokenBatch(torch.from_numpy(ids), *tensors)
+
+
+def _real_tokens(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    real: npt.NDArray[np.bool_] = np.arange(lengths.max()) < lengths[:, None]
+    return real
+
+
+def _cast(model: MultiExitModel) -> MultiExitModel:
+    """A copy whose linear layers hold bf16 weights: what autocast would make of them at every single call."""
+    own = copy.deepcopy(model)
+    for module in own.modules():
+        if isinstance(module, nn.Linear):
+            module.bfloat16()
+    return own

@@ -1,0 +1,82 @@
+"""Small models whose exits disagree and are sure to different degrees, and what replay says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from greenexp.backbones.base import TokenBatch
+from greenexp.inference import Tokens
+from greenexp.model import MultiExitModel, Serving, build_model
+from greenexp.records import ExitRecord
+from greenexp.tasks.tokens import word_tokenizer
+
+VOCABULARY, LONGEST = 60, 24
+
+
+def made_model(classes: int = 3, layers: Any = "all", vocab_size: int = VOCABULARY, **backbone: Any) -> MultiExitModel:
+    """6 layers; each exit's logits have mean 0 and standard deviation 2 over random examples."""
+    shape = {"name": "bert", "layers": 6, "hidden": 32, "heads": 2, "max_positions": LONGEST} | backbone
+    settings = {"backbone": shape, "exits": {"layers": layers, "head": {"name": "linear"}}}
+    model = build_model(settings, classes, vocab_size=vocab_size, pad_id=0, seed=5).eval()
+    ids = torch.from_numpy(np.random.default_rng(2).integers(1, vocab_size, (64, 7)))
+    with torch.no_grad():
+        logits = model(TokenBatch(ids))
+        for number in model.exits:
+            classifier = model.head(number).classifier
+            scale = 2 / logits[number - 1].std(dim=0)
+            classifier.bias.copy_((classifier.bias - logits[number - 1].mean(dim=0)) * scale)
+            classifier.weight.mul_(scale[:, None])
+    return model
+
+
+@cache
+def shared_model(classes: int = 3) -> MultiExitModel:
+    """`made_model`, made once: never change it."""
+    return made_model(classes)
+
+
+def made_examples(count: int, seed: int = 0, longest: int = LONGEST) -> list[Tokens]:
+    """Random ids, lengths from 1 to `longest`."""
+    rng = np.random.default_rng(seed)
+    return [Tokens(rng.integers(1, VOCABULARY, rng.integers(1, longest + 1)).tolist()) for _ in range(count)]
+
+
+@cache
+def shared_examples() -> tuple[Tokens, ...]:
+    """48 examples, made once."""
+    return tuple(made_examples(48))
+
+
+def recorded(model: MultiExitModel, examples: Sequence[Tokens]) -> ExitRecord:
+    """All exits' logits, each example alone, for replay."""
+    with torch.inference_mode():
+        logits = [model(TokenBatch(torch.tensor([one.ids]))).numpy() for one in examples]
+    nothing = np.zeros(len(examples), dtype=np.int64)
+    return ExitRecord(np.concatenate(logits, axis=1), nothing, np.array([len(one.ids) for one in examples]))
+
+
+@cache
+def shared_record() -> ExitRecord:
+    """`recorded` of the shared model and examples."""
+    return recorded(shared_model(), shared_examples())
+
+
+def a_serving(**changes: Any) -> Serving:
+    """Of a model with 3 classes that reads single texts of up to 12 words."""
+    tokenizer = word_tokenizer(["never was a story of more woe than this of juliet and her romeo"])
+    tokenizer.enable_truncation(12, strategy="longest_first")
+    fields: dict[str, Any] = {
+        "tokenizer": tokenizer.to_str(),
+        "label_names": ("good", "bad", "ugly"),
+        "max_length": 12,
+        "pad_id": 0,
+        "pairs": False,
+        "trained_exits": (1, 2, 3, 4, 5, 6),
+        "task": "verses",
+    }
+    return Serving(**fields | changes)

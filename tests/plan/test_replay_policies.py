@@ -1,0 +1,91 @@
+"""Section `replay`: names or mappings, checked against the exit policies there are, each at its place."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sweep_plugins import HEAD, PLUGINS
+
+from greenexp.errors import SweepFileError
+from greenexp.plan import Plan, editor_schema, make_plan
+from greenexp.records.policies import policies_of
+from greenexp.records.trial import canonical_json
+from greenexp.spec import dump_resolved, load_sweep, resolved
+
+
+def plan(text: str) -> Plan:
+    return make_plan(load_sweep(HEAD + text, source="f"), PLUGINS)
+
+
+def refusal(text: str) -> list[str]:
+    with pytest.raises(SweepFileError) as caught:
+        plan(text)
+    return str(caught.value).split("\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "policies"),
+    [
+        ("", ["max_probability", "patience"]),
+        ("replay: {}", ["max_probability", "patience"]),
+        ("replay: {policies: []}", []),
+        ("replay: {policies: [patience]}", ["patience"]),
+        (
+            "replay: {policies: [{name: patience}, {name: max_probability, comparator: '>'}]}",
+            ["patience", {"name": "max_probability", "comparator": ">"}],
+        ),
+    ],
+)
+def test_what_may_be_written_and_what_is_recorded(text: str, policies: list[Any]) -> None:
+    spec = plan(text).spec
+    assert policies_of(resolved(spec)) == policies
+    assert load_sweep(dump_resolved(spec)).checked() == spec
+    json.dumps(resolved(spec))
+
+
+@pytest.mark.parametrize(
+    ("policies", "place", "words"),
+    [
+        ("[patience, patiense]", "f:6:31: replay.policies.1", "did you mean 'patience'"),
+        ("[{name: patience, comparitor: '>'}]", "f:6:38: replay.policies.0.comparitor", "did you mean 'comparator'"),
+        ("[{name: patience, comparator: '!'}]", "f:6:50: replay.policies.0.comparator", "expected"),
+        ("[{name: patience, threshold: 0.5}]", "f:6:38: replay.policies.0.threshold", "every threshold is replayed"),
+        ("[patience, {name: patience}]", "f:6:31: replay.policies.1", "the same as replay.policies.0"),
+        ("[mute]", "f:6:21: replay.policies.0", "'mute' has no replay form"),
+        ("[3]", "f:6:21: replay.policies.0", "expected a mapping"),
+        ("[{comparator: '>'}]", "replay.policies.0.name", "is missing"),
+        ("patience", "f:6:20: replay.policies", "expected a list"),
+        ("[{name: patience, comparator: .inf}]", "f:6:50: replay.policies.0.comparator", "finite"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_place(policies: str, place: str, words: str) -> None:
+    problems = refusal(f"replay: {{policies: {policies}}}")
+    assert any(place in problem and words in problem for problem in problems), problems
+
+
+def test_it_is_no_part_of_a_trial() -> None:
+    one, other = plan("").trials, plan("replay: {policies: []}").trials
+    assert [trial.fingerprint for trial in one] == [trial.fingerprint for trial in other]
+    assert "replay" not in canonical_json(one[0].settings)
+
+
+def test_it_cannot_be_searched() -> None:
+    text = "space: {replay.policies: {dist: choice, values: [patience]}}\nsearch: {name: grid}"
+    assert "fields of 'replay' cannot be searched" in refusal(text)[0]
+
+
+def test_editors_are_offered_names_and_options() -> None:
+    import jsonschema
+
+    checker = jsonschema.Draft202012Validator(editor_schema(PLUGINS))
+
+    def errors(policies: Any) -> int:
+        data = {"name": "x", "task": {"name": "rows"}, "replay": {"policies": policies}}
+        return len(list(checker.iter_errors(data)))
+
+    assert errors(["patience", {"name": "patience", "comparator": ">"}]) == 0
+    assert errors(["patiense"])
+    assert errors([{"name": "patience", "comparitor": ">"}])
+    assert errors("patience")
