@@ -37,7 +37,11 @@ class Lines:
         return bool(select.select([self._descriptor], [], [], 0)[0])
 
     def _read(self) -> None:
-        block = os.read(self._descriptor, BLOCK)
+        try:
+            block = os.read(self._descriptor, BLOCK)
+        except BlockingIOError:  # whoever shares the pipe has set it so
+            select.select([self._descriptor], [], [])
+            return
         if not block:
             self._ended = True
             if self._begun or self._too_long:  # the last line needs no end

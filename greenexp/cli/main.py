@@ -31,6 +31,10 @@ COMMANDS = {
 }
 
 
+class ReaderGoneError(Exception):
+    """Nobody reads our output any more, as with `| head`."""
+
+
 class Commands(click.Group):
     """Loads a command's file only when that command is asked for."""
 
@@ -44,6 +48,13 @@ class Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(f"greenexp.cli.{cmd_name}"), cmd_name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click itself would end with 1 where the reader of our output has gone."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Name and one line each, without loading any."""
@@ -79,9 +90,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except GreenexpError as error:
         click.echo(f"error: {error}", err=True)
         code = BAD_INPUT
-    except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does. Point stdout away so that the exit itself stays quiet.
-        sys.stdout = None
+    except ReaderGoneError:
+        sys.stdout = None  # so that the exit itself stays quiet
         code = 0
     except OSError as error:
         click.echo(f"error: {error.strerror or error}: {error.filename or 'no file named'}", err=True)

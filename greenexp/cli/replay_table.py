@@ -115,6 +115,8 @@ def _notes(wish: Wish, trial: TrialReplay, latency: LatencyTable | None) -> list
         notes.append("static: everybody leaves at that exit, and no other is evaluated")
     if "oracle" in names:
         notes.append("oracle: leaves at the first exit that is right, so it needs the labels: a bound, not a policy")
+    if "voting" in names:
+        notes.append("voting: a reconstruction of Sun et al. 2021, whose text was not at hand")
     also = " --calibrated" if wish.calibrated else ""
     notes += [f"the same again: --policy {_per_exit(row)}{also}" for row in trial.budgets]
     if wish.calibrated:

@@ -100,7 +100,7 @@ class Rebatcher:
     def pending(self) -> int:
         """Requests submitted and not answered yet."""
         with self._changed:
-            return sum(map(len, self._pools)) + len(self._running)
+            return sum(map(len, self._pools)) + sum(not request.future.done() for request in self._running)
 
     @property
     def statistics(self) -> Statistics:
@@ -171,7 +171,7 @@ class Rebatcher:
         with self._changed:
             self._batches[index] += 1
             self._rows[index] += len(batch)
-            self._running = []
+            self._running = [one for one, answer in zip(batch, answers, strict=True) if answer is not None]
             now = time.monotonic()
             for request, answer in zip(batch, answers, strict=True):
                 if answer is None:

@@ -86,7 +86,7 @@ def load_model(folder: Path | str, num_labels: int | None = None, device: str = 
         model = _rebuilt(folder, manifest)
     except CheckpointError:
         raise
-    except (GreenexpError, KeyError, TypeError) as error:
+    except (GreenexpError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder}: {MANIFEST} does not describe a model: {error}") from error
     return model.to(device).eval()
 
@@ -132,7 +132,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder}: no {MANIFEST}: not a saved model, or one that was never finished") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{folder}: {MANIFEST} cannot be read: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
@@ -140,6 +140,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
     missing = {"settings", "num_labels", "exit_layers", "files"} - manifest.keys()
     if missing:
         raise CheckpointError(f"{folder}: {MANIFEST} lacks {', '.join(sorted(missing))}")
+    if not isinstance(manifest["files"], dict):
+        raise CheckpointError(f"{folder}: {MANIFEST} does not say what the hashes of the files are")
     return manifest
 
 

@@ -25,7 +25,9 @@ def check_policies(replay: Replay, registry: Mapping[str, type[Any]]) -> Iterato
         if family not in FAMILIES:
             yield Finding(path, f"'{policy.name}' has no replay form, so recorded logits cannot tell what it would do")
             continue
-        parameters = {"threshold", FAMILIES[family].parameter}
+        # Of several, as patience and tolerance, it depends on the task which is replayed and which is fixed.
+        several = hasattr(FAMILIES[family], "parameters")
+        parameters = {"threshold"} if several else {"threshold", FAMILIES[family].parameter}
         yield from (
             Finding(f"{path}.{field}", "is of no use here: every threshold is replayed; leave it out", of_key=True)
             for field in policy.options

@@ -178,6 +178,27 @@ def test_a_dying_thread_leaves_nobody_waiting():
         rebatcher.submit(Tokens([3]))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_callback_that_ends_the_thread_leaves_nobody_waiting():
+    def leave(_: Any) -> None:
+        raise SystemExit
+
+    engine = EarlyExitEngine(shared_model(), "static:1")
+    gate = Gate(engine)
+    rebatcher = Rebatcher(engine, 8, 0.0)
+    first = rebatcher.submit(Tokens([3]))
+    assert gate.reached.wait(60)
+    together = [rebatcher.submit(Tokens([4])) for _ in range(4)]
+    together[0].add_done_callback(leave)
+    gate.open()
+    assert first.result(60).exit == together[0].result(60).exit == 1
+    for future in together[1:]:
+        with pytest.raises(RuntimeError, match="died"):
+            future.result(60)
+    assert rebatcher.pending == 0
+    rebatcher.close()
+
+
 def test_close_answers_what_waits():
     with held() as (rebatcher, gate, first):
         later = [rebatcher.submit(tokens) for tokens in shared_examples()[:10]]

@@ -87,10 +87,13 @@ def test_the_model_decides_between_texts_and_pairs(engine: EarlyExitEngine) -> N
 
 
 def test_a_model_without_a_tokenizer_reads_ids(engine: EarlyExitEngine) -> None:
-    bare = EarlyExitEngine(engine.model, "max_probability")
-    with pytest.raises(InputError, match="without its tokenizer"):
-        read_example("a", bare, 50)
-    assert read_example({"ids": [1, 2]}, bare, 50).tokens == Tokens((1, 2))
+    assert engine.serving is not None
+    for serving in (None, dataclasses.replace(engine.serving, tokenizer="", pairs=False)):
+        bare = EarlyExitEngine(engine.model, "max_probability", text=serving)
+        with pytest.raises(InputError, match="without its tokenizer"):
+            read_example("a", bare, 50)
+        example = read_example({"ids": [1, 2]}, bare, 50)
+        assert tokens_of(bare, [example]) == [Tokens((1, 2))]
 
 
 def test_an_answer_as_json() -> None:

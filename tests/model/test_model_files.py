@@ -168,6 +168,8 @@ def test_wrong_number_of_labels(folder: Path):
         ({"format": 99}, "format 99"),
         ({"exit_layers": [2]}, "exits at layers"),
         ({"settings": {}}, "does not describe a model"),
+        ({"settings": {**SETTINGS, "exits": {"layers": "all", "head": "linear"}}}, "does not describe a model"),
+        ({"files": ["config.json"]}, "hashes"),
         ({"settings": {**SETTINGS, "backbone": {"name": "nothing"}}}, "nothing"),
         ({"settings": {**SETTINGS, "backbone": {"name": "bert", "wings": 2}}}, "wings"),
     ],
@@ -179,7 +181,7 @@ def test_a_manifest_that_does_not_fit(folder: Path, change: dict[str, Any], mess
         load_model(folder)
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"format": 1}', "\x00"])
+@pytest.mark.parametrize("text", ["[]", "{", '{"format": 1}', "\x00", "[" * 100_000])
 def test_a_manifest_that_is_none(folder: Path, text: str):
     (folder / "greenexp.json").write_text(text)
     with pytest.raises(CheckpointError, match=r"greenexp\.json"):

@@ -9,10 +9,13 @@ import pytest
 from sweep_plugins import HEAD, PLUGINS
 
 from greenexp.errors import SweepFileError
+from greenexp.exits import POLICIES
 from greenexp.plan import Plan, editor_schema, make_plan
+from greenexp.plan.policies import check_policies
 from greenexp.records.policies import policies_of
 from greenexp.records.trial import canonical_json
 from greenexp.spec import dump_resolved, load_sweep, resolved
+from greenexp.spec.sections import Replay
 
 
 def plan(text: str) -> Plan:
@@ -89,3 +92,14 @@ def test_editors_are_offered_names_and_options() -> None:
     assert errors(["patiense"])
     assert errors([{"name": "patience", "comparitor": ">"}])
     assert errors("patience")
+
+
+def test_which_of_two_parameters_is_replayed_depends_on_the_task() -> None:
+    """On numbers it is the tolerance, at a patience the file may fix."""
+    kept = Replay.model_validate(
+        {"policies": [{"name": "patience", "patience": 1}, {"name": "voting", "exponent": 1.0}]}
+    )
+    assert list(check_policies(kept, POLICIES)) == []
+    swept = Replay.model_validate({"policies": [{"name": "voting", "threshold": 1.0}, {"name": "static", "exit": 2}]})
+    paths = [finding.path for finding in check_policies(swept, POLICIES)]
+    assert paths == ["replay.policies.0.threshold", "replay.policies.1.exit"]

@@ -79,7 +79,7 @@ def read_example(data: Any, engine: Engine, max_text: int) -> Example:
     if "type_ids" in fields:
         raise InputError("'type_ids' belong to 'ids'")
     texts = [_text(name, fields[name], max_text) for name in ("text", "pair") if name in fields]
-    if engine.serving is None:
+    if engine.serving is None or not engine.serving.tokenizer:
         raise InputError("this model was saved without its tokenizer, so it reads 'ids' alone")
     if engine.serving.pairs != (len(texts) == 2):
         expected = "pairs of texts: 'pair' is missing" if engine.serving.pairs else "single texts: no 'pair' is allowed"
@@ -89,7 +89,8 @@ def read_example(data: Any, engine: Engine, max_text: int) -> Example:
 
 def tokens_of(engine: Engine, examples: Sequence[Example]) -> list[Tokens]:
     """All examples in token ids, the texts in one go; too long texts are cut off as in training."""
-    encoded = iter(engine.encode([example.texts for example in examples if example.texts is not None]))
+    texts = [example.texts for example in examples if example.texts is not None]
+    encoded = iter(engine.encode(texts) if texts else ())  # a model without a tokenizer is not asked for nothing
     return [example.tokens if example.tokens is not None else next(encoded) for example in examples]
 
 

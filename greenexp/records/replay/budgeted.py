@@ -29,6 +29,7 @@ from greenexp.records.replay.outcomes import checked_costs
 from greenexp.records.replay.points import operating_point
 from greenexp.records.replay.record import ExitCosts, ExitRecord, Ints
 from greenexp.records.replay.softmax import entropy, max_probability
+from greenexp.units import format_quantity
 
 _STEEPEST = 40.0
 """|log q| at which all examples leave at one end: exp(-40) is lost beside 1 in float64."""
@@ -119,8 +120,9 @@ def budgeted_thresholds(
     cuts = _cuts(record, costs, label, replay, in_layers)
     least, most = (total / len(record.labels) for total in cuts.range)
     if not budget >= least:
-        unit = "layers" if in_layers else "FLOPs"
-        raise InputError(f"a budget of {budget:g} {unit} cannot be met: allowed are {least:.6g} to {most:.6g}, or more")
+        asked, low, high = (f"{v:.6g}" if in_layers else format_quantity(v, "FLOP") for v in (budget, least, most))
+        unit = " layers" if in_layers else ""
+        raise InputError(f"a budget of {asked}{unit} cannot be met: allowed are {low} to {high}, or more")
     return _policy(record, label, replay, cuts.within(budget * len(record.labels)))
 
 

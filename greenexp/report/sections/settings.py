@@ -21,7 +21,8 @@ RULES = {
     "patience": "Patience p: an example leaves as soon as p exits in a row have agreed with the one before them.",
     "voting": (
         "Vote score ≥ t: an example leaves at the first exit i at which the votes of exits 1 to i for the leading "
-        "class, divided by i^0.5 (or the exponent given), are at least t; the leading class is the answer."
+        "class, divided by i^0.5 (or the exponent given), are at least t; the leading class is the answer. A "
+        "reconstruction of the voting of Sun et al. 2021, whose text was not at hand."
     ),
     "learned": (
         "Learned P(wrong) < t: an example leaves at the first exit whose learned module puts the probability of being "
