@@ -84,6 +84,8 @@ def load_engine(choice: EngineChoice) -> tuple[EarlyExitEngine, FoundModel, Aske
     click.echo(
         f"model         {found.trial}, exits {', '.join(map(str, engine.consulted))}  ({found.folder})", err=True
     )
+    if engine.serving is None:
+        click.echo("              which exits were trained is not on record: any of them may be consulted", err=True)
     click.echo(f"policy        {policy.text}", err=True)
     for note in policy.notes:
         click.echo(f"              {note}", err=True)

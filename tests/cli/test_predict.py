@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from greenexp.cli.policies import ask_policy, read_policy
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.inference import EarlyExitEngine
 from greenexp.inference.service.inputs import answer_fields
+from greenexp.model import load_model, save_model
 
 Predict = Callable[..., tuple[int, list[dict[str, Any]], str]]
 TEXTS = texts(100)
@@ -182,6 +184,14 @@ def test_what_cannot_be_is_said(predict: Predict, sweep: Path, arguments: list[s
     assert "Traceback" not in said
 
 
+def test_a_model_saved_without_what_serving_needs_reads_ids(predict: Predict, sweep: Path, tmp_path: Path) -> None:
+    save_model(load_model(find_model(str(sweep)).folder), tmp_path / "bare")
+    code, found, said = predict(b'{"ids": [1, 2]}\n"a good film"\n{"ids": [3]}\n', "bare", "--policy", "patience:1")
+    assert (code, "error" in found[1], found[1]["line"]) == (1, True, 2)
+    assert [line["label"] for line in found if "error" not in line] == [None, None]
+    assert "which exits were trained is not on record" in said
+
+
 def test_policies_from_text() -> None:
     assert read_policy("{name: max_probability, threshold: {1: 0.2, 2: 0.1}}") == {
         "name": "max_probability", "threshold": {"1": 0.2, "2": 0.1},
@@ -228,6 +238,15 @@ def test_a_pipe_is_answered_as_it_comes(pipe: tuple[int, int]) -> None:
     assert list(chunks) == []
 
 
+def test_a_pipe_that_does_not_block_is_waited_for(pipe: tuple[int, int]) -> None:
+    reading, writing = pipe
+    os.set_blocking(reading, False)
+    later = threading.Timer(0.1, lambda: (os.write(writing, b"one\n"), os.close(writing)))
+    later.start()
+    assert list(Lines(reading, 100).chunks(3)) == [[b"one"]]
+    later.join()
+
+
 def test_a_file_gives_full_chunks_whatever_its_lines(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     content = [b"x" * (number % 97) for number in range(5_000)]
@@ -255,3 +274,4 @@ def test_stdin_and_a_reader_that_leaves(sweep: Path, tmp_path: Path) -> None:
     assert b"Traceback" not in said, "quiet"
     assert b"Exception" not in said
     assert b"examples, " not in said, "it has not read on to the end"
+    assert process.returncode == 0, "as documented: that is no failure"

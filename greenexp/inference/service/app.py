@@ -1,4 +1,5 @@
 """The service: POST /predict, GET /health, GET /metrics. Every answer is JSON but the metrics; every error says why.
+(What is no HTTP never comes here: the server refuses it in plain text.)
 
     {"text": "..."} or any other example of `inputs`   ->  {"prediction": 1, "label": "good", "exit": 2, ...}
     {"inputs": [example, ...]}                         ->  {"answers": [...]}, in the same order

@@ -5,8 +5,7 @@ at a heap's end. And requests that end badly leave cycles of Python objects (tha
 of cut connections is likely, and was not isolated), which the collector rarely looks for beside the half a million
 objects of torch. Measured with 64 clients on a model of 90 MB, one run each: +160 MB a minute; +50 with a trim (some
 30 ms) every ten seconds; +1.5, in a slower run, with a collection before it and `gc.freeze` at the start.
-Keeping large blocks out of the heaps (M_MMAP_THRESHOLD) would cost page faults in every
-layer.
+Keeping large blocks out of the heaps (M_MMAP_THRESHOLD) would cost page faults in every layer.
 """
 
 from __future__ import annotations
