@@ -25,7 +25,7 @@ def pareto_front(points: ArrayLike, directions: Directions = "min") -> NDArray[n
     Infinite values are ordinary values. O(N log N) for d = 2, O(N x front) otherwise.
     Raises ValueError for a wrong shape or an unknown direction.
     """
-    costs = _as_costs(points, directions)
+    costs = as_costs(points, directions)
     rows = np.flatnonzero(~np.isnan(costs).any(axis=1))
     front = np.zeros(len(costs), dtype=np.bool_)
     if rows.size:
@@ -44,10 +44,10 @@ def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Directions 
     Raises ValueError unless there are two columns, for a reference that is not finite, and for an infinitely good
     value.
     """
-    costs = _as_costs(points, directions)
+    costs = as_costs(points, directions)
     if costs.shape[1] != 2:
         raise ValueError(f"hypervolume is for 2 columns, received {costs.shape[1]}")
-    corner = _as_costs(np.asarray(reference, dtype=np.float64).reshape(1, -1), directions)[0]
+    corner = as_costs(np.asarray(reference, dtype=np.float64).reshape(1, -1), directions)[0]
     if corner.shape != (2,) or not np.isfinite(corner).all():
         raise ValueError(f"the reference must be 2 finite numbers, received {reference!r}")
     inside = costs[(costs < corner).all(axis=1)]  # false for NaN
@@ -77,7 +77,7 @@ def _front_any(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
     return keep
 
 
-def _as_costs(points: ArrayLike, directions: Directions) -> NDArray[np.float64]:
+def as_costs(points: ArrayLike, directions: Directions) -> NDArray[np.float64]:
     """`points` with the maximised columns negated."""
     values = np.asarray(points, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] == 0:
