@@ -99,13 +99,16 @@ def confidence_band(
     Deterministic but for ld_highest_density, which is simulated from a fixed seed. Raises ValueError for anything else,
     and for scores outside the support.
     """
-    values = np.sort(np.asarray(scores, dtype=np.float64))
+    values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
         raise ValueError("scores must be a list of at least one number, all of them finite")
+    values = np.sort(values)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, received {confidence}")
     if method not in METHODS:
         raise ValueError(f"unknown method '{method}'{did_you_mean(method, METHODS)} (known: {', '.join(METHODS)})")
+    if np.shape(support) != (2,):
+        raise ValueError(f"support must be two numbers, the smallest and largest score there can be, not {support!r}")
     least, most = float(support[0]), float(support[1])
     if not least <= values[0] or not values[-1] <= most:
         raise ValueError(f"scores from {values[0]} to {values[-1]} do not lie in the support {least} to {most}")

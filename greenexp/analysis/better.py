@@ -53,6 +53,7 @@ def _descending(scores: ArrayLike, minimize: bool) -> Floats:
 
 
 def _weights(scores: Floats, n: int, estimator: Estimator, name: str) -> Floats:
-    if int(n) != n or not 1 <= n <= scores.size:
-        raise ValueError(f"n_{name} is {n}: a whole number from 1 to {scores.size}, the scores of {name}")
+    number = isinstance(n, int | float | np.integer | np.floating)
+    if not number or not 1 <= n <= scores.size or int(n) != n:
+        raise ValueError(f"n_{name} is {n!r}: a whole number from 1 to {scores.size}, the scores of {name}")
     return maximum_weights(scores.size, int(n), estimator)

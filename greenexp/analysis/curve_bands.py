@@ -62,9 +62,9 @@ def trivial_above(band: ConfidenceBand, level: float = 0.5) -> float:
 
 def _level(estimator: str | float) -> float:
     level = 0.5 if estimator == "median" else estimator
-    if isinstance(level, str) or not 0 < level < 1:
+    if not isinstance(level, int | float | np.integer | np.floating) or not 0 < level < 1:
         raise ValueError(f"estimator must be mean, median or a number between 0 and 1, received {estimator!r}")
-    return level
+    return float(level)
 
 
 def _mean_bounds(band: ConfidenceBand, sizes: Floats) -> tuple[Floats, Floats]:

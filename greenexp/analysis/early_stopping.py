@@ -7,8 +7,10 @@ if every draw is good, or if the first bad draw, j, is not among the k best, tha
 
     P(best <= y) = (g/N)^t + sum_{bad j} sum_{a=k}^{t-1} C(t, a) (G_j/N)^a [((L_j + 1)/N)^(t-a) - (L_j/N)^(t-a)]
 
-with g good runs in all, G_j good ones above j and L_j runs below j. This is what "start many, stop early, continue
-some" (Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", section 5) estimates by 50,000 bootstrap draws.
+with g good runs in all, G_j good ones above j and L_j runs below j; the sum over a is a difference of two binomial
+tails, (p + r)^t P(Bin(t, p / (p + r)) >= k) at p = G_j/N and r = (L_j + 1)/N, L_j/N. This is what "start many, stop
+early, continue some" (Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", section 5) estimates by 50,000
+bootstrap draws.
 
 Assumptions: runs are independent draws from one distribution; a partial score is never better than the best a run of
 higher rank ends with, which holds where scores are running maxima, so that the best of all is among those that go on.
@@ -33,7 +35,7 @@ def early_stopping_cdf(
     partial, final: [N], finite, of the same runs in the same order; 1 <= continued <= started; minimize: smaller is
     better. One row per distinct final score, from the worst to the best: score; cdf, the probability that the best is
     not better than that; probability, that it is exactly that. The expected best is sum(score x probability).
-    Exact, O(N^2 t). Raises ValueError for anything else.
+    Exact, O(N^2). Raises ValueError for anything else.
     """
     sign = -1.0 if minimize else 1.0
     looks, ends = (np.asarray(values, dtype=np.float64) * sign for values in (partial, final))
@@ -41,8 +43,10 @@ def early_stopping_cdf(
         raise ValueError(f"partial and final must be two lists of one length, received {looks.shape} and {ends.shape}")
     if not (np.isfinite(looks).all() and np.isfinite(ends).all()):
         raise ValueError("partial and final scores must be finite")
-    if started < 1 or not 1 <= continued <= started or int(started) != started or int(continued) != continued:
-        raise ValueError(f"of {started} started trials, {continued} cannot go on: 1 <= continued <= started")
+    if not _whole(started) or not _whole(continued) or not 1 <= continued <= started:
+        raise ValueError(
+            f"of {started} started trials, {continued} cannot go on: two whole numbers, 1 <= continued <= started"
+        )
     ranked = ends[np.argsort(-looks, kind="stable")]
     scores = np.unique(ends)
     cdf = np.array([_at_most(ranked <= score, int(started), int(continued)) for score in scores])
@@ -57,10 +61,19 @@ def _at_most(good: NDArray[np.bool_], started: int, continued: int) -> float:
     bad = np.flatnonzero(~good)
     if bad.size and continued < started:
         above = np.cumsum(good)[bad] / total  # a share: good ones before each bad one
-        below = total - 1.0 - bad
-        counts = np.arange(continued, started)
-        rest = started - counts
-        with_bad = ((below[:, None] + 1) / total) ** rest - (below[:, None] / total) ** rest
-        ways = special.binom(started, counts)
-        probability += float((ways * above[:, None] ** counts * with_bad).sum())
+        below = (total - 1.0 - bad) / total
+        with_bad = _enough_good(above, below + 1 / total, started, continued)
+        probability += float((with_bad - _enough_good(above, below, started, continued)).sum())
     return float(probability)
+
+
+def _enough_good(good: Floats, rest: Floats, started: int, continued: int) -> Floats:
+    """P(every draw is one of the good or of the rest, and at least `continued` are good), each a share of the runs."""
+    either = good + rest
+    share = np.divide(good, either, out=np.zeros_like(either), where=either > 0)
+    tail = special.betainc(continued, started - continued + 1, share)  # of the binomial distribution
+    return np.asarray(either**started * tail, dtype=np.float64)
+
+
+def _whole(number: float) -> bool:
+    return isinstance(number, int | float | np.integer | np.floating) and np.isfinite(number) and number == int(number)

@@ -118,6 +118,8 @@ def quantile_level(estimator: str | float) -> float | None:
     """The quantile an estimator stands for, or None if it is an expectation. ValueError for a number outside (0, 1)."""
     if isinstance(estimator, str):
         return 0.5 if estimator == MEDIAN else None
+    if not isinstance(estimator, int | float | np.integer | np.floating):
+        raise ValueError(f"an estimator is a name or a number between 0 and 1, received {estimator!r}")
     level = float(estimator)
     if not 0 < level < 1:
         raise ValueError(f"a quantile must lie between 0 and 1, received {estimator}")
@@ -139,7 +141,8 @@ def _quantile_curve(scores: ArrayLike, budgets: ArrayLike, level: float, minimiz
     ascending = np.sort(sign * ordered)
     shares = np.arange(1, ascending.size + 1) / ascending.size
     wanted = 1 - (1 - level) ** (1 / sizes) if minimize else level ** (1 / sizes)
-    curve: Floats = ascending[np.minimum(np.searchsorted(shares, wanted), ascending.size - 1)]
+    # Guard: 1 - (1 - 0.3) is 0.30000000000000004, above the share of 3 in 10.
+    curve: Floats = ascending[np.minimum(np.searchsorted(shares, wanted * (1 - 1e-12)), ascending.size - 1)]
     return curve
 
 

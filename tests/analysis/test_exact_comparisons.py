@@ -92,6 +92,29 @@ def test_early_stopping_is_a_count_over_all_draws(runs: int, started: int, conti
     assert found["probability"].sum() == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("started", "continued"), [(1100, 500), (3000, 10)])
+def test_early_stopping_of_more_trials_than_binomials_fit_in_a_double(started: int, continued: int):
+    rng = np.random.default_rng(1)
+    partial = rng.random(30)
+    final = np.maximum(partial, partial + rng.normal(0, 0.3, 30))
+    found = early_stopping_cdf(partial, final, started, continued)
+    assert found["probability"].sum() == pytest.approx(1)
+    best = []
+    for _ in range(300):
+        draws = rng.integers(30, size=started)
+        best.append(final[draws[np.argsort(-partial[draws])[:continued]]].max())
+    assert found["score"] @ found["probability"] == pytest.approx(np.mean(best), abs=5 * np.std(best) / 300**0.5 + 1e-9)
+
+
+def test_numbers_of_trials_that_are_none_are_refused_in_words():
+    for started, continued in ((2.5, 1), (float("inf"), 1), ("3", 1), (3, None)):
+        with pytest.raises(ValueError, match="two whole numbers"):
+            early_stopping_cdf([0.1], [0.2], started, continued)  # type: ignore[arg-type]
+    for n in (float("nan"), float("inf"), "2", [1]):
+        with pytest.raises(ValueError, match="a whole number from 1 to 2"):
+            probability_better([1, 2], [3, 4], n)  # type: ignore[arg-type]
+
+
 def test_without_stopping_it_is_the_biased_tuning_curve():
     scores = np.random.default_rng(4).random(12)
     found = early_stopping_cdf(np.zeros(12), scores, 5, 5)
