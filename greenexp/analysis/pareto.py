@@ -25,7 +25,7 @@ def pareto_front(points: ArrayLike, directions: Directions = "min") -> NDArray[n
     Infinite values are ordinary values. O(N log N) for d = 2, O(N x front) otherwise.
     Raises ValueError for a wrong shape or an unknown direction.
     """
-    costs = _as_costs(points, directions)
+    costs = as_costs(points, directions)
     rows = np.flatnonzero(~np.isnan(costs).any(axis=1))
     front = np.zeros(len(costs), dtype=np.bool_)
     if rows.size:
@@ -36,29 +36,44 @@ def pareto_front(points: ArrayLike, directions: Directions = "min") -> NDArray[n
 
 
 def hypervolume(points: ArrayLike, reference: ArrayLike, directions: Directions = "min") -> float:
-    """Area of what the points dominate, up to the reference point: the 2-D hypervolume.
+    """Volume of what the points dominate, up to the reference point: in two columns, an area.
 
     For minimisation and the front a_1 < a_2 < ..., b_1 > b_2 > ...: sum_k (r_1 - a_k)(b_{k-1} - b_k) with b_0 = r_2
-    (Zitzler & Thiele 1998). points: [N, 2]; reference: [2], the worst corner; unit: product of the columns' units.
-    Rows with a NaN, and rows not better than the reference in both columns, add nothing; no rows: 0.0.
-    Raises ValueError unless there are two columns, for a reference that is not finite, and for an infinitely good
-    value.
+    (Zitzler & Thiele 1998). points: [N, d]; reference: [d], the worst corner; unit: product of the columns' units.
+    Rows with a NaN, and rows not better than the reference in every column, add nothing; copies add nothing; no rows:
+    0.0. More than two columns are left to the package moocore, which is LGPL and not installed with this one.
+    Raises ValueError for a reference that is not finite, an infinitely good value, and if moocore is missing.
     """
-    costs = _as_costs(points, directions)
-    if costs.shape[1] != 2:
-        raise ValueError(f"hypervolume is for 2 columns, received {costs.shape[1]}")
-    corner = _as_costs(np.asarray(reference, dtype=np.float64).reshape(1, -1), directions)[0]
-    if corner.shape != (2,) or not np.isfinite(corner).all():
-        raise ValueError(f"the reference must be 2 finite numbers, received {reference!r}")
+    costs = as_costs(points, directions)
+    columns = costs.shape[1]
+    reference = np.asarray(reference, dtype=np.float64).reshape(1, -1)
+    if reference.shape[1] != columns or not np.isfinite(reference).all():
+        raise ValueError(f"the reference must be {columns} finite numbers, received {reference[0].tolist()}")
+    corner = as_costs(reference, directions)[0]
     inside = costs[(costs < corner).all(axis=1)]  # false for NaN
     if np.isneginf(inside).any():
         raise ValueError("a point with an infinitely good value dominates an infinite area")
     if not len(inside):
         return 0.0
     unique = np.unique(inside, axis=0)
+    if columns != 2:
+        return _volume(unique[_front_any(unique)], corner)
     front = unique[_front_2d(unique)]
     heights = np.concatenate(([corner[1]], front[:-1, 1])) - front[:, 1]
     return float(((corner[0] - front[:, 0]) * heights).sum())
+
+
+def _volume(front: NDArray[np.float64], corner: NDArray[np.float64]) -> float:
+    """Of a front in one column, or in three and more."""
+    if front.shape[1] == 1:
+        return float(corner[0] - front[0, 0])
+    try:
+        import moocore
+    except ImportError as error:
+        raise ValueError(
+            f"the hypervolume in {front.shape[1]} columns is moocore's, which is not installed: pip install moocore"
+        ) from error
+    return float(moocore.hypervolume(front, ref=corner))
 
 
 def _front_2d(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -77,7 +92,7 @@ def _front_any(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
     return keep
 
 
-def _as_costs(points: ArrayLike, directions: Directions) -> NDArray[np.float64]:
+def as_costs(points: ArrayLike, directions: Directions) -> NDArray[np.float64]:
     """`points` with the maximised columns negated."""
     values = np.asarray(points, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] == 0:

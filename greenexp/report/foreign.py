@@ -13,6 +13,7 @@ from greenexp.analysis import GroupComparison
 from greenexp.analysis.groups import COUNTED
 from greenexp.figures import Channel, comparison_figure
 from greenexp.figures.comparison import MOST_GROUPS
+from greenexp.report.compared import compared_section
 from greenexp.report.render import render_sections
 from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import counted, listed
@@ -63,6 +64,8 @@ def render_runs_report(
 def runs_sections(comparison: GroupComparison, question: Question) -> list[Section]:
     """All sections, in order; the incumbent only if a cost was named."""
     sections = [_headline(comparison, question), _expected(comparison, question)]
+    if len(comparison.groups) > 1:
+        sections.append(compared_section(comparison, question.score, _kind(comparison)))
     if question.cost:
         sections.append(_incumbent(comparison, question))
     return [*sections, _groups(comparison, question), _runs(comparison, question), _origin(question)]
@@ -105,7 +108,7 @@ def _leaders(comparison: GroupComparison) -> list[str]:
     if shared > 1:
         most = f"Expected best of {shared} runs, the most that every group has"
         sentences.append(f"{most}: {_standing(scored, 'shared', comparison)}.")
-    sentences.append("No confidence intervals are computed here: a small difference may be chance.")
+    sentences.append("Whether these differences are more than chance is in the section on pairs of groups.")
     return sentences
 
 

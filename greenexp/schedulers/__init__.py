@@ -16,11 +16,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from greenexp.errors import InputError, did_you_mean
 from greenexp.registry import Registry
-from greenexp.schedulers.base import Mode, Scheduler, SchedulerSettings
+from greenexp.schedulers.base import Mode, OverTrials, Scheduler, SchedulerSettings
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs, Rung
 from greenexp.schedulers.seed_groups import SeedGroups
 
-__all__ = ["SCHEDULERS", "Bracket", "ExpectedEpochs", "Mode", "Rung", "Scheduler", "SchedulerSettings", "build"]
+__all__ = [
+    "SCHEDULERS",
+    "Bracket",
+    "ExpectedEpochs",
+    "Mode",
+    "Rung",
+    "Scheduler",
+    "SchedulerSettings",
+    "build",
+    "build_over_units",
+]
 
 SCHEDULERS: Registry[type[SchedulerSettings]] = Registry(
     "scheduler",
@@ -28,6 +38,7 @@ SCHEDULERS: Registry[type[SchedulerSettings]] = Registry(
         "asha": "greenexp.schedulers.asha:Asha",
         "fifo": "greenexp.schedulers.fifo:Fifo",
         "hyperband": "greenexp.schedulers.hyperband:Hyperband",
+        "seed_racing": "greenexp.schedulers.seed_racing:SeedRacing",
         "sha": "greenexp.schedulers.sha:Sha",
     },
     group="greenexp.schedulers",
@@ -44,13 +55,29 @@ def build(
     mode: which values are better
     Raises UnknownNameError, or InputError for wrong settings and for a scheduler that could never stop anything.
     """
-    if mode not in ("max", "min"):
-        raise InputError(f"metric mode must be max or min, got {mode!r}")
     if not groups:
         raise InputError("a scheduler needs at least one configuration")
-    name = settings.get("name", "fifo")
-    chosen = _settings(name, {key: value for key, value in settings.items() if key != "name"})
+    name, chosen = _chosen(settings, mode)
+    if isinstance(chosen, OverTrials):
+        return chosen.over_trials(groups, max_epochs=max_epochs, mode=mode)
     return SeedGroups(name, chosen, groups, max_epochs=max_epochs, mode=mode)
+
+
+def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resource: int, mode: Mode) -> Scheduler:
+    """The same rule where each unit is one trial and the resource, at most `resource`, is what the caller counts.
+
+    `analysis.simulate` counts equal parts of a run's own schedule, and for seed racing the seeds of a configuration.
+    Raises as `build` does.
+    """
+    name, chosen = _chosen(settings, mode)
+    return SeedGroups(name, chosen, {unit: [unit] for unit in units}, max_epochs=resource, mode=mode)
+
+
+def _chosen(settings: Mapping[str, Any], mode: Mode) -> tuple[str, SchedulerSettings]:
+    if mode not in ("max", "min"):
+        raise InputError(f"metric mode must be max or min, got {mode!r}")
+    name = settings.get("name", "fifo")
+    return name, _settings(name, {key: value for key, value in settings.items() if key != "name"})
 
 
 def _settings(name: str, values: Mapping[str, Any]) -> SchedulerSettings:

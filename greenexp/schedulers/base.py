@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from greenexp.errors import InputError
 from greenexp.records.decision import Decision, Verdict
@@ -111,6 +111,14 @@ class Scheduler(Protocol):
 
     def bracket_plan(self) -> tuple[Bracket, ...]:
         """Brackets and rungs as plain data, counted in units, if nothing fails."""
+
+
+@runtime_checkable
+class OverTrials(Protocol):
+    """Settings of a scheduler that tells the seeds of a configuration apart, and so runs over trials itself."""
+
+    def over_trials(self, groups: Mapping[str, Sequence[str]], *, max_epochs: int, mode: Mode) -> Scheduler:
+        """The running scheduler over the trials of a sweep; `start` remains the same rule over units."""
 
 
 def cannot_act(name: str, why: str, change: str) -> InputError:

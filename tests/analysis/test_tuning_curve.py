@@ -145,3 +145,12 @@ def test_shape_follows_the_budgets_in_any_order():
 def test_refuses(scores, budgets, estimator, message):
     with pytest.raises(ValueError, match=message):
         tuning_curve(scores, budgets, estimator)
+
+
+def test_a_quantile_that_is_a_share_of_the_scores_is_that_score_in_both_directions():
+    scores = np.arange(1.0, 11.0)
+    for tenth in range(1, 10):
+        for minimize in (False, True):
+            assert tuning_curve(scores, [1], tenth / 10, minimize) == tenth
+    with pytest.raises(ValueError, match="a name or a number"):
+        tuning_curve(scores, [1], None)  # type: ignore[arg-type]

@@ -1,15 +1,18 @@
-"""`greenexp report URI --score ...` on runs that MLflow's own client logged."""
+"""`greenexp report URI --score ...`, and `curve`, on runs that MLflow's own client logged."""
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow_runs import log_run, log_search
 
+from greenexp.analysis import curve_over_cost
 from greenexp.cli.main import main
 from greenexp.tracking.server import connect, default_uri
 
@@ -103,3 +106,23 @@ def test_one_mistake_one_message(
     assert words in err
     assert "Traceback" not in err
     assert not (tmp_path / "report.html").exists()
+
+
+def test_curve_of_runs_that_others_logged(command: Command, uri: str) -> None:
+    asked = ["curve", f"{uri}#search", "--score", "metrics.acc", "--by", "params.model", "--json"]
+    code, out, err = command(*asked)
+    assert code == 0
+    last = {row["by"]: (row["n"], row["estimate"]) for row in json.loads(out)}
+    assert last == {"bert": (3, 0.9), "albert": (3, 0.95)}
+    assert "1 of 9 runs have not ended and are left out" in err
+    assert "bert: 1 of 4 trials have no score" in err
+    assert "MLflow does not record whether they are" in err
+    code, out, _ = command(*asked, "--cost", "metrics.seconds", "--budgets", "5,15")
+    assert code == 0
+    truth = curve_over_cost([0.8, np.nan, 0.9, 0.85], [10, 3, 20, 15], [5, 15]).table["nothing_finished"]
+    found = [row["nothing_finished"] for row in json.loads(out) if row["by"] == "bert"]
+    assert found == pytest.approx(list(truth), abs=1e-11)
+    code, _, err = command(*asked, "--filter", "params.model = 'gpt'")
+    assert (code, "there is no run" in err) == (2, True)
+    code, _, err = command("curve", uri, "--score", "metrics.ac")
+    assert (code, "did you mean 'metrics.acc'" in err) == (2, True)

@@ -48,6 +48,11 @@ def test_plain_rooms_load_neither_torch_nor_ray_nor_mlflow(room: str) -> None:
     assert loaded(f"import greenexp.{room}") & HEAVIEST == set()
 
 
+def test_analysis_loads_none_of_its_extras() -> None:
+    done = python("import sys, greenexp.analysis; print([n for n in ('opda', 'moocore') if n in sys.modules])")
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
 def test_ray_can_be_imported_beside_everything_else() -> None:
     """Some packages for reading GPUs make `import ray` fail; none of them may be among our dependencies."""
     done = python("import torch, transformers, mlflow, pynvml, ray, ray.tune; print(ray.__version__)")

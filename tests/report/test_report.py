@@ -23,6 +23,8 @@ from greenexp.report.sections import SECTIONS
 
 STOPPED = {"c000": ("stopped", 1), "c003": ("stopped", 3)}
 NASTY = "loss <script>alert('x')</script> | `rm` & 100 % \\end{document} \x1b[31m\x00 _*#\n\nsecond line ]]>"
+FIGURES = 9
+"""Of the sweep `asha`."""
 VOID = {"meta", "br", "hr", "img", "input", "link", "path", "line", "rect"}
 
 
@@ -134,7 +136,7 @@ def test_html_has_what_a_screen_reader_needs(asha):
     assert len(ids) == len(set(ids))
     assert {link[1:] for link in page.links if link.startswith("#") and len(link) > 1} <= set(ids)
     figures = page.named("figure")
-    assert len(figures) == 6
+    assert len(figures) == FIGURES
     assert len(page.named("figcaption")) == len(page.named("details")) == len(figures)
     assert all(attrs.get("aria-label") for attrs in page.named("svg"))
     assert len(page.named("caption")) == len(page.named("table"))
@@ -185,7 +187,7 @@ def test_markdown_tables_have_as_many_cells_as_columns(tmp_path):
 
 def test_markdown_figures_exist(asha):
     names = re.findall(r"\]\((figures/[^)]+)\)", (asha / "report.md").read_text())
-    assert len(names) == 6
+    assert len(names) == FIGURES
     assert all((asha / name).is_file() for name in names)
 
 

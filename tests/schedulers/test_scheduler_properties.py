@@ -17,7 +17,8 @@ from greenexp.records.decision import Action
 from greenexp.schedulers import build
 from greenexp.schedulers.asha import Asha, expected_going_on, percentile
 
-NAMES = ["fifo", "sha", "asha", "hyperband"]
+NAMES = ["fifo", "sha", "asha", "hyperband", "seed_racing"]
+TOGETHER = ["fifo", "sha", "asha", "hyperband"]  # all seeds of a configuration are judged at once
 SYNCHRONOUS = ["sha", "hyperband"]
 several = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -26,13 +27,16 @@ several = settings(max_examples=60, deadline=None, suppress_health_check=[Health
 def sweeps(draw, names=NAMES, failing=True, modes=("max", "min")):
     """Keyword arguments of `build`, curves, failures and a random seed for the driver."""
     name = draw(st.sampled_from(names))
+    racing = name == "seed_racing"
     eta = draw(st.sampled_from([2.0, 2.5, 3.0, 4.0]))
     grace = draw(st.integers(1, 2))
     chosen = (
         {} if name == "fifo" else {"reduction_factor": eta, "grace_period": grace, "per_trial": draw(st.booleans())}
     )
-    max_epochs = draw(st.integers(math.ceil(grace * eta) + 1, 20))
-    groups = groups_of(draw(st.integers(math.ceil(eta), 14)), draw(st.integers(1, 3)))
+    max_epochs = draw(st.integers(2, 6) if racing else st.integers(math.ceil(grace * eta) + 1, 20))
+    groups = groups_of(draw(st.integers(math.ceil(eta), 14)), draw(st.integers(2, 6) if racing else st.integers(1, 3)))
+    if racing:
+        chosen = {"reduction_factor": eta, "first_seeds": draw(st.integers(1, len(groups["c000"]) - 1))}
     if name == "asha":
         chosen["brackets"] = draw(st.integers(1, 2)) if len(groups) >= 2 * eta else 1
     rng = random.Random(draw(st.integers(0, 10**6)))
@@ -69,7 +73,7 @@ def test_every_trial_comes_to_an_end(sweep, workers):
 
 
 @several
-@given(sweeps(), st.integers(1, 5))
+@given(sweeps(TOGETHER), st.integers(1, 5))
 def test_the_seeds_of_a_configuration_stop_at_the_same_rung(sweep, workers):
     made, curves, fails, seed = sweep
     made["settings"].pop("per_trial", None)

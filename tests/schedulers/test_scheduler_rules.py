@@ -19,8 +19,8 @@ GO_ON, PAUSE, STOP = Action.GO_ON, Action.PAUSE, Action.STOP
 # ------------------------------------------------------------------------------------------------ registry and settings
 
 
-def test_the_registry_offers_the_four_names_with_cards():
-    assert list(SCHEDULERS) == ["asha", "fifo", "hyperband", "sha"]
+def test_the_registry_offers_its_names_with_cards():
+    assert list(SCHEDULERS) == ["asha", "fifo", "hyperband", "seed_racing", "sha"]
     for kind in SCHEDULERS.values():
         assert len(kind.__doc__.splitlines()) > 3
 

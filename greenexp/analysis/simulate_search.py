@@ -1,0 +1,151 @@
+"""One simulated search: the scheduler of a sweep, asked about recorded curves by workers simulated in time.
+
+A worker trains a unit from one rung to the next in as much time as that costs, asks the scheduler, and goes on, pauses
+or stops as a sweep's would. A free worker takes up what has been released, in plan order, before it begins the next
+unit. So an asynchronous scheduler sees reports in the order in which equally fast workers would bring them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greenexp.records.decision import Action, Verdict
+from greenexp.schedulers import Scheduler
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Search:
+    """What happened.
+
+    stretches: (start, unit, part it began after, part it ended with) of every stretch that a worker trained
+    finished: units trained to their end, in the order in which they got there
+    """
+
+    stretches: list[tuple[float, int, int, int]] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
+
+    def cost(self, costs: Floats) -> float:
+        """What all stretches cost; costs: [t, T], cumulative, of the units searched."""
+        _, units, after, until = self._columns()
+        return float((costs[units, until - 1] - _before(costs, units, after)).sum())
+
+    def duration(self, costs: Floats) -> float:
+        """Time from the first start to the last end, in units of cost per worker."""
+        start, units, after, until = self._columns()
+        return float((start + costs[units, until - 1] - _before(costs, units, after)).max())
+
+    def incumbent(self, values: Floats, costs: Floats, budgets: Floats) -> Floats:
+        """Best value reported by the time that the search, all workers together, had spent each of `budgets`.
+
+        values, costs: [t, T], values signed so that greater is better; NaN where nothing had been reported.
+        """
+        start, units, after, until = self._columns()
+        lengths = until - after
+        which = np.repeat(np.arange(start.size), lengths)
+        part = np.concatenate([np.arange(a, b) for a, b in zip(after, until, strict=True)])
+        base = _before(costs, units, after)
+        times = start[which] + costs[units[which], part] - base[which]
+        spent = _spent(start, start + costs[units, until - 1] - base, times)
+        order = np.argsort(spent, kind="stable")
+        best = np.maximum.accumulate(values[units[which], part][order])
+        # Sums of costs in another order may differ in their last digits.
+        place = np.searchsorted(spent[order], budgets * (1 + 1e-12), side="right") - 1
+        return np.where(place < 0, np.nan, best[np.maximum(place, 0)])
+
+    def _columns(self) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        start, units, after, until = zip(*self.stretches, strict=True)
+        whole = (np.asarray(column, dtype=np.int64) for column in (units, after, until))
+        return np.asarray(start, dtype=np.float64), *whole  # type: ignore[return-value]
+
+
+def run_search(
+    scheduler: Scheduler,
+    names: Sequence[str],
+    values: Floats,
+    costs: Floats,
+    rungs: Sequence[int],
+    workers: int,
+) -> Search:
+    """Drive `scheduler`, fresh, over the units `names`, in this order.
+
+    values, costs: [t, T], costs cumulative; rungs: every part at which some bracket judges, rising, below T: asking at
+        those alone gives the verdicts of asking after every part; workers: units trained at a time
+    """
+    whole = values.shape[1]
+    search, queue = Search(), _Queue(len(names))
+    place = {name: unit for unit, name in enumerate(names)}
+    running: list[tuple[float, int, int, int]] = []  # (end, number, unit, part): the number breaks ties of time
+    begun = 0
+
+    def train(unit: int, after: int, now: float) -> None:
+        nonlocal begun
+        until = next((rung for rung in rungs if rung > after), whole)
+        length = costs[unit, until - 1] - (costs[unit, after - 1] if after else 0.0)
+        search.stretches.append((now, unit, after, until))
+        heapq.heappush(running, (now + length, begun, unit, until))
+        begun += 1
+
+    now = 0.0
+    while True:
+        while len(running) < workers and (following := queue.take()) is not None:
+            train(*following, now)
+        if not running:
+            return search
+        now, _, unit, part = heapq.heappop(running)
+        if part == whole:
+            search.finished.append(unit)
+            continue
+        decision = scheduler.decide(names[unit], part, float(values[unit, part - 1]))
+        queue.obey(place, decision.others)
+        if decision.action is Action.GO_ON:
+            train(unit, part, now)
+        elif decision.action is Action.PAUSE:
+            queue.paused[unit] = part
+
+
+class _Queue:
+    """Units without a worker: not begun, paused, or released."""
+
+    def __init__(self, units: int) -> None:
+        self.paused: dict[int, int] = {}
+        self._released: list[tuple[int, int]] = []
+        self._next, self._units = 0, units
+
+    def take(self) -> tuple[int, int] | None:
+        """(unit, part it is at) that goes next, or None."""
+        if self._released:
+            return heapq.heappop(self._released)
+        if self._next == self._units:
+            return None
+        self._next += 1
+        return self._next - 1, 0
+
+    def obey(self, place: dict[str, int], verdicts: Sequence[Verdict]) -> None:
+        """Release or drop those that waited."""
+        for verdict in verdicts:
+            unit = place[verdict.trial]
+            part = self.paused.pop(unit)
+            if verdict.action is Action.GO_ON:
+                heapq.heappush(self._released, (unit, part))
+
+
+def _before(costs: Floats, units: NDArray[np.int64], after: NDArray[np.int64]) -> Floats:
+    """Cumulative cost at the beginning of stretches."""
+    return np.where(after > 0, costs[units, np.maximum(after, 1) - 1], 0.0)
+
+
+def _spent(start: Floats, end: Floats, times: Floats) -> Floats:
+    """What all stretches together had cost by each of `times`: sum of min(time, end) - start over those begun."""
+    totals = np.zeros_like(times)
+    for points, sign in ((np.sort(start), 1.0), (np.sort(end), -1.0)):
+        before = np.searchsorted(points, times, side="right")
+        sums = np.concatenate(([0.0], np.cumsum(points)))
+        totals += sign * (before * times - sums[before])
+    return totals

@@ -1,0 +1,185 @@
+"""Whether the space was large enough, what in it mattered, and how far ahead the best are."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from greenexp.analysis import Importance, Metric, bounds_hit, importance, leaders, metric_of
+from greenexp.analysis.importance import IMPORTANCE_COLUMNS, PERMUTATIONS
+from greenexp.figures import importance_figure
+from greenexp.figures.importance import MOST_PARAMETERS
+from greenexp.records.tables import PARAMS, SweepTables
+from greenexp.report.section import Plate, Section
+from greenexp.report.sections.wording import counted, listed
+from greenexp.report.table import Column, Table, plain_value
+
+LEADERS = 10
+_UNLIKELY = 0.05
+
+
+def section(tables: SweepTables) -> Section:
+    """Bounds hit, importance or its refusal, the leading configurations."""
+    metric = metric_of(tables)
+    ends, top = bounds_hit(tables), leaders(tables, LEADERS)
+    mattered = _importances(tables)
+    found = mattered.table
+    plates = (_importance(mattered),) if len(found) and found["importance"].sum() > 0 else ()
+    return Section(
+        name="search-space",
+        title="The search space",
+        headline=(*_bounds(ends, tables), _mattered(mattered), *_ahead(top)),
+        plates=plates,
+        tables=(_leaders_table(top, tables, metric), *((_bounds_table(ends),) if len(ends) else ())),
+        assumptions=_assumptions(tables, ends, mattered, top),
+    )
+
+
+def _importances(tables: SweepTables) -> Importance:
+    """Importance, with random permutations that are the same each time for one sweep."""
+    rng = np.random.default_rng(zlib.crc32(str(tables.facts.get("fingerprint", "")).encode()))
+    try:
+        return importance(tables, rng)
+    except ValueError:
+        # A value next to a bound that lost a digit on its way, or a space that was changed afterwards.
+        refusal = "a configuration lies outside the space of the sweep file"
+        return Importance(pd.DataFrame(columns=list(IMPORTANCE_COLUMNS)), refusal, 0, 0)
+
+
+def _bounds(ends: pd.DataFrame, tables: SweepTables) -> tuple[str, ...]:
+    """Where the best crowd at an end of what was searched."""
+    if ends.empty:
+        space = tables.spec.get("space") or {}
+        why = "no configuration has a mean score yet" if space and tables.parameters else (
+            "nothing was searched over a range"
+        )  # fmt: skip
+        return (f"No bound of the search space to look at: {why}.",)
+    hit = ends[ends["hit"]]
+    first = ends.iloc[0]
+    if hit.empty:
+        best = counted(int(first["best"]), "configuration")
+        return (f"No end of a searched range is crowded by the best {best} of {int(first['configurations'])}.",)
+    return tuple(_crowded(row) for row in hit.head(4).to_dict("records"))
+
+
+def _crowded(row: Mapping[Hashable, Any]) -> str:
+    chance = float(row["by_chance"])
+    leader = ", the very best among them," if row["leader_near"] else ""
+    where = f"Near the {row['end']} end of {row['parameter']} ({plain_value(row['bound'])})"
+    more = "something better may lie beyond" if chance <= _UNLIKELY else "that alone is no sign of more beyond"
+    return (
+        f"{where}: {row['near']} of the best {row['best']}{leader} and {row['near_all']} of all "
+        f"{row['configurations']}; by chance so many of the best would be there with "
+        f"probability {chance:.2g}, and {more}."
+    )
+
+
+def _mattered(found: Importance) -> str:
+    if found.refusal:
+        return f"No importance of hyperparameters: {found.refusal}."
+    table = found.table
+    if table["importance"].sum() == 0:
+        return "No hyperparameter tells the best tenth of the configurations from the rest."
+    clear = table[table["by_chance"] <= _UNLIKELY]
+    parts = [f"{name} {share:.2f}" for name, share in zip(table["parameter"], table["importance"], strict=True)]
+    likely = listed([str(name) for name in clear["parameter"]]) if len(clear) else ""
+    told = f"more than chance (5 %, each for itself): {likely}" if likely else "none is more than chance (5 %)"
+    return f"What told the best tenth of the configurations from the rest, in shares: {listed(parts)}; {told}."
+
+
+def _ahead(top: pd.DataFrame) -> tuple[str, ...]:
+    """How many of those behind are told apart from the best."""
+    rest = top.iloc[1:]
+    if rest.empty:
+        return ()
+    known = rest.dropna(subset=["behind_error"])
+    if known.empty:
+        return (f"With one seed nothing tells the best configuration, {top['configuration'].iloc[0]}, from the next.",)
+    apart = int((known["behind"].abs() > 2 * known["behind_error"]).sum())
+    first, number = top["configuration"].iloc[0], counted(len(known), "configuration")
+    many = f"{apart} of the {number} that follow"
+    return (f"More than two standard errors of the paired difference behind the best, {first}: {many}.",)
+
+
+def _importance(found: Importance) -> Plate:
+    figure = importance_figure(found.table)
+    columns = (
+        Column("parameter", "Hyperparameter", "name"),
+        Column("importance", "Share", "score"),
+        Column("by_chance", "As large by chance", "score"),
+    )
+    note = f"The first {MOST_PARAMETERS} are drawn." if len(found.table) > MOST_PARAMETERS else ""
+    return Plate(figure, Table(figure.name, figure.title, found.table, columns, note))
+
+
+def _leaders_table(top: pd.DataFrame, tables: SweepTables, metric: Metric) -> Table:
+    columns = (
+        Column("rank", "Rank", "count"),
+        Column("configuration", "Configuration", "name"),
+        *(Column(PARAMS + path, path, "number", missing="none") for path in tables.parameters),
+        Column("score_mean", "Mean", "score"),
+        Column("score_std", "Standard deviation", "score"),
+        Column("behind", "Behind the first", "score"),
+        Column("behind_error", "Its standard error", "score"),
+        Column("pairs", "Seeds in both", "count"),
+    )
+    note = f"{metric.label}; the difference to the first is over the seeds that both have."
+    return Table("leaders", "The best configurations", top, columns, note)
+
+
+def _bounds_table(ends: pd.DataFrame) -> Table:
+    columns = (
+        Column("parameter", "Hyperparameter", "name"),
+        Column("scale", "Distribution"),
+        Column("end", "End"),
+        Column("bound", "Bound", "number"),
+        Column("near", "Of the best, near it", "count"),
+        Column("best", "Best", "count"),
+        Column("near_all", "Of all, near it", "count"),
+        Column("configurations", "All", "count"),
+        Column("by_chance", "By chance", "number"),
+    )
+    note = (
+        "Near: within 5 % of the range, on the distribution's own scale. By chance: probability of so many near it if "
+        "the hyperparameter did not matter."
+    )
+    return Table("bounds", "Ends of the searched ranges", ends, columns, note)
+
+
+def _assumptions(tables: SweepTables, ends: pd.DataFrame, found: Importance, top: pd.DataFrame) -> tuple[str, ...]:
+    notes = []
+    if len(ends):
+        notes.append(
+            f"The best: a tenth of the {int(ends['configurations'].iloc[0])} configurations with a mean, at least one. "
+            f"Each of the {len(ends)} ends is judged by itself; with many, one is crowded by chance."
+        )
+    if not found.refusal:
+        notes.append(
+            "Importance: PED-ANOVA, each hyperparameter alone; what matters only together with another shows little. "
+            f"By chance: share of {PERMUTATIONS + 1} assignments of the scores, the one at hand included, with as "
+            "large a divergence."
+        )
+    left = found.without_score
+    if left:
+        notes.append(f"{counted(left, 'configuration')} without a mean (failed, not ended, stopped apart) left out.")
+    stopped = tables.trials.loc[tables.trials["status"] == "stopped", "configuration"].nunique()
+    if stopped:
+        notes.append(
+            f"{counted(stopped, 'configuration')} stopped early count with the best score so far, which "
+            "full training can only improve."
+        )
+    search = str((tables.spec.get("search") or {}).get("name", "unknown"))
+    if search not in {"random", "grid"}:
+        notes.append(
+            f"A '{search}' search need not cover the space evenly: where it looked is part of what is seen here."
+        )
+    if len(top) > 1:
+        notes.append(
+            "The first was chosen by the same scores, which makes its lead too large; the standard errors are not "
+            "corrected for comparing with several."
+        )
+    return tuple(notes) or ("No configuration has a mean score over its seeds, so there is nothing to rank.",)

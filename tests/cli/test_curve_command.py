@@ -1,0 +1,264 @@
+"""`greenexp curve` on tables in files and on a sweep; on MLflow runs: `test_report_of_foreign_runs`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from stand_ins import ASHA, Sweep, Workers
+
+from greenexp.analysis import curve_over_cost, tuning_curve, tuning_curve_band, tuning_curve_error, tuning_curve_std
+from greenexp.cli.main import main
+
+Command = Callable[..., tuple[int, str, str]]
+SCORES = np.array([0.5, 0.7, 0.6, 0.9, 0.8, 0.65, 0.55, 0.75, 0.85, 0.72])
+COSTS = np.array([1, 2, 1, 4, 3, 1, 2, 2, 3, 1.0])
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """`command("curve", ...) -> (exit code, stdout, stderr)`, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as leaving:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return int(leaving.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Two groups: `a` has 10 scores, `b` the same less 0.1, and 2 that crashed."""
+    rows = ["model,acc,hours"]
+    rows += [f"a,{score},{cost}" for score, cost in zip(SCORES, COSTS, strict=True)]
+    rows += [f"b,{score - 0.1},{cost}" for score, cost in zip(SCORES, COSTS, strict=True)]
+    rows += ["b,,5", "b,nan,5"]
+    path = tmp_path / "scores.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def rows_of(out: str) -> dict[str, list[dict[str, Any]]]:
+    """JSON rows by group."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in json.loads(out):
+        found.setdefault(row["by"], []).append(row)
+    return found
+
+
+def test_every_number_is_the_analysis_own(command: Command, table: Path) -> None:
+    code, out, err = command("curve", table, "--score", "acc", "--by", "model", "--budgets", "1,3,9,10", "--json")
+    assert code == 0
+    rows = rows_of(out)
+    n = [1, 3, 9, 10]
+    band = tuning_curve_band(SCORES, n)
+    assert [row["n"] for row in rows["a"]] == n
+    assert [row["estimate"] for row in rows["a"]] == pytest.approx(tuning_curve(SCORES, n), abs=1e-12)
+    errors = tuning_curve_error(SCORES, n)
+    assert [row["standard_error"] for row in rows["a"]] == [*map(pytest.approx, errors[:3]), None]
+    assert [row["standard_deviation"] for row in rows["a"]] == pytest.approx(tuning_curve_std(SCORES, n), abs=1e-12)
+    assert [row["lower"] for row in rows["a"]] == pytest.approx(list(band["lower"]))
+    assert {row["band_of"] for row in rows["a"]} == {"median"}
+    assert [row["trivial"] for row in rows["a"]] == list(band["trivial"])
+    assert rows["a"][-1]["upper"] == "inf", "nothing bounds the best of 10 without a support"
+    assert [row["scores"] for row in rows["b"]] == [10] * 4
+    assert "b: 2 of 12 trials have no score; they are left out: the curve is about trials that do not fail" in err
+
+
+def test_the_heading_says_which_curve_the_band_is_of(command: Command, table: Path) -> None:
+    asked = ["curve", table, "--score", "acc", "--by", "model"]
+    header = command(*asked)[1].splitlines()[0]
+    assert "expected best" in header
+    assert "lower (of the median, 95 %)" in header
+    assert "upper (of the mean, 90 %)" in command(*asked, "--support", "0,1", "--confidence", "0.9")[1].splitlines()[0]
+    header = command(*asked, "--estimator", "0.9")[1].splitlines()[0]
+    assert "quantile 0.9 of the best" in header
+    assert "lower (of the quantile 0.9, 95 %)" in header
+
+
+@pytest.mark.parametrize("estimator", ["biased", "median", 0.25])
+def test_estimators_direction_and_ranges(command: Command, table: Path, estimator: str | float) -> None:
+    code, out, _ = command(
+        "curve", table, "--score", "acc", "--by", "model", "--estimator", estimator, "--minimize", "--budgets", "1:9:4",
+        "--json",
+    )  # fmt: skip
+    assert code == 0
+    rows = rows_of(out)["a"]
+    assert [row["n"] for row in rows] == [1, 5, 9]
+    assert [row["estimate"] for row in rows] == pytest.approx(tuning_curve(SCORES, [1, 5, 9], estimator, True))
+    assert all(row["standard_error"] is None for row in rows), "the jackknife is of the unbiased curve alone"
+
+
+def test_over_cost_a_crash_costs_and_scores_nothing(command: Command, table: Path) -> None:
+    code, out, err = command(
+        "curve", table, "--score", "acc", "--by", "model", "--cost", "hours", "--budgets", "1,4,10,20", "--json"
+    )
+    assert code == 0
+    crashed = np.concatenate((SCORES - 0.1, [np.nan, np.nan]))
+    truth = curve_over_cost(crashed, np.concatenate((COSTS, [5, 5])), [1, 4, 10, 20]).table
+    rows = rows_of(out)["b"]
+    assert [row["estimate"] for row in rows] == pytest.approx(list(truth["best"]), abs=1e-12)
+    assert [row["nothing_finished"] for row in rows] == pytest.approx(list(truth["nothing_finished"]), abs=1e-11)
+    assert "2 of 12 trials have no score; they cost what they cost and score nothing" in err
+    assert "exact on a lattice of 1" in err
+    assert "a cost 20" not in err
+    code, out, err = command("curve", table, "--score", "acc", "--cost", "hours", "--mean-cost", "--json")
+    assert code == 0
+    assert "n x mean cost (wrong where costs vary)" in err
+
+
+def test_budgets_beyond_the_scores_are_refused_group_by_group(command: Command, table: Path) -> None:
+    table.write_text(table.read_text() + "a,0.5,1\na,0.6,1\n", encoding="utf-8")
+    code, out, err = command("curve", table, "--score", "acc", "--by", "model", "--budgets", "5,12,40", "--json")
+    assert code == 0
+    rows = rows_of(out)
+    assert [row["n"] for row in rows["a"]] == [5, 12]
+    assert [row["n"] for row in rows["b"]] == [5]
+    assert "b has so many scores: 10, and nothing is known beyond: left out 12, 40" in err
+    assert "a: 2 of 12 scores repeat another; the band then holds with more than 95 %" in err
+
+
+def test_bootstrap_comes_with_what_was_measured_of_it(command: Command, table: Path) -> None:
+    code, out, err = command("curve", table, "--score", "acc", "--by", "model", "--bootstrap", "--json")
+    assert code == 0
+    assert all(row["bootstrap_lower"] <= row["estimate"] <= row["bootstrap_upper"] + 1e-9 for row in json.loads(out))
+    assert "measured" in err
+    assert "%" in err
+
+
+@pytest.mark.parametrize("kind", ["semicolon", "tab", "bom", "quoted", "parquet"])
+def test_dialects_of_a_table(command: Command, tmp_path: Path, kind: str) -> None:
+    rows = ["model;acc", "x;0.5", "", "x;0.7"]
+    path = tmp_path / ("t.tsv" if kind == "tab" else "t.parquet" if kind == "parquet" else "t.csv")
+    if kind == "parquet":
+        pd.DataFrame({"model": ["x", "x"], "acc": [0.5, 0.7]}).to_parquet(path)
+    else:
+        text = "\r\n".join(rows)
+        text = {"semicolon": text, "tab": text.replace(";", "\t"), "bom": "\ufeff" + text}.get(
+            kind, text.replace("x;", '"x, and; y";').replace("model;acc", '"model";"acc"')
+        )
+        path.write_text(text, encoding="utf-8")
+    code, out, _ = command("curve", path, "--score", "acc", "--by", "model", "--json")
+    assert code == 0
+    assert [row["estimate"] for row in json.loads(out)] == pytest.approx([0.6, 0.7])
+    assert json.loads(out)[0]["by"] == ("x, and; y" if kind == "quoted" else "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "words"),
+    [
+        ("model,acc\na,1\n", ["--score", "accc"], "no column 'accc' (did you mean 'acc'?) (there are: model, acc)"),
+        ("model,acc\na,1\nb,good\nb,0.5\n", ["--score", "acc"], "column 'acc' must hold numbers; line 3: 'good'"),
+        ("acc;x\n0,85;1\n", ["--score", "acc"], "decimals are written with a point"),
+        ("acc,acc\n1,2\n", ["--score", "acc"], "the header names 'acc' more than once"),
+        ("model,acc\na,1,2\n", ["--score", "acc"], "t.csv:2: 3 cells, and the header has 2"),
+        ("", ["--score", "acc"], "the file is empty"),
+        ("acc\n", ["--score", "acc"], "there is a header and no row below it"),
+        ("acc\nnan\n", ["--score", "acc"], "no group has a score"),
+        ("acc\n1\n2\n", ["--score", "acc", "--budgets", "3"], "no group has a score, or as many"),
+        ("acc\n1\n2\n", ["--score", "acc", "--budgets", "1.5"], "whole ones"),
+        ("acc\n1\n2\n", ["--score", "acc", "--budgets", "3:1"], "is empty"),
+        ("acc\n1\n2\n", ["--score", "acc", "--budgets", "many"], "such as 1,2,5,10 or 1:100"),
+        ("acc\n1\n2\n", ["--score", "acc", "--support", "0,1"], "do not lie in the support"),
+        ("acc\n1\n2\n", ["--score", "acc", "--support", "1,0"], "such as 0,1, got '1,0'"),
+        ("acc\n1\n2\n", ["--score", "acc", "--estimator", "mean"], "expected unbiased, biased, median"),
+        ("acc\n1\n2\n", ["--score", "acc", "--mean-cost"], "--mean-cost: only together with --cost"),
+        ("acc\n1\n2\n", ["--score", "acc", "--filter", "x"], "--filter: only for runs at an MLflow address"),
+        ("acc\n1\n2\n", [], "--score COLUMN is needed"),
+        ("acc,s\n1,1\n2,\n", ["--score", "acc", "--cost", "s"], "t.csv:3: --cost s: 1 of 2 costs are missing"),
+        ("acc,s\n1,1\n2,0\n", ["--score", "acc", "--cost", "s"], "not above 0 (here: 0)"),
+        ("acc,s\n1,1\n2,3\n", ["--score", "acc", "--cost", "s", "--bootstrap"], "only over trials"),
+    ],
+)
+def test_one_mistake_one_message(command: Command, tmp_path: Path, text: str, asked: list[str], words: str) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    code, out, err = command("curve", "t.csv", *asked)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_a_file_that_is_not_there_or_is_no_table(command: Command, tmp_path: Path) -> None:
+    assert command("curve", "nowhere.csv", "--score", "x")[0] == 2
+    (tmp_path / "t.xlsx").write_bytes(b"PK")
+    assert "expected a table that ends in .csv" in command("curve", "t.xlsx", "--score", "x")[2]
+    (tmp_path / "t.csv").write_bytes(b"acc\n\xff\xfe\n")
+    assert "not a text in UTF-8" in command("curve", "t.csv", "--score", "acc")[2]
+    (tmp_path / "t.parquet").write_bytes(b"acc")
+    assert "not a Parquet file" in command("curve", "t.parquet", "--score", "acc")[2]
+
+
+def test_a_table_is_read_without_torch_ray_or_mlflow(table: Path) -> None:
+    code = (
+        "import sys\nfrom greenexp.cli.main import main\n"
+        f"for asked in ['curve'], ['curve', '--cost', 'hours'], ['compare']:\n"
+        f"    try:\n        main([asked[0], {str(table)!r}, '--score', 'acc', '--by', 'model', *asked[1:]])\n"
+        "    except SystemExit as leaving:\n        assert not leaving.code\n"
+        "heavy = {'torch', 'ray', 'mlflow', 'transformers', 'optuna', 'sklearn'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Callable[..., str]:
+    """`sweep("sha", "random")`: the folder of a recorded sweep of 9 configurations x 2 seeds."""
+
+    def record(scheduler: str, search: str = "random") -> str:
+        folder = tmp_path / f"{scheduler}-{search}"
+        plan = Sweep(folder)
+        settings = {"name": "fifo"} if scheduler == "fifo" else {**ASHA, "name": scheduler}
+        plan.spec |= {"search": {"name": search}, "scheduler": settings}
+        conductor = plan.open(configurations=9, scheduler=settings)
+        Workers(conductor).play()
+        conductor.close()
+        conductor.journal.close()
+        return str(folder)
+
+    return record
+
+
+def test_a_sweep_gives_the_curve_its_records_allow(command: Command, sweep: Callable[..., str]) -> None:
+    whole = sweep("fifo")
+    code, out, err = command("curve", whole, "--json")
+    assert code == 0
+    rows = json.loads(out)
+    assert rows[-1]["n"] == 9
+    assert rows[-1]["band_of"] == "median"
+    assert "9 of 9 configurations enter, each with the mean over its seeds (18 trials)" in err
+    code, out, _ = command("curve", whole, "--cost", "train_flops", "--json")
+    assert code == 0
+    assert json.loads(out)[-1]["estimate"] == pytest.approx(rows[-1]["estimate"])
+    code, _, err = command("curve", whole, "--cost", "train_flop")
+    assert (code, "did you mean 'train_flops'" in err) == (2, True)
+    code, out, _ = command("curve", whole, "--by", "training.learning_rate", "--json")
+    assert len(rows_of(out)) == 9
+    assert "--minimize" in command("curve", whole, "--minimize")[2]
+    assert "no --score" in command("curve", whole, "--score", "acc")[2]
+
+
+def test_stopped_trials_give_a_bound_and_a_grid_gives_nothing(command: Command, sweep: Callable[..., str]) -> None:
+    stopped = sweep("sha")
+    code, out, err = command("curve", stopped, "--json")
+    assert code == 0
+    rows = json.loads(out)
+    assert {row["bound"] for row in rows} == {"lower bound"}
+    assert all("lower" not in row and row["standard_error"] is None for row in rows), "no band of what is no draw"
+    assert "A lower bound:" in err
+    assert "expected best, lower bound" in command("curve", stopped)[1].splitlines()[0]
+    code, _, err = command("curve", stopped, "--cost", "train_flops")
+    assert (code, "stopped early" in err) == (2, True)
+    code, out, err = command("curve", sweep("fifo", "grid"))
+    assert (code, out) == (2, "")
+    assert "a 'grid' search is not that" in err
