@@ -140,8 +140,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
     missing = {"settings", "num_labels", "exit_layers", "files"} - manifest.keys()
     if missing:
         raise CheckpointError(f"{folder}: {MANIFEST} lacks {', '.join(sorted(missing))}")
-    if not isinstance(manifest["files"], dict):
+    files = manifest["files"]
+    if not isinstance(files, dict) or not {EXITS, "config.json", "model.safetensors"} <= files.keys():
         raise CheckpointError(f"{folder}: {MANIFEST} does not say what the hashes of the files are")
+    if type(manifest["num_labels"]) is not int or manifest["num_labels"] < 1:
+        raise CheckpointError(f"{folder}: {MANIFEST} has num_labels {manifest['num_labels']!r}: expected 1 or more")
     return manifest
 
 

@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_served_models import save_tiny
 
@@ -36,6 +36,7 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return EarlyExitEngine.load(save_tiny(tmp_path_factory.mktemp("model"), pairs=request.param), "max_probability")
 
 
+@settings(deadline=None)
 @given(data=ANYTHING)
 def test_anything_is_an_example_or_refused(engine: EarlyExitEngine, data: Any) -> None:
     try:
@@ -48,6 +49,7 @@ def test_anything_is_an_example_or_refused(engine: EarlyExitEngine, data: Any) -
     assert example.identity is None or json.dumps(example.identity, allow_nan=False)
 
 
+@settings(deadline=None)
 @given(content=st.binary())
 def test_any_bytes_are_json_or_refused(content: bytes) -> None:
     try:

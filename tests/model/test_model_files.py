@@ -170,6 +170,8 @@ def test_wrong_number_of_labels(folder: Path):
         ({"settings": {}}, "does not describe a model"),
         ({"settings": {**SETTINGS, "exits": {"layers": "all", "head": "linear"}}}, "does not describe a model"),
         ({"files": ["config.json"]}, "hashes"),
+        ({"files": {}}, "hashes"),
+        ({"num_labels": -1}, "num_labels -1"),
         ({"settings": {**SETTINGS, "backbone": {"name": "nothing"}}}, "nothing"),
         ({"settings": {**SETTINGS, "backbone": {"name": "bert", "wings": 2}}}, "wings"),
     ],

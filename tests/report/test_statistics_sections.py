@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from made_sweeps import sweep
+from made_sweeps import sweep, with_thresholds
 
 from greenexp.analysis import confidence_band, score_difference, trivial_above, tuning_curve_band, tuning_curve_error
 from greenexp.report.sections import SECTIONS, front_over_trials, search_space, seeds, tuning_band
@@ -250,3 +250,11 @@ def test_stopped_trials_leave_the_seeds_of_the_chosen_one():
     assert "2 of 8 trials were stopped early, and a front on the way is neither" in section.headline[0]
     curves = section.plates[0].table.frame
     assert set(curves["trials"]) == {1, 2}
+
+
+def test_a_line_with_many_corners_is_thinned_for_reading():
+    section = part(with_thresholds(sweep(2, 2, epochs=2), 200), "front-over-trials")
+    attained = section.plates[1].table
+    assert len(attained.rows) == 20 < len(attained.frame)
+    assert f"20 of {len(attained.frame)} rows" in attained.note
+    assert attained.rows["inference_flops"].max() == attained.frame["inference_flops"].max()

@@ -1,11 +1,10 @@
 """The service: POST /predict, GET /health, GET /metrics. Every answer is JSON but the metrics; every error says why.
-(What is no HTTP never comes here: the server refuses it in plain text.)
 
     {"text": "..."} or any other example of `inputs`   ->  {"prediction": 1, "label": "good", "exit": 2, ...}
     {"inputs": [example, ...]}                         ->  {"answers": [...]}, in the same order
 
 Examples of all requests that wait at one time go through the engine together. An example is answered as the engine
-answers it alone, whatever it waited with.
+answers it alone, whatever it waited with. What is no HTTP never comes here: the server refuses it in plain text.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import Metric, metric_of
+from greenexp.analysis import Metric, evenly, metric_of
 from greenexp.analysis.front_over_trials import FrontOverTrials, attained_fronts, front_over_trials
 from greenexp.figures import attainment_figure, front_over_trials_figure
 from greenexp.records.tables import SweepTables
@@ -13,7 +13,8 @@ from greenexp.report.sections.wording import SHARED_SEEDS, counted, is_crossed
 from greenexp.report.table import Column, Table
 from greenexp.units import format_quantity
 
-MOST_SHOWN = 20
+MOST_SHOWN = 10
+"""Corners of a line in the table for reading; the CSV has all."""
 
 
 def section(tables: SweepTables) -> Section:
@@ -61,7 +62,11 @@ def _attained(curves: pd.DataFrame, seeds: int, chosen: str, metric: Metric) -> 
         Column("score", f"Dev {metric.name}", "score"),
     )
     note = "Corners of the step lines; the last row of each is where the drawing ends."
-    return Plate(figure, Table(figure.name, figure.title, figure.table, columns, note))
+    shown = pd.concat([evenly(rows, MOST_SHOWN) for _, rows in curves.groupby("trials", sort=False)])
+    fewer = len(shown) < len(curves)
+    if fewer:
+        note += f" {len(shown)} of {len(curves)} rows, evenly spaced along each line, both ends included."
+    return Plate(figure, Table(figure.name, figure.title, figure.table, columns, note, shown if fewer else None))
 
 
 def _said_worth(found: FrontOverTrials, metric: Metric) -> tuple[str, ...]:
