@@ -39,11 +39,11 @@ def round_numbers(last: int) -> tuple[float, ...]:
     return (*(number for number in below if number < last), float(last))
 
 
-def amounts(least: float, most: float) -> tuple[float, ...]:
-    """Amounts from `least` to `most` in equal ratios, rounded down to three digits but for the ends."""
+def amounts(least: float, most: float, number: int = _AMOUNTS) -> tuple[float, ...]:
+    """`number` amounts from `least` to `most` in equal ratios, rounded down to three digits but for the ends."""
     if most <= least:
         return (most,)
-    inner = np.geomspace(least, most, _AMOUNTS)[1:-1]
+    inner = np.geomspace(least, most, number)[1:-1]
     digits = [2 - math.floor(math.log10(amount)) for amount in inner]
     rounded = [math.floor(amount * 10.0**digit) / 10.0**digit for amount, digit in zip(inner, digits, strict=True)]
     return tuple(sorted({least, *(amount for amount in rounded if least < amount < most), most}))

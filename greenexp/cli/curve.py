@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from greenexp.cli.budgets import parse_budgets
 from greenexp.cli.score_options import OPEN, parse_estimator, score_options
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     metavar="unbiased|biased|median|0.9", help="Expected best, without or with replacement, or a quantile of the best.",
 )  # fmt: skip
 @click.option("--confidence", type=OPEN, default=0.95, show_default=True, help="Of the band, at all budgets together.")
+@click.option("--test", metavar="COLUMN", help="Test scores: what the best on --score of n trials is worth on test.")
+@click.option("--incumbent", is_flag=True, help="Also the best so far in the order of rows: what this search had.")
+@click.option(
+    "--extrapolate", callback=parse_budgets, metavar="N[,N...]",
+    help="Also so many trials, more than were made, by a model of the best scores; with its back-test.",
+)  # fmt: skip
 @click.option("--bootstrap", is_flag=True, help="Also percentile bootstrap intervals, which cover less than they say.")
 @click.option("--mean-cost", is_flag=True, help="With --cost: put n trials at n x the mean cost, as others do.")
 def curve(source: str, score: str | None, cost: str | None, by: str | None, **asked: Any) -> None:
@@ -37,7 +44,12 @@ def curve(source: str, score: str | None, cost: str | None, by: str | None, **as
         raise click.UsageError("--mean-cost: only together with --cost")
     if cost is not None and asked["bootstrap"]:
         raise click.UsageError("--bootstrap: only over trials, without --cost")
-    table = read_scores(source, score, cost, by, minimize=asked["minimize"], query=asked["query"])
+    for name in ("extrapolate", "test"):
+        if cost is not None and asked[name]:
+            raise click.UsageError(f"--{name}: only over trials, without --cost")
+    table = read_scores(source, score, cost, by, minimize=asked["minimize"], query=asked["query"], test=asked["test"])
+    if score is None and asked["incumbent"]:
+        raise click.UsageError("--incumbent: of a sweep, the report has it, over everything that was spent")
     for text in table.notes:
         note(text)
     with as_bad_input():
@@ -62,6 +74,8 @@ def _print(frame: pd.DataFrame, table: ScoreTable, asked: dict[str, Any]) -> Non
     if "lower" in frame:
         band = f"of the {frame['band_of'].iloc[0]}, {100 * frame['confidence'].iloc[0]:g} %"
         headings |= {"lower": f"lower ({band})", "upper": f"upper ({band})"}
+    if "test_of_winner" in frame:
+        headings["test_of_winner"] = f"expected {asked['test']} of the winner"
     if table.by is None:
         shown = shown.drop(columns="by")
     else:

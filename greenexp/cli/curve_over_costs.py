@@ -9,6 +9,7 @@ import pandas as pd
 
 from greenexp.analysis.over_cost import MEAN, Process, curve_over_cost
 from greenexp.cli.budgets import amounts
+from greenexp.cli.curve_beside import incumbent_at
 from greenexp.cli.remarks import affordable, left_out, note
 from greenexp.cli.score_tables import ScoreTable
 from greenexp.errors import InputError
@@ -47,6 +48,8 @@ def over_costs(table: ScoreTable, asked: dict[str, Any]) -> pd.DataFrame:
         rows["nothing_finished"] = rows["nothing_finished"].where(rows["nothing_finished"] > ROUNDING, 0.0)
         estimator = asked["estimator"]
         named = estimator if isinstance(estimator, str) else f"quantile {estimator:g}"
+        if asked["incumbent"]:
+            rows["incumbent"] = incumbent_at(group.scores, group.costs, np.array(kept), table.minimize)
         frames.append(rows.assign(by=name, trials=group.scores.size, estimator=named, computed=found.label))
         computed.append(found.label)
     if not frames:
@@ -59,4 +62,4 @@ def over_costs(table: ScoreTable, asked: dict[str, Any]) -> pd.DataFrame:
             "trials, so it may fall as the budget grows"
         )
     first = ["by", "budget", "trials", "estimator", "estimate", "nothing_finished", "simulation_error", "computed"]
-    return frame[first]
+    return frame[[*first, *(["incumbent"] if asked["incumbent"] else [])]]

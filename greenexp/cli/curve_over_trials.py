@@ -13,6 +13,8 @@ from greenexp.analysis.bootstrap import COVERAGE, bootstrap_interval
 from greenexp.analysis.curve_bands import trivial_above, tuning_curve_band
 from greenexp.analysis.tuning_curve import tuning_curve, tuning_curve_error, tuning_curve_std
 from greenexp.cli.budgets import round_numbers
+from greenexp.cli.curve_beside import incumbent_of, test_of_winner
+from greenexp.cli.curve_extrapolated import extrapolated_rows
 from greenexp.cli.remarks import affordable, left_out, note
 from greenexp.cli.score_tables import Group, ScoreTable
 from greenexp.errors import InputError
@@ -32,12 +34,16 @@ def over_trials(table: ScoreTable, asked: dict[str, Any]) -> pd.DataFrame:
         n = budgets or round_numbers(group.scored.size)
         kept = affordable(name, n, group.scored.size, "has so many scores:")
         if kept:
-            frames.append(_rows(name, group, np.array(kept, dtype=np.int64), table, asked))
+            rows = _rows(name, group, np.array(kept, dtype=np.int64), table, asked)
+            frames.append(extrapolated_rows(rows, name, group, table, asked) if asked["extrapolate"] else rows)
     if not frames:
         raise InputError("no group has a score, or as many as the smallest budget asks for")
     if asked["bootstrap"]:
         note(COVERAGE)
-    return pd.concat(frames, ignore_index=True)
+    frame = pd.concat(frames, ignore_index=True)
+    if asked["extrapolate"] and not frame["extrapolated"].any():
+        raise InputError("--extrapolate: no group can be extrapolated (see the notes)")
+    return frame
 
 
 def _rows(name: str, group: Group, n: np.ndarray, table: ScoreTable, asked: dict[str, Any]) -> pd.DataFrame:
@@ -52,6 +58,10 @@ def _rows(name: str, group: Group, n: np.ndarray, table: ScoreTable, asked: dict
     exact = estimator == "unbiased" and trusted
     frame["standard_error"] = tuning_curve_error(scores, n, minimize) if exact else nothing
     frame["standard_deviation"] = tuning_curve_std(scores, n, estimator, minimize) if mean else nothing
+    if asked["test"]:
+        frame["test_of_winner"] = test_of_winner(name, group, n, table, estimator)
+    if asked["incumbent"]:
+        frame["incumbent"] = incumbent_of(group.scored, table.minimize)[n - 1]
     if not trusted:
         return frame  # stopped by comparison with others, the values are no independent draws
     support = asked["support"] or NO_SUPPORT

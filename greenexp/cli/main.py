@@ -21,6 +21,8 @@ COMMANDS = {
     "report": "Write the show-your-work report of recorded sweeps.",
     "curve": "Print the best score to expect of so many trials, or for so much, from any table of scores.",
     "compare": "Print which of several groups of scores is better at which budget, and how sure that is.",
+    "seeds": "Print what seeds do to scores, how many it takes, and which methods they tell apart.",
+    "front": "Print which points of score and cost are worth having, and whose front is better.",
     "simulate": "Print what stopping trials early would have saved, over recorded full curves.",
     "export": "Write a sweep's tables as Parquet or CSV.",
     "replay": "Say what exit policies would do with a sweep's recorded logits.",

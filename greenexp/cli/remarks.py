@@ -28,6 +28,11 @@ def note(text: str) -> None:
     click.echo(f"note: {text}", err=True)
 
 
+def warn(text: str) -> None:
+    """A remark that bears on whether a number can be used at all."""
+    click.echo(f"warning: {text}", err=True)
+
+
 def left_out(table: ScoreTable, costs: bool) -> None:
     """Say how many trials have no score, and what that makes of the curve."""
     for name, group in table.groups.items():

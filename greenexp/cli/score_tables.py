@@ -27,10 +27,14 @@ FILES = (".csv", ".tsv", ".txt", ".parquet")
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """scores: [N], NaN of a trial without one; costs: [N], of the same trials, or None if none were asked for."""
+    """scores: [N], NaN of a trial without one; costs, tests: [N], of the same trials, or None if not asked for.
+
+    The trials are in the order of the rows of a file or in which runs began; those of a sweep in the order of its plan.
+    """
 
     scores: Floats
     costs: Floats | None = None
+    tests: Floats | None = None
 
     @property
     def scored(self) -> Floats:
@@ -67,11 +71,18 @@ class ScoreTable:
 
 
 def read_scores(
-    source: str, score: str | None, cost: str | None, by: str | None, *, minimize: bool, query: str | None = None
+    source: str,
+    score: str | None,
+    cost: str | None,
+    by: str | None,
+    *,
+    minimize: bool,
+    query: str | None = None,
+    test: str | None = None,
 ) -> ScoreTable:
     """The groups at `source`: a file by its suffix, a sweep's folder, or, with `score`, runs at an MLflow address.
 
-    query: only runs that answer it, in MLflow's language
+    query: only runs that answer it, in MLflow's language; test: the column of test scores, of a file or of runs
     """
     path = Path(source)
     if query is not None and (score is None or path.suffix.lower() in FILES):
@@ -79,18 +90,20 @@ def read_scores(
     if path.suffix.lower() in FILES:
         if score is None:
             raise InputError(f"--score COLUMN is needed: which column of {source} holds the scores?")
-        return _of_file(path, score, cost, by, minimize)
+        return _of_file(path, score, cost, by, minimize, test)
     if score is None:
+        if test is not None:
+            raise InputError("--test: a sweep evaluates its chosen configuration alone on test, and that is no curve")
         return _of_sweep(source, cost, by, minimize)
     if path.is_file():
         raise InputError(f"{source}: expected a table that ends in {', '.join(FILES)}")
     if (path / "journal.jsonl").is_file():
         raise InputError(f"{source} is a sweep's folder, and its score is the metric of its sweep file: no --score")
-    return _of_runs(source, score, cost, by, minimize, query or "")
+    return _of_runs(source, score, cost, by, minimize, query or "", test)
 
 
-def _of_file(path: Path, score: str, cost: str | None, by: str | None, minimize: bool) -> ScoreTable:
-    found = read_columns(path, numbers=[score, *([cost] if cost else [])], words=[by] if by else [])
+def _of_file(path: Path, score: str, cost: str | None, by: str | None, minimize: bool, test: str | None) -> ScoreTable:
+    found = read_columns(path, [score, *(name for name in (cost, test) if name)], [by] if by else [])
     scores = found.numbers[score].copy()
     strange = np.isinf(scores)
     scores[strange] = np.nan
@@ -105,10 +118,13 @@ def _of_file(path: Path, score: str, cost: str | None, by: str | None, minimize:
                 f"(here: {prices[wrong[0]]:g}); a trial that crashed has its cost too"
             )
     names = found.words[by] if by else [ALL] * scores.size
-    return ScoreTable(_grouped(names, scores, prices), score, cost, by, minimize, "", tuple(notes))
+    groups = _grouped(names, scores, prices, found.numbers[test] if test else None)
+    return ScoreTable(groups, score, cost, by, minimize, "", tuple(notes))
 
 
-def _of_runs(source: str, score: str, cost: str | None, by: str | None, minimize: bool, query: str) -> ScoreTable:
+def _of_runs(
+    source: str, score: str, cost: str | None, by: str | None, minimize: bool, query: str, test: str | None
+) -> ScoreTable:
     from greenexp.analysis.groups import COUNTED
     from greenexp.cli.foreign import compare_runs
 
@@ -135,7 +151,13 @@ def _of_runs(source: str, score: str, cost: str | None, by: str | None, minimize
     if prices is not None and not (prices > 0).all():
         run = kept["name"].iloc[int(np.flatnonzero(~(prices > 0))[0])]
         raise InputError(f"--cost {cost}: {int((~(prices > 0)).sum())} runs have no cost above 0, the first is {run}")
-    return ScoreTable(_grouped(list(kept["group"]), scores, prices), score, cost, by, minimize, "", tuple(notes))
+    ends: Floats | None = None
+    if test:
+        from greenexp.cli.foreign import scores_of_runs
+
+        ends = np.asarray(kept["run"].map(scores_of_runs(source, test, query)), dtype=np.float64)
+    groups = _grouped(list(kept["group"]), scores, prices, ends)
+    return ScoreTable(groups, score, cost, by, minimize, "", tuple(notes))
 
 
 def _of_sweep(source: str, cost: str | None, by: str | None, minimize: bool) -> ScoreTable:
@@ -150,14 +172,14 @@ def _of_sweep(source: str, cost: str | None, by: str | None, minimize: bool) -> 
     best = expected_best(tables)
     if best.refusal:
         raise InputError(f"no curve of {source}: {best.refusal}")
-    names = _searched(tables, by, list(best.values))
+    names = searched_values(tables, by, list(best.values))
     prices = None if cost is None else _paid(tables, source, cost, list(best.values))
     scores = np.array(list(best.values.values()))
     groups = _grouped(names, scores, prices)
     return ScoreTable(groups, metric.label, cost, by, metric.minimize, best.bound, best.notes)
 
 
-def _searched(tables: SweepTables, by: str | None, configurations: list[str]) -> list[str]:
+def searched_values(tables: SweepTables, by: str | None, configurations: list[str]) -> list[str]:
     """The value of the searched field `by` of each configuration."""
     if by is None:
         return [ALL] * len(configurations)
@@ -187,8 +209,11 @@ def _paid(tables: SweepTables, source: str, axis: str, configurations: list[str]
     return totals.reindex(configurations).to_numpy(dtype=np.float64)
 
 
-def _grouped(names: list[str], scores: Floats, costs: Floats | None) -> dict[str, Group]:
+def _grouped(names: list[str], scores: Floats, costs: Floats | None, tests: Floats | None = None) -> dict[str, Group]:
     places: dict[str, list[int]] = {}
     for place, name in enumerate(names):
         places.setdefault(name, []).append(place)
-    return {name: Group(scores[of], None if costs is None else costs[of]) for name, of in places.items()}
+    return {
+        name: Group(scores[of], *(None if column is None else column[of] for column in (costs, tests)))
+        for name, of in places.items()
+    }

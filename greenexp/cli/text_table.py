@@ -11,8 +11,9 @@ import pandas as pd
 
 def print_table(frame: pd.DataFrame, digits: int = 5) -> None:
     """Columns side by side, numbers to the right with `digits` significant digits; `-` is a missing number."""
-    cells = [[str(name), *(_shown(value, digits) for value in frame[name].tolist())] for name in frame.columns]
-    right = [all(not isinstance(value, str) for value in frame[name].tolist()) for name in frame.columns]
+    columns = [(str(name), values.tolist()) for name, values in frame.items()]  # two may have one name
+    cells = [[name, *(_shown(value, digits) for value in values)] for name, values in columns]
+    right = [all(not isinstance(value, str) for value in values) for _, values in columns]
     widths = [max(map(len, column)) for column in cells]
     for row in zip(*cells, strict=True):
         aligned = (

@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -53,11 +54,13 @@ def read_runs(
     *,
     experiments: Sequence[str] = (),
     query: str = "",
+    also: Mapping[str, str] = MappingProxyType({}),
 ) -> ForeignRuns:
     """The runs at `uri` with what they scored, what they cost and which group they belong to.
 
     score, cost, by: column names (see the module); experiments: names or ids, all of them if there are none;
-    query: a filter in MLflow's own language
+    query: a filter in MLflow's own language; also: further columns -> the option that asks for them: they are in the
+    table under their own names, None where a run has no value
     Raises TrackingError for an address, an experiment or a filter that MLflow does not take, and InputError, naming the
     nearest there is, for a column that no run has or that is no number where one is needed.
     """
@@ -67,18 +70,24 @@ def read_runs(
         found = list(search(client, list(chosen), query)) if chosen else []
     found.sort(key=lambda run: (run.info.start_time, run.info.run_id))
     rows = [_values(run, chosen[run.info.experiment_id]) for run in found]
-    for option, column in (("--score", score), ("--cost", cost), ("--by", by)):
+    for option, column in (
+        ("--score", score),
+        ("--cost", cost),
+        ("--by", by),
+        *((of, name) for name, of in also.items()),
+    ):
         if column is not None:
             _check(option, column, rows, redacted(uri), query)
     scored = {run.info.experiment_id for run, row in zip(found, rows, strict=True) if score in row}
+    others_named = [name for name in also if name not in COLUMNS]
     table = [
-        _row(run, row, score, cost, by)
+        (*_row(run, row, score, cost, by), *(row.get(name) for name in others_named))
         for run, row in zip(found, rows, strict=True)
         if run.info.experiment_id in scored
     ]
     others = {run.info.experiment_id for run in found} - scored
     return ForeignRuns(
-        runs=pd.DataFrame(table, columns=list(COLUMNS)),
+        runs=pd.DataFrame(table, columns=[*COLUMNS, *others_named]),
         address=redacted(uri),
         experiments=tuple(name for number, name in chosen.items() if number in scored),
         left_out=(len(others), len(found) - len(table)),
@@ -139,7 +148,7 @@ def _check(option: str, column: str, rows: Sequence[Mapping[str, Any]], address:
     kinds = ("metrics.",) if option == "--score" else ("metrics.", "params.", "tags.")
     known = sorted({name for row in rows for name in row if name.startswith(kinds) and not _internal(name)})
     if option != "--score":
-        known.append(EXPERIMENT if option == "--by" else DURATION)
+        known.append(DURATION if option == "--cost" else EXPERIMENT)
     raise InputError(f"{option} {column}: no run {where} has it{_nearest(column, known)} (there are: {_listed(known)})")
 
 

@@ -14,7 +14,15 @@ import pandas as pd
 import pytest
 from stand_ins import ASHA, Sweep, Workers
 
-from greenexp.analysis import curve_over_cost, tuning_curve, tuning_curve_band, tuning_curve_error, tuning_curve_std
+from greenexp.analysis import (
+    curve_over_cost,
+    expected_test_of_winner,
+    extrapolate,
+    tuning_curve,
+    tuning_curve_band,
+    tuning_curve_error,
+    tuning_curve_std,
+)
 from greenexp.cli.main import main
 
 Command = Callable[..., tuple[int, str, str]]
@@ -201,7 +209,7 @@ def test_a_file_that_is_not_there_or_is_no_table(command: Command, tmp_path: Pat
 def test_a_table_is_read_without_torch_ray_or_mlflow(table: Path) -> None:
     code = (
         "import sys\nfrom greenexp.cli.main import main\n"
-        f"for asked in ['curve'], ['curve', '--cost', 'hours'], ['compare']:\n"
+        f"for asked in ['curve'], ['curve', '--cost', 'hours'], ['compare'], ['front', '--cost', 'hours']:\n"
         f"    try:\n        main([asked[0], {str(table)!r}, '--score', 'acc', '--by', 'model', *asked[1:]])\n"
         "    except SystemExit as leaving:\n        assert not leaving.code\n"
         "heavy = {'torch', 'ray', 'mlflow', 'transformers', 'optuna', 'sklearn'}\n"
@@ -262,3 +270,100 @@ def test_stopped_trials_give_a_bound_and_a_grid_gives_nothing(command: Command, 
     code, out, err = command("curve", sweep("fifo", "grid"))
     assert (code, out) == (2, "")
     assert "a 'grid' search is not that" in err
+
+
+def test_the_winners_test_score_and_the_best_so_far(command: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    ends = SCORES + 0.05 * rng.standard_normal(SCORES.size)
+    rows = [f"{score},{end},{cost}" for score, end, cost in zip(SCORES, ends, COSTS, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["dev,test,s", *rows]) + "\n", encoding="utf-8")
+    asked = ["curve", "t.csv", "--score", "dev"]
+    code, out, _ = command(*asked, "--test", "test", "--incumbent", "--budgets", "1,4,10", "--json")
+    assert code == 0
+    found = json.loads(out)
+    truth = expected_test_of_winner(SCORES, ends, [1, 4, 10])
+    assert [row["test_of_winner"] for row in found] == pytest.approx(list(truth))
+    assert [row["incumbent"] for row in found] == [0.5, 0.9, 0.9]
+    assert "expected test of the winner" in command(*asked, "--test", "test")[1].splitlines()[0]
+    found = json.loads(command(*asked, "--cost", "s", "--incumbent", "--budgets", "0.5,1,3,8,20", "--json")[1])
+    assert [row["incumbent"] for row in found] == [None, 0.5, 0.7, 0.9, 0.9]
+    # Without a test score: said, and only as many trials as have both.
+    (tmp_path / "t.csv").write_text("\n".join(["dev,test,s", *rows[:8], "0.85,,3", "0.72,nan,1", ",0.9,1"]) + "\n")
+    code, out, err = command(*asked, "--test", "test", "--budgets", "8,10", "--json")
+    assert code == 0
+    assert [row["test_of_winner"] for row in json.loads(out)] == [pytest.approx(ends[3]), None]
+    assert "2 of 10 trials with a score have no test score; the test column is about the others" in err
+    (tmp_path / "t.csv").write_text("dev,test,s\n1,,1\n,1,1\n")
+    assert "no trial has both a score and a test score" in command(*asked, "--test", "test")[2]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> tuple[Path, np.ndarray]:
+    """100 scores below 1, and 10 in a second group, too few to extrapolate."""
+    scores = np.random.default_rng(7).beta(4, 2, 100)
+    rows = ["model,acc", *(f"a,{score}" for score in scores), *(f"b,{score}" for score in scores[:10])]
+    (tmp_path / "many.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return tmp_path / "many.csv", scores
+
+
+def test_extrapolated_rows_are_labelled_and_back_tested(command: Command, many: tuple[Path, np.ndarray]) -> None:
+    path, scores = many
+    asked = ["curve", path, "--score", "acc", "--by", "model", "--budgets", "10", "--extrapolate", "50,150"]
+    code, out, err = command(*asked, "--json")
+    assert code == 0
+    rows = rows_of(out)
+    assert [(row["n"], row["extrapolated"]) for row in rows["a"]] == [(10, False), (150, True)]
+    assert [(row["n"], row["extrapolated"]) for row in rows["b"]] == [(10, False)]
+    last = rows["a"][-1]
+    truth = extrapolate(scores, [150], np.random.default_rng(0))
+    assert last["median"] == pytest.approx(truth.table["best"].iloc[0])
+    assert (last["estimate"], last["lower"], last["trivial"]) == (None, None, None), "no mean and no band beyond N"
+    assert (last["back_test_error"], last["error_without"]) == pytest.approx((truth.rms_error, truth.rms_error_without))
+    assert last["tested_factor"] == pytest.approx(1.5)
+    assert "a: n = 150 is extrapolated from 100 trials, for random search alone. Back-test (bounded)" in err
+    assert "not extrapolating errs by" in err
+    assert "b: not extrapolated: scores must be a list of at least 48" in err
+    assert "a: up to 100 trials the curve itself is known" in err
+    assert ("loses its own back-test" in err) == (truth.rms_error >= truth.rms_error_without)
+    out = command(*asked)[1].splitlines()
+    assert [line.split()[0] for line in out[1:]] == ["a", "a", "b"]
+    assert "extrapolated" in out[0]
+    assert " yes " in out[2]
+    quantile = json.loads(command(*asked, "--estimator", "0.9", "--json")[1])[1]
+    assert quantile["estimate"] == pytest.approx(
+        extrapolate(scores, [150], np.random.default_rng(0), estimator=0.9).table["best"].iloc[0]
+    )
+
+
+def test_a_model_that_loses_its_back_test_comes_with_a_warning(command: Command, tmp_path: Path) -> None:
+    scores = np.minimum(np.random.default_rng(1).random(60), 0.8)  # the best there is, is seen at once
+    (tmp_path / "t.csv").write_text("\n".join(["acc", *map(str, scores)]) + "\n", encoding="utf-8")
+    truth = extrapolate(scores, [240], np.random.default_rng(0))
+    assert truth.rms_error >= truth.rms_error_without
+    code, _, err = command("curve", "t.csv", "--score", "acc", "--extrapolate", "240")
+    assert code == 0
+    assert "warning: the model loses its own back-test at n = 240" in err
+    assert "warning: n = 240 is 4 times the trials made, and only the factor 1.5 could be tested" in err
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["--extrapolate", "400"], "no group can be extrapolated"),
+        (["--extrapolate", "1.5"], "whole numbers of trials"),
+        (["--extrapolate", "9", "--cost", "hours"], "--extrapolate: only over trials, without --cost"),
+        (["--test", "hours", "--cost", "hours"], "--test: only over trials, without --cost"),
+        (["--test", "hour"], "did you mean 'hours'"),
+    ],
+)
+def test_one_mistake_about_more_columns(command: Command, table: Path, asked: list[str], words: str) -> None:
+    code, out, err = command("curve", table, "--score", "acc", *asked)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_what_a_sweep_does_not_say(command: Command, sweep: Callable[..., str]) -> None:
+    stopped = sweep("sha")
+    assert "a model of lower bounds says nothing" in command("curve", stopped, "--extrapolate", "99")[2]
+    assert "evaluates its chosen configuration alone" in command("curve", stopped, "--test", "x")[2]
+    assert "the report has it" in command("curve", stopped, "--incumbent")[2]

@@ -1,0 +1,97 @@
+"""The operating points of a sweep as `greenexp front` takes them: dev score against what an example costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from greenexp.analysis.front_over_trials import front_over_trials
+from greenexp.analysis.metric import metric_of
+from greenexp.analysis.operating_points import operating_front
+from greenexp.analysis.policies import is_bound
+from greenexp.cli.front_points import PointTable
+from greenexp.cli.score_tables import ALL
+from greenexp.cli.sources import read_source
+from greenexp.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from greenexp.records.tables import SweepTables
+
+COSTS = ("inference_flops", "mean_layers")
+
+
+def read_sweep_points(source: str, cost: str | None, by: str | None) -> PointTable:
+    """Operating points of trials that did not fail, without the bounds, which cannot be chosen.
+
+    A failed trial is there with a row that is no point, in each group it would belong to: it was paid for.
+    """
+    tables, _ = read_source(source)
+    metric = metric_of(tables)
+    cost = cost or COSTS[0]
+    if cost not in COSTS:
+        raise InputError(
+            f"--cost {cost}: not a cost of an operating point{did_you_mean(cost, COSTS)} (known: {', '.join(COSTS)})"
+        )
+    points = operating_front(tables)
+    if points.empty:
+        raise InputError(f"{source} has no operating points: no trial that did not fail has stored logits")
+    trials = tables.trials.set_index("trial")
+    column = _column(tables, by)
+    failed = trials[trials["status"] == "failed"].reset_index()[["trial", "configuration"]]
+    if column == "policy":
+        failed = failed.merge(points[["policy"]].drop_duplicates(), how="cross")
+    rows = pd.concat([points, failed], ignore_index=True)
+    names = ALL if column is None else rows[column] if column in rows else rows["trial"].map(trials[column])
+    seeds = (trials["initialisation_seed"].astype(str) + "-" + trials["order_seed"].astype(str)).to_dict()
+    frame = rows.assign(cost=rows[cost], by=names, seed=rows["trial"].map(seeds)).astype({"by": str})
+    frame = frame[["by", "trial", "seed", "cost", "score", "configuration", "policy", "threshold"]]
+    per_group = frame.groupby("by")[["configuration", "trial"]].nunique()
+    nested = ((per_group["configuration"] > 1) & (per_group["trial"] > per_group["configuration"])).any()
+    return PointTable(
+        frame=frame.drop(columns="configuration").reset_index(drop=True),
+        score=f"dev {metric.name}",
+        cost=cost,
+        by=by,
+        minimize=metric.minimize,
+        labels=("policy", "threshold"),
+        trials="trial",
+        nested=bool(nested),
+        no_search=front_over_trials(tables).refusal,
+        notes=_notes(tables, points),
+    )
+
+
+def _column(tables: SweepTables, by: str | None) -> str | None:
+    """The column of the operating points or of the trials that --by means."""
+    if by is None or by in {"policy", "configuration"}:
+        return by
+    field = by.removeprefix("params.")
+    known = ("policy", "configuration", *tables.parameters)
+    if field not in tables.parameters:
+        raise InputError(
+            f"--by {by}: neither policy, configuration nor a searched field{did_you_mean(field, known)} "
+            f"(known: {', '.join(known)})"
+        )
+    return f"params.{field}"
+
+
+def _notes(tables: SweepTables, points: pd.DataFrame) -> tuple[str, ...]:
+    notes = ["operating points are scored on the dev set that chose them: optimistic"]
+    bounds = int(is_bound(tables.operating_points["policy"]).sum())
+    if bounds:
+        notes.append(f"{bounds} points of policies that need the labels (the oracle) are bounds, and left out")
+    statuses = tables.trials[tables.trials["trial"].isin(points["trial"])]["status"]
+    unfinished = int((statuses != "finished").sum())
+    if unfinished:
+        notes.append(
+            f"{unfinished} of {len(statuses)} trials with operating points were stopped early or have not ended: "
+            "their points are those of shorter training"
+        )
+    without = tables.trials[~tables.trials["trial"].isin(points["trial"])]
+    failed = int((without["status"] == "failed").sum())
+    if failed:
+        notes.append(f"{failed} trials failed and have no points")
+    if len(without) > failed:
+        notes.append(f"{len(without) - failed} other trials have no operating points yet, and are left out")
+    return tuple(notes)

@@ -1,0 +1,323 @@
+"""`greenexp seeds` on a table, on a recorded sweep and on MLflow runs."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow_runs import log_run
+from stand_ins import ASHA, Sweep, Workers
+
+from greenexp.analysis import (
+    compare_scores,
+    distribution_table,
+    holm,
+    score_tests,
+    seed_plans,
+    seeds_needed,
+    smallest_difference,
+    variance_split,
+)
+from greenexp.cli.main import main
+from greenexp.tracking.server import connect, default_uri
+
+with warnings.catch_warnings():  # MLflow's own imports warn
+    warnings.simplefilter("ignore")
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+Command = Callable[..., tuple[int, str, str]]
+RATES, SEEDS = 4, 5
+COLUMNS = ["--score", "acc", "--configuration", "rate", "--seed", "seed"]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """`command("seeds", ...) -> (exit code, stdout, stderr)`, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as leaving:
+            main(["seeds", *(str(argument) for argument in arguments)])
+        printed = capsys.readouterr()
+        return int(leaving.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+def scores(shift: float = 0.0) -> np.ndarray:
+    """[RATES, SEEDS]."""
+    rng = np.random.default_rng(4)
+    noise = rng.normal(0, 0.01, (RATES, SEEDS))
+    return 0.8 + shift + 0.02 * np.arange(RATES)[:, None] + noise + shift * noise
+
+
+def frame_of(model: str, values: np.ndarray) -> pd.DataFrame:
+    rows = [(model, f"r{i}", f"s{j}", values[i, j]) for i in range(values.shape[0]) for j in range(values.shape[1])]
+    return pd.DataFrame(rows, columns=["model", "rate", "seed", "acc"])
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Path:
+    path = tmp_path / "one.csv"
+    frame_of("a", scores()).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """Three models of one configuration each, 5 seeds."""
+    path = tmp_path / "models.csv"
+    parts = [frame_of(name, scores(shift)[:1]) for name, shift in (("a", 0.0), ("b", 0.05), ("c", 0.004))]
+    pd.concat(parts).to_csv(path, index=False)
+    return path
+
+
+def test_the_split_and_what_follows_are_the_analysis_own(command: Command, one: Path) -> None:
+    code, out, err = command(one, *COLUMNS, "--trials", "60", "--difference", "0.01", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    trials = pd.read_csv(one)
+    split = variance_split(trials, ["seed"], "rate", "acc")
+    tau, sigma = split.table["standard_deviation"]
+    assert [row["standard_deviation"] for row in found["variance"]] == pytest.approx([tau, sigma])
+    assert found["splits"][0]["share_lower"] == pytest.approx(split.share[0])
+    plans = seed_plans(60, tau, sigma, split.mean)
+    best = int(plans.loc[plans["expected_true"].idxmax(), "seeds"])
+    assert found["worth"][0]["seeds_worth_having"] == best
+    assert found["worth"][0]["least"] <= best <= found["worth"][0]["most"]
+    for row in found["plans"]:
+        same = seed_plans(60, tau, sigma, split.mean, [row["seeds"]]).iloc[0]
+        assert row["expected_true"] == pytest.approx(same["expected_true"])
+    for row in found["power"]:
+        assert row["smallest_difference"] == pytest.approx(smallest_difference(row["seeds"], sigma))
+    ends = [sigma, *np.sqrt(split.table[["lower", "upper"]].iloc[1])]
+    needed = found["needed"][0]
+    assert [needed[name] for name in ("seeds_needed", "if_noise_is_least", "if_noise_is_most")] == [
+        seeds_needed(0.01, sd) for sd in ends
+    ]
+    assert "methods" not in found
+
+
+def test_alpha_power_and_direction_reach_the_analysis(command: Command, one: Path) -> None:
+    code, out, _ = command(one, *COLUMNS, "--alpha", "0.2", "--power", "0.9", "--minimize", "--json")
+    assert code == 0
+    found = json.loads(out)
+    split = variance_split(pd.read_csv(one), ["seed"], "rate", "acc", confidence=0.8)
+    tau, sigma = split.table["standard_deviation"]
+    assert found["variance"][0]["lower"] == pytest.approx(split.table["lower"][0])
+    assert found["power"][0]["smallest_difference"] == pytest.approx(
+        smallest_difference(2, sigma, power=0.9, alpha=0.2)
+    )
+    worth = [row["expected_true"] for row in found["plans"]]
+    assert worth[0] == pytest.approx(seed_plans(20, tau, sigma, split.mean, [1], True)["expected_true"][0])
+    assert worth[0] < split.mean
+
+
+def test_methods_are_compared_by_every_test(command: Command, models: Path) -> None:
+    code, out, err = command(
+        models, "--score", "acc", "--seed", "seed", "--by", "model", "--difference", "0.1", "--json"
+    )
+    assert code == 0
+    found = json.loads(out)
+    trials = pd.read_csv(models)
+    values = {name: part["acc"].to_numpy() for name, part in trials.groupby("model")}
+    rng = np.random.default_rng(1)
+    truth = compare_scores(values, rng, "welch")
+    for column in ("difference", "lower", "upper", "d", "superiority"):
+        assert [row[column] for row in found["pairs"]] == pytest.approx(list(truth[column]))
+    assert [row["epsilon_min"] for row in found["pairs"]] == pytest.approx(list(truth["epsilon_min"]), abs=0.05)
+    tests = pd.DataFrame(found["tests"])
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    for name, rows in tests.groupby("test"):
+        p = [score_tests(values[a], values[b], rng).set_index("test").loc[name, "p"] for a, b in pairs]
+        assert rows["p"].tolist() == pytest.approx(p, nan_ok=True)
+        corrected = np.where(np.isnan(p), np.nan, holm(np.nan_to_num(p, nan=1.0)))
+        assert rows["p_holm"].tolist() == pytest.approx(corrected, nan_ok=True)
+    assert len(found["distribution"]) == len(distribution_table(values))
+    reach = {row["test"]: row for row in found["reach"]}
+    assert reach["permutation"]["least_p"] == pytest.approx(2 / 252)
+    assert (reach["welch"]["can_find"], reach["brunner_munzel"]["can_find"]) == (True, None)
+    assert reach["permutation"]["can_find"] is True
+    assert "is no test" in err
+    assert "corrected for 3 pairs" in err
+    spread = [values[name].std(ddof=1) for name in "ab"]
+    assert found["pairs"][0]["needed"] == seeds_needed(0.1, *spread)
+    assert found["pairs"][0]["smallest_difference"] == pytest.approx(smallest_difference(5, *spread))
+
+
+def test_pairs_are_found_by_their_seeds_whatever_the_order(command: Command, models: Path) -> None:
+    asked = ["--score", "acc", "--seed", "seed", "--by", "model", "--paired", "--json"]
+    first = json.loads(command(models, *asked)[1])
+    table = pd.read_csv(models)
+    values = table.pivot_table(index="seed", columns="model", values="acc")
+    truth = score_tests(values["a"], values["b"], np.random.default_rng(0), paired=True)
+    assert [row["p"] for row in first["tests"][:3]] == pytest.approx(list(truth["p"]))
+    table.iloc[::-1].sort_values("model", kind="stable").to_csv(models, index=False)
+    code, out, err = command(models, *asked)
+    assert code == 0
+    assert [row["p"] for row in json.loads(out)["tests"]] == pytest.approx([row["p"] for row in first["tests"]])
+    assert "sign_flip cannot find anything here at 0.05: with so few seeds its smallest p-value is 0.062" in err
+    table.drop(index=table.index[0]).to_csv(models, index=False)
+    code, out, err = command(models, *asked)
+    assert "a, b: 1 scores have no partner" in err
+    assert json.loads(out)["pairs"][0]["n_a"] == 4
+
+
+def test_several_configurations_are_compared_by_their_means(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "both.csv"
+    pd.concat([frame_of("a", scores()), frame_of("b", scores(0.05))]).to_csv(path, index=False)
+    code, out, err = command(path, *COLUMNS, "--by", "model", "--json")
+    assert code == 0
+    assert "whose trials depend on each other: a score here is a configuration's mean over its seeds" in err
+    found = json.loads(out)
+    assert found["pairs"][0]["n_a"] == RATES
+    assert [row["by"] for row in found["splits"]] == ["a", "b"]
+    truth = score_tests(scores().mean(axis=1), scores(0.05).mean(axis=1), np.random.default_rng(0))
+    assert [row["p"] for row in found["tests"]] == pytest.approx(list(truth["p"]), nan_ok=True)
+
+
+def test_remarks_selections_and_repeats_are_told(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    wild = scores() + np.random.default_rng(0).normal(0, 1, (RATES, SEEDS)) * (np.arange(RATES) == 0)[:, None]
+    frame = frame_of("a", wild)
+    frame.loc[3, "acc"] = np.nan
+    frame.to_csv(path, index=False)
+    code, _, err = command(path, *COLUMNS)
+    assert code == 0
+    assert "1 of 20 trials have no finite score and are left out" in err
+    assert "the seed variance is not the same in all configurations" in err
+    pd.concat([frame_of("a", scores())] * 2).to_csv(path, index=False)
+    code, out, err = command(path, *COLUMNS, "--json")
+    assert code == 0
+    assert "20 of 40 trials have the configuration and seeds of another (r0, seed s0), 20 of them its very score" in err
+    assert {row["source"] for row in json.loads(out)["variance"]} == {"configuration", "seed", "residual"}
+    pd.concat([frame_of(name, scores()[:1]) for name in "aabb"]).to_csv(path, index=False)
+    code, out, err = command(path, *COLUMNS, "--by", "model", "--json")
+    assert (code, "pairs" in json.loads(out)) == (0, False)
+    assert "nothing is compared: 10 of 20 trials have the seeds of another of their group" in err
+    assert "no telling which are a pair" in command(path, *COLUMNS, "--by", "model", "--paired")[2]
+    code, _, err = command(path, "--score", "acc", "--configuration", "rate")
+    assert code == 0
+    assert "no --seed is named" in err
+
+
+def test_rows_are_chosen_by_value(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    pd.concat([frame_of("a", scores()), frame_of("b", scores() * 100)]).to_csv(path, index=False)
+    code, out, _ = command(path, *COLUMNS, "--where", "model=a", "--json")
+    assert code == 0
+    assert json.loads(out)["splits"][0]["mean"] == pytest.approx(scores().mean())
+    code, out, err = command(path, *COLUMNS, "--where", "model=A")
+    assert (code, out) == (2, "")
+    assert "--where model=A: no row has it (there are: a, b)" in err
+
+
+ROWS = "rate,seed,acc,m\n1,1,0.5,x\n1,2,0.6,x\n2,1,0.7,y\n2,2,0.9,y\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "words"),
+    [
+        (ROWS, ["--configuration", "rate"], "--score COLUMN is needed"),
+        (ROWS, ["--score", "acc"], "--configuration COLUMN is needed"),
+        (ROWS, ["--score", "acc", "--configuration", "rats"], "no column 'rats' (did you mean 'rate'?)"),
+        (ROWS, ["--score", "acc", "--configuration", "rate", "--seed", "rate"], "cannot be two things at once"),
+        (ROWS, [*COLUMNS, "--seed", "m", "--seed", "x"], "one or two columns can be told apart, received 3"),
+        (ROWS, [*COLUMNS, "--paired"], "needs --by"),
+        (ROWS, ["--score", "acc", "--by", "m", "--paired"], "--paired needs --seed"),
+        (ROWS, [*COLUMNS, "--filter", "x"], "--filter: only for runs"),
+        (ROWS, [*COLUMNS, "--where", "m"], "expected COLUMN=VALUE"),
+        (ROWS, [*COLUMNS, "--power", "0.05"], "--power: must be above --alpha"),
+        (ROWS, [*COLUMNS, "--difference", "0"], "--difference"),
+        (
+            ROWS,
+            ["--score", "acc", "--configuration", "seed", "--seed", "rate", "--where", "rate=1"],
+            "no seed variance",
+        ),
+        ("rate,seed,acc\n1,,0.5\n1,2,0.6\n", COLUMNS, "--seed seed: 1 of 2 trials have no value there"),
+        ("rate,seed,acc\n1,1,nan\n", COLUMNS, "no trial has a score"),
+        (ROWS.replace("2,2,0.9,y\n", "2,2,0.9,y\n2,2,0.8,y\n"), COLUMNS, "is not complete"),
+    ],
+)
+def test_one_mistake_one_message(command: Command, tmp_path: Path, text: str, asked: list[str], words: str) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    code, out, err = command("t.csv", *asked)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+def recorded(folder: Path, scheduler: str, fail: dict[str, int] | None = None) -> Path:
+    """A sweep of 9 configurations x 2 seeds."""
+    plan = Sweep(folder)
+    settings: dict[str, Any] = {"name": "fifo"} if scheduler == "fifo" else {**ASHA, "name": scheduler}
+    plan.spec |= {"search": {"name": "random"}, "scheduler": settings}
+    conductor = plan.open(configurations=9, scheduler=settings)
+    Workers(conductor, fail=fail).play()
+    conductor.close()
+    conductor.journal.close()
+    return folder
+
+
+def test_a_sweep_says_itself_what_its_columns_are(command: Command, tmp_path: Path) -> None:
+    whole = recorded(tmp_path / "whole", "fifo")
+    code, out, err = command(whole, "--json")
+    assert code == 0
+    assert "9 of 9 configurations have all their seeds finished" in err
+    assert "left out" not in err
+    found = json.loads(out)
+    assert "seeds shared by the configurations" in found["splits"][0]["design"]
+    code, out, err = command(recorded(tmp_path / "sha", "sha"), "--json")
+    assert code == 0
+    assert "stopped. Those that remain were chosen for being good" in err
+    assert json.loads(out)["splits"][0]["configurations"] < 9
+    for wrong in (["--score", "acc", "--configuration", "x"], ["--seed", "order_seed"], ["--minimize"]):
+        assert command(whole, *wrong)[:2] == (2, "")
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> Iterator[str]:
+    address = default_uri(tmp_path)
+    yield address
+    SqlAlchemyStore._engine_map.pop(address).dispose()
+
+
+def test_runs_of_others_are_read_with_all_their_columns(command: Command, uri: str) -> None:
+    client = connect(uri)
+    experiment = client.create_experiment("search")
+    table = frame_of("a", scores()[:2, :3])
+    for number, row in enumerate(table.itertuples()):
+        params = {"rate": row.rate, "seed": row.seed}
+        log_run(client, experiment, number, metrics={"acc": row.acc}, params=params)
+    log_run(client, experiment, 9, metrics={"acc": 0.1}, params={"rate": "r0", "seed": "s9"}, status="FAILED")
+    asked = ["--score", "metrics.acc", "--configuration", "params.rate"]
+    code, out, err = command(uri, *asked, "--seed", "params.seed", "--json")
+    assert code == 0
+    assert "1 of 7 trials have no finite score" in err
+    truth = variance_split(table, ["seed"], "rate", "acc").table["variance"]
+    assert [row["variance"] for row in json.loads(out)["variance"]] == pytest.approx(list(truth))
+    code, _, err = command(uri, *asked, "--seed", "params.seeds")
+    assert code == 2
+    assert "--seed params.seeds: no run" in err
+    assert "did you mean 'params.seed'?" in err
+
+
+def test_what_is_printed_for_people(command: Command, models: Path) -> None:
+    code, out, _ = command(models, "--score", "acc", "--seed", "seed", "--by", "model", "--difference", "0.01")
+    assert code == 0
+    assert out.splitlines()[0] == "acc, larger is better"
+    for words in (
+        "what one seed is worth",
+        "seeds of each it takes",
+        "scores by group",
+        "tests, two-sided",
+        "can_find",
+    ):
+        assert words in out
+    assert "group" not in out.split("scores by group", 1)[1].splitlines()[1]
