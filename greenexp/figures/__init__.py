@@ -11,6 +11,7 @@ from greenexp.figures.exit_profiles import exit_profiles_figure
 from greenexp.figures.exits import exits_figure
 from greenexp.figures.expected_best import expected_best_figure
 from greenexp.figures.expected_over_cost import expected_over_cost_figure
+from greenexp.figures.extrapolated import extrapolated_figure
 from greenexp.figures.figure import Figure
 from greenexp.figures.fronts import attainment_figure, front_over_trials_figure
 from greenexp.figures.importance import importance_figure
@@ -21,6 +22,7 @@ from greenexp.figures.policy_curves import policy_curves_figure
 from greenexp.figures.reliability import reliability_figure
 from greenexp.figures.rungs import rungs_figure
 from greenexp.figures.seeds import seeds_figure
+from greenexp.figures.simulated import simulated_figure
 
 __all__ = [
     "Channel",
@@ -32,6 +34,7 @@ __all__ = [
     "exits_figure",
     "expected_best_figure",
     "expected_over_cost_figure",
+    "extrapolated_figure",
     "front_over_trials_figure",
     "importance_figure",
     "incumbent_figure",
@@ -41,4 +44,5 @@ __all__ = [
     "reliability_figure",
     "rungs_figure",
     "seeds_figure",
+    "simulated_figure",
 ]
