@@ -7,7 +7,7 @@ import ctypes
 import dataclasses
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -302,6 +302,12 @@ def test_addresses() -> None:
         server.bind("no.such.host.invalid", 0)
 
 
+def run_apart(work: Coroutine[Any, Any, None]) -> None:
+    """In a thread of its own: a browser that other tests opened may have left a running loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
 def test_free_memory_goes_back_while_there_are_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     trimmed: list[int] = []
     counts = [0, 3, 3, 3, 5, 5, 9, 9]
@@ -314,7 +320,7 @@ def test_free_memory_goes_back_while_there_are_requests(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(memory, "trimmer", lambda: lambda: trimmed.append(1))
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(memory.keep_trimmed(lambda: counts.pop(0), nap))
+        run_apart(memory.keep_trimmed(lambda: counts.pop(0), nap))
     assert len(trimmed) == 3, "three times there had been requests since, once there had not"
 
 
@@ -324,4 +330,4 @@ def test_trimming_is_glibc_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         assert trim() in {0, 1}
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
     assert memory.trimmer() is None
-    asyncio.run(memory.keep_trimmed(lambda: 0))  # there is nothing to do, for ever
+    run_apart(memory.keep_trimmed(lambda: 0))  # there is nothing to do, for ever
