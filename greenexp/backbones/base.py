@@ -101,6 +101,16 @@ class Backbone(nn.Module, ABC):
     def pooler_parameters(self) -> Iterable[nn.Parameter]:
         """All parameters of `pool`; nothing where pooling has none."""
 
+    def pooler_for(self, layer: int) -> nn.Linear | None:
+        """The pretrained pooler's dense layer that belongs to `layer` (from 1); None where there is none.
+
+        Where all layers share one pooler it is the same for each. Heads with poolers of their own start from it.
+        """
+        return None
+
+    def drop_pooler(self) -> None:
+        """Forget the poolers, because no head reads them: `pool` is `cls` from here on, `pooler_parameters` empty."""
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write config and safetensors into `folder` so that `AutoModel.from_pretrained(folder)` reads them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from greenexp.cli.folders import JOURNAL, sweep_folder
 from greenexp.errors import InputError, UnknownNameError
@@ -72,6 +72,15 @@ def dev_logits(found: FoundModel) -> DevLogits:
     metric = state.spec.get("metric", {})
     stored = read_logits(found.sweep / FOLDER, standing.dev)
     return DevLogits(stored, str(metric.get("name", "accuracy")), str(metric.get("mode", "max")))
+
+
+def recorded_settings(found: FoundModel) -> dict[str, Any]:
+    """The settings on record of the trial that trained the model. InputError if it does not lie in its sweep."""
+    if found.sweep is None:
+        raise InputError(
+            f"{found.folder} does not lie in a sweep's folder (SWEEP/models/TRIAL), which would say what its task is"
+        )
+    return dict(_state(found.sweep).trials[found.trial].spec.settings)
 
 
 def _alone(folder: Path) -> FoundModel:

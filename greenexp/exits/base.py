@@ -17,17 +17,40 @@ class ExitInput:
 
     hidden: [example, token, hidden]; padding: bool [example, token], True where there is a token, None if all are
     pooled: [example, hidden], the backbone's shared pooling; None for a head that does not read it
+    earlier: the shared pooling after each layer from 1 to this one, each [example, hidden]; empty for a head that does
+        not read it
     """
 
     hidden: Tensor
     padding: Tensor | None = None
     pooled: Tensor | None = None
+    earlier: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPlace:
+    """Where a head will sit.
+
+    hidden_size: of the backbone; num_labels: classes, 1 for regression
+    number: of the exit, from 1; layer: after which it sits, from 1; exits: how many there are
+    """
+
+    hidden_size: int
+    num_labels: int
+    number: int = 1
+    layer: int = 1
+    exits: int = 1
 
 
 class ExitHead(nn.Module, ABC):
-    """One internal classifier. `reads_pooled`: whether the shared pooler must run before it."""
+    """One internal classifier.
+
+    reads_pooled: whether the shared pooler must run before it
+    reads_earlier: whether it also reads the shared pooling after every layer below its own
+    """
 
     reads_pooled: bool = True
+    reads_earlier: bool = False
 
     @abstractmethod
     def forward(self, state: ExitInput) -> Tensor:
@@ -37,9 +60,12 @@ class ExitHead(nn.Module, ABC):
     def matmuls(self, batch_size: int, length: int) -> BlockCost:
         """Analytic forward costs, without the shared pooler; see `greenexp.records.costs`."""
 
+    def start_from(self, pooler: nn.Linear | None) -> None:
+        """Take over the pretrained pooler of this exit's layer (None: there is none). Called once, after the build."""
+
 
 class HeadPlugin(Protocol):
     """The frozen dataclass behind a name in HEADS."""
 
-    def build(self, hidden_size: int, num_labels: int) -> ExitHead:
+    def build(self, place: ExitPlace) -> ExitHead:
         """A new head on the current default device, its weights drawn from torch's generator of that device."""

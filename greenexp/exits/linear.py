@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from greenexp.exits.base import ExitHead, ExitInput
+from greenexp.exits.base import ExitHead, ExitInput, ExitPlace
 from greenexp.records.costs import BlockCost, MatmulCost
 
 # As the encoders' own linear layers (BERT's initializer_range).
@@ -24,9 +24,9 @@ class Linear:
 
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
-    def build(self, hidden_size: int, num_labels: int) -> LinearHead:
+    def build(self, place: ExitPlace) -> LinearHead:
         """See `HeadPlugin.build`."""
-        return LinearHead(hidden_size, num_labels, self.dropout)
+        return LinearHead(place.hidden_size, place.num_labels, self.dropout)
 
 
 class LinearHead(ExitHead):

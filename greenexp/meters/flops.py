@@ -28,9 +28,13 @@ def forward_flops(costs: ModelCosts, exits: Sequence[int]) -> int:
         return 0
     depth = max(costs.exit_layers[number - 1] for number in exits)
     body = block_flops(costs.encoder.embeddings) + sum(map(block_flops, costs.encoder.layers[:depth]))
-    pooler = block_flops(costs.encoder.pooler)
-    ends = (block_flops(costs.heads[number - 1]) + pooler * costs.pooled[number - 1] for number in exits)
-    return body + sum(ends)
+    return body + _ends_flops(costs, exits)
+
+
+def _ends_flops(costs: ModelCosts, exits: Sequence[int]) -> int:
+    """Forward FLOPs of what sits on the layers: poolers, heads, the learning-to-exit module."""
+    poolers = len(costs.pooled_layers(exits)) * block_flops(costs.encoder.pooler)
+    return poolers + sum(block_flops(costs.heads[number - 1]) + block_flops(costs.learned) for number in exits)
 
 
 def training_flops(costs: ModelCosts, passes: Sequence[Pass], frozen: Collection[Part] = ()) -> int:
@@ -43,30 +47,35 @@ def training_flops(costs: ModelCosts, passes: Sequence[Pass], frozen: Collection
 
 
 def _pass_flops(costs: ModelCosts, one: Pass, trained: frozenset[Part]) -> int:
-    return forward_flops(costs, one.exits) + sum(_backward_flops(costs, exits, trained) for exits in one.backward)
+    forward = _ends_flops(costs, one.exits) if one.from_memory else forward_flops(costs, one.exits)
+    if one.from_memory:
+        trained -= {Part.EMBEDDINGS, Part.LAYERS}
+    return forward + sum(_backward_flops(costs, exits, trained, one.learned) for exits in one.backward)
 
 
-def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[Part]) -> int:
-    """One backward pass from the losses of `exits`: shared layers once, pooler and head once per exit."""
+def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[Part], learned: bool) -> int:
+    """One backward pass from the losses of `exits`: shared layers and poolers once, the head once per exit."""
     at_layer: dict[int, list[int]] = {}
     for number in exits:
         at_layer.setdefault(costs.exit_layers[number - 1], []).append(number)
+    pooled = costs.pooled_layers(exits)
     total = _block_backward(costs.encoder.embeddings, Part.EMBEDDINGS in trained, below=False)
     below = Part.EMBEDDINGS in trained
     for layer, block in enumerate(costs.encoder.layers[: max(at_layer, default=0)], start=1):
         total += _block_backward(block, Part.LAYERS in trained, below=below)
         below = below or Part.LAYERS in trained
-        total += sum(_end_backward(costs, number, trained, below) for number in at_layer.get(layer, ()))
+        if layer in pooled:
+            total += _block_backward(costs.encoder.pooler, Part.POOLER in trained, below=below)
+        for number in at_layer.get(layer, ()):
+            total += _end_backward(costs, number, trained, below, learned)
     return total
 
 
-def _end_backward(costs: ModelCosts, number: int, trained: frozenset[Part], below: bool) -> int:
-    """Backward through exit `number`'s head and, if it reads it, the shared pooler."""
-    total = 0
-    if costs.pooled[number - 1] and costs.encoder.pooler:
-        total += _block_backward(costs.encoder.pooler, Part.POOLER in trained, below=below)
-        below = below or Part.POOLER in trained
-    return total + _block_backward(costs.heads[number - 1], Part.HEADS in trained, below=below)
+def _end_backward(costs: ModelCosts, number: int, trained: frozenset[Part], below: bool, learned: bool) -> int:
+    """Backward through exit `number`'s head and, if asked, the learning-to-exit module."""
+    below = below or bool(costs.pooled[number - 1] and costs.encoder.pooler and Part.POOLER in trained)
+    total = _block_backward(costs.heads[number - 1], Part.HEADS in trained, below=below)
+    return total + (_block_backward(costs.learned, Part.HEADS in trained, below=below) if learned else 0)
 
 
 def _block_backward(block: BlockCost, trains: bool, *, below: bool) -> int:

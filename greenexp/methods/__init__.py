@@ -19,7 +19,10 @@ METHODS: Registry[type[Method]] = Registry(
     "method",
     {
         "branchynet": "greenexp.methods.branchynet:BranchyNet",
+        "dbt": "greenexp.methods.dbt:Dbt",
+        "ensemble": "greenexp.methods.ensemble:Ensemble",
         "finetune": "greenexp.methods.finetune:FineTune",
+        "leebert": "greenexp.methods.leebert:LeeBert",
         "pabee": "greenexp.methods.pabee:Pabee",
     },
     "greenexp.methods",

@@ -5,6 +5,8 @@ A `Method` is the frozen dataclass of hyperparameters from the sweep file. `adap
 The trainer then asks, epoch by epoch:
 
     stage(epoch)            which exits and parts train; a new stage begins with a fresh optimiser and schedule
+    split(epoch)            whether its steps have a second batch, of examples the first ones are not drawn from
+    prepare(context)        what must be known before the first step
     passes(epoch, step)     forward and backward passes of a step, from which FLOPs follow before anything runs
     step(context)           make the step
     trained_exits(epoch)    which exits may be evaluated afterwards
@@ -14,14 +16,17 @@ The trainer then asks, epoch by epoch:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from greenexp.backbones.base import TokenBatch
-from greenexp.model.multi_exit import MultiExitModel
+from greenexp.model.multi_exit import ExitOutputs, MultiExitModel
 from greenexp.records.costs import ALL_PARTS, Part, Pass
 
 
@@ -31,6 +36,7 @@ class TrialShape:
 
     exit_layers: layer of each exit, from 1; num_layers: layers of the backbone
     num_labels: classes, 1 for regression; epochs: of a full training; seed: for whatever the method draws
+    hidden_size: of the backbone; train_tokens: tokens of the training split, special ones included
     """
 
     exit_layers: tuple[int, ...]
@@ -38,6 +44,8 @@ class TrialShape:
     num_labels: int
     epochs: int
     seed: int = 0
+    hidden_size: int = 0
+    train_tokens: int = 0
 
     @property
     def exits(self) -> tuple[int, ...]:
@@ -67,11 +75,13 @@ class MicroBatch:
     """As many examples of a step's batch as are computed at once.
 
     labels: [example], class numbers or real targets; share: its examples / the batch's; the shares add up to 1
+    indices: [example], its rows of the training split; None where nobody knows
     """
 
     tokens: TokenBatch
     labels: Tensor
     share: float
+    indices: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +91,44 @@ class StepContext:
     model: in training mode, its gradients None
     epoch: from 1; step: optimiser steps made before this one, since the trial began
     batch: the micro-batches, on the model's device
-    forward: `forward(tokens, exits) -> logits [exit, example, class]`: the model under the trainer's precision, its
-        logits float32 or wider; call this, not the model
     update: `update(loss)`: once the gradients are in place: check the loss and the gradients, clip, make the optimiser
         and schedule step, set gradients to None. Raises DivergedError
+    precision: a context in which the model computes in the trainer's number format; `forward` and `outputs` do so
+    second: the micro-batches of the step's second batch, for a method that splits the training set; else empty
     """
 
     model: MultiExitModel
     epoch: int
     step: int
     batch: Sequence[MicroBatch]
-    forward: Callable[[TokenBatch, tuple[int, ...]], Tensor]
     update: Callable[[Tensor], None]
+    precision: Callable[[], AbstractContextManager[None]] = nullcontext
+    second: Sequence[MicroBatch] = ()
+
+    def forward(self, tokens: TokenBatch, exits: tuple[int, ...]) -> Tensor:
+        """Logits [exit, example, class] of `exits`, float32 or wider, under the trainer's precision."""
+        with self.precision():
+            logits: Tensor = self.model(tokens, exits)
+        return logits
+
+    def outputs(self, tokens: TokenBatch, exits: tuple[int, ...], *, equilibrium: bool = False) -> ExitOutputs:
+        """The same apart, with all that the exits say; see `MultiExitModel.outputs`."""
+        with self.precision():
+            return self.model.outputs(tokens, exits, equilibrium=equilibrium)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochContext:
+    """What a method may look at before an epoch's first step.
+
+    batches: `batches()` goes over the training split in an order that never changes (shortest first)
+    model, epoch, precision: as in `StepContext`
+    """
+
+    model: MultiExitModel
+    epoch: int
+    batches: Callable[[], Iterator[MicroBatch]]
+    precision: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class MethodRun(ABC):
@@ -116,6 +152,24 @@ class MethodRun(ABC):
         """The passes of one step over its batch; `step` as in `StepContext`."""
         stage = self.stage(epoch)
         return (Pass(exits=stage.exits, backward=(stage.exits,), parts=stage.parts),)
+
+    def split(self, epoch: int) -> float | None:  # noqa: ARG002 - for methods that train on two halves
+        """The share of the training set, drawn anew for `epoch`, that its steps' batches come from.
+
+        The rest supplies `StepContext.second`; an epoch is one pass over the first part. None: there is no split.
+        """
+        return None
+
+    def preparation(self, epoch: int) -> tuple[Pass, ...]:  # noqa: ARG002 - most methods prepare nothing
+        """The passes over the whole training set that an uninterrupted run makes before `epoch`'s first step."""
+        return ()
+
+    def prepare(self, context: EpochContext) -> tuple[Pass, ...]:  # noqa: ARG002 - as above
+        """Do what must be done before an epoch's first step, also that of a run that was resumed there.
+
+        The passes over the whole training set that it made: those of `preparation`, or more after a pause.
+        """
+        return ()
 
     def step(self, context: StepContext) -> Tensor:
         """Make one step; the objective over the whole batch, detached, as it was before the update."""
@@ -145,7 +199,13 @@ class MethodRun(ABC):
 
 
 class Method(ABC):
-    """The frozen dataclass behind a name in METHODS."""
+    """The frozen dataclass behind a name in METHODS.
+
+    defaults: dotted path -> value, for fields of other sections that the sweep file leaves out: the exit head
+        (`exits.head`) and pooling (`backbone.pooling`) of the publication
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
 
     def adapt(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """The trial's settings with what the method demands of backbone and exits; build the model from these."""

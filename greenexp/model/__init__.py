@@ -6,7 +6,7 @@ nothing to plug in: what varies lives in `backbones/`, `exits/` and `methods/`.
 
 from greenexp.model.build import build_model
 from greenexp.model.files import load_model, load_serving, save_model
-from greenexp.model.multi_exit import MultiExitModel
+from greenexp.model.multi_exit import ExitOutputs, MultiExitModel
 from greenexp.model.serving import Serving
 
-__all__ = ["MultiExitModel", "Serving", "build_model", "load_model", "load_serving", "save_model"]
+__all__ = ["ExitOutputs", "MultiExitModel", "Serving", "build_model", "load_model", "load_serving", "save_model"]

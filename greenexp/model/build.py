@@ -12,7 +12,8 @@ import torch
 from greenexp.backbones import BACKBONES
 from greenexp.errors import InputError
 from greenexp.exits import HEADS
-from greenexp.exits.base import ExitHead
+from greenexp.exits.base import ExitHead, ExitPlace
+from greenexp.exits.learned import LearnedExit
 from greenexp.model.multi_exit import MultiExitModel
 
 
@@ -36,17 +37,32 @@ def build_model(
         backbone = BACKBONES[name](**fields).build(vocab_size, pad_id, "meta" if on_meta else "cpu")
     exit_layers = placed_exits(settings["exits"]["layers"], backbone.num_layers)
     with _drawn_from(seed, stream=1), torch.device("meta" if on_meta else "cpu"):
-        heads = build_heads(settings["exits"]["head"], len(exit_layers), backbone.hidden_size, num_labels)
+        heads, learned = build_exits(settings["exits"], exit_layers, backbone.hidden_size, num_labels)
+    for head, layer in zip(heads, exit_layers, strict=True):
+        head.start_from(backbone.pooler_for(layer))
     kept = {section: settings[section] for section in ("backbone", "exits")}
-    model = MultiExitModel(backbone, heads, exit_layers, num_labels, kept)
+    if learned is None and not any(head.reads_pooled or head.reads_earlier for head in heads):
+        backbone.drop_pooler()
+        kept["backbone"] = {**kept["backbone"], "pooling": "cls"}
+    model = MultiExitModel(backbone, heads, exit_layers, num_labels, kept, learned)
     return model if on_meta else model.to(device)
 
 
-def build_heads(section: Mapping[str, Any], exits: int, hidden_size: int, num_labels: int) -> list[ExitHead]:
-    """One new head per exit, on the current default device and from its generator."""
-    name, fields = _component(section)
+def build_exits(
+    section: Mapping[str, Any], exit_layers: Sequence[int], hidden_size: int, num_labels: int
+) -> tuple[list[ExitHead], LearnedExit | None]:
+    """New heads, one per exit, and the learning-to-exit module if `section` (`exits`) asks for it.
+
+    On the current default device and from its generator.
+    """
+    name, fields = _component(section["head"])
     plugin = HEADS[name](**fields)
-    return [plugin.build(hidden_size, num_labels) for _ in range(exits)]
+    places = (
+        ExitPlace(hidden_size, num_labels, number, layer, len(exit_layers))
+        for number, layer in enumerate(exit_layers, start=1)
+    )
+    heads = [plugin.build(place) for place in places]
+    return heads, LearnedExit(hidden_size) if section.get("learned") else None
 
 
 def placed_exits(layers: str | Sequence[int], num_layers: int) -> tuple[int, ...]:

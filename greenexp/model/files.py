@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 
 from greenexp.backbones import BACKBONES
 from greenexp.errors import CheckpointError, GreenexpError
-from greenexp.model.build import build_heads, placed_exits
+from greenexp.model.build import build_exits, placed_exits
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.serving import Serving
 
@@ -48,7 +48,7 @@ def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | Non
         raise CheckpointError(f"{folder}: the model cannot be written: {error}") from error
     try:
         model.backbone.save(draft)
-        save_file({name: value.contiguous() for name, value in model.heads.state_dict().items()}, draft / EXITS)
+        save_file({name: value.contiguous() for name, value in model.exit_state().items()}, draft / EXITS)
         if serving is not None and serving.tokenizer:
             (draft / TOKENIZER).write_text(serving.tokenizer, encoding="utf-8")
         files = sorted(draft.iterdir())
@@ -116,12 +116,12 @@ def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten
         backbone = BACKBONES[fields.pop("name")](**fields).load(folder)
         exit_layers = placed_exits(settings["exits"]["layers"], backbone.num_layers)
-        heads = build_heads(settings["exits"]["head"], len(exit_layers), backbone.hidden_size, manifest["num_labels"])
+        heads, learned = build_exits(settings["exits"], exit_layers, backbone.hidden_size, manifest["num_labels"])
     if list(exit_layers) != manifest["exit_layers"]:
         raise CheckpointError(f"{folder}: exits at layers {list(exit_layers)}, but saved {manifest['exit_layers']}")
-    model = MultiExitModel(backbone, heads, exit_layers, manifest["num_labels"], settings)
+    model = MultiExitModel(backbone, heads, exit_layers, manifest["num_labels"], settings, learned)
     try:
-        model.heads.load_state_dict(load_file(folder / EXITS))
+        model.load_exit_state(load_file(folder / EXITS))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{folder}: the exits cannot be read or do not fit the model: {error}") from error
     return model

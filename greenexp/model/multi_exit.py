@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -13,9 +14,23 @@ from torch import Tensor, nn
 from greenexp.backbones.base import Backbone, EncoderState, TokenBatch
 from greenexp.errors import InputError
 from greenexp.exits.base import ExitHead, ExitInput
+from greenexp.exits.learned import LearnedExit
 from greenexp.meters.flops import forward_flops
+from greenexp.model.equilibrium import scaled_gradient
 from greenexp.records.costs import ALL_PARTS, ModelCosts, Part
 from greenexp.records.replay.record import ExitCosts
+
+
+@dataclass(frozen=True, slots=True)
+class ExitOutputs:
+    """What the computed exits say, in their order.
+
+    logits: per exit [example, class], float32 or wider
+    learned: per exit [example], the learning-to-exit module's outputs in [0, 1], 1 = go on; None without such a module
+    """
+
+    logits: tuple[Tensor, ...]
+    learned: tuple[Tensor, ...] | None = None
 
 
 class MultiExitModel(nn.Module):
@@ -23,6 +38,7 @@ class MultiExitModel(nn.Module):
 
     backbone: the encoder; heads: in the order of the exits; exit_layers: layer of each exit, ascending, from 1
     num_labels: classes, 1 for regression; settings: the sections `backbone` and `exits` it was built from
+    learned: the learning-to-exit module, shared by the exits; None without one
     """
 
     def __init__(
@@ -32,12 +48,14 @@ class MultiExitModel(nn.Module):
         exit_layers: Sequence[int],
         num_labels: int,
         settings: Mapping[str, object],
+        learned: LearnedExit | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.heads = nn.ModuleList(heads)
         self.exit_layers = tuple(exit_layers)
         self.num_labels = num_labels
+        self.learned = learned
         self.settings = dict(settings)
 
     @property
@@ -67,22 +85,72 @@ class MultiExitModel(nn.Module):
         For a backward pass from some of the computed exits: through the stacked tensor it would run through all of
         them, carrying zeros.
         """
-        wanted = self._checked(exits)
-        at_layer = {self.exit_layers[number - 1]: number for number in wanted}
-        state = self.backbone.embed(batch)
-        logits = []
-        for layer in range(1, max(at_layer) + 1):
-            state = self.backbone.layer(layer - 1, state)
-            if layer in at_layer:
-                logits.append(self.exit_logits(at_layer[layer], state))
-        return tuple(logits)
+        return self.outputs(batch, exits).logits
 
-    def exit_logits(self, exit_number: int, state: EncoderState) -> Tensor:
-        """Logits [example, class] of one exit from the state after its layer, float32 or wider."""
+    def outputs(
+        self, batch: TokenBatch, exits: Sequence[int] | None = None, *, equilibrium: bool = False
+    ) -> ExitOutputs:
+        """Everything `exits` (numbers from 1, ascending; None: all) say, apart.
+
+        equilibrium: whether the gradients of the computed exits are balanced, see `model.equilibrium`
+        """
+        wanted = self._checked(exits)
+        rank_at = {self.exit_layers[number - 1]: rank for rank, number in enumerate(wanted)}
+        remembers = any(self.head(number).reads_earlier for number in wanted)
+        state = self.backbone.embed(batch)
+        earlier: tuple[Tensor, ...] = ()
+        said: list[tuple[Tensor, Tensor | None]] = []
+        for layer in range(1, self.exit_layers[wanted[-1] - 1] + 1):
+            state = self.backbone.layer(layer - 1, state)
+            rank = rank_at.get(layer)
+            if equilibrium and rank is not None:
+                state = _scaled(state, 1 / (len(wanted) - rank))
+            if remembers:
+                earlier = (*earlier, self.backbone.pool(state))
+            if rank is not None:
+                said.append(self.exit_output(wanted[rank], state, earlier))
+                if equilibrium:
+                    state = _scaled(state, len(wanted) - rank - 1)
+        learned = tuple(value for _, value in said if value is not None)
+        return ExitOutputs(tuple(logits for logits, _ in said), learned if self.learned is not None else None)
+
+    def exit_logits(self, exit_number: int, state: EncoderState, earlier: tuple[Tensor, ...] = ()) -> Tensor:
+        """Logits [example, class] of one exit from the state after its layer, float32 or wider.
+
+        earlier: the shared pooling after each layer up to this one, for a head that reads it
+        """
         head = self.head(exit_number)
-        pooled = self.backbone.pool(state) if head.reads_pooled else None
-        logits: Tensor = head(ExitInput(state.hidden, state.padding, pooled))
-        return logits.float() if logits.dtype in {torch.bfloat16, torch.float16} else logits
+        pooled = self._pooled(state, earlier) if head.reads_pooled else None
+        return _widened(head(ExitInput(state.hidden, state.padding, pooled, earlier if head.reads_earlier else ())))
+
+    def exit_output(
+        self, exit_number: int, state: EncoderState, earlier: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, Tensor | None]:
+        """`exit_logits`, and what the learning-to-exit module says there, [example]; None without one."""
+        if self.learned is None:
+            return self.exit_logits(exit_number, state, earlier), None
+        head, pooled = self.head(exit_number), self._pooled(state, earlier)
+        seen = ExitInput(state.hidden, state.padding, pooled, earlier if head.reads_earlier else ())
+        return _widened(head(seen)), self.learned(pooled)
+
+    def _pooled(self, state: EncoderState, earlier: tuple[Tensor, ...]) -> Tensor:
+        return earlier[-1] if earlier else self.backbone.pool(state)
+
+    def exit_state(self) -> dict[str, Tensor]:
+        """Weights of the heads, `<index from 0>.<name>`, and of the learning-to-exit module, `learned.<name>`."""
+        state = dict(self.heads.state_dict())
+        if self.learned is not None:
+            state |= {f"learned.{name}": value for name, value in self.learned.state_dict().items()}
+        return state
+
+    def load_exit_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take over an `exit_state`. Raises RuntimeError if it does not fit."""
+        learned = {name.removeprefix("learned."): value for name, value in state.items() if name.startswith("learned.")}
+        self.heads.load_state_dict({name: value for name, value in state.items() if not name.startswith("learned.")})
+        if self.learned is not None:
+            self.learned.load_state_dict(learned)
+        elif learned:
+            raise RuntimeError("weights of a learning-to-exit module, which this model does not have")
 
     def part_parameters(self, part: Part) -> tuple[nn.Parameter, ...]:
         """The parameters of one part of the model; the parts cover all of them, each once."""
@@ -90,9 +158,12 @@ class MultiExitModel(nn.Module):
             Part.EMBEDDINGS: self.backbone.embedding_parameters,
             Part.LAYERS: self.backbone.layer_parameters,
             Part.POOLER: self.backbone.pooler_parameters,
-            Part.HEADS: self.heads.parameters,
+            Part.HEADS: self._head_parameters,
         }[part]()
         return tuple(parameters)
+
+    def _head_parameters(self) -> Iterable[nn.Parameter]:
+        return (*self.heads.parameters(), *(() if self.learned is None else self.learned.parameters()))
 
     def embedding_parameters(self) -> tuple[nn.Parameter, ...]:
         """What `training.freeze_embeddings` freezes."""
@@ -119,7 +190,9 @@ class MultiExitModel(nn.Module):
             encoder=self.backbone.matmuls(batch_size, length),
             exit_layers=self.exit_layers,
             heads=tuple(head.matmuls(batch_size, length) for head in heads),
-            pooled=tuple(head.reads_pooled for head in heads),
+            pooled=tuple(head.reads_pooled or self.learned is not None for head in heads),
+            earlier=tuple(head.reads_earlier for head in heads),
+            learned=() if self.learned is None else self.learned.matmuls(batch_size),
         )
 
     def exit_flops(self, length: int) -> tuple[int, ...]:
@@ -156,3 +229,11 @@ class MultiExitModel(nn.Module):
         if not wanted or list(wanted) != sorted(set(wanted)) or wanted[0] < 1 or wanted[-1] > self.num_exits:
             raise InputError(f"exits {list(wanted)}: expected ascending numbers from 1 to {self.num_exits}, each once")
         return wanted
+
+
+def _scaled(state: EncoderState, factor: float) -> EncoderState:
+    return EncoderState(scaled_gradient(state.hidden, factor), state.mask, state.padding)
+
+
+def _widened(logits: Tensor) -> Tensor:
+    return logits.float() if logits.dtype in {torch.bfloat16, torch.float16} else logits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ from greenexp.spec.explain import message
 from greenexp.spec.paths import PLUGINS, value_at, with_value
 from greenexp.spec.places import dotted
 from greenexp.spec.sections import Exits, Metric, Section, Training
+
+HEAD = {"name": "linear"}
+"""The exit head where neither the sweep file nor the method says which."""
 
 SETTINGS = ("task", "backbone", "exits", "method", "training", "metric")
 """The sections that make up a trial's settings."""
@@ -40,6 +44,7 @@ def resolve(base: Mapping[str, Any], values: Mapping[str, Any], plugins: Plugins
             data[name] = model.model_validate(data[name]).model_dump(mode="json")
         except ValidationError as error:
             found += [Finding(dotted(name, *d["loc"][:1]), message(d)) for d in error.errors(include_url=False)]
+    data = with_method_defaults(data, plugins)
     for path in PLUGINS:
         checked = check_plugin(path, value_at(data, path) or {}, plugins[path])
         found += checked.findings
@@ -48,6 +53,42 @@ def resolve(base: Mapping[str, Any], values: Mapping[str, Any], plugins: Plugins
     if not found:
         found += _exits_fit(data)
     return Resolved(None if found else {name: data[name] for name in SETTINGS}, tuple(found))
+
+
+def with_method_defaults(sections: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
+    """`sections` with what the method's publication uses where the file says nothing; see `methods.base.Method`.
+
+    A default for a field that the chosen plug-in does not have is left out.
+    """
+    data = dict(sections)
+    method = _plugin_class(data, "method", plugins)
+    for path, value in {"exits.head": dict(HEAD), **getattr(method, "defaults", {})}.items():
+        if path in PLUGINS:
+            data = with_value(data, path, _completed(value_at(data, path), value))
+        elif value_at(data, path) is None and _has_field(data, path, plugins):
+            data = with_value(data, path, value)
+    return data
+
+
+def _completed(written: Any, default: Mapping[str, Any]) -> dict[str, Any]:
+    """A plug-in section with its default, whose fields do not go with another plug-in's name."""
+    fields = dict(written or {})
+    return {**default, **fields} if fields.get("name", default["name"]) == default["name"] else fields
+
+
+def _has_field(data: Mapping[str, Any], path: str, plugins: Plugins) -> bool:
+    section, _, name = path.rpartition(".")
+    plugin = _plugin_class(data, section, plugins)
+    return plugin is not None and name in {field.name for field in dataclasses.fields(plugin)}
+
+
+def _plugin_class(data: Mapping[str, Any], path: str, plugins: Plugins) -> Any:
+    """The plug-in that a section names, None if there is none of that name or it cannot be loaded."""
+    name = value_at(data, f"{path}.name")
+    try:
+        return plugins[path][name] if isinstance(name, str) and name in plugins[path] else None
+    except (ImportError, AttributeError):
+        return None
 
 
 def _exits_fit(settings: Mapping[str, Any]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from greenexp.records.costs import Part, Pass
     from greenexp.tasks.tokens import TokenisedTask
 
-WITHOUT_EFFECT = ("learning_rate", "weight_decay", "warmup", "clip_norm", "precision")
-"""Fields of `training` that change numbers but no shape, so that trials differing in them cost the same FLOPs."""
+WITHOUT_EFFECT = ("learning_rate", "weight_decay", "warmup", "clip_norm", "precision", "patience")
+"""Fields of `training` that change no shape of an epoch, so that trials differing in them cost the same FLOPs at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,12 @@ def epoch_flops(trial: TrialSpec, data: TokenisedTask) -> EpochFlops:
     The model is built without weights, the batches are those the trial will draw. Raises InputError where model,
     method and data do not fit.
     """
-    from greenexp.methods.adapt import adapted, method_of
-    from greenexp.methods.base import TrialShape
+    from greenexp.methods.adapt import adapted, method_of, trial_shape
     from greenexp.model import build_model
 
     model = build_model(adapted(trial.settings), data.num_labels, data.vocab_size, data.pad_id, seed=0, device="meta")
     epochs = int(trial.settings["training"]["epochs"])
-    shape = TrialShape(model.exit_layers, model.backbone.num_layers, data.num_labels, epochs, seed=trial.seeds.order)
+    shape = trial_shape(model, data, epochs, trial.seeds.order)
     run = method_of(trial.settings).begin(shape)
     _check_metric_exit(trial.settings["metric"]["exit"], run.trained_exits(1))
     return EpochFlops(
@@ -67,15 +66,27 @@ def _check_metric_exit(chosen: str | int, trained: tuple[int, ...]) -> None:
 
 def _training(trial: TrialSpec, data: TokenisedTask, model: MultiExitModel, run: MethodRun) -> Iterator[float]:
     from greenexp.records.costs import Part
-    from greenexp.tasks.batches import epoch_batches
+    from greenexp.tasks.batches import dev_batches, epoch_batches, halved_batches
 
     training, lengths, step = Training.model_validate(trial.settings["training"]), data.train.lengths, 0
     price = _priced(model, frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset())
+    size = training.batch_size
+    prepared = [
+        (len(rows), int(lengths[rows].max())) for rows in dev_batches(lengths, training.micro_batch_size or size)
+    ]
     for epoch in range(1, training.epochs + 1):
-        total = 0
-        for batch in epoch_batches(lengths, training.batch_size, trial.seeds.order, epoch):
+        before, share = run.preparation(epoch), run.split(epoch)
+        total = sum(price(*shape, before) for shape in prepared) if before else 0
+        steps: Sequence[tuple[npt.NDArray[np.int64], ...]]
+        if share is None:
+            steps = [(batch,) for batch in epoch_batches(lengths, size, trial.seeds.order, epoch)]
+        else:
+            steps = halved_batches(lengths, size, trial.seeds.order, epoch, share)
+        for batches in steps:
             passes = run.passes(epoch, step)
-            total += sum(price(*shape, passes) for shape in micro_shapes(lengths[batch], training.micro_batch_size))
+            for number, batch in enumerate(batches, start=1):
+                own = tuple(one for one in passes if one.batch == number)
+                total += sum(price(*shape, own) for shape in micro_shapes(lengths[batch], training.micro_batch_size))
             step += 1
         yield float(total)
 

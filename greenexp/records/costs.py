@@ -7,6 +7,7 @@ Convention: one multiply-add is 2 FLOPs; only matrix products count (no bias, no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,13 +58,23 @@ class ModelCosts:
 
     exit_layers: layer of each exit, both counted from 1, ascending
     heads: per exit, what is computed there beside the shared pooler
-    pooled: per exit, whether its head reads the shared pooler's output (else the pooler does not run for it)
+    pooled: per exit, whether the shared pooler's output is read there (else the pooler does not run for it)
+    earlier: per exit, whether its head also reads the shared pooling after every layer below; empty: none does
+    learned: one application of a learning-to-exit module, which every computed exit makes; empty without one
     """
 
     encoder: EncoderCosts
     exit_layers: tuple[int, ...]
     heads: tuple[BlockCost, ...]
     pooled: tuple[bool, ...]
+    earlier: tuple[bool, ...] = ()
+    learned: BlockCost = ()
+
+    def pooled_layers(self, exits: Sequence[int]) -> frozenset[int]:
+        """Layers after which the shared pooler runs for `exits`; once each, however many heads read it."""
+        layers = {self.exit_layers[number - 1] for number in exits if self.pooled[number - 1]}
+        readers = [self.exit_layers[number - 1] for number in exits if self.earlier and self.earlier[number - 1]]
+        return frozenset(layers | set(range(1, max(readers, default=0) + 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +85,15 @@ class Pass:
     backward: one entry per backward pass: the exits it runs through, i.e. whose loss it starts from (all the computed
         ones if their logits were stacked). Empty for a pass without gradients
     parts: what gets gradients; everything else is frozen, and below it nothing needs a gradient on its account
+    batch: 1 for the step's batch, 2 for the second one of a step that has two
+    from_memory: the states after the exits' layers were kept from an earlier pass, so that neither embeddings nor
+        layers are computed, only poolers and heads
+    learned: whether the backward passes also start from the learning-to-exit module at their exits
     """
 
     exits: tuple[int, ...]
     backward: tuple[tuple[int, ...], ...]
     parts: frozenset[Part] = ALL_PARTS
+    batch: int = 1
+    from_memory: bool = False
+    learned: bool = False

@@ -100,6 +100,14 @@ class Scheduler(Protocol):
     def withdraw(self, trial: str, reason: str) -> tuple[Verdict, ...]:
         """`trial` failed for good; the verdicts on paused trials that this releases or stops."""
 
+    def finish(self, trial: str, resource: int, value: float) -> tuple[Verdict, ...]:
+        """`trial` ended by itself after `resource` epochs with `value`; the verdicts on paused trials that this brings.
+
+        Called for every trial that reached its end. Where that was before its last epoch, `value` stands for it at the
+        rungs it has not come to: nobody waits for it there, and no verdict falls on it any more. Saying it again
+        changes nothing.
+        """
+
     def enter(self, configuration: str, trials: Sequence[str]) -> None:
         """A configuration that was not there at the start. Raises InputError where it cannot be placed."""
 

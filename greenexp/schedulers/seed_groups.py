@@ -20,7 +20,12 @@ class SeedGroups:
     sees their mean, and its verdict holds for all of them. A configuration of which one seed failed, or scored NaN or
     infinity at a rung, has no mean: it ranks last at the rung it stands before and all its seeds are stopped there.
 
-    The state is the list of what was asked (reports at rungs, failures, late entries) in order; `restore` asks again.
+    A trial that ends by itself before its last epoch (`training.patience`) keeps its value: that is what it counts with
+    at every rung it has not come to. A configuration all of whose seeds have ended so comes to its rungs at once, and
+    holds a place there like one that trains on.
+
+    The state is the list of what was asked (reports at rungs, ends, failures, late entries) in order; `restore` asks
+    again.
     """
 
     def __init__(
@@ -54,6 +59,8 @@ class SeedGroups:
         self._units = self._settings.start(tuple(self._members), max_epochs=self._max_epochs)
         self._waiting: dict[str, dict[str, float]] = {}  # unit -> its trials at the current rung and their values
         self._taken: dict[tuple[str, int], tuple[float, Verdict]] = {}  # (trial, rung) -> reported value, verdict
+        self._ended: dict[str, float] = {}  # trial that ended by itself -> its value
+        self._arrived: set[str] = set()  # units that wait at a rung for others
         self._stopped: dict[str, UnitVerdict] = {}
         self._failed: set[str] = set()
         self._asked: list[list[Any]] = []
@@ -111,8 +118,20 @@ class SeedGroups:
         self._asked.append(["withdraw", trial, reason])
         if self._units.next_rung(unit) is None:
             return ()
-        verdicts = self._spread(self._units.arrive(unit, None, f"{trial} failed: {reason}"))
+        verdicts = self._arrive(unit, None, f"{trial} failed: {reason}")
         return tuple(verdict for verdict in verdicts if verdict.trial != trial)
+
+    def finish(self, trial: str, resource: int, value: float) -> tuple[Verdict, ...]:
+        """`trial` ended by itself: see `base.Scheduler.finish`. Nothing if no rung lies ahead of its configuration."""
+        unit = self._unit(trial)
+        if trial in self._ended or self._units.next_rung(unit) is None:
+            return ()
+        self._note("finish", trial, resource, value)
+        self._ended[trial] = value
+        self._waiting.get(unit, {}).pop(trial, None)
+        if not math.isfinite(value):
+            return self._arrive(unit, None, f"{trial} ended after epoch {resource} with the score {value}")
+        return self._come(unit)
 
     def enter(self, configuration: str, trials: Sequence[str]) -> None:
         """A configuration that was not there at the start (under fifo and `per_trial`, also more seeds of one)."""
@@ -136,6 +155,8 @@ class SeedGroups:
                 self.decide(name, rest[0], float(rest[1]))
             elif what == "withdraw":
                 self.withdraw(name, rest[0])
+            elif what == "finish":
+                self.finish(name, rest[0], float(rest[1]))
             else:
                 self.enter(name, rest[0])
 
@@ -143,18 +164,43 @@ class SeedGroups:
         """Record the report, judge the unit if it is complete (or has no mean), else wait."""
         reported = self._waiting.setdefault(unit, {})
         reported[trial] = value
-        missing = len(self._members[unit]) - len(reported)
+        missing = self._missing(unit)
         self._take(trial, place.epoch, value, _pause(trial, place, missing, len(self._members[unit])))
         verdicts: tuple[Verdict, ...] = ()
         if not math.isfinite(value):
             reason = f"{trial} scored {value} at epoch {place.epoch}"
-            verdicts = self._spread(self._units.arrive(unit, None, reason))
-        elif missing == 0:
-            # Exactly summed, so that the order of arrival leaves no trace.
-            mean = math.fsum(reported.values()) / len(reported)
-            verdicts = self._spread(self._units.arrive(unit, self._sign * mean))
+            verdicts = self._arrive(unit, None, reason)
+        else:
+            verdicts = self._come(unit)
         own = self._taken[trial, place.epoch][1]
         return Decision(own, tuple(verdict for verdict in verdicts if verdict.trial != trial))
+
+    def _missing(self, unit: str) -> int:
+        """How many of the unit's trials have neither come to its rung nor ended."""
+        reported = self._waiting.get(unit, {})
+        return sum(trial not in reported and trial not in self._ended for trial in self._members[unit])
+
+    def _come(self, unit: str) -> tuple[Verdict, ...]:
+        """Bring the unit to its rung if it is complete and not there yet."""
+        place = self._units.next_rung(unit)
+        if place is None or unit in self._arrived or self._missing(unit):
+            return ()
+        # Exactly summed, so that the order of arrival leaves no trace.
+        members, reported = self._members[unit], self._waiting.get(unit, {})
+        values = (reported[trial] if trial in reported else self._ended[trial] for trial in members)
+        mean = math.fsum(values) / len(members)
+        return self._arrive(unit, self._sign * mean)
+
+    def _arrive(self, unit: str, value: float | None, reason: str = "") -> tuple[Verdict, ...]:
+        """The unit at its rung, then whoever goes on from there and has ended already at the rungs that follow."""
+        self._arrived.add(unit)
+        fallen = self._units.arrive(unit, value, reason)
+        spread = list(self._spread(fallen))
+        self._arrived.difference_update(verdict.unit for verdict in fallen)
+        for verdict in fallen:
+            if verdict.go_on:
+                spread += self._come(verdict.unit)
+        return tuple(spread)
 
     def _spread(self, verdicts: Iterable[UnitVerdict]) -> tuple[Verdict, ...]:
         """The verdicts on units as verdicts on those of their trials that wait; late seeds get theirs on arrival."""

@@ -19,7 +19,7 @@ class SeedRace:
     bracket: makes the bracket of configurations whose rungs count seeds; made_of: name and settings of the scheduler
     groups: configuration -> its trials, in plan order, equally many
 
-    The state is the list of what was asked (reports that mattered, failures) in order; `restore` asks again.
+    The state is the list of what was asked (reports that mattered, ends, failures) in order; `restore` asks again.
     """
 
     needs_pausing = True
@@ -107,6 +107,15 @@ class SeedRace:
         self._asked.append(["withdraw", trial, reason])
         return self._without_value(configuration, f"{trial} failed: {reason}")
 
+    def finish(self, trial: str, resource: int, value: float) -> tuple[Verdict, ...]:
+        """`trial` ended by itself: a seed that is done, if it was not before; the verdicts on trials that are held."""
+        self._where(trial)
+        if trial in self._done or trial in self._failed:
+            return ()
+        self._held.pop(trial, None)
+        self._asked.append(["finish", trial, resource, value if math.isfinite(value) else str(value)])
+        return self._finish(trial, value)
+
     def enter(self, configuration: str, trials: Sequence[str]) -> None:  # noqa: ARG002 - the protocol's argument
         """Refused: the race was filled when the sweep began."""
         raise InputError(
@@ -127,6 +136,8 @@ class SeedRace:
         for what, name, *rest in state["asked"]:
             if what == "report":
                 self.decide(name, rest[0], float(rest[1]))
+            elif what == "finish":
+                self.finish(name, rest[0], float(rest[1]))
             else:
                 self.withdraw(name, rest[0])
 

@@ -195,7 +195,7 @@ def _metric_exit(metric: Metric, exits: Exits, space: Space) -> Iterator[Finding
 
 def _finite_options(name: str, section: Component | Exits) -> Iterator[Finding]:
     path, component = ("exits.head", section.head) if isinstance(section, Exits) else (name, section)
-    for at in _not_finite(component.options, path):
+    for at in _not_finite({} if component is None else component.options, path):
         yield Finding(at, "expected a finite number")
 
 

@@ -44,10 +44,15 @@ def _offer(schema: dict[str, Any], path: str, known: tuple[str, ...]) -> None:
     """Restrict the `name` of the plug-in at `path`, or of those in the list there, to `known`."""
     owner, last = _owner(schema, path), path.rpartition(".")[2]
     field = owner[last]
-    restricted = {"allOf": [{"$ref": "#/$defs/Component"}, {"properties": {"name": {"enum": list(known)}}}]}
+    restricted: dict[str, Any] = {
+        "allOf": [{"$ref": "#/$defs/Component"}, {"properties": {"name": {"enum": list(known)}}}]
+    }
     if field.get("type") == "array":
         field["items"] = {"anyOf": [{"enum": list(known)}, restricted]}
         return
+    optional = {"type": "null"} in field.get("anyOf", ())
+    if optional:  # none of the rules applies to null, but for what a component is
+        restricted["allOf"][0] = {"if": {"not": {"type": "null"}}, "then": restricted["allOf"][0]}
     owner[last] = {
         **restricted,
         "description": field.get("description", ""),

@@ -59,13 +59,18 @@ class Exits(Section):
     layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(_layers)] = Field(
         "all", description="`all`, or the numbers from 1 of the encoder layers that carry an exit, the last included"
     )
-    head: Component = Field(default=Component(name="linear"), description="Exit head, one per exit")
+    head: Component | None = Field(
+        None, description="Exit head, one per exit; null: that of the method's publication, linear where it has none"
+    )
 
 
 class Training(Section):
     """How every trial trains."""
 
     epochs: int = Field(3, ge=1, description="Epochs of a full training; the schedulers' largest resource")
+    patience: int | None = Field(
+        None, ge=1, description="Epochs in a row without a better dev score that end a trial; null: it trains them all"
+    )
     batch_size: int = Field(32, ge=1, description="Examples per optimiser step")
     learning_rate: float = Field(2e-5, gt=0, description="Peak learning rate of AdamW")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW")

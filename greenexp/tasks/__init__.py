@@ -18,6 +18,8 @@ TASKS: Registry[type[Task]] = Registry(
     {
         "clauses": "greenexp.tasks.clauses:Clauses",
         "csv": "greenexp.tasks.files:Csv",
+        "elue": "greenexp.tasks.elue:Elue",
+        "glue": "greenexp.tasks.glue:Glue",
         "hub": "greenexp.tasks.hub:Hub",
         "jsonl": "greenexp.tasks.files:Jsonl",
         "movie-snippets": "greenexp.tasks.movie_snippets:MovieSnippets",

@@ -36,6 +36,32 @@ def epoch_batches(lengths: npt.NDArray[np.int64], batch_size: int, seed: int, ep
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
+def halved_batches(
+    lengths: npt.NDArray[np.int64], batch_size: int, seed: int, epoch: int, share: float
+) -> list[tuple[Indices, Indices]]:
+    """The training batches of an epoch in two disjoint parts of the examples, drawn anew for every epoch, in pairs.
+
+    The first part holds `first_part(len(lengths), share)` examples, each once an epoch; the batches of the second part
+    begin again where they are fewer. Depends on the arguments only. Raises InputError if a part is empty.
+    """
+    _check(lengths, batch_size)
+    size = first_part(len(lengths), share)
+    if not 0 < size < len(lengths):
+        raise InputError(f"{len(lengths)} training examples cannot be split into {share:g} and the rest")
+    rng = np.random.default_rng(np.random.SeedSequence((seed, epoch), spawn_key=(2,)))
+    order = rng.permutation(len(lengths)).astype(np.int64)
+    first, second = (
+        [part[batch] for batch in epoch_batches(lengths[part], batch_size, seed, epoch)]
+        for part in (np.sort(order[:size]), np.sort(order[size:]))
+    )
+    return [(batch, second[index % len(second)]) for index, batch in enumerate(first)]
+
+
+def first_part(examples: int, share: float | None) -> int:
+    """How many of `examples` an epoch goes over if its steps' batches come from `share` of them (None: from all)."""
+    return examples if share is None else round(share * examples)
+
+
 def dev_batches(lengths: npt.NDArray[np.int64], batch_size: int) -> list[Indices]:
     """Batches of an evaluation: all examples, shortest first, so that next to nothing is padded."""
     _check(lengths, batch_size)

@@ -83,4 +83,5 @@ def _described(name: str, whole: Split, chosen: Split, origin: Table | float | N
     if not isinstance(origin, Table):
         return f"{name} {size} (cut from train by hash)"
     digest = f", sha256 {origin.digest[:12]}" if origin.digest else ""
-    return f"{name} {size} ({origin.source}{digest})"
+    broken = f", {origin.left_out} broken rows left out" if origin.left_out else ""
+    return f"{name} {size} ({origin.source}{digest}{broken})"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import sklearn.metrics
 from scipy import stats
 from scipy.special import log_softmax
 
@@ -101,41 +102,36 @@ def _finite(value: float) -> float | None:
 
 def accuracy(predictions: Array, labels: Array) -> float | None:
     """Share of examples predicted right."""
-    return float((predictions == labels).mean())
+    return float(sklearn.metrics.accuracy_score(labels, predictions))
 
 
 def f1(predictions: Array, labels: Array) -> float | None:
     """F1 of class 1: 2 TP / (2 TP + FP + FN); None if class 1 is neither there nor predicted, or for > 2 classes."""
     if max(int(predictions.max()), int(labels.max())) > 1:
         return None
-    return _f1_of(1, predictions, labels)
+    return _finite(_mean_f1(predictions, labels, classes=[1]))
 
 
 def macro_f1(predictions: Array, labels: Array) -> float | None:
     """Unweighted mean of F1 over the classes that occur among labels or predictions."""
-    classes = np.union1d(predictions, labels)
-    values = [_f1_of(int(c), predictions, labels) for c in classes]
-    return float(np.mean([v for v in values if v is not None]))
+    return _finite(_mean_f1(predictions, labels, classes=None))
 
 
-def _f1_of(positive: int, predictions: Array, labels: Array) -> float | None:
-    hits = int(((predictions == positive) & (labels == positive)).sum())
-    total = int((predictions == positive).sum()) + int((labels == positive).sum())
-    return 2 * hits / total if total else None
+def _mean_f1(predictions: Array, labels: Array, classes: list[int] | None) -> float:
+    """NaN where a class is neither there nor predicted."""
+    return float(sklearn.metrics.f1_score(labels, predictions, labels=classes, average="macro", zero_division=math.nan))
 
 
 def matthews(predictions: Array, labels: Array) -> float | None:
     """Matthews' correlation, multi-class form: the correlation of the one-hot predictions with the one-hot labels.
 
     R = (c s - sum_k p_k t_k) / sqrt((s^2 - sum_k p_k^2)(s^2 - sum_k t_k^2)), s examples, c right, p_k predicted and t_k
-    true members of class k (Gorodkin 2004, eq. 8). None when predictions or labels are all of one class.
+    true members of class k (Gorodkin 2004, eq. 8). None when predictions or labels are all of one class, where the
+    library says 0.
     """
-    count = 1 + max(int(predictions.max()), int(labels.max()))
-    predicted = np.bincount(predictions, minlength=count).astype(np.float64)
-    true = np.bincount(labels, minlength=count).astype(np.float64)
-    size, right = float(len(labels)), float((predictions == labels).sum())
-    spread = (size**2 - predicted @ predicted) * (size**2 - true @ true)
-    return float((right * size - predicted @ true) / math.sqrt(spread)) if spread > 0 else None
+    if (predictions == predictions[0]).all() or (labels == labels[0]).all():
+        return None
+    return float(sklearn.metrics.matthews_corrcoef(labels, predictions))
 
 
 def pearson(predictions: Array, labels: Array) -> float | None:

@@ -16,6 +16,7 @@ class Table:
     source: what a message calls them; rows: sequences in the order of `names` (or without names), or mappings
     names: of the columns; None if only their numbers are known, or if every row has its own (mappings)
     lines: where each row begins in the source, from 1; digest: sha256 of the source, or an empty string
+    left_out: broken rows that were not read, where that was allowed
     """
 
     source: str
@@ -23,6 +24,7 @@ class Table:
     lines: Sequence[int]
     names: tuple[str, ...] | None = None
     digest: str = ""
+    left_out: int = 0
 
     def place(self, row: int) -> str:
         """`file:line` of a row (from 0)."""

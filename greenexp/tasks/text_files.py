@@ -9,7 +9,7 @@ import io
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from greenexp.errors import InputError
@@ -44,15 +44,22 @@ class TextFile:
         return cls(name, text, hashlib.sha256(stored).hexdigest())
 
 
-def read_tsv(name: str, *, header: bool) -> Table:
-    """Tabs between columns, one row per line, quotation marks are ordinary characters (as in GLUE)."""
+def read_tsv(name: str, *, header: bool, skip_broken: bool = False) -> Table:
+    """Tabs between columns, one row per line, quotation marks are ordinary characters (as in GLUE).
+
+    skip_broken: leave rows with another number of columns out, and count them, instead of refusing the file
+    """
     file = TextFile.read(name)
     # Not splitlines: texts hold other characters that Unicode counts as line ends.
     lines = [line.removesuffix("\r") for line in file.text.split("\n")]
     while lines and not lines[-1]:
         lines.pop()
+    rows, numbers = [line.split("\t") for line in lines], list(range(1, len(lines) + 1))
+    if skip_broken and rows:
+        whole = [place for place, row in enumerate(rows) if len(row) == len(rows[0])]
+        rows, numbers = [rows[place] for place in whole], [numbers[place] for place in whole]
     hint = " (quotation marks are ordinary characters unless `quoted` is set)"
-    return _with_header(file, [line.split("\t") for line in lines], range(1, len(lines) + 1), header, hint)
+    return replace(_with_header(file, rows, numbers, header, hint), left_out=len(lines) - len(rows))
 
 
 def read_quoted(name: str, *, delimiter: str, header: bool) -> Table:

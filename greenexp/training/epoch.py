@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from greenexp.backbones.base import TokenBatch
 from greenexp.meters.flops import training_flops
 from greenexp.meters.measure import Meters
-from greenexp.methods.base import MethodRun, MicroBatch, StepContext
+from greenexp.methods.base import EpochContext, MethodRun, MicroBatch, StepContext
 from greenexp.model import MultiExitModel
 from greenexp.records.costs import Part, Pass
 from greenexp.spec.sections import Training
-from greenexp.tasks.batches import Indices, epoch_batches, pad
+from greenexp.tasks.batches import Indices, dev_batches, epoch_batches, halved_batches, pad
 from greenexp.tasks.tokens import TokenisedSplit
 from greenexp.training.evaluation import to_tokens
 from greenexp.training.optimisation import Optimisation
@@ -64,29 +66,61 @@ class EpochTrainer:
         weighted: list[Tensor] = []
         examples = 0
         self.tally.flops = 0.0
-        for indices in epoch_batches(self.split.lengths, self.training.batch_size, self.order_seed, epoch):
-            batch = list(self._micro_batches(indices))
+        self._prepare(epoch, price)
+        for first, second in self._batches(epoch):
+            batches = [list(self._micro_batches(indices)) for indices in (first, second)]
             passes = self.method.passes(epoch, optimisation.step)
-            context = StepContext(self.model, epoch, optimisation.step, batch, self._forward, optimisation.update)
-            self.tally.flops += sum(price(*_shape(micro.tokens), passes) for micro in batch)
-            weighted.append(self.method.step(context) * len(indices))
-            examples += len(indices)
+            for number, batch in enumerate(batches, start=1):
+                own = tuple(one for one in passes if one.batch == number)
+                self.tally.flops += sum(price(*_shape(micro.tokens), own) for micro in batch)
+            context = StepContext(
+                self.model, epoch, optimisation.step, batches[0], optimisation.update, self._precise, batches[1]
+            )
+            weighted.append(self.method.step(context) * len(first))
+            examples += len(first)
             self.meters.keep_up()
         optimisation.check()
         return Trained(float(torch.stack(weighted).double().sum()) / examples, examples, self.tally.flops)
 
-    def _forward(self, tokens: TokenBatch, exits: tuple[int, ...]) -> Tensor:
+    def _prepare(self, epoch: int, price: Callable[[int, int, tuple[Pass, ...]], float]) -> None:
+        """What the method must do before the epoch's first step, and its FLOPs."""
+
+        def batches() -> Iterator[MicroBatch]:
+            for indices in self._in_order():
+                yield from self._micro_batches(indices)
+                self.meters.keep_up()
+
+        passes = self.method.prepare(EpochContext(self.model, epoch, batches, self._precise))
+        self.model.train()
+        if passes:
+            shapes = [(len(rows), int(self.split.lengths[rows].max())) for rows in self._in_order()]
+            self.tally.flops += sum(price(*shape, passes) for shape in shapes)
+
+    def _in_order(self) -> list[Indices]:
+        """The training split shortest first, as many examples at a time as are computed at once."""
+        return dev_batches(self.split.lengths, self.training.micro_batch_size or self.training.batch_size)
+
+    def _batches(self, epoch: int) -> list[tuple[Indices, Indices]]:
+        """The epoch's batches, each with the second one of its step, which is empty where there is no split."""
+        lengths, size, share = self.split.lengths, self.training.batch_size, self.method.split(epoch)
+        if share is not None:
+            return halved_batches(lengths, size, self.order_seed, epoch, share)
+        nothing = np.empty(0, dtype=np.int64)
+        return [(batch, nothing) for batch in epoch_batches(lengths, size, self.order_seed, epoch)]
+
+    @contextmanager
+    def _precise(self) -> Iterator[None]:
         with autocast(self.precision, self.device):
-            logits: Tensor = self.model(tokens, exits)
-        return logits
+            yield
 
     def _micro_batches(self, indices: Indices) -> Iterator[MicroBatch]:
         """The batch in pieces of `micro_batch_size`, each padded to its own longest example."""
-        size = self.training.micro_batch_size or len(indices)
+        size = self.training.micro_batch_size or max(len(indices), 1)
         for start in range(0, len(indices), size):
-            batch = pad(self.split, indices[start : start + size], self.pad_id)
+            piece = indices[start : start + size]
+            batch = pad(self.split, piece, self.pad_id)
             labels = torch.from_numpy(batch.labels).to(self.device, non_blocking=True)
-            yield MicroBatch(to_tokens(batch, self.device), labels, share=len(batch.labels) / len(indices))
+            yield MicroBatch(to_tokens(batch, self.device), labels, len(piece) / len(indices), piece)
 
     def _priced(self) -> Callable[[int, int, tuple[Pass, ...]], float]:
         """FLOPs of a micro-batch's passes by its shape; shapes recur, so each is added up once."""

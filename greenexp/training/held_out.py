@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 
 from greenexp.errors import InputError
-from greenexp.methods.adapt import method_of
-from greenexp.methods.base import TrialShape
+from greenexp.methods.adapt import method_of, trial_shape
 from greenexp.model import load_model
 from greenexp.records.epoch import ExitScore
 from greenexp.records.held_out import HeldOutRecord
@@ -46,8 +45,7 @@ def evaluate_held_out(
     training, metric = section(Training, trial.settings, "training"), section(Metric, trial.settings, "metric")
     with isolated(epoch_seed(trial.seeds.order, 0), threads, device):
         model = load_model(model_folder, data.num_labels, device=str(device))
-        layers = model.backbone.num_layers
-        shape = TrialShape(model.exit_layers, layers, data.num_labels, training.epochs, trial.seeds.order)
+        shape = trial_shape(model, data, training.epochs, trial.seeds.order)
         exits = method_of(trial.settings).begin(shape).trained_exits(epoch)
         found = evaluate(
             model,

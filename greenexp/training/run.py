@@ -23,6 +23,7 @@ from greenexp.training.device import trial_device
 from greenexp.training.epoch import Trained
 from greenexp.training.evaluation import Evaluation, evaluate
 from greenexp.training.isolation import epoch_seed, isolated
+from greenexp.training.patience import Patience
 from greenexp.training.scoring import exit_metrics, is_better, selected_score
 from greenexp.training.workshop import Workshop
 
@@ -66,7 +67,8 @@ class TrialRun(Iterator[EpochRecord]):
         try:
             self._device = trial_device(self._meters.gpus)
             with self._isolated(0):
-                self._workshop = Workshop.furnish(trial, data, self._device, self._meters)
+                self._workshop = work = Workshop.furnish(trial, data, self._device, self._meters)
+            self._patience = Patience.of(work.training, work.metric, work.method)
         except BaseException:
             self.close()
             raise
@@ -78,7 +80,7 @@ class TrialRun(Iterator[EpochRecord]):
 
     def __next__(self) -> EpochRecord:
         work = self._open_workshop()
-        if self._epoch >= work.training.epochs:
+        if self._epoch >= work.training.epochs or self._patience.exhausted:
             raise StopIteration
         try:
             with self._isolated(self._epoch + 1):
@@ -108,6 +110,7 @@ class TrialRun(Iterator[EpochRecord]):
             "step": work.step,
             "stage_first_step": work.stage_first_step,
             "best_score": self._best_score,
+            "patience": self._patience.state(),
             "method": method_values,
         }
         write_checkpoint(folder, tensors, state)
@@ -121,6 +124,7 @@ class TrialRun(Iterator[EpochRecord]):
             epoch = int(state["epoch"])
             with self._isolated(epoch):
                 work.restore(tensors, state["method"], epoch, int(state["step"]), int(state["stage_first_step"]))
+            self._patience.restore(state["patience"])
         except (KeyError, TypeError, ValueError) as error:
             self._failure = CheckpointError(f"checkpoint {folder} cannot be understood: {error!r}")
             raise self._failure from error
@@ -185,6 +189,7 @@ class TrialRun(Iterator[EpochRecord]):
         metrics = exit_metrics(found.logits, self._data.dev.labels, self._data.metrics, work.metric, work.step)
         score, remark = selected_score(exits, metrics, work.metric)
         improved = is_better(score, self._best_score, work.metric)
+        self._patience.note(epoch, score)
         stored = self._store(work, exits, found) if improved else None
         if improved and self._model_folder is not None:
             save_model(work.model, self._model_folder, self._serving(exits))
@@ -207,7 +212,7 @@ class TrialRun(Iterator[EpochRecord]):
             not_measured=remarks,
             computed_with=work.circumstances(self._device),
             dev_logits=stored,
-            last=epoch == work.training.epochs,
+            last=epoch == work.training.epochs or self._patience.exhausted,
         )
 
     def _serving(self, exits: tuple[int, ...]) -> Serving:

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from greenexp.errors import CheckpointError, InputError
 from greenexp.meters import Meters
-from greenexp.methods.adapt import method_of
-from greenexp.methods.base import MethodRun, Stage, TrialShape
+from greenexp.methods.adapt import method_of, trial_shape
+from greenexp.methods.base import MethodRun, Stage
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
 from greenexp.records.replay.record import ExitCosts
 from greenexp.records.trial import TrialSpec
 from greenexp.spec.sections import Metric, Section, Training
+from greenexp.tasks.batches import first_part
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.epoch import EpochTrainer, Trained
 from greenexp.training.optimisation import Optimisation
@@ -40,7 +41,6 @@ class Workshop:
     trainer: EpochTrainer
     metric: Metric
     dev_lengths: Any
-    batches_per_epoch: int
     step: int = 0
     stage_first_step: int = 0
     _stage: Stage | None = None
@@ -62,8 +62,7 @@ class Workshop:
             trial.seeds.initialisation,
             device=str(device),
         )
-        layers = model.backbone.num_layers
-        shape = TrialShape(model.exit_layers, layers, data.num_labels, training.epochs, trial.seeds.order)
+        shape = trial_shape(model, data, training.epochs, trial.seeds.order)
         method = plugin.begin(shape)
         check_metric(metric, method.trained_exits(1), data.num_labels)
         trainer = EpochTrainer(
@@ -78,7 +77,7 @@ class Workshop:
             frozen=frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset(),
             meters=meters,
         )
-        return cls(trainer, metric, data.dev.lengths, -(-len(data.train) // training.batch_size))
+        return cls(trainer, metric, data.dev.lengths)
 
     @property
     def model(self) -> MultiExitModel:
@@ -159,6 +158,10 @@ class Workshop:
         if epoch > 0:
             self._begin_stage(self.method.stage(epoch), first_step).restore(_under(_OPTIMISER, tensors), step)
 
+    def _steps(self, epoch: int) -> int:
+        """Optimiser steps of an epoch."""
+        return -(-first_part(len(self.trainer.split), self.method.split(epoch)) // self.training.batch_size)
+
     def _begin_stage(self, stage: Stage, first_step: int) -> Optimisation:
         self.model.train_only(stage.parts - self.trainer.frozen, stage.exits)
         named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
@@ -169,7 +172,7 @@ class Workshop:
             named,
             self.training,
             peak=self.training.learning_rate * stage.learning_rate_factor,
-            steps=(stage.last_epoch - stage.first_epoch + 1) * self.batches_per_epoch,
+            steps=sum(map(self._steps, range(stage.first_epoch, stage.last_epoch + 1))),
             first_step=first_step,
         )
         return self._optimisation

@@ -120,6 +120,8 @@ class Conductor:
         self._write("report", trial=trial, attempt=attempt, record=record.to_json())
         if record.last:
             self._live.discard(trial)
+            # Also before its last epoch: nobody is to wait for it at a rung that it will not come to.
+            self._write_verdicts(self.scheduler.finish(trial, record.epoch, record.best_score))
             return Action.STOP
         action = self._standing(known) if repeated else self._decide(trial, record)
         if action is Action.STOP:

@@ -13,7 +13,7 @@ from greenexp.schedulers import Scheduler
 
 
 def rebuild(scheduler: Scheduler, events: Iterable[Event]) -> tuple[Verdict, ...]:
-    """Feed a fresh scheduler the journal's reports and failures in their order.
+    """Feed a fresh scheduler the journal's reports, ends and failures in their order.
 
     Returns the verdicts the journal lacks because the driver died between a report and its decision; the caller
     writes them. Raises ReplayError at the first recorded decision the scheduler does not come to: the journal, the
@@ -28,9 +28,12 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event]) -> tuple[Verdict, ...
             _refuse_missing(event, expected)
             record = EpochRecord.from_json(event.data["record"])
             key = (event.data["trial"], record.epoch)
-            if key not in seen and not record.last:
-                decision = scheduler.decide(*key, record.best_score)
-                expected.extend(verdict for verdict in decision.verdicts if verdict.rung is not None)
+            verdicts: tuple[Verdict, ...] = ()
+            if record.last:
+                verdicts = scheduler.finish(*key, record.best_score)
+            elif key not in seen:
+                verdicts = scheduler.decide(*key, record.best_score).verdicts
+            expected.extend(verdict for verdict in verdicts if verdict.rung is not None)
             seen.add(key)
         elif event.kind == "ended" and event.data["status"] == "failed":
             _refuse_missing(event, expected)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from greenexp.exits import HEADS, POLICIES
-from greenexp.exits.base import ExitInput
+from greenexp.exits.base import ExitInput, ExitPlace
 from greenexp.exits.linear import Linear
 
 
@@ -17,7 +17,7 @@ def test_registries_name_what_exists():
 
 
 def test_logits_are_an_affine_map_of_the_pooled_state():
-    head = Linear().build(8, 3).eval()
+    head = Linear().build(ExitPlace(8, 3)).eval()
     pooled = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
     logits = head(ExitInput(hidden=pooled[:, None], pooled=pooled))
     assert torch.allclose(logits, pooled @ head.classifier.weight.T)
@@ -26,7 +26,7 @@ def test_logits_are_an_affine_map_of_the_pooled_state():
 
 
 def test_dropout_acts_in_training_alone():
-    head = Linear(dropout=0.5).build(64, 2)
+    head = Linear(dropout=0.5).build(ExitPlace(64, 2))
     pooled = torch.ones(1, 64)
     state = ExitInput(hidden=pooled[:, None], pooled=pooled)
     with torch.random.fork_rng(devices=[]):
@@ -37,7 +37,7 @@ def test_dropout_acts_in_training_alone():
 
 
 def test_it_needs_the_shared_pooler():
-    head = Linear().build(4, 2)
+    head = Linear().build(ExitPlace(4, 2))
     assert head.reads_pooled
     with pytest.raises(ValueError, match="pooler"):
         head(ExitInput(hidden=torch.zeros(1, 3, 4)))

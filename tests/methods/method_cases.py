@@ -53,7 +53,7 @@ class Trial:
     updates: list[float] = field(default_factory=list)
 
     def context(self, batch: list[MicroBatch], epoch: int = 1, step: int = 0) -> StepContext:
-        return StepContext(self.model, epoch, step, batch, self.model, lambda loss: self.updates.append(loss.item()))
+        return StepContext(self.model, epoch, step, batch, lambda loss: self.updates.append(loss.item()))
 
     def gradients(self) -> dict[str, Tensor]:
         return {name: value.grad for name, value in self.model.named_parameters() if value.grad is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -111,12 +112,7 @@ def test_bfloat16_autocast(case: Case, make_trial, make_batch):
     trial = make_trial(case)
     trial.model.float()
     context = trial.context(make_batch())
-
-    def forward(tokens, exits):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            return trial.model(tokens, exits)
-
-    context = type(context)(trial.model, 1, 0, context.batch, forward, context.update)
+    context = dataclasses.replace(context, precision=lambda: torch.autocast("cpu", dtype=torch.bfloat16))
     loss = trial.run.step(context)
     assert loss.dtype == torch.float32
     assert loss.isfinite()

@@ -42,7 +42,7 @@ def test_a_field_is_set(override: str, path: str, value: Any) -> None:
 
 
 def test_a_section_that_is_left_out_keeps_its_default_plug_in() -> None:
-    overrides = ["method.weights=linear", "exits.head.dropout=0.5", "backbone.layers=2", "scheduler.x=1"]
+    overrides = ["method.weights=linear", "exits.head={name: linear, dropout: 0.5}", "backbone.layers=2", "scheduler.x=1"]
     spec = load_sweep("name: x\ntask: {name: a}", [*overrides, "search.seed=7"]).checked()
     assert spec.method.name == "branchynet"
     assert spec.method.options == {"weights": "linear"}

@@ -41,6 +41,32 @@ def test_f1_is_of_class_one(pair: tuple[np.ndarray, np.ndarray]) -> None:
         assert ours == pytest.approx(sklearn_metrics.f1_score(labels, predictions, zero_division=0), abs=1e-12)
 
 
+@given(pairs_of_classes)
+def test_classification_metrics_are_what_their_definitions_say(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    predictions, labels = (side.tolist() for side in pair)
+    found = {name: METRICS[name].compute(*pair) for name in ("accuracy", "macro_f1", "matthews")}
+    every = list(zip(predictions, labels, strict=True))
+    assert found["accuracy"] == pytest.approx(sum(p == t for p, t in every) / len(every), abs=1e-12)
+    values = [2 * every.count((c, c)) / (predictions.count(c) + labels.count(c)) for c in {*predictions, *labels}]
+    assert found["macro_f1"] == pytest.approx(sum(values) / len(values), abs=1e-12)
+    size, right = len(every), sum(p == t for p, t in every)
+    spread = [size**2 - sum(side.count(c) ** 2 for c in range(3)) for side in (predictions, labels)]
+    if 0 in spread:
+        assert found["matthews"] is None
+    else:
+        chance = sum(predictions.count(c) * labels.count(c) for c in range(3))
+        expected = (right * size - chance) / math.sqrt(spread[0] * spread[1])
+        assert found["matthews"] == pytest.approx(expected, abs=1e-12)
+
+
+@given(pairs_of_classes)
+def test_f1_is_what_its_definition_says(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    predictions, labels = (np.minimum(side, 1) for side in pair)
+    total = int(predictions.sum() + labels.sum())
+    expected = 2 * int((predictions & labels).sum()) / total if total else None
+    assert METRICS["f1"].compute(predictions, labels) == (None if expected is None else pytest.approx(expected))
+
+
 def test_f1_of_three_classes_is_undefined() -> None:
     assert METRICS["f1"].compute(np.array([0, 2]), np.array([0, 1])) is None
 

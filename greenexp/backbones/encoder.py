@@ -1,0 +1,178 @@
+"""What the plug-ins of all families have in common: their fields, and how a config, new weights or a checkpoint follow.
+
+A family is a frozen dataclass derived from `LibraryEncoder` that names the library's classes and says in which of the
+library's settings its fields go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from greenexp.assets import ASSETS
+from greenexp.backbones.checkpoints import Checkpoint
+from greenexp.backbones.library import LibraryBackbone, Pooling
+from greenexp.errors import CheckpointError, InputError
+
+Attention = Literal["sdpa", "eager"]
+Size = Annotated[int, Field(ge=1)]
+
+_SHARED_FIELDS = """
+    source: a checkpoint in safetensors, read in float32: the name of an asset (`minilm-l6`), a local folder, or a hub
+        id, pinned as `owner/name@commit`; None for random initialisation (normal, standard deviation 0.02)
+    layers: number of layers; with a source: keep the first so many. None: the source's, or {layers}
+    hidden, heads, intermediate, max_positions: only without a source. None: {hidden}, {heads}, {intermediate}, 512
+    dropout: of hidden states and attention probabilities. None: the source's, or {dropout}
+    pooling: what an exit sees: `pooler` ({pooler}), `cls` (the first
+        token's hidden state) or `mean` (the mean over tokens). None: what the asset was trained with (`minilm-l6`:
+        mean), else `pooler`
+    attention: which of the library's attention implementations runs
+"""
+
+
+@dataclass(frozen=True)
+class LibraryEncoder:
+    """The fields that every family has.
+
+    family: the library's `model_type` of its checkpoints
+    new_model: the library's class that is made anew and that a saved folder is read into
+    source_model: the class that a source is read into
+    driver: the backbone around it
+    """
+
+    layers: Size | None = None
+    hidden: Size | None = None
+    heads: Size | None = None
+    intermediate: Size | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    max_positions: Size | None = None
+    source: str | None = None
+    pooling: Pooling | None = None
+    attention: Attention = "sdpa"
+
+    family: ClassVar[str]
+    new_model: ClassVar[Any]
+    source_model: ClassVar[Any]
+    driver: ClassVar[type[LibraryBackbone]]
+    brings_pooler: ClassVar[bool] = True
+    """Whether the family's encoders come with a pooler."""
+    needs_own_pad_id: ClassVar[bool] = False
+    """Whether the embeddings of real tokens depend on which ids are padding, so that the data must use the config's."""
+    shape_fields: ClassVar[tuple[str, ...]] = ("hidden", "heads", "intermediate", "max_positions")
+    dropout_settings: ClassVar[tuple[str, ...]] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+    usual_shape: ClassVar[tuple[int, int, int]] = (12, 768, 12)
+    """Layers, hidden size and heads without a source."""
+
+    def __post_init__(self) -> None:
+        given = [name for name in self.shape_fields if getattr(self, name) is not None]
+        if self.source is not None and given:
+            raise InputError(f"{self.family}: {', '.join(given)}: fixed by the source '{self.source}'; leave it out")
+        if self.source is None:
+            self._check_shape()
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """See `BackbonePlugin`."""
+        return (self.source,) if self.source is not None and self.source in ASSETS else ()
+
+    def build(self, vocab_size: int, pad_id: int, device: str = "cpu") -> LibraryBackbone:
+        """See `BackbonePlugin.build`."""
+        if self.source is None:
+            with torch.device(device):
+                model = self._model(self._random_config(vocab_size, pad_id))
+                return self.driver(model, self._pooling, new_pooler=not self.brings_pooler)
+        checkpoint = Checkpoint.of(self.source)
+        config = self._source_config(checkpoint)
+        if vocab_size > config.vocab_size:
+            raise InputError(f"the data has {vocab_size} token ids, the source '{self.source}' {config.vocab_size}")
+        if self.needs_own_pad_id and pad_id != config.pad_token_id:
+            raise InputError(f"the data is padded with id {pad_id}, the source '{self.source}' with {config.pad_token_id}")
+        if device == "meta":
+            with torch.device("meta"):
+                return self.driver(self._model(config), self._pooling)
+        return self._loaded(checkpoint, config).to(device)
+
+    def load(self, folder: Path) -> LibraryBackbone:
+        """See `BackbonePlugin.load`."""
+        try:
+            config = self.new_model.config_class.from_pretrained(folder, attn_implementation=self.attention)
+            weights = load_file(folder / "model.safetensors")
+        except (OSError, ValueError, SafetensorError) as error:
+            raise CheckpointError(f"{folder}: the backbone cannot be read: {error}") from error
+        model = self._model(config)
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CheckpointError(f"{folder}: the backbone's weights do not fit its config: {error}") from error
+        return self.driver(model, self._pooling)
+
+    def tokenizer(self) -> Any | None:
+        """See `BackbonePlugin.tokenizer`."""
+        return None if self.source is None else Checkpoint.of(self.source).tokenizer()
+
+    @property
+    def _pooling(self) -> Pooling:
+        asset = ASSETS.get(self.source or "")
+        return self.pooling or (asset.pooling if asset is not None and asset.pooling else "pooler")
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        """Layers, hidden size and heads without a source."""
+        layers, hidden, heads = self.usual_shape
+        return self.layers or layers, self.hidden or hidden, self.heads or heads
+
+    def _check_shape(self) -> None:
+        """Raises InputError if what the fields say of a new encoder contradicts itself."""
+        _, hidden, heads = self._shape
+        if hidden % heads:
+            raise InputError(f"{self.family}: hidden ({hidden}) must be a multiple of heads ({heads})")
+
+    def _model(self, config: Any) -> Any:
+        return self.new_model(config, add_pooling_layer=self._pooling == "pooler")
+
+    def _loaded(self, checkpoint: Checkpoint, config: Any) -> LibraryBackbone:
+        """The backbone with the checkpoint's weights, on the CPU."""
+        with_pooler = self._pooling == "pooler"
+        model, notes, new_pooler = checkpoint.model(self.source_model, config, self.attention, with_pooler)
+        return self.driver(model, self._pooling, notes, new_pooler=new_pooler)
+
+    def _random_config(self, vocab_size: int, pad_id: int) -> Any:
+        dropout = {} if self.dropout is None else dict.fromkeys(self.dropout_settings, self.dropout)
+        settings = {"max_position_embeddings": self.max_positions or 512, **self._sizes(pad_id), **dropout}
+        return self.new_model.config_class(
+            vocab_size=vocab_size, pad_token_id=pad_id, attn_implementation=self.attention, **settings
+        )
+
+    def _sizes(self, pad_id: int) -> dict[str, Any]:
+        """The library's settings of a new encoder, beside vocabulary and dropout."""
+        layers, hidden, heads = self._shape
+        return {
+            "num_hidden_layers": layers,
+            "hidden_size": hidden,
+            "num_attention_heads": heads,
+            "intermediate_size": self.intermediate or 4 * hidden,
+        }
+
+    def _source_config(self, checkpoint: Checkpoint) -> Any:
+        """The checkpoint's config with this plug-in's fields applied."""
+        config = checkpoint.config(self.family, self.source_model.config_class, self.attention)
+        if self.layers is not None:
+            if self.layers > config.num_hidden_layers:
+                raise InputError(
+                    f"backbone source '{checkpoint.source}' has {config.num_hidden_layers} layers, not {self.layers}"
+                )
+            self._cut(config, self.layers)
+        if self.dropout is not None:
+            for name in self.dropout_settings:
+                setattr(config, name, self.dropout)
+        return config
+
+    def _cut(self, config: Any, layers: int) -> None:
+        """Make `config` that of its first `layers` layers."""
+        config.num_hidden_layers = layers

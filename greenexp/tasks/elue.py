@@ -1,0 +1,67 @@
+"""The tasks of ELUE, from its folders of files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from greenexp.tasks.data import TaskData
+from greenexp.tasks.labelled import Size
+from greenexp.tasks.leaderboard import CORRELATED, Columns, Layout, task_folder, train_file
+from greenexp.tasks.unlabelled import AnswerForm, UnlabelledSplit
+
+SOURCE = "the training sets are in the folder ELUE_data of github.com/txsun1997/HashEE"
+_POLARITY = {"0": "negative", "1": "positive"}
+
+LAYOUTS: Mapping[str, Layout] = {
+    "SST-2": Layout(Columns("sentence"), _POLARITY),
+    "IMDb": Layout(Columns("sentence"), _POLARITY),
+    "SNLI": Layout(Columns("premise", "hypothesis"), {"0": "entailment", "1": "neutral", "2": "contradiction"}),
+    "SciTail": Layout(Columns("premise", "hypothesis"), {"0": "neutral", "1": "entailment"}),
+    "MRPC": Layout(
+        Columns("#1 String", "#2 String", ("Quality", "label")),
+        {"0": "not_equivalent", "1": "equivalent"},
+        metrics=("accuracy", "f1"),
+    ),
+    "STS-B": Layout(Columns("sentence1", "sentence2"), {}, metrics=CORRELATED),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elue:
+    """A task of ELUE (Liu et al., NAACL 2022), from the benchmark's folder of tab-separated files.
+
+    train.tsv and dev.tsv are what they say; test_full.tsv, with labels, is the test set; test.tsv, the same rows
+    without, is what `greenexp submit` answers. Classes keep their official numbers. ELUE's SST-2 is not GLUE's: it has
+    8,544 whole sentences, neutral ones among them. Metrics: accuracy; MRPC accuracy and f1; STS-B, a regression on
+    values from 0 to 5, pearson and spearman.
+
+    task: which; folder: that holds the tasks' folders, or the task's own, relative to the working directory
+    train: another training file with the same columns, where train.tsv is absent
+    train_size, dev_size, test_size: fixed stratified subsets, first by a hash of the text. None: all
+    """
+
+    task: Literal["SST-2", "IMDb", "SNLI", "SciTail", "MRPC", "STS-B"]
+    folder: str
+    train: str | None = None
+    train_size: Size = None
+    dev_size: Size = None
+    test_size: Size = None
+
+    def load(self) -> TaskData:
+        """Read the files. Raises InputError with file and line."""
+        layout, folder = LAYOUTS[self.task], task_folder(self.folder, self.task)
+        tables = {
+            "train": layout.labelled(train_file(folder, self.train, SOURCE)),
+            "dev": layout.labelled(str(folder / "dev.tsv")),
+            "test": layout.labelled(str(folder / "test_full.tsv")),
+        }
+        fields = layout.fields(self.train_size, self.dev_size, self.test_size)
+        return fields.build(tables, f"ELUE {self.task}")
+
+    def unlabelled(self) -> Mapping[str, UnlabelledSplit]:
+        """test.tsv, the test set as the leaderboard gives it out. Raises InputError with file and line."""
+        layout = LAYOUTS[self.task]
+        form = AnswerForm(f"{self.task}.tsv", ("index", "pred"), layout.written, limits=(0, 5))
+        return {"test": layout.unlabelled(str(task_folder(self.folder, self.task) / "test.tsv"), form)}
