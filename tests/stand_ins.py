@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -101,9 +102,17 @@ class Sweep:
 class Workers:
     """Trains whatever the conductor hands out, a given number of reports at most, one report at a time."""
 
-    def __init__(self, conductor: Conductor, *, fail: dict[str, int] | None = None, wall_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        conductor: Conductor,
+        *,
+        fail: dict[str, int] | None = None,
+        ends: dict[str, int] | None = None,
+        wall_s: float = 1.0,
+    ) -> None:
+        """fail: trial -> the epoch it dies in; ends: trial -> the epoch after which it ends by its patience."""
         self.conductor = conductor
-        self.fail = fail or {}
+        self.fail, self.ends = fail or {}, ends or {}
         self.wall_s = wall_s
         self.running: dict[str, tuple[Assignment, int]] = {}
         self.paused: dict[str, Assignment] = {}
@@ -146,7 +155,9 @@ class Workers:
             self.conductor.failed(name, assignment.attempt, "loss became nan at optimiser step 7")
             return
         self.ran.append((name, epoch))
-        action = self.conductor.report(name, assignment.attempt, a_record(assignment.spec, epoch, wall_s=self.wall_s))
+        record = a_record(assignment.spec, epoch, wall_s=self.wall_s)
+        record = dataclasses.replace(record, last=record.last or self.ends.get(name) == epoch)
+        action = self.conductor.report(name, assignment.attempt, record)
         if action is Action.GO_ON:
             self.running[name] = (assignment, epoch)
         elif action is Action.PAUSE:

@@ -34,25 +34,27 @@ def texts(count: int, pairs: bool = False) -> list[Any]:
     return [(text(), text()) if pairs else text() for _ in range(count)]
 
 
-def a_model(num_labels: int, vocab_size: int, seed: int = 0) -> MultiExitModel:
+def a_model(num_labels: int, vocab_size: int, seed: int = 0, *, learned: bool = False) -> MultiExitModel:
     settings = {
         "backbone": {"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 20, "pooling": "mean"},
-        "exits": {"layers": "all", "head": {"name": "linear"}},
+        "exits": {"layers": "all", "head": {"name": "linear"}, "learned": learned},
     }
     model = build_model(settings, num_labels, vocab_size=vocab_size, pad_id=0, seed=seed).eval()
     with torch.no_grad():
         for head in model.heads:
             head.classifier.weight.mul_(40)  # far enough from 1/2 that a threshold parts examples
+        if model.learned is not None:
+            model.learned.scorer.weight.mul_(40)
     return model
 
 
-def save_tiny(folder: Path, *, pairs: bool = False, num_labels: int = 2, seed: int = 0) -> Path:
+def save_tiny(folder: Path, *, pairs: bool = False, num_labels: int = 2, seed: int = 0, learned: bool = False) -> Path:
     """A model that reads text, saved in `folder`."""
     tokenizer = word_tokenizer([" ".join(WORDS)])
     tokenizer.enable_truncation(MAX_LENGTH, strategy="longest_first")
     names = NAMES if num_labels == 2 else ()
     serving = Serving(tokenizer.to_str(), names, MAX_LENGTH, 0, pairs, (1, 2, 3), "tiny")
-    save_model(a_model(num_labels, tokenizer.get_vocab_size(), seed), folder, serving)
+    save_model(a_model(num_labels, tokenizer.get_vocab_size(), seed, learned=learned), folder, serving)
     return folder
 
 
@@ -61,18 +63,24 @@ def dev_logits(folder: Path, count: int = 300) -> StoredLogits:
     model = load_model(folder)
     tokens = EarlyExitEngine.load(folder, "static").encode(texts(count))
     with torch.inference_mode():
-        logits = torch.cat([model(TokenBatch(torch.tensor([list(one.ids)]))) for one in tokens], dim=1)
+        said = [model.outputs(TokenBatch(torch.tensor([list(one.ids)]))) for one in tokens]
+    logits = torch.cat([torch.stack(one.logits) for one in said], dim=1)
+    learned = [torch.stack(one.learned) for one in said if one.learned is not None]
     labels = logits[-1].argmax(dim=1).numpy()
     labels[::5] = 1 - labels[::5]
     lengths = [len(one.ids) for one in tokens]
-    return StoredLogits.of(logits.numpy(), labels, lengths, model.exits, model.exit_costs(lengths))
+    costs, uncertain = model.exit_costs(lengths), torch.cat(learned, dim=1).numpy() if learned else None
+    return StoredLogits.of(logits.numpy(), labels, lengths, model.exits, costs, uncertain)
 
 
-def write_sweep(folder: Path) -> Path:
-    """A sweep of 2 x 2 trials that is over: c001 is chosen, c001-i0-o0 is its best; the models of c001 are kept."""
+def write_sweep(folder: Path, *, learned: bool = False) -> Path:
+    """A sweep of 2 x 2 trials that is over: c001 is chosen, c001-i0-o0 is its best; the models of c001 are kept.
+
+    learned: whether they have a learning-to-exit module
+    """
     scores = {(0, 0): 0.5, (0, 1): 0.9, (1, 0): 0.85, (1, 1): 0.75}
     trials = [(a_trial(*key, 2), score) for key, score in scores.items()]
-    models = {name: save_tiny(folder / "models" / name, seed=seed) for seed, name in enumerate(KEPT)}
+    models = {name: save_tiny(folder / "models" / name, seed=seed, learned=learned) for seed, name in enumerate(KEPT)}
     with Journal(folder / NAME) as journal:
         spec = {"name": "tiny", "metric": {"name": "accuracy", "exit": "mean", "mode": "max"}}
         journal.append("sweep", format=FORMAT, name="tiny", fingerprint="f", spec=spec)

@@ -2,7 +2,8 @@
 
 The mean over seeds belongs to a configuration only if its seeds trained for the same length: all to the end, or all
 stopped at the same rung. In the second case it is a bound on what full training would have given (trial score = best
-dev value so far). A configuration with a failed seed has no mean: dropping the seed would hide the failure.
+dev value so far). A seed that ended by its own patience is at its end, however early: its score is no bound, and it
+counts with it at every later rung (`records.selection`). A configuration with a failed seed has no mean: dropping the seed would hide the failure.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from greenexp.analysis.metric import metric_of
-from greenexp.records.selection import SeedOutcome, configuration_means
+from greenexp.analysis.repetitions import has_folds, over_folds
+from greenexp.records.selection import SeedOutcome, configuration_means, ended_together
 from greenexp.records.tables import PARAMS, SUMMED_COSTS, SweepTables
 
 UNFINISHED = ("planned", "running", "paused", "interrupted")
@@ -28,8 +30,9 @@ def configuration_table(tables: SweepTables) -> pd.DataFrame:
     The first row, if it has a mean, is the configuration that `records.selection` chooses.
 
     configuration; `params.<path>`; state: complete | stopped | stopped apart | failed | unfinished
-    seeds: planned trials; ended: finished or stopped ones; failed
-    score_mean, score_std: over seeds, in the metric's unit; score_std with n-1 (one seed: NaN)
+    seeds: planned pairs of seeds; ended: trials that finished or were stopped; failed: trials
+    score_mean, score_std: over seeds, in the metric's unit; score_std with n-1 (one seed: NaN). With folds the mean is
+        over seeds and folds, and the deviation over seeds, of their means over folds (`analysis.repetitions`)
     best_score: best trial score of the seeds that did not fail
     reason: why there is no mean, or what it is a bound on; epochs: reached, added up over seeds
     cost columns: totals over seeds and attempts, NaN if any part was not measured
@@ -44,12 +47,13 @@ def configuration_table(tables: SweepTables) -> pd.DataFrame:
         # Not groups.first(), which skips missing values: None is a value of a parameter.
         frame[name] = trials.drop_duplicates("configuration").set_index("configuration")[name].reindex(index).to_numpy()
     frame["state"] = [state for state, _ in states.values()]
-    frame["seeds"] = groups.size().reindex(index).to_numpy()
+    repeated = over_folds(trials).groupby("configuration", sort=False)
+    frame["seeds"] = repeated.size().reindex(index).to_numpy()
     frame["ended"] = _count(trials, trials["status"].isin(["finished", "stopped"]), index)
     frame["failed"] = _count(trials, trials["status"] == "failed", index)
     means = configuration_means(_outcomes(trials))
     frame["score_mean"] = np.array([means.get(name, np.nan) for name in states], dtype=np.float64)
-    frame["score_std"] = np.where(frame["score_mean"].notna(), groups["score"].std().reindex(index), np.nan)
+    frame["score_std"] = np.where(frame["score_mean"].notna(), repeated["score"].std().reindex(index), np.nan)
     valid = trials["score"].where(trials["status"] != "failed").groupby(trials["configuration"], sort=False)
     frame["best_score"] = valid.agg(metric.mode).reindex(index).to_numpy()
     frame["reason"] = [reason for _, reason in states.values()]
@@ -73,11 +77,12 @@ def configuration_states(trials: pd.DataFrame) -> dict[str, tuple[str, str]]:
 
     state: complete (all seeds finished), stopped (all at one epoch), stopped apart, failed (a seed did), or unfinished.
     """
+    many = "trials (seeds x folds)" if has_folds(trials) else "seeds"
     groups: dict[str, list[_Seed]] = {}
     columns = (trials[name].tolist() for name in ("configuration", "trial", "status", "epochs", "reason"))
     for configuration, *rest in zip(*columns, strict=True):
         groups.setdefault(configuration, []).append(_Seed(*rest))
-    return {name: _state(seeds) for name, seeds in groups.items()}
+    return {name: _state(seeds, many) for name, seeds in groups.items()}
 
 
 class _Seed(NamedTuple):
@@ -87,20 +92,23 @@ class _Seed(NamedTuple):
     reason: str
 
 
-def _state(seeds: Sequence[_Seed]) -> tuple[str, str]:
+def _state(seeds: Sequence[_Seed], many: str) -> tuple[str, str]:
     failed = [seed for seed in seeds if seed.status == "failed"]
     if failed:
         named = ", ".join(f"{seed.trial} ({seed.reason or 'no reason recorded'})" for seed in failed)
-        return "failed", f"{len(failed)} of {len(seeds)} seeds failed: {named}"
+        return "failed", f"{len(failed)} of {len(seeds)} {many} failed: {named}"
     unfinished = Counter(seed.status for seed in seeds if seed.status in UNFINISHED)
     if unfinished:
-        return "unfinished", f"seeds not ended: {', '.join(f'{count} {name}' for name, count in unfinished.items())}"
+        return "unfinished", f"{many} not ended: {', '.join(f'{count} {name}' for name, count in unfinished.items())}"
     if all(seed.status == "finished" for seed in seeds):
         return "complete", ""
-    if len({(seed.status, seed.epochs) for seed in seeds}) == 1:
-        return "stopped", f"all seeds stopped after epoch {seeds[0].epochs}"
+    if ended_together((seed.status, seed.epochs) for seed in seeds):
+        last = max(seed.epochs for seed in seeds if seed.status == "stopped")
+        done = sum(seed.status == "finished" for seed in seeds)
+        before = f", but for {done} of {len(seeds)} that had ended by patience" if done else ""
+        return "stopped", f"all {many} stopped after epoch {last}{before}"
     lengths = ", ".join(f"{seed.trial} after epoch {seed.epochs}" for seed in seeds)
-    return "stopped apart", f"seeds trained for different lengths: {lengths}"
+    return "stopped apart", f"{many} trained for different lengths: {lengths}"
 
 
 def _count(trials: pd.DataFrame, mask: pd.Series[bool], index: pd.Series[str]) -> NDArray[np.integer]:

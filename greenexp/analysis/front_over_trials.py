@@ -11,7 +11,8 @@ the mean improvement over it. The full price is that of the dearest operating po
 The unit of the search is the configuration, its seeds are nested in it: a trial here is a configuration trained once.
 With the same seeds for all configurations, the curve is computed for each seed over the configurations
 (`expected_hypervolume`, unbiased), and averaged over seeds; the standard deviation between seeds stands beside it,
-which is not the uncertainty of having drawn these configurations. A trial that failed counts as one that adds nothing.
+which is not the uncertainty of having drawn these configurations. With folds the same is done for each seed and fold,
+and the value of a seed is the mean over its folds. A trial that failed counts as one that adds nothing.
 
 Assumptions: configurations drawn independently (random search), each trained to its end: unlike the best score so far,
 the front of a trial that was stopped early is no bound of what full training gives, as single exits can get worse.
@@ -32,12 +33,13 @@ from greenexp.analysis.evp import expected_best
 from greenexp.analysis.expected_hypervolume import expected_hypervolume
 from greenexp.analysis.metric import Metric, metric_of
 from greenexp.analysis.operating_points import operating_front
-from greenexp.analysis.paired import SEEDS
 from greenexp.analysis.pareto import pareto_front
+from greenexp.analysis.repetitions import FOLD, SEEDS
 from greenexp.records.tables import SweepTables
 
 CURVE = ("trials", "value", "standard_deviation")
 _COLUMNS = ["inference_flops", "score"]
+_REPETITION = [*SEEDS, FOLD]
 _MOST_SIZES = 200
 
 
@@ -72,15 +74,15 @@ def front_over_trials(tables: SweepTables) -> FrontOverTrials:
     sizes = np.arange(1, total + 1) if total <= _MOST_SIZES else sizes
     # A row of NaN for every trial, so that those without points are counted too.
     rows = pd.concat([points, tables.trials[["trial"]]], ignore_index=True)
-    rows = rows.merge(tables.trials[["trial", *SEEDS]], on="trial")
+    rows = rows.merge(tables.trials[["trial", *_REPETITION]], on="trial")
     parts = []
-    for seed, group in rows.groupby(list(SEEDS), sort=True):
+    for seed, group in rows.groupby(_REPETITION, sort=True, dropna=False):
         volumes = expected_hypervolume(
             group[_COLUMNS].to_numpy(), sizes, (price, zero), "unbiased", ("min", metric.mode), group["trial"].tolist()
         )
-        name = "-".join(str(part) for part in seed)
+        name = "-".join(str(part) for part in seed[: len(SEEDS)])
         parts.append(pd.DataFrame({"seed": name, "trials": sizes, "value": volumes / price}))
-    per_seed = pd.concat(parts, ignore_index=True)
+    per_seed = pd.concat(parts).groupby(["seed", "trials"], sort=False)["value"].mean().reset_index()
     groups = per_seed.groupby("trials", sort=True)["value"]
     curve = pd.DataFrame({"value": groups.mean(), "standard_deviation": groups.std()}).reset_index()
     failed = int((tables.trials["status"] == "failed").sum())
@@ -144,7 +146,7 @@ def _refusal(tables: SweepTables, points: pd.DataFrame) -> str:
         return "no trial has an operating point with a score and FLOPs"
     if not points["trial"].duplicated().any():
         return "no trial has a second operating point that is worth its price, so there is no front to speak of"
-    sets = trials.groupby(list(SEEDS))["configuration"].agg(frozenset)
-    if len(set(sets)) > 1 or trials.duplicated(["configuration", *SEEDS]).any():
+    sets = trials.groupby(_REPETITION, dropna=False)["configuration"].agg(frozenset)
+    if len(set(sets)) > 1 or trials.duplicated(["configuration", *_REPETITION]).any():
         return "not every configuration was trained once with each of the same seeds"
     return "" if len(set(trials["configuration"])) > 1 else "there is one configuration, and that is no search"

@@ -23,8 +23,10 @@ class Savings:
         configuration failed
     planned_epochs: what all planned trials would train without early stopping
     run_epochs: different epochs trained; repeated_epochs: trained again after a crash
-    saved_epochs: not trained because a trial was stopped; open_epochs: not trained for another reason (failed,
+    saved_epochs: not trained because a trial was stopped; ended_epochs: because it had ended by its own patience
+        (`training.patience`), which is no doing of the scheduler; open_epochs: not trained for another reason (failed,
         abandoned, interrupted, not started)
+    ended: trials, of the finished ones, that ended by patience
     """
 
     trials: int
@@ -36,24 +38,29 @@ class Savings:
     repeated_epochs: int
     saved_epochs: int
     open_epochs: int
+    ended: int = 0
+    ended_epochs: int = 0
 
 
 def savings(tables: SweepTables) -> Savings:
-    """Epochs planned = run + saved + open, over all planned trials."""
+    """Epochs planned = run + saved + ended + open, over all planned trials."""
     trials = tables.trials
     ended = abandoned(tables)
     stopped = (trials["status"] == "stopped") & ~ended
+    finished = trials["status"] == "finished"
     left = trials["max_epochs"] - trials["epochs"]
     return Savings(
         trials=len(trials),
-        finished=int((trials["status"] == "finished").sum()),
+        finished=int(finished.sum()),
         stopped=int(stopped.sum()),
         abandoned=int(ended.sum()),
         planned_epochs=int(trials["max_epochs"].sum()),
         run_epochs=int(trials["epochs"].sum()),
         repeated_epochs=int(tables.epochs["repeated"].sum()),
         saved_epochs=int(left[stopped].sum()),
-        open_epochs=int(left[~stopped].sum()),
+        open_epochs=int(left[~stopped & ~finished].sum()),
+        ended=int((finished & (left > 0)).sum()),
+        ended_epochs=int(left[finished].sum()),
     )
 
 

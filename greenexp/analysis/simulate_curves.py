@@ -87,7 +87,8 @@ def recorded_curves(
 def sweep_points(tables: SweepTables, axis: str = "epochs") -> pd.DataFrame:
     """The points of `recorded_curves` from a recorded sweep: resource = epochs, cost = `axis`, cumulative per trial.
 
-    Raises ValueError, with the reason, if a trial did not finish: a pool without the bad runs' ends is no pool.
+    A trial that ended by its own patience is at its end, and would be under any scheduler: its curve goes on to the
+    last epoch of its schedule, flat in score and cost. Raises ValueError, with the reason, if a trial did not finish: a pool without the bad runs' ends is no pool.
     """
     trials = tables.trials
     stopped = trials.loc[trials["status"] == "stopped", "trial"].tolist()
@@ -113,7 +114,13 @@ def sweep_points(tables: SweepTables, axis: str = "epochs") -> pd.DataFrame:
     else:
         raise ValueError(f"the sweep's epochs have no cost called '{axis}'")
     named = {"trial": "run", "epoch": "resource"}
-    return epochs[["trial", "configuration", "epoch", "score"]].rename(columns=named).assign(cost=cost)
+    points = epochs[["trial", "configuration", "epoch", "score"]].rename(columns=named).assign(cost=cost)
+    ends = points.drop_duplicates("run", keep="last")
+    lengths = ends["run"].map(trials.set_index("trial")["max_epochs"])
+    early = (lengths > ends["resource"]).to_numpy()
+    return (
+        pd.concat([points, ends[early].assign(resource=lengths[early])], ignore_index=True) if early.any() else points
+    )
 
 
 def _checked(points: pd.DataFrame, parts: int) -> pd.DataFrame:

@@ -46,7 +46,7 @@ from greenexp.analysis.mean_squares import (
     unweighted_terms,
     variance_weights,
 )
-from greenexp.analysis.paired import SEEDS
+from greenexp.analysis.repetitions import SEEDS, over_folds
 from greenexp.records.tables import SweepTables
 
 CONFIGURATION = "configuration"
@@ -95,12 +95,14 @@ class VarianceSplit:
 def seed_scores(tables: SweepTables) -> pd.DataFrame:
     """The trials of a sweep whose configuration has all its seeds finished: configuration, SEEDS, score.
 
-    Stopped and failed configurations are left out, so where there are some this is a selection (see the module).
+    Stopped and failed configurations are left out, so where there are some this is a selection (see the module). In a
+    sweep with folds a row is a seed with the mean over its folds: folds are no source of this split.
     """
     states = configuration_states(tables.trials)
     complete = [name for name, (state, _) in states.items() if state == "complete"]
     columns = [CONFIGURATION, *SEEDS, "score"]
-    return tables.trials.loc[tables.trials[CONFIGURATION].isin(complete), columns].reset_index(drop=True)
+    trials = over_folds(tables.trials[tables.trials[CONFIGURATION].isin(complete)])
+    return trials[columns].reset_index(drop=True)
 
 
 def variance_split(

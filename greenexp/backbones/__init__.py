@@ -2,7 +2,8 @@
 
 In here: what turns token ids into hidden states, and what that costs. Not in here: exit heads, losses, training.
 To add one: a file with a frozen dataclass (its fields are the sweep file's `backbone:` section) that follows
-`base.BackbonePlugin`, a line below, and a row in the case table of tests/backbones.
+`base.BackbonePlugin` (derived from `encoder.LibraryEncoder` where transformers has the model), a line below, and a row
+in the case table of tests/backbones.
 """
 
 from __future__ import annotations
@@ -15,7 +16,17 @@ if TYPE_CHECKING:
     from greenexp.backbones.base import BackbonePlugin
 
 BACKBONES: Registry[type[BackbonePlugin]] = Registry(
-    "backbone", {"bert": "greenexp.backbones.bert:Bert"}, "greenexp.backbones"
+    "backbone",
+    {
+        "albert": "greenexp.backbones.albert:Albert",
+        "bert": "greenexp.backbones.bert:Bert",
+        "distilbert": "greenexp.backbones.distilbert:DistilBert",
+        "elasticbert": "greenexp.backbones.elasticbert:ElasticBert",
+        "electra": "greenexp.backbones.electra:Electra",
+        "mobilebert": "greenexp.backbones.mobilebert:MobileBert",
+        "roberta": "greenexp.backbones.roberta:Roberta",
+    },
+    "greenexp.backbones",
 )
 
 __all__ = ["BACKBONES"]

@@ -101,7 +101,7 @@ class Backbone(nn.Module, ABC):
     def pooler_parameters(self) -> Iterable[nn.Parameter]:
         """All parameters of `pool`; nothing where pooling has none."""
 
-    def pooler_for(self, layer: int) -> nn.Linear | None:
+    def pooler_for(self, layer: int) -> nn.Linear | None:  # noqa: ARG002 - some have one per layer
         """The pretrained pooler's dense layer that belongs to `layer` (from 1); None where there is none.
 
         Where all layers share one pooler it is the same for each. Heads with poolers of their own start from it.

@@ -20,3 +20,17 @@ class BertBackbone(LibraryBackbone):
         layer = self.model.encoder.layer[index]
         attended, _ = layer.attention(hidden, mask)
         return layer.output(layer.intermediate(attended), attended)
+
+
+@dataclass(frozen=True)
+class Bert(LibraryEncoder):
+    """BERT encoder, from a checkpoint or randomly initialised (normal, standard deviation 0.02).
+
+    Source: Devlin et al., NAACL 2019. Its pooler is dense + tanh over the first token.
+    Without a source: 12 layers, hidden 768, 12 heads, intermediate 4 x hidden, 512 positions, dropout 0.1.
+    """
+
+    family = "bert"
+    new_model = BertModel
+    source_model = BertModel
+    driver = BertBackbone

@@ -15,14 +15,30 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoTokenizer, BertConfig, BertModel
+from transformers import PreTrainedConfig
 from transformers.utils import logging as library_logging
 
 from greenexp.assets import ASSETS, locate
+from greenexp.backbones import BACKBONES
 from greenexp.errors import InputError, did_you_mean
 
 _Stamp = tuple[tuple[str, int, int], ...]
 _PINNED = re.compile(r"(?P<repository>[^@]+)@(?P<commit>[0-9a-f]{40})")
+
+
+_ABOUT_PICKLES = (
+    ". Only safetensors are read: the older pytorch_model.bin is a pickle, and unpickling runs what is in it. "
+    "docs/tasks-and-weights.md shows how to convert it once"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model of a checkpoint, notes about its weights, and whether its pooler had to be drawn anew."""
+
+    model: Any
+    notes: tuple[str, ...] = ()
+    new_pooler: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,40 +64,50 @@ class Checkpoint:
         pinned = _PINNED.fullmatch(source)
         return cls(source, pinned["repository"], pinned["commit"]) if pinned else cls(source, source)
 
-    def config(self, attention: str) -> BertConfig:
-        """The checkpoint's own config. Raises InputError if it cannot be read or is not BERT's."""
+    def config(self, family: str, config_class: Any, attention: str) -> Any:
+        """The checkpoint's own config. Raises InputError if it cannot be read or is not that of an encoder of `family`.
+
+        family: the library's `model_type`, which is also the backbone's name; config_class: the library's
+        """
         try:
-            config = AutoConfig.from_pretrained(self.where, revision=self.commit, attn_implementation=attention)
+            found, _ = PreTrainedConfig.get_config_dict(self.where, revision=self.commit)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"backbone source '{self.source}'{did_you_mean(self.source, ASSETS)} cannot be read as an asset "
                 f"({', '.join(ASSETS)}), a folder or a hub id: {error}"
             ) from error
-        if config.model_type != "bert":
-            raise InputError(f"backbone source '{self.source}' holds a model of type '{config.model_type}', not 'bert'")
-        return config
+        kind = found.pop("model_type", None)
+        if kind != family:
+            right = f"write `name: {kind}`" if kind in BACKBONES else f"backbones are {', '.join(BACKBONES)}"
+            raise InputError(f"backbone source '{self.source}' holds a model of type '{kind}', not '{family}': {right}")
+        if found.get("is_decoder") or found.get("position_embedding_type", "absolute") != "absolute":
+            raise InputError(f"backbone source '{self.source}' is a decoder or has relative positions: not supported")
+        return config_class.from_dict(found, name_or_path=self.where, attn_implementation=attention)
 
-    def tokenizer(self) -> Any:
-        """The checkpoint's tokenizer. Raises InputError."""
+    def tokenizer(self, tokenizer_class: Any) -> Any:
+        """The checkpoint's tokenizer; tokenizer_class: the library's. Raises InputError."""
         try:
-            return AutoTokenizer.from_pretrained(self.where, revision=self.commit)
+            return tokenizer_class.from_pretrained(self.where, revision=self.commit)
         except (OSError, ValueError) as error:
             raise InputError(f"backbone source '{self.source}' has no tokenizer that can be read: {error}") from error
 
-    def model(self, config: BertConfig, attention: str, with_pooler: bool) -> tuple[BertModel, tuple[str, ...]]:
-        """A model of the caller's own on the CPU, in float32, and notes about its weights.
+    def model(self, library_model: Any, config: Any, attention: str, with_pooler: bool) -> LoadedModel:
+        """A `library_model` of the caller's own on the CPU, in float32.
 
         Reading draws nothing. What the checkpoint lacks of the pooler is drawn anew from torch's CPU generator, whether
         the weights were in memory already or not. Raises InputError if other weights are lacking.
         """
         fields = config.to_json_string(use_diff=False)
-        pristine, lacks_pooler = _pristine(self, fields, attention, with_pooler)
+        pristine, lacks_pooler = _pristine(self, library_model, fields, attention, with_pooler)
         model = copy.deepcopy(pristine)
         if not lacks_pooler:
-            return model, self._notes
-        nn.init.normal_(model.pooler.dense.weight, std=config.initializer_range)
-        nn.init.zeros_(model.pooler.dense.bias)
-        return model, (f"'{self.source}' has no pooler: a newly initialised one is trained", *self._notes)
+            return LoadedModel(model, self._notes)
+        if (dense := pooler_layer(model)) is None:
+            raise ValueError("a pooler without weights cannot lack them")
+        nn.init.normal_(dense.weight, std=config.initializer_range)
+        nn.init.zeros_(dense.bias)
+        note = f"'{self.source}' has no pooler: a newly initialised one is trained"
+        return LoadedModel(model, (note, *self._notes), new_pooler=True)
 
     @property
     def commit(self) -> str:
@@ -96,16 +122,18 @@ class Checkpoint:
 
 
 @lru_cache(maxsize=2)
-def _pristine(checkpoint: Checkpoint, fields: str, attention: str, with_pooler: bool) -> tuple[BertModel, bool]:
+def _pristine(
+    checkpoint: Checkpoint, library_model: Any, fields: str, attention: str, with_pooler: bool
+) -> tuple[Any, bool]:
     """The checkpoint's weights in a model that nobody trains, and whether its pooler is not the checkpoint's.
 
     A worker trains one trial after another from the same checkpoint: each gets a copy of this one.
     fields, attention: the config, which cannot be hashed
     """
     try:
-        config = BertConfig.from_dict(json.loads(fields), attn_implementation=attention)
+        config = library_model.config_class.from_dict(json.loads(fields), attn_implementation=attention)
         with quiet_library(), torch.random.fork_rng(devices=[]):  # its report of keys is judged below
-            model, report = BertModel.from_pretrained(
+            model, report = library_model.from_pretrained(
                 checkpoint.where,
                 revision=checkpoint.commit,
                 config=config,
@@ -115,11 +143,18 @@ def _pristine(checkpoint: Checkpoint, fields: str, attention: str, with_pooler: 
                 output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"backbone source '{checkpoint.source}' cannot be read: {error}") from error
+        hint = _ABOUT_PICKLES if "safetensors" in str(error) and not isinstance(error, SafetensorError) else ""
+        raise InputError(f"backbone source '{checkpoint.source}' cannot be read: {error}{hint}") from error
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise InputError(f"backbone source '{checkpoint.source}' lacks weights: {', '.join(missing[:5])}")
     return model, bool(report["missing_keys"])
+
+
+def pooler_layer(model: Any) -> nn.Linear | None:
+    """The linear layer of a library model's pooler; None without a pooler, or with one that has no weights."""
+    pooler = model.pooler
+    return pooler if isinstance(pooler, nn.Linear) else getattr(pooler, "dense", None)
 
 
 def _stamp(folder: Path) -> _Stamp:

@@ -6,6 +6,7 @@ library's settings its fields go.
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -14,6 +15,7 @@ import torch
 from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from greenexp.assets import ASSETS
 from greenexp.backbones.checkpoints import Checkpoint
@@ -23,16 +25,17 @@ from greenexp.errors import CheckpointError, InputError
 Attention = Literal["sdpa", "eager"]
 Size = Annotated[int, Field(ge=1)]
 
-_SHARED_FIELDS = """
-    source: a checkpoint in safetensors, read in float32: the name of an asset (`minilm-l6`), a local folder, or a hub
-        id, pinned as `owner/name@commit`; None for random initialisation (normal, standard deviation 0.02)
-    layers: number of layers; with a source: keep the first so many. None: the source's, or {layers}
-    hidden, heads, intermediate, max_positions: only without a source. None: {hidden}, {heads}, {intermediate}, 512
-    dropout: of hidden states and attention probabilities. None: the source's, or {dropout}
-    pooling: what an exit sees: `pooler` ({pooler}), `cls` (the first
-        token's hidden state) or `mean` (the mean over tokens). None: what the asset was trained with (`minilm-l6`:
-        mean), else `pooler`
-    attention: which of the library's attention implementations runs
+_FIELDS = """
+source: a checkpoint in safetensors, read in float32: the name of an asset (`minilm-l6`), a local folder, or a hub id,
+    pinned as `owner/name@commit`; None for random initialisation
+layers: number of layers; with a source: keep the first so many
+hidden, heads, intermediate, max_positions: only without a source
+dropout: of hidden states and attention probabilities
+pooling: what an exit sees: `pooler` (over the first token; a new one where the encoder brings none), `cls` (the first
+    token's hidden state) or `mean` (the mean over tokens). None: what the asset was trained with (`minilm-l6`: mean),
+    else `pooler`
+attention: which of the library's attention implementations runs
+None stands for the source's value, and without a source for the one above.
 """
 
 
@@ -44,6 +47,7 @@ class LibraryEncoder:
     new_model: the library's class that is made anew and that a saved folder is read into
     source_model: the class that a source is read into
     driver: the backbone around it
+    source_tokenizer: the class that reads a source's tokenizer
     """
 
     layers: Size | None = None
@@ -60,6 +64,7 @@ class LibraryEncoder:
     new_model: ClassVar[Any]
     source_model: ClassVar[Any]
     driver: ClassVar[type[LibraryBackbone]]
+    source_tokenizer: ClassVar[Any] = AutoTokenizer
     brings_pooler: ClassVar[bool] = True
     """Whether the family's encoders come with a pooler."""
     needs_own_pad_id: ClassVar[bool] = False
@@ -68,6 +73,10 @@ class LibraryEncoder:
     dropout_settings: ClassVar[tuple[str, ...]] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
     usual_shape: ClassVar[tuple[int, int, int]] = (12, 768, 12)
     """Layers, hidden size and heads without a source."""
+
+    def __init_subclass__(cls) -> None:
+        """What the fields of every family mean is said once, and stands in every card."""
+        cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n{_FIELDS}"
 
     def __post_init__(self) -> None:
         given = [name for name in self.shape_fields if getattr(self, name) is not None]
@@ -92,7 +101,7 @@ class LibraryEncoder:
         if vocab_size > config.vocab_size:
             raise InputError(f"the data has {vocab_size} token ids, the source '{self.source}' {config.vocab_size}")
         if self.needs_own_pad_id and pad_id != config.pad_token_id:
-            raise InputError(f"the data is padded with id {pad_id}, the source '{self.source}' with {config.pad_token_id}")
+            raise InputError(f"the data is padded with {pad_id}, the source '{self.source}' with {config.pad_token_id}")
         if device == "meta":
             with torch.device("meta"):
                 return self.driver(self._model(config), self._pooling)
@@ -114,7 +123,7 @@ class LibraryEncoder:
 
     def tokenizer(self) -> Any | None:
         """See `BackbonePlugin.tokenizer`."""
-        return None if self.source is None else Checkpoint.of(self.source).tokenizer()
+        return None if self.source is None else Checkpoint.of(self.source).tokenizer(self.source_tokenizer)
 
     @property
     def _pooling(self) -> Pooling:
@@ -139,17 +148,16 @@ class LibraryEncoder:
     def _loaded(self, checkpoint: Checkpoint, config: Any) -> LibraryBackbone:
         """The backbone with the checkpoint's weights, on the CPU."""
         with_pooler = self._pooling == "pooler"
-        model, notes, new_pooler = checkpoint.model(self.source_model, config, self.attention, with_pooler)
-        return self.driver(model, self._pooling, notes, new_pooler=new_pooler)
+        found = checkpoint.model(self.source_model, config, self.attention, with_pooler)
+        return self.driver(found.model, self._pooling, found.notes, new_pooler=found.new_pooler)
 
     def _random_config(self, vocab_size: int, pad_id: int) -> Any:
         dropout = {} if self.dropout is None else dict.fromkeys(self.dropout_settings, self.dropout)
-        settings = {"max_position_embeddings": self.max_positions or 512, **self._sizes(pad_id), **dropout}
         return self.new_model.config_class(
-            vocab_size=vocab_size, pad_token_id=pad_id, attn_implementation=self.attention, **settings
+            vocab_size=vocab_size, pad_token_id=pad_id, attn_implementation=self.attention, **self._sizes(), **dropout
         )
 
-    def _sizes(self, pad_id: int) -> dict[str, Any]:
+    def _sizes(self) -> dict[str, Any]:
         """The library's settings of a new encoder, beside vocabulary and dropout."""
         layers, hidden, heads = self._shape
         return {
@@ -157,6 +165,7 @@ class LibraryEncoder:
             "hidden_size": hidden,
             "num_attention_heads": heads,
             "intermediate_size": self.intermediate or 4 * hidden,
+            "max_position_embeddings": self.max_positions or 512,
         }
 
     def _source_config(self, checkpoint: Checkpoint) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable
 from itertools import chain
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
 
 from greenexp.backbones.base import Backbone, EncoderState, TokenBatch
-from greenexp.backbones.checkpoints import quiet_library
+from greenexp.backbones.checkpoints import pooler_layer, quiet_library
 from greenexp.backbones.products import layer_products
 from greenexp.errors import InputError
 from greenexp.records.costs import BlockCost, EncoderCosts, MatmulCost
@@ -25,7 +26,7 @@ class LibraryBackbone(Backbone):
 
     model: an encoder of transformers, with a `pooler` (None for none)
     pooling: what `pool` gives
-    new_pooler: whether the pooler was drawn here because the encoder came with none, so that nobody should start from it
+    new_pooler: whether the pooler was drawn here because the encoder came with none: nothing to start from
     """
 
     def __init__(self, model: Any, pooling: Pooling, notes: tuple[str, ...] = (), *, new_pooler: bool = False) -> None:
@@ -44,9 +45,9 @@ class LibraryBackbone(Backbone):
         length = batch.input_ids.shape[1]
         if length > self.max_length:
             raise InputError(f"a sequence of {length} tokens: this backbone has {self.max_length} positions")
-        # A table of one type has nothing to tell the segments of a pair apart with.
-        types = batch.token_type_ids if self.model.config.type_vocab_size > 1 else None
-        return self.regroup(self._embedded(batch.input_ids, types), batch.attention_mask)
+        types = {"token_type_ids": batch.token_type_ids} if self.reads_types else {}
+        hidden = self._projected(self.model.embeddings(input_ids=batch.input_ids, **types))
+        return self.regroup(hidden, batch.attention_mask)
 
     def regroup(self, hidden: Tensor, attention_mask: Tensor | None) -> EncoderState:
         """See `Backbone.regroup`."""
@@ -73,9 +74,10 @@ class LibraryBackbone(Backbone):
 
     def matmuls(self, batch_size: int, length: int) -> EncoderCosts:
         """See `Backbone.matmuls`."""
-        dense = self._pooler_layer() if self.pooling == "pooler" else None
+        dense = pooler_layer(self.model) if self.pooling == "pooler" else None
+        widths = self._embedding_widths()
         return EncoderCosts(
-            embeddings=self._embedding_products(batch_size * length),
+            embeddings=() if widths is None else (MatmulCost(2 * batch_size * length * math.prod(widths), inner=True),),
             layers=(self._layer_products(batch_size, length),) * self.num_layers,
             pooler=() if dense is None else (MatmulCost(2 * batch_size * self.hidden_size**2),),
         )
@@ -92,15 +94,24 @@ class LibraryBackbone(Backbone):
         """See `Backbone.pooler_parameters`."""
         return () if self.model.pooler is None else self.model.pooler.parameters()
 
-    def pooler_for(self, layer: int) -> nn.Linear | None:
+    def pooler_for(self, layer: int) -> nn.Linear | None:  # noqa: ARG002 - the same for all
         """See `Backbone.pooler_for`."""
-        return None if self._new_pooler else self._pooler_layer()
+        return None if self._new_pooler else pooler_layer(self.model)
 
     def drop_pooler(self) -> None:
         """See `Backbone.drop_pooler`."""
         self.model.pooler = None
         if self.pooling == "pooler":
             self.pooling = "cls"
+
+    @property
+    def reads_types(self) -> bool:
+        """Whether token types tell the segments of a pair apart: a table of one type, or none, cannot."""
+        return getattr(self.model.config, "type_vocab_size", 0) > 1
+
+    def shorten(self, model: Any, layers: int) -> None:
+        """Leave only the first `layers` layers in a copy of the library model."""
+        model.encoder.layer = model.encoder.layer[:layers]
 
     def save(self, folder: Path) -> None:
         """See `Backbone.save`."""
@@ -111,16 +122,12 @@ class LibraryBackbone(Backbone):
     def _after(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Hidden states after layer `index`, from those before it."""
 
-    def _embedded(self, input_ids: Tensor, token_type_ids: Tensor | None) -> Tensor:
-        """Hidden states before the first layer."""
-        return self.model.embeddings(input_ids=input_ids, token_type_ids=token_type_ids)
+    def _projected(self, embedded: Tensor) -> Tensor:
+        """Hidden states before the first layer, from what the embeddings give."""
+        return embedded
 
     def _pooled(self, hidden: Tensor) -> Tensor:
         return self.model.pooler(hidden)
-
-    def _pooler_layer(self) -> nn.Linear | None:
-        """The pooler's weights, if it has any."""
-        return pooler_layer(self.model)
 
     def _embedding_modules(self) -> tuple[nn.Module, ...]:
         return (self.model.embeddings,)
@@ -128,15 +135,9 @@ class LibraryBackbone(Backbone):
     def _layer_modules(self) -> nn.Module:
         return self.model.encoder
 
-    def _embedding_products(self, tokens: int) -> BlockCost:
-        """Products below the first layer, over all tokens of the batch."""
-        return ()
+    def _embedding_widths(self) -> tuple[int, int] | None:
+        """From what width to what width the embeddings are projected; None if they are not."""
+        return None
 
     def _layer_products(self, batch_size: int, length: int) -> BlockCost:
         return layer_products(batch_size, length, self.hidden_size, self.model.config.intermediate_size)
-
-
-def pooler_layer(model: Any) -> nn.Linear | None:
-    """The linear layer of a library model's pooler; None without a pooler, or with one that has no weights."""
-    pooler = model.pooler
-    return pooler if isinstance(pooler, nn.Linear) else getattr(pooler, "dense", None)

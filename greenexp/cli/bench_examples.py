@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greenexp.cli.checkpoints import FoundModel
-from greenexp.cli.folders import JOURNAL
-from greenexp.errors import InputError
+from greenexp.cli.checkpoints import FoundModel, recorded_settings
 
 if TYPE_CHECKING:
     from greenexp.inference import Tokens
@@ -38,7 +36,7 @@ def bench_examples(found: FoundModel, count: int) -> BenchExamples:
     from greenexp.plan.data import prepare_data
     from greenexp.tasks import TASKS
 
-    settings = _settings(found)
+    settings = recorded_settings(found)
     data = prepare_data(settings)
     name, split = ("dev", data.dev) if data.test is None else ("test", data.test)
     places = np.unique(np.linspace(0, len(split) - 1, min(count, len(split))).round().astype(int)).tolist()
@@ -52,18 +50,6 @@ def bench_examples(found: FoundModel, count: int) -> BenchExamples:
         texts=[texts.texts[place] if pairs is None else (texts.texts[place], pairs[place]) for place in places],
         every_length=[one for part in (data.dev, data.test) if part is not None for one in _one_per_length(part)],
     )
-
-
-def _settings(found: FoundModel) -> dict[str, Any]:
-    """The settings on record of the trial that trained the model."""
-    if found.sweep is None:
-        raise InputError(
-            f"{found.folder} does not lie in a sweep's folder (SWEEP/models/TRIAL), so there are no texts to time it on"
-        )
-    from greenexp.journal.file import read_events
-    from greenexp.journal.state import SweepState
-
-    return dict(SweepState(read_events(found.sweep / JOURNAL)).trials[found.trial].spec.settings)
 
 
 def _one_per_length(split: TokenisedSplit) -> list[Tokens]:

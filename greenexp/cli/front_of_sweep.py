@@ -43,8 +43,9 @@ def read_sweep_points(source: str, cost: str | None, by: str | None) -> PointTab
         failed = failed.merge(points[["policy"]].drop_duplicates(), how="cross")
     rows = pd.concat([points, failed], ignore_index=True)
     names = ALL if column is None else rows[column] if column in rows else rows["trial"].map(trials[column])
-    seeds = (trials["initialisation_seed"].astype(str) + "-" + trials["order_seed"].astype(str)).to_dict()
-    frame = rows.assign(cost=rows[cost], by=names, seed=rows["trial"].map(seeds)).astype({"by": str})
+    seeds = trials["initialisation_seed"].astype(str) + "-" + trials["order_seed"].astype(str)
+    seeds = seeds.where(trials["fold"].isna(), seeds + "-" + trials["fold"].astype(str))
+    frame = rows.assign(cost=rows[cost], by=names, seed=rows["trial"].map(seeds.to_dict())).astype({"by": str})
     frame = frame[["by", "trial", "seed", "cost", "score", "configuration", "policy", "threshold"]]
     per_group = frame.groupby("by")[["configuration", "trial"]].nunique()
     nested = ((per_group["configuration"] > 1) & (per_group["trial"] > per_group["configuration"])).any()

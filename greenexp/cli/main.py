@@ -27,6 +27,7 @@ COMMANDS = {
     "export": "Write a sweep's tables as Parquet or CSV.",
     "replay": "Say what exit policies would do with a sweep's recorded logits.",
     "predict": "Answer lines of text with a trained model that exits early.",
+    "submit": "Write a leaderboard's submission files, GLUE's or ELUE's, with a trained model.",
     "serve": "Serve a trained model over HTTP.",
     "bench": "Measure how fast a trained model answers, and what early exit saves.",
     "logs": "Print what a trial logged.",

@@ -28,10 +28,12 @@ def preview_lines(plan: Plan, price: Price) -> list[tuple[str, str]]:
     """(label, text) pairs."""
     spec = plan.spec
     configurations, trials = len(plan.configurations), len(plan.trials)
-    seeds = trials // configurations
-    what = f"{trials} trials ({configurations} configurations x {seeds} seeds)"
+    folds = spec.seeds.folds
+    seeds = trials // configurations // (folds or 1)
+    each = f" x {folds} folds" if folds else ""
+    what = f"{trials} trials ({configurations} configurations x {seeds} seeds{each})"
     return [
-        (spec.name, f"{what} · task {spec.task.name} · {spec.backbone.name} · {spec.method.name}"),
+        (spec.name, f"{what} · task {spec.task.name} · {_named(plan, 'backbone')} · {_named(plan, 'method')}"),
         ("scheduler", f"{spec.scheduler.name} · {spec.resources.workers} trials at a time"),
         *(("", line) for line in bracket_lines(price.brackets)),
         *_cost_lines(price),
@@ -40,8 +42,29 @@ def preview_lines(plan: Plan, price: Price) -> list[tuple[str, str]]:
             for axis, limit in spec.budget.limits().items()
         ),
         *_meter_lines(plan),
-        *(("note", note) for note in plan.notes),
+        *(("note", note) for note in (*_patience_note(price), *_folds_note(plan), *plan.notes)),
     ]
+
+
+def _named(plan: Plan, section: str) -> str:
+    """The plug-ins of a section over all configurations, in their order."""
+    return ", ".join(dict.fromkeys(str(trial.settings[section]["name"]) for trial in plan.trials))
+
+
+def _patience_note(price: Price) -> tuple[str, ...]:
+    if not price.patience:
+        return ()
+    return ("training.patience may end trials before their last epoch, so all of this is at most; by how much is open",)
+
+
+def _folds_note(plan: Plan) -> tuple[str, ...]:
+    folds = plan.spec.seeds.folds
+    if not folds:
+        return ()
+    return (
+        f"seeds.folds: every seed of a configuration is trained {folds} times, on the training set without one fold, and "
+        "scored on that fold; the task's dev set stays unseen",
+    )
 
 
 def remembering(prepare: Prepare) -> Prepare:

@@ -113,7 +113,8 @@ def describe(event: Event, state: SweepState) -> str | None:
         record, trial = data["record"], state.trials[data["trial"]]
         total = trial.spec.settings["training"]["epochs"]
         score = f"score {record['score']:.4f}  best {record['best_score']:.4f}  loss {record['train_loss']:.4f}"
-        return f"{data['trial']}  epoch {record['epoch']}/{total}  {score}" + ("  finished" if record["last"] else "")
+        end = f"  finished{', ' + trial.reason if trial.reason else ''}" if record["last"] else ""
+        return f"{data['trial']}  epoch {record['epoch']}/{total}  {score}{end}"
     if event.kind == "decision" and data["action"] == "stop":
         return f"{data['trial']}  {_VERBS['stop']} at epoch {data['rung']}: {data['reason']}"
     if event.kind == "ended":

@@ -64,8 +64,9 @@ def _held_out(plan: Plan, state: SweepState) -> list[str]:
         return []
     test = fmean(trial.held_out[-1][1].score for trial in trials)
     dev = fmean(trial.score or 0.0 for trial in trials)
-    name, seeds = trials[0].spec.configuration, len(trials)
-    return [f"{name}: {plan.spec.metric.name} {test:.4f} on test, mean of {seeds} seed(s) (on dev {dev:.4f})"]
+    name, count = trials[0].spec.configuration, len(trials)
+    of, on = (f"{count} seed(s)", "dev") if plan.spec.seeds.folds is None else (f"{count} trials", "the left-out folds")
+    return [f"{name}: {plan.spec.metric.name} {test:.4f} on test, mean of {of} (on {on} {dev:.4f})"]
 
 
 def _ending(plan: Plan, outcome: Outcome) -> str:
@@ -81,10 +82,12 @@ def _work(plan: Plan, state: SweepState) -> str:
     trials = list(state.trials.values())
     full = sum(int(trial.spec.settings["training"]["epochs"]) for trial in trials)
     counts = {status: sum(trial.status == status for trial in trials) for status in ("finished", "stopped", "failed")}
+    early = sum(trial.status == "finished" and bool(trial.reason) for trial in trials)
+    own = f" ({early} by patience)" if early else ""
     parts = [
         f"{format_duration(state.elapsed_s)}",
         f"{state.epochs_run} of {full} epochs",
-        f"{counts['finished']} trials finished, {counts['stopped']} stopped early, {counts['failed']} failed",
+        f"{counts['finished']} trials finished{own}, {counts['stopped']} stopped early, {counts['failed']} failed",
     ]
     return " · ".join(parts)
 

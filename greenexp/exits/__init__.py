@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from greenexp.exits.policies.base import Policy
 
 HEADS: Registry[type[HeadPlugin]] = Registry(
-    "exit head", {"linear": "greenexp.exits.linear:Linear"}, "greenexp.exit_heads"
+    "exit head",
+    {
+        "attention": "greenexp.exits.attention:Attention",
+        "linear": "greenexp.exits.linear:Linear",
+        "mixed_pool": "greenexp.exits.mixed_pool:MixedPool",
+        "pooled": "greenexp.exits.pooled:Pooled",
+        "scalar_mix": "greenexp.exits.scalar_mix:ScalarMix",
+    },
+    "greenexp.exit_heads",
 )
 
 POLICIES: Registry[type[Policy]] = Registry(

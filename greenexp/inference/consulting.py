@@ -51,12 +51,13 @@ def check_serving(model: MultiExitModel, serving: Serving) -> None:
         raise InputError(f"the padding id {serving.pad_id} is not in the model's vocabulary of {vocabulary} tokens")
 
 
-def check_policy(policy: Policy, exit_number: int, num_labels: int) -> None:
+def check_policy(policy: Policy, exit_number: int, model: MultiExitModel) -> None:
     """Let the policy decide on one made-up example: what it needs and cannot have it says itself, now and not later.
 
     Raises its InputError: for regression where it wants classes, for labels, for a learned exit module.
     """
-    policy.stream().decide(ExitOutput(exit_number, torch.zeros(1, num_labels)))
+    learned = None if model.learned is None else torch.zeros(1)
+    policy.stream().decide(ExitOutput(exit_number, torch.zeros(1, model.num_labels), learned))
 
 
 def checked_temperatures(model: MultiExitModel, given: Mapping[int, float]) -> dict[int, float]:

@@ -23,7 +23,7 @@ from greenexp.inference.consulting import (
     consulted_exits,
     trained_exits,
 )
-from greenexp.inference.segments import Precision, Segments, compacted
+from greenexp.inference.segments import Precision, Said, Segments, compacted
 from greenexp.inference.text import TextReader
 from greenexp.model import MultiExitModel, Serving, load_model, load_serving
 
@@ -79,7 +79,7 @@ class EarlyExitEngine:
             check_serving(model, text)
         trained = trained_exits(model, exits, None if text is None else text.trained_exits)
         self.consulted = consulted_exits(trained, check_every, self.policy)
-        check_policy(self.policy, self.consulted[0], model.num_labels)
+        check_policy(self.policy, self.consulted[0], model)
         self.serving = text
         self._reader = TextReader(text) if text is not None and text.tokenizer else None
         self.segments = Segments(model, self.consulted, compiled=compile, precision=precision)
@@ -141,10 +141,10 @@ class EarlyExitEngine:
         lengths, places = np.array([row.length for row in rows]), np.arange(len(rows))
         stream = self.policy.stream()
         with self.segments.computing():
-            state = self.segments.embed(rows, self.pad_id)
+            climbers = self.segments.embed(rows, self.pad_id)
             for index in range(len(self.segments)):
-                state, logits = self.segments.run(index, state)
-                verdict = self.judge(stream, index, logits)
+                climbers, said = self.segments.run(index, climbers)
+                verdict = self.judge(stream, index, said)
                 if not any(verdict.leaves):
                     continue
                 for row in verdict.rows(leave=True):
@@ -153,8 +153,8 @@ class EarlyExitEngine:
                 if len(stay) == 0:
                     break
                 lengths, places = lengths[stay], places[stay]
-                state = compacted(state, stay, lengths)
-                stream.keep(torch.from_numpy(stay).to(logits.device))
+                climbers = compacted(climbers, stay, lengths)
+                stream.keep(torch.from_numpy(stay).to(said.logits.device))
         return [found[place] for place in range(len(rows))]
 
     @property
@@ -168,15 +168,15 @@ class EarlyExitEngine:
         pairs = None if self.serving is None else self.serving.pairs
         return checked(tokens, backbone.vocab_size, backbone.max_length, pairs)
 
-    def judge(self, stream: PolicyStream, index: int, logits: Tensor, before: Tensor | None = None) -> Verdict:
+    def judge(self, stream: PolicyStream, index: int, said: Said, before: Sequence[Said] = ()) -> Verdict:
         """Ask the policy at consulted exit `index` (from 0), where at the last one everybody leaves.
 
-        logits: [example, class]; before: [example, exit, class], of the consulted exits below, if the stream has not
-        seen them. One transfer brings all that the host wants to know: the only place where it waits for the device.
+        before: what the consulted exits below said, if the stream has not seen it. One transfer brings all that the
+        host wants to know: the only place where it waits for the device.
         """
-        for below, passed in enumerate(() if before is None else before.unbind(dim=1)):
+        for below, passed in enumerate(before):
             stream.decide(self._output(below, passed))
-        decision = stream.decide(self._output(index, logits))
+        decision, logits = stream.decide(self._output(index, said)), said.logits
         answers, raw = decision.answers, logits
         if logits.device.type == "cpu":
             leaves = decision.leaves.tolist()
@@ -186,10 +186,11 @@ class EarlyExitEngine:
             leaves, answers, raw = (told[:, 0] != 0).tolist(), told[:, 1], told[:, 2:]
         return Verdict([True] * len(leaves) if index == len(self.consulted) - 1 else leaves, answers, raw)
 
-    def _output(self, index: int, logits: Tensor) -> ExitOutput:
+    def _output(self, index: int, said: Said) -> ExitOutput:
         """What the policy sees of consulted exit `index`: calibrated logits."""
-        number = self.consulted[index]
-        return ExitOutput(number, logits / self._divisors[number] if number in self._divisors else logits)
+        number, logits = self.consulted[index], said.logits
+        calibrated = logits / self._divisors[number] if number in self._divisors else logits
+        return ExitOutput(number, calibrated, said.learned)
 
     def settle(self, index: int, length: int, verdict: Verdict, row: int) -> Answer:
         """The answer of a row that leaves at consulted exit `index` (from 0)."""

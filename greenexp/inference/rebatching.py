@@ -1,7 +1,7 @@
 """Batches refilled on the way up: requests of a stream wait before each segment for others to go on with.
 
-As E3 (SOSP 2024) and DREX (2025) do. What an encoder's request is between two segments are its hidden states and
-nothing else, so that re-batching is putting rows together.
+As E3 (SOSP 2024) and DREX (2025) do. What an encoder's request is between two segments are its hidden states, and for
+exits that read them the pooled vectors of the layers below, so that re-batching is putting rows together.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from greenexp.exits.policies.base import Stateless
 from greenexp.inference.answers import Answer, Row, Tokens
 from greenexp.inference.engine import EarlyExitEngine
 from greenexp.inference.pools import alike, next_pool
-from greenexp.inference.segments import merged
+from greenexp.inference.segments import Climbers, Said, merged
+from greenexp.model import MultiExitModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Statistics:
 class _Request:
     """since: when it came into its pool; hidden: [token, hidden] after the last segment it went through.
 
-    seen: [exit, class], the logits of the consulted exits so far, raw; None if the policy does not look back
+    earlier: [layer, hidden], the pooled vectors after each layer so far; None where no exit reads them
+    seen: [exit, column], what the consulted exits said so far, see `_columns`; None if the policy does not look back
     """
 
     tokens: Tokens
@@ -48,6 +50,7 @@ class _Request:
     future: Future[Answer]
     since: float
     hidden: Tensor | None = None
+    earlier: Tensor | None = None
     seen: Tensor | None = None
 
 
@@ -188,17 +191,21 @@ class Rebatcher:
         engine = self._engine
         with engine.segments.computing():
             if index == 0:
-                state = engine.segments.embed([request.row for request in batch], engine.pad_id)
+                climbers = engine.segments.embed([request.row for request in batch], engine.pad_id)
             else:
-                state = merged(engine.segments.model, [one.hidden for one in batch if one.hidden is not None])
-            state, logits = engine.segments.run(index, state)
-            before = None if index == 0 or not self._looks_back else _stacked(batch)
-            verdict = engine.judge(engine.policy.stream(), index, logits, before)
-            seen = logits.unsqueeze(1) if before is None else torch.cat((before, logits.unsqueeze(1)), dim=1)
+                climbers = _gathered(engine.segments.model, batch)
+            climbers, said = engine.segments.run(index, climbers)
+            seen = None if index == 0 or not self._looks_back else _stacked(batch)
+            verdict = engine.judge(engine.policy.stream(), index, said, _passed(seen, said))
+            if self._looks_back:
+                seen = _columns(said) if seen is None else torch.cat((seen, _columns(said)), dim=1)
+            passed = torch.stack(climbers.earlier, dim=1) if climbers.earlier else None
             for row in verdict.rows(leave=False):
                 request = batch[row]
-                request.hidden = state.hidden[row, : request.row.length].clone()  # a view would hold the whole batch
-                request.seen = seen[row] if self._looks_back else None
+                hidden = climbers.state.hidden[row, : request.row.length]
+                request.hidden = hidden.clone()  # a view would hold the whole batch
+                request.earlier = None if passed is None else passed[row].clone()
+                request.seen = None if seen is None else seen[row]
         return [
             engine.settle(index, request.row.length, verdict, row) if verdict.leaves[row] else None
             for row, request in enumerate(batch)
@@ -214,6 +221,26 @@ class Rebatcher:
             return own
 
 
+def _gathered(model: MultiExitModel, batch: Sequence[_Request]) -> Climbers:
+    hidden = [request.hidden for request in batch if request.hidden is not None]
+    return merged(model, hidden, [request.earlier for request in batch if request.earlier is not None])
+
+
 def _stacked(batch: Sequence[_Request]) -> Tensor:
-    """[example, exit, class]: the logits of the exits passed so far."""
+    """[example, exit, column]: what the exits passed so far said."""
     return torch.stack([request.seen for request in batch if request.seen is not None])
+
+
+def _columns(said: Said) -> Tensor:
+    """[example, 1, column]: an exit's logits, and behind them what a learning-to-exit module says of it."""
+    one = said.logits if said.learned is None else torch.cat((said.logits, said.learned.unsqueeze(1)), dim=1)
+    return one.unsqueeze(1)
+
+
+def _passed(seen: Tensor | None, said: Said) -> Sequence[Said]:
+    """`_stacked` exit by exit, of the form of `said`."""
+    if seen is None:
+        return ()
+    if said.learned is None:
+        return [Said(logits) for logits in seen.unbind(dim=1)]
+    return [Said(columns[:, :-1], columns[:, -1]) for columns in seen.unbind(dim=1)]

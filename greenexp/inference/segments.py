@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FunctionType
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,29 @@ from greenexp.inference.answers import Row
 from greenexp.model.multi_exit import MultiExitModel
 
 Precision = Literal["fp32", "bf16"]
-Climb = Callable[[Tensor, Tensor | None, Tensor | None], tuple[Tensor, Tensor]]
+Earlier = tuple[Tensor, ...]
+Climb = Callable[[Tensor, Tensor | None, Tensor | None, Earlier], tuple[Tensor, Earlier, Tensor, Tensor | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Climbers:
+    """Examples between two segments: all that the layers and exits above will read of them.
+
+    earlier: the shared pooling after each layer so far, each [example, hidden]; empty where no consulted exit reads it
+    """
+
+    state: EncoderState
+    earlier: Earlier = ()
+
+
+class Said(NamedTuple):
+    """What an exit says of some examples.
+
+    logits: [example, class]; learned: [example], of the learning-to-exit module; None if the model has none
+    """
+
+    logits: Tensor
+    learned: Tensor | None = None
 
 
 class Segments:
@@ -42,7 +65,8 @@ class Segments:
         self._precision = precision
         ends = [model.exit_layers[number - 1] for number in consulted]
         parts = zip([0, *ends[:-1]], ends, consulted, strict=True)
-        self._climbs = [_segment(self.model, first, last, number, compiled) for first, last, number in parts]
+        remembers = any(model.head(number).reads_earlier for number in consulted)
+        self._climbs = [_segment(self.model, *part, remembers=remembers, compiled=compiled) for part in parts]
 
     def __len__(self) -> int:
         return len(self._climbs)
@@ -58,53 +82,67 @@ class Segments:
             with torch.autocast(kind, dtype=torch.bfloat16, enabled=wanted):
                 yield
 
-    def embed(self, rows: Sequence[Row], pad_id: int) -> EncoderState:
-        """The state before the first layer, padded to the longest of `rows`; no mask where nothing is padded."""
-        return self.model.backbone.embed(self.batch_of(rows, pad_id))
+    def embed(self, rows: Sequence[Row], pad_id: int) -> Climbers:
+        """`rows` before the first layer, padded to the longest of them; no mask where nothing is padded."""
+        return Climbers(self.model.backbone.embed(self.batch_of(rows, pad_id)))
 
     def batch_of(self, rows: Sequence[Row], pad_id: int) -> TokenBatch:
         """`rows` on the device, padded on the right to the longest of them."""
         batch = _single(rows[0]) if len(rows) == 1 else _batch(rows, pad_id)
         return batch if self.device.type == "cpu" else batch.to(self.device, non_blocking=True)
 
-    def run(self, index: int, state: EncoderState) -> tuple[EncoderState, Tensor]:
-        """Segment `index` (from 0): the state after it, and the logits [example, class] of its exit."""
-        hidden, logits = self._climbs[index](state.hidden, state.mask, state.padding)
-        return EncoderState(hidden, state.mask, state.padding), logits
+    def run(self, index: int, climbers: Climbers) -> tuple[Climbers, Said]:
+        """Segment `index` (from 0): the examples after it, and what its exit says."""
+        state, climb = climbers.state, self._climbs[index]
+        hidden, earlier, logits, learned = climb(state.hidden, state.mask, state.padding, climbers.earlier)
+        return Climbers(EncoderState(hidden, state.mask, state.padding), earlier), Said(logits, learned)
 
 
-def compacted(state: EncoderState, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> EncoderState:
-    """`rows` of a state, cut to the longest of them; without a mask once nothing is padded any more.
+def compacted(climbers: Climbers, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Climbers:
+    """`rows` of a batch, cut to the longest of them; without a mask once nothing is padded any more.
 
     lengths: tokens of each of `rows`. The host knows them, so that the device is not asked.
     """
-    longest = int(lengths.max())
+    state, longest = climbers.state, int(lengths.max())
     index = torch.from_numpy(rows).to(state.hidden.device)
+    earlier = tuple(pooled.index_select(0, index) for pooled in climbers.earlier)
     hidden = state.hidden[:, :longest].index_select(0, index)
     if state.mask is None or lengths.min() == longest:
-        return EncoderState(hidden)
+        return Climbers(EncoderState(hidden), earlier)
     mask = state.mask[:, :, :longest, :longest].index_select(0, index)
     padding = None if state.padding is None else state.padding[:, :longest].index_select(0, index)
-    return EncoderState(hidden, mask, padding)
+    return Climbers(EncoderState(hidden, mask, padding), earlier)
 
 
-def merged(model: MultiExitModel, hidden: Sequence[Tensor]) -> EncoderState:
-    """One state from the hidden states [token, hidden] of examples that may have been in different batches."""
+def merged(model: MultiExitModel, hidden: Sequence[Tensor], earlier: Sequence[Tensor] = ()) -> Climbers:
+    """One batch from examples that may have been in different ones.
+
+    hidden: [token, hidden] of each; earlier: [layer, hidden] of each, or nothing
+    """
+    pooled = torch.stack(list(earlier), dim=1).unbind() if earlier else ()
     if len({len(one) for one in hidden}) == 1:
-        return EncoderState(torch.stack(list(hidden)))
+        return Climbers(EncoderState(torch.stack(list(hidden))), pooled)
     padded = nn.utils.rnn.pad_sequence(list(hidden), batch_first=True)
     real = _real_tokens(np.array([len(one) for one in hidden]))
-    return model.backbone.regroup(padded, torch.from_numpy(real.astype(np.int64)).to(padded.device))
+    state = model.backbone.regroup(padded, torch.from_numpy(real.astype(np.int64)).to(padded.device))
+    return Climbers(state, pooled)
 
 
-def _segment(model: MultiExitModel, first: int, last: int, number: int, compiled: bool) -> Climb:
-    """Layers `first` (from 0) to `last` (excluded) and the exit `number` after them."""
+def _segment(model: MultiExitModel, first: int, last: int, number: int, *, remembers: bool, compiled: bool) -> Climb:
+    """Layers `first` (from 0) to `last` (excluded) and the exit `number` after them.
 
-    def climb(hidden: Tensor, mask: Tensor | None, padding: Tensor | None) -> tuple[Tensor, Tensor]:
+    remembers: whether every layer's pooled vectors are kept for exits that read them
+    """
+
+    def climb(
+        hidden: Tensor, mask: Tensor | None, padding: Tensor | None, earlier: Earlier
+    ) -> tuple[Tensor, Earlier, Tensor, Tensor | None]:
         state = EncoderState(hidden, mask, padding)
         for index in range(first, last):
             state = model.backbone.layer(index, state)
-        return state.hidden, model.exit_logits(number, state)
+            if remembers:
+                earlier = (*earlier, model.backbone.pool(state))
+        return state.hidden, earlier, *model.exit_output(number, state, earlier)
 
     if not compiled:
         return climb

@@ -9,12 +9,12 @@ from typing import Any
 from greenexp.errors import JournalError
 from greenexp.journal.events import FORMAT, Event
 from greenexp.records.decision import Action, Verdict
-from greenexp.records.epoch import Costs, EpochRecord
+from greenexp.records.epoch import Costs, EpochRecord, best_epoch
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.policies import policies_of
 from greenexp.records.selection import SeedOutcome, chosen_configuration
 from greenexp.records.tables import LOST_COSTS, SUMMED_COSTS
-from greenexp.records.trial import TrialSpec
+from greenexp.records.trial import TrialSpec, early_end
 
 ENDED = frozenset({"finished", "stopped", "failed"})
 # Written while no session is under way: the time since the last session is not at its expense.
@@ -65,9 +65,8 @@ class TrialState:
 
     @property
     def best_epoch(self) -> int | None:
-        """The first epoch that reached the score."""
-        score = self.score
-        return next((epoch for epoch in sorted(self.records) if self.records[epoch].score == score), None)
+        """The first epoch that reached the score; see `records.epoch.best_epoch`."""
+        return best_epoch(self.records)
 
 
 @dataclass(slots=True)
@@ -181,7 +180,7 @@ class SweepState:
         trial.last_seen = event.time
         self._spend(record.costs)
         if record.last:
-            trial.status, trial.reason = "finished", ""
+            trial.status, trial.reason = "finished", early_end(trial.spec.settings, record.epoch)
 
     def _spend(self, costs: Costs) -> None:
         """Keep running totals, so that checking a limit costs the same at the first report and the ten-thousandth."""

@@ -105,6 +105,7 @@ def _trial_facts(trial: TrialState) -> TrialFacts:
         started=trial.attempts > 0,
         lost=dict(trial.lost),
         broken=trial.broken,
+        fold=None if spec.fold is None else spec.fold.number,
     )
 
 

@@ -53,12 +53,15 @@ def _pass_flops(costs: ModelCosts, one: Pass, trained: frozenset[Part]) -> int:
     return forward + sum(_backward_flops(costs, exits, trained, one.learned) for exits in one.backward)
 
 
-def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[Part], learned: bool) -> int:
-    """One backward pass from the losses of `exits`: shared layers and poolers once, the head once per exit."""
+def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[Part], learned: Sequence[int]) -> int:
+    """One backward pass from the losses of `exits`: shared layers and poolers once, the head once per exit.
+
+    learned: exits at which it starts from the learning-to-exit module
+    """
     at_layer: dict[int, list[int]] = {}
-    for number in exits:
+    for number in {*exits, *learned}:
         at_layer.setdefault(costs.exit_layers[number - 1], []).append(number)
-    pooled = costs.pooled_layers(exits)
+    pooled = costs.pooled_layers(exits) | {costs.exit_layers[number - 1] for number in learned}
     total = _block_backward(costs.encoder.embeddings, Part.EMBEDDINGS in trained, below=False)
     below = Part.EMBEDDINGS in trained
     for layer, block in enumerate(costs.encoder.layers[: max(at_layer, default=0)], start=1):
@@ -67,15 +70,10 @@ def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[
         if layer in pooled:
             total += _block_backward(costs.encoder.pooler, Part.POOLER in trained, below=below)
         for number in at_layer.get(layer, ()):
-            total += _end_backward(costs, number, trained, below, learned)
+            ends = (costs.heads[number - 1],) * (number in exits) + (costs.learned,) * (number in learned)
+            under = below or bool(costs.pooled[number - 1] and costs.encoder.pooler and Part.POOLER in trained)
+            total += sum(_block_backward(end, Part.HEADS in trained, below=under) for end in ends)
     return total
-
-
-def _end_backward(costs: ModelCosts, number: int, trained: frozenset[Part], below: bool, learned: bool) -> int:
-    """Backward through exit `number`'s head and, if asked, the learning-to-exit module."""
-    below = below or bool(costs.pooled[number - 1] and costs.encoder.pooler and Part.POOLER in trained)
-    total = _block_backward(costs.heads[number - 1], Part.HEADS in trained, below=below)
-    return total + (_block_backward(costs.learned, Part.HEADS in trained, below=below) if learned else 0)
 
 
 def _block_backward(block: BlockCost, trains: bool, *, below: bool) -> int:

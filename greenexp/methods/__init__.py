@@ -18,12 +18,19 @@ if TYPE_CHECKING:
 METHODS: Registry[type[Method]] = Registry(
     "method",
     {
+        "berxit": "greenexp.methods.berxit:Berxit",
         "branchynet": "greenexp.methods.branchynet:BranchyNet",
         "dbt": "greenexp.methods.dbt:Dbt",
+        "elasticbert": "greenexp.methods.elasticbert:ElasticBert",
+        "deebert": "greenexp.methods.deebert:DeeBert",
         "ensemble": "greenexp.methods.ensemble:Ensemble",
+        "fastbert": "greenexp.methods.fastbert:FastBert",
         "finetune": "greenexp.methods.finetune:FineTune",
         "leebert": "greenexp.methods.leebert:LeeBert",
         "pabee": "greenexp.methods.pabee:Pabee",
+        "shallow_deep": "greenexp.methods.shallow_deep:ShallowDeep",
+        "righttool": "greenexp.methods.righttool:RightTool",
+        "romebert": "greenexp.methods.romebert:RomeBert",
     },
     "greenexp.methods",
 )

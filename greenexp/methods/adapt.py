@@ -31,5 +31,6 @@ def trial_shape(model: MultiExitModel, data: TokenisedTask, epochs: int, seed: i
         epochs=epochs,
         seed=seed,
         hidden_size=model.backbone.hidden_size,
-        train_tokens=int(data.train.offsets[-1]),
+        train_tokens=int(data.train.lengths.sum()),
+        reads_earlier=any(model.head(number).reads_earlier for number in model.exits),
     )

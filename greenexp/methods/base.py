@@ -37,6 +37,7 @@ class TrialShape:
     exit_layers: layer of each exit, from 1; num_layers: layers of the backbone
     num_labels: classes, 1 for regression; epochs: of a full training; seed: for whatever the method draws
     hidden_size: of the backbone; train_tokens: tokens of the training split, special ones included
+    reads_earlier: whether an exit head also reads the layers below its own
     """
 
     exit_layers: tuple[int, ...]
@@ -46,6 +47,7 @@ class TrialShape:
     seed: int = 0
     hidden_size: int = 0
     train_tokens: int = 0
+    reads_earlier: bool = False
 
     @property
     def exits(self) -> tuple[int, ...]:
@@ -171,12 +173,15 @@ class MethodRun(ABC):
         """
         return ()
 
+    def logits(self, context: StepContext, micro: MicroBatch) -> Tensor:
+        """[exit, example, class]: the forward pass that `step` makes."""
+        return context.forward(micro.tokens, self.stage(context.epoch).exits)
+
     def step(self, context: StepContext) -> Tensor:
         """Make one step; the objective over the whole batch, detached, as it was before the update."""
-        exits = self.stage(context.epoch).exits
         total: Tensor | None = None
         for micro in context.batch:
-            loss = micro.share * self.loss(context.forward(micro.tokens, exits), micro.labels, context.epoch)
+            loss = micro.share * self.loss(self.logits(context, micro), micro.labels, context.epoch)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
             total = loss.detach() if total is None else total + loss.detach()
         if total is None:

@@ -27,7 +27,7 @@ class Dbt(Method):
     Official hyperparameters: C 0.5, T from 1 on, annealing 1.05, confidence 0.5; image classification, 100 classes up.
     Departures: with two classes max_k p[k] is never below 0.5, so the official rule would multiply T at every step
     until nothing but rounding is left; there `confidence` is 0.75 unless set, and one that no prediction can fall below
-    is refused. Distillation is the cross-entropy, teacher's entropy included, and the teacher constant, both as official.
+    is refused. Distillation is the cross-entropy, teacher's entropy included; the teacher is constant; as official.
     Classification only: a regression task is refused.
     Passes: one forward and one backward through all exits.
 

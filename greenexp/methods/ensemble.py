@@ -25,18 +25,19 @@ class Ensemble(Method):
     descriptions of it. No public code was found. Direction, minimum per example, and what is constant are ours.
     Constant: the earlier prediction p_j. A gradient into p_j would move earlier exits to classes that later ones
     rule out, with a slope, -log p_m, that grows without end.
-    Unbounded: for every lambda > 0 the loss has no minimum. In the logits of exit m the gradient is
-    (1 - lambda) p_m - e_y + lambda p_j, which is never zero while p_j is unsure: logits drift apart. What bounds it:
-    for lambda <= 1 every slope is at most 1 in size and the label's logit is always pushed up; at confident answers
-    lambda (1 - p_j[y]) is left of it, which vanishes as the earlier exits learn. Above 1 an exit could
-    gain by denying the label, so lambda is limited to 1; the default stays far below.
+    Unbounded: for every lambda > 0 one example's loss has no lower bound. In the logits of exit m its gradient is
+    (1 - lambda) p_m - e_y + lambda p_j, never zero while p_j is unsure. What bounds it: for lambda < 1 every slope is
+    at most 1 in size and the label's logit is always pushed up; once the exit is surely right, lambda (1 - p_j[y]) is
+    left of it, which vanishes as the earlier exits learn; and where labels are noisy, all exits at the labels'
+    frequencies stay the point of rest. At lambda = 1 an exit that is surely wrong is no longer corrected, above 1 it
+    gains by denying the label: hence lambda < 1, and a default far below.
     Classification only: a regression task is refused.
     Passes: one forward and one backward through all exits.
 
     diversity: lambda
     """
 
-    diversity: Annotated[float, Field(ge=0, le=1)] = 0.1
+    diversity: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
     def begin(self, shape: TrialShape) -> EnsembleRun:
         """See `Method.begin`."""

@@ -106,7 +106,9 @@ class MultiExitModel(nn.Module):
             if equilibrium and rank is not None:
                 state = _scaled(state, 1 / (len(wanted) - rank))
             if remembers:
-                earlier = (*earlier, self.backbone.pool(state))
+                # What later exits read here must be scaled like what they read above, and no exit may have done it.
+                read = _scaled(state, 1 / (len(wanted) - len(said))) if equilibrium and rank is None else state
+                earlier = (*earlier, self.backbone.pool(read))
             if rank is not None:
                 said.append(self.exit_output(wanted[rank], state, earlier))
                 if equilibrium:

@@ -6,7 +6,9 @@ here.
 """
 
 from greenexp.objectives.distillation import distillation_matrix, teacher_mask
+from greenexp.objectives.divergence import divergences
 from greenexp.objectives.diversity import diversity
+from greenexp.objectives.learning_to_exit import learning_to_exit_loss, wrongness
 from greenexp.objectives.loss_weights import LossWeights
 from greenexp.objectives.schemes import Look, Scheme
 from greenexp.objectives.supervised import exit_losses
@@ -18,7 +20,10 @@ __all__ = [
     "MutualTerms",
     "Scheme",
     "distillation_matrix",
+    "divergences",
     "diversity",
     "exit_losses",
+    "learning_to_exit_loss",
     "teacher_mask",
+    "wrongness",
 ]

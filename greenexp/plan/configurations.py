@@ -71,9 +71,9 @@ def with_method_defaults(sections: Mapping[str, Any], plugins: Plugins) -> dict[
 
 
 def _completed(written: Any, default: Mapping[str, Any]) -> dict[str, Any]:
-    """A plug-in section with its default, whose fields do not go with another plug-in's name."""
+    """A plug-in section with its default; one that names a plug-in is the file's own affair."""
     fields = dict(written or {})
-    return {**default, **fields} if fields.get("name", default["name"]) == default["name"] else fields
+    return fields if "name" in fields else {**default, **fields}
 
 
 def _has_field(data: Mapping[str, Any], path: str, plugins: Plugins) -> bool:

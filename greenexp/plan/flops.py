@@ -35,18 +35,21 @@ def same_cost(trial: TrialSpec) -> str:
     """Equal for trials whose every epoch computes the same shapes."""
     training = {name: value for name, value in trial.settings["training"].items() if name not in WITHOUT_EFFECT}
     sections = {name: trial.settings[name] for name in ("task", "backbone", "exits", "method")}
-    return canonical_json({**sections, "training": training, "order": trial.seeds.order})
+    fold = None if trial.fold is None else [trial.fold.number, trial.fold.of]
+    return canonical_json({**sections, "training": training, "order": trial.seeds.order, "fold": fold})
 
 
 def epoch_flops(trial: TrialSpec, data: TokenisedTask) -> EpochFlops:
-    """The FLOPs of `trial` on `data`, epoch by epoch, by the model's and the method's own accounts.
+    """The FLOPs of `trial` on `data` (the whole task), epoch by epoch, by the model's and the method's own accounts.
 
     The model is built without weights, the batches are those the trial will draw. Raises InputError where model,
     method and data do not fit.
     """
     from greenexp.methods.adapt import adapted, method_of, trial_shape
     from greenexp.model import build_model
+    from greenexp.tasks.folds import on_fold
 
+    data = on_fold(data, trial.fold)
     model = build_model(adapted(trial.settings), data.num_labels, data.vocab_size, data.pad_id, seed=0, device="meta")
     epochs = int(trial.settings["training"]["epochs"])
     shape = trial_shape(model, data, epochs, trial.seeds.order)

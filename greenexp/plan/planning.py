@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from greenexp.errors import InputError, Problem, SweepFileError
@@ -13,7 +13,7 @@ from greenexp.plan.plugins import Plugins, installed
 from greenexp.plan.policies import PATH as POLICIES
 from greenexp.plan.policies import check_policies
 from greenexp.plan.search import Point, points
-from greenexp.plan.seeds import seed_pairs
+from greenexp.plan.seeds import repetitions
 from greenexp.records.trial import TrialSpec, canonical_json
 from greenexp.spec import Component, Document, SweepSpec
 from greenexp.spec.paths import PLUGINS, value_at
@@ -150,24 +150,25 @@ def _same(later: Configuration, earlier: Configuration) -> str:
     return f"configuration {later.name} is the same as {earlier.name} ({shown})"
 
 
-def _trials(spec: SweepSpec, configurations: Iterable[Configuration]) -> tuple[TrialSpec, ...]:
-    """All seeds of a configuration behind one another."""
-    pairs = seed_pairs(spec.seeds)
-    trials: list[TrialSpec] = []
-    for configuration in configurations:
-        for i, o, seeds in pairs:
-            name = f"{configuration.name}-i{i}-o{o}"
-            trials.append(
-                TrialSpec(
-                    trial=name,
-                    configuration=configuration.name,
-                    index=len(trials),
-                    settings=configuration.settings,
-                    searched=configuration.searched,
-                    seeds=seeds,
-                )
-            )
-    return tuple(trials)
+def _trials(spec: SweepSpec, configurations: Sequence[Configuration]) -> tuple[TrialSpec, ...]:
+    """All seeds (and folds) of a configuration behind one another; in rounds, all configurations of one of them."""
+    repeated = repetitions(spec.seeds)
+    if spec.seeds.rounds:
+        wanted = [(configuration, one) for one in repeated for configuration in configurations]
+    else:
+        wanted = [(configuration, one) for configuration in configurations for one in repeated]
+    return tuple(
+        TrialSpec(
+            trial=f"{configuration.name}-{name}",
+            configuration=configuration.name,
+            index=index,
+            settings=configuration.settings,
+            searched=configuration.searched,
+            seeds=seeds,
+            fold=fold,
+        )
+        for index, (configuration, (name, seeds, fold)) in enumerate(wanted)
+    )
 
 
 def _distinct(problems: Iterable[Problem]) -> list[Problem]:

@@ -40,13 +40,15 @@ class Price:
     """The price of a plan.
 
     bounds: every axis of `greenexp.records.axes`; eval_flops: evaluation on dev, on top of the axis `train_flops`
-    brackets: the scheduler's plan; exact: whether `expected` is certain (no failures), not an expectation
+    brackets: the scheduler's plan; exact: whether `expected` is certain (no failures, no trial that ends by its own
+        patience), not an expectation; patience: whether trials may end by it, so that both are upper bounds
     """
 
     bounds: Mapping[str, Bound]
     eval_flops: Bound
     brackets: tuple[Bracket, ...]
     exact: bool
+    patience: bool = False
 
     def over_budget(self, limits: Mapping[str, float]) -> tuple[str, ...]:
         """The axes whose most exceeds its limit, so that the sweep may end there; workers share the wall clock."""
@@ -65,7 +67,7 @@ def price_plan(
     prepare: trial settings -> tokens, asked once per distinct task and tokeniser
     seconds_per_flop: worker seconds per FLOP measured here (training and evaluation alike); joules_per_flop: the same
         of energy. Without them time, energy and what follows stay unknown.
-    Expected FLOPs assume that those who go on cost what the average trial costs.
+    Expected FLOPs assume that those who go on cost what the average trial costs, and that none ends by its patience.
     Raises InputError where model, method, metric and data do not fit.
     """
     epochs = _all_epochs(plan, prepare)
@@ -82,7 +84,9 @@ def price_plan(
         **_measured(plan.spec.resources, plan.spec.accounting, both, seconds_per_flop, joules_per_flop),
     }
     ordered = {axis: bounds.get(axis, Bound(None, None, NOT_CALIBRATED)) for axis in AXES}
-    return Price(ordered, evaluation, brackets, exact=scheduler.expected_epochs.exact)
+    patience = any(trial.settings["training"].get("patience") is not None for trial in plan.trials)
+    exact = scheduler.expected_epochs.exact and not patience
+    return Price(ordered, evaluation, brackets, exact=exact, patience=patience)
 
 
 def _all_epochs(plan: Plan, prepare: Callable[[Mapping[str, Any]], TokenisedTask]) -> list[EpochFlops]:

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from greenexp.records.trial import TrialSeeds
+from greenexp.records.trial import Fold, TrialSeeds
 from greenexp.spec.sections import Seeds
 
 _INITIALISATION, _ORDER = 0, 1
@@ -30,6 +30,16 @@ def seed_list(root: int, branch: int, count: int) -> tuple[int, ...]:
             words += 1
         seeds.append(seed)
     return tuple(seeds)
+
+
+def repetitions(seeds: Seeds) -> tuple[tuple[str, TrialSeeds, Fold | None], ...]:
+    """(name `i1-o0` or `i1-o0-f2`, seeds, fold) of each trial of a configuration, the fold varying fastest."""
+    folds = [None] if seeds.folds is None else [Fold(number, seeds.folds) for number in range(seeds.folds)]
+    return tuple(
+        (f"i{i}-o{o}" if fold is None else f"i{i}-o{o}-f{fold.number}", pair, fold)
+        for i, o, pair in seed_pairs(seeds)
+        for fold in folds
+    )
 
 
 def seed_pairs(seeds: Seeds) -> tuple[tuple[int, int, TrialSeeds], ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.records.epoch import ExitScore
+from greenexp.records.epoch import ExitScore, best_epoch
 from greenexp.records.ledger import ledger
 from greenexp.records.replayed import lacking_points, replay_remarks, replayed_tables, with_replayed_points
 from greenexp.records.tables import (
@@ -123,11 +123,9 @@ def _cost(name: str, trial: TrialFacts, reports: Sequence[EpochFacts]) -> float:
 
 
 def _best(reports: Sequence[EpochFacts]) -> EpochFacts | None:
-    """The report of the trial's best epoch: the first one whose score is the last best score."""
-    if not reports:
-        return None
-    best_score = reports[-1].record.best_score
-    return next((r for r in reports if r.record.score == best_score), None)
+    """The report of the trial's best epoch."""
+    best = best_epoch({report.record.epoch: report.record for report in reports})
+    return next((report for report in reports if report.record.epoch == best), None)
 
 
 def _trial_row(
@@ -150,6 +148,7 @@ def _trial_row(
         "fingerprint": trial.fingerprint,
         "initialisation_seed": trial.initialisation_seed,
         "order_seed": trial.order_seed,
+        "fold": pd.NA if trial.fold is None else trial.fold,
         "status": trial.status,
         "reason": trial.reason,
         "attempts": trial.attempts,

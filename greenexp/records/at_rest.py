@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from greenexp.errors import StateError
-from greenexp.records.epoch import EpochRecord
+from greenexp.records.epoch import EpochRecord, best_epoch
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.logits import StoredLogits, read_logits
 
@@ -50,8 +50,8 @@ def logits_at_rest(
     """
     if status not in AT_REST or not records:
         return None
-    best = records[max(records)].best_score
-    record = next((records[epoch] for epoch in sorted(records) if records[epoch].score == best), None)
+    best = best_epoch(records)
+    record = None if best is None else records[best]
     if record is None or record.dev_logits is None:
         return None
     tested = [found.logits for found in held_out if found.epoch == record.epoch and found.logits is not None]

@@ -88,7 +88,8 @@ class Pass:
     batch: 1 for the step's batch, 2 for the second one of a step that has two
     from_memory: the states after the exits' layers were kept from an earlier pass, so that neither embeddings nor
         layers are computed, only poolers and heads
-    learned: whether the backward passes also start from the learning-to-exit module at their exits
+    learned: exits (from 1) at which every backward pass also starts from the learning-to-exit module, whether or not it
+        starts from their logits
     """
 
     exits: tuple[int, ...]
@@ -96,4 +97,4 @@ class Pass:
     parts: frozenset[Part] = ALL_PARTS
     batch: int = 1
     from_memory: bool = False
-    learned: bool = False
+    learned: tuple[int, ...] = ()

@@ -53,7 +53,8 @@ class EpochRecord:
 
     epoch: from 1; step: optimiser steps since the trial began; examples: training examples seen this epoch
     train_loss: mean training objective over the epoch; learning_rate: at its end
-    score: the sweep's metric on dev this epoch; best_score: best so far = the trial's score
+    score: the sweep's metric on dev this epoch; best_score: best so far = the trial's score. Only epochs after which
+        the same exits were trained are compared: a stage that adds exits begins anew
     exits: dev scores of every trained exit, from one pass
     costs: of this epoch alone
     not_measured: name of a cost -> why it is None (`energy_j.<part>`: why that part of it is missing);
@@ -88,3 +89,22 @@ class EpochRecord:
         fields["exits"] = tuple(ExitScore(**score) for score in data["exits"])
         fields["costs"] = Costs(**data["costs"])
         return cls(**fields)
+
+
+def best_epoch(records: Mapping[int, EpochRecord]) -> int | None:
+    """The trial's best epoch: the first one, of those with the exits of the last, whose score is the last best score.
+
+    records: epoch -> its record
+    """
+    if not records:
+        return None
+    last = records[max(records)]
+    exits = [score.exit for score in last.exits]
+    return next(
+        (
+            epoch
+            for epoch, record in sorted(records.items())
+            if record.score == last.best_score and [score.exit for score in record.exits] == exits
+        ),
+        None,
+    )

@@ -1,4 +1,8 @@
-"""Dev logits on disk, under the hash of their bytes: whoever has the hash can trust the file."""
+"""Dev logits on disk, under the hash of their bytes: whoever has the hash can trust the file.
+
+An `.npz` without pickles: the arrays of `StoredLogits` under their names, those of its costs as `cost_<name>`. What is
+None is not in the file; `learned` and `cost_latency_s` are absent from files of earlier versions.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ import numpy.typing as npt
 from greenexp.errors import InputError, StateError
 from greenexp.records.replay.record import ExitCosts, ExitRecord
 
-_ARRAYS, _COST = ("logits", "labels", "lengths", "exits"), "cost_"
+_ARRAYS, _LEARNED, _COST = ("logits", "labels", "lengths", "exits"), "learned", "cost_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,7 @@ class StoredLogits:
     logits: float32 [exit, example, class], exits in the order of `exits` (numbers from 1)
     labels: int64 (classes) or float32 (regression) [example]; lengths: int32 [example], tokens
     costs: of leaving at each of `exits`, for the lengths that occur; None if they were not stored
+    learned: float32 [exit, example], what the learning-to-exit module said; None of a model without one
     Examples are in the order of the dev split.
     """
 
@@ -36,6 +41,7 @@ class StoredLogits:
     lengths: npt.NDArray[np.int32]
     exits: npt.NDArray[np.int32]
     costs: ExitCosts | None = None
+    learned: npt.NDArray[np.float32] | None = None
 
     @classmethod
     def of(
@@ -45,15 +51,23 @@ class StoredLogits:
         lengths: npt.ArrayLike,
         exits: npt.ArrayLike,
         costs: ExitCosts | None = None,
+        learned: npt.ArrayLike | None = None,
     ) -> StoredLogits:
         """The same with the right types."""
-        whole = np.int32
-        return cls(np.asarray(logits, np.float32), labels, np.asarray(lengths, whole), np.asarray(exits, whole), costs)
+        return cls(
+            np.asarray(logits, np.float32),
+            labels,
+            np.asarray(lengths, np.int32),
+            np.asarray(exits, np.int32),
+            costs,
+            None if learned is None else np.asarray(learned, np.float32),
+        )
 
     @property
     def record(self) -> ExitRecord:
         """The same for replay."""
-        return ExitRecord(self.logits, self.labels, self.lengths.astype(np.int64), self.exits.astype(np.int64))
+        lengths, exits = self.lengths.astype(np.int64), self.exits.astype(np.int64)
+        return ExitRecord(self.logits, self.labels, lengths, exits, self.learned)
 
 
 def write_logits(folder: Path, stored: StoredLogits) -> str:
@@ -63,6 +77,8 @@ def write_logits(folder: Path, stored: StoredLogits) -> str:
     """
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {name: getattr(stored, name) for name in _ARRAYS}
+    if stored.learned is not None:
+        arrays[_LEARNED] = stored.learned
     np.savez(buffer, **arrays, **_cost_arrays(stored.costs))
     content = buffer.getvalue()
     name = hashlib.sha256(content).hexdigest()
@@ -88,7 +104,8 @@ def read_logits(folder: Path, name: str) -> StoredLogits:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = dict(file)
-        return StoredLogits(**{name: arrays[name] for name in _ARRAYS}, costs=_costs(arrays))
+        needed = {name: arrays[name] for name in _ARRAYS}
+        return StoredLogits(**needed, costs=_costs(arrays), learned=arrays.get(_LEARNED))
     except (KeyError, ValueError, InputError) as error:  # its hash is right, so it was written by another version
         raise StateError(f"dev logits {path} cannot be understood: {error!r}") from error
 

@@ -1,7 +1,8 @@
 """Which configuration a sweep chooses on dev. One rule, for the models that are kept, the test set and the report.
 
-A configuration can be chosen if its seeds trained for the same length: all finished, or all stopped at one epoch. The
-best mean of trial scores (best dev value so far) wins; of equal ones the first in plan order.
+A configuration can be chosen if its seeds trained for the same length: all finished, or all stopped at one epoch. A
+seed that finished before that epoch, by its own patience, has reached it for this purpose: its score stands. The best
+mean of trial scores (best dev value so far) wins; of equal ones the first in plan order.
 """
 
 from __future__ import annotations
@@ -31,10 +32,25 @@ def configuration_means(outcomes: Iterable[SeedOutcome]) -> dict[str, float]:
     means = {}
     for configuration, group in seeds.items():
         scores = [outcome.score for outcome in group if outcome.score is not None]
-        together = len({(outcome.status, outcome.epochs) for outcome in group}) == 1
-        if group[0].status in _ENDED and together and len(scores) == len(group):
+        if ended_together((outcome.status, outcome.epochs) for outcome in group) and len(scores) == len(group):
             means[configuration] = fmean(scores)
     return means
+
+
+def ended_together(seeds: Iterable[tuple[str, int]]) -> bool:
+    """Whether seeds of one configuration, (status, epochs reached) each, have scores of the same length of training.
+
+    All finished, however long that took them (see `training.patience`); or stopped at one epoch, and those that
+    finished did so no later.
+    """
+    ends = list(seeds)
+    stopped = {epochs for status, epochs in ends if status == "stopped"}
+    longest = max((epochs for status, epochs in ends if status == "finished"), default=0)
+    return (
+        all(status in _ENDED for status, _ in ends)
+        and len(stopped) <= 1
+        and all(longest <= epochs for epochs in stopped)
+    )
 
 
 def chosen_configuration(outcomes: Iterable[SeedOutcome], mode: str) -> str | None:

@@ -28,7 +28,7 @@ TEST = "test_"
 
 _TRIALS = {
     "trial": "str", "configuration": "str", "index": "int64", "fingerprint": "str",
-    "initialisation_seed": "int64", "order_seed": "int64", "status": "str", "reason": "str",
+    "initialisation_seed": "int64", "order_seed": "int64", "fold": "Int64", "status": "str", "reason": "str",
     "attempts": "int64", "epochs": "int64", "max_epochs": "int64", "stopped_at": "Int64",
     "score": "float64", "best_epoch": "Int64", **dict.fromkeys(COSTS, "float64"),
     "lost_wall_s": "float64", "dev_logits": "str",
@@ -98,7 +98,8 @@ STATUSES = ("planned", "running", "paused", "finished", "stopped", "failed", "in
 class SweepTables:
     """A sweep, whole or in progress.
 
-    trials: a row per planned trial; cost columns are totals over all its attempts, what a failed epoch cost included
+    trials: a row per planned trial; `fold`: the part of the training set, from 0, that it left out and was scored on in
+        the place of dev (NA: none, it was scored on dev); cost columns are totals over all its attempts, what a failed epoch cost included
         where the worker could tell (never in `wall_s`: that is `lost_wall_s`); `params.<path>` per searched field
     epochs: a row per reported epoch, costs of this epoch alone; `repeated` marks what a later attempt did again; what
         it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score
@@ -160,7 +161,7 @@ class TrialFacts:
     """What is recorded of one trial besides its epochs.
 
     lost_wall_s: worker seconds no report covers; lost: the other costs of such work, as far as they were measured;
-    broken: attempts whose worker died, so that they were not
+    broken: attempts whose worker died, so that they were not; fold: as in the table `trials`
     """
 
     trial: str
@@ -178,6 +179,7 @@ class TrialFacts:
     started: bool
     lost: Mapping[str, float] = field(default_factory=dict)
     broken: int = 0
+    fold: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

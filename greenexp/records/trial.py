@@ -24,16 +24,29 @@ class TrialSeeds:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """The part of the training set that a trial leaves out and is scored on in the place of dev.
+
+    number: from 0; of: how many parts there are
+    """
+
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrialSpec:
     """One configuration with its seeds, all a worker needs to run it.
 
-    trial: name within the sweep, `c003-i1-o0`: configuration 3, initialisation seed 1, data-order seed 0
-    configuration: name of the configuration, `c003`; the seeds of one configuration share it
+    trial: name within the sweep, `c003-i1-o0`: configuration 3, initialisation seed 1, data-order seed 0; with folds
+        `c003-i1-o0-f2`: fold 2
+    configuration: name of the configuration, `c003`; the seeds and folds of one configuration share it
     index: place in the plan, from 0
     settings: the resolved sections `task backbone exits method training metric` of the sweep file for this trial
     searched: dotted path -> value of what the search chose (`{"training.learning_rate": 1e-3}`)
     seeds: see `TrialSeeds`
-    fingerprint: sha256 over settings and seeds; equal fingerprints mean equal numbers on one machine
+    fingerprint: sha256 over settings, seeds and fold; equal fingerprints mean equal numbers on one machine
+    fold: what is left out of the training set to be scored on; None: nothing, the trial is scored on dev
     """
 
     trial: str
@@ -43,10 +56,11 @@ class TrialSpec:
     searched: Mapping[str, Scalar]
     seeds: TrialSeeds
     fingerprint: str = field(default="")
+    fold: Fold | None = None
 
     def __post_init__(self) -> None:
         if not self.fingerprint:
-            object.__setattr__(self, "fingerprint", fingerprint(self.settings, self.seeds))
+            object.__setattr__(self, "fingerprint", fingerprint(self.settings, self.seeds, self.fold))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; `from_json` is its inverse."""
@@ -58,6 +72,7 @@ class TrialSpec:
             "searched": dict(self.searched),
             "seeds": {"initialisation": self.seeds.initialisation, "order": self.seeds.order},
             "fingerprint": self.fingerprint,
+            **({} if self.fold is None else {"fold": {"number": self.fold.number, "of": self.fold.of}}),
         }
 
     @classmethod
@@ -71,7 +86,17 @@ class TrialSpec:
             searched=data["searched"],
             seeds=TrialSeeds(**data["seeds"]),
             fingerprint=data["fingerprint"],
+            fold=Fold(**data["fold"]) if data.get("fold") else None,
         )
+
+
+def early_end(settings: Mapping[str, Any], epoch: int) -> str:
+    """Why a trial with these settings came to its end after `epoch`, in words; empty if that is its last epoch."""
+    training = settings.get("training") or {}
+    epochs, patience = training.get("epochs", epoch), training.get("patience")
+    if epoch >= epochs or patience is None:
+        return ""
+    return f"ended by patience after epoch {epoch} of {epochs}: no better dev score for {patience} in a row"
 
 
 def canonical_json(value: Any) -> str:
@@ -79,7 +104,9 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
-def fingerprint(settings: Mapping[str, Any], seeds: TrialSeeds) -> str:
+def fingerprint(settings: Mapping[str, Any], seeds: TrialSeeds, fold: Fold | None = None) -> str:
     """sha256 (hex) of the canonical JSON of what determines a trial's numbers."""
     content = {"settings": settings, "seeds": [seeds.initialisation, seeds.order]}
+    if fold is not None:
+        content["fold"] = [fold.number, fold.of]
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()

@@ -127,7 +127,7 @@ def _points(search: PointsSearch) -> Iterator[Finding]:
 
 def _size(search: Any, space: Space, seeds: Seeds) -> Iterator[Finding]:
     per_configuration = seeds.initialisation * (seeds.order if seeds.design == "crossed" else 1)
-    total = configurations(search, space) * per_configuration
+    total = configurations(search, space) * per_configuration * (seeds.folds or 1)
     if total > MAX_TRIALS:
         yield Finding("search", f"makes {total:,} trials; at most {MAX_TRIALS:,} are possible")
 

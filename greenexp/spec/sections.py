@@ -118,6 +118,17 @@ class Seeds(Section):
     design: Literal["crossed", "paired"] = Field(
         "crossed", description="crossed: every pair of seeds; paired: the i-th with the i-th"
     )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        description="Parts of the training set for cross-validation: each is left out once and scored on in the place "
+        "of dev; null: none, trials are scored on dev",
+    )
+    rounds: bool = Field(
+        False,
+        description="Whether all configurations train with one seed before any trains with the next, so that a sweep "
+        "that is cut short compares them at equal seeds",
+    )
 
 
 class Resources(Section):

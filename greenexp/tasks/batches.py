@@ -96,8 +96,9 @@ class PaddedBatch:
 
 def pad(split: TokenisedSplit, indices: Indices, pad_id: int) -> PaddedBatch:
     """The examples `indices` of `split`, in that order, padded on the right."""
-    starts = split.offsets[indices]
-    lengths = split.offsets[indices + 1] - starts
+    rows = indices if split.rows is None else split.rows[indices]
+    starts = split.offsets[rows]
+    lengths = split.offsets[rows + 1] - starts
     positions = np.arange(lengths.max())
     real = positions[None, :] < lengths[:, None]
     # Positions beyond an example's end read its last token, then are overwritten.

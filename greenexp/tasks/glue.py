@@ -22,7 +22,6 @@ _MNLI = Layout(
     Columns("sentence1", "sentence2", ("gold_label",)),
     {"entailment": "entailment", "neutral": "neutral", "contradiction": "contradiction"},
 )
-_HALVES = {"matched": "m", "mismatched": "mm"}
 
 LAYOUTS: Mapping[str, Layout] = {
     "CoLA": Layout(
@@ -94,12 +93,14 @@ class Glue:
     def unlabelled(self) -> Mapping[str, UnlabelledSplit]:
         """The test sets of the leaderboard. Raises InputError with file and line."""
         layout, folder = LAYOUTS[self.task], self._folder()
-        files = {"test": (self.task, "test.tsv")}
+        names = {"test": f"{self.task}.tsv"}
         if layout is _MNLI:
-            files = {f"test_{half}": (f"MNLI-{short}", f"test_{half}.tsv") for half, short in _HALVES.items()}
+            names = {"test_matched": "MNLI-m.tsv", "test_mismatched": "MNLI-mm.tsv"}
         return {
-            name: layout.unlabelled(str(folder / file), AnswerForm(f"{board}.tsv", HEADER, layout.written, limits=(0, 5)))
-            for name, (board, file) in files.items()
+            name: layout.unlabelled(
+                str(folder / f"{name}.tsv"), AnswerForm(file, HEADER, layout.written, limits=(0, 5))
+            )
+            for name, file in names.items()
         }
 
     def _folder(self) -> Path:

@@ -84,9 +84,11 @@ def task_folder(folder: str, task: str) -> Path:
         return path / task
     if path.name == task and path.is_dir():
         return path
-    found = sorted(entry.name for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
-    there = f"it holds {', '.join(found)}" if found else "it holds no folder" if path.is_dir() else "it is no folder"
-    raise InputError(f"{folder}: no folder {task} in it ({there})")
+    if not path.is_dir():
+        where = "" if path.is_absolute() else f" (relative to the working directory {Path.cwd()})"
+        raise InputError(f"there is no folder {folder}{where}: expected the benchmark's, with a folder {task} in it")
+    found = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
+    raise InputError(f"{folder}: no folder {task} in it (it holds {', '.join(found) or 'no folder'})")
 
 
 def train_file(folder: Path, given: str | None, source: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from greenexp.errors import InputError
 from greenexp.tasks.data import Labels, Split, TaskData
+from greenexp.tasks.partition import positions
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 _PADS = ("[PAD]", "<pad>")
@@ -26,6 +28,8 @@ class TokenisedSplit:
     ids: int32 [token]; offsets: int64 [example + 1]: example i is `ids[offsets[i]:offsets[i + 1]]`
     type_ids: int8 [token], 1 in the second text, or None where there are no pairs
     labels: int64 or float32 [example]; columns: as in `Split`
+    rows: int64 [example], which examples of `ids` and `offsets` these are, in their order; None: all of them. Whoever
+        reads the arrays goes through it; labels and columns are those of the examples meant
     Arrays may be read-only views of shared memory: never write into them.
     """
 
@@ -34,11 +38,13 @@ class TokenisedSplit:
     labels: Labels
     type_ids: npt.NDArray[np.int8] | None = None
     columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    rows: npt.NDArray[np.int64] | None = None
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """Tokens of each example, special tokens included: int64 [example]."""
-        return np.diff(self.offsets)
+        every = np.diff(self.offsets)
+        return every if self.rows is None else every[self.rows]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -52,6 +58,7 @@ class TokenisedTask:
     description: what the task says about itself: where its texts come from, which subsets were taken
     tokenizer: what made the ids, as JSON text of the library `tokenizers`, cutting off at `max_length` tokens; whoever
         serves the model reads with it
+    positions: [training example] where the hash of its texts falls in [0, 1), for folds; None: not known
     """
 
     train: TokenisedSplit
@@ -66,11 +73,22 @@ class TokenisedTask:
     description: str = ""
     tokenizer: str = ""
     max_length: int = 0
+    positions: npt.NDArray[np.float64] | None = None
 
     @property
     def pairs(self) -> bool:
         """Whether an example is two texts."""
         return self.train.type_ids is not None
+
+
+def part(split: TokenisedSplit, chosen: npt.NDArray[np.int64]) -> TokenisedSplit:
+    """The examples `chosen` of `split`, in that order; the ids are shared, not copied."""
+    return dataclasses.replace(
+        split,
+        labels=split.labels[chosen],
+        columns={name: values[chosen] for name, values in split.columns.items()},
+        rows=chosen if split.rows is None else split.rows[chosen],
+    )
 
 
 def word_tokenizer(texts: Iterable[str], max_words: int = 30_000) -> Tokenizer:
@@ -131,6 +149,7 @@ def tokenise(task: TaskData, tokenizer: Any, max_length: int) -> TokenisedTask:
         description=task.description,
         tokenizer=own.to_str(),
         max_length=max_length,
+        positions=positions(task.train.texts, task.train.pairs, purpose="folds"),
     )
 
 

@@ -111,6 +111,7 @@ def _planned(trial: TrialState) -> dict[str, Any]:
         "trial": spec.trial, "configuration": spec.configuration, "index": spec.index,
         "fingerprint": spec.fingerprint, "seeds": [spec.seeds.initialisation, spec.seeds.order],
         "max_epochs": spec.settings["training"]["epochs"], "searched": dict(spec.searched),
+        **({} if spec.fold is None else {"fold": spec.fold.number}),
     }  # fmt: skip
 
 
@@ -143,6 +144,8 @@ def _joint_status(statuses: set[str], live: bool) -> str:
 def _trial(picture: Picture, trial: TrialState) -> RunContent:
     spec, seen = trial.spec, picture.seen[trial.spec.trial]
     seeds = {names.SEED_PARAMS[name]: value for name, value in dataclasses.asdict(spec.seeds).items()}
+    if spec.fold is not None:
+        seeds |= {names.FOLD: spec.fold.number, names.FOLDS: spec.fold.of}
     first = {**flat(picture.first_settings[spec.trial]), **seeds}
     now = flat(spec.settings)
     changed = {names.CHANGED + names.clean(path): value_text(v) for path, v in now.items() if first.get(path) != v}

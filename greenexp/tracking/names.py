@@ -80,6 +80,8 @@ TEST_SCORE = "test_score"
 """The sweep's metric on the test set (step = number of the evaluation: 2 means that it was used again)."""
 
 SEED_PARAMS = {"initialisation": "seeds.initialisation", "order": "seeds.order"}
+FOLD, FOLDS = "seeds.fold", "seeds.folds"
+"""Parameters of a trial that left a part of the training set out: its number from 0, and how many there are."""
 SWEEP_FILE = "sweep.yaml"
 """Artifact of the sweep's run: its resolved file."""
 

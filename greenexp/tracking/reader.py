@@ -219,6 +219,7 @@ def _trial_facts(planned: Mapping[str, Any], tags: Mapping[str, str]) -> TrialFa
         started=attempts > 0,
         lost=lost,
         broken=broken,
+        fold=planned.get("fold"),
     )
 
 

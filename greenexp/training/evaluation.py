@@ -1,4 +1,4 @@
-"""One pass over a split: the logits of all trained exits."""
+"""One pass over a split: what all trained exits say."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ from greenexp.training.precision import Precision, autocast
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """logits: float32 [exit, example, class], examples in the order of the split; flops: of the padded pass."""
+    """What the exits said, examples in the order of the split.
+
+    logits: float32 [exit, example, class]; flops: of the padded pass
+    learned: float32 [exit, example], what the learning-to-exit module said; None for a model without one
+    """
 
     logits: npt.NDArray[np.float32]
     flops: float
+    learned: npt.NDArray[np.float32] | None = None
 
 
 def evaluate(
@@ -35,22 +40,25 @@ def evaluate(
     precision: Precision,
     device: torch.device,
 ) -> Evaluation:
-    """The logits of `exits` (numbers from 1) on every example, without dropout. The model's mode is put back."""
+    """What `exits` (numbers from 1) say of every example, without dropout. The model's mode is put back."""
     was_training = model.training
     model.eval()
     logits = np.empty((len(exits), len(split), model.num_labels), dtype=np.float32)
+    learned = None if model.learned is None else np.empty(logits.shape[:2], dtype=np.float32)
     flops = 0
     try:
         with torch.inference_mode():
             for indices in dev_batches(split.lengths, batch_size):
                 batch = pad(split, indices, pad_id)
                 with autocast(precision, device):
-                    out = model(to_tokens(batch, device), exits)
-                logits[:, indices] = out.float().cpu().numpy()
+                    out = model.outputs(to_tokens(batch, device), exits)
+                logits[:, indices] = torch.stack(out.logits).float().cpu().numpy()
+                if learned is not None and out.learned is not None:
+                    learned[:, indices] = torch.stack(out.learned).float().cpu().numpy()
                 flops += forward_flops(model.costs(*batch.input_ids.shape), exits)
     finally:
         model.train(was_training)
-    return Evaluation(logits, float(flops))
+    return Evaluation(logits, float(flops), learned)
 
 
 def to_tokens(batch: PaddedBatch, device: torch.device) -> TokenBatch:

@@ -62,7 +62,8 @@ def evaluate_held_out(
     stored = None
     if logits_folder is not None:
         costs = model.exit_costs(test.lengths, exits)
-        stored = write_logits(logits_folder, StoredLogits.of(found.logits, test.labels, test.lengths, exits, costs))
+        held = StoredLogits.of(found.logits, test.labels, test.lengths, exits, costs, found.learned)
+        stored = write_logits(logits_folder, held)
     scores = (
         ExitScore(number, model.exit_layers[number - 1], values, cost)
         for number, values, cost in zip(exits, metrics, flops, strict=True)

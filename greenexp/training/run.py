@@ -17,6 +17,7 @@ from greenexp.model import Serving, save_model
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.logits import StoredLogits, write_logits
 from greenexp.records.trial import TrialSpec
+from greenexp.tasks.folds import on_fold
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.checkpoint import read_checkpoint, write_checkpoint
 from greenexp.training.device import trial_device
@@ -35,7 +36,7 @@ class TrialRun(Iterator[EpochRecord]):
     whether fresh or resumed, whatever ran in the process before. After the last record it is exhausted; after an error
     every further call raises that error again. Use it from one thread.
 
-    trial, data: what to train on what; threads: CPU threads
+    trial, data: what to train on what (the whole task: a trial with a fold takes its part); threads: CPU threads
     meters: of this trial, running since its set-up began; it trains on a GPU if they say that one is assigned.
         `close()` closes them. None: meters of a trial without GPU that shares the machine
     logits_folder: where dev logits of each best epoch so far go; None: nowhere
@@ -55,7 +56,7 @@ class TrialRun(Iterator[EpochRecord]):
         model_folder: Path | None = None,
     ) -> None:
         self.trial = trial
-        self._data, self._threads = data, threads
+        self._data, self._threads = on_fold(data, trial.fold), threads
         self._logits_folder, self._model_folder = logits_folder, model_folder
         # Opened first, so that setting up is part of the first epoch's costs.
         self._meters = open_meters(cpus=threads, exclusive=False) if meters is None else meters
@@ -67,7 +68,7 @@ class TrialRun(Iterator[EpochRecord]):
         try:
             self._device = trial_device(self._meters.gpus)
             with self._isolated(0):
-                self._workshop = work = Workshop.furnish(trial, data, self._device, self._meters)
+                self._workshop = work = Workshop.furnish(trial, self._data, self._device, self._meters)
             self._patience = Patience.of(work.training, work.metric, work.method)
         except BaseException:
             self.close()
@@ -188,7 +189,8 @@ class TrialRun(Iterator[EpochRecord]):
     ) -> EpochRecord:
         metrics = exit_metrics(found.logits, self._data.dev.labels, self._data.metrics, work.metric, work.step)
         score, remark = selected_score(exits, metrics, work.metric)
-        improved = is_better(score, self._best_score, work.metric)
+        best = self._best_score if exits == work.method.trained_exits(max(epoch - 1, 1)) else None
+        improved = is_better(score, best, work.metric)
         self._patience.note(epoch, score)
         stored = self._store(work, exits, found) if improved else None
         if improved and self._model_folder is not None:
@@ -206,7 +208,7 @@ class TrialRun(Iterator[EpochRecord]):
             train_loss=trained.loss,
             learning_rate=work.learning_rate,
             score=score,
-            best_score=score if improved or self._best_score is None else self._best_score,
+            best_score=score if improved or best is None else best,
             exits=scores,
             costs=dataclasses.replace(measured.costs, train_flops=trained.flops, eval_flops=found.flops),
             not_measured=remarks,
@@ -232,5 +234,6 @@ class TrialRun(Iterator[EpochRecord]):
         if self._logits_folder is None:
             return None
         dev = self._data.dev
-        stored = StoredLogits.of(found.logits, dev.labels, dev.lengths, exits, work.exit_costs(exits))
+        costs = work.exit_costs(exits)
+        stored = StoredLogits.of(found.logits, dev.labels, dev.lengths, exits, costs, found.learned)
         return write_logits(self._logits_folder, stored)

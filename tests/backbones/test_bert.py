@@ -8,7 +8,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModel, BertModel
 
-from greenexp.backbones import BACKBONES
 from greenexp.backbones.base import TokenBatch
 from greenexp.backbones.bert import Bert, BertBackbone
 from greenexp.errors import CheckpointError, InputError
@@ -39,11 +38,6 @@ def states(backbone: BertBackbone, tokens: TokenBatch) -> list[torch.Tensor]:
         state = backbone.layer(index, state)
         hidden.append(state.hidden)
     return [*hidden, backbone.pool(state)]
-
-
-def test_registry_names_what_exists():
-    assert list(BACKBONES) == ["bert"]
-    assert BACKBONES["bert"] is Bert
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])

@@ -11,7 +11,7 @@ from greenexp.exits.linear import Linear
 
 
 def test_registries_name_what_exists():
-    assert list(HEADS) == ["linear"]
+    assert {"attention", "linear", "mixed_pool", "pooled"} <= set(HEADS)
     assert list(POLICIES) == ["entropy", "learned", "max_probability", "oracle", "patience", "static", "voting"]
     assert HEADS["linear"] is Linear
 

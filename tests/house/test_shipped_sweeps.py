@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,11 @@ def test_a_shipped_sweep_plans(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", shipped_sweeps())
-def test_a_shipped_sweep_has_a_price(name: str) -> None:
-    plan = make_plan(load_sweep(find_sweep(name)))
+def test_a_shipped_sweep_has_a_price(name: str, shared: Callable[[str], Path]) -> None:
+    brought = {"task.folder": "data/elue", "backbone.source": "weights/gte-small"}  # by the user
+    wanted = {"methods": ["task.folder"], "methods-12-layers": list(brought)}.get(name, [])
+    overrides = [f"{path}={shared(brought[path])}" for path in wanted]
+    plan = make_plan(load_sweep(find_sweep(name), overrides))
     for asset in assets_of(plan.trials[0].settings):
         if find(asset) is None:
             pytest.skip(f"asset {asset} has not been fetched on this machine")

@@ -18,10 +18,21 @@ from greenexp.tasks.tokens import word_tokenizer
 VOCABULARY, LONGEST = 60, 24
 
 
-def made_model(classes: int = 3, layers: Any = "all", vocab_size: int = VOCABULARY, **backbone: Any) -> MultiExitModel:
-    """6 layers; each exit's logits have mean 0 and standard deviation 2 over random examples."""
+def made_model(
+    classes: int = 3,
+    layers: Any = "all",
+    vocab_size: int = VOCABULARY,
+    *,
+    learned: bool = False,
+    head: str = "linear",
+    **backbone: Any,
+) -> MultiExitModel:
+    """6 layers; each exit's logits have mean 0 and standard deviation 2 over random examples.
+
+    learned: with a learning-to-exit module, whose outputs are spread between 0 and 1
+    """
     shape = {"name": "bert", "layers": 6, "hidden": 32, "heads": 2, "max_positions": LONGEST} | backbone
-    settings = {"backbone": shape, "exits": {"layers": layers, "head": {"name": "linear"}}}
+    settings = {"backbone": shape, "exits": {"layers": layers, "head": {"name": head}, "learned": learned}}
     model = build_model(settings, classes, vocab_size=vocab_size, pad_id=0, seed=5).eval()
     ids = torch.from_numpy(np.random.default_rng(2).integers(1, vocab_size, (64, 7)))
     with torch.no_grad():
@@ -31,13 +42,17 @@ def made_model(classes: int = 3, layers: Any = "all", vocab_size: int = VOCABULA
             scale = 2 / logits[number - 1].std(dim=0)
             classifier.bias.copy_((classifier.bias - logits[number - 1].mean(dim=0)) * scale)
             classifier.weight.mul_(scale[:, None])
+        if model.learned is not None:
+            scores = torch.logit(torch.stack(model.outputs(TokenBatch(ids)).learned or ()))
+            model.learned.scorer.weight.mul_(1.5 / scores.std())
+            model.learned.scorer.bias.copy_(-scores.mean() * 1.5 / scores.std())
     return model
 
 
 @cache
-def shared_model(classes: int = 3) -> MultiExitModel:
+def shared_model(classes: int = 3, *, learned: bool = False) -> MultiExitModel:
     """`made_model`, made once: never change it."""
-    return made_model(classes)
+    return made_model(classes, learned=learned)
 
 
 def made_examples(count: int, seed: int = 0, longest: int = LONGEST) -> list[Tokens]:
@@ -53,11 +68,15 @@ def shared_examples() -> tuple[Tokens, ...]:
 
 
 def recorded(model: MultiExitModel, examples: Sequence[Tokens]) -> ExitRecord:
-    """All exits' logits, each example alone, for replay."""
+    """What all exits say, each example alone, for replay."""
     with torch.inference_mode():
-        logits = [model(TokenBatch(torch.tensor([one.ids]))).numpy() for one in examples]
-    nothing = np.zeros(len(examples), dtype=np.int64)
-    return ExitRecord(np.concatenate(logits, axis=1), nothing, np.array([len(one.ids) for one in examples]))
+        said = [model.outputs(TokenBatch(torch.tensor([one.ids]))) for one in examples]
+    logits = torch.stack([torch.stack([logits[0] for logits in one.logits]) for one in said], dim=1).numpy()
+    learned = None
+    if model.learned is not None:
+        learned = torch.cat([torch.stack(one.learned or ()) for one in said], dim=1).numpy()
+    lengths, nothing = np.array([len(one.ids) for one in examples]), np.zeros(len(examples), dtype=np.int64)
+    return ExitRecord(logits, nothing, lengths, learned=learned)
 
 
 @cache

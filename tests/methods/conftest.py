@@ -23,14 +23,14 @@ def make_trial() -> Callable[..., Trial]:
         sizes = {"layers": 3, "hidden": 12, "heads": 2, "intermediate": 20, "max_positions": 12, "dropout": 0.0}
         settings = {
             "backbone": {"name": "bert", "attention": "eager", **sizes, **case.backbone},
-            "exits": {"layers": case.exit_layers, "head": {"name": "linear", "dropout": 0.0}},
+            "exits": {"layers": case.exit_layers, "head": case.head},
             "method": case.fields,
         }
         settings = adapted(settings)
         model = build_model(settings, num_labels, vocab_size=30, pad_id=0, seed=0).double().train()
         shape = TrialShape(model.exit_layers, model.backbone.num_layers, num_labels, EPOCHS)
         run = method_of(settings).begin(shape)
-        stage = run.stage(1)
+        stage = run.stage(case.epoch)
         model.train_only(stage.parts - set(freeze), stage.exits)
         return Trial(model, run)
 

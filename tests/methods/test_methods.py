@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import torch
-from method_cases import CASES, EPOCHS, Case
+from method_cases import CASES, EPOCHS, WITH_TESTS_OF_THEIR_OWN, Case
 from pydantic import TypeAdapter, ValidationError
 from torch.nn import functional
 
@@ -24,7 +25,9 @@ each_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
 def test_every_method_has_a_case():
-    assert {case.fields["name"] for case in CASES} == set(METHODS) == {"branchynet", "finetune", "pabee"}
+    assert {case.fields["name"] for case in CASES} | WITH_TESTS_OF_THEIR_OWN == set(METHODS)
+    for name in WITH_TESTS_OF_THEIR_OWN:
+        assert list(Path(__file__).parent.glob(f"test_{name}*.py")), name
 
 
 @each_case
@@ -32,7 +35,7 @@ def test_every_method_has_a_case():
 def test_gradients_equal_a_hand_written_sum(case: Case, regression: bool, make_trial, make_batch):
     trial = make_trial(case, num_labels=1 if regression else 2)
     (micro,) = batch = make_batch(regression=regression)
-    found = trial.run.step(trial.context(batch))
+    found = trial.run.step(trial.context(batch, case.epoch))
     gradients = trial.gradients()
 
     trial.model.zero_grad()
@@ -53,8 +56,8 @@ def test_gradients_equal_a_hand_written_sum(case: Case, regression: bool, make_t
 @each_case
 def test_micro_batches_add_up_to_the_batch(case: Case, make_trial, make_batch):
     pieces, parts, whole = make_batch((5, 7, 4)), make_trial(case), make_trial(case)
-    total = parts.run.step(parts.context(pieces))
-    assert torch.allclose(total, whole.run.step(whole.context([together(pieces)])), rtol=1e-12)
+    total = parts.run.step(parts.context(pieces, case.epoch))
+    assert torch.allclose(total, whole.run.step(whole.context([together(pieces)], case.epoch)), rtol=1e-12)
     assert parts.gradients().keys() == whole.gradients().keys()
     for name, value in parts.gradients().items():
         assert torch.allclose(value, whole.gradients()[name], rtol=1e-9, atol=1e-14), name
@@ -76,18 +79,18 @@ def together(pieces: list[MicroBatch]) -> MicroBatch:
 @each_case
 def test_what_trains(case: Case, make_trial, make_batch):
     trial = make_trial(case)
-    trial.run.step(trial.context(make_batch()))
+    trial.run.step(trial.context(make_batch(), case.epoch))
     with_gradient = set(trial.gradients())
     deepest = trial.model.exit_layers[case.trained[-1] - 1]
     for number in trial.model.exits:
         assert (f"heads.{number - 1}.classifier.weight" in with_gradient) == (number in case.trained)
     for layer in range(trial.model.backbone.num_layers):
         name = f"backbone.model.encoder.layer.{layer}.output.dense.weight"
-        assert (name in with_gradient) == (layer < deepest)
-    assert "backbone.model.embeddings.word_embeddings.weight" in with_gradient
+        assert (name in with_gradient) == (layer < deepest and not case.heads_only)
+    assert ("backbone.model.embeddings.word_embeddings.weight" in with_gradient) == (not case.heads_only)
 
 
-@each_case
+@pytest.mark.parametrize("case", [case for case in CASES if not case.staged], ids=str)
 def test_stages_and_passes(case: Case, make_trial):
     run = make_trial(case).run
     stages = {run.stage(epoch) for epoch in range(1, EPOCHS + 1)}
@@ -111,7 +114,7 @@ def test_state_survives_a_pause(case: Case, make_trial):
 def test_bfloat16_autocast(case: Case, make_trial, make_batch):
     trial = make_trial(case)
     trial.model.float()
-    context = trial.context(make_batch())
+    context = trial.context(make_batch(), case.epoch)
     context = dataclasses.replace(context, precision=lambda: torch.autocast("cpu", dtype=torch.bfloat16))
     loss = trial.run.step(context)
     assert loss.dtype == torch.float32

@@ -31,8 +31,32 @@ class Tower:
 
 
 @dataclass(frozen=True)
+class Spire(Tower):
+    """A backbone with a field that a method may have a wish for."""
+
+    pooling: str | None = None
+
+
+@dataclass(frozen=True)
 class Flat:
     bias: bool = True
+
+
+@dataclass(frozen=True)
+class Round:
+    """A head without fields."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A method whose publication uses its own head."""
+
+    defaults: ClassVar[dict[str, Any]] = {
+        "exits.head": {"name": "flat", "bias": False},
+        "backbone.pooling": "mean",
+        "backbone.heads": 1,
+        "backbone.wings": 2,
+    }
 
 
 @dataclass(frozen=True)
@@ -64,9 +88,9 @@ class Mute:
 
 PLUGINS: Plugins = {
     "task": {"rows": Rows},
-    "backbone": {"tower": Tower},
-    "exits.head": {"flat": Flat},
-    "method": {"joint": Joint, "staged": Staged},
+    "backbone": {"tower": Tower, "spire": Spire},
+    "exits.head": {"flat": Flat, "round": Round},
+    "method": {"joint": Joint, "staged": Staged, "published": Published},
     "scheduler": SCHEDULERS,
     "replay.policies": {"max_probability": Confident, "patience": Confident, "mute": Mute},
 }

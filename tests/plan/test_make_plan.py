@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from subprocess import run
+from typing import Any
 
 import pytest
 from sweep_plugins import HEAD, PLUGINS
@@ -43,6 +44,13 @@ class TestTrials:
         assert trials[1].seeds == trials[5].seeds
         assert len({trial.fingerprint for trial in trials}) == 12
 
+    def test_rounds_train_every_configuration_before_the_next_seed(self) -> None:
+        seeds = "seeds: {initialisation: 2, order: 2, rounds: true}"
+        rounds, usual = plan(RANDOM + seeds).trials, plan(RANDOM + seeds.replace("true", "false")).trials
+        assert [trial.trial for trial in rounds[:4]] == ["c000-i0-o0", "c001-i0-o0", "c002-i0-o0", "c000-i0-o1"]
+        assert [trial.index for trial in rounds] == list(range(12))
+        assert {trial.trial: trial.fingerprint for trial in rounds} == {t.trial: t.fingerprint for t in usual}
+
     def test_settings_are_complete_and_plain(self) -> None:
         settings = plan("").trials[0].settings
         assert list(settings) == ["task", "backbone", "exits", "method", "training", "metric"]
@@ -50,6 +58,20 @@ class TestTrials:
         assert settings["exits"] == {"layers": "all", "head": {"name": "flat", "bias": True}}
         assert settings["method"] == {"name": "joint", "weights": "uniform"}
         assert settings["training"]["epochs"] == 3
+
+    def test_a_method_brings_what_the_file_leaves_out(self) -> None:
+        def settings(*overrides: str) -> dict[str, Any]:
+            head = HEAD.replace("exits: {head: {name: flat}}\n", "").replace("joint", "published")
+            document = load_sweep(head.replace("tower", "spire"), overrides, source="f")
+            return make_plan(document, PLUGINS).trials[0].settings
+
+        assert settings()["exits"]["head"] == {"name": "flat", "bias": False}
+        assert settings("backbone.heads=4")["backbone"]["heads"] == 4
+        assert settings()["backbone"]["pooling"] == "mean"
+        assert settings("backbone.pooling=cls")["backbone"]["pooling"] == "cls"
+        assert settings("exits.head={name: flat, bias: true}")["exits"]["head"] == {"name": "flat", "bias": True}
+        assert settings("exits.head={name: flat}")["exits"]["head"] == {"name": "flat", "bias": True}
+        assert settings("exits.head={name: round}")["exits"]["head"] == {"name": "round"}
 
     def test_the_searched_value_is_in_the_settings(self) -> None:
         for trial in plan(RANDOM).trials:

@@ -40,6 +40,7 @@ def drive(
 ) -> Outcome:
     """Run all trials of `curves` (values per epoch) to an end; a trial in `fails` dies instead of reporting that epoch.
 
+    A trial has ended by itself where its curve ends; a shorter one than the others has ended by patience.
     Raises AssertionError on a deadlock: trials left that neither run nor may run.
     """
     rng, epochs = random.Random(seed), dict.fromkeys(curves, 0)
@@ -70,7 +71,10 @@ def drive(
         if failed or epochs[trial] == len(curves[trial]):
             running.remove(trial)
             outcome.ended[trial] = ("failed" if failed else "finished", epochs[trial])
-            others = scheduler.withdraw(trial, "loss became nan") if failed else ()
+            if failed:
+                others = scheduler.withdraw(trial, "loss became nan")
+            else:
+                others = scheduler.finish(trial, epochs[trial], curves[trial][-1])
         else:
             decision = scheduler.decide(trial, epochs[trial], curves[trial][epochs[trial] - 1])
             obey(decision.own, own=True)

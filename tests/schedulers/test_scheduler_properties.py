@@ -24,8 +24,11 @@ several = settings(max_examples=60, deadline=None, suppress_health_check=[Health
 
 
 @st.composite
-def sweeps(draw, names=NAMES, failing=True, modes=("max", "min")):
-    """Keyword arguments of `build`, curves, failures and a random seed for the driver."""
+def sweeps(draw, names=NAMES, failing=True, modes=("max", "min"), patient=False):
+    """Keyword arguments of `build`, curves, failures and a random seed for the driver.
+
+    patient: trials may end by themselves, from their second epoch on
+    """
     name = draw(st.sampled_from(names))
     racing = name == "seed_racing"
     eta = draw(st.sampled_from([2.0, 2.5, 3.0, 4.0]))
@@ -43,7 +46,9 @@ def sweeps(draw, names=NAMES, failing=True, modes=("max", "min")):
     # Few different values, so that ties are common; now and then a value that is no number.
     values = [i / 8 for i in range(9)] + ([math.nan, math.inf] if failing and draw(st.booleans()) else [])
     trials = [trial for seeds in groups.values() for trial in seeds]
-    curves = {trial: [rng.choice(values) for _ in range(max_epochs)] for trial in trials}
+    ending = draw(st.sampled_from([0.1, 0.5, 1.0])) if patient else 0.0
+    lengths = {trial: rng.randint(2, max_epochs) if rng.random() < ending else max_epochs for trial in trials}
+    curves = {trial: [rng.choice(values) for _ in range(length)] for trial, length in lengths.items()}
     share = draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])) if failing else 0.0
     fails = {trial: rng.randint(1, max_epochs) for trial in trials if rng.random() < share}
     made = {
@@ -60,20 +65,31 @@ def make(made):
 
 
 @several
-@given(sweeps(), st.integers(1, 5))
+@given(st.booleans().flatmap(lambda patient: sweeps(patient=patient)), st.integers(1, 5))
 def test_every_trial_comes_to_an_end(sweep, workers):
     made, curves, fails, seed = sweep
     outcome = drive(make(made), curves, workers=workers, seed=seed, fails=fails)
     assert set(outcome.ended) == set(curves)
     for trial, (how, epochs) in outcome.ended.items():
-        assert how != "finished" or epochs == made["max_epochs"]
+        assert how != "finished" or epochs == len(curves[trial])
         assert how != "failed" or epochs == fails[trial]
     if made["settings"]["name"] == "fifo":
         assert "stopped" not in {how for how, _ in outcome.ended.values()}
 
 
 @several
-@given(sweeps(TOGETHER), st.integers(1, 5))
+@given(sweeps([*SYNCHRONOUS, "seed_racing"], failing=False, patient=True), st.integers(1, 5), st.integers(0, 99))
+def test_a_trial_that_ended_by_itself_counts_as_if_it_had_trained_on_without_gain(sweep, workers, other_seed):
+    made, curves, _, seed = sweep
+    flat = {trial: curve + [curve[-1]] * (made["max_epochs"] - len(curve)) for trial, curve in curves.items()}
+    short = drive(make(made), curves, workers=workers, seed=other_seed).ended
+    for trial, (how, epochs) in drive(make(made), flat, seed=seed).ended.items():
+        length = len(curves[trial])
+        assert short[trial] == (("finished", length) if how == "finished" or epochs >= length else (how, epochs))
+
+
+@several
+@given(sweeps(TOGETHER, patient=True), st.integers(1, 5))
 def test_the_seeds_of_a_configuration_stop_at_the_same_rung(sweep, workers):
     made, curves, fails, seed = sweep
     made["settings"].pop("per_trial", None)
@@ -82,7 +98,9 @@ def test_the_seeds_of_a_configuration_stop_at_the_same_rung(sweep, workers):
         rungs = {outcome.ended[trial][1] for trial in seeds if outcome.ended[trial][0] == "stopped"}
         assert len(rungs) <= 1
         if rungs:
-            assert "finished" not in {outcome.ended[trial][0] for trial in seeds}
+            (rung,) = rungs
+            ends = [outcome.ended[trial] for trial in seeds]
+            assert all(epochs <= rung for how, epochs in ends if how == "finished")
 
 
 @several
@@ -181,6 +199,11 @@ def questions(made, curves, fails, seed):
             asked.append(("withdraw", (trial, reason), answer))
             return answer
 
+        def finish(self, trial, resource, value):
+            answer = scheduler.finish(trial, resource, value)
+            asked.append(("finish", (trial, resource, value), answer))
+            return answer
+
     drive(Recorder(), curves, seed=seed, fails=fails)
     return asked, scheduler
 
@@ -191,7 +214,7 @@ def same(one, other):
 
 
 @several
-@given(sweeps(), st.floats(0, 1))
+@given(sweeps(patient=True), st.floats(0, 1))
 def test_restoring_half_way_continues_identically(sweep, part):
     made, curves, fails, seed = sweep
     asked, first = questions(made, curves, fails, seed)
@@ -209,21 +232,22 @@ def test_restoring_half_way_continues_identically(sweep, part):
 
 
 @several
-@given(sweeps(failing=False), st.floats(0, 1), st.integers(0, 10**6))
+@given(sweeps(failing=False, patient=True), st.floats(0, 1), st.integers(0, 10**6))
 def test_repeated_attempts_change_nothing(sweep, part, which):
     """After a crash a trial reports its epochs again from the beginning: same verdicts, nothing for others."""
     made, curves, _, seed = sweep
     asked, first = questions(made, curves, {}, seed)
     scheduler = make(made)
-    for number, (_, arguments, answer) in enumerate(asked):
-        assert scheduler.decide(*arguments).verdicts == answer
+    for number, (method, arguments, answer) in enumerate(asked):
+        found = getattr(scheduler, method)(*arguments)
+        assert (found if method == "finish" else found.verdicts) == answer
         if number == int(part * (len(asked) - 1)):
             so_far = sorted({arguments[0] for _, arguments, _ in asked[: number + 1]})
             trial = so_far[which % len(so_far)]
-            for _, (who, epoch, value), _ in asked[: number + 1]:
+            for what, (who, epoch, value), _ in asked[: number + 1]:
                 if who == trial:
-                    again = scheduler.decide(who, epoch, value)
-                    assert again.others == ()
+                    again = getattr(scheduler, what)(who, epoch, value)
+                    assert (again if what == "finish" else again.others) == ()
     assert scheduler.state() == first.state()
 
 

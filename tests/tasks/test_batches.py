@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from greenexp.errors import InputError
-from greenexp.tasks.batches import POOL_BATCHES, dev_batches, epoch_batches, pad
+from greenexp.tasks.batches import POOL_BATCHES, dev_batches, epoch_batches, first_part, halved_batches, pad
 from greenexp.tasks.tokens import TokenisedSplit
 
 lengths_of = st.lists(st.integers(1, 60), min_size=1, max_size=300).map(lambda x: np.array(x, dtype=np.int64))
@@ -33,6 +33,35 @@ def test_epochs_and_seeds_differ() -> None:
     lengths = np.full(100, 7)
     orders = {tuple(np.concatenate(epoch_batches(lengths, 8, s, e)).tolist()) for s in range(3) for e in range(3)}
     assert len(orders) == 9
+
+
+@given(lengths_of, st.integers(1, 40), st.integers(0, 99), st.integers(0, 9), st.floats(0.05, 0.95))
+def test_two_disjoint_parts_in_pairs_of_batches(
+    lengths: np.ndarray, batch_size: int, seed: int, epoch: int, share: float
+) -> None:
+    size = first_part(len(lengths), share)
+    assume(0 < size < len(lengths))
+    pairs = halved_batches(lengths, batch_size, seed, epoch, share)
+    first = np.concatenate([batch for batch, _ in pairs])
+    second = np.unique(np.concatenate([batch for _, batch in pairs]))
+    assert len(pairs) == -(-size // batch_size)
+    assert len(first) == len(np.unique(first)) == size
+    assert not set(first) & set(second)
+    if -(-(len(lengths) - size) // batch_size) <= len(pairs):
+        assert len(first) + len(second) == len(lengths)
+
+
+def test_parts_are_drawn_anew_for_every_epoch_and_seed() -> None:
+    def first(seed: int, epoch: int) -> set[int]:
+        return set(np.concatenate([batch for batch, _ in halved_batches(np.ones(40, np.int64), 4, seed, epoch, 0.5)]))
+
+    assert first(0, 1) == first(0, 1)
+    assert len({frozenset(first(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
+
+
+def test_a_part_of_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match=r"3 training examples cannot be split into 0\.1"):
+        halved_batches(np.ones(3, np.int64), 1, 0, 1, 0.1)
 
 
 def test_little_is_padded() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_benchmarks import write_elue, write_glue
 
 from greenexp.errors import InputError
 from greenexp.tasks import TASKS, Split, TaskData
@@ -19,6 +20,7 @@ CASES: dict[str, dict[str, object]] = {
     "clauses": {"train": 40, "dev": 20, "test": 20},
     "csv": {"train": "rows.csv", "dev": 0.3},
     "elue": {"task": "SST-2", "folder": "elue"},
+    "glue": {"task": "RTE", "folder": "glue"},
     "hub": {"path": "dataset", "dev": "train"},
     "jsonl": {"train": "dataset/train.jsonl", "dev": 0.3},
     "movie-snippets": {"train": 40, "dev": 20, "test": 20},
@@ -33,10 +35,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, movie_snippets: Path)
     for suffix, delimiter in ((".csv", ","), (".tsv", "\t")):
         lines = (delimiter.join(row) for row in (("text", "label"), *(tuple(row.values()) for row in ROWS)))
         Path(f"rows{suffix}").write_text("\n".join(lines) + "\n")
-    Path("elue/SST-2").mkdir(parents=True)
-    for name in ("train", "dev", "test_full"):
-        rows = (f"{row['text']}\t{int(row['label'] == 'b')}" for row in ROWS)
-        Path(f"elue/SST-2/{name}.tsv").write_text("\n".join(("sentence\tlabel", *rows)) + "\n")
+    write_elue(Path("elue"))
+    write_glue(Path("glue"))
     Path("dataset").mkdir()
     Path("dataset/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
 

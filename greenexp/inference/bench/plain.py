@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from greenexp.backbones.base import EncoderState
+from greenexp.backbones.library import LibraryBackbone
 from greenexp.errors import InputError
 from greenexp.exits.base import ExitInput
 from greenexp.inference.bench.protocol import Contestant
@@ -37,25 +38,32 @@ class PlainModel:
         self, model: MultiExitModel, exit_number: int, *, attention: str, precision: str, pad_id: int, compiled: bool
     ) -> None:
         encoder, head = _own_copy(model), model.head(exit_number)
-        encoder.encoder.layer = encoder.encoder.layer[: model.exit_layers[exit_number - 1]]
+        backbone = cast(LibraryBackbone, model.backbone)
+        backbone.shorten(encoder, model.exit_layers[exit_number - 1])
         encoder.set_attn_implementation(attention)
         if precision == "bf16":
             # Copied first: a module casts its weights in place, and these are the engine's too.
             encoder, head = (copy.deepcopy(module).to(torch.bfloat16) for module in (encoder, head))
         self._encoder: Any = torch.compile(encoder, dynamic=True) if compiled else encoder
-        self._head, self._pool, self._pad_id = head, model.backbone.pool, pad_id
+        # Around the copy, so that a pooler computes in this model's own number format.
+        self._pool = type(backbone)(encoder, backbone.pooling).pool
+        self._head, self._pad_id, self._reads_types = head, pad_id, backbone.reads_types
         self._device = next(model.parameters()).device
 
     def answer(self, request: Sequence[Tokens]) -> list[int | float]:
         """Predictions of one padded batch; a mask is given only where something is padded."""
         ids, mask, types = _padded(request, self._pad_id, self._device)
-        output = self._encoder(input_ids=ids, attention_mask=mask, token_type_ids=types)
+        every_layer = {"output_hidden_states": True} if self._head.reads_earlier else {}
+        told = {"token_type_ids": types} if self._reads_types else {}
+        output = self._encoder(input_ids=ids, attention_mask=mask, **told, **every_layer)
         hidden = output.last_hidden_state
         padding = None if mask is None else mask.bool()
-        pooled = output.pooler_output
+        pooled = getattr(output, "pooler_output", None)  # some families' own models have none
         if pooled is None and self._head.reads_pooled:
             pooled = self._pool(EncoderState(hidden, None, padding))
-        logits: Tensor = self._head(ExitInput(hidden, padding, pooled))
+        states = output.hidden_states[1:] if every_layer else ()
+        earlier = tuple(self._pool(EncoderState(state, None, padding)) for state in states)
+        logits: Tensor = self._head(ExitInput(hidden, padding, pooled, earlier))
         found: list[int | float] = (logits[:, 0] if logits.shape[1] == 1 else logits.argmax(dim=1)).tolist()
         return found
 
@@ -77,7 +85,7 @@ def plain_variants(
 def _own_copy(model: MultiExitModel) -> PreTrainedModel:
     """The library's encoder with settings and modules of its own, and the same weights in memory."""
     encoder = getattr(model.backbone, "model", None)
-    if not isinstance(encoder, PreTrainedModel) or not isinstance(getattr(encoder, "encoder", None), nn.Module):
+    if not isinstance(model.backbone, LibraryBackbone) or not isinstance(encoder, PreTrainedModel):
         raise InputError(f"{type(model.backbone).__name__} drives no encoder of transformers to compare with")
     shared = {id(tensor): tensor for tensor in encoder.parameters()}
     return copy.deepcopy(encoder, shared).eval()

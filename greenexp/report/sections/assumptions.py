@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from greenexp.analysis import metric_of
+from greenexp.analysis.repetitions import folds_of
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
-from greenexp.report.sections.wording import SHARED_SEEDS, is_crossed, over_seeds
+from greenexp.report.sections.wording import SHARED_SEEDS, counted, is_crossed, over_seeds
 
 
 def section(tables: SweepTables) -> Section:
@@ -26,6 +27,8 @@ def section(tables: SweepTables) -> Section:
             f"{_test(tables)}"
         ),
         _seeds(spec.get("seeds") or {}),
+        *_folds(folds_of(spec)),
+        *_patience(spec),
         _search(spec, tables),
         *_noise(spec, tables),
     ]
@@ -62,6 +65,35 @@ def _seeds(seeds: Mapping[str, Any]) -> str:
     return f"{begin} {varied} {SHARED_SEEDS} {end}" if is_crossed(seeds) else f"{begin} {varied} {end}"
 
 
+def _folds(folds: int) -> tuple[str, ...]:
+    """What dev is in a sweep that cross-validates."""
+    if not folds:
+        return ()
+    return (
+        (
+            f"Cross-validation: every seed of every configuration was trained {folds} times, each time on the training "
+            f"set without one of {folds} folds, the same for all, and scored on that fold: this is what the report "
+            "calls dev. The task's own dev set was not looked at. A configuration's score is the mean over its seeds "
+            "and folds, and every model saw "
+            f"{folds - 1} of {folds} parts of the training set. Folds are no seeds: the spread between them is no "
+            "standard error, as their training sets overlap, so they are averaged before seeds are compared. Sections "
+            "about single trials count each seed with each fold as one."
+        ),
+    )
+
+
+def _patience(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    epochs = (spec.get("training") or {}).get("patience")
+    if epochs is None:
+        return ()
+    return (
+        (
+            f"Trials ended after {counted(epochs, 'epoch')} in a row without a better dev score (training.patience): "
+            "such a score is final and no bound. The learning rate followed the schedule of the full length."
+        ),
+    )
+
+
 def _search(spec: Mapping[str, Any], tables: SweepTables) -> str:
     name = str((spec.get("search") or {}).get("name", "unknown"))
     fields = ", ".join(tables.parameters) or "nothing"
@@ -71,6 +103,8 @@ def _search(spec: Mapping[str, Any], tables: SweepTables) -> str:
 def _noise(spec: Mapping[str, Any], tables: SweepTables) -> tuple[str, ...]:
     """Sampling error of an accuracy on a dev set of n examples: sqrt(p (1 - p) / n), at the best trial's p."""
     size = (spec.get("task") or {}).get("dev")
+    if folds_of(spec):  # a score on a fold has another number of examples, and a configuration's is over all of them
+        return ()
     metric = metric_of(tables)
     best = metric.best(tables.trials.loc[tables.trials["status"] != "failed", "score"])
     if metric.name != "accuracy" or not isinstance(size, int) or size <= 0 or not 0 <= best <= 1:

@@ -35,7 +35,7 @@ def section(tables: SweepTables) -> Section:
     return Section(
         name="early-stopping",
         title="What early stopping did",
-        headline=_sentences(scheduler, numbers, rungs),
+        headline=(*_sentences(scheduler, numbers, rungs), *_patience(numbers)),
         plates=plates,
         tables=(_ledger(numbers),),
         assumptions=_assumptions(tables, scheduler, numbers),
@@ -59,11 +59,25 @@ def _sentences(scheduler: str, numbers: Savings, rungs: pd.DataFrame) -> tuple[s
     )
 
 
+def _patience(numbers: Savings) -> tuple[str, ...]:
+    """What trials ended by themselves, which no scheduler did."""
+    if not numbers.ended:
+        return ()
+    return (
+        (
+            f"{share(numbers.ended, numbers.finished)} finished trials ended before their last epoch by their own "
+            f"patience (training.patience), which left {share(numbers.ended_epochs, numbers.planned_epochs)} planned "
+            "epochs untrained; their scores are final."
+        ),
+    )
+
+
 def _ledger(numbers: Savings) -> Table:
     rows = [
         ("planned: all trials trained to the end", numbers.planned_epochs),
         ("trained", numbers.run_epochs),
         ("not trained: trial stopped early", numbers.saved_epochs),
+        *([("not trained: trial ended by its own patience", numbers.ended_epochs)] if numbers.ended else []),
         ("not trained: trial or another seed failed, interrupted or not ended", numbers.open_epochs),
         ("trained again after a break (in addition)", numbers.repeated_epochs),
     ]

@@ -14,6 +14,7 @@ from greenexp.analysis import (
     paired_difference,
     savings,
 )
+from greenexp.analysis.repetitions import folds_of
 from greenexp.analysis.savings import abandoned
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
@@ -55,12 +56,19 @@ def section(tables: SweepTables) -> Section:
         paragraphs=(
             (
                 "Trial score = best dev value so far: every trial counts with its best epoch, also one that was "
-                f"stopped early. {others} on the dev set, which also chose among epochs and configurations, so "
+                f"stopped early. {others} on {_dev(tables)}, which also chose among epochs and configurations, so "
                 "they flatter what was chosen."
             ),
         ),
         assumptions=_assumptions(tables, configurations),
     )
+
+
+def _dev(tables: SweepTables) -> str:
+    folds = folds_of(tables.spec)
+    if not folds:
+        return "the dev set"
+    return f"the fold of the training set that a trial left out (one of {folds}, called dev here)"
 
 
 def _assumptions(tables: SweepTables, configurations: pd.DataFrame) -> tuple[str, ...]:
@@ -166,6 +174,9 @@ def _trials(tables: SweepTables) -> str:
     names = ("finished", "stopped", "failed", ABANDONED, "interrupted", "paused", "running", "planned")
     words = {"stopped": "stopped early", "planned": "not started"}
     parts = [f"{(status == name).sum()} {words.get(name, name)}" for name in names if (status == name).any()]
+    early = int(((status == "finished") & (tables.trials["epochs"] < tables.trials["max_epochs"])).sum())
+    if early:
+        parts[0] += f" ({early} of them by their own patience)"
     configurations = tables.trials["configuration"].nunique()
     return (
         f"{counted(len(status), 'trial')} planned ({counted(configurations, 'configuration')}): "

@@ -18,7 +18,7 @@ from greenexp.analysis import (
     smallest_difference,
     variance_split,
 )
-from greenexp.analysis.paired import SEEDS
+from greenexp.analysis.repetitions import SEEDS, has_folds, over_folds
 from greenexp.analysis.seed_noise import SeedNoise, seed_noise
 from greenexp.analysis.variance import CONFIGURATION
 from greenexp.figures import seeds_figure
@@ -36,7 +36,7 @@ MORE = (2, 3, 5, 10, 20, 40)
 def section(tables: SweepTables) -> Section:
     """The strip of scores, the split of the variance, the lead of the best, and what more seeds would tell."""
     metric, trials = metric_of(tables), tables.trials
-    if trials.empty or trials.groupby("configuration").size().max() == 1:
+    if trials.empty or over_folds(trials).groupby("configuration").size().max() == 1:
         said = "One seed per configuration: nothing was repeated, so what a seed does is in every difference, unseen."
         return Section(NAME, TITLE, (said,), assumptions=("Nothing is estimated here.",))
     ranked = configuration_table(tables)
@@ -237,6 +237,12 @@ def _assumptions(
         notes += [f"{remark[0].upper()}{remark[1:]}." for remark in split.remarks]
     if is_crossed(tables.spec.get("seeds") or {}):
         notes.append(SHARED_SEEDS)
+    if has_folds(tables.trials):
+        notes.append(
+            "The score of a seed is the mean over its folds, and where trials are counted here, a trial is a seed with "
+            "all of them. Folds are no source of the variance: what they differ by is neither drawn at random nor "
+            "independent, as their training sets overlap. The dots are single folds."
+        )
     return tuple(notes)
 
 

@@ -30,13 +30,20 @@ def mean_and_std(mean: float, std: float, trials: int, seeds: Mapping[str, Any])
     trials: over how many; seeds: the section of the sweep file
     """
     if math.isnan(std):
-        return f"{mean:.4f} ({counted(trials, 'seed')}, so no spread)"
+        one = counted(trials, "seed") if trials != 1 or not seeds.get("folds") else "1 seed, a mean over its folds"
+        return f"{mean:.4f} ({one}, so no spread)"
     return f"{mean:.4f} ± {std:.4f} (mean ± standard deviation over {over_seeds(trials, seeds)})"
 
 
 def over_seeds(trials: int, seeds: Mapping[str, Any]) -> str:
     """`2 seeds`, `4 trials (2 x 2 crossed seeds)`, `3 trials (3 paired seeds)`: what a mean over `trials` is over."""
     initialisation, order = int(seeds.get("initialisation", 1)), int(seeds.get("order", 1))
+    folds = int(seeds.get("folds") or 0)
+    if folds:
+        pairs = initialisation * order if is_crossed(seeds) else max(initialisation, order)
+        if trials == pairs:
+            return f"{over_seeds(trials, {**seeds, 'folds': None})}, each a mean over {folds} folds"
+        return f"{counted(trials, 'trial')} ({counted(pairs, 'seed')} x {folds} folds)"
     if min(initialisation, order) == 1:
         return counted(trials, "seed")
     if is_crossed(seeds):

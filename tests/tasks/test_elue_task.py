@@ -1,0 +1,76 @@
+"""The tasks of ELUE: made folders in the benchmark's layout, and the real files where they are on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from made_benchmarks import DEV, TEST, TRAIN, write_elue
+
+from greenexp.errors import InputError
+from greenexp.tasks.elue import LAYOUTS, Elue
+
+EXPECTED: dict[str, tuple[tuple[str, ...], tuple[str, ...], list[float]]] = {
+    "SST-2": (("negative", "positive"), ("accuracy",), [0, 1, 0]),
+    "IMDb": (("negative", "positive"), ("accuracy",), [0, 1, 0]),
+    "SNLI": (("entailment", "neutral", "contradiction"), ("accuracy",), [0, 1, 2]),
+    "SciTail": (("neutral", "entailment"), ("accuracy",), [0, 1, 0]),
+    "MRPC": (("not_equivalent", "equivalent"), ("accuracy", "f1"), [0, 1, 0]),
+    "STS-B": ((), ("pearson", "spearman"), [5, 1.25, 0]),
+}
+
+
+@pytest.mark.parametrize("task", LAYOUTS)
+def test_every_task_is_read_as_the_benchmark_has_it(tmp_path: Path, task: str) -> None:
+    plugin = Elue(task=task, folder=str(write_elue(tmp_path)))  # type: ignore[arg-type]
+    names, metrics, labels = EXPECTED[task]
+    data = plugin.load()
+    assert (data.label_names, data.metrics) == (names, metrics)
+    assert data.test is not None
+    assert (len(data.train), len(data.dev), len(data.test)) == (TRAIN, DEV, TEST)
+    assert data.test.labels[:3].tolist() == labels
+    (split,) = plugin.unlabelled().values()
+    assert list(split.texts) == list(data.test.texts)
+    assert split.pairs == data.test.pairs
+    assert (split.form.file, split.form.header) == (f"{task}.tsv", ("index", "pred"))
+    assert tuple(split.form.written) == names
+
+
+@pytest.mark.parametrize("task", ["SciTail", "SNLI"])
+def test_an_absent_training_set_is_named(tmp_path: Path, task: str) -> None:
+    (write_elue(tmp_path) / task / "train.tsv").unlink()
+    with pytest.raises(InputError, match=rf"there is no file .*{task}/train\.tsv: .*HashEE"):
+        Elue(task=task, folder=str(tmp_path)).load()  # type: ignore[arg-type]
+    found = Elue(task=task, folder=str(tmp_path), train=str(tmp_path / task / "dev.tsv")).load()  # type: ignore[arg-type]
+    assert len(found.train) == DEV
+
+
+def counts(provenance: Path) -> dict[str, list[int | None]]:
+    """Task -> rows of train, dev and test as PROVENANCE.md says; None: not there."""
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in provenance.read_text().splitlines()]
+    return {row[0]: [int(c) if c.isdigit() else None for c in row[1:4]] for row in rows if len(row) == 5}
+
+
+@pytest.mark.parametrize("task", ["SST-2", "MRPC", "STS-B", "SciTail", "SNLI"])
+def test_the_real_files_have_the_rows_they_should(shared: Callable[[str], Path], task: str) -> None:
+    folder = shared("data/elue")
+    train, dev, test = counts(folder / "PROVENANCE.md")[task]
+    other = str(folder / task / "dev.tsv") if train is None else None
+    plugin = Elue(task=task, folder=str(folder), train=other)  # type: ignore[arg-type]
+    data = plugin.load()
+    assert data.test is not None
+    assert [len(data.train), len(data.dev), len(data.test)] == [dev if train is None else train, dev, test]
+    (split,) = plugin.unlabelled().values()
+    assert len(split) == test
+
+
+def test_the_real_labels_mean_what_they_are_called(shared: Callable[[str], Path]) -> None:
+    """The one pair of SNLI's first test rows of which each label is plain to see."""
+    folder = shared("data/elue")
+    data = Elue(task="SNLI", folder=str(folder), train=str(folder / "SNLI/dev.tsv"), train_size=30).load()
+    assert data.test is not None
+    assert data.test.pairs is not None
+    pairs = dict(zip(data.test.pairs[:3], data.test.labels[:3].tolist(), strict=True))
+    assert data.label_names[pairs["The church is filled with song ."]] == "entailment"
+    assert data.label_names[pairs["The church has cracks in the ceiling ."]] == "neutral"
