@@ -13,12 +13,14 @@ from greenexp.analysis.calibration import calibration_summary, one_threshold
 from greenexp.analysis.censoring import tuning_curve_bounds
 from greenexp.analysis.chosen import ChosenTrials, chosen_trials
 from greenexp.analysis.compare import compare_at, compare_over_cost, crossings, regions
+from greenexp.analysis.configuration_names import configuration_names, method_settings
 from greenexp.analysis.configurations import configuration_table
 from greenexp.analysis.curve_bands import trivial_above, tuning_curve_band
 from greenexp.analysis.dev_to_test import dev_to_test
 from greenexp.analysis.early_stopping import early_stopping_cdf
 from greenexp.analysis.evp import ExpectedBest, expected_best
 from greenexp.analysis.evp_over_cost import ExpectedOverCost, expected_over_cost
+from greenexp.analysis.exit_means import TO_BEST, TO_END, exit_means, exit_scores, training_costs
 from greenexp.analysis.expected_hypervolume import expected_hypervolume
 from greenexp.analysis.extrapolate import Extrapolation, extrapolate
 from greenexp.analysis.front_improvement import ParetoImprovement, pareto_improvement, score_at_equal_cost
@@ -38,6 +40,7 @@ from greenexp.analysis.operating_points import (
 from greenexp.analysis.over_cost import CurveOverCost, curve_over_cost
 from greenexp.analysis.overthinking import Overthinking, overthinking
 from greenexp.analysis.paired import PairedDifference, paired_difference
+from greenexp.analysis.paired_comparisons import Noise, compare_paired, pooled_noise
 from greenexp.analysis.pairwise import compare_pairwise, holm
 from greenexp.analysis.pareto import hypervolume, pareto_front
 from greenexp.analysis.policies import family_of, is_bound, leaves_early
@@ -67,6 +70,8 @@ from greenexp.analysis.variance import VarianceSplit, seed_scores, variance_spli
 from greenexp.analysis.winner import expected_test_of_winner
 
 __all__ = [
+    "TO_BEST",
+    "TO_END",
     "BudgetToReach",
     "ChosenTrials",
     "ConfidenceBand",
@@ -80,6 +85,7 @@ __all__ = [
     "HeldOut",
     "Importance",
     "Metric",
+    "Noise",
     "Overthinking",
     "PairedDifference",
     "ParetoImprovement",
@@ -104,9 +110,11 @@ __all__ = [
     "compare_at",
     "compare_groups",
     "compare_over_cost",
+    "compare_paired",
     "compare_pairwise",
     "compare_scores",
     "confidence_band",
+    "configuration_names",
     "configuration_table",
     "crossings",
     "curve_over_cost",
@@ -114,6 +122,8 @@ __all__ = [
     "distribution_table",
     "early_stopping_cdf",
     "evenly",
+    "exit_means",
+    "exit_scores",
     "exit_summary",
     "expected_best",
     "expected_best_of_brackets",
@@ -133,6 +143,7 @@ __all__ = [
     "is_bound",
     "leaders",
     "leaves_early",
+    "method_settings",
     "metric_of",
     "one_threshold",
     "operating_front",
@@ -141,6 +152,7 @@ __all__ = [
     "pareto_front",
     "pareto_improvement",
     "policy_curves",
+    "pooled_noise",
     "probability_better",
     "probability_of_right_choice",
     "probability_to_reach",
@@ -166,6 +178,7 @@ __all__ = [
     "static_points",
     "sweep_points",
     "t_test_power",
+    "training_costs",
     "trivial_above",
     "tuning_curve",
     "tuning_curve_band",

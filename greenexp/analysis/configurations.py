@@ -3,7 +3,8 @@
 The mean over seeds belongs to a configuration only if its seeds trained for the same length: all to the end, or all
 stopped at the same rung. In the second case it is a bound on what full training would have given (trial score = best
 dev value so far). A seed that ended by its own patience is at its end, however early: its score is no bound, and it
-counts with it at every later rung (`records.selection`). A configuration with a failed seed has no mean: dropping the seed would hide the failure.
+counts with it at every later rung (`records.selection`). A configuration with a failed seed has no mean: dropping the
+seed would hide the failure.
 """
 
 from __future__ import annotations

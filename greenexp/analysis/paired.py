@@ -35,7 +35,8 @@ class PairedDifference:
 def paired_difference(trials: pd.DataFrame, first: str, second: str) -> PairedDifference:
     """The scores of configuration `first` minus those of `second`, paired over (initialisation_seed, order_seed).
 
-    trials: as in `SweepTables`; folds are averaged first (`analysis.repetitions`). Pairs without both scores are left out; without any, all is NaN.
+    trials: as in `SweepTables`; folds are averaged first (`analysis.repetitions`). Pairs without both scores are left
+    out; without any, all is NaN.
     """
     trials = over_folds(trials)
     scores = [trials[trials["configuration"] == name].set_index(list(SEEDS))["score"] for name in (first, second)]

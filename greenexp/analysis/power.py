@@ -54,9 +54,14 @@ def smallest_difference(
     paired: bool = False,
     power: float = 0.8,
     alpha: float = 0.05,
+    degrees: float | None = None,
 ) -> float:
-    """The smallest true difference found with probability `power`; arguments as in `t_test_power`, power > alpha."""
-    noise, degrees = _noise(seeds, sd, sd_other, paired, alpha)
+    """The smallest true difference found with probability `power`; arguments as in `t_test_power`, power > alpha.
+
+    degrees: of freedom of `sd`, where it was estimated from more than these seeds
+    """
+    noise, own = _noise(seeds, sd, sd_other, paired, alpha)
+    degrees = own if degrees is None else degrees
     _check_power(power, alpha)
     far = 1.0
     while _power(far, degrees, alpha) < power:

@@ -1,10 +1,11 @@
 """How often a configuration was trained, with which seeds and, in a sweep that cross-validates, on which folds.
 
-With folds every seed of a configuration is trained once per fold, each on another part of the training set and scored on the rest.
-The score of a seed is the mean over its folds, and a configuration's is the mean over seeds and folds. Folds are no
-seeds: their training sets overlap and their dev parts differ, so the spread between them is neither seed noise nor the
-standard error of anything (there is no unbiased estimate of the variance of K-fold cross-validation from one such run:
-Bengio and Grandvalet 2004, JMLR 5). So wherever seeds are paired, or their variance is split, folds are averaged first.
+With folds every seed of a configuration is trained once per fold, each time on another part of the training set, and
+scored on the rest. The score of a seed is the mean over its folds, a configuration's that over seeds and folds. Folds
+are no seeds: their training sets overlap and their dev parts differ, so the spread between them is neither seed noise
+nor the standard error of anything (there is no unbiased estimate of the variance of K-fold cross-validation from one
+such run: Bengio and Grandvalet 2004, JMLR 5). So wherever seeds are paired, or their variance is split, folds are
+averaged first.
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ def sweep_points(tables: SweepTables, axis: str = "epochs") -> pd.DataFrame:
     """The points of `recorded_curves` from a recorded sweep: resource = epochs, cost = `axis`, cumulative per trial.
 
     A trial that ended by its own patience is at its end, and would be under any scheduler: its curve goes on to the
-    last epoch of its schedule, flat in score and cost. Raises ValueError, with the reason, if a trial did not finish: a pool without the bad runs' ends is no pool.
+    last epoch of its schedule, flat in score and cost. Raises ValueError, with the reason, if a trial did not finish: a
+    pool without the bad runs' ends is no pool.
     """
     trials = tables.trials
     stopped = trials.loc[trials["status"] == "stopped", "trial"].tolist()

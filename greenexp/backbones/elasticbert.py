@@ -16,6 +16,8 @@ from greenexp.backbones.checkpoints import Checkpoint
 from greenexp.backbones.encoder import LibraryEncoder
 from greenexp.backbones.library import LibraryBackbone, Pooling
 
+_SHARED = "the pooler that exits share starts from that of layer"
+
 
 class OfficialElasticBert(BertModel):
     """What the published checkpoints hold: BERT without a shared pooler, and `encoder.pooler.{i}` after layer i."""
@@ -54,6 +56,7 @@ class ElasticBertBackbone(BertBackbone):
         """See `Backbone.drop_pooler`."""
         super().drop_pooler()
         self._own_poolers = ()
+        self.notes = tuple(note for note in self.notes if not note.startswith(_SHARED))
 
 
 @dataclass(frozen=True)
@@ -84,5 +87,5 @@ class ElasticBert(LibraryEncoder):
         model.embeddings, model.encoder = official.embeddings, official.encoder
         if self._pooling == "pooler":
             model.pooler = poolers[-1]
-            notes = (f"a pooler shared by exits starts from that of layer {len(poolers)}", *notes)
+            notes = (f"{_SHARED} {len(poolers)}", *notes)
         return ElasticBertBackbone(model, self._pooling, notes, own_poolers=[pooler.dense for pooler in poolers])

@@ -61,10 +61,8 @@ def _folds_note(plan: Plan) -> tuple[str, ...]:
     folds = plan.spec.seeds.folds
     if not folds:
         return ()
-    return (
-        f"seeds.folds: every seed of a configuration is trained {folds} times, on the training set without one fold, and "
-        "scored on that fold; the task's dev set stays unseen",
-    )
+    trained = f"every seed is trained {folds} times, on the training set without one fold, and scored there"
+    return (f"seeds.folds: {trained}; the task's dev set stays unseen",)
 
 
 def remembering(prepare: Prepare) -> Prepare:

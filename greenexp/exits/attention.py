@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from greenexp.errors import InputError
 from greenexp.exits.base import ExitHead, ExitInput, ExitPlace
-from greenexp.exits.linear import INITIAL_STANDARD_DEVIATION
 from greenexp.records.costs import BlockCost, MatmulCost
 
 
@@ -49,6 +48,7 @@ class AttentionHead(ExitHead):
     def __init__(self, hidden_size: int, num_labels: int, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
+        # torch's own initial weights, as official: of the encoder's 0.02 six narrow layers in a row would leave nothing.
         self.narrow = nn.Linear(hidden_size, width)
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
@@ -56,9 +56,6 @@ class AttentionHead(ExitHead):
         self.dense = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, num_labels)
-        for layer in (self.narrow, self.query, self.key_value, self.output, self.dense, self.classifier):
-            nn.init.normal_(layer.weight, std=INITIAL_STANDARD_DEVIATION)
-            nn.init.zeros_(layer.bias)
 
     def forward(self, state: ExitInput) -> Tensor:
         """See `ExitHead.forward`."""

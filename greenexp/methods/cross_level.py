@@ -19,12 +19,15 @@ class CrossLevelRun(MethodRun):
     """theta descends L_B1 under omega as it stands; omega then descends what its scheme looks at.
 
     terms: the loss as a vector; weights: omega; share: of the training set that B1 is drawn from, if the scheme splits
+    look_dropout: whether dropout stays on where omega's gradient is measured after theta's step
     """
 
-    def __init__(self, shape: TrialShape, terms: MutualTerms, weights: LossWeights, share: float) -> None:
+    def __init__(
+        self, shape: TrialShape, terms: MutualTerms, weights: LossWeights, share: float, *, look_dropout: bool = True
+    ) -> None:
         super().__init__(shape)
         self.terms, self.weights = terms, weights
-        self._share = share
+        self._share, self._look_dropout = share, look_dropout
         self._stage = Stage(1, 1, shape.epochs, exits=shape.exits)
 
     def stage(self, epoch: int) -> Stage:  # noqa: ARG002 - one stage for all epochs
@@ -48,16 +51,15 @@ class CrossLevelRun(MethodRun):
     def step(self, context: StepContext) -> Tensor:
         """Step theta, then omega.
 
-        Where omega's gradient is measured after theta's step, the model stays in training mode, dropout and all: it is
-        the objective that theta descends, freshly drawn.
+        Where omega's gradient is measured after theta's step, dropout is usually on: it is the objective that theta
+        descends, freshly drawn.
         """
         before, total = self._descend(context)
         context.update(total)
-        measured = {Look.FIRST_BEFORE: lambda: before}
-        measured[Look.FIRST_AFTER] = lambda: self._measured(context, context.batch)
-        measured[Look.SECOND_AFTER] = lambda: self._measured(context, context.second)
+        batches = {Look.FIRST_AFTER: context.batch, Look.SECOND_AFTER: context.second}
         looks = self.weights.scheme.looks(context.step)
-        self.weights.step(context.step, {look: measured[look]() for look in looks})
+        after = self._measured(context, {look: batches[look] for look in looks if look in batches})
+        self.weights.step(context.step, {look: after.get(look, before) for look in looks})
         return total
 
     def _descend(self, context: StepContext) -> tuple[Tensor, Tensor]:
@@ -72,13 +74,26 @@ class CrossLevelRun(MethodRun):
         before = torch.stack(seen).sum(dim=0)
         return before, self.weights.total(before)
 
-    def _measured(self, context: StepContext, batch: Sequence[MicroBatch]) -> Tensor:
-        """The terms over a whole batch under the present theta: forward passes only."""
-        if not batch:
+    def _measured(self, context: StepContext, batches: Mapping[Look, Sequence[MicroBatch]]) -> dict[Look, Tensor]:
+        """The terms over each batch, whole, under the present theta: forward passes only."""
+        if not all(batches.values()):
             raise ValueError("omega has no batch to learn from")
-        with torch.no_grad():
-            each = [m.share * self.terms.of(context.forward(m.tokens, self.shape.exits), m.labels) for m in batch]
-        return torch.stack(each).sum(dim=0)
+        model, exits = context.model, self.shape.exits
+        if batches and not self._look_dropout:
+            model.eval()
+        with torch.no_grad(), context.precision():  # one context for all, so that autocast casts the weights once
+            logits = {look: [model(micro.tokens, exits) for micro in batch] for look, batch in batches.items()}
+        if batches and not self._look_dropout:
+            model.train()
+        return {
+            look: torch.stack(
+                [
+                    micro.share * self.terms.of(said, micro.labels)
+                    for micro, said in zip(batch, logits[look], strict=True)
+                ]
+            ).sum(dim=0)
+            for look, batch in batches.items()
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """See `MethodRun.state_dict`."""

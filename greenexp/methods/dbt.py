@@ -88,14 +88,14 @@ class DbtRun(MethodRun):
     def step(self, context: StepContext) -> Tensor:
         """One temperature for the whole batch; it is raised afterwards."""
         total: Tensor | None = None
-        confidence = torch.zeros((), dtype=torch.float64)
+        confidence: Tensor | float = 0.0
         for micro in context.batch:
             logits = context.forward(micro.tokens, self.shape.exits)
             loss = micro.share * self.loss(logits, micro.labels, context.epoch)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
             total = loss.detach() if total is None else total + loss.detach()
-            confidence = confidence.to(logits.device) + micro.share * self.teacher_confidence(logits)
-        if total is None:
+            confidence = confidence + micro.share * self.teacher_confidence(logits)
+        if total is None or not isinstance(confidence, Tensor):
             raise ValueError("a step without a batch")
         context.update(total)
         self.anneal(confidence)
@@ -104,11 +104,11 @@ class DbtRun(MethodRun):
     def teacher_confidence(self, logits: Tensor) -> Tensor:
         """Mean over the examples of the last exit's largest softened probability; no gradient."""
         last = logits[-1].detach().double()
-        return torch.softmax(last / self.temperature.to(last), dim=-1).amax(dim=-1).mean()
+        self.temperature = self.temperature.to(last)
+        return torch.softmax(last / self.temperature, dim=-1).amax(dim=-1).mean()
 
     def anneal(self, confidence: Tensor) -> None:
         """Raise the temperature if the teacher was surer than allowed."""
-        self.temperature = self.temperature.to(confidence)
         raised = self.temperature * self._annealing
         self.temperature = torch.where(confidence > self._confidence, raised, self.temperature)
 

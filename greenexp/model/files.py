@@ -1,7 +1,7 @@
 """A model on disk: a folder that `AutoModel.from_pretrained` reads, plus the exits.
 
     config.json, model.safetensors   the backbone, in the library's own form
-    exits.safetensors                the heads
+    exits.safetensors                the heads, and the learning-to-exit module of a model that has one
     tokenizer.json                   of a model that can be served as text: what it was trained to read with
     greenexp.json                    what else is needed to rebuild and serve the model, and the hash of each file
 

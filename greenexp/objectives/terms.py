@@ -27,6 +27,7 @@ class MutualTerms:
     form: Form = "ce"
     _places: tuple[Tensor, Tensor] = field(init=False, repr=False)
     _scale: Tensor = field(init=False, repr=False)
+    _elsewhere: dict[torch.device, tuple[Tensor, Tensor, Tensor]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         mask = teacher_mask(self.exits, self.teachers)
@@ -61,5 +62,12 @@ class MutualTerms:
         if not len(self._scale):
             return supervised
         matrix = distillation_matrix(logits, self.temperature, self.form)
-        places = tuple(index.to(matrix.device) for index in self._places)
-        return torch.cat((supervised, matrix[places] * self._scale.to(matrix)))
+        students, teachers, scale = self._on(matrix.device)
+        return torch.cat((supervised, matrix[students, teachers] * scale.to(matrix.dtype)))
+
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Places and scale, copied to each device once: a copy in every step would wait for a GPU."""
+        if device not in self._elsewhere:
+            students, teachers, scale = (one.to(device) for one in (*self._places, self._scale))
+            self._elsewhere[device] = (students, teachers, scale)
+        return self._elsewhere[device]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from greenexp.tasks.tokens import TokenisedTask
 
 WITHOUT_EFFECT = ("learning_rate", "weight_decay", "warmup", "clip_norm", "precision", "patience")
-"""Fields of `training` that change no shape of an epoch, so that trials differing in them cost the same FLOPs at most."""
+"""Fields of `training` that change no shape of an epoch: trials that differ in them cost the same FLOPs at most."""
 
 
 @dataclass(frozen=True, slots=True)

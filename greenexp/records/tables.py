@@ -99,8 +99,9 @@ class SweepTables:
     """A sweep, whole or in progress.
 
     trials: a row per planned trial; `fold`: the part of the training set, from 0, that it left out and was scored on in
-        the place of dev (NA: none, it was scored on dev); cost columns are totals over all its attempts, what a failed epoch cost included
-        where the worker could tell (never in `wall_s`: that is `lost_wall_s`); `params.<path>` per searched field
+        the place of dev (NA: none, it was scored on dev); cost columns are totals over all its attempts, what a failed
+        epoch cost included where the worker could tell (never in `wall_s`: that is `lost_wall_s`); `params.<path>` per
+        searched field
     epochs: a row per reported epoch, costs of this epoch alone; `repeated` marks what a later attempt did again; what
         it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score
     exits: a row per reported epoch and exit, `dev_<metric>` columns

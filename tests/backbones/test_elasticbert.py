@@ -108,6 +108,7 @@ def test_no_pooler_stays_as_a_dead_parameter(published: Path):
     assert sum(parameter.numel() for parameter in backbone.parameters()) == bare
     assert backbone.pooler_for(1) is None
     assert backbone.pooling == "cls"
+    assert backbone.notes == ()
 
 
 def test_training_one_touches_neither_the_next_nor_what_heads_start_from(published: Path):

@@ -20,6 +20,7 @@ from torch import Tensor
 from greenexp.errors import InputError
 from greenexp.exits.policies.base import Decision, ExitOutput, PolicyStream, Stateless, own_answers
 from greenexp.inference import Answer, EarlyExitEngine, Rebatcher
+from greenexp.inference.bench.contestants import ENGINE, EVERY_EXIT, NO_EXITS, Contestants, EngineSettings
 from greenexp.inference.service.limits import Limits
 from greenexp.model import load_model, save_model
 from greenexp.records import ExitRecord, exits_taken
@@ -139,6 +140,16 @@ def test_compiled_segments_hand_it_over(monkeypatch: pytest.MonkeyPatch):
     engines = [EarlyExitEngine(model, "learned:0.35", check_every=3, compile=how) for how in (False, True)]
     plain, compiled = ([(one.exit, one.prediction) for one in engine.answer(examples, 3)] for engine in engines)
     assert plain == compiled
+
+
+def test_the_benchmark_times_it():
+    """Asked at every exit, made to leave elsewhere, or not asked: the same engine, so the same answers at each exit."""
+    model, examples = shared_model(learned=True), shared_examples()[:12]
+    contestants = Contestants.of(model, "learned:0.35", EngineSettings())
+    found = {name: [answer.exit for answer in engine.batch(examples)] for name, engine in contestants.engines.items()}
+    assert found[ENGINE] == [answer.exit for answer in EarlyExitEngine(model, "learned:0.35").batch(examples)]
+    assert len(set(found[ENGINE])) > 1
+    assert set(found[NO_EXITS]) == set(found[EVERY_EXIT]) == {6}
 
 
 def test_a_model_without_the_module_refuses():

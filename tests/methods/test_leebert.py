@@ -77,10 +77,10 @@ def both(make_trial, steps: int, batches, **fields: Any) -> tuple[Trial, Naive]:
 @pytest.mark.parametrize("weights", SCHEMES)
 def test_theta_and_omega_follow_autograd(weights: str, teachers: str, make_trial, batches):
     trial, _ = both(
-        make_trial, 3, batches, weights=weights, teachers=teachers, cycle=2, temperature=1.5, weight_learning_rate=0.05
+        make_trial, 2, batches, weights=weights, teachers=teachers, cycle=2, temperature=1.5, weight_learning_rate=0.05
     )
-    moved = not torch.allclose(trial.run.weights.values, make_trial(case_of(weights=weights)).run.weights.values[:1])
-    assert moved == (weights != "uniform")
+    values = trial.run.weights.values
+    assert torch.allclose(values, torch.ones_like(values), atol=1e-3) == (weights == "uniform")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenexp.objectives import Look, LossWeights, MutualTerms, Scheme
@@ -50,6 +50,7 @@ def test_the_start_is_uniform_but_for_random(scheme: str, kind: str):
     assert torch.allclose(values, torch.ones(9).double()) == (scheme != "random")
 
 
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1))
 def test_softmax_keeps_each_groups_mass(seed: int):
     weights = make(learning_rate=0.3)

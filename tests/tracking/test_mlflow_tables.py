@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_sweeps import Sweep, standard_events, ticking, write_journal
+from small_sweeps import Sweep, standard_events, ticking, trial_spec, write_journal
 
 from greenexp.errors import TrackingError
 from greenexp.journal.file import NAME, read_events
@@ -15,6 +16,7 @@ from greenexp.journal.state import SweepState
 from greenexp.journal.tables import read_tables as journal_tables
 from greenexp.journal.tables import sweep_facts
 from greenexp.records.tables import REPLAYED
+from greenexp.records.trial import Fold
 from greenexp.tracking.level import Level
 from greenexp.tracking.picture import Picture
 from greenexp.tracking.reader import address, list_sweeps, read_facts, read_tables
@@ -141,3 +143,29 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     with pytest.raises(TrackingError, match="neither a folder nor an MLflow address"):
         address("my sweep")
+
+
+def test_folds_and_ends_by_patience_are_the_same_on_both_sides(uri: str, tmp_path: Path) -> None:
+    """A trial that left a fold out, and one that ended before its last epoch."""
+    plain = trial_spec(0, 0, patience=1)
+    first, second = (
+        dataclasses.replace(plain, trial=f"c000-i0-o0-f{number}", index=number, fingerprint="", fold=Fold(number, 3))
+        for number in (1, 2)
+    )
+    with Sweep(tmp_path) as sweep:
+        sweep.session()
+        sweep.plan(first, second)
+        sweep.start(first.trial)
+        sweep.report(first.trial, 1)
+        sweep.report(first.trial, 2, last=True)
+    sync(tmp_path, uri)
+    assert_same_tables(tmp_path, uri)
+    trials = read_tables(uri).trials
+    assert trials["fold"].tolist() == [1, 2]
+    assert trials["reason"].tolist() == [
+        "ended by patience after epoch 2 of 9: no better dev score for 1 in a row", "",
+    ]  # fmt: skip
+    client = connect(uri)
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    (run,) = (run for run in runs if run.data.tags.get("greenexp.trial") == first.trial)
+    assert (run.data.params["seeds.fold"], run.data.params["seeds.folds"]) == ("1", "3")

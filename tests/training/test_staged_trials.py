@@ -57,9 +57,8 @@ def test_the_plan_knows_what_it_costs(trial: Make, data: TokenisedTask, title: s
 
 
 @each_trial
-@pytest.mark.parametrize("pauses", [(1, 2, 3), (3,)], ids=str)
 def test_pause_close_load_continue(
-    trial: Make, data: TokenisedTask, numbers: Numbers, folder: Path, title: str, pauses: tuple[int, ...]
+    trial: Make, data: TokenisedTask, numbers: Numbers, folder: Path, title: str
 ) -> None:
     """Equal to the last bit; only kept states are computed again, and their FLOPs are counted."""
     spec = spec_of(trial, title)
@@ -68,7 +67,7 @@ def test_pause_close_load_continue(
     resumed: list[dict[str, Any]] = []
     run = TrialRun(spec, data)
     for epoch in range(EPOCHS):
-        if epoch in pauses:
+        if epoch > 0:
             run.save(folder)
             run.close()
             torch.rand(17)
@@ -81,7 +80,7 @@ def test_pause_close_load_continue(
     ]
     assert resumed == expected
     keeps = title in ("fastbert", "fastbert, bf16")
-    assert [extra > 0 for extra in again] == [False, False, False, keeps and 3 in pauses]
+    assert [extra > 0 for extra in again] == [False, False, False, keeps]
     assert all(extra >= 0 for extra in again)
 
 

@@ -36,6 +36,13 @@ def test_the_rule_of_choice() -> None:
         SeedOutcome("running", "finished", 9, 0.99), SeedOutcome("running", "running", 8, 0.99),
         SeedOutcome("silent", "stopped", 0, None),
     ]  # fmt: skip
+    patient = [
+        SeedOutcome("ended", "finished", 4, 0.1), SeedOutcome("ended", "finished", 9, 0.3),
+        SeedOutcome("before", "finished", 2, 0.1), SeedOutcome("before", "stopped", 3, 0.3),
+        SeedOutcome("at", "finished", 3, 0.1), SeedOutcome("at", "stopped", 3, 0.3),
+        SeedOutcome("after", "finished", 4, 0.1), SeedOutcome("after", "stopped", 3, 0.3),
+    ]  # fmt: skip
+    assert configuration_means(patient) == {"ended": 0.2, "before": 0.2, "at": 0.2}
     assert set(configuration_means(outcomes)) == {"whole", "stopped"}
     assert chosen_configuration(outcomes, "max") == "whole"
     assert chosen_configuration(outcomes, "min") == "stopped"

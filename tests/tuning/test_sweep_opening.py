@@ -55,11 +55,24 @@ def test_what_keeps_all_that_is_done_may_change(tmp_path: Path, override: str) -
     assert lines == len(again.journal.events), "opening it once more must write nothing"
 
 
+def test_a_sweep_with_folds_goes_on_with_the_same_ones_alone(tmp_path: Path) -> None:
+    first = opened(tmp_path, "seeds.folds=3")
+    first.journal.close()
+    again = opened(tmp_path, "seeds.folds=3", "search.samples=5")
+    again.journal.close()
+    kept = {name: trial.spec for name, trial in first.state.trials.items()}
+    assert {name: again.state.trials[name].spec for name in kept} == kept
+    assert len(again.state.trials) == 5 * 2 * 3
+    with pytest.raises(InputError, match="30 of 30 trials would not be kept, as seeds changed"):
+        opened(tmp_path, "seeds.folds=4", "search.samples=5")
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
         ("training.epochs=5", "training"), ("task.train=80", "task"), ("search.samples=2", "search"),
         ("search.seed=1", "search"), ("scheduler.grace_period=2", "two rules"), ("metric.exit=last", "metric"),
+        ("training.patience=2", "training"), ("seeds.folds=2", "seeds"),
     ],
 )  # fmt: skip
 def test_what_would_make_it_another_sweep_is_refused_and_nothing_written(

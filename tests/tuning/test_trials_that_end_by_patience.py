@@ -1,4 +1,4 @@
-"""A trial that ends before its next rung: nobody waits for it, it keeps its score, and a resumed sweep decides alike."""
+"""A trial that ends before its next rung: nobody waits for it, it keeps its score; a resumed sweep decides alike."""
 
 from __future__ import annotations
 
