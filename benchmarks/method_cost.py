@@ -19,6 +19,7 @@ each, and beside them what a whole trial with as many epochs in both costs again
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import os
 import statistics
@@ -54,6 +55,8 @@ CASES = (
     Case("leebert clo-v1", leebert("clo-v1"), most=CLO_V1),
     Case("leebert clo-v2, C = 4", leebert("clo-v2"), most=CLO_V2),
     Case("leebert blo", leebert("blo")),
+    Case("leebert clo-v1, look_dropout off", leebert("clo-v1", look_dropout=False), most=CLO_V1),
+    Case("leebert clo-v2, look_dropout off", leebert("clo-v2", look_dropout=False), most=CLO_V2),
     Case("clo-v1, naive autograd", leebert("clo-v1"), change=naive),
     Case("leebert uniform, loop over pairs", leebert("uniform"), change=looping),
     Case("leebert random", leebert("random"), most=JOINT),
@@ -91,11 +94,13 @@ class Clock:
 
     @classmethod
     def of(cls, device: torch.device) -> Clock:
+        """CPU time of this process, or on a GPU time on the clock, waiting for it."""
         if device.type == "cuda":
             return cls(time.perf_counter, torch.cuda.synchronize)
         return cls(time.process_time, lambda: None)
 
     def seconds(self, call: Callable[[], object]) -> float:
+        """What a call takes."""
         self.settle()
         began = self.now()
         call()
@@ -105,7 +110,11 @@ class Clock:
 
 @dataclass
 class Row:
-    """What one stage of a method took. times: per kind of step, a number per round; plain: finetune's of the same rounds."""
+    """What one stage of a method took.
+
+    shares: per kind of step; times: per kind, a number per round; plain: finetune's of the same rounds
+    prepared_s, prepared_flops: before the stage's first step, over all batches
+    """
 
     case: Case
     stage: int
@@ -120,6 +129,7 @@ class Row:
 
     @property
     def name(self) -> str:
+        """Of the method, and of the stage where there are several."""
         return self.case.name if self.of_stages == 1 else f"{self.case.name}, stage {self.stage}"
 
     def mean(self, of: Callable[[Sequence[float]], float]) -> float:
@@ -128,16 +138,19 @@ class Row:
 
     @property
     def cost(self) -> float:
+        """Ratio of medians."""
         return self.mean(statistics.median) / statistics.median(self.plain)
 
     @property
     def quartiles(self) -> tuple[float, float]:
+        """Of the ratio within a round."""
         each = np.average(np.array(self.times), axis=0, weights=self.shares) / np.array(self.plain)
         low, high = np.quantile(each, (0.25, 0.75))
         return float(low), float(high)
 
     @property
     def of_shortest(self) -> float:
+        """Ratio of shortest times."""
         return self.mean(min) / min(self.plain)
 
     @property
@@ -211,13 +224,12 @@ def heat(entrants: Sequence[tuple[Case, int]], setting: Setting, rounds: int) ->
     lanes = [Lane(case, setting, number, batches) for case, number in ((PLAIN, 1), *entrants)]
     rows = []
     for lane in lanes:
-        made: list[object] = []
-        seconds = clock.seconds(lambda lane=lane, made=made: made.append(lane.prepare()))
-        flops = 2 * BATCHES * lane.flops_of(made[0]) if made[0] else 0.0
+        seconds = clock.seconds(lane.prepare)
+        flops = 2 * BATCHES * lane.flops_of(lane.prepared)
         shares = [share for _, share in lane.turns]
         of_stages = len(stages_of(lane.case, setting))
         row = Row(lane.case, lane.stage.number, of_stages, lane.added, lane.flops(), shares, [[] for _ in shares])
-        row.prepared_s, row.prepared_flops = (seconds, flops) if flops else (0.0, 0.0)
+        row.prepared_s, row.prepared_flops = (seconds, flops) if lane.prepared else (0.0, 0.0)
         rows.append(row)
     order = [(place, kind) for place, lane in enumerate(lanes) for kind in range(len(lane.turns))]
     for number in range(-2, rounds):
@@ -238,7 +250,8 @@ def print_setting(given: argparse.Namespace, setting: Setting, rows: Sequence[Ro
     clock = "CPU time" if setting.device.type == "cpu" else "time on the clock"
     print(
         f"{given.source}, {layers} layers, an exit after each, {CLASSES} classes; batch {setting.batch} of "
-        f"{setting.length} tokens; {setting.precision}, {setting.device}; embeddings {embeddings}; {given.steps} rounds\n"
+        f"{setting.length} tokens; {setting.precision}, {setting.device}; embeddings {embeddings}; "
+        f"{given.steps} rounds\n"
         f"finetune: {1e3 * step:.1f} ms of {clock} per step (median); {setting.least_parameters():,} parameters"
     )
 
@@ -265,7 +278,7 @@ def print_rows(rows: Sequence[Row], plain_flops: float) -> None:
 
 def print_trials(rows: Sequence[Row], plain_flops: float) -> None:
     """With E epochs in each stage, the preparation once, per E epochs of finetune."""
-    pairs = [(one, two) for one, two in zip(rows, rows[1:], strict=False) if one.case is two.case]
+    pairs = [(one, two) for one, two in itertools.pairwise(rows) if one.case is two.case]
     if not pairs:
         return
     print(
@@ -285,53 +298,47 @@ def print_pairs(setting: Setting) -> None:
     for exits in (6, 12, 24):
         logits = torch.randn(exits, setting.batch, CLASSES, device=setting.device, requires_grad=True)
         labels = torch.zeros(setting.batch, dtype=torch.int64, device=setting.device)
-        took = []
-        for kind in (MutualTerms, LoopTerms):
-            terms = kind(exits)
-            calls = [clock.seconds(lambda terms=terms: terms.of(logits, labels).sum().backward()) for _ in range(110)]
-            took.append(1e3 * statistics.median(calls[10:]))
-        einsum, loop = took
+        einsum, loop = (terms_ms(kind(exits), logits, labels, clock) for kind in (MutualTerms, LoopTerms))
         print(f"{exits:>4} exits, {exits * (exits - 1):>3} pairs: einsum {einsum:.2f} ms, loop {loop:.2f} ms")
 
 
+def terms_ms(terms: MutualTerms, logits: torch.Tensor, labels: torch.Tensor, clock: Clock) -> float:
+    """Median milliseconds of one forward and one backward."""
+    took = [clock.seconds(lambda: terms.of(logits, labels).sum().backward()) for _ in range(110)]
+    return 1e3 * statistics.median(took[10:])
+
+
 def print_sweep(folder: Path) -> None:
-    """Means over the seeds, as far as trials are finished; cost of the epochs up to the best, dev evaluation included."""
+    """Means over the seeds of the finished trials. Both costs are those of the epochs up to the best."""
     table = to_best(folder)
-    print(
-        f"\nto the best checkpoint, {folder.name}: mean ± standard deviation over seeds; evaluation on dev in CPU time only"
-    )
+    print(f"\nto the best checkpoint, {folder.name}: mean ± standard deviation over seeds; CPU time with evaluation")
     if table.empty:
         print("no trial is finished")
         return
-    baseline = table[table["configuration"].map(is_plain)]
-    first = {cost: baseline[cost].mean() for cost in ("cpu_s", "train_flops")}
-    print(f"{'':62}{'seeds':>5}{'epoch':>7}{'CPU min':>14}{'ratio':>7}{'PFLOP':>14}{'ratio':>7}")
+    first = table[table["configuration"] == "finetune"][["cpu_s", "train_flops"]].mean()
+    print(f"{'':44}{'seeds':>5}{'epoch':>7}{'CPU min':>15}{'ratio':>7}{'PFLOP':>18}{'ratio':>7}")
     for name, group in table.groupby("configuration", sort=False):
-        cells = f"{name!s:62}{len(group):>5}{group['best_epoch'].mean():>7.1f}"
-        for cost, unit in (("cpu_s", 60), ("train_flops", 1e15)):
+        cells = f"{name!s:44}{len(group):>5}{group['best_epoch'].mean():>7.1f}"
+        for cost, unit, width, digits in (("cpu_s", 60, 15, 2), ("train_flops", 1e15, 18, 4)):
             values = group[cost] / unit
-            spread = f"{values.mean():.2f} ± {values.std(ddof=1):.2f}" if len(values) > 1 else f"{values.mean():.2f}"
-            cells += f"{spread:>14}{group[cost].mean() / first[cost]:>7.2f}"
+            spread = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
+            cells += f"{f'{values.mean():.{digits}f}{spread}':>{width}}{group[cost].mean() / first[cost]:>7.2f}"
         print(cells)
 
 
 def to_best(folder: Path) -> pd.DataFrame:
     """A row per finished trial: what its epochs up to the best one cost."""
     tables = read_tables(folder)
-    done = tables.trials[tables.trials["status"] == "finished"]
     epochs = tables.epochs[~tables.epochs["repeated"]]
     found = []
-    for _, trial in done.iterrows():
+    for _, trial in tables.trials[tables.trials["status"] == "finished"].iterrows():
         own = epochs[(epochs["trial"] == trial["trial"]) & (epochs["epoch"] <= trial["best_epoch"])]
-        searched = {path: trial[f"params.{path}"] for path in tables.parameters}
-        name = ", ".join(f"{path.rpartition('.')[2]} {value}" for path, value in searched.items() if not pd.isna(value))
+        searched = {path.rpartition(".")[2]: trial[f"params.{path}"] for path in tables.parameters}
+        known = {field: value for field, value in searched.items() if field != "epochs" and not pd.isna(value)}
+        words = [str(known.pop("name", "")), *(f"{field} {value}" for field, value in known.items())]
         costs = {cost: own[cost].sum(min_count=len(own)) for cost in ("cpu_s", "train_flops")}
-        found.append({"configuration": name, "best_epoch": trial["best_epoch"], **costs})
+        found.append({"configuration": ", ".join(words), "best_epoch": trial["best_epoch"], **costs})
     return pd.DataFrame(found)
-
-
-def is_plain(configuration: str) -> bool:
-    return configuration == "name finetune"
 
 
 if __name__ == "__main__":

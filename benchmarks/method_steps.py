@@ -1,4 +1,4 @@
-"""One optimiser step of a training method on its own, for `method_cost.py`: as the product makes it, on random tokens."""
+"""One optimiser step of a training method on random tokens, as the product makes it: for `method_cost.py`."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ class Setting:
         return method_of(filled).adapt(filled)
 
     def model(self, settings: Settings) -> MultiExitModel:
+        """Its weights are the same every time."""
         return build_model(settings, CLASSES, VOCABULARY, pad_id=0, seed=0, device=str(self.device))
 
     def parameters(self, settings: Settings) -> int:
@@ -83,6 +84,7 @@ class Setting:
 
     @contextmanager
     def precise(self) -> Iterator[None]:
+        """Forward passes run inside."""
         with autocast(self.precision, self.device):
             yield
 
@@ -114,14 +116,15 @@ class Lane:
         named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
         training = Training(learning_rate=1e-6)
         self._optimisation = Optimisation(named, training, peak=1e-6, steps=STEPS, first_step=0)
+        self.prepared: tuple[Pass, ...] = ()
         self.turns = turns(self.method, self.stage)
         self.added = setting.parameters(settings) - setting.least_parameters()
 
-    def prepare(self) -> tuple[Pass, ...]:
-        """What comes before a stage's first step; the passes it made over all batches."""
+    def prepare(self) -> None:
+        """What comes before a stage's first step, over all batches; `prepared` are its passes."""
         every = [micro for pair in self._batches for micro in pair]
         context = EpochContext(self.model, self.stage.first_epoch, lambda: iter(every), self._setting.precise)
-        return self.method.prepare(context)
+        self.prepared = self.method.prepare(context)
 
     def step(self, turn: int, number: int) -> Callable[[], object]:
         """The step of a kind on pair `number` of the batches, ready to be timed."""
@@ -180,11 +183,13 @@ class NaiveRun(CrossLevelRun):
     """omega's gradient by autograd through everything, as one writes it first: theta's is computed too, and lost."""
 
     def passes(self, epoch: int, step: int) -> tuple[Pass, ...]:
+        """With a backward pass where the method makes none."""
         exits = self.shape.exits
         forward_only = super().passes(epoch, step)
         return tuple(one if one.backward else Pass(exits, (exits,), batch=one.batch) for one in forward_only)
 
     def step(self, context: StepContext) -> Tensor:
+        """Algorithm 1."""
         _, total = self._descend(context)
         context.update(total)
         measured = {}
@@ -205,6 +210,7 @@ class LoopTerms(MutualTerms):
     """The same terms, the pairs in a Python loop; the logarithms of the softmax still once for all of them."""
 
     def of(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """See `MutualTerms.of`."""
         supervised = exit_losses(logits, labels)
         said = torch.log_softmax(logits.float() / self.temperature, dim=-1)
         sizes = Counter(student for student, _ in self.pairs)

@@ -62,8 +62,8 @@ def _say_noise(noise: Noise) -> None:
     if noise.degrees:
         one, low, high = (plain(sd / math.sqrt(2)) for sd in (noise.sd, noise.lowest, noise.highest))
         print(
-            f"\nPooled: the noise of one seed is {one} points ({noise.degrees:g} degrees of freedom); of single methods "
-            f"{low} to {high}, and the more these differ, the less the pooled columns mean."
+            f"\nPooled: the noise of one seed is {one} points ({noise.degrees:g} degrees of freedom), of one method "
+            f"{low} to {high}: the more these differ, the less the pooled columns mean."
         )
 
 

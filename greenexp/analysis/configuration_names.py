@@ -2,8 +2,8 @@
 
 A configuration is called after its method and those of the method's fields that differ between configurations of this
 method: `leebert all clo-v2`, `finetune layers=4`, but `branchynet` if there is one of it. Words stand for themselves,
-numbers and switches with their field; a field without a value is left out; fields stand in alphabetical order. Where names are still the same, the other
-searched fields that differ are added, and at last the configuration's own name.
+numbers and switches with their field; a field without a value is left out; fields stand in alphabetical order. Where
+names are still the same, the other searched fields that differ are added, and at last the configuration's own name.
 """
 
 from __future__ import annotations

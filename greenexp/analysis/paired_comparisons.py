@@ -129,7 +129,7 @@ def _row(
 ) -> dict[str, object]:
     differences = a - b
     n = differences.size
-    row: dict[str, object] = dict.fromkeys(COMPARED, math.nan) | {"n": n}
+    row: dict[str, object] = {**dict.fromkeys(COMPARED, math.nan), "n": n}
     if n:
         row["difference"] = mean = float(differences.mean())
     if n < 2:

@@ -78,13 +78,13 @@ class CrossLevelRun(MethodRun):
         """The terms over each batch, whole, under the present theta: forward passes only."""
         if not all(batches.values()):
             raise ValueError("omega has no batch to learn from")
+        if not batches:
+            return {}
         model, exits = context.model, self.shape.exits
-        if batches and not self._look_dropout:
-            model.eval()
+        model.train(self._look_dropout)
         with torch.no_grad(), context.precision():  # one context for all, so that autocast casts the weights once
             logits = {look: [model(micro.tokens, exits) for micro in batch] for look, batch in batches.items()}
-        if batches and not self._look_dropout:
-            model.train()
+        model.train()
         return {
             look: torch.stack(
                 [

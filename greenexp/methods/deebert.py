@@ -31,12 +31,14 @@ class DeeBert(Method):
     last, one backward through their heads alone.
 
     first_epochs: epochs of stage 1, of all that `training.epochs` counts; None: half, rounded up
+    later_rate: factor on the learning rate in stage 2; official: 1
     frozen_dropout: whether the backbone's dropout stays on in stage 2
     untrained_last_below: entropy in nats below which the last exit answers by an off-ramp that was never trained, as
         the official code does; for comparison; wants exit head `pooled`. None: never
     """
 
     first_epochs: Annotated[int, Field(ge=1)] | None = None
+    later_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     frozen_dropout: bool = True
     untrained_last_below: float | None = None
 
@@ -56,4 +58,6 @@ class DeeBert(Method):
         """See `Method.begin`."""
         if self.untrained_last_below is not None and shape.num_labels == 1:
             raise InputError("deebert: untrained_last_below: a regression task has no entropy to compare it with")
-        return StagedRun("deebert", shape, self.first_epochs, frozen_dropout=self.frozen_dropout)
+        return StagedRun(
+            "deebert", shape, self.first_epochs, frozen_dropout=self.frozen_dropout, later_rate=self.later_rate
+        )

@@ -27,17 +27,19 @@ class ShallowDeep(Method):
     Source: Kaya, Hong, Dumitras, ICML 2019; repository yigitcankaya/Shallow-Deep-Networks@a5564462.
     Official hyperparameters, for image classification: `ic_only` Adam 1e-3, 25 epochs; `joint` SGD 0.1, 100 epochs,
     six internal classifiers at 15 to 90 % of the network's operations (exit head `mixed_pool`, the default).
-    Departures: the last exit has a head of the same kind as the others. Dropout of the frozen part is on unless
-    `frozen_dropout` is off: the official networks have none.
+    Departures: the last exit has a head of the same kind as the others. The official networks have no dropout; the
+    frozen part has none here unless `frozen_dropout` is on. C_i are shares of layers, not of operations.
     Passes: `ic_only` as deebert; `joint` one forward and one backward through all exits.
 
     mode: `ic_only` or `joint`
     first_epochs: of `ic_only`: epochs of stage 1; None: half, rounded up
+    later_rate: of `ic_only`: factor on the learning rate in stage 2
     frozen_dropout: of `ic_only`: whether the backbone's dropout stays on in stage 2
     """
 
     mode: Literal["ic_only", "joint"] = "joint"
     first_epochs: Annotated[int, Field(ge=1)] | None = None
+    later_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     frozen_dropout: bool = False
 
     defaults: ClassVar[Mapping[str, Any]] = {"exits.head": {"name": "mixed_pool"}}
@@ -50,7 +52,9 @@ class ShallowDeep(Method):
         """See `Method.begin`."""
         if self.mode == "joint":
             return RisingRun(shape)
-        return StagedRun("shallow_deep", shape, self.first_epochs, frozen_dropout=self.frozen_dropout)
+        return StagedRun(
+            "shallow_deep", shape, self.first_epochs, frozen_dropout=self.frozen_dropout, later_rate=self.later_rate
+        )
 
 
 class RisingRun(MethodRun):

@@ -71,7 +71,7 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
     if lost:
         raise InputError(
             f"{folder} holds a sweep of which {len(lost)} of {len(state.trials)} trials would not be kept, as "
-            f"{', '.join(differ)} changed: {lost[0]} is not what it was. More samples, seeds or budget keep what is "
+            f"{', '.join(differ or _changed(state, plan, lost[0]))} changed: {lost[0]} is not what it was. More samples, seeds or budget keep what is "
             "done; everything else is another sweep: choose another --out, or put this one aside with --fresh"
         )
     if "scheduler" in differ:
@@ -79,6 +79,14 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
             f"{folder} holds a sweep with scheduler {state.spec['scheduler']}, which has decided already; two rules in "
             "one sweep cannot be compared: choose another --out, or put this one aside with --fresh"
         )
+
+
+def _changed(state: SweepState, plan: Plan, trial: str) -> list[str]:
+    """Where a trial's settings differ though the file is the same: another version has other fields and defaults."""
+    old = next(known.spec.settings for known in state.trials.values() if known.spec.trial == trial)
+    new = next((planned.settings for planned in plan.trials if planned.trial == trial), {})
+    fields = ((section, name) for section in new for name in dict.fromkeys((*old[section], *new[section])))
+    return [f"{at}.{name}" for at, name in fields if old[at].get(name) != new[at].get(name)] or ["the plan"]
 
 
 def _refuse_other_data(state: SweepState, data: Mapping[str, Any], folder: Path) -> None:

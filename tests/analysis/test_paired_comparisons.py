@@ -126,7 +126,7 @@ def test_pooled_noise_with_seeds_missing_is_unbiased_and_its_p_are_uniform() -> 
     """12 equal methods with noise 0.5, a seed effect that cancels, and one method short of two seeds."""
     rng = the_rng()
     variances, p = [], []
-    for _ in range(300):
+    for _ in range(60):
         seed = rng.normal(0, 3, 4)
         scores = {str(k): pd.Series(seed + rng.normal(0, 0.5, 4)) for k in range(12)}
         scores["0"] = scores["0"].iloc[:2]
@@ -134,7 +134,7 @@ def test_pooled_noise_with_seeds_missing_is_unbiased_and_its_p_are_uniform() -> 
         variances.append(noise.sd**2)
         p.append(compare_paired(scores, [("0", "1")], the_rng(), noise=noise)["p"][0])
     assert noise.degrees == 12 * 4 - 2 - 15
-    assert np.mean(variances) == pytest.approx(2 * 0.25, rel=0.05)
+    assert np.mean(variances) == pytest.approx(2 * 0.25, rel=0.1)
     assert stats.kstest(p, "uniform").pvalue > 0.01
 
 

@@ -230,6 +230,22 @@ class TestWhatWouldMakeItWrong:
         assert not torch.allclose(weighed, torch.stack(each).mean(0), rtol=1e-4)
 
 
+@pytest.mark.parametrize("look_dropout", [True, False])
+def test_dropout_where_omega_is_measured(look_dropout: bool, make_trial, batches, monkeypatch):
+    case = case_of(weights="clo-v1", look_dropout=look_dropout)
+    trial = make_trial(dataclasses.replace(case, head={"name": "linear", "dropout": 0.5}))
+    trial.model.train()
+    seen = watch_omega(trial, monkeypatch)
+    torch.manual_seed(0)
+    trial.run.step(context_of(trial, 0, *batches))
+    assert all(module.training for module in trial.model.modules())
+    trial.model.eval()
+    with torch.no_grad():
+        without = [trial.run.terms.of(trial.model(whole.tokens), whole.labels) for whole in map(together, batches)]
+    same = [torch.allclose(found, expected, rtol=1e-9) for found, expected in zip(seen[0], without, strict=True)]
+    assert same == [not look_dropout] * 2
+
+
 def watch_omega(trial: Trial, monkeypatch) -> list[list[torch.Tensor]]:
     """What omega's steps are given, call by call."""
     seen: list[list[torch.Tensor]] = []

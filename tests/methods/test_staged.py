@@ -73,6 +73,12 @@ def test_dropout_of_the_frozen_part(on: bool, epoch: int, make_trial, make_batch
     assert all(trial.model.head(number).training for number in trial.run.stage(epoch).exits)
 
 
+@pytest.mark.parametrize("plugin", [DeeBert, FastBert, lambda **fields: ShallowDeep("ic_only", **fields)])
+def test_learning_rate_of_the_second_stage(plugin: Any):
+    run = plugin(later_rate=3.0).begin(SHAPE)
+    assert [run.stage(epoch).learning_rate_factor for epoch in (1, 3)] == [1, 3]
+
+
 def test_off_ramps_are_those_of_the_publication():
     assert DeeBert.defaults["exits.head"] == {"name": "pooled"}
     assert DeeBert.defaults["backbone.pooling"] == "pooler"

@@ -67,6 +67,14 @@ def test_a_sweep_with_folds_goes_on_with_the_same_ones_alone(tmp_path: Path) -> 
         opened(tmp_path, "seeds.folds=4", "search.samples=5")
 
 
+def test_another_default_of_a_method_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is the same, but a later version fills it in otherwise."""
+    opened(tmp_path).journal.close()
+    monkeypatch.setattr("greenexp.plan.configurations.HEAD", {"name": "linear", "dropout": 0.3})
+    with pytest.raises(InputError, match=r"would not be kept, as exits\.head changed"):
+        opened(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
