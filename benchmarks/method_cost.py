@@ -169,17 +169,20 @@ def main() -> None:
     rows: list[Row] = []
     entrants = [(case, stage.number) for case in cases for stage in stages_of(case, setting)]
     plain_flops = math.nan
+    print_setting(given, setting)
     for start in range(0, len(entrants), given.together):
         plain, found = heat(entrants[start : start + given.together], setting, given.steps)
         rows += found
         plain_flops = plain.flops
+        print_rows(found, plain_flops)
+    print_remarks(rows)
     wall, used = time.monotonic() - wall, time.process_time() - used
-    print_setting(given, setting, rows)
+    step = statistics.median([seconds for row in rows for seconds in row.plain])
     print(
-        f"load average {load:.1f} at the start, {os.getloadavg()[0]:.1f} at the end, on {os.cpu_count()} cores; "
-        f"this process got {used / wall:.0%} of one; {wall:.0f} s\n"
+        f"finetune: {1e3 * step:.1f} ms per step (median); load average {load:.1f} at the start, "
+        f"{os.getloadavg()[0]:.1f} at the end, on {os.cpu_count()} cores; this process got "
+        f"{used / wall:.0%} of one for {wall:.0f} s"
     )
-    print_rows(rows, plain_flops)
     print_trials(rows, plain_flops)
     print_pairs(setting)
     if given.sweep is not None:
@@ -243,8 +246,7 @@ def heat(entrants: Sequence[tuple[Case, int]], setting: Setting, rounds: int) ->
     return rows[0], rows[1:]
 
 
-def print_setting(given: argparse.Namespace, setting: Setting, rows: Sequence[Row]) -> None:
-    step = statistics.median([seconds for row in rows for seconds in row.plain])
+def print_setting(given: argparse.Namespace, setting: Setting) -> None:
     layers = len(setting.model(setting.settings(PLAIN)).exits)
     embeddings = "trained" if given.train_embeddings else "frozen"
     clock = "CPU time" if setting.device.type == "cpu" else "time on the clock"
@@ -252,14 +254,14 @@ def print_setting(given: argparse.Namespace, setting: Setting, rows: Sequence[Ro
         f"{given.source}, {layers} layers, an exit after each, {CLASSES} classes; batch {setting.batch} of "
         f"{setting.length} tokens; {setting.precision}, {setting.device}; embeddings {embeddings}; "
         f"{given.steps} rounds\n"
-        f"finetune: {1e3 * step:.1f} ms of {clock} per step (median); {setting.least_parameters():,} parameters"
+        f"{clock}; {setting.least_parameters():,} parameters with one linear exit\n"
     )
+    titles = f"{'cost':>7}  {'quartiles':13}{'[shortest]':>11}{'FLOPs':>7}{'added':>11}"
+    print(f"{'per step, finetune = 1':34}{titles}  may be", flush=True)
 
 
 def print_rows(rows: Sequence[Row], plain_flops: float) -> None:
-    print(
-        f"{'per step, finetune = 1':34}{'cost':>7}  {'quartiles':13}{'[shortest]':>11}{'FLOPs':>7}{'added':>11}  may be"
-    )
+    """`most` is held against the ratio of medians and, in brackets, against that of the shortest times."""
     for row in rows:
         low, high = row.quartiles
         most = row.case.most
@@ -268,8 +270,12 @@ def print_rows(rows: Sequence[Row], plain_flops: float) -> None:
         spread = f"{low:.3f}-{high:.3f}"
         print(
             f"{row.name:34}{row.cost:>7.3f}  {spread:13}{f'[{row.of_shortest:.3f}]':>11}"
-            f"{row.flops / plain_flops:>7.3f}{row.added:>+11,}{mark}"
+            f"{row.flops / plain_flops:>7.3f}{row.added:>+11,}{mark}",
+            flush=True,
         )
+
+
+def print_remarks(rows: Sequence[Row]) -> None:
     missing = sorted(set(METHODS) - {str(row.case.method["name"]) for row in rows} - {"finetune"})
     print("added: parameters, against the backbone with one linear exit; loss weights, M + pairs numbers, not counted")
     if missing:
@@ -304,7 +310,11 @@ def print_pairs(setting: Setting) -> None:
 
 def terms_ms(terms: MutualTerms, logits: torch.Tensor, labels: torch.Tensor, clock: Clock) -> float:
     """Median milliseconds of one forward and one backward."""
-    took = [clock.seconds(lambda: terms.of(logits, labels).sum().backward()) for _ in range(110)]
+
+    def both() -> None:
+        terms.of(logits, labels).sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+
+    took = [clock.seconds(both) for _ in range(110)]
     return 1e3 * statistics.median(took[10:])
 
 

@@ -140,10 +140,10 @@ def _remarks(tables: SweepTables, logits: dict[str, StandingLogits], names: dict
     counts = trials["status"].value_counts()
     rest = ", ".join(f"{count} {status}" for status, count in counts.items() if status != "finished")
     yield f"{counts.get('finished', 0)} of {len(trials)} trials are finished" + (f" ({rest})" if rest else "") + "."
-    short = trials[trials["status"] != "finished"].groupby("configuration", sort=False).size()
+    short = trials[trials["status"] != "finished"].groupby("configuration").size()
     if len(short):
         called = configuration_names(tables)
-        yield "Seeds missing: " + ", ".join(f"{called[str(c)]} {count}" for c, count in short.items()) + "."
+        yield "Seeds missing: " + ", ".join(f"{called[c]} {short[c]}" for c in called if c in short.index) + "."
     lost = [trial for trial in names if trial not in logits or logits[trial].dev is None]
     if lost:
         yield f"Without logits at hand, so not replayed: {', '.join(lost)}."

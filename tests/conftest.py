@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A deadline would fail a right answer on a busy machine.
+settings.register_profile("greenexp", deadline=None)
+settings.load_profile("greenexp")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -48,7 +48,7 @@ class AttentionHead(ExitHead):
     def __init__(self, hidden_size: int, num_labels: int, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
-        # torch's own initial weights, as official: of the encoder's 0.02 six narrow layers in a row would leave nothing.
+        # torch's own initial weights, as official: at the encoder's 0.02 six narrow layers would leave next to nothing.
         self.narrow = nn.Linear(hidden_size, width)
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)

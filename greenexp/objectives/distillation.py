@@ -19,7 +19,7 @@ def distillation_matrix(logits: Tensor, temperature: float | Tensor, form: Form 
     teacher's entropy, tau^2 H(p_t): the same gradient for the student, another value; its diagonal is 0.
 
     logits: [exit, example, class], two classes or more, any floating type; half types are computed in float32
-    temperature: tau > 0
+    temperature: tau > 0, one number, as a float or a tensor without axes
     """
     if form not in ("ce", "kl"):
         raise ValueError(f"form: expected ce or kl, got {form!r}")
@@ -33,7 +33,13 @@ def distillation_matrix(logits: Tensor, temperature: float | Tensor, form: Form 
 
 
 def softened(logits: Tensor, temperature: float | Tensor) -> Tensor:
-    """The log of softmax(z / tau) over the last axis, in float32 or wider. Raises ValueError for a single class."""
+    """The log of softmax(z / tau) over the last axis, in float32 or wider.
+
+    Raises ValueError for a single class, and for a tau that is not one number above 0 (a tensor's value is not looked
+    at: that would wait for a GPU).
+    """
+    if temperature.ndim > 0 if isinstance(temperature, Tensor) else not temperature > 0:
+        raise ValueError(f"temperature: expected one number above 0, got {temperature!r}")
     if logits.shape[-1] < 2:
         raise ValueError("distillation needs two classes or more: a single output is no distribution")
     if logits.dtype in {torch.bfloat16, torch.float16}:

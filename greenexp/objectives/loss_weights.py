@@ -27,9 +27,20 @@ class LossWeights:
     vectors, pulls them through the parametrisation by hand and makes an Adam step (betas 0.9 and 0.999, no weight
     decay, no clipping). No graph through the model is ever needed, and omega lives outside the model's optimiser.
 
+        terms = MutualTerms(exits=12)
+        weights = LossWeights.of(terms, "clo-v2")
+        for number, (b1, b2) in enumerate(batches):  # (inputs, labels) of the two halves of the training set
+            l = terms.of(logits(b1.inputs), b1.labels)  # [exit, example, class] -> [term]
+            weights.total(l).backward(); optimiser.step(); optimiser.zero_grad()
+            batch = {Look.FIRST_BEFORE: b1, Look.FIRST_AFTER: b1, Look.SECOND_AFTER: b2}
+            with torch.no_grad():
+                weights.step(number, {look: l if look is Look.FIRST_BEFORE else terms.of(logits(batch[look].inputs),
+                    batch[look].labels) for look in weights.scheme.looks(number)})
+
     scheme: which measurements a step descends; parametrisation: see there; learning_rate: of omega's Adam
     factors: lambda_1 and lambda_2, of the gradients on B1 and on B2
     steps: `one` Adam step on the factors' sum of gradients, or `two`, first B1's then B2's (equal only for plain SGD)
+    rng: what `random` draws from, once; no other scheme needs it. Weights that do not learn are kept as they are, `raw`
     """
 
     def __init__(
@@ -41,12 +52,20 @@ class LossWeights:
         *,
         factors: tuple[float, float] = (1.0, 1.0),
         steps: Steps = "one",
+        rng: np.random.Generator | None = None,
     ) -> None:
+        if steps not in ("one", "two"):
+            raise ValueError(f"steps: expected one or two, got {steps!r}")
         self.scheme = scheme
-        self._kind: Parametrisation = parametrisation
+        self._kind: Parametrisation = parametrisation if scheme.learns else "raw"
         self._groups: Sequence[slice] = tuple(terms.groups.values())
         self._factors, self._steps = factors, steps
-        self._free = start(parametrisation, len(terms.students)).requires_grad_()
+        free = start(self._kind, len(terms.students))
+        if scheme.name == "random":
+            if rng is None:
+                raise ValueError("random weights need a generator")
+            free = random_weights(terms, rng)
+        self._free = free.requires_grad_()
         self._adam = torch.optim.Adam([self._free], lr=learning_rate, foreach=False)
         if parametrisation == "raw" and scheme.learns:
             warnings.warn(
@@ -71,15 +90,9 @@ class LossWeights:
         steps: Steps = "one",
         rng: np.random.Generator | None = None,
     ) -> LossWeights:
-        """Weights of `terms` that learn by `scheme`. `random` draws them from `rng`, once, and keeps them."""
-        fixed = scheme in ("uniform", "random")
-        kind: Parametrisation = "raw" if fixed else parametrisation
-        found = cls(terms, Scheme(scheme, cycle, reading), kind, learning_rate, factors=factors, steps=steps)
-        if scheme == "random":
-            if rng is None:
-                raise ValueError("random weights need a generator")
-            found._free.data.copy_(random_weights(terms, rng))
-        return found
+        """Weights of `terms` that learn by the scheme of this name; for the rest see the class."""
+        chosen = Scheme(scheme, cycle, reading)
+        return cls(terms, chosen, parametrisation, learning_rate, factors=factors, steps=steps, rng=rng)
 
     @property
     def values(self) -> Tensor:
@@ -87,18 +100,21 @@ class LossWeights:
         return weights_of(self._kind, self._free.detach(), self._groups)
 
     def total(self, terms: Tensor) -> Tensor:
-        """sum_j omega_j l_j, a scalar; gradients flow into the terms alone."""
+        """sum_j omega_j l_j, a scalar; gradients flow into the terms alone. Raises ValueError for another number."""
+        self._check(terms)
         self.to(terms.device)
         return (self.values.to(terms) * terms).sum()
 
     def step(self, number: int, measured: Mapping[Look, Tensor]) -> None:
         """Update omega at optimiser step `number` (from 0), from the terms measured where `scheme.looks(number)` says.
 
-        Raises ValueError if something else was measured.
+        measured: per look [term], as `MutualTerms.of` gives them. Raises ValueError if something else was measured.
         """
         looks = self.scheme.looks(number)
         if set(measured) != set(looks):
             raise ValueError(f"{self.scheme.name}, step {number}: expected {list(looks)}, got {list(measured)}")
+        for terms in measured.values():
+            self._check(terms)
         first, second = self._factors
         gradients = [(second if look is Look.SECOND_AFTER else first) * measured[look].detach() for look in looks]
         if not gradients:
@@ -111,6 +127,10 @@ class LossWeights:
             self._free.grad = pulled_back(self._kind, free, self._groups, gradient.double())
             self._adam.step()
         self._free.grad = None
+
+    def _check(self, terms: Tensor) -> None:
+        if terms.shape != self._free.shape:
+            raise ValueError(f"loss weights of {len(self._free)} terms were given terms of shape {tuple(terms.shape)}")
 
     def to(self, device: torch.device) -> None:
         """Move omega and its optimiser's state."""

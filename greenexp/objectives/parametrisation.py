@@ -18,8 +18,10 @@ _SOFTPLUS_OF_ONE = math.log(math.expm1(1.0))
 
 def start(kind: Parametrisation, size: int) -> Tensor:
     """[term], float64: the free numbers a at which every weight is 1."""
-    value = {"raw": 1.0, "softplus": _SOFTPLUS_OF_ONE, "softmax": 0.0}[kind]
-    return torch.full((size,), value, dtype=torch.float64)
+    values = {"raw": 1.0, "softplus": _SOFTPLUS_OF_ONE, "softmax": 0.0}
+    if kind not in values:
+        raise ValueError(f"parametrisation: expected raw, softplus or softmax, got {kind!r}")
+    return torch.full((size,), values[kind], dtype=torch.float64)
 
 
 def weights_of(kind: Parametrisation, free: Tensor, groups: Sequence[slice]) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 SchemeName = Literal["uniform", "random", "slo", "blo", "clo-v1", "clo-v2"]
 Reading = Literal["algorithm", "text"]
@@ -33,6 +33,14 @@ class Scheme:
     name: SchemeName
     cycle: int = 4
     reading: Reading = "algorithm"
+
+    def __post_init__(self) -> None:
+        # A name that is none would otherwise look nowhere, that is, mean `uniform`.
+        for field, value, known in (("name", self.name, SchemeName), ("reading", self.reading, Reading)):
+            if value not in get_args(known):
+                raise ValueError(f"scheme: {field}: expected one of {', '.join(get_args(known))}, got {value!r}")
+        if self.cycle < 1:
+            raise ValueError(f"scheme: cycle: expected 1 or more, got {self.cycle}")
 
     @property
     def learns(self) -> bool:

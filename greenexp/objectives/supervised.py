@@ -14,7 +14,11 @@ def exit_losses(logits: Tensor, labels: Tensor) -> Tensor:
 
     logits: [exit, example, class], any floating type; half types are computed and returned in float32
     labels: [example]: class numbers, or real targets if there is one class
+
+    Raises ValueError for labels of another shape, which broadcasting would turn into other losses.
     """
+    if labels.shape != logits.shape[1:2]:
+        raise ValueError(f"labels of shape {tuple(labels.shape)} for logits of {tuple(logits.shape)}")
     if logits.dtype in {torch.bfloat16, torch.float16}:
         logits = logits.float()
     exits, examples, classes = logits.shape

@@ -56,8 +56,10 @@ class MutualTerms:
     def of(self, logits: Tensor, labels: Tensor) -> Tensor:
         """[term]: M cross-entropies, then one distillation term per pair; means over the examples.
 
-        logits: [exit, example, class]; labels: [example]
+        logits: [exit, example, class]; labels: [example]. Raises ValueError if there are not `exits` exits
         """
+        if len(logits) != self.exits:
+            raise ValueError(f"terms of {self.exits} exits were given the logits of {len(logits)}")
         supervised = exit_losses(logits, labels)
         if not len(self._scale):
             return supervised

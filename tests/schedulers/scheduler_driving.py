@@ -40,8 +40,7 @@ def drive(
 ) -> Outcome:
     """Run all trials of `curves` (values per epoch) to an end; a trial in `fails` dies instead of reporting that epoch.
 
-    A trial has ended by itself where its curve ends; a shorter one than the others has ended by patience.
-    Raises AssertionError on a deadlock: trials left that neither run nor may run.
+    Where its curve ends a trial has ended by itself. Raises AssertionError if trials are left that may not run.
     """
     rng, epochs = random.Random(seed), dict.fromkeys(curves, 0)
     outcome, ready, running, paused = Outcome(), list(curves), [], set()
@@ -71,10 +70,7 @@ def drive(
         if failed or epochs[trial] == len(curves[trial]):
             running.remove(trial)
             outcome.ended[trial] = ("failed" if failed else "finished", epochs[trial])
-            if failed:
-                others = scheduler.withdraw(trial, "loss became nan")
-            else:
-                others = scheduler.finish(trial, epochs[trial], curves[trial][-1])
+            others = _told(scheduler, trial, epochs[trial], None if failed else curves[trial][-1])
         else:
             decision = scheduler.decide(trial, epochs[trial], curves[trial][epochs[trial] - 1])
             obey(decision.own, own=True)
@@ -82,3 +78,10 @@ def drive(
         for verdict in others:
             obey(verdict, own=False)
     return outcome
+
+
+def _told(scheduler: Scheduler, trial: str, epoch: int, value: float | None) -> tuple[Verdict, ...]:
+    """What the end of a trial brings for others; value: None if it failed."""
+    if value is None:
+        return scheduler.withdraw(trial, "loss became nan")
+    return scheduler.finish(trial, epoch, value)

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenexp.errors import InputError
@@ -35,6 +35,7 @@ def texts_of(split: TokenisedSplit) -> list[tuple[int, ...]]:
     return [found[place] for place in range(len(split))]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=60), st.integers(2, 6))
 def test_folds_are_balanced_and_follow_positions(drawn: list[tuple[int, int]], folds: int) -> None:
     at = np.array([place / 31 for place, _ in drawn])

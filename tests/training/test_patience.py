@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -32,6 +32,7 @@ def ends_after(scores: Sequence[float], patience: int, first_epoch: int, sign: f
     return None
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.4]), min_size=1, max_size=12),
     st.integers(1, 4),
