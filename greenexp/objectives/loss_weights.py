@@ -28,14 +28,14 @@ class LossWeights:
     decay, no clipping). No graph through the model is ever needed, and omega lives outside the model's optimiser.
 
         terms = MutualTerms(exits=12)
-        weights = LossWeights.of(terms, "clo-v2")
-        for number, (b1, b2) in enumerate(batches):  # (inputs, labels) of the two halves of the training set
-            l = terms.of(logits(b1.inputs), b1.labels)  # [exit, example, class] -> [term]
-            weights.total(l).backward(); optimiser.step(); optimiser.zero_grad()
-            batch = {Look.FIRST_BEFORE: b1, Look.FIRST_AFTER: b1, Look.SECOND_AFTER: b2}
+        weights = LossWeights.of(terms, "clo-v1")
+        for number, (x1, y1, x2, y2) in enumerate(batches):  # B1 and B2
+            weights.total(terms.of(model(x1), y1)).backward()  # model(x): logits [exit, example, class]
+            optimiser.step()
+            optimiser.zero_grad()
             with torch.no_grad():
-                weights.step(number, {look: l if look is Look.FIRST_BEFORE else terms.of(logits(batch[look].inputs),
-                    batch[look].labels) for look in weights.scheme.looks(number)})
+                after = {Look.FIRST_AFTER: terms.of(model(x1), y1), Look.SECOND_AFTER: terms.of(model(x2), y2)}
+            weights.step(number, after)  # of other schemes: what `weights.scheme.looks(number)` names
 
     scheme: which measurements a step descends; parametrisation: see there; learning_rate: of omega's Adam
     factors: lambda_1 and lambda_2, of the gradients on B1 and on B2

@@ -71,8 +71,9 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
     if lost:
         raise InputError(
             f"{folder} holds a sweep of which {len(lost)} of {len(state.trials)} trials would not be kept, as "
-            f"{', '.join(differ or _changed(state, plan, lost[0]))} changed: {lost[0]} is not what it was. More samples, seeds or budget keep what is "
-            "done; everything else is another sweep: choose another --out, or put this one aside with --fresh"
+            f"{', '.join(differ or _changed(state, plan, lost[0]))} changed: {lost[0]} is not what it was. More "
+            "samples, seeds or budget keep what is done; everything else is another sweep: choose another --out, or "
+            "put this one aside with --fresh"
         )
     if "scheduler" in differ:
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -122,6 +123,20 @@ def test_who_teaches_whom(teachers: str, expected: list[list[int]]):
     assert teacher_mask(3, teachers).int().tolist() == expected
     assert teacher_mask(1, teachers).tolist() == [[False]]
     assert not teacher_mask(5, teachers).diagonal().any()
+
+
+@pytest.mark.parametrize("temperature", [0.0, -2.0, math.nan, torch.ones(3), torch.ones(3, 1, 1)])
+def test_a_temperature_is_one_number_above_zero(temperature: float | torch.Tensor):
+    with pytest.raises(ValueError, match="one number above 0"):
+        distillation_matrix(torch.zeros(3, 2, 3), temperature)
+
+
+def test_a_temperature_may_be_a_tensor():
+    logits = torch.arange(18.0).reshape(3, 2, 3).sin()
+    for dtype in (torch.float32, torch.float64):
+        found = distillation_matrix(logits, torch.tensor(1.5, dtype=dtype))
+        assert found.dtype == torch.float32
+        assert torch.allclose(found, distillation_matrix(logits, 1.5))
 
 
 def test_teachers_are_never_guessed():

@@ -208,3 +208,45 @@ def test_one_exit_teaches_nobody():
             looks = weights.scheme.looks(3)
             weights.step(3, {look: losses(0, size=1) for look in looks})
             assert weights.values.tolist() == [1.0]
+
+
+def test_the_constructor_draws_random_weights_too():
+    rng = np.random.default_rng(0)
+    built = LossWeights(TERMS, Scheme("random"), "softmax", 1e-3, rng=rng)
+    assert torch.equal(built.values, make("random").values)
+    with pytest.raises(ValueError, match="generator"):
+        LossWeights(TERMS, Scheme("random"), "softmax", 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options", "named"),
+    [
+        ("clov2", {}, "clo-v2"),
+        ("CLO-v1", {}, "clo-v1"),
+        ("clo-v2", {"reading": "paper"}, "reading: expected one of algorithm, text"),
+        ("clo-v2", {"cycle": 0}, "cycle"),
+        ("slo", {"steps": "three"}, "steps"),
+        ("slo", {"parametrisation": "exp"}, "raw, softplus or softmax"),
+    ],
+)
+def test_options_are_never_guessed(scheme: str, options: dict, named: str):
+    """A misspelt scheme would otherwise look nowhere, so that its weights stay at 1 and nobody notices."""
+    with pytest.raises(ValueError, match=named):
+        LossWeights.of(TERMS, scheme, **options)
+
+
+@pytest.mark.parametrize("size", [1, 4, 8, 10])
+def test_a_vector_of_other_terms_is_refused(size: int):
+    """4 = 3 cross-entropies and 1: the softmax of the 6 distillation weights would take the one for all of them."""
+    weights = make()
+    with pytest.raises(ValueError, match="9 terms"):
+        weights.step(0, {Look.FIRST_BEFORE: torch.ones(size)})
+    with pytest.raises(ValueError, match="9 terms"):
+        weights.total(torch.ones(size))
+    assert torch.equal(weights.values, make().values)
+
+
+@pytest.mark.parametrize("exits", [2, 4])
+def test_terms_of_other_exits_are_refused(exits: int):
+    with pytest.raises(ValueError, match="3 exits"):
+        TERMS.of(torch.zeros(exits, 5, 2), torch.zeros(5, dtype=torch.long))

@@ -38,3 +38,11 @@ def test_half_types_are_computed_in_float32(dtype: torch.dtype):
 def test_saturated_logits_stay_finite():
     losses = exit_losses(torch.tensor([[[1e4, -1e4]]]), torch.tensor([1]))
     assert losses.tolist() == [2e4]
+
+
+@pytest.mark.parametrize("classes", [1, 4])
+@pytest.mark.parametrize("shape", [(), (1,), (3, 1), (3, 3)])
+def test_labels_that_would_be_broadcast_are_refused(classes: int, shape: tuple[int, ...]):
+    """As many examples as exits: a column of labels would give each exit one label."""
+    with pytest.raises(ValueError, match="labels of shape"):
+        exit_losses(torch.zeros(3, 3, classes), torch.zeros(shape))

@@ -42,8 +42,9 @@ def test_a_field_is_set(override: str, path: str, value: Any) -> None:
 
 
 def test_a_section_that_is_left_out_keeps_its_default_plug_in() -> None:
-    overrides = ["method.weights=linear", "exits.head={name: linear, dropout: 0.5}", "backbone.layers=2", "scheduler.x=1"]
-    spec = load_sweep("name: x\ntask: {name: a}", [*overrides, "search.seed=7"]).checked()
+    overrides = ["method.weights=linear", "backbone.layers=2", "scheduler.x=1", "search.seed=7"]
+    head = "exits.head={name: linear, dropout: 0.5}"
+    spec = load_sweep("name: x\ntask: {name: a}", [*overrides, head]).checked()
     assert spec.method.name == "branchynet"
     assert spec.method.options == {"weights": "linear"}
     assert spec.exits.head.name == "linear"

@@ -124,8 +124,8 @@ name: again
         ("search: {name: points, points: []}", "f:3:32: search.points: expected at least one entry"),
         ("search: {name: points, points: [{training.epoch: 3}]}",
          ("f:3:34: search.points.0.training.epoch: 'training.epoch' is not the path of a field (did you mean 'epochs'?)"
-         " (known: epochs, patience, batch_size, learning_rate, weight_decay, warmup, clip_norm, micro_batch_size, precision, "
-         "freeze_embeddings, max_length)")),
+         " (known: epochs, patience, batch_size, learning_rate, weight_decay, warmup, clip_norm, micro_batch_size, "
+         "precision, freeze_embeddings, max_length)")),
         ("search: {name: points, points: [{training.epochs: 0}]}",
          "f:3:51: search.points.0.training.epochs: must be at least 1, got 0"),
     ],
