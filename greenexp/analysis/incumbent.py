@@ -2,7 +2,8 @@
 
 It describes the one search that was run, in the order things happened; it estimates nothing. Scores of trials that
 failed later do not count (a failed trial gives no score, here and in every other table), their costs do. The same goes
-for an epoch that a later attempt trained again, unless it came to the same score.
+for an epoch that a later attempt trained again, unless it came to the same score, and for a stage of training that was
+scored over other exits than the trial's last epoch: in the trial's own score it does not count either.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from greenexp.analysis.metric import metric_of
+from greenexp.analysis.scored_exits import over_other_exits
 from greenexp.errors import did_you_mean
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
@@ -34,14 +36,14 @@ def incumbent(tables: SweepTables, axis: str) -> pd.DataFrame:
     metric = metric_of(tables)
     epochs = tables.epochs.sort_values("time_s", kind="stable")
     failed = set(tables.trials.loc[tables.trials["status"] == "failed", "trial"])
-    superseded = _superseded(epochs)
+    set_aside = [any(pair) for pair in zip(_superseded(epochs), over_other_exits(tables, epochs), strict=True)]
     reports = epochs[["score", "trial", "configuration", "epoch", "time_s"]].assign(cost=_cumulative(epochs, axis))
     rows: list[dict[Any, Any]] = []
     best = math.nan
     last = 0
     for place, report in enumerate(reports.to_dict("records")):
         score = float(report["score"])
-        if report["trial"] in failed or superseded[place] or math.isnan(score):
+        if report["trial"] in failed or set_aside[place] or math.isnan(score):
             continue
         if not rows or metric.is_better(score, best):
             best, last = score, place

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from greenexp.analysis.scored_exits import over_other_exits
 from greenexp.records.tables import SweepTables
 
 Floats = NDArray[np.float64]
@@ -88,8 +89,8 @@ def sweep_points(tables: SweepTables, axis: str = "epochs") -> pd.DataFrame:
     """The points of `recorded_curves` from a recorded sweep: resource = epochs, cost = `axis`, cumulative per trial.
 
     A trial that ended by its own patience is at its end, and would be under any scheduler: its curve goes on to the
-    last epoch of its schedule, flat in score and cost. Raises ValueError, with the reason, if a trial did not finish: a
-    pool without the bad runs' ends is no pool.
+    last epoch of its schedule, flat in score and cost. Raises ValueError, with the reason, if a trial did not finish (a
+    pool without the bad runs' ends is no pool) or was scored over other exits in an early stage.
     """
     trials = tables.trials
     stopped = trials.loc[trials["status"] == "stopped", "trial"].tolist()
@@ -106,6 +107,12 @@ def sweep_points(tables: SweepTables, axis: str = "epochs") -> pd.DataFrame:
             "curves of all of them"
         )
     epochs = tables.epochs[~tables.epochs["repeated"]].sort_values(["trial", "epoch"], kind="stable")
+    staged = epochs.loc[over_other_exits(tables, epochs), "trial"].drop_duplicates().tolist()
+    if staged:
+        raise ValueError(
+            f"{len(staged)} of {len(trials)} trials train in stages that are scored over different exits "
+            f"({_some(staged)}): before the last stage nothing can be compared with their final scores"
+        )
     if axis == "epochs":
         cost = epochs["epoch"].astype("float64")
     elif axis in epochs and pd.api.types.is_numeric_dtype(epochs[axis]):

@@ -89,7 +89,10 @@ class Checkpoint:
         try:
             return tokenizer_class.from_pretrained(self.where, revision=self.commit)
         except (OSError, ValueError) as error:
-            raise InputError(f"backbone source '{self.source}' has no tokenizer that can be read: {error}") from error
+            hub = "" if Path(self.where).is_dir() else " (no folder of that name, so taken for a hub id)"
+            raise InputError(
+                f"backbone source '{self.source}'{hub} has no tokenizer that can be read: {error}"
+            ) from error
 
     def model(self, library_model: Any, config: Any, attention: str, with_pooler: bool) -> LoadedModel:
         """A `library_model` of the caller's own on the CPU, in float32.

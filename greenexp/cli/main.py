@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -81,7 +82,9 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command; errors made on purpose become one message and an exit code, never a traceback."""
     try:
-        code: Any = cli.main(args=arguments, prog_name="greenexp", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code: Any = cli.main(args=arguments, prog_name="greenexp", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         code = leaving.exit_code
     except click.ClickException as error:
@@ -103,3 +106,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         click.echo(f"error: {error.strerror or error}: {error.filename or 'no file named'}", err=True)
         code = BAD_INPUT
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A line for a person: where in the code it arose is of no use to one who wrote a sweep file."""
+    click.echo(f"warning: {message}", err=True)

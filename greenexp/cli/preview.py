@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,10 @@ def preview_lines(plan: Plan, price: Price) -> list[tuple[str, str]]:
             for axis, limit in spec.budget.limits().items()
         ),
         *_meter_lines(plan),
-        *(("note", note) for note in (*_patience_note(price), *_folds_note(plan), *plan.notes)),
+        *(
+            ("note", note)
+            for note in (*_patience_note(price), *_folds_note(plan), *_reconstructions(plan), *price.notes, *plan.notes)
+        ),
     ]
 
 
@@ -63,6 +67,15 @@ def _folds_note(plan: Plan) -> tuple[str, ...]:
         return ()
     trained = f"every seed is trained {folds} times, on the training set without one fold, and scored there"
     return (f"seeds.folds: {trained}; the task's dev set stays unseen",)
+
+
+def _reconstructions(plan: Plan) -> tuple[str, ...]:
+    """The methods whose cards call them so."""
+    from greenexp.methods import METHODS
+
+    names = dict.fromkeys(str(trial.settings["method"]["name"]) for trial in plan.trials)
+    said = {name: (inspect.getdoc(METHODS.get(name)) or "").partition("\n")[0] for name in names}
+    return tuple(f"{name}: {line}" for name, line in said.items() if "reconstruction" in line.lower())
 
 
 def remembering(prepare: Prepare) -> Prepare:

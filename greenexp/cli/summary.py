@@ -27,9 +27,11 @@ def print_summary(plan: Plan, outcome: Outcome, folder: Path, report: Path | Non
     _say(_ending(plan, outcome), _work(plan, state))
     best = best_trial(state)
     if best is not None:
+        values = best.spec.searched
         searched = "  ".join(
             f"{path} {value:.3g}" if isinstance(value, float) else f"{path} {value}"
-            for path, value in best.spec.searched.items()
+            for path, value in values.items()
+            if value is not None or f"{path.rpartition('.')[0]}.name" not in values  # the plug-in has no such field
         )
         _say("best", f"{best.spec.trial}  {plan.spec.metric.name} {best.score:.4f} (best dev value so far)  {searched}")
     for trial in state.trials.values():

@@ -51,7 +51,8 @@ class LeeBert(Method):
     parametrisation: `softmax` S softmax(a) within the M cross-entropies and within the distillation terms, S their
         number; `softplus` log(1 + e^a); `raw` as printed, which diverges and says so; all start with omega = 1
     weight_learning_rate: of omega's Adam
-    first_factor, second_factor: lambda_1 and lambda_2, on omega's gradients from B1 and B2, relative to that rate
+    first_factor, second_factor: lambda_1 and lambda_2, on omega's gradients from B1 and B2; Adam divides by the size of
+        its gradients, so that only their ratio matters: in slo and blo, which have one of them, nothing (but a 0)
     weight_steps: `one` Adam step on the sum of both gradients, or `two`, B1's and then B2's
     share: of the training set that D1 gets in blo and clo
     look_dropout: in blo and clo, whether dropout stays on where omega's gradient is measured; off is less noisy and, on

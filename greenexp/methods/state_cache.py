@@ -71,9 +71,10 @@ def filled(context: EpochContext, exits: Sequence[int], tokens: int) -> StateCac
             for layer in range(1, model.exit_layers[-1] + 1):
                 state = model.backbone.layer(layer - 1, state)
                 if layer in exit_at:
-                    hidden = state.hidden[real]
-                    space = kept.setdefault(exit_at[layer], hidden.new_empty(tokens, hidden.shape[-1]))
-                    space[done : done + size] = hidden
+                    number, hidden = exit_at[layer], state.hidden[real]
+                    if number not in kept:
+                        kept[number] = hidden.new_empty(tokens, hidden.shape[-1])
+                    kept[number][done : done + size] = hidden
             said.append(model.exit_logits(model.num_exits, state))
         rows.append(_rows(micro))
         lengths.append(real.sum(dim=1).cpu().numpy())

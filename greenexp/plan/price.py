@@ -42,6 +42,7 @@ class Price:
     bounds: every axis of `greenexp.records.axes`; eval_flops: evaluation on dev, on top of the axis `train_flops`
     brackets: the scheduler's plan; exact: whether `expected` is certain (no failures, no trial that ends by its own
         patience), not an expectation; patience: whether trials may end by it, so that both are upper bounds
+    notes: what should be known before it is paid
     """
 
     bounds: Mapping[str, Bound]
@@ -49,6 +50,7 @@ class Price:
     brackets: tuple[Bracket, ...]
     exact: bool
     patience: bool = False
+    notes: tuple[str, ...] = ()
 
     def over_budget(self, limits: Mapping[str, float]) -> tuple[str, ...]:
         """The axes whose most exceeds its limit, so that the sweep may end there; workers share the wall clock."""
@@ -70,7 +72,7 @@ def price_plan(
     Expected FLOPs assume that those who go on cost what the average trial costs, and that none ends by its patience.
     Raises InputError where model, method, metric and data do not fit.
     """
-    epochs = _all_epochs(plan, prepare)
+    epochs, notes = _all_epochs(plan, prepare)
     scheduler = plan.new_scheduler()
     brackets = scheduler.bracket_plan()
     train = _bound([e.training for e in epochs], brackets)
@@ -86,14 +88,17 @@ def price_plan(
     ordered = {axis: bounds.get(axis, Bound(None, None, NOT_CALIBRATED)) for axis in AXES}
     patience = any(trial.settings["training"].get("patience") is not None for trial in plan.trials)
     exact = scheduler.expected_epochs.exact and not patience
-    return Price(ordered, evaluation, brackets, exact=exact, patience=patience)
+    return Price(ordered, evaluation, brackets, exact=exact, patience=patience, notes=notes)
 
 
-def _all_epochs(plan: Plan, prepare: Callable[[Mapping[str, Any]], TokenisedTask]) -> list[EpochFlops]:
-    """Per trial; computed once for trials of the same cost, on data prepared once."""
+def _all_epochs(
+    plan: Plan, prepare: Callable[[Mapping[str, Any]], TokenisedTask]
+) -> tuple[list[EpochFlops], tuple[str, ...]]:
+    """Per trial, computed once for trials of the same cost, on data prepared once; and notes on the data."""
     data: dict[str, TokenisedTask] = {}
     known: dict[str, EpochFlops] = {}
     result = []
+    notes: dict[str, None] = {}
     for trial in plan.trials:
         cost = same_cost(trial)
         if cost not in known:
@@ -101,20 +106,24 @@ def _all_epochs(plan: Plan, prepare: Callable[[Mapping[str, Any]], TokenisedTask
                 key = data_key(trial.settings)
                 if key not in data:
                     data[key] = prepare(trial.settings)
-                    _check_metric(plan, data[key])
+                    notes.update(dict.fromkeys(_check_metric(plan, data[key])))
                 known[cost] = epoch_flops(trial, data[key])
             except InputError as error:
                 raise InputError(f"configuration {trial.configuration} cannot run: {error}") from error
         result.append(known[cost])
-    return result
+    return result, tuple(notes)
 
 
-def _check_metric(plan: Plan, data: TokenisedTask) -> None:
+def _check_metric(plan: Plan, data: TokenisedTask) -> tuple[str, ...]:
+    """A note if the metric is the default, and the task is scored by others."""
     from greenexp.tasks.metrics import find_metric
 
     metric = plan.spec.metric
     if metric.name != "loss":
         find_metric(metric.name, is_regression=data.num_labels == 1, num_labels=data.num_labels, mode=metric.mode)
+    if metric.name != "accuracy" or metric.name in data.metrics:
+        return ()
+    return (f"metric.name is {metric.name}; the task's own metric is {', '.join(data.metrics)}",)
 
 
 def _bound(per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket]) -> Bound:

@@ -85,7 +85,7 @@ def cost_column(name: str, title: str, unit: str) -> Column:
 
 def plain_value(value: Any) -> str:
     """A setting as a person would write it: `0.001`, `true`, `none`."""
-    if value is None or value is pd.NA:
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return "none"
     if isinstance(value, bool) or type(value).__name__ == "bool":
         return "true" if value else "false"

@@ -42,7 +42,8 @@ def halved_batches(
     """The training batches of an epoch in two disjoint parts of the examples, drawn anew for every epoch, in pairs.
 
     The first part holds `first_part(len(lengths), share)` examples, each once an epoch; the batches of the second part
-    begin again where they are fewer. Depends on the arguments only. Raises InputError if a part is empty.
+    begin again where they are fewer. The parts' orders are drawn apart: the batches of a pair have nothing in common,
+    not their lengths either. Depends on the arguments only. Raises InputError if a part is empty.
     """
     _check(lengths, batch_size)
     size = first_part(len(lengths), share)
@@ -50,9 +51,10 @@ def halved_batches(
         raise InputError(f"{len(lengths)} training examples cannot be split into {share:g} and the rest")
     rng = np.random.default_rng(np.random.SeedSequence((seed, epoch), spawn_key=(2,)))
     order = rng.permutation(len(lengths)).astype(np.int64)
+    parts = np.sort(order[:size]), np.sort(order[size:])
     first, second = (
-        [part[batch] for batch in epoch_batches(lengths[part], batch_size, seed, epoch)]
-        for part in (np.sort(order[:size]), np.sort(order[size:]))
+        [part[batch] for batch in epoch_batches(lengths[part], batch_size, own, epoch)]
+        for part, own in zip(parts, (seed, int(rng.integers(2**32))), strict=True)
     )
     return [(batch, second[index % len(second)]) for index, batch in enumerate(first)]
 

@@ -69,7 +69,12 @@ def find_metric(name: str, is_regression: bool, num_labels: int | None = None, m
         raise UnknownNameError("metric", name, sorted(METRICS))
     if metric.is_regression != is_regression:
         kinds = ("classification", "regression")
-        raise InputError(f"metric '{name}' is for {kinds[metric.is_regression]}, the task is {kinds[is_regression]}")
+        allowed = (m for m in METRICS.values() if m.is_regression == is_regression)
+        others = [m.name for m in allowed if num_labels is None or _allows(m, num_labels)]
+        raise InputError(
+            f"metric '{name}' is for {kinds[metric.is_regression]}, the task is {kinds[is_regression]} "
+            f"(allowed: {', '.join(sorted(others))})"
+        )
     if num_labels is not None and not _allows(metric, num_labels):
         others = [m.name for m in METRICS.values() if m.is_regression == is_regression and _allows(m, num_labels)]
         raise InputError(

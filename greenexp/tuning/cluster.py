@@ -65,7 +65,9 @@ def ray_cluster(
         else:
             gpus = _gpus_here(workers * gpus_per_trial)
             ray.init(address="local", num_cpus=workers * cpus_per_trial, num_gpus=gpus, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # Ray raises a bare Exception where one of its processes did not start in time
         where = f"to the Ray cluster at {address}" if address else "Ray on this machine"
         raise InputError(f"cannot {'connect' if address else 'start'} {where}: {error}") from error
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,36 @@ def test_resuming_nothing_and_running_twice(capsys: pytest.CaptureFixture[str], 
     err = refused(capsys, "run", path, "--out", tmp_path / "out")
     assert "--resume" in err
     assert "--fresh" in err
+
+
+def test_a_ray_that_does_not_start_is_one_message(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an overloaded machine Ray gives up with a bare Exception."""
+    import ray
+
+    def init(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    err = refused(capsys, "run", write_sweep(tmp_path), "--out", tmp_path / "out")
+    assert "cannot start Ray on this machine: The current node timed out during startup." in err
+
+
+def test_a_warning_is_one_line_and_a_reconstruction_is_noted(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    warnings.simplefilter("always")
+    path = write_sweep(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["plan", str(path), "--set", "method={name: leebert, parametrisation: raw}"])
+    lines = [line for line in capsys.readouterr().err.splitlines() if "raw" in line]
+    assert lines
+    assert all(line.startswith("warning: loss weights: parametrisation raw diverges") for line in lines)
+    with pytest.raises(SystemExit):
+        main(["plan", str(path), "--set", "method={name: ensemble}"])
+    assert "note          ensemble: Accuracy plus diversity" in capsys.readouterr().out
 
 
 def test_plan_prints_the_price_and_every_trial(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -165,7 +165,17 @@ def test_a_metric_for_two_classes_is_refused_for_three(data: TokenisedTask) -> N
     three = dataclasses.replace(data, num_labels=3)
     with pytest.raises(InputError, match="'f1' is for at most 2 classes, the task has 3"):
         price_plan(plan("metric.name=f1"), prepared(three))
+    values = dataclasses.replace(data, num_labels=1)
+    with pytest.raises(InputError, match=r"the task is regression \(allowed: pearson, spearman\)"):
+        price_plan(plan(), prepared(values))
     assert price_plan(plan("metric.name=macro_f1"), prepared(three)).bounds["epochs"].most
+
+
+def test_the_default_metric_is_noted_where_the_task_is_scored_by_another(data: TokenisedTask) -> None:
+    cola = dataclasses.replace(data, metrics=("matthews",))
+    assert price_plan(plan(), prepared(cola)).notes == ("metric.name is accuracy; the task's own metric is matthews",)
+    assert price_plan(plan("metric.name=f1"), prepared(cola)).notes == ()
+    assert price_plan(plan(), prepared(data)).notes == ()
 
 
 def test_micro_batches_are_padded_one_by_one(data: TokenisedTask) -> None:

@@ -59,6 +59,13 @@ def test_parts_are_drawn_anew_for_every_epoch_and_seed() -> None:
     assert len({frozenset(first(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
 
 
+def test_batches_of_a_pair_have_lengths_of_their_own() -> None:
+    lengths = np.random.default_rng(0).integers(4, 60, 2000)
+    pairs = halved_batches(lengths, 16, seed=0, epoch=1, share=0.5)
+    means = np.array([[lengths[first].mean(), lengths[second].mean()] for first, second in pairs])
+    assert abs(np.corrcoef(means.T)[0, 1]) < 0.5  # with one order for both parts: above 0.99
+
+
 def test_a_part_of_nothing_is_refused() -> None:
     with pytest.raises(InputError, match=r"3 training examples cannot be split into 0\.1"):
         halved_batches(np.ones(3, np.int64), 1, 0, 1, 0.1)

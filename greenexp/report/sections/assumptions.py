@@ -10,6 +10,7 @@ from greenexp.analysis import metric_of
 from greenexp.analysis.repetitions import folds_of
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
+from greenexp.report.sections.circumstances import circumstances
 from greenexp.report.sections.wording import SHARED_SEEDS, counted, is_crossed, over_seeds
 
 
@@ -31,6 +32,7 @@ def section(tables: SweepTables) -> Section:
         *_patience(spec),
         _search(spec, tables),
         *_noise(spec, tables),
+        *circumstances(tables),
     ]
     if not tables.facts.get("complete", True):
         notes.append("The sweep is not complete: trials that have not ended can still change every number here.")

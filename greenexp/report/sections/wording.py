@@ -58,8 +58,13 @@ def is_crossed(seeds: Mapping[str, Any]) -> bool:
 
 
 def settings_of(row: pd.Series, tables: SweepTables) -> str:
-    """`training.learning_rate = 0.001, ...` of a row with `params.` columns; empty if nothing was searched."""
-    return ", ".join(f"{path} = {plain_value(row[PARAMS + path])}" for path in tables.parameters)
+    """`training.learning_rate = 0.001, ...` of a row with `params.` columns; empty if nothing was searched.
+
+    Fields that the row's plug-in does not have are left out, where the plug-in itself was searched.
+    """
+    values = {path: row[PARAMS + path] for path in tables.parameters}
+    foreign = {path for path, value in values.items() if pd.isna(value) and f"{path.rpartition('.')[0]}.name" in values}
+    return ", ".join(f"{path} = {plain_value(value)}" for path, value in values.items() if path not in foreign)
 
 
 def listed(names: list[str], most: int = 5) -> str:

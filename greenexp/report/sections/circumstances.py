@@ -1,0 +1,70 @@
+"""What a reader must know of methods, weights and scores before comparing them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import pandas as pd
+
+from greenexp.analysis import metric_of
+from greenexp.analysis.scored_exits import exits_at_the_end
+from greenexp.records.tables import PARAMS, SweepTables
+from greenexp.report.sections.wording import counted
+
+_METHODS = {
+    ("name", "ensemble"): (
+        "The method ensemble is a reconstruction of Sun et al. 2021, whose text was not at hand: not to be reported as "
+        "theirs."
+    ),
+    ("parametrisation", "raw"): (
+        "Loss weights that are trained as they are (method.parametrisation raw) diverge: the loss is linear in them, "
+        "with coefficients above 0, so they fall at every step and pass zero."
+    ),
+}
+"""Field of a method and its value -> what to say where a trial has it."""
+
+
+def circumstances(tables: SweepTables) -> tuple[str, ...]:
+    """Paragraphs on reconstructed methods, trials scored over different exits, notes on weights, remarks on scores."""
+    return (
+        *_methods(tables),
+        *_exits(tables),
+        *_noted(tables, "notes", "Weights"),
+        *_noted(tables, "score_remark", "Scores"),
+    )
+
+
+def _methods(tables: SweepTables) -> Iterable[str]:
+    section = tables.spec.get("method")
+    settings = section if isinstance(section, dict) else {}
+    for (field, value), text in _METHODS.items():
+        column = f"{PARAMS}method.{field}"
+        searched = tables.trials[column] if column in tables.trials else pd.Series([settings.get(field)])
+        if (searched == value).any():
+            yield text
+
+
+def _exits(tables: SweepTables) -> Iterable[str]:
+    """Of trials scored over different exits: which, and how many."""
+    metric = metric_of(tables)
+    found = Counter(exits_at_the_end(tables).values())
+    if metric.exit not in ("mean", "best") or len(found) < 2:
+        return
+    parts = [f"{', '.join(map(str, exits))} ({counted(trials, 'trial')})" for exits, trials in found.most_common()]
+    yield (
+        f"A trial's score is the {metric.exit} over the exits that it trained, and these are not the same for all: "
+        f"exits {'; '.join(parts)}. Trials with different exits are better compared exit by exit."
+    )
+
+
+def _noted(tables: SweepTables, column: str, about: str) -> Iterable[str]:
+    """What workers noted, once each, with the number of trials."""
+    rows = tables.epochs.loc[~tables.epochs["repeated"], ["trial", column]].dropna().drop_duplicates()
+    trials: dict[str, set[str]] = {}
+    for trial, text in zip(rows["trial"].tolist(), rows[column].tolist(), strict=True):
+        for note in filter(None, str(text).split("; ")):
+            trials.setdefault(note, set()).add(trial)
+    if trials:
+        said = [f"{note} ({counted(len(own), 'trial')})" for note, own in trials.items()]
+        yield f"{about}: {'; '.join(said)}."

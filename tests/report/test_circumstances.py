@@ -1,0 +1,70 @@
+"""What the report says of reconstructed methods, weights and scores; settings that a plug-in does not have."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from made_sweeps import sweep
+
+from greenexp.records.tables import PARAMS, SweepTables
+from greenexp.report import report_sections
+from greenexp.report.sections.circumstances import circumstances
+from greenexp.report.sections.wording import settings_of
+
+
+def with_columns(tables: SweepTables, **columns: object) -> SweepTables:
+    named = {f"{PARAMS}method.{name}": values for name, values in columns.items()}
+    return dataclasses.replace(tables, trials=tables.trials.assign(**named))
+
+
+def test_a_plain_sweep_needs_no_remark():
+    assert circumstances(sweep()) == ()
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [sweep(method={"name": "ensemble"}), with_columns(sweep(2, 1), name=["pabee", "ensemble"])],
+    ids=["the sweep's method", "searched"],
+)
+def test_a_reconstruction_is_called_one_wherever_it_was_trained(tables: SweepTables):
+    assert "reconstruction of Sun et al." in circumstances(tables)[0]
+    assumptions = next(section for section in report_sections(tables) if section.name == "assumptions")
+    assert circumstances(tables)[0] in assumptions.paragraphs
+
+
+def test_a_searched_method_takes_the_place_of_the_sweeps():
+    assert circumstances(with_columns(sweep(2, 1, method={"name": "ensemble"}), name=["pabee", "dbt"])) == ()
+
+
+def test_raw_loss_weights_are_said_to_diverge():
+    assert "diverge" in circumstances(sweep(method={"name": "leebert", "parametrisation": "raw"}))[0]
+
+
+def test_trials_with_other_exits_are_named():
+    tables = sweep(3, 1)
+    exits = tables.exits[(tables.exits["trial"] != "c001-i0-o0") | (tables.exits["exit"] == 3)]
+    fewer = dataclasses.replace(tables, exits=exits)
+    assert "exits 1, 2, 3 (2 trials); 3 (1 trial)" in circumstances(fewer)[0]
+    last = {**tables.spec, "metric": {"name": "accuracy", "exit": "last"}}
+    assert circumstances(dataclasses.replace(fewer, spec=last)) == ()
+
+
+def test_notes_of_workers_are_said_once_each():
+    tables = sweep(2, 1)
+    first = tables.epochs["trial"] == "c000-i0-o0"
+    noted = tables.epochs.assign(notes=first.map({True: "a new pooler; padding made zero", False: "a new pooler"}))
+    noted["score_remark"] = ["f1 is undefined at exit 1: taken as 0", *[""] * (len(noted) - 1)]
+    assert circumstances(dataclasses.replace(tables, epochs=noted)) == (
+        "Weights: a new pooler (2 trials); padding made zero (1 trial).",
+        "Scores: f1 is undefined at exit 1: taken as 0 (1 trial).",
+    )
+
+
+def test_settings_leave_out_what_another_plug_in_has():
+    tables = with_columns(sweep(2, 1), name=["pabee", "leebert"], cycle=[float("nan"), 4.0])
+    said = [settings_of(row, tables) for _, row in tables.trials.iterrows()]
+    assert "cycle" not in said[0]
+    assert said[1].endswith("method.name = leebert, method.cycle = 4")
+    alone = with_columns(sweep(2, 1), first_epochs=[float("nan"), 3.0])
+    assert settings_of(alone.trials.iloc[0], alone).endswith("method.first_epochs = none"), "a null that was searched"
