@@ -59,8 +59,9 @@ class Checkpoint:
         """An asset is fetched if need be, and every file of it verified. Raises AssetError (an InputError)."""
         if source in ASSETS:
             return cls(source, str(locate(source)), stamp=_stamp(locate(source)))
-        if Path(source).is_dir():
-            return cls(source, source, stamp=_stamp(Path(source)))
+        folder = Path(source).expanduser()
+        if folder.is_dir():
+            return cls(source, str(folder), stamp=_stamp(folder))
         pinned = _PINNED.fullmatch(source)
         return cls(source, pinned["repository"], pinned["commit"]) if pinned else cls(source, source)
 

@@ -26,6 +26,7 @@ _DRIVER_ENV: Mapping[str, str] = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 WORKER_ENV: Mapping[str, str] = {
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a folder of weights is named from where the user stands
     # A waiting thread gives its core up: trials share cores, and a spinning one halves its neighbour's speed.
     "OMP_WAIT_POLICY": "PASSIVE",
     "KMP_BLOCKTIME": "0",

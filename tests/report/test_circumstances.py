@@ -46,6 +46,10 @@ def test_trials_with_other_exits_are_named():
     exits = tables.exits[(tables.exits["trial"] != "c001-i0-o0") | (tables.exits["exit"] == 3)]
     fewer = dataclasses.replace(tables, exits=exits)
     assert "exits 1, 2, 3 (2 trials); 3 (1 trial)" in circumstances(fewer)[0]
+    points = tables.operating_points
+    points = points[(points["trial"] != "c001-i0-o0") | (points["threshold"] == 3)]
+    shown = report_sections(dataclasses.replace(fewer, operating_points=points))
+    assert "never trained" in str(next(section for section in shown if section.name == "exits").assumptions)
     last = {**tables.spec, "metric": {"name": "accuracy", "exit": "last"}}
     assert circumstances(dataclasses.replace(fewer, spec=last)) == ()
 

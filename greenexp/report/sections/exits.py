@@ -42,8 +42,13 @@ def section(tables: SweepTables) -> Section:
                 f"The table is over the {counted(_finished(tables), 'trial')} that finished, over configurations and "
                 f"seeds alike; trials stopped early would pull the means {'up' if metric.minimize else 'down'}."
             ),
+            *(["A trial is left out at exits that it does not have, or never trained."] * _some_lack_exits(summary)),
         ),
     )
+
+
+def _some_lack_exits(summary: pd.DataFrame) -> bool:
+    return int(summary["trials"].nunique()) > 1
 
 
 def _finished(tables: SweepTables) -> int:
