@@ -179,9 +179,17 @@ class MethodRun(ABC):
 
     def step(self, context: StepContext) -> Tensor:
         """Make one step; the objective over the whole batch, detached, as it was before the update."""
+        return self.descend(context, lambda micro: self.loss(self.logits(context, micro), micro.labels, context.epoch))
+
+    def descend(self, context: StepContext, objective: Callable[[MicroBatch], Tensor]) -> Tensor:
+        """One backward pass per micro-batch, then the update: what most methods' `step` is.
+
+        objective: of one micro-batch, a mean over its examples. The objective over the whole batch, detached, as it was
+        before the update.
+        """
         total: Tensor | None = None
         for micro in context.batch:
-            loss = micro.share * self.loss(self.logits(context, micro), micro.labels, context.epoch)
+            loss = micro.share * objective(micro)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
             total = loss.detach() if total is None else total + loss.detach()
         if total is None:

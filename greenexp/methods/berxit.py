@@ -95,15 +95,7 @@ class BerxitRun(MethodRun):
 
     def step(self, context: StepContext) -> Tensor:
         """See `MethodRun.step`."""
-        total: Tensor | None = None
-        for micro in context.batch:
-            loss = micro.share * self._objective(context, micro)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
-            total = loss.detach() if total is None else total + loss.detach()
-        if total is None:
-            raise ValueError("a step without a batch")
-        context.update(total)
-        return total
+        return self.descend(context, lambda micro: self._objective(context, micro))
 
     def _objective(self, context: StepContext, micro: MicroBatch) -> Tensor:
         """Only what the loss starts from is stacked: a backward pass runs through all of a stacked tensor."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from greenexp.errors import InputError
-from greenexp.methods.base import Method, MethodRun, Stage, StepContext, TrialShape
+from greenexp.methods.base import Method, MethodRun, MicroBatch, Stage, StepContext, TrialShape
 from greenexp.methods.classes_only import refuse_regression
 from greenexp.objectives import distillation_matrix, exit_losses
 
@@ -87,18 +87,15 @@ class DbtRun(MethodRun):
 
     def step(self, context: StepContext) -> Tensor:
         """One temperature for the whole batch; it is raised afterwards."""
-        total: Tensor | None = None
-        confidence: Tensor | float = 0.0
-        for micro in context.batch:
+        confidences: list[Tensor] = []
+
+        def objective(micro: MicroBatch) -> Tensor:
             logits = context.forward(micro.tokens, self.shape.exits)
-            loss = micro.share * self.loss(logits, micro.labels, context.epoch)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
-            total = loss.detach() if total is None else total + loss.detach()
-            confidence = confidence + micro.share * self.teacher_confidence(logits)
-        if total is None or not isinstance(confidence, Tensor):
-            raise ValueError("a step without a batch")
-        context.update(total)
-        self.anneal(confidence)
+            confidences.append(micro.share * self.teacher_confidence(logits))
+            return self.loss(logits, micro.labels, context.epoch)
+
+        total = self.descend(context, objective)
+        self.anneal(torch.stack(confidences).sum())
         return total
 
     def teacher_confidence(self, logits: Tensor) -> Tensor:

@@ -65,10 +65,9 @@ def test_replay(command: Command, sweep: tuple[Path, bool]) -> None:
     assert points["mean_layers"].nunique() > 50
 
 
+@pytest.mark.parametrize("sweep", [False], indirect=True, ids=["without"])
 def test_a_model_without_the_module_is_not_served(command: Command, sweep: tuple[Path, bool]) -> None:
-    folder, has_module = sweep
-    if has_module:
-        pytest.skip("is served: see the service's tests")
+    folder, _ = sweep
     code, out, said = command("serve", folder, "--policy", "learned")
     assert (code, out) == (2, "")
     assert "this one has none" in said

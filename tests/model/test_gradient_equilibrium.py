@@ -57,7 +57,7 @@ class Chain(Backbone):
         return ()
 
     def save(self, folder: Path) -> None:
-        raise NotImplementedError
+        raise ValueError("a toy is not saved")
 
 
 class AsItIs(ExitHead):
