@@ -109,18 +109,20 @@ def check_values(path: str, section: Mapping[str, Any], space: Mapping[str, Any]
 
     `space`: the searched fields inside `path`. The first value of each stands for what the file leaves to the search.
     """
+    alone = len(space) == 1  # then what is wrong with the section as a whole is this field's value
     ends = {field: list(distribution.ends().items()) for field, distribution in space.items()}
     first = dict(section)
     for field, values in ends.items():
         first = with_value(first, field.removeprefix(f"{path}."), values[0][1])
     start = check_plugin(path, first, plugins[path])
-    found = [_moved(finding, {field: f"space.{field}.{values[0][0]}" for field, values in ends.items()})
+    found = [_moved(finding, path, {field: f"space.{field}.{values[0][0]}" for field, values in ends.items()})
              for finding in start.findings]  # fmt: skip
     for field, values in ends.items():
         for end, value in values[1:]:
             changed = with_value(first, field.removeprefix(f"{path}."), value)
             wrong = check_plugin(path, changed, plugins[path]).findings
-            found += [_moved(f, {field: f"space.{field}.{end}"}) for f in wrong if _inside(f.path, field)]
+            places = {field: f"space.{field}.{end}"}
+            found += [_moved(f, path, places) for f in wrong if _inside(f.path, field) or (alone and f.path == path)]
     return Checked(start.settings if not found else None, tuple(dict.fromkeys(found)))
 
 
@@ -128,10 +130,13 @@ def _inside(path: str, field: str) -> bool:
     return path == field or path.startswith(f"{field}.")
 
 
-def _moved(finding: Finding, places: Mapping[str, str]) -> Finding:
-    """The finding where the user wrote the value; an unknown searched field is wrong in its key."""
+def _moved(finding: Finding, section: str, places: Mapping[str, str]) -> Finding:
+    """The finding where the user wrote the value; an unknown searched field is wrong in its key.
+
+    What is wrong with the section as a whole lies at the one field that is searched, if it is one.
+    """
     for field, place in places.items():
-        if _inside(finding.path, field):
+        if _inside(finding.path, field) or (finding.path == section and len(places) == 1):
             at = f"space.{field}" if finding.of_key else place
             return Finding(at, finding.message, finding.of_key, finding.missing)
     return finding

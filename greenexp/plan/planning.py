@@ -14,7 +14,7 @@ from greenexp.plan.policies import PATH as POLICIES
 from greenexp.plan.policies import check_policies
 from greenexp.plan.search import Point, points
 from greenexp.plan.seeds import repetitions
-from greenexp.records.trial import TrialSpec, canonical_json
+from greenexp.records.trial import TrialSpec, canonical_json, coordinate
 from greenexp.spec import Component, Document, SweepSpec
 from greenexp.spec.paths import PLUGINS, value_at
 from greenexp.spec.search import PointsSearch
@@ -97,7 +97,7 @@ def _configurations(
         if resolved.settings is None:
             wrong.append((point, resolved))
             continue
-        searched = {path: value_at(resolved.settings, path) for path in fields}
+        searched = {path: coordinate(value_at(resolved.settings, path)) for path in fields}
         name = f"c{len(configurations):03d}"
         configurations.append(Configuration(name, searched, resolved.settings, point.place))
     problems = [problem for point, resolved in wrong for problem in _misfits(document, point, resolved)]
@@ -112,7 +112,7 @@ def _configurations(
 
 def _misfits(document: Document, point: Point, resolved: Resolved) -> Iterable[Problem]:
     """What is wrong with a point, each at the value in the file that is to blame, if one is."""
-    shown = ", ".join(f"{path}={value}" for path, value in point.values.items())
+    shown = ", ".join(f"{path}={coordinate(value)}" for path, value in point.values.items())
     for finding in resolved.findings:
         blamed = _blamed(finding.path, point.values)
         place = point.places[blamed] if blamed else finding.path

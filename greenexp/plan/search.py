@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from greenexp.records.trial import Scalar
+from greenexp.records.trial import Value
 from greenexp.spec.search import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
 
 
@@ -19,7 +19,7 @@ from greenexp.spec.search import Choice, GridSearch, Int, LogUniform, PointsSear
 class Point:
     """One configuration's searched values; `places`: searched path -> the dotted path it stands at in the file."""
 
-    values: Mapping[str, Scalar]
+    values: Mapping[str, Value]
     places: Mapping[str, str]
     place: str
 
@@ -50,7 +50,7 @@ def generator(seed: int, sample: int, path: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=key))
 
 
-def draw(distribution: Any, rng: np.random.Generator) -> Scalar:
+def draw(distribution: Any, rng: np.random.Generator) -> Value:
     """One value: choice and int equally likely; uniform low + u (high - low); loguniform the same in the logarithm."""
     if isinstance(distribution, Choice):
         return distribution.values[int(rng.integers(len(distribution.values)))]
@@ -69,7 +69,7 @@ def between(distribution: Uniform | LogUniform, part: float) -> float:
     return min(max(value, low), high)  # rounding may step over an end
 
 
-def grid_values(distribution: Any) -> tuple[Scalar, ...]:
+def grid_values(distribution: Any) -> tuple[Value, ...]:
     """The values a grid takes, in order; the ends exactly."""
     if isinstance(distribution, Choice):
         return distribution.values

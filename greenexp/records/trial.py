@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Scalar = bool | int | float | str | None
+Value = Scalar | tuple[Scalar, ...]
+"""What a search may choose for a field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class TrialSpec:
     configuration: name of the configuration, `c003`; the seeds and folds of one configuration share it
     index: place in the plan, from 0
     settings: the resolved sections `task backbone exits method training metric` of the sweep file for this trial
-    searched: dotted path -> value of what the search chose (`{"training.learning_rate": 1e-3}`)
+    searched: dotted path -> value of what the search chose (`{"training.learning_rate": 1e-3}`); see `coordinate`
     seeds: see `TrialSeeds`
     fingerprint: sha256 over settings, seeds and fold; equal fingerprints mean equal numbers on one machine
     fold: what is left out of the training set to be scored on; None: nothing, the trial is scored on dev
@@ -88,6 +90,14 @@ class TrialSpec:
             fingerprint=data["fingerprint"],
             fold=Fold(**data["fold"]) if data.get("fold") else None,
         )
+
+
+def coordinate(value: Any) -> Scalar:
+    """What stands for a field's value in tables, names and logs: itself, or a list's text (`[3, 6]`)."""
+    if isinstance(value, list | tuple):
+        return json.dumps(value, ensure_ascii=False)
+    single: Scalar = value
+    return single
 
 
 def early_end(settings: Mapping[str, Any], epoch: int) -> str:

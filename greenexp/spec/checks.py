@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from greenexp.spec.explain import message
-from greenexp.spec.paths import value_at, with_value, wrong_path
+from greenexp.spec.paths import with_value, wrong_path
 from greenexp.spec.search import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
 from greenexp.spec.sections import Accounting, Budget, Component, Exits, Metric, Replay, Resources, Seeds, Training
 from greenexp.spec.sweep import SweepSpec
@@ -187,8 +187,10 @@ def _gpus(resources: Resources) -> Iterator[Finding]:
         yield Finding("resources.gpus_per_trial", f"must be a fraction up to 1 or a whole number, got {gpus}")
 
 
-def _metric_exit(metric: Metric, exits: Exits, space: Space) -> Iterator[Finding]:
-    listed = exits.layers if isinstance(exits.layers, tuple) and value_at(space, "exits.layers") is None else None
+def _metric_exit(metric: Metric, exits: Exits, space: Space, search: Any) -> Iterator[Finding]:
+    points = search.points if isinstance(search, PointsSearch) else ()
+    searched = any("exits.layers" in fields for fields in (space, *points))  # then each configuration is checked
+    listed = exits.layers if isinstance(exits.layers, tuple) and not searched else None
     if isinstance(metric.exit, int) and listed is not None and metric.exit > len(listed):
         yield Finding("metric.exit", f"there are {len(listed)} exits (exits.layers: {list(listed)}), got {metric.exit}")
 
@@ -225,7 +227,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]], ...] = 
     (("metric",), _metric_mode),
     (("budget", "accounting"), _factors),
     (("resources",), _gpus),
-    (("metric", "exits", "space"), _metric_exit),
+    (("metric", "exits", "space", "search"), _metric_exit),
     (("replay",), _finite_policies),
     *(((name,), partial(_finite_options, name)) for name in ("task", "backbone", "exits", "method", "scheduler")),
 )

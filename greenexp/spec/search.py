@@ -7,31 +7,43 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from greenexp.records.trial import Scalar
+from greenexp.records.trial import Scalar, Value
 from greenexp.spec.sections import Section
 
 
-def _scalars(values: Any) -> Any:
-    """A list of single values; mappings and lists cannot be a point's coordinate."""
+def _values(values: Any) -> Any:
     if not isinstance(values, list | tuple) or not values:
         raise ValueError(f"expected a list of at least one value, got {values!r}")
-    for value in values:
-        _scalar(value)
-    kinds = [(type(value), value) for value in values]
-    if len(set(kinds)) != len(kinds):
+    checked = tuple(_value(value) for value in values)
+    if len({_kind(value) for value in checked}) != len(checked):
         raise ValueError("a value is listed twice")
-    return tuple(values)
+    return checked
 
 
-def _scalar(value: Any) -> Any:
+def _value(value: Any) -> Value:
+    """A point's coordinate: a single value, or a list of them where the field is a list; never a mapping."""
+    if isinstance(value, list | tuple) and value:
+        return tuple(_scalar(item) for item in value)
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Scalar:
     if not isinstance(value, bool | int | float | str | None):
-        raise ValueError(f"expected a single value (number, text, true, false or null), got {value!r}")
+        expected = "a single value (number, text, true, false or null) or a list of single values"
+        raise ValueError(f"expected {expected}, got {value!r}")
     if isinstance(value, float) and not abs(value) < float("inf"):
         raise ValueError(f"expected a finite number, got {value!r}")
     return value
 
 
-Coordinate = Annotated[Scalar, BeforeValidator(_scalar)]
+def _kind(value: Value) -> tuple[Any, ...]:
+    """Equal only for the same value of the same type: 1, 1.0 and true are three."""
+    if isinstance(value, tuple):
+        return (tuple, *map(_kind, value))
+    return (type(value), value)
+
+
+Coordinate = Annotated[Value, BeforeValidator(_value)]
 
 
 class _Range(Section):
@@ -41,7 +53,7 @@ class _Range(Section):
     low: float
     high: float
 
-    def ends(self) -> dict[str, Scalar]:
+    def ends(self) -> dict[str, Value]:
         """Field -> value that a trial could be given: the two ends."""
         return {"low": self.low, "high": self.high}
 
@@ -82,7 +94,7 @@ class Int(_Range):
         """How many values there are."""
         return (self.high - self.low) // self.step + 1
 
-    def ends(self) -> dict[str, Scalar]:
+    def ends(self) -> dict[str, Value]:
         """Field -> value: the smallest and the largest that are reached."""
         return {"low": self.low, "high": self.low + (self.count() - 1) * self.step}
 
@@ -91,9 +103,11 @@ class Choice(Section):
     """One of the listed values, each equally likely."""
 
     dist: Literal["choice"]
-    values: Annotated[tuple[Scalar, ...], BeforeValidator(_scalars)] = Field(description="The values")
+    values: Annotated[tuple[Value, ...], BeforeValidator(_values)] = Field(
+        description="The values; a list stands for a field that is one"
+    )
 
-    def ends(self) -> dict[str, Scalar]:
+    def ends(self) -> dict[str, Value]:
         """Field -> value that a trial could be given: each of the values."""
         return {f"values.{i}": value for i, value in enumerate(self.values)}
 

@@ -208,9 +208,7 @@ space:
 
     def test_a_combination_that_does_not_fit(self) -> None:
         text = "search: {name: grid}\nspace: {backbone.heads: {dist: choice, values: [2, 3]}}"
-        assert refusal(text) == [
-            "f:7:25: space.backbone.heads: hidden (64) must be a multiple of heads (3) (with backbone.heads=3)"
-        ]
+        assert refusal(text) == ["f:7:52: space.backbone.heads.values.1: hidden (64) must be a multiple of heads (3)"]
 
     def test_a_listed_point_that_does_not_fit(self) -> None:
         text = "search: {name: points, points: [{task.train: 5}, {task.train: 0}, {method.name: staged}]}"
