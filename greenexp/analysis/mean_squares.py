@@ -26,6 +26,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from greenexp.analysis.rounding import unless_rounding
+
 Floats = NDArray[np.float64]
 Source = frozenset[int]
 """The axes that an effect depends on; RESIDUAL: the repeats within a cell."""
@@ -56,11 +58,11 @@ def mean_squares(table: Floats, nested: bool) -> Terms:
             effect = effect - average if axis in source else average
             degrees *= table.shape[axis] - 1 if axis in source else 1
         squares = float((effect**2).sum()) * table.size / effect.size
-        terms[source] = squares / degrees, degrees
+        terms[source] = _square(squares / degrees, table), degrees
     if table.shape[-1] > 1:
         degrees = table.size - table.size // table.shape[-1]
         within_cells = table - table.mean(axis=-1, keepdims=True)
-        terms[RESIDUAL] = float((within_cells**2).sum()) / degrees, degrees
+        terms[RESIDUAL] = _square(float((within_cells**2).sum()) / degrees, table), degrees
     return terms
 
 
@@ -123,7 +125,13 @@ def unweighted_terms(groups: Sequence[ArrayLike]) -> tuple[Terms, float]:
     between = harmonic * float(np.var([group.mean() for group in values], ddof=1))
     squares = sum(float(((group - group.mean()) ** 2).sum()) for group in values)
     within = int(sizes.sum() - sizes.size)
-    return {frozenset({0}): (between, sizes.size - 1), frozenset({0, 1}): (squares / within, within)}, harmonic
+    between, own = (_square(square, *values) for square in (between, squares / within))
+    return {frozenset({0}): (between, sizes.size - 1), frozenset({0, 1}): (own, within)}, harmonic
+
+
+def _square(square: float, *scores: ArrayLike) -> float:
+    """A mean square; 0 where it is only rounding."""
+    return square if unless_rounding(math.sqrt(square), *scores) > 0 else 0.0
 
 
 def _subsets(axes: Sequence[int]) -> list[Source]:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from greenexp.analysis.repetitions import SEEDS, over_folds
+from greenexp.analysis.rounding import unless_rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +45,5 @@ def paired_difference(trials: pd.DataFrame, first: str, second: str) -> PairedDi
     count = len(differences)
     if not count:
         return PairedDifference(math.nan, math.nan, 0)
-    error = float(differences.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
-    return PairedDifference(float(differences.mean()), error, count)
+    spread = unless_rounding(float(differences.std(ddof=1)), *scores) if count > 1 else math.nan
+    return PairedDifference(float(differences.mean()), spread / math.sqrt(count), count)

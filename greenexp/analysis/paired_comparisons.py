@@ -34,6 +34,7 @@ from scipy import stats
 
 from greenexp.analysis.pairwise import holm
 from greenexp.analysis.power import smallest_difference
+from greenexp.analysis.rounding import unless_rounding
 from greenexp.analysis.score_tests import score_tests
 
 Floats = NDArray[np.float64]
@@ -110,7 +111,9 @@ def pooled_noise(scores: Mapping[str, pd.Series[float]], methods: Iterable[str] 
     squares = pd.Series((y - design @ np.linalg.lstsq(design, y)[0]) ** 2).groupby(method)
     # Each method's share of the degrees of freedom, as if they were dealt out by numbers of scores.
     own = np.sqrt(2 * squares.sum() / (squares.size() * degrees / len(frame)))
-    return Noise(math.sqrt(2 * squares.sum().sum() / degrees), float(degrees), float(own.min()), float(own.max()))
+    together = math.sqrt(2 * squares.sum().sum() / degrees)
+    sd, low, high = (unless_rounding(float(value), y) for value in (together, own.min(), own.max()))
+    return Noise(sd, float(degrees), low, high)
 
 
 def _common(a: pd.Series[float], b: pd.Series[float]) -> tuple[Floats, Floats]:
@@ -135,7 +138,7 @@ def _row(
     if n < 2:
         return row
     row["p_sign_flip"] = float(score_tests(a, b, rng, paired=True).set_index("test")["p"]["sign_flip"])
-    noise = Noise(float(differences.std(ddof=1)), n - 1) if pooled is None else pooled
+    noise = Noise(unless_rounding(float(differences.std(ddof=1)), a, b), n - 1) if pooled is None else pooled
     if not noise.sd > 0:
         return row
     error = noise.sd / math.sqrt(n)

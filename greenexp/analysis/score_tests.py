@@ -42,6 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from greenexp.analysis.pairwise import EXACT, PERMUTATIONS, holm
+from greenexp.analysis.rounding import in_steps, unless_rounding
 from greenexp.analysis.stochastic_order import almost_stochastic_order
 from greenexp.errors import did_you_mean
 
@@ -84,16 +85,13 @@ def score_difference(
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, received {confidence}")
     mean = float(ours.mean() - theirs.mean())
-    if paired:
-        error = float((ours - theirs).std(ddof=1)) / math.sqrt(ours.size)
-        degrees = ours.size - 1.0
-    else:
-        error, degrees = _welch(ours, theirs)
+    error, degrees = _of_pairs(ours, theirs) if paired else _welch(ours, theirs)
     reach = float(stats.t.ppf((1 + confidence) / 2, degrees)) * error if error > 0 else math.nan
     joint = ours.size + theirs.size - 2
-    pooled = math.sqrt(((ours.size - 1) * ours.var(ddof=1) + (theirs.size - 1) * theirs.var(ddof=1)) / joint)
+    squares = (ours.size - 1) * ours.var(ddof=1) + (theirs.size - 1) * theirs.var(ddof=1)
+    pooled = unless_rounding(math.sqrt(squares / joint), ours, theirs)
     d = mean / pooled * (1 - 3 / (4 * joint - 1)) if pooled > 0 else math.nan
-    above = np.subtract.outer(ours, theirs) * (-1 if minimize else 1)
+    above = in_steps(np.subtract.outer(ours, theirs), ours, theirs) * (-1 if minimize else 1)
     superiority = float((above > 0).mean() + (above == 0).mean() / 2)
     return Difference(mean, mean - reach, mean + reach, d, superiority, confidence)
 
@@ -168,23 +166,28 @@ def _run(
         return _t(a, b, paired=name == "paired_t")
     if name in ("permutation", "sign_flip"):
         return _resampled(a, b, rng, permutations, paired=name == "sign_flip")
-    return {"mann_whitney": _mann_whitney, "brunner_munzel": _brunner_munzel, "wilcoxon": _wilcoxon}[name](a, b)
+    if name == "wilcoxon":
+        return _wilcoxon(in_steps(a - b, a, b))
+    ranked = {"mann_whitney": _mann_whitney, "brunner_munzel": _brunner_munzel}
+    return ranked[name](in_steps(a, a, b), in_steps(b, a, b))
 
 
 def _t(a: Floats, b: Floats, paired: bool) -> tuple[float, float, float, str]:
-    if paired:
-        error, degrees = float((a - b).std(ddof=1)) / math.sqrt(a.size), a.size - 1.0
-    else:
-        error, degrees = _welch(a, b)
+    error, degrees = _of_pairs(a, b) if paired else _welch(a, b)
     if error == 0:
         return math.nan, math.nan, 0.0, "not defined: the scores do not vary"
     t = float(a.mean() - b.mean()) / error
     return t, 2 * float(stats.t.sf(abs(t), degrees)), 0.0, f"t with {degrees:.3g} degrees of freedom"
 
 
+def _of_pairs(a: Floats, b: Floats) -> tuple[float, float]:
+    """Standard error of the mean difference, and its degrees of freedom."""
+    return unless_rounding(float((a - b).std(ddof=1)), a, b) / math.sqrt(a.size), a.size - 1.0
+
+
 def _welch(a: Floats, b: Floats) -> tuple[float, float]:
     """Standard error of the difference of means, and Welch's degrees of freedom."""
-    parts = np.array([a.var(ddof=1) / a.size, b.var(ddof=1) / b.size])
+    parts = np.array([unless_rounding(float(x.std(ddof=1)), a, b) ** 2 / x.size for x in (a, b)])
     total = float(parts.sum())
     if total == 0:
         return 0.0, math.nan
@@ -215,8 +218,7 @@ def _brunner_munzel(a: Floats, b: Floats) -> tuple[float, float, float, str]:
     return float(found.statistic), float(found.pvalue), 0.0, "t" + few
 
 
-def _wilcoxon(a: Floats, b: Floats) -> tuple[float, float, float, str]:
-    differences = a - b
+def _wilcoxon(differences: Floats) -> tuple[float, float, float, str]:
     if not differences.any():
         return math.nan, 1.0, 1.0, "all differences are 0"
     ties = np.unique(np.abs(differences)).size < differences.size or bool((differences == 0).any())

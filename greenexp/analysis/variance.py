@@ -47,6 +47,7 @@ from greenexp.analysis.mean_squares import (
     variance_weights,
 )
 from greenexp.analysis.repetitions import SEEDS, over_folds
+from greenexp.analysis.rounding import unless_rounding
 from greenexp.records.tables import SweepTables
 
 CONFIGURATION = "configuration"
@@ -261,7 +262,7 @@ def _remarks(groups: Sequence[np.ndarray], confidence: float) -> tuple[str, ...]
     robust, sees nothing at five seeds, not even a configuration that always collapses to the same score.)
     """
     testable = [group for group in groups if group.size > 2]
-    spread = [float(group.std(ddof=1)) for group in testable]
+    spread = [unless_rounding(float(group.std(ddof=1)), *groups) for group in testable]
     if len(testable) < 2 or max(spread) == 0:
         return ()
     p = float(stats.bartlett(*testable).pvalue) if min(spread) > 0 else 0.0
