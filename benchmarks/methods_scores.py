@@ -143,7 +143,9 @@ def _remarks(tables: SweepTables, logits: dict[str, StandingLogits], names: dict
     short = trials[trials["status"] != "finished"].groupby("configuration").size()
     if len(short):
         called = configuration_names(tables)
-        yield "Seeds missing: " + ", ".join(f"{called[c]} {short[c]}" for c in called if c in short.index) + "."
+        alike = len(short) == len(called) and len(set(short)) == 1
+        each = (f"{called[c]} {short[c]}" for c in called if c in short.index)
+        yield f"Seeds missing: {f'{short.iloc[0]} of every configuration' if alike else ', '.join(each)}."
     lost = [trial for trial in names if trial not in logits or logits[trial].dev is None]
     if lost:
         yield f"Without logits at hand, so not replayed: {', '.join(lost)}."
