@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from greenexp.analysis.rounding import in_steps
 from greenexp.analysis.tuning_curve import maximum_weights
 
 Floats = NDArray[np.float64]
@@ -87,7 +88,7 @@ def _tested(
     a: Floats, b: Floats, sizes: list[int], rng: np.random.Generator, permutations: int, exact: bool
 ) -> tuple[Floats, Floats, int]:
     """P(A > B) and its p-value at each size, and how many ways of dealing out were looked at."""
-    pooled = np.concatenate((a, b))
+    pooled = in_steps(np.concatenate((a, b)), a, b)
     order = np.argsort(-pooled, kind="stable")
     starts = np.flatnonzero(np.diff(pooled[order], prepend=math.inf))  # of each group of equal scores
     observed = _probabilities((order < a.size)[None, :], starts, a.size, sizes)[0]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 ROUNDING = 1e-10
-"""Relative to the largest score: far above what sums lose, far below what one answer in a billion is worth."""
+"""Relative to the scores: far above what sums lose, far below what one answer in a billion is worth."""
 
 
 def unless_rounding(deviation: float, *scores: ArrayLike) -> float:
@@ -19,16 +19,19 @@ def unless_rounding(deviation: float, *scores: ArrayLike) -> float:
 
     NaN stays NaN, and scores that are NaN are left out.
     """
-    return 0.0 if deviation <= _step(scores) else deviation
+    largest = float(np.fmax.reduce(_sizes(scores), initial=0.0))
+    return 0.0 if deviation <= ROUNDING * largest else deviation
 
 
 def in_steps(values: ArrayLike, *scores: ArrayLike) -> NDArray[np.float64]:
-    """`values`, in the unit of `scores`, in whole steps of their rounding: for ranks and signs, in which ties count."""
-    step = _step(scores)
+    """`values`, in the unit of `scores` (finite), in whole steps of their rounding, for ranks and signs: ties count.
+
+    The step is that of a score of middle size, so that a run that diverged does not make the others equal.
+    """
     given = np.asarray(values, dtype=np.float64)
+    step = ROUNDING * float(np.median(_sizes(scores)))
     return np.round(given / step) if step > 0 else given
 
 
-def _step(scores: tuple[ArrayLike, ...]) -> float:
-    sizes = (np.abs(np.asarray(values, dtype=np.float64)).ravel() for values in scores)
-    return ROUNDING * max(float(np.fmax.reduce(found, initial=0.0)) for found in sizes)
+def _sizes(scores: tuple[ArrayLike, ...]) -> NDArray[np.float64]:
+    return np.concatenate([np.abs(np.asarray(values, dtype=np.float64)).ravel() for values in scores])

@@ -29,6 +29,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from greenexp.analysis.rounding import in_steps
+
 Floats = NDArray[np.float64]
 BOOTSTRAP = 1_000
 _CHUNK = 2_000_000
@@ -87,6 +89,7 @@ def _ratios(a: Floats, b: Floats) -> Floats:
     # In units of 1 / (n m), the quantile functions jump at multiples of m and of n.
     cuts = np.unique(np.concatenate((np.arange(0, n * m + 1, m), np.arange(0, n * m + 1, n))))
     difference = a[:, cuts[:-1] // m] - b[:, cuts[:-1] // n]
+    difference = np.where(in_steps(difference, a, b) == 0, 0.0, difference)
     # Scaled, so that squares of tiny differences do not vanish.
     largest = np.abs(difference).max(axis=1, keepdims=True)
     scaled = np.divide(difference, largest, out=np.zeros_like(difference), where=largest > 0)

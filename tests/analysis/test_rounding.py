@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from greenexp.analysis import compare_paired, pooled_noise, score_difference, score_tests, variance_split
+from greenexp.analysis import (
+    compare_paired,
+    compare_pairwise,
+    pooled_noise,
+    score_difference,
+    score_tests,
+    variance_split,
+    violation_ratio,
+)
 from greenexp.analysis.paired import paired_difference
 from greenexp.analysis.rounding import in_steps, unless_rounding
 from greenexp.analysis.seed_noise import seed_noise
@@ -64,7 +72,19 @@ def test_ties_are_ties_for_ranks_and_signs() -> None:
     assert "ties" in tests["method"]["mann_whitney"]
     paired = score_tests(a, b, the_rng(), paired=True).set_index("test")
     assert "ties or zeros" in paired["method"]["wilcoxon"]
-    assert score_difference(a[:1].repeat(2), b[:1].repeat(2)).superiority == 0.5
+    a, b = a[:1].repeat(2), b[:1].repeat(2)
+    assert score_difference(a, b).superiority == 0.5
+    assert violation_ratio(a, b) == violation_ratio(b, a) == 0.5
+    assert compare_pairwise({"a": a, "b": b}, [1, 2], the_rng())["probability_better"].tolist() == [0.5, 0.5]
+
+
+def test_a_run_that_diverged_makes_no_ties_of_the_others() -> None:
+    a, b = np.array([0.61, 0.62, 1e9]), np.array([0.63, 0.64, 0.65])
+    tests = score_tests(a, b, the_rng()).set_index("test")
+    assert tests["p"]["mann_whitney"] == pytest.approx(stats.mannwhitneyu(a, b, method="exact").pvalue)
+    assert score_difference(a, b).superiority == pytest.approx(1 / 3)
+    paired = score_tests(a, b[::-1], the_rng(), paired=True).set_index("test")
+    assert paired["p"]["wilcoxon"] == pytest.approx(stats.wilcoxon(a, b[::-1], method="exact").pvalue)
 
 
 def test_equal_scores_have_no_variance_to_share_out() -> None:
