@@ -26,7 +26,10 @@ from greenexp.analysis.rounding import unless_rounding
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """mean: of first - second; error: its standard error, NaN for one pair; pairs: n; all in the scores' unit."""
+    """mean: of first - second; error: its standard error; pairs: n; all in the scores' unit.
+
+    error is NaN for one pair, and where the differences do not vary, which says nothing of their noise.
+    """
 
     mean: float
     error: float
@@ -46,4 +49,5 @@ def paired_difference(trials: pd.DataFrame, first: str, second: str) -> PairedDi
     if not count:
         return PairedDifference(math.nan, math.nan, 0)
     spread = unless_rounding(float(differences.std(ddof=1)), *scores) if count > 1 else math.nan
-    return PairedDifference(float(differences.mean()), spread / math.sqrt(count), count)
+    error = spread / math.sqrt(count) if spread > 0 else math.nan
+    return PairedDifference(float(differences.mean()), error, count)

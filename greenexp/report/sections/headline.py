@@ -120,7 +120,10 @@ def _runner_up(tables: SweepTables, first: pd.Series, second: pd.Series) -> str:
     if gap < ROUNDING:
         return f"{runner_up} has the same score{' so far' if bound else ''}: a tie."
     sentence = f"{runner_up} is {bound}{_difference(gap)} behind"
-    error = paired_difference(tables.trials, first["configuration"], second["configuration"]).error
+    found = paired_difference(tables.trials, first["configuration"], second["configuration"])
+    error = found.error
+    if pd.isna(error) and found.pairs > 1:
+        return f"{sentence}, by the same with every seed: nothing is left to tell this from noise."
     if pd.isna(error):
         return f"{sentence}; with one seed nothing tells this from noise."
     if gap <= 2 * error:
