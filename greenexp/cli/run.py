@@ -36,6 +36,7 @@ class Order:
     resume: bool
     fresh: bool
     address: str | None
+    open_cluster: bool
 
 
 @click.command()
@@ -45,6 +46,7 @@ class Order:
 @click.option("--resume", is_flag=True, help="Go on with the sweep in the results folder.")
 @click.option("--fresh", is_flag=True, help="Put the sweep in the results folder aside and begin anew.")
 @click.option("--address", metavar="ADDR", help="Run on this Ray cluster (default: a private Ray on this machine).")
+@click.option("--open-cluster", is_flag=True, help="Join a Ray cluster that lets in clients without a token.")
 @click.option("--dry-run", is_flag=True, help="Say what would be run and what it costs at most, then stop.")
 def run(
     sweep: str,
@@ -53,6 +55,7 @@ def run(
     resume: bool,
     fresh: bool,
     address: str | None,
+    open_cluster: bool,
     dry_run: bool,
 ) -> int:
     """Run SWEEP (a file, or the name of a shipped one) and write its report.
@@ -64,7 +67,7 @@ def run(
 
     if resume and fresh:
         raise InputError("--resume and --fresh exclude each other")
-    order = Order(find_sweep(sweep), overrides, out, resume, fresh, address)
+    order = Order(find_sweep(sweep), overrides, out, resume, fresh, address, open_cluster)
     plan, resolved = _load(order)
     folder = out or DEFAULT / plan.spec.name
     prepare = remembering(prepare_data)
@@ -72,9 +75,13 @@ def run(
     print_preview(plan, price_plan(plan, prepare))
     if dry_run:
         return 0
+    if order.open_cluster:
+        click.echo(
+            "open cluster  everybody who can reach it may run code on it, and read what the sweep reads", err=True
+        )
     _prepare_folder(folder, order)
     outcome, report = _run(plan, resolved, folder, order, prepare)
-    return print_summary(plan, outcome, folder, report, order.address)
+    return print_summary(plan, outcome, folder, report, order.address, open_cluster=order.open_cluster)
 
 
 def _load(order: Order) -> tuple[Plan, dict[str, Any]]:
@@ -103,7 +110,7 @@ def _prepare_folder(folder: Path, order: Order) -> None:
     elif order.resume and not there:
         raise InputError(f"there is nothing to resume: {folder} holds no sweep")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # logits and texts may be private data
     except OSError as error:
         raise InputError(f"cannot create {folder}: {error.strerror}") from error
 
@@ -132,6 +139,7 @@ def _run(
                     facts=facts,
                     prepare=prepare,
                     address=order.address,
+                    open_cluster=order.open_cluster,
                     ready=ready,
                     listen=progress.show,
                     interrupting=lambda: progress.say(

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130
 
 
-def print_summary(plan: Plan, outcome: Outcome, folder: Path, report: Path | None, address: str | None) -> int:
+def print_summary(
+    plan: Plan, outcome: Outcome, folder: Path, report: Path | None, address: str | None, *, open_cluster: bool = False
+) -> int:
     """Print it and return the exit code. The report's path is the result and goes to stdout."""
     state = outcome.state
     _say(_ending(plan, outcome), _work(plan, state))
@@ -49,6 +51,7 @@ def print_summary(plan: Plan, outcome: Outcome, folder: Path, report: Path | Non
         # The resolved file and not the user's: it holds what --set changed, limits among it.
         command = ["greenexp", "run", str(folder / "sweep.yaml"), "--out", str(folder), "--resume"]
         command += ["--address", address] if address else []
+        command += ["--open-cluster"] if open_cluster else []
         more = " --set budget.AXIS=MORE" if outcome.status == "limit" else ""
         _say("go on", shlex.join(command) + more)
     if report is not None:

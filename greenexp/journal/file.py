@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -55,7 +55,7 @@ class Journal:
             raise JournalError(f"cannot write in {path.parent}: {error.strerror}") from error
         try:
             self.events: list[Event] = list(read_events(path)) if path.exists() else []
-            self._file = path.open("r+b" if path.exists() else "w+b")
+            self._file = _opened(path)
             self._cut_torn_line()
             _sync_folder(path.parent)
         except OSError as error:
@@ -120,6 +120,11 @@ class Journal:
         """Close without raising again: the buffered rest of a refused line cannot be flushed either."""
         with contextlib.suppress(OSError):
             self._file.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file for reading and writing; a new one is for the user alone, as it may name private data."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    create_model,
+    field_serializer,
+    model_validator,
+)
 
 from greenexp.records.axes import AXES, BudgetAxis
 from greenexp.records.policies import DEFAULT_POLICIES
+from greenexp.spec.addresses import without_password
 from greenexp.units import parse_quantity
 
 
@@ -173,6 +183,11 @@ class Tracking(Section):
     enabled: bool = Field(True, description="Whether MLflow is written")
     uri: str | None = Field(None, min_length=1, description="Tracking URI; null: SQLite in the results folder")
     experiment: str | None = Field(None, min_length=1, description="MLflow experiment; null: the sweep's name")
+
+    @field_serializer("uri")
+    def _for_the_record(self, uri: str | None) -> str | None:
+        """Whatever is written down of a sweep is handed on: journal, MLflow, report, `plan --json`."""
+        return None if uri is None else without_password(uri)
 
 
 class BudgetBase(Section):

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from greenexp.errors import TrackingError
+from greenexp.spec.addresses import without_password
 from greenexp.tracking.level import Level
 from greenexp.tracking.picture import Picture
 from greenexp.tracking.server import connect, failures_as, prepare
@@ -23,7 +24,7 @@ def only_one(folder: Path, uri: str, timeout_s: float) -> Iterator[None]:
 
     Two that look for a run, find none and make it would double it. The lock ends with the process.
     """
-    name = hashlib.sha256(uri.encode()).hexdigest()[:8]
+    name = hashlib.sha256(without_password(uri).encode()).hexdigest()[:8]
     try:
         with FileLock(folder / f"tracking-{name}.lock", timeout=timeout_s):
             yield

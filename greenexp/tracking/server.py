@@ -55,6 +55,7 @@ def absolute(uri: str) -> str:
 def connect(uri: str) -> Any:
     """An `MlflowClient` for `uri`; creates the tables of a new database. TrackingError if it cannot be reached."""
     _check(uri)
+    _create_private(sqlite_file(uri))
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with _quiet(), failures_as(uri):
@@ -62,6 +63,14 @@ def connect(uri: str) -> Any:
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _create_private(database: Path | None) -> None:
+    """An empty file that SQLite takes for a new database, readable by the user alone; what is there stays as it is."""
+    if database is None or database.exists() or not database.parent.is_dir():
+        return
+    with contextlib.suppress(OSError):  # MLflow says what is wrong with it
+        os.close(os.open(database, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 @functools.cache
@@ -170,7 +179,18 @@ def failures_as(uri: str) -> Iterator[None]:
     except (TrackingError, InputError):
         raise
     except Exception as error:
-        raise TrackingError(f"MLflow at {redacted(uri)}: {told(error)}") from error
+        raise TrackingError(f"MLflow at {redacted(uri)}: {told(error)}{_password_hint(error)}") from error
+
+
+def _password_hint(error: Exception) -> str:
+    """Where a password may be missing that a sweep's record does not keep: how to give it."""
+    text = str(error).lower()
+    if not any(sign in text for sign in ("401", "403", "unauthorized", "password", "authentication")):
+        return ""
+    return (
+        " (a sweep records no password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or name the whole "
+        "address: `run --set tracking.uri=...`, `sync --uri ...`)"
+    )
 
 
 def told(error: Exception) -> str:

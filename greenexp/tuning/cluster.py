@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from greenexp.errors import InputError
 from greenexp.meters.nvml import visible_gpus
+from greenexp.tuning.access import cluster_access, private_access, refuse_open_cluster
 
 # Read by Ray when it is imported or started, on this machine and (through the runtime environment) on others.
 _DRIVER_ENV: Mapping[str, str] = {
-    "RAY_AUTH_MODE": "disabled",  # else a token file in the user's folder decides who may connect
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a trial without a GPU must not lose sight of the machine's variables
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner at any verbosity
@@ -49,33 +51,74 @@ def on_cluster(address: str | None) -> bool:
 
 @contextmanager
 def ray_cluster(
-    *, workers: int, cpus_per_trial: int, gpus_per_trial: float, address: str | None = None
+    *,
+    workers: int,
+    cpus_per_trial: int,
+    gpus_per_trial: float,
+    address: str | None = None,
+    open_cluster: bool = False,
 ) -> Iterator[None]:
     """Ray with room for `workers` trials: a private one on this machine, or the running cluster at `address`.
 
     RAY_ADDRESS (set inside a Ray job) counts as an address. Ray is shut down on leaving; a cluster is only left.
+    open_cluster: join a cluster that lets in clients without a token, which is refused otherwise
     """
     set_environment()
-    import ray  # here, because importing it reads the environment
-
     address = address or os.environ.get("RAY_ADDRESS") or None
-    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if address:
-            ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": dict(WORKER_ENV)})
-        else:
-            gpus = _gpus_here(workers * gpus_per_trial)
-            ray.init(address="local", num_cpus=workers * cpus_per_trial, num_gpus=gpus, **quiet)
-    except InputError:
-        raise
-    except Exception as error:  # Ray raises a bare Exception where one of its processes did not start in time
-        where = f"to the Ray cluster at {address}" if address else "Ray on this machine"
-        raise InputError(f"cannot {'connect' if address else 'start'} {where}: {error}") from error
-    try:
-        _refuse_impossible(ray.cluster_resources(), cpus_per_trial, gpus_per_trial)
+    if address:
+        ray = _joined(address, open_cluster=open_cluster)
+    else:
+        ray = _private(workers * cpus_per_trial, _gpus_here(workers * gpus_per_trial))
+    with ray as resources:
+        _refuse_impossible(resources, cpus_per_trial, gpus_per_trial)
         yield
-    finally:
-        ray.shutdown()
+
+
+@contextmanager
+def _private(cpus: int, gpus: int) -> Iterator[Mapping[str, float]]:
+    """A Ray that nobody else can connect to; its resources.
+
+    Ray opens its own folder to every user of the machine, sockets included, so that lies in one that only we can enter.
+    """
+    with private_access():
+        import ray  # here, because importing it reads the environment
+
+        scratch = tempfile.mkdtemp(prefix="gx-", dir=os.environ.get("RAY_TMPDIR"))  # short: see Ray's socket paths
+        try:
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                num_gpus=gpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=f"{scratch}/ray",
+            )
+        except Exception as error:  # Ray raises a bare Exception where one of its processes did not start in time
+            raise InputError(f"cannot start Ray on this machine: {error} (its logs are in {scratch})") from error
+        try:
+            yield ray.cluster_resources()
+        finally:
+            ray.shutdown()
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _joined(address: str, *, open_cluster: bool) -> Iterator[Mapping[str, float]]:
+    """The cluster at `address`; its resources."""
+    with cluster_access(address, open_cluster=open_cluster):
+        import ray
+
+        try:
+            ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": dict(WORKER_ENV)})
+        except Exception as error:
+            raise InputError(f"cannot connect to the Ray cluster at {address}: {error}") from error
+        try:
+            if not open_cluster:
+                refuse_open_cluster(ray.get_runtime_context().gcs_address)
+            yield ray.cluster_resources()
+        finally:
+            ray.shutdown()
 
 
 def _gpus_here(gpus: float) -> int:

@@ -50,6 +50,7 @@ def run_session(
     facts: Mapping[str, Any],
     prepare: Prepare = prepare_data,
     address: str | None = None,
+    open_cluster: bool = False,
     ready: Callable[[], None] | None = None,
     listen: Callable[[Event], None] | None = None,
     interrupting: Callable[[], None] | None = None,
@@ -58,6 +59,7 @@ def run_session(
 
     prepare: trial settings -> tokens; pass one that remembers if the plan has been priced before
     facts: for the `session` line: versions, machine, what can be measured
+    address: of a running Ray cluster; open_cluster: join it though it lets in clients without a token
     ready: called once Ray is up, before any worker starts; it may wait for what must be there first
     listen: called with every event once it is on disk; interrupting: called at the first Ctrl-C
     The first Ctrl-C lets the running epochs end and saves their trials, the second one ends at once.
@@ -75,7 +77,7 @@ def run_session(
         listen=_tidying(folder, sweep.state, listen),
     )
     shape = {name: getattr(resources, name) for name in ("workers", "cpus_per_trial", "gpus_per_trial")}
-    with ray_cluster(**shape, address=address):
+    with ray_cluster(**shape, address=address, open_cluster=open_cluster):
         problems = _train(conductor, sweep, plan, folder, facts, prepare, address, ready, interrupting)
     status = conductor.close()
     if status == "finished":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -22,14 +23,24 @@ from greenexp.journal.tables import read_tables
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+OPEN = {"RAY_AUTH_MODE": "disabled"}
+
+
 @pytest.fixture
 def cluster() -> Iterator[tuple[str, Path]]:
-    """(address, cache folder of its node) of a head node on this machine with two CPUs."""
+    """(address, cache folder of its node) of a head node on this machine with two CPUs, and with a token."""
+    with head_node(TOKEN) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def head_node(access: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     folder = Path(tempfile.mkdtemp(prefix="rc"))  # short: Ray's socket paths must fit into 107 characters
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {**environment(), "RAY_AUTH_MODE": "disabled", "XDG_CACHE_HOME": str(folder / "cache")}
+    settings = {**environment(), **access, "XDG_CACHE_HOME": str(folder / "cache")}
     command = [
         str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}", "--num-cpus=2",
         "--node-ip-address=127.0.0.1", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray",
@@ -54,9 +65,10 @@ def kill_session(leader: int) -> None:
                     os.kill(int(entry.name), signal.SIGKILL)
 
 
-def run_there(address: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run_there(address: str, *arguments: object, access: Mapping[str, str] = TOKEN) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "greenexp", "run", *map(str, arguments), "--address", address]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
+    settings = {**environment(), **access}
+    return subprocess.run(command, env=settings, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_a_sweep_joins_the_cluster_and_leaves_it_running(cluster: tuple[str, Path], tmp_path: Path) -> None:
@@ -71,6 +83,23 @@ def test_a_sweep_joins_the_cluster_and_leaves_it_running(cluster: tuple[str, Pat
     impossible = run_there(address, sweep, "--out", tmp_path / "third", "--set", "resources.cpus_per_trial=64")
     assert impossible.returncode == 2
     assert "64 CPU" in impossible.stderr
+
+
+def test_an_open_cluster_is_joined_only_where_the_user_says_so(tmp_path: Path) -> None:
+    text = TINY.replace("samples: 4", "samples: 1").replace("initialisation: 2", "initialisation: 1")
+    sweep = write_sweep(tmp_path, text.replace("epochs: 4", "epochs: 1").replace("sha, reduction_factor: 2", "fifo"))
+    with head_node(OPEN) as (address, _):
+        nobody = {"HOME": str(tmp_path), "RAY_AUTH_TOKEN_PATH": ""}
+        without = run_there(address, sweep, "--out", tmp_path / "out", access=nobody)
+        assert (without.returncode, events(tmp_path / "out")[-1]["kind"]) == (2, "trial")
+        assert "--open-cluster" in without.stderr
+        useless = run_there(address, sweep, "--out", tmp_path / "out", "--resume")
+        assert (useless.returncode, count(tmp_path / "out", "session")) == (2, 0)
+        assert "--open-cluster" in useless.stderr
+        joined = run_there(address, sweep, "--out", tmp_path / "out", "--resume", "--open-cluster", access=nobody)
+        assert joined.returncode == 0, joined.stderr
+        assert "open cluster" in joined.stderr
+        assert count(tmp_path / "out", "report") == 1
 
 
 def test_a_node_without_the_weights_gets_them_from_the_driver(cluster: tuple[str, Path], tmp_path: Path) -> None:

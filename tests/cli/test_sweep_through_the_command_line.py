@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 from pathlib import Path
 
 import pandas as pd
@@ -40,6 +41,8 @@ def test_the_smoke_sweep(tmp_path: Path) -> None:
     assert sum(status["trials"].values()) == 12
     assert not (out / "checkpoints").exists(), "a finished sweep needs no checkpoints"
     assert not (out / "ray").exists()
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (out, out / "journal.jsonl", out / "mlflow.db")]
+    assert modes == [0o700, 0o600, 0o600], "others must not read it"
     journal, mlflow = from_journal(out), from_mlflow(default_uri(out))
     for name, frame in journal.frames.items():
         pd.testing.assert_frame_equal(mlflow.frames[name], frame, obj=name)
@@ -161,9 +164,11 @@ def test_a_dead_mlflow_server_neither_stops_nor_delays_and_sync_catches_up(tmp_p
         .replace("sha, reduction_factor: 2", "fifo")
     )
     sweep, out = write_sweep(tmp_path, text), tmp_path / "out"
-    done = greenexp("run", sweep, "--out", out, "--set", "tracking.uri=http://127.0.0.1:9")
+    done = greenexp("run", sweep, "--out", out, "--set", "tracking.uri=http://anna:geheim@localhost:9")
     assert done.returncode == 0, done.stderr
     assert "greenexp sync" in done.stderr
+    written = [path for path in out.rglob("*") if path.is_file() and b"geheim" in path.read_bytes()]
+    assert (written, "geheim" in done.stdout + done.stderr) == ([], False), "the server's password was published"
     uri = default_uri(out)
     for _ in range(2):
         synced = greenexp("sync", out, "--uri", uri)

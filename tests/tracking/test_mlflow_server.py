@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from greenexp.errors import TrackingError
-from greenexp.tracking.server import connect, default_uri, prepare, redacted
+from greenexp.tracking.server import connect, default_uri, failures_as, prepare, redacted
 
 QUIET = """
 import logging, os, sys, threading
@@ -101,3 +102,18 @@ def test_what_the_user_set_is_kept(uri: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
     connect(uri)
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+
+
+def test_a_new_database_is_the_users_own_and_one_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    prepare(default_uri(tmp_path), "made")
+    assert stat.S_IMODE((tmp_path / "mlflow.db").stat().st_mode) == 0o600
+    (tmp_path / "mlflow.db").chmod(0o644)
+    prepare(default_uri(tmp_path), "made")
+    assert stat.S_IMODE((tmp_path / "mlflow.db").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize(("trouble", "hinted"), [("HTTP 401: Unauthorized", True), ("Connection refused", False)])
+def test_a_refusal_for_want_of_a_password_says_how_to_give_it(trouble: str, hinted: bool) -> None:
+    with pytest.raises(TrackingError) as caught, failures_as("http://host"):
+        raise RuntimeError(trouble)
+    assert ("MLFLOW_TRACKING_PASSWORD" in str(caught.value)) == hinted
