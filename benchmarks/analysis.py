@@ -18,9 +18,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from greenexp.analysis import confidence_band, tuning_curve, tuning_curve_error
-from greenexp.analysis.bands import Method
-from greenexp.analysis.order_statistics import equal_local_level
+from greenexp.analysis.curves.bands import Method, confidence_band
+from greenexp.analysis.curves.tuning_curve import tuning_curve, tuning_curve_error
+from greenexp.analysis.numbers.order_statistics import equal_local_level
 
 SIZES = (50, 200, 1_000)
 LARGE = 10_000

@@ -15,9 +15,9 @@ import time
 import numpy as np
 from scipy import special, stats
 
-from greenexp.analysis.bands import Method, confidence_band
-from greenexp.analysis.bootstrap import rank_weights
-from greenexp.analysis.curve_bands import tuning_curve_band
+from greenexp.analysis.curves.bands import Method, confidence_band
+from greenexp.analysis.curves.bootstrap import rank_weights
+from greenexp.analysis.curves.curve_bands import tuning_curve_band
 
 SIZES = (10, 50)
 CONFIDENCE = 0.95

@@ -17,19 +17,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from greenexp.analysis import (
-    almost_stochastic_order,
-    compare_scores,
-    expected_maximum,
-    score_difference,
-    score_tests,
-    seed_plans,
-    seeds_needed,
-    smallest_difference,
-    t_test_power,
-    variance_split,
-)
-from greenexp.analysis.pairwise import holm
+from greenexp.analysis.comparing.pairwise import holm
+from greenexp.analysis.comparing.score_tests import compare_scores, score_difference, score_tests
+from greenexp.analysis.comparing.stochastic_order import almost_stochastic_order
+from greenexp.analysis.seeds.power import seeds_needed, smallest_difference, t_test_power
+from greenexp.analysis.seeds.seed_budget import expected_maximum, seed_plans
+from greenexp.analysis.seeds.variance import variance_split
 
 SEED = 20_240
 TASKS = ("RTE:acc", "MRPC:acc", "CoLA:mcc", "SST-2:acc")

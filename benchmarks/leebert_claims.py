@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis.paired_comparisons import BETTER, SAME, WORSE
+from greenexp.analysis.comparing.paired_comparisons import BETTER, SAME, WORSE
 
 METHOD, TEACHERS, WEIGHTS, LAYERS = "method.name", "method.teachers", "method.weights", "method.layers"
 Pair = tuple[str, str]

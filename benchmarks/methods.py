@@ -24,7 +24,7 @@ from methods_compared import comparisons, paper
 from methods_scores import LAST, MEAN, POLICIES, TARGETS, Sweep, at, read_sweep
 from methods_text import NONE, Row, Show, as_markdown, as_text, number, points, spread
 
-from greenexp.analysis import TO_BEST, TO_END, exit_means, training_costs
+from greenexp.analysis.exits.exit_means import TO_BEST, TO_END, exit_means, training_costs
 from greenexp.units import format_quantity
 
 BOUNDS = {"minilm-l6": 0.79, "gte-small": 0.85}

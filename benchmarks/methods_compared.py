@@ -12,7 +12,7 @@ import pandas as pd
 from methods_scores import LAST, MEAN, TARGETS, Sweep, at
 from methods_text import NONE, Row, Show, interval, plain, probability, signed
 
-from greenexp.analysis import Noise, compare_paired, pooled_noise
+from greenexp.analysis.comparing.paired_comparisons import Noise, compare_paired, pooled_noise
 
 ALPHA, POWER, SEED = 0.05, 0.8, 0
 POOLED = "pooled_"

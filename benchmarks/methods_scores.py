@@ -9,16 +9,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis import configuration_names, exit_scores, method_settings, metric_of
-from greenexp.analysis.repetitions import SEEDS
+from greenexp.analysis.exits.exit_means import exit_scores
+from greenexp.analysis.sweeps.configuration_names import configuration_names, method_settings
+from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.analysis.sweeps.repetitions import SEEDS
 from greenexp.journal.file import NAME, read_events
 from greenexp.journal.state import SweepState
 from greenexp.journal.tables import standing_logits, tables_of
-from greenexp.records.at_rest import FOLDER, StandingLogits, read_standing
-from greenexp.records.policy_points import priced
-from greenexp.records.replay import ExitRecord, on_test
-from greenexp.records.replay.halves import on_other_half
+from greenexp.records.at_rest import FOLDER
 from greenexp.records.tables import SweepTables
+from greenexp.replay import ExitRecord, on_test
+from greenexp.replay.halves import on_other_half
+from greenexp.replay.policy_points import priced
+from greenexp.replay.standing import StandingLogits, read_standing
 
 POLICIES = ("static", "patience", "entropy", "max_probability")
 TARGETS = (1.5, 2.0)

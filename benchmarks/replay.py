@@ -19,8 +19,7 @@ import torch
 from greenexp.backbones.base import TokenBatch
 from greenexp.model.build import build_model
 from greenexp.model.multi_exit import MultiExitModel
-from greenexp.records import ExitCosts, ExitRecord, budgeted_thresholds, exits_taken, operating_points
-from greenexp.records.replay import budgeted_points
+from greenexp.replay import ExitCosts, ExitRecord, budgeted_points, budgeted_thresholds, exits_taken, operating_points
 
 EXAMPLES, EXITS, CLASSES, REPEATS, SUBSET = 9_815, 12, 3, 20, 100
 WIDTH, VOCABULARY, RUN_EXAMPLES, RUN_THRESHOLDS = 128, 1_000, 64, 12

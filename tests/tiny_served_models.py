@@ -14,7 +14,7 @@ from greenexp.inference import EarlyExitEngine
 from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
 from greenexp.model import MultiExitModel, Serving, build_model, load_model, save_model
-from greenexp.records.logits import StoredLogits, write_logits
+from greenexp.replay.logits import StoredLogits, write_logits
 from greenexp.tasks.tokens import word_tokenizer
 
 WORDS = ["a", "good", "bad", "film", "with", "no", "plot", "and", "some", "very", "slow", "music", "that", "nobody"]

@@ -142,7 +142,7 @@ def _tokenisation(bench: _Bench, not_measured: dict[str, str]) -> dict[str, floa
 
 def _write_latency(bench: _Bench, path: Path) -> None:
     from greenexp.inference.bench import Protocol, leaving_at, measure_latency
-    from greenexp.records.latency import write_latency
+    from greenexp.replay.latency import write_latency
 
     click.echo("timing exits by length", err=True)
     table = measure_latency(

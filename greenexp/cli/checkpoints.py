@@ -12,7 +12,7 @@ from greenexp.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
     from greenexp.journal.state import SweepState, TrialState
-    from greenexp.records.logits import StoredLogits
+    from greenexp.replay.logits import StoredLogits
 
 MANIFEST = "greenexp.json"
 MODELS = "models"
@@ -60,7 +60,7 @@ def find_model(source: str | None, trial: str | None = None) -> FoundModel:
 def dev_logits(found: FoundModel) -> DevLogits:
     """The dev logits of the model's own epoch. InputError if they are not there, StateError if they are damaged."""
     from greenexp.records.at_rest import FOLDER, logits_at_rest
-    from greenexp.records.logits import read_logits
+    from greenexp.replay.logits import read_logits
 
     if found.sweep is None:
         raise InputError(f"{found.folder} does not lie in a sweep's folder, so there are no dev logits to go by")

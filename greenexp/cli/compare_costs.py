@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.compare import compare_over_cost, crossings
-from greenexp.analysis.over_cost import MEAN
+from greenexp.analysis.comparing.compare import compare_over_cost, crossings
+from greenexp.analysis.curves.over_cost import MEAN
 from greenexp.cli.budgets import amounts
 from greenexp.cli.compare_trials import named_pair, runs_of_leaders
 from greenexp.cli.curve_over_costs import ROUNDING, process_of

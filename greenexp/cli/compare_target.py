@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis.target import budget_to_reach
+from greenexp.analysis.curves.target import budget_to_reach
 from greenexp.cli.remarks import note
 from greenexp.cli.score_tables import ScoreTable
 

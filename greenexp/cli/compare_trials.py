@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from greenexp.analysis.bands import NO_SUPPORT
-from greenexp.analysis.compare import compare_at, crossings, percent, regions
-from greenexp.analysis.pairwise import compare_pairwise
-from greenexp.analysis.tuning_curve import tuning_curve
+from greenexp.analysis.comparing.compare import compare_at, crossings, percent, regions
+from greenexp.analysis.comparing.pairwise import compare_pairwise
+from greenexp.analysis.curves.bands import NO_SUPPORT
+from greenexp.analysis.curves.tuning_curve import tuning_curve
 from greenexp.cli.budgets import round_numbers
 from greenexp.cli.remarks import affordable, note
 from greenexp.cli.score_tables import ScoreTable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from greenexp.analysis.tuning_curve import Estimator
-from greenexp.analysis.winner import expected_test_of_winner
+from greenexp.analysis.curves.tuning_curve import Estimator
+from greenexp.analysis.curves.winner import expected_test_of_winner
 from greenexp.cli.remarks import note
 from greenexp.cli.score_tables import Group, ScoreTable
 from greenexp.errors import InputError

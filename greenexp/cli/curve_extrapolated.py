@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.bands import NO_SUPPORT
-from greenexp.analysis.extrapolate import Extrapolation, extrapolate
-from greenexp.analysis.tuning_curve import tuning_curve
+from greenexp.analysis.curves.bands import NO_SUPPORT
+from greenexp.analysis.curves.extrapolate import Extrapolation, extrapolate
+from greenexp.analysis.curves.tuning_curve import tuning_curve
 from greenexp.cli.remarks import note, warn
 from greenexp.cli.score_tables import Group, ScoreTable
 from greenexp.errors import InputError

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.over_cost import MEAN, Process, curve_over_cost
+from greenexp.analysis.curves.over_cost import MEAN, Process, curve_over_cost
 from greenexp.cli.budgets import amounts
 from greenexp.cli.curve_beside import incumbent_at
 from greenexp.cli.remarks import affordable, left_out, note
@@ -19,7 +19,7 @@ ROUNDING = 1e-12
 
 
 def process_of(estimator: str | float, mean_cost: bool) -> tuple[Process, str | float]:
-    """(process, statistic) of `analysis.over_cost` for an estimator of the command line."""
+    """(process, statistic) of `analysis.curves.over_cost` for an estimator of the command line."""
     if mean_cost:
         return "mean_cost", MEAN if estimator in {"unbiased", "biased"} else estimator
     if estimator == "biased":

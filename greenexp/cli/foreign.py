@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from greenexp.errors import InputError
 
 if TYPE_CHECKING:
-    from greenexp.analysis import GroupComparison
+    from greenexp.analysis.comparing.groups import GroupComparison
     from greenexp.report import Question
 
 
@@ -30,7 +30,7 @@ def compare_runs(
     also: further columns of its runs, as `read_runs` takes them
     """
     _refuse_folder(source)
-    from greenexp.analysis import compare_groups
+    from greenexp.analysis.comparing.groups import compare_groups
     from greenexp.report import Question
     from greenexp.tracking.foreign import read_runs
     from greenexp.tracking.reader import address

@@ -156,7 +156,7 @@ def _shown(name: str, frame: pd.DataFrame, table: PointTable) -> pd.DataFrame:
     """The rows for reading: of long lines some, of equal points one, of curves that coincide one."""
     import pandas as pd
 
-    from greenexp.analysis.operating_points import evenly
+    from greenexp.analysis.fronts.operating_points import evenly
 
     if name not in {"front", "attainment"}:
         return frame

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from greenexp.analysis.front_over_trials import front_over_trials
-from greenexp.analysis.metric import metric_of
-from greenexp.analysis.operating_points import operating_front
-from greenexp.analysis.policies import is_bound
+from greenexp.analysis.exits.policies import is_bound
+from greenexp.analysis.fronts.front_over_trials import front_over_trials
+from greenexp.analysis.fronts.operating_points import operating_front
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.cli.front_points import PointTable
 from greenexp.cli.score_tables import ALL
 from greenexp.cli.sources import read_source

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.attainment import attainment_probability
-from greenexp.analysis.front_improvement import ParetoImprovement, pareto_improvement, score_at_equal_cost
-from greenexp.analysis.pairwise import holm
-from greenexp.analysis.pareto import pareto_front
+from greenexp.analysis.comparing.pairwise import holm
+from greenexp.analysis.fronts.attainment import attainment_probability
+from greenexp.analysis.fronts.front_improvement import ParetoImprovement, pareto_improvement, score_at_equal_cost
+from greenexp.analysis.fronts.pareto import pareto_front
 from greenexp.cli.budgets import amounts
 from greenexp.cli.front_points import OWN_ROW, Floats, PointTable, values_of
 from greenexp.cli.front_tables import Reference, own_fronts

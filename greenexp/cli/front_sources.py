@@ -73,7 +73,7 @@ def _of_file(path: Path, score: str, cost: str, by: str | None, trial: str | Non
 def _of_runs(
     source: str, score: str, cost: str, by: str | None, trial: str | None, minimize: bool, query: str
 ) -> PointTable:
-    from greenexp.analysis.groups import COUNTED
+    from greenexp.analysis.comparing.groups import COUNTED
     from greenexp.cli.foreign import compare_runs, words_of_runs
 
     comparison, _ = compare_runs(source, score, cost, by, minimize=minimize, experiments=(), query=query)

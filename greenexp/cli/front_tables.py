@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.attainment import attainment
-from greenexp.analysis.expected_hypervolume import expected_hypervolume
-from greenexp.analysis.pareto import hypervolume, pareto_front
+from greenexp.analysis.fronts.attainment import attainment
+from greenexp.analysis.fronts.expected_hypervolume import expected_hypervolume
+from greenexp.analysis.fronts.pareto import hypervolume, pareto_front
 from greenexp.cli.budgets import round_numbers
 from greenexp.cli.front_points import PointTable, values_of
 from greenexp.cli.remarks import affordable, note, warn

@@ -11,7 +11,7 @@ from greenexp.cli.checkpoints import FoundModel, dev_logits
 from greenexp.errors import InputError
 
 if TYPE_CHECKING:
-    from greenexp.records.replay import ExitRecord
+    from greenexp.replay import ExitRecord
 
 DEFAULT = "max_probability"
 _NUMBER_AS_KEY = re.compile(r"([{,]\s*)(\d+)(?=\s*:)")
@@ -65,7 +65,7 @@ def ask_policy(
     dev = dev_logits(found)
     record, note = dev.stored.record, f"dev, {len(dev.stored.labels)} examples"
     if calibrated:
-        from greenexp.records.calibration import temperatures
+        from greenexp.replay.calibration import temperatures
 
         fitted = temperatures(record)
         record = record.calibrated(fitted)
@@ -83,10 +83,10 @@ def _chosen(policy: Any, record: ExitRecord, costs: Any, metric: str, speed_up: 
     """The operating point with the best dev score among those at least as fast as asked."""
     from greenexp.exits.policies.choose import stream_policy
     from greenexp.inference.consulting import consulted_exits
-    from greenexp.records.replay import ExitCosts
-    from greenexp.records.replay.chosen import at_threshold, chosen_thresholds
-    from greenexp.records.replay.naming import described, resolve, text_of
-    from greenexp.records.replay.points import operating_points
+    from greenexp.replay import ExitCosts
+    from greenexp.replay.chosen import at_threshold, chosen_thresholds
+    from greenexp.replay.naming import described, resolve, text_of
+    from greenexp.replay.points import operating_points
 
     name, fields = described(policy)
     if "threshold" in fields:
@@ -114,7 +114,7 @@ def _chosen(policy: Any, record: ExitRecord, costs: Any, metric: str, speed_up: 
 
 
 def _default_text() -> str:
-    from greenexp.records.replay.naming import resolve, text_of, threshold_of
+    from greenexp.replay.naming import resolve, text_of, threshold_of
 
     label, family = resolve(DEFAULT)
     return text_of(label, threshold_of(family))

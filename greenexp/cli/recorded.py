@@ -11,8 +11,8 @@ from greenexp.cli.folders import sweep_folder
 from greenexp.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
-    from greenexp.records.at_rest import StandingLogits
     from greenexp.records.tables import SweepFacts
+    from greenexp.replay.standing import StandingLogits
 
 EVERY = "all"
 
@@ -75,8 +75,9 @@ def _read(
     from greenexp.journal.file import NAME, read_events
     from greenexp.journal.state import SweepState
     from greenexp.journal.tables import sweep_facts
-    from greenexp.records.at_rest import FOLDER, read_standing
+    from greenexp.records.at_rest import FOLDER
     from greenexp.records.replayed import standing_logits
+    from greenexp.replay.standing import read_standing
 
     folder = sweep_folder(source)
     state = SweepState(read_events(folder / NAME))

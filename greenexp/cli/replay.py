@@ -61,7 +61,7 @@ def replay(
     from greenexp.cli.replay_table import replay_lines
     from greenexp.cli.replay_work import new_labels, replay_trials
     from greenexp.cli.replaying import Wish
-    from greenexp.records.latency import read_latency
+    from greenexp.replay.latency import read_latency
 
     wish = Wish(
         policies=tuple(map(given_policy, policies)),

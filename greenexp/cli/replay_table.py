@@ -14,7 +14,7 @@ from greenexp.units import format_quantity
 if TYPE_CHECKING:
     from greenexp.cli.recorded import Recorded
     from greenexp.cli.replaying import PolicyReplay, Row, TrialReplay, Wish
-    from greenexp.records.latency import LatencyTable
+    from greenexp.replay.latency import LatencyTable
 
 _GAP = "  "
 

@@ -11,16 +11,16 @@ from typing import Any
 from greenexp.cli.recorded import Recorded
 from greenexp.cli.replaying import PolicyReplay, Row, Split, TrialReplay, Wish, priced_in_seconds, rows_of
 from greenexp.errors import InputError, did_you_mean
-from greenexp.records.at_rest import StandingLogits
-from greenexp.records.calibration import temperatures
-from greenexp.records.exit_tables import test_split
-from greenexp.records.latency import LatencyTable
-from greenexp.records.logits import StoredLogits
-from greenexp.records.policy_points import STATIC, priced
-from greenexp.records.replay.budgeted import budgeted_thresholds
-from greenexp.records.replay.chosen import at_threshold, chosen_thresholds
-from greenexp.records.replay.naming import described, parameters_of, resolve
-from greenexp.records.replay.scores import find_metric
+from greenexp.replay.budgeted import budgeted_thresholds
+from greenexp.replay.calibration import temperatures
+from greenexp.replay.chosen import at_threshold, chosen_thresholds
+from greenexp.replay.exit_tables import test_split
+from greenexp.replay.latency import LatencyTable
+from greenexp.replay.logits import StoredLogits
+from greenexp.replay.naming import described, parameters_of, resolve
+from greenexp.replay.policy_points import STATIC, priced
+from greenexp.replay.scores import find_metric
+from greenexp.replay.standing import StandingLogits
 
 BUDGETED = ("max_probability", "entropy")
 NEEDS_LABELS = "oracle"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.records.replay import ExitCosts, ExitRecord, operating_points
-from greenexp.records.replay.points import operating_point
+from greenexp.replay import ExitCosts, ExitRecord, operating_points
+from greenexp.replay.points import operating_point
 
 Row = dict[str, Any]
 

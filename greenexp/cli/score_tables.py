@@ -125,7 +125,7 @@ def _of_file(path: Path, score: str, cost: str | None, by: str | None, minimize:
 def _of_runs(
     source: str, score: str, cost: str | None, by: str | None, minimize: bool, query: str, test: str | None
 ) -> ScoreTable:
-    from greenexp.analysis.groups import COUNTED
+    from greenexp.analysis.comparing.groups import COUNTED
     from greenexp.cli.foreign import compare_runs
 
     comparison, _ = compare_runs(source, score, cost, by, minimize=minimize, experiments=(), query=query)
@@ -161,8 +161,8 @@ def _of_runs(
 
 
 def _of_sweep(source: str, cost: str | None, by: str | None, minimize: bool) -> ScoreTable:
-    from greenexp.analysis.evp import expected_best
-    from greenexp.analysis.metric import metric_of
+    from greenexp.analysis.curves.evp import expected_best
+    from greenexp.analysis.sweeps.metric import metric_of
     from greenexp.cli.sources import read_source
 
     tables, _ = read_source(source)
@@ -195,7 +195,7 @@ def searched_values(tables: SweepTables, by: str | None, configurations: list[st
 
 def _paid(tables: SweepTables, source: str, axis: str, configurations: list[str]) -> Floats:
     """What all seeds of each configuration cost on a budget axis; InputError where that gives no curve."""
-    from greenexp.analysis.evp_over_cost import expected_over_cost
+    from greenexp.analysis.curves.evp_over_cost import expected_over_cost
     from greenexp.records.axes import AXES
     from greenexp.records.tables import SUMMED_COSTS
 

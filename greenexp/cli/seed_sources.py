@@ -132,7 +132,7 @@ def _of_file(path: Path, asked: Columns) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _of_runs(source: str, asked: Columns, minimize: bool, query: str) -> tuple[pd.DataFrame, list[str]]:
-    from greenexp.analysis.groups import COUNTED
+    from greenexp.analysis.comparing.groups import COUNTED
     from greenexp.cli.foreign import compare_runs
 
     comparison, _ = compare_runs(
@@ -186,9 +186,9 @@ def _repeated(rows: pd.DataFrame, seeds: Sequence[str], paired: bool) -> list[st
 
 
 def _of_sweep(source: str, asked: Columns, minimize: bool) -> SeedTable:
-    from greenexp.analysis.configurations import configuration_states
-    from greenexp.analysis.metric import metric_of
-    from greenexp.analysis.variance import seed_scores
+    from greenexp.analysis.seeds.variance import seed_scores
+    from greenexp.analysis.sweeps.configurations import configuration_states
+    from greenexp.analysis.sweeps.metric import metric_of
     from greenexp.cli.sources import read_source
 
     if asked.configuration is not None or asked.seeds:

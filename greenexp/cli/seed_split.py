@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.power import seeds_needed, smallest_difference
-from greenexp.analysis.seed_budget import seed_plans
-from greenexp.analysis.seed_noise import seed_noise
-from greenexp.analysis.variance import CONFIGURATION, VarianceSplit, variance_split
+from greenexp.analysis.seeds.power import seeds_needed, smallest_difference
+from greenexp.analysis.seeds.seed_budget import seed_plans
+from greenexp.analysis.seeds.seed_noise import seed_noise
+from greenexp.analysis.seeds.variance import CONFIGURATION, VarianceSplit, variance_split
 from greenexp.cli.remarks import note
 from greenexp.cli.seed_sources import BY, SeedTable
 from greenexp.errors import InputError

@@ -14,8 +14,8 @@ from greenexp.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from greenexp.analysis.simulate import Simulation
-    from greenexp.analysis.simulate_curves import RecordedCurves
+    from greenexp.analysis.stopping.simulate import Simulation
+    from greenexp.analysis.stopping.simulate_curves import RecordedCurves
 
 DEFAULT_PARTS = 9
 DEFAULT_TRIALS = 27
@@ -54,8 +54,8 @@ def simulate(source: str, trials: tuple[float, ...] | None, **asked: Any) -> Non
     """
     import numpy as np
 
-    from greenexp.analysis.simulate import simulate as simulated
-    from greenexp.analysis.simulate_notes import simulation_notes
+    from greenexp.analysis.stopping.simulate import simulate as simulated
+    from greenexp.analysis.stopping.simulate_notes import simulation_notes
 
     with as_bad_input():
         curves = _curves(source, asked)
@@ -86,7 +86,7 @@ def simulate(source: str, trials: tuple[float, ...] | None, **asked: Any) -> Non
 
 
 def _curves(source: str, asked: dict[str, Any]) -> RecordedCurves:
-    from greenexp.analysis.simulate_curves import recorded_curves, sweep_points
+    from greenexp.analysis.stopping.simulate_curves import recorded_curves, sweep_points
 
     best_so_far = not asked["as_recorded"]
     path = Path(source)
@@ -98,7 +98,7 @@ def _curves(source: str, asked: dict[str, Any]) -> RecordedCurves:
     columns = [f"--{name}" for name in ("score", "run", "resource", "configuration", "minimize") if asked[name]]
     if columns:
         raise InputError(f"{', '.join(columns)}: only for a file; a sweep's folder says this itself")
-    from greenexp.analysis.metric import metric_of
+    from greenexp.analysis.sweeps.metric import metric_of
     from greenexp.cli.sources import read_source
 
     if not path.is_dir():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import Metric
+from greenexp.analysis.sweeps.metric import Metric
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import GREY, VERMILLION, chart, quantity
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenexp.analysis import ExpectedBest, Metric
+from greenexp.analysis.curves.evp import ExpectedBest
+from greenexp.analysis.sweeps.metric import Metric
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import VERMILLION, chart, quantity
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenexp.analysis import ExpectedOverCost, Metric
+from greenexp.analysis.curves.evp_over_cost import ExpectedOverCost
+from greenexp.analysis.sweeps.metric import Metric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import VERMILLION, chart, quantity

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis import Metric
+from greenexp.analysis.sweeps.metric import Metric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import BLUE, GREEN, GREY, VERMILLION, chart, quantity
@@ -19,8 +19,8 @@ _COLOURS, _DASHES = (VERMILLION, BLUE, GREEN), ([2, 3], [1, 0], [8, 4])
 def front_over_trials_figure(curve: pd.DataFrame, per_seed: pd.DataFrame, label: tuple[str, str]) -> Figure:
     """The mean over seeds with a diamond at every n, and a thin grey line per seed if there are several.
 
-    curve: trials (n), value; per_seed: seed, trials, value; both as `analysis.front_over_trials` gives them, at least
-    one row; label: what `value` is, on two lines.
+    curve: trials (n), value; per_seed: seed, trials, value; both as `analysis.fronts.front_over_trials` gives them, at
+    least one row; label: what `value` is, on two lines.
     """
     x = quantity("trials", "Trials, each of another configuration")
     x["axis"], x["scale"] = {"tickMinStep": 1, "tickCount": 8, "format": "d"}, {"zero": False, "nice": False}

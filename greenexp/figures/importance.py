@@ -16,7 +16,7 @@ _ROW = 30
 def importance_figure(table: pd.DataFrame) -> Figure:
     """A bar per hyperparameter, most important first, and at its end how often chance makes one as long.
 
-    table: as `analysis.importance` gives it, at least one row.
+    table: as `analysis.search.importance` gives it, at least one row.
     """
     drawn = table.head(MOST_PARAMETERS)
     data = [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis import Metric
+from greenexp.analysis.sweeps.metric import Metric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import BLUE, chart, quantity
@@ -17,7 +17,7 @@ from greenexp.units import format_quantity
 def incumbent_figure(table: pd.DataFrame, axis: str, metric: Metric) -> Figure:
     """Best score so far as a step line over the cumulative cost on `axis`; a dot for every improvement.
 
-    table: as `analysis.incumbent` gives it for that axis, at least one row.
+    table: as `analysis.curves.incumbent` gives it for that axis, at least one row.
     """
     row = AXES[axis]
     divisor, unit = axis_unit(row.unit, float(table["cost"].max()))

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis import Metric, evenly
+from greenexp.analysis.fronts.operating_points import evenly
+from greenexp.analysis.sweeps.metric import Metric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import BLUE, GREY, ORANGE, chart, quantity

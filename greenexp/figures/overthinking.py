@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenexp.analysis import Overthinking
+from greenexp.analysis.exits.overthinking import Overthinking
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import BLUE, GREEN, VERMILLION, chart
 

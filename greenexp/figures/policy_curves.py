@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis import Metric, is_bound
+from greenexp.analysis.exits.policies import is_bound
+from greenexp.analysis.sweeps.metric import Metric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, chart, quantity
@@ -28,7 +29,8 @@ _TITLES = {
 def policy_curves_figure(curves: pd.DataFrame, alone: pd.DataFrame, price: str, metric: Metric) -> Figure:
     """A step line per policy, the oracle's dashed in grey, and a square for every exit used alone.
 
-    curves: as `analysis.policy_curves` gives them for that price, the policies to be preferred first, at least one row;
+    curves: as `analysis.exits.policy_curves` gives them for that price, the policies to be preferred first, at least
+    one row;
     alone: as `analysis.static_points` gives them. Steps say less rather than more: between two targets stands the score
     at the harder one.
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis import Metric
+from greenexp.analysis.sweeps.metric import Metric
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import BLUE, GREY, INK, VERMILLION, chart, quantity
 

@@ -9,9 +9,11 @@ from greenexp.errors import JournalError
 from greenexp.journal.file import NAME, read_events
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.assemble import assemble
-from greenexp.records.at_rest import FOLDER, LogitsNames, logits_at_rest, read_standing
-from greenexp.records.exit_tables import ExitTables, exit_tables
+from greenexp.records.at_rest import FOLDER, LogitsNames, logits_at_rest
+from greenexp.records.exit_tables import ExitTables
 from greenexp.records.tables import EpochFacts, HeldOutFacts, SweepFacts, SweepTables, TrialFacts
+from greenexp.replay.exit_tables import exit_tables
+from greenexp.replay.standing import read_standing
 
 
 def read_tables(folder: Path) -> SweepTables:

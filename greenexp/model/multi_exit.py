@@ -18,7 +18,7 @@ from greenexp.exits.learned import LearnedExit
 from greenexp.meters.flops import forward_flops
 from greenexp.model.equilibrium import scaled_gradient
 from greenexp.records.costs import ALL_PARTS, ModelCosts, Part
-from greenexp.records.replay.record import ExitCosts
+from greenexp.replay.record import ExitCosts
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from greenexp.plan.fields import Finding, check_plugin
-from greenexp.records.replay import FAMILIES
+from greenexp.replay import FAMILIES
 from greenexp.spec.sections import Replay
 
 PATH = "replay.policies"

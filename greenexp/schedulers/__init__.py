@@ -66,8 +66,8 @@ def build(
 def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resource: int, mode: Mode) -> Scheduler:
     """The same rule where each unit is one trial and the resource, at most `resource`, is what the caller counts.
 
-    `analysis.simulate` counts equal parts of a run's own schedule, and for seed racing the seeds of a configuration.
-    Raises as `build` does.
+    `analysis.stopping.simulate` counts equal parts of a run's own schedule, and for seed racing the seeds of a
+    configuration. Raises as `build` does.
     """
     name, chosen = _chosen(settings, mode)
     return SeedGroups(name, chosen, {unit: [unit] for unit in units}, max_epochs=resource, mode=mode)

@@ -18,9 +18,11 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.records.at_rest import FOLDER, LogitsNames, StandingLogits, read_standing
-from greenexp.records.exit_tables import ExitTables, exit_tables, logged_points
-from greenexp.records.policy_points import empty_points, policy_points
+from greenexp.records.at_rest import FOLDER, LogitsNames
+from greenexp.records.exit_tables import ExitTables
+from greenexp.replay.exit_tables import exit_tables, logged_points
+from greenexp.replay.policy_points import empty_points, policy_points
+from greenexp.replay.standing import StandingLogits, read_standing
 from greenexp.tracking import names
 
 

@@ -16,12 +16,13 @@ from typing import Any
 
 from greenexp.errors import TrackingError, did_you_mean
 from greenexp.records.assemble import assemble
-from greenexp.records.at_rest import LogitsNames, StandingLogits
+from greenexp.records.at_rest import LogitsNames
 from greenexp.records.exit_tables import ExitTables
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.policies import policies_of
 from greenexp.records.replayed import standing_logits
 from greenexp.records.tables import HeldOutFacts, SweepFacts, SweepTables, TrialFacts
+from greenexp.replay.standing import StandingLogits
 from greenexp.tracking import names
 from greenexp.tracking.content import FORMAT
 from greenexp.tracking.level import find_runs, key_of, search

@@ -11,8 +11,8 @@ from greenexp.methods.adapt import method_of, trial_shape
 from greenexp.model import load_model
 from greenexp.records.epoch import ExitScore
 from greenexp.records.held_out import HeldOutRecord
-from greenexp.records.logits import StoredLogits, write_logits
 from greenexp.records.trial import TrialSpec
+from greenexp.replay.logits import StoredLogits, write_logits
 from greenexp.spec.sections import Metric, Training
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.evaluation import evaluate

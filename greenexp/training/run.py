@@ -15,8 +15,8 @@ from greenexp.errors import CheckpointError, TrialError
 from greenexp.meters import Meters, open_meters
 from greenexp.model import Serving, save_model
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
-from greenexp.records.logits import StoredLogits, write_logits
 from greenexp.records.trial import TrialSpec
+from greenexp.replay.logits import StoredLogits, write_logits
 from greenexp.tasks.folds import on_fold
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.checkpoint import read_checkpoint, write_checkpoint

@@ -16,8 +16,8 @@ from greenexp.methods.adapt import method_of, trial_shape
 from greenexp.methods.base import MethodRun, Stage
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
-from greenexp.records.replay.record import ExitCosts
 from greenexp.records.trial import TrialSpec
+from greenexp.replay.record import ExitCosts
 from greenexp.spec.sections import Metric, Section, Training
 from greenexp.tasks.batches import first_part
 from greenexp.tasks.tokens import TokenisedTask

@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from greenexp.records import ExitCosts, operating_points
 from greenexp.records.assemble import assemble
-from greenexp.records.at_rest import StandingLogits
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
-from greenexp.records.exit_tables import ExitTables, exit_tables
-from greenexp.records.logits import StoredLogits
+from greenexp.records.exit_tables import ExitTables
 from greenexp.records.replayed import replayed_tables, with_replayed_points
 from greenexp.records.tables import EpochFacts, SweepFacts, SweepTables, TrialFacts
+from greenexp.replay import ExitCosts, operating_points
+from greenexp.replay.exit_tables import exit_tables
+from greenexp.replay.logits import StoredLogits
+from greenexp.replay.standing import StandingLogits
 
 RUNGS = (1, 3)
 NO_ENERGY = "no energy counter: no NVIDIA GPU, and RAPL is not readable"

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from opda.nonparametric import EmpiricalDistribution
 from scipy import stats
 
-from greenexp.analysis import confidence_band, trivial_above, tuning_curve_band
-from greenexp.analysis.bands import METHODS
-from greenexp.analysis.order_statistics import coverage, equal_local_level, local_bounds
+from greenexp.analysis.curves.bands import METHODS, confidence_band
+from greenexp.analysis.curves.curve_bands import trivial_above, tuning_curve_band
+from greenexp.analysis.numbers.order_statistics import coverage, equal_local_level, local_bounds
 
 NAMES_AT_OPDA = {"dkw": "dkw", "ks": "ks", "ld_highest_density": "ld_highest_density"}
 

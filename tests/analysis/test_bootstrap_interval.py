@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenexp.analysis import bootstrap_interval, tuning_curve
-from greenexp.analysis.bootstrap import rank_weights
+from greenexp.analysis.curves.bootstrap import bootstrap_interval, rank_weights
+from greenexp.analysis.curves.tuning_curve import tuning_curve
 
 SCORES = np.array([0.3, 0.9, 0.5, 0.5, 0.7])
 SIZES = np.array([1, 2, 5])

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_sweeps import sweep
 
-from greenexp.analysis import expected_best_of_brackets, expected_best_of_sweeps, tuning_curve, tuning_curve_bounds
+from greenexp.analysis.curves.brackets import expected_best_of_brackets, expected_best_of_sweeps
+from greenexp.analysis.curves.censoring import tuning_curve_bounds
+from greenexp.analysis.curves.tuning_curve import tuning_curve
 
 
 def test_the_unit_is_the_bracket() -> None:

@@ -12,8 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from greenexp import analysis
-from greenexp.analysis import compare_at, compare_over_cost, compare_pairwise, expected_test_of_winner, holm
+from greenexp.analysis.comparing.better import probability_better
+from greenexp.analysis.comparing.compare import compare_at, compare_over_cost, crossings, regions
+from greenexp.analysis.comparing.pairwise import compare_pairwise, holm
+from greenexp.analysis.curves.curve_bands import tuning_curve_band
+from greenexp.analysis.curves.tuning_curve import tuning_curve
+from greenexp.analysis.curves.winner import expected_test_of_winner
 
 FEW = st.lists(st.integers(0, 4).map(float), min_size=1, max_size=4)
 
@@ -22,7 +26,7 @@ def test_the_difference_lies_between_the_two_bands_and_is_turned_with_the_scores
     rng = np.random.default_rng(0)
     a, b, budgets = rng.random(41) + 0.9, rng.random(31), [1, 2, 5, 20]
     found = compare_at(a, b, budgets)
-    bands = [analysis.tuning_curve_band(side, budgets, 0.975) for side in (a, b)]
+    bands = [tuning_curve_band(side, budgets, 0.975) for side in (a, b)]
     assert found["lower_95"].tolist() == (bands[0]["lower"] - bands[1]["upper"]).tolist()
     assert found["upper_95"].tolist() == (bands[0]["upper"] - bands[1]["lower"]).tolist()
     assert (found["lower_80"] >= found["lower_95"]).all()
@@ -45,7 +49,7 @@ def test_means_have_a_band_only_on_a_stated_support():
     bare = compare_at(a, b, [1, 3], "unbiased")
     assert bare[["lower_95", "upper_95"]].isna().all(axis=None)
     assert bare["apart_95"].tolist() == ["", ""]
-    assert bare["curve_a"].tolist() == analysis.tuning_curve(a, [1, 3]).tolist()
+    assert bare["curve_a"].tolist() == tuning_curve(a, [1, 3]).tolist()
     known = compare_at(a, b, [1, 3], "unbiased", support=(0, 1), confidences=(0.995,))
     assert (known["lower_99.5"] < known["difference"]).all()
     assert (known["difference"] < known["upper_99.5"]).all()
@@ -55,7 +59,7 @@ def test_equal_cost_gives_the_cheaper_search_more_trials():
     a, b = np.arange(10.0), np.arange(10.0)
     found = compare_at(a, b, [2.0, 5.0], "unbiased", cost_a=0.5, cost_b=2.0)
     assert found[["n_a", "n_b"]].to_numpy().tolist() == [[4, 1], [10, 2]]
-    assert found["probability_better"][0] == analysis.probability_better(a, b, 4, 1)
+    assert found["probability_better"][0] == probability_better(a, b, 4, 1)
     with pytest.raises(ValueError, match="between 1 and the number of scores"):
         compare_at(a, b, [1.0], cost_a=0.5, cost_b=2.0)
     with pytest.raises(ValueError, match="whole numbers of trials"):
@@ -66,16 +70,16 @@ def test_regions_and_crossings_are_read_off_the_table():
     table = pd.DataFrame({"budget": [1, 2, 3, 4, 6, 9], "difference": [0.2, 0.1, 0.0, -0.1, -0.2, 0.3]})
     table["apart_80"] = ["a", "a", "", "b", "b", ""]
     table["apart_95"] = ["", "", "", "", "b", ""]
-    assert analysis.regions(table).to_numpy().tolist() == [
+    assert regions(table).to_numpy().tolist() == [
         [80.0, "a", 1, 2, 2],
         [80.0, "b", 4, 6, 2],
         [95.0, "b", 6, 6, 1],
     ]
-    assert analysis.crossings(table).to_numpy().tolist() == [[2, 4, "a", "b"], [6, 9, "b", "a"]]
-    assert analysis.crossings(table, minimize=True)["better_before"].tolist() == ["b", "a"]
-    assert analysis.crossings(table.iloc[:3]).empty
+    assert crossings(table).to_numpy().tolist() == [[2, 4, "a", "b"], [6, 9, "b", "a"]]
+    assert crossings(table, minimize=True)["better_before"].tolist() == ["b", "a"]
+    assert crossings(table.iloc[:3]).empty
     with pytest.raises(ValueError, match="ascend"):
-        analysis.crossings(table[::-1])
+        crossings(table[::-1])
 
 
 def test_cnn_beats_boe_at_one_trial_and_loses_at_ten(shared):
@@ -85,8 +89,8 @@ def test_cnn_beats_boe_at_one_trial_and_loses_at_ten(shared):
     assert found["probability_better"][[0, 9]].round(3).tolist() == [0.566, 0.053]
     median = compare_at(scores["cnn"], scores["boe"], range(1, 51))
     assert median["probability_better"][9].round(3) == 0.046  # the unbiased weights
-    assert analysis.crossings(median).to_numpy().tolist() == [[1, 2, "a", "b"]]
-    best = analysis.regions(median)
+    assert crossings(median).to_numpy().tolist() == [[1, 2, "a", "b"]]
+    best = regions(median)
     assert best[["confidence", "better", "first", "last"]].to_numpy().tolist() == [[80, "b", 5, 11], [95, "b", 9, 9]]
     tested = compare_pairwise(scores, [1, 10], np.random.default_rng(0), permutations=499)
     assert tested["p"][:2].tolist() == [pytest.approx(0.11, abs=0.06), 0.002]
@@ -108,7 +112,7 @@ def test_over_cost_each_trial_has_its_own_price():
 def test_equal_prices_are_a_comparison_over_trials(a, b, minimize):
     n = min(len(a), len(b))
     found = compare_over_cost(a, [2] * len(a), b, [2] * len(b), [2 * n], minimize=minimize)
-    expected = analysis.probability_better(a, b, n, minimize=minimize)
+    expected = probability_better(a, b, n, minimize=minimize)
     assert found["probability_better"][0] == pytest.approx(expected, abs=1e-12)
 
 
@@ -120,11 +124,11 @@ def test_exact_permutations_are_all_ways_of_dealing_out(a, b, data):
     far = []
     for chosen in itertools.combinations(range(pooled.size), len(a)):
         rest = np.delete(pooled, list(chosen))
-        far.append(abs(analysis.probability_better(pooled[list(chosen)], rest, n) - 0.5))
-    seen = abs(analysis.probability_better(a, b, n) - 0.5)
+        far.append(abs(probability_better(pooled[list(chosen)], rest, n) - 0.5))
+    seen = abs(probability_better(a, b, n) - 0.5)
     row = compare_pairwise({"x": a, "y": b}, [n], np.random.default_rng(0)).iloc[0]
     assert row["p"] == pytest.approx(np.mean(np.array(far) >= seen - 1e-9))
-    assert row["probability_better"] == pytest.approx(analysis.probability_better(a, b, n), abs=1e-12)
+    assert row["probability_better"] == pytest.approx(probability_better(a, b, n), abs=1e-12)
     assert (row["test"], row["ways"]) == ("exact permutation", len(far))
 
 
@@ -178,7 +182,7 @@ def test_the_winner_on_dev_is_looked_up_on_test(trials, minimize, data):
 def test_winners_of_dev_itself_are_the_tuning_curve():
     scores, budgets = np.random.default_rng(5).random(300), np.array([[1, 10], [100, 300]])
     found = expected_test_of_winner(scores, scores, budgets)
-    assert found == pytest.approx(analysis.tuning_curve(scores, budgets), abs=1e-12)
+    assert found == pytest.approx(tuning_curve(scores, budgets), abs=1e-12)
     with pytest.raises(ValueError, match="every configuration needs both"):
         expected_test_of_winner([1.0, 2.0], [math.nan, 1.0], [1])
     with pytest.raises(ValueError, match="whole numbers from 1 to 2"):

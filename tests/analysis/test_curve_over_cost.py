@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenexp.analysis import curve_over_cost, tuning_curve
-from greenexp.analysis.evp_over_cost import best_within
-from greenexp.analysis.over_cost import best_over_cost
-from greenexp.analysis.renewal import lattice_of, of_subsets, simulated
+from greenexp.analysis.curves.evp_over_cost import best_within
+from greenexp.analysis.curves.over_cost import best_over_cost, curve_over_cost
+from greenexp.analysis.curves.renewal import lattice_of, of_subsets, simulated
+from greenexp.analysis.curves.tuning_curve import tuning_curve
 
 SCORES = st.one_of(st.integers(0, 4).map(float), st.just(math.nan))
 TRIALS = st.lists(st.tuples(SCORES, st.integers(1, 5)), min_size=1, max_size=5)

@@ -9,14 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenexp.analysis import (
-    early_stopping_cdf,
-    expected_hypervolume,
-    hypervolume,
-    probability_better,
-    tuning_curve,
-    tuning_curve_error,
-)
+from greenexp.analysis.comparing.better import probability_better
+from greenexp.analysis.curves.tuning_curve import tuning_curve, tuning_curve_error
+from greenexp.analysis.fronts.expected_hypervolume import expected_hypervolume
+from greenexp.analysis.fronts.pareto import hypervolume
+from greenexp.analysis.stopping.early_stopping import early_stopping_cdf
 
 WAYS = {"unbiased": itertools.combinations, "biased": lambda items, n: itertools.product(items, repeat=n)}
 FEW = st.lists(st.integers(0, 4).map(float), min_size=1, max_size=5)

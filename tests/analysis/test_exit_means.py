@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from made_sweeps import sweep
 
-from greenexp.analysis import TO_BEST, TO_END, configuration_names, exit_means, exit_scores, training_costs
+from greenexp.analysis.exits.exit_means import TO_BEST, TO_END, exit_means, exit_scores, training_costs
+from greenexp.analysis.sweeps.configuration_names import configuration_names
 from greenexp.records.tables import PARAMS, SUMMED_COSTS, SweepTables
 
 

@@ -9,22 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_sweeps import sweep, with_thresholds
 
-from greenexp.analysis import (
-    calibration_summary,
-    chosen_trials,
+from greenexp.analysis.exits.calibration import calibration_summary, one_threshold
+from greenexp.analysis.exits.dev_to_test import dev_to_test
+from greenexp.analysis.exits.leaving import profile_at, ranked_policies
+from greenexp.analysis.exits.overthinking import overthinking
+from greenexp.analysis.exits.policies import is_bound, leaves_early
+from greenexp.analysis.exits.policy_curves import (
+    MOST_TARGETS,
+    PRICES,
     coinciding,
-    dev_to_test,
-    is_bound,
-    leaves_early,
-    one_threshold,
-    operating_front,
-    overthinking,
     policy_curves,
-    profile_at,
-    ranked_policies,
+    price_grid,
     static_points,
 )
-from greenexp.analysis.policy_curves import MOST_TARGETS, PRICES, price_grid
+from greenexp.analysis.fronts.operating_points import operating_front
+from greenexp.analysis.sweeps.chosen import chosen_trials
 from greenexp.records.tables import SweepTables
 
 POLICIES = ("max_probability", "entropy", "patience", "voting", "oracle")

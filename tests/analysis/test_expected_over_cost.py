@@ -11,17 +11,17 @@ import pandas as pd
 import pytest
 from made_sweeps import score_of, sweep
 
-from greenexp import analysis
-from greenexp.analysis.evp_over_cost import best_within
+from greenexp.analysis.curves.evp_over_cost import best_within, expected_over_cost
+from greenexp.analysis.curves.tuning_curve import tuning_curve
 
 STOPPED = {"c000": ("stopped", 1), "c003": ("stopped", 3)}
 
 
 def test_expected_best_over_equal_costs_is_the_curve_over_configurations():
-    found = analysis.expected_over_cost(sweep(), "train_flops")
+    found = expected_over_cost(sweep(), "train_flops")
     scores = [np.mean([score_of(c, s, 9) for s in (0, 1)]) for c in range(4)]
     paid_for = np.floor(found.curve["cost"] / 36e9 + 1e-6).astype(int)  # 36e9: two seeds x nine epochs x 2e9
-    exact = analysis.tuning_curve(scores, paid_for)
+    exact = tuning_curve(scores, paid_for)
     assert found.curve["expected_best"].to_numpy() == pytest.approx(exact, abs=0.003)
     assert set(paid_for) == {1, 2, 3, 4}
     assert found.curve["expected_best"].iloc[-1] == pytest.approx(max(scores), abs=1e-12)
@@ -45,13 +45,13 @@ def test_expected_best_over_unequal_costs_is_the_mean_over_all_orders(minimize):
 
 def test_expected_best_over_cost_is_the_same_each_time_and_ends_at_the_sweep():
     tables = sweep(12, 1)
-    first, again = (analysis.expected_over_cost(tables, "wall_s").curve for _ in range(2))
+    first, again = (expected_over_cost(tables, "wall_s").curve for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
     assert first["cost"].iloc[-1] == pytest.approx(tables.trials["wall_s"].sum())
     assert first["expected_best"].iloc[-1] == pytest.approx(tables.trials["score"].max(), abs=1e-12)
     assert first["nothing_finished"].iloc[0] > 0.5
     other = dataclasses.replace(tables, facts={**tables.facts, "fingerprint": "x"})
-    assert not first.equals(analysis.expected_over_cost(other, "wall_s").curve)
+    assert not first.equals(expected_over_cost(other, "wall_s").curve)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,6 @@ def test_expected_best_over_cost_is_the_same_each_time_and_ends_at_the_sweep():
     ],
 )
 def test_no_expected_best_over_cost_where_costs_are_not_those_of_full_training(made, axis, reason):
-    found = analysis.expected_over_cost(sweep(**made), axis)
+    found = expected_over_cost(sweep(**made), axis)
     assert found.curve.empty
     assert reason in found.refusal

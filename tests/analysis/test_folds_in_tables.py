@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from made_sweeps import sweep
 
-from greenexp.analysis import configuration_table, paired_difference, seed_scores, variance_split
-from greenexp.analysis.repetitions import folds_of, has_folds, over_folds
+from greenexp.analysis.seeds.paired import paired_difference
+from greenexp.analysis.seeds.variance import seed_scores, variance_split
+from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.analysis.sweeps.repetitions import folds_of, has_folds, over_folds
 from greenexp.records.tables import SweepTables
 from greenexp.report.sections import assumptions, configurations, headline, seeds
 

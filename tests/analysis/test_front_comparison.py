@@ -11,15 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from greenexp.analysis import (
-    attainment,
-    attainment_probability,
-    hypervolume,
-    pareto_improvement,
-    score_at_equal_cost,
-    score_difference,
-    score_tests,
-)
+from greenexp.analysis.comparing.score_tests import score_difference, score_tests
+from greenexp.analysis.fronts.attainment import attainment, attainment_probability
+from greenexp.analysis.fronts.front_improvement import pareto_improvement, score_at_equal_cost
+from greenexp.analysis.fronts.pareto import hypervolume
 
 POINT = st.tuples(st.integers(0, 6), st.integers(0, 6))
 

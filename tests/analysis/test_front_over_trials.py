@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from made_sweeps import sweep, with_thresholds
 
-from greenexp.analysis.front_over_trials import attained_fronts, front_over_trials
+from greenexp.analysis.fronts.front_over_trials import attained_fronts, front_over_trials
 
 
 def mean_best(points, price, zero=0.0, sign=1.0):

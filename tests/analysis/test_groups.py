@@ -11,8 +11,8 @@ from foreign_runs import NAN, run, runs, two_groups
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenexp.analysis import compare_groups, tuning_curve
-from greenexp.analysis.groups import ALL, NOT_SET, OUTCOMES
+from greenexp.analysis.comparing.groups import ALL, NOT_SET, OUTCOMES, compare_groups
+from greenexp.analysis.curves.tuning_curve import tuning_curve
 
 
 def row(comparison, group):

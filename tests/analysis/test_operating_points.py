@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from greenexp.analysis import cheapest_reaching, evenly
+from greenexp.analysis.fronts.operating_points import cheapest_reaching, evenly
 
 POINTS = pd.DataFrame(
     {"score": [0.7, 0.9, 0.9, np.nan, 0.95], "inference_flops": [1.0, 3.0, 2.0, 0.5, 4.0], "name": list("abcde")}

@@ -9,8 +9,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from greenexp.analysis import compare_paired, holm, pooled_noise, smallest_difference
-from greenexp.analysis.paired_comparisons import BETTER, COMPARED, SAME, UNRESOLVED, WORSE
+from greenexp.analysis.comparing.paired_comparisons import (
+    BETTER,
+    COMPARED,
+    SAME,
+    UNRESOLVED,
+    WORSE,
+    compare_paired,
+    pooled_noise,
+)
+from greenexp.analysis.comparing.pairwise import holm
+from greenexp.analysis.seeds.power import smallest_difference
 
 
 def the_rng() -> np.random.Generator:

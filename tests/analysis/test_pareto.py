@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenexp.analysis import hypervolume, pareto_front
+from greenexp.analysis.fronts.pareto import hypervolume, pareto_front
 
 NAN = float("nan")
 CELL = st.integers(-3, 3).map(float)  # few values, so that ties and duplicates are common

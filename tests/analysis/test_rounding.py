@@ -9,18 +9,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from greenexp.analysis import (
-    compare_paired,
-    compare_pairwise,
-    pooled_noise,
-    score_difference,
-    score_tests,
-    variance_split,
-    violation_ratio,
-)
-from greenexp.analysis.paired import paired_difference
-from greenexp.analysis.rounding import in_steps, unless_rounding
-from greenexp.analysis.seed_noise import seed_noise
+from greenexp.analysis.comparing.paired_comparisons import compare_paired, pooled_noise
+from greenexp.analysis.comparing.pairwise import compare_pairwise
+from greenexp.analysis.comparing.score_tests import score_difference, score_tests
+from greenexp.analysis.comparing.stochastic_order import violation_ratio
+from greenexp.analysis.numbers.rounding import in_steps, unless_rounding
+from greenexp.analysis.seeds.paired import paired_difference
+from greenexp.analysis.seeds.seed_noise import seed_noise
+from greenexp.analysis.seeds.variance import variance_split
 
 # Shares of right answers of six exits on 1,101 examples, for two seeds: A has four more right answers with both.
 A, B = np.array([5201, 5187]) / 6606, np.array([5197, 5183]) / 6606

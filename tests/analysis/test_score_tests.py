@@ -11,17 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from greenexp.analysis import (
-    almost_stochastic_order,
-    bonferroni,
-    compare_scores,
-    confidence_band,
-    distribution_table,
-    quantile_table,
-    score_difference,
-    score_tests,
-    violation_ratio,
-)
+from greenexp.analysis.comparing.score_distribution import distribution_table, quantile_table
+from greenexp.analysis.comparing.score_tests import bonferroni, compare_scores, score_difference, score_tests
+from greenexp.analysis.comparing.stochastic_order import almost_stochastic_order, violation_ratio
+from greenexp.analysis.curves.bands import confidence_band
 
 FEW = st.lists(st.integers(-3, 3).map(float), min_size=2, max_size=7)
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from made_sweeps import sweep
 
-from greenexp.analysis import bounds_hit, importance, leaders, paired_difference
-from greenexp.analysis.importance import FEWEST, PERMUTATIONS
+from greenexp.analysis.search.importance import FEWEST, PERMUTATIONS, importance
+from greenexp.analysis.search.search_space import bounds_hit, leaders
+from greenexp.analysis.seeds.paired import paired_difference
 from greenexp.records.tables import SweepTables
 
 SPACE: dict[str, dict[str, Any]] = {
@@ -126,8 +127,8 @@ def test_importance_is_the_librarys_own_and_the_same_for_one_seed() -> None:
         study.add_trial(optuna.trial.create_trial(params={"rate": rate}, distributions=known, value=score))
     direct = optuna.importance.PedAnovaImportanceEvaluator().evaluate(study)["rate"]
     only = dataclasses.replace(tables, spec={**tables.spec, "space": {"rate": SPACE["rate"]}})
-    from greenexp.analysis.importance import _divergences, _study
-    from greenexp.analysis.search_space import ranked_configurations
+    from greenexp.analysis.search.importance import _divergences, _study
+    from greenexp.analysis.search.search_space import ranked_configurations
 
     ranked = ranked_configurations(only)
     ours = _divergences(_study(ranked, only.spec["space"]), -ranked["score_mean"].to_numpy(), ["rate"])

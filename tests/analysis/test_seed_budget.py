@@ -9,18 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from greenexp.analysis import (
+from greenexp.analysis.seeds.power import seeds_needed, smallest_difference, t_test_power
+from greenexp.analysis.seeds.seed_budget import (
     expected_maximum,
     probability_of_right_choice,
     reliability_of,
     seed_mean_curve,
     seed_plans,
-    seeds_needed,
     shrunken_means,
-    smallest_difference,
-    t_test_power,
-    variance_split,
 )
+from greenexp.analysis.seeds.variance import variance_split
 
 
 def one_way(groups):

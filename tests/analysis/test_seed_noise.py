@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from greenexp.analysis import variance_split
-from greenexp.analysis.seed_noise import seed_noise
+from greenexp.analysis.seeds.seed_noise import seed_noise
+from greenexp.analysis.seeds.variance import variance_split
 
 
 def drawn(rng, configurations, seeds, tau, common, own):

@@ -12,18 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_sweeps import sweep
 
-from greenexp.analysis import (
-    RecordedCurves,
-    early_stopping_cdf,
-    full_search,
-    recorded_curves,
-    simulate,
-    simulation_notes,
-    sweep_points,
-    tuning_curve,
-)
-from greenexp.analysis.simulate_saving import equal_result
-from greenexp.analysis.simulate_search import run_search
+from greenexp.analysis.curves.tuning_curve import tuning_curve
+from greenexp.analysis.stopping.early_stopping import early_stopping_cdf
+from greenexp.analysis.stopping.simulate import simulate
+from greenexp.analysis.stopping.simulate_curves import RecordedCurves, recorded_curves, sweep_points
+from greenexp.analysis.stopping.simulate_notes import simulation_notes
+from greenexp.analysis.stopping.simulate_saving import equal_result, full_search
+from greenexp.analysis.stopping.simulate_search import run_search
 from greenexp.errors import InputError
 from greenexp.records.decision import Action
 from greenexp.schedulers import build, build_over_units

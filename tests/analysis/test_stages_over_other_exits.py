@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 from made_sweeps import sweep
 
-from greenexp.analysis import incumbent
-from greenexp.analysis.scored_exits import exits_at_the_end, over_other_exits
-from greenexp.analysis.simulate_curves import sweep_points
+from greenexp.analysis.curves.incumbent import incumbent
+from greenexp.analysis.stopping.simulate_curves import sweep_points
+from greenexp.analysis.sweeps.scored_exits import exits_at_the_end, over_other_exits
 from greenexp.records.tables import SweepTables
 
 STAGED = "c001-i0-o0"

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from made_sweeps import score_of, sweep
 from scipy import stats
 
-from greenexp import analysis
+from greenexp.analysis.curves.evp import expected_best
+from greenexp.analysis.curves.incumbent import incumbent
+from greenexp.analysis.curves.tuning_curve import tuning_curve
+from greenexp.analysis.fronts.operating_points import cheapest_within, exit_summary, operating_front
+from greenexp.analysis.seeds.paired import paired_difference
+from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.analysis.sweeps.savings import rung_table, savings
 from greenexp.records.axes import AXES
 from greenexp.records.selection import SeedOutcome, chosen_configuration
 from greenexp.records.tables import SCHEMA, typed_frame
@@ -30,7 +36,7 @@ def mean_score(c, epoch=9):
 @pytest.mark.parametrize("axis", ["trials", "epochs", "wall_s", "train_flops"])
 def test_incumbent_ends_at_what_the_ledger_says_was_used(axis):
     tables = sweep(ends=STOPPED, scheduler="asha")
-    curve = analysis.incumbent(tables, axis)
+    curve = incumbent(tables, axis)
     used = tables.ledger.set_index("axis").loc[axis, "used"]
     if axis == "wall_s":  # the ledger has the elapsed time, the curve what workers were held for
         used = tables.trials["wall_s"].sum()
@@ -44,7 +50,7 @@ def test_incumbent_is_the_running_best_in_the_order_of_time(order):
     tables = sweep()
     times = np.array(order)[tables.epochs["trial"].astype("category").cat.codes] * 100 + tables.epochs["epoch"]
     shuffled = dataclasses.replace(tables, epochs=tables.epochs.assign(time_s=times.astype(float)))
-    curve = analysis.incumbent(shuffled, "epochs")
+    curve = incumbent(shuffled, "epochs")
     running = shuffled.epochs.sort_values("time_s")["score"].cummax().to_numpy()
     np.testing.assert_array_equal(curve["score"], running[curve["cost"].astype(int) - 1])
     improvements = curve[curve["improved"]]
@@ -53,13 +59,13 @@ def test_incumbent_is_the_running_best_in_the_order_of_time(order):
 
 
 def test_incumbent_of_a_smaller_is_better_metric_falls():
-    curve = analysis.incumbent(sweep(metric={"name": "error", "mode": "min"}), "wall_s")
+    curve = incumbent(sweep(metric={"name": "error", "mode": "min"}), "wall_s")
     assert curve.loc[curve["improved"], "score"].is_monotonic_decreasing
 
 
 def test_a_failed_trial_costs_but_gives_no_score():
-    alone = analysis.incumbent(sweep(1, 2), "epochs")
-    both = analysis.incumbent(sweep(1, 2, ends={"c000-i1-o0": ("failed", 9)}), "epochs")
+    alone = incumbent(sweep(1, 2), "epochs")
+    both = incumbent(sweep(1, 2, ends={"c000-i1-o0": ("failed", 9)}), "epochs")
     assert both["cost"].iloc[-1] == alone["cost"].iloc[-1] == 18
     assert set(both["trial"]) == {"c000-i0-o0"}
 
@@ -70,7 +76,7 @@ def test_a_report_that_was_replaced_costs_but_gives_no_other_score():
     again = first.assign(score=tables.epochs["score"].iloc[1])
     for extra, best, count in ((first, tables.epochs["score"].max(), 3), (again, tables.epochs["score"].max(), 2)):
         epochs = pd.concat([extra, tables.epochs.assign(attempt=2)], ignore_index=True)
-        curve = analysis.incumbent(dataclasses.replace(tables, epochs=epochs), "epochs")
+        curve = incumbent(dataclasses.replace(tables, epochs=epochs), "epochs")
         assert curve["cost"].iloc[-1] == 4
         assert curve["score"].max() == best
         assert curve["improved"].sum() == count
@@ -78,31 +84,31 @@ def test_a_report_that_was_replaced_costs_but_gives_no_other_score():
 
 def test_incumbent_needs_a_complete_measurement():
     with pytest.raises(ValueError, match=r"energy_j.*not measured: no energy counter"):
-        analysis.incumbent(sweep(), "energy_j")
+        incumbent(sweep(), "energy_j")
     with pytest.raises(ValueError, match="did you mean 'epochs'"):
-        analysis.incumbent(sweep(), "epoch")
-    assert analysis.incumbent(sweep(energy_j=2.0), "energy_j")["cost"].iloc[-1] == 144
+        incumbent(sweep(), "epoch")
+    assert incumbent(sweep(energy_j=2.0), "energy_j")["cost"].iloc[-1] == 144
 
 
 def test_nothing_reported_is_an_empty_incumbent():
     tables = sweep(ends={f"c00{c}": ("planned", 0) for c in range(4)})
-    assert all(analysis.incumbent(tables, axis).empty for axis in AXES)
+    assert all(incumbent(tables, axis).empty for axis in AXES)
 
 
 # --- expected best
 
 
 def test_expected_best_of_a_full_random_search_is_an_estimate_over_configurations():
-    curve = analysis.expected_best(sweep())
+    curve = expected_best(sweep())
     means = [mean_score(c) for c in range(4)]
     assert curve.bound == curve.refusal == ""
-    np.testing.assert_allclose(curve.curve["expected_best"], analysis.tuning_curve(means, [1, 2, 3, 4]))
+    np.testing.assert_allclose(curve.curve["expected_best"], tuning_curve(means, [1, 2, 3, 4]))
     assert curve.curve["expected_best"].iloc[-1] == max(means)
 
 
 def test_stopped_trials_make_a_labelled_bound_below_the_full_curve():
-    full = analysis.expected_best(sweep()).curve["expected_best"]
-    cut = analysis.expected_best(sweep(ends=STOPPED, scheduler="asha"))
+    full = expected_best(sweep()).curve["expected_best"]
+    cut = expected_best(sweep(ends=STOPPED, scheduler="asha"))
     assert cut.bound == "lower bound"
     assert any("4 of 8 trials stopped early" in note for note in cut.notes)
     assert (cut.curve["expected_best"] <= full + 1e-12).all()
@@ -111,27 +117,27 @@ def test_stopped_trials_make_a_labelled_bound_below_the_full_curve():
 
 def test_bound_of_a_smaller_is_better_metric_is_an_upper_one():
     metric = {"name": "error", "mode": "min"}
-    full = analysis.expected_best(sweep(metric=metric)).curve["expected_best"]
-    cut = analysis.expected_best(sweep(metric=metric, ends=STOPPED, scheduler="asha"))
+    full = expected_best(sweep(metric=metric)).curve["expected_best"]
+    cut = expected_best(sweep(metric=metric, ends=STOPPED, scheduler="asha"))
     assert cut.bound == "upper bound"
     assert (cut.curve["expected_best"] >= full - 1e-12).all()
 
 
 @pytest.mark.parametrize("search", ["grid", "points", "tpe"])
 def test_searches_that_are_no_independent_draws_are_refused(search):
-    curve = analysis.expected_best(sweep(search=search))
+    curve = expected_best(sweep(search=search))
     assert curve.curve.empty
     assert f"'{search}' search is not that" in curve.refusal
 
 
 def test_seeds_stopped_apart_are_refused_by_name():
-    curve = analysis.expected_best(sweep(ends={"c001-i0-o0": ("stopped", 3)}, scheduler="asha"))
+    curve = expected_best(sweep(ends={"c001-i0-o0": ("stopped", 3)}, scheduler="asha"))
     assert curve.curve.empty
     assert "1 of 4 configurations were stopped apart (c001)" in curve.refusal
 
 
 def test_a_failed_seed_takes_its_configuration_out_and_is_said():
-    curve = analysis.expected_best(sweep(ends={"c002-i1-o0": ("failed", 5)}))
+    curve = expected_best(sweep(ends={"c002-i1-o0": ("failed", 5)}))
     assert list(curve.values) == ["c000", "c001", "c003"]
     assert curve.failed == 1
     assert any("1 configuration had a failed seed" in note for note in curve.notes)
@@ -140,19 +146,19 @@ def test_a_failed_seed_takes_its_configuration_out_and_is_said():
 
 def test_an_interrupted_sweep_gives_a_bound_of_what_has_reported():
     ends = {"c002-i0-o0": ("interrupted", 4), "c003": ("planned", 0)}
-    curve = analysis.expected_best(sweep(ends=ends))
+    curve = expected_best(sweep(ends=ends))
     assert curve.bound == "lower bound"
     assert list(curve.values) == ["c000", "c001", "c002"]
     assert any("1 of 6 not ended" in note for note in curve.notes)
 
 
 def test_no_score_at_all_is_refused():
-    curve = analysis.expected_best(sweep(1, 1, ends={"c000": ("failed", 0)}))
+    curve = expected_best(sweep(1, 1, ends={"c000": ("failed", 0)}))
     assert curve.refusal == "no configuration has a score from all its seeds"
 
 
 def test_many_configurations_make_a_curve_of_bounded_length():
-    curve = analysis.expected_best(sweep(300, 1, epochs=1)).curve
+    curve = expected_best(sweep(300, 1, epochs=1)).curve
     assert 100 < len(curve) <= 200
     assert curve["configurations"].iloc[[0, -1]].tolist() == [1, 300]
 
@@ -161,7 +167,7 @@ def test_many_configurations_make_a_curve_of_bounded_length():
 
 
 def test_configurations_have_mean_and_spread_over_seeds_best_first():
-    frame = analysis.configuration_table(sweep())
+    frame = configuration_table(sweep())
     assert frame["configuration"].tolist()[0] == "c002"
     assert frame["score_mean"].is_monotonic_decreasing
     first = frame.iloc[0]
@@ -179,7 +185,7 @@ def test_configurations_have_mean_and_spread_over_seeds_best_first():
     ],
 )
 def test_no_mean_where_seeds_are_not_alike(ends, state, reason):
-    frame = analysis.configuration_table(sweep(ends=ends, reasons={"c001-i0-o0": "exploded"}))
+    frame = configuration_table(sweep(ends=ends, reasons={"c001-i0-o0": "exploded"}))
     row = frame.iloc[-1]
     assert (row["configuration"], row["state"]) == ("c001", state)
     assert np.isnan(row["score_mean"])
@@ -188,7 +194,7 @@ def test_no_mean_where_seeds_are_not_alike(ends, state, reason):
 
 
 def test_seeds_stopped_together_have_a_mean():
-    frame = analysis.configuration_table(sweep(ends=STOPPED)).set_index("configuration")
+    frame = configuration_table(sweep(ends=STOPPED)).set_index("configuration")
     assert frame.loc["c003", "state"] == "stopped"
     assert frame.loc["c003", "score_mean"] == pytest.approx(mean_score(3, 3))
 
@@ -197,13 +203,13 @@ def test_a_cost_that_one_seed_lacks_has_no_total():
     tables = sweep(energy_j=2.0)
     trials = tables.trials.copy()
     trials.loc[trials["trial"] == "c000-i1-o0", "energy_j"] = np.nan
-    frame = analysis.configuration_table(dataclasses.replace(tables, trials=trials)).set_index("configuration")
+    frame = configuration_table(dataclasses.replace(tables, trials=trials)).set_index("configuration")
     assert np.isnan(frame.loc["c000", "energy_j"])
     assert frame.loc["c001", "energy_j"] == 36
 
 
 def test_one_seed_has_no_spread():
-    assert analysis.configuration_table(sweep(seeds=1))["score_std"].isna().all()
+    assert configuration_table(sweep(seeds=1))["score_std"].isna().all()
 
 
 @settings(max_examples=50, deadline=None)
@@ -217,7 +223,7 @@ def test_the_first_configuration_is_the_one_that_is_chosen(data, mode):
         "status": data.draw(st.lists(st.sampled_from(["finished"] * 9 + ["stopped"]), min_size=size, max_size=size)),
     }
     changed = dataclasses.replace(tables, trials=tables.trials.assign(**drawn))
-    frame = analysis.configuration_table(changed)
+    frame = configuration_table(changed)
     columns = (changed.trials[name] for name in ("configuration", "status", "epochs", "score"))
     outcomes = [SeedOutcome(c, s, e, None if np.isnan(v) else v) for c, s, e, v in zip(*columns, strict=True)]
     first = frame["configuration"].iloc[0] if frame["score_mean"].notna().any() else None
@@ -227,7 +233,7 @@ def test_the_first_configuration_is_the_one_that_is_chosen(data, mode):
 def test_a_tie_goes_to_the_first_in_the_plan():
     scores = [0.9, 0.8, 0.7, 0.8, 0.7, 0.9, 0.7, 0.8, 0.9]  # sums that differ in the last bit
     tables = sweep(3, 3)
-    frame = analysis.configuration_table(dataclasses.replace(tables, trials=tables.trials.assign(score=scores)))
+    frame = configuration_table(dataclasses.replace(tables, trials=tables.trials.assign(score=scores)))
     assert frame["configuration"].tolist() == ["c000", "c001", "c002"]
     assert frame["score_mean"].tolist() == [frame["score_mean"].iloc[0]] * 3
 
@@ -239,7 +245,7 @@ def test_paired_differences_leave_out_what_a_seed_does_to_both():
     tables = sweep(2, 4)
     noise = np.array([0.1, -0.2, 0.3, 0.0])
     trials = tables.trials.assign(score=np.concatenate([0.8 + noise, 0.79 + noise + [0.0, 0.001, -0.001, 0.002]]))
-    found = analysis.paired_difference(trials.sample(frac=1, random_state=0), "c000", "c001")
+    found = paired_difference(trials.sample(frac=1, random_state=0), "c000", "c001")
     differences = 0.01 - np.array([0.0, 0.001, -0.001, 0.002])
     assert found.mean == pytest.approx(differences.mean())
     assert found.error == pytest.approx(stats.sem(differences))
@@ -247,9 +253,9 @@ def test_paired_differences_leave_out_what_a_seed_does_to_both():
 
 
 def test_a_paired_difference_needs_two_pairs_for_an_error():
-    found = analysis.paired_difference(sweep(2, 1).trials, "c000", "c001")
+    found = paired_difference(sweep(2, 1).trials, "c000", "c001")
     assert (found.pairs, np.isnan(found.error), np.isnan(found.mean)) == (1, True, False)
-    assert np.isnan(analysis.paired_difference(sweep(2, 1).trials, "c000", "none").mean)
+    assert np.isnan(paired_difference(sweep(2, 1).trials, "c000", "none").mean)
 
 
 # --- savings
@@ -258,24 +264,24 @@ def test_a_paired_difference_needs_two_pairs_for_an_error():
 def test_seeds_ended_by_a_failure_are_not_early_stopping():
     ends = {**STOPPED, "c001-i0-o0": ("failed", 2), "c001-i1-o0": ("stopped", 3)}
     tables = sweep(ends=ends, scheduler="asha")
-    numbers = analysis.savings(tables)
+    numbers = savings(tables)
     assert (numbers.stopped, numbers.abandoned, numbers.saved_epochs, numbers.open_epochs) == (4, 1, 28, 7 + 6)
     assert numbers.run_epochs + numbers.saved_epochs + numbers.open_epochs == numbers.planned_epochs
-    assert analysis.rung_table(tables)["stopped"].tolist() == [2, 2]
+    assert rung_table(tables)["stopped"].tolist() == [2, 2]
     alone = dataclasses.replace(tables, spec={**tables.spec, "scheduler": {"name": "asha", "per_trial": True}})
-    assert (analysis.savings(alone).stopped, analysis.savings(alone).abandoned) == (5, 0)
-    assert analysis.rung_table(alone)["stopped"].tolist() == [2, 3]
+    assert (savings(alone).stopped, savings(alone).abandoned) == (5, 0)
+    assert rung_table(alone)["stopped"].tolist() == [2, 3]
 
 
 def test_epochs_planned_are_run_saved_or_open():
-    numbers = analysis.savings(sweep(ends={**STOPPED, "c001-i0-o0": ("failed", 2)}, scheduler="asha"))
+    numbers = savings(sweep(ends={**STOPPED, "c001-i0-o0": ("failed", 2)}, scheduler="asha"))
     assert (numbers.planned_epochs, numbers.saved_epochs, numbers.open_epochs) == (72, 2 * 8 + 2 * 6, 7)
     assert numbers.run_epochs + numbers.saved_epochs + numbers.open_epochs == numbers.planned_epochs
     assert (numbers.trials, numbers.stopped, numbers.finished) == (8, 4, 3)
 
 
 def test_rungs_count_every_trial_once():
-    table = analysis.rung_table(sweep(ends=STOPPED, scheduler="asha"))
+    table = rung_table(sweep(ends=STOPPED, scheduler="asha"))
     assert table[["rung", "trials", "went_on", "stopped", "waiting"]].to_numpy().tolist() == [
         [1, 8, 6, 2, 0],
         [3, 6, 4, 2, 0],
@@ -292,7 +298,7 @@ def test_a_paused_trial_counts_by_its_last_verdict():
         {**row, "trial": "c000-i0-o0", "action": "stop", "cutoff": 0.5, "time_s": 3.0},
         {**row, "trial": "c000-i0-o0", "rung": 9, "action": "stop", "time_s": 4.0},
     ]
-    table = analysis.rung_table(dataclasses.replace(tables, decisions=typed_frame("decisions", rows)))
+    table = rung_table(dataclasses.replace(tables, decisions=typed_frame("decisions", rows)))
     assert len(table) == 1
     first = table.iloc[0]
     assert (first["trials"], first["stopped"], first["waiting"], first["last_cutoff"]) == (2, 1, 1, 0.5)
@@ -305,7 +311,7 @@ def test_front_leaves_failed_trials_out_and_keeps_points_without_a_score():
     tables = sweep(ends={"c002-i1-o0": ("failed", 9)})
     points = tables.operating_points.copy()
     points.loc[0, "score"] = np.nan
-    front = analysis.operating_front(dataclasses.replace(tables, operating_points=points))
+    front = operating_front(dataclasses.replace(tables, operating_points=points))
     assert "c002-i1-o0" not in set(front["trial"])
     assert len(front) == 21
     assert not front.loc[front["score"].isna(), "on_front"].any()
@@ -316,14 +322,14 @@ def test_cheapest_within_a_tolerance():
     points = pd.DataFrame(
         {"score": [0.89, 0.90, 0.88, np.nan, 0.89], "inference_flops": [2.0, 4.0, 1.0, 0.1, 2.0], "id": list("abcde")}
     )
-    assert analysis.cheapest_within(points, 0.01, minimize=False)["id"] == "a"
-    assert analysis.cheapest_within(points, 0.0, minimize=False)["id"] == "b"
-    assert analysis.cheapest_within(points, 0.02, minimize=True)["id"] == "c"
-    assert analysis.cheapest_within(points.iloc[3:4], 1, minimize=False) is None
+    assert cheapest_within(points, 0.01, minimize=False)["id"] == "a"
+    assert cheapest_within(points, 0.0, minimize=False)["id"] == "b"
+    assert cheapest_within(points, 0.02, minimize=True)["id"] == "c"
+    assert cheapest_within(points.iloc[3:4], 1, minimize=False) is None
 
 
 def test_exit_summary_is_over_finished_trials():
-    summary = analysis.exit_summary(sweep(ends=STOPPED, scheduler="asha"))
+    summary = exit_summary(sweep(ends=STOPPED, scheduler="asha"))
     assert summary["trials"].tolist() == [4, 4, 4]
     assert summary["layer"].tolist() == [2, 4, 6]
     assert summary["score_mean"].iloc[-1] == pytest.approx(np.mean([mean_score(1), mean_score(2)]))
@@ -332,9 +338,9 @@ def test_exit_summary_is_over_finished_trials():
 def test_empty_tables_give_empty_results():
     frames = {name: typed_frame(name, []) for name in SCHEMA}
     tables = dataclasses.replace(sweep(1, 1), **frames)
-    assert analysis.configuration_table(tables).empty
-    assert analysis.operating_front(tables).empty
-    assert analysis.exit_summary(tables).empty
-    assert analysis.rung_table(tables).empty
-    assert analysis.savings(tables).planned_epochs == 0
-    assert analysis.expected_best(tables).refusal
+    assert configuration_table(tables).empty
+    assert operating_front(tables).empty
+    assert exit_summary(tables).empty
+    assert rung_table(tables).empty
+    assert savings(tables).planned_epochs == 0
+    assert expected_best(tables).refusal

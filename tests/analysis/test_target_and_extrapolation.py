@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from greenexp.analysis import budget_to_reach, curve_over_cost, extrapolate, probability_to_reach
-from greenexp.analysis.tail import fit_tail
+from greenexp.analysis.curves.extrapolate import extrapolate
+from greenexp.analysis.curves.over_cost import curve_over_cost
+from greenexp.analysis.curves.tail import fit_tail
+from greenexp.analysis.curves.target import budget_to_reach, probability_to_reach
 
 
 def test_trials_to_a_target_are_geometric_with_an_exact_interval():

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenexp.analysis import tuning_curve, tuning_curve_std
-from greenexp.analysis.tuning_curve import ESTIMATORS, maximum_weights
+from greenexp.analysis.curves.tuning_curve import ESTIMATORS, maximum_weights, tuning_curve, tuning_curve_std
 
 SCORES = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40)
 REFERENCES = ["reference/evp/sst5_expected.json", "reference/evp/syw_readme_example_expected.json"]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from made_sweeps import sweep
 from scipy import stats
 
-from greenexp.analysis import seed_scores, variance_split
-from greenexp.analysis.mean_squares import interval_of, mean_squares, unweighted_terms, variance_weights
+from greenexp.analysis.seeds.mean_squares import interval_of, mean_squares, unweighted_terms, variance_weights
+from greenexp.analysis.seeds.variance import seed_scores, variance_split
 
 INIT, ORDER = "initialisation_seed", "order_seed"
 

@@ -19,7 +19,7 @@ from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
 from greenexp.model import Serving, build_model, load_model, save_model
 from greenexp.plan.data import prepare_data
-from greenexp.records.latency import read_latency
+from greenexp.replay.latency import read_latency
 
 TRIAL = "c000-i0-o0"
 SETTINGS: dict[str, Any] = {

@@ -11,14 +11,11 @@ import pandas as pd
 import pytest
 from stand_ins import ASHA, Sweep, Workers
 
-from greenexp.analysis import (
-    budget_to_reach,
-    compare_at,
-    compare_over_cost,
-    compare_pairwise,
-    probability_better,
-    tuning_curve,
-)
+from greenexp.analysis.comparing.better import probability_better
+from greenexp.analysis.comparing.compare import compare_at, compare_over_cost
+from greenexp.analysis.comparing.pairwise import compare_pairwise
+from greenexp.analysis.curves.target import budget_to_reach
+from greenexp.analysis.curves.tuning_curve import tuning_curve
 from greenexp.cli.main import main
 
 Command = Callable[..., tuple[int, str, str]]

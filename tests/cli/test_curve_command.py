@@ -14,15 +14,11 @@ import pandas as pd
 import pytest
 from stand_ins import ASHA, Sweep, Workers
 
-from greenexp.analysis import (
-    curve_over_cost,
-    expected_test_of_winner,
-    extrapolate,
-    tuning_curve,
-    tuning_curve_band,
-    tuning_curve_error,
-    tuning_curve_std,
-)
+from greenexp.analysis.curves.curve_bands import tuning_curve_band
+from greenexp.analysis.curves.extrapolate import extrapolate
+from greenexp.analysis.curves.over_cost import curve_over_cost
+from greenexp.analysis.curves.tuning_curve import tuning_curve, tuning_curve_error, tuning_curve_std
+from greenexp.analysis.curves.winner import expected_test_of_winner
 from greenexp.cli.main import main
 
 Command = Callable[..., tuple[int, str, str]]

@@ -14,14 +14,10 @@ import pytest
 from mlflow_runs import log_search
 from stand_ins import Sweep, Workers
 
-from greenexp.analysis import (
-    attainment,
-    expected_hypervolume,
-    hypervolume,
-    pareto_front,
-    pareto_improvement,
-    score_at_equal_cost,
-)
+from greenexp.analysis.fronts.attainment import attainment
+from greenexp.analysis.fronts.expected_hypervolume import expected_hypervolume
+from greenexp.analysis.fronts.front_improvement import pareto_improvement, score_at_equal_cost
+from greenexp.analysis.fronts.pareto import hypervolume, pareto_front
 from greenexp.cli.main import main
 from greenexp.journal.tables import read_tables
 from greenexp.records.tables import SweepTables

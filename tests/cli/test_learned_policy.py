@@ -11,7 +11,7 @@ import pytest
 from tiny_served_models import KEPT, dev_logits, texts, write_sweep
 
 from greenexp.cli.main import main
-from greenexp.records import exits_taken
+from greenexp.replay import exits_taken
 
 Command = Callable[..., tuple[int, str, str]]
 

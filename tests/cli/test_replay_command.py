@@ -22,11 +22,11 @@ from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal, read_events
 from greenexp.journal.state import SweepState
 from greenexp.journal.tables import read_tables
-from greenexp.records import ExitCosts, operating_points
 from greenexp.records.at_rest import FOLDER
 from greenexp.records.held_out import HeldOutRecord
-from greenexp.records.latency import LatencyTable, write_latency
-from greenexp.records.logits import StoredLogits, read_logits, write_logits
+from greenexp.replay import ExitCosts, operating_points
+from greenexp.replay.latency import LatencyTable, write_latency
+from greenexp.replay.logits import StoredLogits, read_logits, write_logits
 from greenexp.tracking.reader import read_tables as read_mlflow
 from greenexp.tuning.replay import rebuild
 
@@ -223,7 +223,7 @@ def test_every_trial_is_every_one_whose_logits_can_be_read(command: Command, swe
 
 
 def test_calibrated_logits_are_replayed_and_said_so(command: Command, sweep: Path) -> None:
-    from greenexp.records.calibration import temperatures
+    from greenexp.replay.calibration import temperatures
 
     before = (sweep / NAME).read_bytes()
     out = command("replay", sweep, "--policy", "max_probability", "--calibrated", "--json")[1]

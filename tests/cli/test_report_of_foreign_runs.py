@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from mlflow_runs import log_run, log_search
 
-from greenexp.analysis import curve_over_cost
+from greenexp.analysis.curves.over_cost import curve_over_cost
 from greenexp.cli.main import main
 from greenexp.tracking.server import connect, default_uri
 

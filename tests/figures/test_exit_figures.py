@@ -11,7 +11,11 @@ import pandas as pd
 import pytest
 from made_sweeps import sweep, with_thresholds
 
-from greenexp import analysis, figures
+from greenexp import figures
+from greenexp.analysis.exits.overthinking import overthinking
+from greenexp.analysis.exits.policy_curves import policy_curves, static_points
+from greenexp.analysis.sweeps.chosen import chosen_trials
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.figures import Figure
 from greenexp.figures.exit_profiles import stacked
 from greenexp.figures.policy_curves import MOST_POLICIES
@@ -24,21 +28,19 @@ NAMES = ["speed_up", "inference_flops", "profiles", "overthinking", "reliability
 
 
 def all_figures(tables: SweepTables) -> dict[str, Figure]:
-    metric, chosen = analysis.metric_of(tables), analysis.chosen_trials(tables)
+    metric, chosen = metric_of(tables), chosen_trials(tables)
     points = chosen.rows(tables.operating_points)
-    alone = analysis.static_points(points)
+    alone = static_points(points)
     bins = tables.reliability[(tables.reliability["trial"] == TRIAL) & (tables.reliability["split"] == "dev")]
     own = tables.exit_profiles[tables.exit_profiles["trial"] == TRIAL]
     return {
         **{
-            price: figures.policy_curves_figure(
-                analysis.policy_curves(points, price, minimize=False), alone, price, metric
-            )
+            price: figures.policy_curves_figure(policy_curves(points, price, minimize=False), alone, price, metric)
             for price in ("speed_up", "inference_flops")
         },
         "profiles": figures.exit_profiles_figure(own, list(POLICIES[:4]), TRIAL),
         "overthinking": figures.overthinking_figure(
-            analysis.overthinking(tables.overthinking[tables.overthinking["configuration"] == "c001"])
+            overthinking(tables.overthinking[tables.overthinking["configuration"] == "c001"])
         ),
         "reliability": figures.reliability_figure(
             bins[bins["exit"].isin([1, 2, 4])], {1: (0.1, 0.01), 2: (0.2, 0.02), 4: (0.3, 0.03)}, TRIAL, "dev"
@@ -102,7 +104,7 @@ def test_no_two_policies_share_colour_and_dash_and_the_rest_is_not_drawn() -> No
     rows = [(f"p{k}", 1.0 + x, 2, 0.9 - x / 10, 0.01) for k in range(MOST_POLICIES + 2) for x in (0, 1)]
     curves = pd.DataFrame(rows, columns=["policy", "price", "trials", "score_mean", "score_std"])
     alone = pd.DataFrame(columns=["exit", "trials", "score_mean", "score_std", "speed_up", "inference_flops"])
-    metric = analysis.metric_of(sweep(1, 1))
+    metric = metric_of(sweep(1, 1))
     figure = figures.policy_curves_figure(curves, alone, "speed_up", metric)
     encoding = figure.spec["layer"][0]["encoding"]
     looks = zip(encoding["color"]["scale"]["range"], map(str, encoding["strokeDash"]["scale"]["range"]), strict=True)

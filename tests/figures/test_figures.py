@@ -10,7 +10,13 @@ from xml.etree import ElementTree
 import pytest
 from made_sweeps import sweep, with_thresholds
 
-from greenexp import analysis, figures
+from greenexp import figures
+from greenexp.analysis.curves.evp import expected_best
+from greenexp.analysis.curves.evp_over_cost import expected_over_cost
+from greenexp.analysis.curves.incumbent import incumbent
+from greenexp.analysis.fronts.operating_points import operating_front
+from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.analysis.sweeps.savings import rung_table
 from greenexp.figures import operating_points, style
 from greenexp.figures.render import render_svg
 from greenexp.figures.scale import axis_unit
@@ -20,18 +26,16 @@ STOPPED = {"c000": ("stopped", 1), "c003": ("stopped", 3)}
 
 def all_figures():
     tables = sweep(ends=STOPPED, scheduler="asha")
-    metric = analysis.metric_of(tables)
-    front = analysis.operating_front(tables)
+    metric = metric_of(tables)
+    front = operating_front(tables)
     exits = front.assign(exit=front["threshold"], layer=front["mean_layers"])
     return {
-        "incumbent": figures.incumbent_figure(analysis.incumbent(tables, "wall_s"), "wall_s", metric),
-        "expected_best": figures.expected_best_figure(analysis.expected_best(tables), metric),
-        "expected_over_cost": figures.expected_over_cost_figure(
-            analysis.expected_over_cost(sweep(), "train_flops"), metric
-        ),
+        "incumbent": figures.incumbent_figure(incumbent(tables, "wall_s"), "wall_s", metric),
+        "expected_best": figures.expected_best_figure(expected_best(tables), metric),
+        "expected_over_cost": figures.expected_over_cost_figure(expected_over_cost(sweep(), "train_flops"), metric),
         "operating_points": figures.operating_points_figure(front, metric),
         "exits": figures.exits_figure(exits, "c002", metric),
-        "rungs": figures.rungs_figure(analysis.rung_table(tables)),
+        "rungs": figures.rungs_figure(rung_table(tables)),
     }
 
 
@@ -111,16 +115,16 @@ def test_specs_are_plain_json_without_not_a_number(made):
 
 def test_dominated_points_are_thinned_and_the_front_kept():
     tables = sweep(500, 1, epochs=1, exits=4)
-    front = analysis.operating_front(tables)
-    figure = figures.operating_points_figure(front, analysis.metric_of(tables))
+    front = operating_front(tables)
+    figure = figures.operating_points_figure(front, metric_of(tables))
     assert len(figure.table) == operating_points.MOST_DOMINATED + front["on_front"].sum()
     assert figure.table["on_front"].sum() == front["on_front"].sum()
 
 
 def test_thresholds_and_exits_used_alone_are_thinned_apart():
     tables = with_thresholds(sweep(300, 1, epochs=1, exits=4), examples=60, points_alone=True)
-    front = analysis.operating_front(tables)
-    figure = figures.operating_points_figure(front, analysis.metric_of(tables))
+    front = operating_front(tables)
+    figure = figures.operating_points_figure(front, metric_of(tables))
     behind = figure.table[~figure.table["on_front"]]
     assert (behind["policy"] == "static").sum() == operating_points.MOST_STATIC
     assert len(behind) == operating_points.MOST_DOMINATED
@@ -144,10 +148,10 @@ def test_names_with_markup_stay_text(made):
 
 def test_single_point_curves_are_drawn():
     tables = sweep(1, 1, epochs=1)
-    metric = analysis.metric_of(tables)
+    metric = metric_of(tables)
     for figure in (
-        figures.expected_best_figure(analysis.expected_best(tables), metric),
-        figures.incumbent_figure(analysis.incumbent(tables, "train_flops"), "train_flops", metric),
+        figures.expected_best_figure(expected_best(tables), metric),
+        figures.incumbent_figure(incumbent(tables, "train_flops"), "train_flops", metric),
     ):
         assert len(figure.table) == 1
         assert "NaN" not in render_svg(figure)

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from made_sweeps import sweep
 
-from greenexp import analysis, figures
-from greenexp.analysis.front_over_trials import attained_fronts, front_over_trials
+from greenexp import figures
+from greenexp.analysis.fronts.front_over_trials import attained_fronts, front_over_trials
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.figures.render import render_svg
 
 X, Y = (
@@ -33,7 +34,7 @@ def band(rows=4):
 
 def all_figures():
     tables = sweep(5, 2, epochs=2)
-    metric, found = analysis.metric_of(tables), front_over_trials(tables)
+    metric, found = metric_of(tables), front_over_trials(tables)
     chosen, curves = attained_fronts(tables)
     strip = tables.trials.assign(mean=tables.trials.groupby("configuration")["score"].transform("mean"))
     importance = pd.DataFrame({"parameter": ["a.b", "c"], "importance": [0.9, 0.1], "by_chance": [0.01, 0.5]})
@@ -115,7 +116,7 @@ def test_lines_of_fronts_are_their_tables(made):
 def test_trials_that_did_not_finish_have_another_shape():
     tables = sweep(3, 2, epochs=2, ends={"c000": ("stopped", 1)}, scheduler="asha")
     table = tables.trials.assign(mean=NAN)
-    figure = figures.seeds_figure(table, analysis.metric_of(tables))
+    figure = figures.seeds_figure(table, metric_of(tables))
     kinds = {row["kind"] for row in figure.spec["data"]["values"]}
     assert kinds == {"one seed", "one seed, best so far"}
     shapes = figure.spec["layer"][1]["encoding"]["shape"]["scale"]["range"]

@@ -12,7 +12,7 @@ import torch
 from greenexp.backbones.base import TokenBatch
 from greenexp.inference import Tokens
 from greenexp.model import MultiExitModel, Serving, build_model
-from greenexp.records import ExitRecord
+from greenexp.replay import ExitRecord
 from greenexp.tasks.tokens import word_tokenizer
 
 VOCABULARY, LONGEST = 60, 24

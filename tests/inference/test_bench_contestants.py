@@ -25,7 +25,7 @@ from greenexp.inference.bench import (
 )
 from greenexp.inference.bench.contestants import ENGINE, EVERY_EXIT, NO_EXITS
 from greenexp.inference.bench.plain import PlainModel
-from greenexp.records import exits_taken
+from greenexp.replay import exits_taken
 
 ONCE = Protocol(repeats=1, warm_ups=1, least_warm_ups=1)
 WATCH = Stopwatch.of(torch.device("cpu"))

@@ -23,9 +23,8 @@ from greenexp.errors import InputError
 from greenexp.exits import POLICIES
 from greenexp.inference import Answer, EarlyExitEngine, Tokens
 from greenexp.model import MultiExitModel
-from greenexp.records import exits_taken
-from greenexp.records.replay import FAMILIES
-from greenexp.records.replay.naming import resolve
+from greenexp.replay import FAMILIES, exits_taken
+from greenexp.replay.naming import resolve
 
 # No confidence of the examples lies within 1e-4 of a threshold, so rounding decides nothing.
 CASES = {

@@ -14,7 +14,7 @@ from greenexp.backbones.base import TokenBatch
 from greenexp.inference import EarlyExitEngine, Tokens
 from greenexp.inference.bench.plain import PlainModel
 from greenexp.model import MultiExitModel
-from greenexp.records import exits_taken
+from greenexp.replay import exits_taken
 
 EXAMPLES = (*made_examples(16, seed=3), *(Tokens([7] * length) for length in (1, 2, 24, 24)))
 

@@ -20,7 +20,7 @@ from greenexp.inference.bench import Contestants, EngineSettings
 from greenexp.inference.bench.contestants import NO_EXITS
 from greenexp.inference.bench.plain import PlainModel
 from greenexp.model import MultiExitModel, load_model, save_model
-from greenexp.records import exits_taken
+from greenexp.replay import exits_taken
 
 POLICY, PLACED = "max_probability:0.83", [2, 3, 5, 6]
 

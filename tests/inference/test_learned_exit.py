@@ -23,8 +23,8 @@ from greenexp.inference import Answer, EarlyExitEngine, Rebatcher
 from greenexp.inference.bench.contestants import ENGINE, EVERY_EXIT, NO_EXITS, Contestants, EngineSettings
 from greenexp.inference.service.limits import Limits
 from greenexp.model import load_model, save_model
-from greenexp.records import ExitRecord, exits_taken
-from greenexp.records.replay.naming import resolve
+from greenexp.replay import ExitRecord, exits_taken
+from greenexp.replay.naming import resolve
 
 POLICIES = [
     "learned:0.35",

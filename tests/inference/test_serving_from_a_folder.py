@@ -15,9 +15,9 @@ from served_models import a_serving, made_model
 from greenexp.errors import CheckpointError, InputError
 from greenexp.inference import EarlyExitEngine, Tokens
 from greenexp.model import load_serving, save_model
-from greenexp.records import exits_taken
-from greenexp.records.logits import read_logits
 from greenexp.records.trial import TrialSeeds, TrialSpec
+from greenexp.replay import exits_taken
+from greenexp.replay.logits import read_logits
 from greenexp.tasks.data import Split, TaskData
 from greenexp.tasks.tokens import TokenisedTask, tokenise, word_tokenizer
 from greenexp.training import TrialRun

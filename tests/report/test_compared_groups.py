@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from foreign_runs import run, runs
 
-from greenexp.analysis import compare_at, compare_groups, compare_pairwise, holm
+from greenexp.analysis.comparing.compare import compare_at
+from greenexp.analysis.comparing.groups import compare_groups
+from greenexp.analysis.comparing.pairwise import compare_pairwise, holm
 from greenexp.report import FORMATS, Question, render_runs_report
-from greenexp.report.compared import compared_section
+from greenexp.report.runs.compared import compared_section
 
 
 def drawn(sizes, gap=0.0, seed=0):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from made_sweeps import sweep, with_thresholds
 
-from greenexp.analysis import operating_front
+from greenexp.analysis.fronts.operating_points import operating_front
 from greenexp.records.tables import SweepTables
 from greenexp.report import render_report, report_sections
 from greenexp.report.section import Section

@@ -8,9 +8,9 @@ import re
 import pytest
 from foreign_runs import run, runs, two_groups
 
-from greenexp.analysis import compare_groups
+from greenexp.analysis.comparing.groups import compare_groups
 from greenexp.report import FORMATS, Question, render_runs_report
-from greenexp.report.foreign import runs_sections
+from greenexp.report.runs.foreign import runs_sections
 
 NASTY = "<script>alert('x')</script> | `rm` & 100 % \\end{document}"
 

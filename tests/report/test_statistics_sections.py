@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from made_sweeps import sweep, with_thresholds
 
-from greenexp.analysis import confidence_band, score_difference, trivial_above, tuning_curve_band, tuning_curve_error
+from greenexp.analysis.comparing.score_tests import score_difference
+from greenexp.analysis.curves.bands import confidence_band
+from greenexp.analysis.curves.curve_bands import trivial_above, tuning_curve_band
+from greenexp.analysis.curves.tuning_curve import tuning_curve_error
 from greenexp.report.sections import SECTIONS, front_over_trials, search_space, seeds, tuning_band
 
 MADE = {

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from made_sweeps import sweep
 
-from greenexp.analysis import budget_to_reach, metric_of, probability_to_reach
+from greenexp.analysis.curves.target import budget_to_reach, probability_to_reach
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.figures.render import render_svg
 from greenexp.report.sections import SECTIONS, extrapolated, simulated, target
 from greenexp.report.sections.target_scores import targets

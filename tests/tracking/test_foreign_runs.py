@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mlflow_runs import BEGAN_MS, log_run, log_search
 
-from greenexp.analysis import compare_groups
+from greenexp.analysis.comparing.groups import compare_groups
 from greenexp.errors import InputError, TrackingError
 from greenexp.tracking import foreign
 from greenexp.tracking.foreign import COLUMNS, read_runs

@@ -10,8 +10,8 @@ from test_mlflow_tables import assert_same_tables
 
 from greenexp.journal.tables import read_tables
 from greenexp.records.at_rest import FOLDER
-from greenexp.records.logits import StoredLogits, write_logits
-from greenexp.records.replay import ExitCosts
+from greenexp.replay import ExitCosts
+from greenexp.replay.logits import StoredLogits, write_logits
 from greenexp.tracking.sync import sync
 
 

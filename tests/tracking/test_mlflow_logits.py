@@ -16,9 +16,9 @@ from test_mlflow_tables import assert_same_tables
 from greenexp.journal.tables import read_tables as journal_tables
 from greenexp.records.at_rest import FOLDER
 from greenexp.records.held_out import HeldOutRecord
-from greenexp.records.logits import StoredLogits, write_logits
-from greenexp.records.replay import ExitCosts
 from greenexp.records.tables import REPLAYED
+from greenexp.replay import ExitCosts
+from greenexp.replay.logits import StoredLogits, write_logits
 from greenexp.tracking import names
 from greenexp.tracking.level import Level
 from greenexp.tracking.picture import Picture

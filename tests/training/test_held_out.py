@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from greenexp.model import load_model
-from greenexp.records.logits import read_logits
 from greenexp.records.trial import TrialSpec
+from greenexp.replay.logits import read_logits
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun
 from greenexp.training.held_out import evaluate_held_out

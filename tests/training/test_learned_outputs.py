@@ -12,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from greenexp.inference import EarlyExitEngine, Tokens
 from greenexp.model import load_model
-from greenexp.records import exits_taken
-from greenexp.records.logits import StoredLogits, read_logits
-from greenexp.records.replay.naming import resolve
 from greenexp.records.trial import TrialSpec
+from greenexp.replay import exits_taken
+from greenexp.replay.logits import StoredLogits, read_logits
+from greenexp.replay.naming import resolve
 from greenexp.tasks.tokens import TokenisedSplit, TokenisedTask
 from greenexp.training import TrialRun
 from greenexp.training.evaluation import evaluate

@@ -13,8 +13,8 @@ import pytest
 from greenexp.errors import CheckpointError
 from greenexp.plan.flops import epoch_flops, same_cost
 from greenexp.records.epoch import EpochRecord
-from greenexp.records.logits import read_logits
 from greenexp.records.trial import Fold, TrialSeeds, TrialSpec, fingerprint
+from greenexp.replay.logits import read_logits
 from greenexp.tasks.folds import on_fold
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun

@@ -20,10 +20,10 @@ from greenexp.meters import Meters
 from greenexp.meters.energy import EnergyWindows
 from greenexp.meters.fake import FakeSource
 from greenexp.meters.memory import ResidentMemory
-from greenexp.records import operating_points
 from greenexp.records.epoch import EpochRecord
-from greenexp.records.logits import read_logits
 from greenexp.records.trial import TrialSpec
+from greenexp.replay import operating_points
+from greenexp.replay.logits import read_logits
 from greenexp.spec.sections import Accounting
 from greenexp.tasks.metrics import score
 from greenexp.tasks.tokens import TokenisedTask

@@ -50,7 +50,7 @@ class PolicyStream(Protocol):
 class Policy(Protocol):
     """The frozen dataclass behind a name in POLICIES; its fields are the threshold and the options.
 
-    One that has a replay form (`greenexp.records.replay`) names it in a class variable `family`.
+    One that has a replay form (`greenexp.replay`) names it in a class variable `family`.
     """
 
     def stream(self) -> PolicyStream:

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 from greenexp.exits import POLICIES
 from greenexp.exits.policies.base import Policy
-from greenexp.records.replay.naming import built, described, parameters_of
+from greenexp.replay.naming import built, described, parameters_of
 
 
 def stream_policy(policy: Any) -> Policy:
-    """The stream form of `policy`: a name, text, a mapping (see `greenexp.records.replay.naming`), either form.
+    """The stream form of `policy`: a name, text, a mapping (see `greenexp.replay.naming`), either form.
 
     Raises UnknownNameError, and InputError in the words of replay for options it does not have and values they may not
     take.

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from greenexp.exits.policies.base import Decision, ExitOutput, Stateless, own_answers
 from greenexp.exits.policies.softmax import COMPARE, entropy
-from greenexp.records.replay.fields import Threshold, check_fields, limit_at
+from greenexp.replay.fields import Threshold, check_fields, limit_at
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from greenexp.errors import InputError
 from greenexp.exits.policies.base import Decision, ExitOutput, Stateless, own_answers
 from greenexp.exits.policies.softmax import COMPARE
-from greenexp.records.replay.fields import Threshold, check_fields, limit_at
+from greenexp.replay.fields import Threshold, check_fields, limit_at
 
 
 @dataclass(frozen=True)

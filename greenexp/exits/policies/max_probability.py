@@ -10,7 +10,7 @@ from torch import Tensor
 
 from greenexp.exits.policies.base import Decision, ExitOutput, PolicyStream, Stateless, own_answers
 from greenexp.exits.policies.softmax import COMPARE, max_probability
-from greenexp.records.replay.fields import Threshold, check_fields, limit_at
+from greenexp.replay.fields import Threshold, check_fields, limit_at
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from greenexp.errors import InputError
 from greenexp.exits.policies.base import Decision, ExitOutput, Stateless, own_answers
-from greenexp.records.replay.fields import check_fields
+from greenexp.replay.fields import check_fields
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from greenexp.errors import InputError
 from greenexp.exits.policies.base import Decision, ExitOutput, own_answers
-from greenexp.records.replay.fields import check_fields, limit_at
+from greenexp.replay.fields import check_fields, limit_at
 
 
 @dataclass(frozen=True)

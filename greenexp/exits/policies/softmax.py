@@ -1,7 +1,7 @@
 """How sure logits are: the largest class probability, and the entropy. float64 inside, float32 out, no synchronisation.
 
 Two implementations of exp differ in the last bits of float64, but rounded to float32 then practically never, which
-makes a policy and its replay over recorded logits (`greenexp.records.replay.softmax`) decide alike on any device.
+makes a policy and its replay over recorded logits (`greenexp.replay.softmax`) decide alike on any device.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from greenexp.exits.policies.base import Decision, ExitOutput, Stateless, own_answers
-from greenexp.records.replay.fields import check_fields
+from greenexp.replay.fields import check_fields
 
 
 @dataclass(frozen=True)

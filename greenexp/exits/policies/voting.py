@@ -10,7 +10,7 @@ from torch.nn.functional import one_hot
 
 from greenexp.errors import InputError
 from greenexp.exits.policies.base import Decision, ExitOutput
-from greenexp.records.replay.fields import check_fields
+from greenexp.replay.fields import check_fields
 
 
 @dataclass(frozen=True)

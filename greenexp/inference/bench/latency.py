@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from greenexp.errors import InputError
 from greenexp.inference.bench.protocol import Contestant, Protocol, Stopwatch, Timings, interleave
-from greenexp.records.latency import LatencyTable
+from greenexp.replay.latency import LatencyTable
 
 if TYPE_CHECKING:
     from greenexp.inference import Tokens

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from greenexp.analysis import metric_of
-from greenexp.analysis.repetitions import folds_of
+from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.analysis.sweeps.repetitions import folds_of
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.sections.circumstances import circumstances

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import ChosenTrials, calibration_summary, chosen_trials, one_threshold
+from greenexp.analysis.exits.calibration import calibration_summary, one_threshold
+from greenexp.analysis.sweeps.chosen import ChosenTrials, chosen_trials
 from greenexp.figures import reliability_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from greenexp.analysis import metric_of
-from greenexp.analysis.scored_exits import exits_at_the_end
+from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.analysis.sweeps.scored_exits import exits_at_the_end
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.report.sections.wording import counted
 

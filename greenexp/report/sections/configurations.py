@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import configuration_table, metric_of
+from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.report.section import Section
 from greenexp.report.sections.wording import counted

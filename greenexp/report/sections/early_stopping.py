@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import Savings, rung_table, savings
+from greenexp.analysis.sweeps.savings import Savings, rung_table, savings
 from greenexp.figures import rungs_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section

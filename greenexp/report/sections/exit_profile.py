@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import chosen_trials, leaves_early, metric_of, profile_at, ranked_policies
+from greenexp.analysis.exits.leaving import profile_at, ranked_policies
+from greenexp.analysis.exits.policies import leaves_early
+from greenexp.analysis.sweeps.chosen import chosen_trials
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.figures import exit_profiles_figure
 from greenexp.figures.exit_profiles import MOST_POLICIES
 from greenexp.records.tables import SweepTables

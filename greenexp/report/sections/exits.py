@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import Metric, configuration_table, exit_summary, metric_of
+from greenexp.analysis.fronts.operating_points import exit_summary
+from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import exits_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section

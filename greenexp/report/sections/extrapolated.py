@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from greenexp.analysis import Extrapolation, Metric, extrapolate, tuning_curve
-from greenexp.analysis.bands import NO_SUPPORT
-from greenexp.analysis.extrapolate import MIN_FITTED
+from greenexp.analysis.curves.bands import NO_SUPPORT
+from greenexp.analysis.curves.extrapolate import MIN_FITTED, Extrapolation, extrapolate
+from greenexp.analysis.curves.tuning_curve import tuning_curve
+from greenexp.analysis.sweeps.metric import Metric
 from greenexp.figures import extrapolated_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import Metric, cheapest_reaching, evenly, family_of, is_bound, metric_of, operating_front
+from greenexp.analysis.exits.policies import family_of, is_bound
+from greenexp.analysis.fronts.operating_points import cheapest_reaching, evenly, operating_front
+from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import operating_points_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import Metric, evenly, metric_of
-from greenexp.analysis.front_over_trials import FrontOverTrials, attained_fronts, front_over_trials
+from greenexp.analysis.fronts.front_over_trials import FrontOverTrials, attained_fronts, front_over_trials
+from greenexp.analysis.fronts.operating_points import evenly
+from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import attainment_figure, front_over_trials_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section

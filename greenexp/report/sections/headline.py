@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import (
-    Metric,
-    cheapest_within,
-    configuration_table,
-    held_out,
-    metric_of,
-    operating_front,
-    paired_difference,
-    savings,
-)
-from greenexp.analysis.repetitions import folds_of
-from greenexp.analysis.savings import abandoned
+from greenexp.analysis.fronts.operating_points import cheapest_within, operating_front
+from greenexp.analysis.seeds.paired import paired_difference
+from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.analysis.sweeps.held_out import held_out
+from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.repetitions import folds_of
+from greenexp.analysis.sweeps.savings import abandoned, savings
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import HeldOut, Metric, held_out, metric_of
+from greenexp.analysis.sweeps.held_out import HeldOut, held_out
+from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.sections.wording import counted, mean_and_std

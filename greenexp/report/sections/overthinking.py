@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import Overthinking, chosen_trials, overthinking
+from greenexp.analysis.exits.overthinking import Overthinking, overthinking
+from greenexp.analysis.sweeps.chosen import chosen_trials
 from greenexp.figures import overthinking_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section

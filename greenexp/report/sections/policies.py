@@ -5,25 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis import (
-    ChosenTrials,
-    Metric,
-    chosen_trials,
-    coinciding,
-    dev_to_test,
-    held_out,
-    is_bound,
-    leaves_early,
-    metric_of,
-    policy_curves,
-    ranked_policies,
-    static_points,
-)
-from greenexp.analysis.policies import STATIC
+from greenexp.analysis.exits.dev_to_test import dev_to_test
+from greenexp.analysis.exits.leaving import ranked_policies
+from greenexp.analysis.exits.policies import STATIC, is_bound, leaves_early
+from greenexp.analysis.exits.policy_curves import coinciding, policy_curves, static_points
+from greenexp.analysis.sweeps.chosen import ChosenTrials, chosen_trials
+from greenexp.analysis.sweeps.held_out import held_out
+from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import policy_curves_figure
 from greenexp.figures.policy_curves import MOST_POLICIES
-from greenexp.records.replay.chosen import TARGETS
 from greenexp.records.tables import SweepTables
+from greenexp.replay.chosen import TARGETS
 from greenexp.report.section import Plate, Section
 from greenexp.report.sections.replayed import nothing_replayed, whose
 from greenexp.report.sections.settings import settings

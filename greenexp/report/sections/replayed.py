@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import ChosenTrials
+from greenexp.analysis.sweeps.chosen import ChosenTrials
 from greenexp.records.tables import SweepTables
 from greenexp.report.sections.wording import counted
 

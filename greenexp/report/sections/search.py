@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis import (
-    ExpectedBest,
-    ExpectedOverCost,
-    Metric,
-    expected_best,
-    expected_over_cost,
-    incumbent,
-    metric_of,
-)
-from greenexp.analysis.incumbent import not_measured
+from greenexp.analysis.curves.evp import ExpectedBest, expected_best
+from greenexp.analysis.curves.evp_over_cost import ExpectedOverCost, expected_over_cost
+from greenexp.analysis.curves.incumbent import incumbent, not_measured
+from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import expected_best_figure, expected_over_cost_figure, incumbent_figure
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables

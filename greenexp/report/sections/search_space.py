@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis import Importance, Metric, bounds_hit, importance, leaders, metric_of
-from greenexp.analysis.importance import IMPORTANCE_COLUMNS, PERMUTATIONS
+from greenexp.analysis.search.importance import IMPORTANCE_COLUMNS, PERMUTATIONS, Importance, importance
+from greenexp.analysis.search.search_space import bounds_hit, leaders
+from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import importance_figure
 from greenexp.figures.importance import MOST_PARAMETERS
 from greenexp.records.tables import PARAMS, SweepTables

@@ -7,20 +7,14 @@ import math
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis import (
-    Metric,
-    VarianceSplit,
-    configuration_table,
-    metric_of,
-    score_difference,
-    seed_plans,
-    seed_scores,
-    smallest_difference,
-    variance_split,
-)
-from greenexp.analysis.repetitions import SEEDS, has_folds, over_folds
-from greenexp.analysis.seed_noise import SeedNoise, seed_noise
-from greenexp.analysis.variance import CONFIGURATION
+from greenexp.analysis.comparing.score_tests import score_difference
+from greenexp.analysis.seeds.power import smallest_difference
+from greenexp.analysis.seeds.seed_budget import seed_plans
+from greenexp.analysis.seeds.seed_noise import SeedNoise, seed_noise
+from greenexp.analysis.seeds.variance import CONFIGURATION, VarianceSplit, seed_scores, variance_split
+from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.repetitions import SEEDS, has_folds, over_folds
 from greenexp.figures import seeds_figure
 from greenexp.figures.seeds import MOST_CONFIGURATIONS
 from greenexp.records.tables import SweepTables

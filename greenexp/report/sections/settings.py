@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from greenexp.analysis import family_of
+from greenexp.analysis.exits.policies import family_of
 
 Options = dict[str, str]
 _SIGNS = {">=": "≥", "<=": "≤"}

@@ -10,18 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis import (
-    Metric,
-    RecordedCurves,
-    Simulation,
-    expected_best,
-    full_search,
-    metric_of,
-    recorded_curves,
-    simulate,
-    simulation_notes,
-    sweep_points,
-)
+from greenexp.analysis.curves.evp import expected_best
+from greenexp.analysis.stopping.simulate import Simulation, simulate
+from greenexp.analysis.stopping.simulate_curves import RecordedCurves, recorded_curves, sweep_points
+from greenexp.analysis.stopping.simulate_notes import simulation_notes
+from greenexp.analysis.stopping.simulate_saving import full_search
+from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import simulated_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section

@@ -8,16 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from greenexp.analysis import (
-    BudgetToReach,
-    ExpectedBest,
-    Metric,
-    budget_to_reach,
-    expected_best,
-    metric_of,
-    probability_to_reach,
-)
-from greenexp.analysis.incumbent import not_measured
+from greenexp.analysis.curves.evp import ExpectedBest, expected_best
+from greenexp.analysis.curves.incumbent import not_measured
+from greenexp.analysis.curves.target import BudgetToReach, budget_to_reach, probability_to_reach
+from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import Channel, comparison_figure
 from greenexp.figures.scale import axis_unit
 from greenexp.records.axes import AXES

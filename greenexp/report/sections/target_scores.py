@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from greenexp.analysis import Metric
+from greenexp.analysis.sweeps.metric import Metric
 
 IN_POINTS = ("accuracy", "f1", "macro_f1", "matthews", "pearson", "spearman")
 """Metrics of which 0.01 is a point, and 1 the best there can be."""

@@ -6,18 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from greenexp.analysis import (
-    ConfidenceBand,
-    ExpectedBest,
-    Metric,
-    confidence_band,
-    expected_best,
-    metric_of,
-    trivial_above,
-    tuning_curve,
-    tuning_curve_band,
-    tuning_curve_error,
-)
+from greenexp.analysis.curves.bands import ConfidenceBand, confidence_band
+from greenexp.analysis.curves.curve_bands import trivial_above, tuning_curve_band
+from greenexp.analysis.curves.evp import ExpectedBest, expected_best
+from greenexp.analysis.curves.tuning_curve import tuning_curve, tuning_curve_error
+from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import Channel, banded_curve_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section

@@ -1,0 +1,132 @@
+"""Whether the search space was large enough, and how far ahead the best configurations are.
+
+`bounds_hit`: where the best configurations crowd at an end of what was searched, something better may lie beyond. Of N
+configurations with a mean score let the best be the first k = ceil(N / 10), and M of the N lie within 5 % of the end,
+on the distribution's own scale (a logarithmic one for loguniform; for numbers in a list only the last number is at its
+end; for whole numbers the last is always among those near). Were the parameter of no influence, the k best would be any
+k of the N, so that the number X of them near that end were hypergeometric,
+
+    by_chance = P(X >= near) = sum_{x >= near} C(M, x) C(N - M, k - x) / C(N, k).
+
+It is for one end of one parameter: with many parameters some end is near by chance.
+
+`leaders`: the mean difference to the best configuration, seed by seed (`analysis.seeds.paired`). The best was chosen by
+the same scores, which makes its lead too large.
+
+Assumptions: none on how configurations were chosen, except by a search that looks at earlier results, which crowds
+wherever it believes the best to be. A configuration whose seeds were all stopped early counts with its best so far.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from greenexp.analysis.seeds.paired import paired_difference
+from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.records.tables import PARAMS, SweepTables
+
+BOUND_COLUMNS = (
+    "parameter", "scale", "end", "bound", "configurations", "near_all", "best", "near", "leader_near", "hit",
+    "by_chance",
+)  # fmt: skip
+LEADER_COLUMNS = ("rank", "configuration", "score_mean", "score_std", "seeds", "behind", "behind_error", "pairs")
+NEAR = 0.05
+BEST_SHARE = 0.1
+_FEWEST_CHOICES = 3
+_MOST, _OFTENER = 0.5, 2.0
+
+
+class _End(NamedTuple):
+    """One end of a searched parameter; near: [N], which configurations lie at it."""
+
+    scale: str
+    end: str
+    bound: float
+    near: NDArray[np.bool_]
+
+
+def bounds_hit(tables: SweepTables) -> pd.DataFrame:
+    """How many of the best configurations lie at each end of each searched numeric parameter; see the module.
+
+    A row per parameter and end: parameter; scale (`uniform`, `loguniform`, `int` or `choice`); end (`low`, `high`);
+    bound, its value; configurations N; near_all M; best k; near; leader_near, whether the very best is; hit, whether
+    at least half of the best are, and at least twice the share of all; by_chance. Words, truth values and lists of
+    fewer than three numbers have no ends.
+    Empty without a configuration that has a mean, and for parameters without a distribution (listed points).
+    """
+    ranked = ranked_configurations(tables)
+    rows = []
+    best = math.ceil(BEST_SHARE * len(ranked))
+    for parameter, distribution in (tables.spec.get("space") or {}).items():
+        column = PARAMS + parameter
+        if column not in ranked or not best:
+            continue
+        for scale, end, bound, near in _ends(distribution, ranked[column].tolist()):
+            found = int(near[:best].sum())
+            chance = float(stats.hypergeom.sf(found - 1, len(ranked), int(near.sum()), best))
+            share, of_all = found / best, float(near.mean())
+            hit = share >= _MOST and share >= _OFTENER * of_all
+            counts = (len(ranked), int(near.sum()), best, found, bool(near[0]), hit)
+            rows.append((parameter, scale, end, bound, *counts, chance))
+    return pd.DataFrame(rows, columns=list(BOUND_COLUMNS))
+
+
+def leaders(tables: SweepTables, count: int = 5) -> pd.DataFrame:
+    """The best `count` configurations and how far each is behind the first.
+
+    rank from 1; configuration; `params.<path>`; score_mean, score_std over seeds; seeds; behind: mean over shared seeds
+    of the first's score minus its own, in the metric's unit (negative where a smaller score is better); behind_error:
+    its standard error, NaN for one pair; pairs. The first is not behind: NaN.
+    """
+    top = ranked_configurations(tables).head(count)
+    names = top["configuration"].tolist()
+    behind = [paired_difference(tables.trials, names[0], name) for name in names[1:]]
+    nothing = [math.nan] if names else []
+    frame = top.assign(
+        rank=np.arange(1, len(top) + 1),
+        behind=[*nothing, *(lead.mean for lead in behind)],
+        behind_error=[*nothing, *(lead.error for lead in behind)],
+        pairs=[*(top["seeds"].tolist()[:1]), *(lead.pairs for lead in behind)],
+    )
+    searched = [PARAMS + path for path in tables.parameters]
+    return frame[[*LEADER_COLUMNS[:2], *searched, *LEADER_COLUMNS[2:]]].reset_index(drop=True)
+
+
+def ranked_configurations(tables: SweepTables) -> pd.DataFrame:
+    """The rows of `configuration_table` that have a mean, best first."""
+    return configuration_table(tables).dropna(subset=["score_mean"]).reset_index(drop=True)
+
+
+def _ends(distribution: Mapping[str, Any], values: Sequence[Any]) -> list[_End]:
+    """The two ends of a distribution, none if it has no order."""
+    kind = str(distribution.get("dist"))
+    if kind == "choice":
+        listed = distribution["values"]
+        if len(listed) < _FEWEST_CHOICES or not all(_is_number(value) for value in listed):
+            return []
+        ends = (("low", float(min(listed))), ("high", float(max(listed))))
+        return [_End(kind, end, bound, np.array([value == bound for value in values])) for end, bound in ends]
+    low, high = float(distribution["low"]), float(distribution["high"])
+    if kind == "int":
+        step = int(distribution.get("step") or 1)
+        high = low + step * math.floor((high - low) / step)
+    if high <= low:
+        return []
+    at = np.array(values, dtype=np.float64)
+    part = np.log(at / low) / math.log(high / low) if kind == "loguniform" else (at - low) / (high - low)
+    rounding = 1e-9
+    return [
+        _End(kind, "low", low, part <= NEAR + rounding),
+        _End(kind, "high", high, part >= 1 - NEAR - rounding),
+    ]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,238 @@
+"""What a scheduler would have given: searches simulated over recorded full curves.
+
+A search draws t of the N recorded units, with replacement (or without), and runs them under the very scheduler that a
+sweep would use (`greenexp.schedulers`), W workers at a time. Its result is the final score of the best unit that it
+trained to the end; its cost is everything that was trained. Both are averaged over repeats. All schedulers see the same
+draws.
+
+    expected best   V(t) + mean over R searches of (b - f),  standard error = s(b - f) / sqrt(R)
+    incumbent(B)    mean over searches of the best value reported by the time all workers together had spent B
+
+    expected cost   t x mean full cost x (sum of c / sum of g),  standard error by the delta method
+
+b is the best final score among the units a search trained to the end, f that of all t units it drew, whose expectation
+V(t) is known exactly (below); c is what the search cost, g what training all t would have cost. A control variate and
+a ratio, which take most of the noise of the draws away.
+
+The recorded units are the population here: the standard errors are those of the simulation alone, and go to 0 with more
+repeats. They do not say how another sample of N units would differ.
+
+What stopping nobody would have given is known without drawing: V(n), the expected best of n draws with replacement
+(U(n) without), at n times the mean cost (`full_search`). The cost at which it comes to the same expected best is read
+off the straight line between two whole n, which is exact for a search that makes n or n + 1 full runs by the toss of a
+coin: its expected best and its expected cost both lie on that line.
+
+    saved = 1 - E[cost] / cost of full search with the same expected best
+
+For one rung and scores so far the expectation has a closed form, `analysis.early_stopping_cdf`.
+
+Sources: Li et al. 2018 (JMLR 18, 185), section 3, and Jamieson and Talwalkar 2016 for the rules; resampling recorded
+trials for what a budget gives: Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", section 5. Assumptions: the
+recorded units are independent draws of one search; a unit's curve does not depend on how it is scheduled; workers are
+equally fast, and time passes as cost does (it decides only the order of reports, which matters to asha).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from greenexp.analysis.stopping.simulate_curves import RecordedCurves
+from greenexp.analysis.stopping.simulate_saving import equal_result, full_search
+from greenexp.analysis.stopping.simulate_search import Search, run_search
+from greenexp.schedulers import Scheduler, build_over_units
+
+Floats = NDArray[np.float64]
+Settings = Mapping[str, Any]
+SEED_RACING = "seed_racing"
+_BUDGETS = 12
+
+SEARCHES = (
+    "scheduler", "trials", "expected_best", "error", "cost", "cost_error", "share_of_full", "finished", "duration",
+    "equal_trials", "equal_cost", "saved", "saved_low", "saved_high", "no_saving",
+)  # fmt: skip
+INCUMBENT = ("scheduler", "trials", "budget", "expected_best", "error", "reported")
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Schedulers side by side.
+
+    searches: a row per scheduler and number of units begun (`trials`): expected_best and its standard error; cost and
+        its standard error; share_of_full, cost over that of training all of them; finished, mean number trained to the
+        end; duration, in cost per worker; equal_trials, equal_cost: of a full search with the same expected best; saved
+        and saved_low, saved_high, with expected best and cost 2 standard errors worse and better; no_saving: why
+        there is none, or ""
+    incumbent: a row per scheduler, number begun and cost B: expected_best, error over the searches that had reported a
+        value by then; reported, their share
+    curves: what was drawn from; repeats: searches behind each row; workers; replace: drawn with replacement
+    """
+
+    searches: pd.DataFrame
+    incumbent: pd.DataFrame
+    curves: RecordedCurves
+    repeats: int
+    workers: int
+    replace: bool
+
+
+def simulate(
+    curves: RecordedCurves,
+    schedulers: Mapping[str, Settings],
+    trials: Sequence[int],
+    *,
+    rng: np.random.Generator,
+    workers: int = 1,
+    repeats: int = 500,
+    replace: bool = True,
+    budgets: Sequence[float] | None = None,
+) -> Simulation:
+    """Simulate searches of each of `trials` sizes under each scheduler.
+
+    schedulers: label -> a sweep file's `scheduler` section; grace_period counts parts of a schedule (the curves' T),
+        first_seeds of seed_racing counts seeds; trials: t, units begun by a search, 1 to N
+    budgets: costs at which the incumbent is read (default: 12 from one mean full run to t of them, at equal ratios)
+    Raises ValueError for impossible numbers and for seed_racing without seeds; greenexp.errors.InputError where a
+    scheduler could stop nobody.
+    """
+    _check(curves, schedulers, trials, workers, repeats)
+    units, largest = len(curves.units), max(trials)
+    if replace:
+        draws = rng.integers(units, size=(repeats, largest))
+    else:
+        draws = np.argsort(rng.random((repeats, units)), axis=1)[:, :largest]
+    full, mean_cost = full_search(curves, replace=replace), float(curves.full_cost.mean())
+    rows, lines = [], []
+    for size in trials:
+        grid = np.geomspace(mean_cost, size * mean_cost, _BUDGETS) if budgets is None else np.asarray(budgets, float)
+        for label, settings in schedulers.items():
+            found = _searches(curves, settings, draws[:, :size], workers, grid)
+            row = _summary(found, full, size, minimize=curves.minimize)
+            rows.append({"scheduler": label, "trials": size, **row})
+            lines.append(_incumbent(label, size, grid, found.incumbents))
+    return Simulation(
+        pd.DataFrame(rows, columns=list(SEARCHES)),
+        pd.concat(lines, ignore_index=True)[list(INCUMBENT)],
+        curves,
+        repeats,
+        workers,
+        replace,
+    )
+
+
+@dataclass(frozen=True)
+class _Searches:
+    """Arrays over R repeats: of the search, and (full_*) of training all units it drew; incumbents: [R, B]."""
+
+    best: Floats
+    full_best: Floats
+    cost: Floats
+    full_cost: Floats
+    finished: Floats
+    duration: Floats
+    incumbents: Floats
+
+
+def _searches(
+    curves: RecordedCurves, settings: Settings, draws: NDArray[np.int64], workers: int, grid: Floats
+) -> _Searches:
+    values, costs = _resource(curves, settings)
+    names = [str(place) for place in range(draws.shape[1])]
+    scheduler = build_over_units(
+        settings, units=names, resource=values.shape[1], mode="min" if curves.minimize else "max"
+    )
+    rungs = sorted({rung.epoch for bracket in scheduler.bracket_plan() for rung in bracket.rungs})
+    fresh, sign = scheduler.state(), -1.0 if curves.minimize else 1.0
+    numbers, incumbents = np.empty((len(draws), 6)), np.empty((len(draws), grid.size))
+    for row, drawn in enumerate(draws):
+        scheduler.restore(fresh)
+        search = run_search(scheduler, names, values[drawn], costs[drawn], rungs, workers)
+        numbers[row] = _numbers(search, values[drawn], costs[drawn], sign)
+        incumbents[row] = sign * search.incumbent(sign * values[drawn], costs[drawn], grid)
+    best, full_best, cost, full_cost, finished, duration = numbers.T
+    return _Searches(best, full_best, cost, full_cost, finished, duration, incumbents)
+
+
+def _resource(curves: RecordedCurves, settings: Settings) -> tuple[Floats, Floats]:
+    """(values, costs) along what the scheduler counts: parts of a schedule, or seeds."""
+    if settings.get("name") != SEED_RACING:
+        return curves.scores, curves.costs
+    if curves.seed_scores is None or curves.seed_costs is None:
+        raise ValueError(
+            "seed_racing needs the same number of seeds, at least 2, of every configuration: name the column that says "
+            "which runs are seeds of one configuration"
+        )
+    return curves.seed_scores, curves.seed_costs
+
+
+def _numbers(search: Search, values: Floats, costs: Floats, sign: float) -> tuple[float, ...]:
+    final = sign * values[:, -1]
+    return (
+        sign * float(final[search.finished].max()), sign * float(final.max()), search.cost(costs),
+        float(costs[:, -1].sum()), len(search.finished), search.duration(costs),
+    )  # fmt: skip
+
+
+def _summary(found: _Searches, full: Floats, size: int, *, minimize: bool) -> dict[str, Any]:
+    difference, error = _mean(found.best - found.full_best)
+    best = float(full[size - 1, 0]) + difference
+    share = float(found.cost.sum() / found.full_cost.sum())
+    _, share_error = _mean((found.cost - share * found.full_cost) / found.full_cost.mean())
+    cost, cost_error = share * float(full[size - 1, 1]), share_error * float(full[size - 1, 1])
+    return {
+        "expected_best": best,
+        "error": error,
+        "cost": cost,
+        "cost_error": cost_error,
+        "share_of_full": share,
+        "finished": float(found.finished.mean()),
+        "duration": float(found.duration.mean()),
+        **equal_result(full, best, error, cost, cost_error, minimize=minimize),
+    }
+
+
+def _mean(values: Floats) -> tuple[float, float]:
+    """Mean and its standard error; NaN for the error of one value."""
+    error = float(values.std(ddof=1) / math.sqrt(values.size)) if values.size > 1 else math.nan
+    return float(values.mean()), error
+
+
+def _incumbent(label: str, size: int, grid: Floats, incumbents: Floats) -> pd.DataFrame:
+    rows = []
+    for budget, column in zip(grid, incumbents.T, strict=True):
+        there = column[~np.isnan(column)]
+        best, error = _mean(there) if there.size else (math.nan, math.nan)
+        rows.append((label, size, float(budget), best, error, there.size / column.size))
+    return pd.DataFrame(rows, columns=list(INCUMBENT))
+
+
+def _check(
+    curves: RecordedCurves,
+    schedulers: Mapping[str, Settings],
+    trials: Sequence[int],
+    workers: int,
+    repeats: int,
+) -> None:
+    if not schedulers or not trials:
+        raise ValueError("name at least one scheduler and one number of trials")
+    for what, number in (("workers", workers), ("repeats", repeats), *(("trials", size) for size in trials)):
+        if number < 1:
+            raise ValueError(f"{what} must be at least 1, received {number}")
+    if max(trials) > len(curves.units):
+        raise ValueError(
+            f"searches of {max(trials)} cannot be drawn from {len(curves.units)} recorded units: nothing is known "
+            "about more draws than were made"
+        )
+
+
+def fresh_scheduler(curves: RecordedCurves, settings: Settings, trials: int) -> Scheduler:
+    """The scheduler as `simulate` runs it over `trials` units: for its bracket plan."""
+    values, _ = _resource(curves, settings)
+    names = [str(place) for place in range(trials)]
+    return build_over_units(settings, units=names, resource=values.shape[1], mode="min" if curves.minimize else "max")

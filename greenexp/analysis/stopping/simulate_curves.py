@@ -1,0 +1,177 @@
+"""Recorded full curves, brought to equal parts of each run's own schedule: what `simulate` draws searches from.
+
+A run is recorded as points (resource, score, cost), the resource rising to the end of its schedule, whatever its unit.
+Part k of T ends at the first recorded point at or after k/T of the schedule: a scheduler can only judge what has been
+measured, and what was spent until then is spent. Nothing is interpolated, and part T ends at the last point, exactly.
+
+Runs that are seeds of one configuration are judged by their mean (`schedulers.seed_groups`) and stop together, so the
+configuration is one curve: value = mean over its seeds, cost = their sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from greenexp.analysis.sweeps.scored_exits import over_other_exits
+from greenexp.records.tables import SweepTables
+
+Floats = NDArray[np.float64]
+_ROUNDING = 1e-9  # a third of a schedule of 3,000 steps ends at step 1,000 and not after it
+
+
+@dataclass(frozen=True)
+class RecordedCurves:
+    """Curves of N units (configurations, or runs without seeds) after each of T equal parts of their schedules.
+
+    scores: [N, T], as recorded or the best so far, in the score's unit; the last column is the final score
+    costs: [N, T], cumulative, in the cost's unit; minimize: a smaller score is better
+    seed_scores: [N, S], mean over the first s seeds of the final score; seed_costs: [N, S], cumulative cost of s full
+        seeds; None unless every unit has the same number S >= 2 of seeds
+    """
+
+    units: tuple[str, ...]
+    scores: Floats
+    costs: Floats
+    minimize: bool = False
+    seed_scores: Floats | None = None
+    seed_costs: Floats | None = None
+
+    @property
+    def final(self) -> Floats:
+        """[N] scores after full training."""
+        return self.scores[:, -1]
+
+    @property
+    def full_cost(self) -> Floats:
+        """[N] costs of full training."""
+        return self.costs[:, -1]
+
+    @property
+    def seeds(self) -> int:
+        """How often each unit was repeated; 1 if it was not, or not equally often."""
+        return 1 if self.seed_scores is None else self.seed_scores.shape[1]
+
+
+def recorded_curves(
+    points: pd.DataFrame, parts: int, *, best_so_far: bool = True, minimize: bool = False
+) -> RecordedCurves:
+    """Curves of recorded runs.
+
+    points: a row per run and evaluation: run; resource (rising within a run; its last value is the end of that run's
+        own schedule); score (finite); cost (cumulative within the run, never falling; default: the resource);
+        configuration (default: the run itself). Rows may be in any order.
+    parts: T >= 1; best_so_far: a value is the best score until then, else the score recorded there
+    Presumes that every run was recorded to the end of its schedule: that cannot be seen from its points.
+    Raises ValueError for missing columns, scores that are not finite, and resources or costs that fall.
+    """
+    table = _checked(points, parts)
+    rows: dict[str, list[tuple[Floats, Floats]]] = {}
+    for (configuration, run), part in table.groupby(["configuration", "run"], sort=False):
+        rows.setdefault(str(configuration), []).append(_one_run(str(run), part, parts, best_so_far, minimize))
+    values = np.array([np.mean([value for value, _ in seeds], axis=0) for seeds in rows.values()])
+    costs = np.array([np.sum([cost for _, cost in seeds], axis=0) for seeds in rows.values()])
+    numbers = {len(seeds) for seeds in rows.values()}
+    if numbers == {1} or len(numbers) > 1:
+        return RecordedCurves(tuple(rows), values, costs, minimize)
+    finals = np.array([[value[-1] for value, _ in seeds] for seeds in rows.values()])
+    totals = np.array([[cost[-1] for _, cost in seeds] for seeds in rows.values()])
+    means = np.cumsum(finals, axis=1) / np.arange(1, finals.shape[1] + 1)
+    means[:, -1] = values[:, -1]  # the same number, summed in another order
+    return RecordedCurves(tuple(rows), values, costs, minimize, means, np.cumsum(totals, axis=1))
+
+
+def sweep_points(tables: SweepTables, axis: str = "epochs") -> pd.DataFrame:
+    """The points of `recorded_curves` from a recorded sweep: resource = epochs, cost = `axis`, cumulative per trial.
+
+    A trial that ended by its own patience is at its end, and would be under any scheduler: its curve goes on to the
+    last epoch of its schedule, flat in score and cost. Raises ValueError, with the reason, if a trial did not finish (a
+    pool without the bad runs' ends is no pool) or was scored over other exits in an early stage.
+    """
+    trials = tables.trials
+    stopped = trials.loc[trials["status"] == "stopped", "trial"].tolist()
+    if stopped:
+        raise ValueError(
+            f"{len(stopped)} of {len(trials)} trials were stopped early ({_some(stopped)}): what they would have come "
+            "to is not known, so no other way of stopping can be simulated; simulation needs a pool of trials that all "
+            "ran to their end (scheduler fifo)"
+        )
+    open_ones = trials.loc[trials["status"] != "finished", "trial"].tolist()
+    if open_ones:
+        raise ValueError(
+            f"{len(open_ones)} of {len(trials)} trials did not finish ({_some(open_ones)}): simulation needs full "
+            "curves of all of them"
+        )
+    epochs = tables.epochs[~tables.epochs["repeated"]].sort_values(["trial", "epoch"], kind="stable")
+    staged = epochs.loc[over_other_exits(tables, epochs), "trial"].drop_duplicates().tolist()
+    if staged:
+        raise ValueError(
+            f"{len(staged)} of {len(trials)} trials train in stages that are scored over different exits "
+            f"({_some(staged)}): before the last stage nothing can be compared with their final scores"
+        )
+    if axis == "epochs":
+        cost = epochs["epoch"].astype("float64")
+    elif axis in epochs and pd.api.types.is_numeric_dtype(epochs[axis]):
+        cost = epochs.groupby("trial", sort=False)[axis].cumsum().astype("float64")
+        if epochs[axis].isna().any():
+            raise ValueError(f"{axis} was not measured in {int(epochs[axis].isna().sum())} of {len(epochs)} epochs")
+    else:
+        raise ValueError(f"the sweep's epochs have no cost called '{axis}'")
+    named = {"trial": "run", "epoch": "resource"}
+    points = epochs[["trial", "configuration", "epoch", "score"]].rename(columns=named).assign(cost=cost)
+    ends = points.drop_duplicates("run", keep="last")
+    lengths = ends["run"].map(trials.set_index("trial")["max_epochs"])
+    early = (lengths > ends["resource"]).to_numpy()
+    return (
+        pd.concat([points, ends[early].assign(resource=lengths[early])], ignore_index=True) if early.any() else points
+    )
+
+
+def _checked(points: pd.DataFrame, parts: int) -> pd.DataFrame:
+    if parts < 1:
+        raise ValueError(f"a schedule is divided into at least one part, received {parts}")
+    missing = [name for name in ("run", "resource", "score") if name not in points]
+    if missing:
+        raise ValueError(f"points lack the column(s) {', '.join(missing)}")
+    if points.empty:
+        raise ValueError("there are no points")
+    table = points.assign(
+        cost=points["cost"] if "cost" in points else points["resource"],
+        configuration=points["configuration"] if "configuration" in points else points["run"],
+    )
+    for name in ("resource", "score", "cost"):
+        bad = ~np.isfinite(table[name].to_numpy(dtype=np.float64))
+        if bad.any():
+            runs = table.loc[bad, "run"].drop_duplicates().astype(str).tolist()
+            raise ValueError(
+                f"{int(bad.sum())} points have no finite {name} (of run {_some(runs)}); give a run that broke off the "
+                "score it is worth, or leave it out knowingly, which changes what is simulated"
+            )
+    unnamed = int(table["run"].isna().sum() + table["configuration"].isna().sum())
+    if unnamed:
+        raise ValueError(f"{unnamed} points name no run or configuration")
+    return table.sort_values("resource", kind="stable")
+
+
+def _one_run(run: str, part: pd.DataFrame, parts: int, best_so_far: bool, minimize: bool) -> tuple[Floats, Floats]:
+    """([T] values, [T] cumulative costs)."""
+    resource, score, cost = (part[name].to_numpy(dtype=np.float64) for name in ("resource", "score", "cost"))
+    if resource[-1] <= 0 or resource[0] < 0:
+        raise ValueError(f"run {run}: resources must rise from 0, received {resource[0]:g} to {resource[-1]:g}")
+    if (np.diff(resource) == 0).any():
+        raise ValueError(f"run {run} has two points at the same resource: is a seed or a run taken for another?")
+    if cost[0] < 0 or (np.diff(cost) < 0).any():
+        raise ValueError(f"run {run}: costs must be cumulative, but they fall or begin below 0")
+    if best_so_far:
+        score = np.minimum.accumulate(score) if minimize else np.maximum.accumulate(score)
+    ends = np.arange(1, parts + 1) / parts
+    at = np.minimum(np.searchsorted(resource / resource[-1], ends - _ROUNDING), resource.size - 1)
+    return score[at], cost[at]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -1,0 +1,62 @@
+"""What a simulation presumed, in sentences with its own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from greenexp.analysis.stopping.simulate import SEED_RACING, Settings, Simulation, fresh_scheduler
+
+
+def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings]) -> tuple[str, ...]:
+    """Assumptions and settings; schedulers: as given to `simulate`."""
+    curves = simulation.curves
+    units, parts = curves.scores.shape
+    costs = curves.full_cost
+    how = "with" if simulation.replace else "without"
+    estimator = "V(n)" if simulation.replace else "U(n)"
+    notes = [
+        (
+            f"Each number is a mean over {simulation.repeats} searches drawn {how} replacement from {units} recorded "
+            "units; errors are those of the simulation, and do not say how another sample of units would differ."
+        ),
+        "The recorded units are taken for independent draws of one search, each recorded to the end of its schedule.",
+        (
+            f"A schedule has {parts} part{'s' if parts > 1 else ''}, each ending at the first recorded point at or "
+            f"after it; a full run costs {costs.min():.6g} to {costs.max():.6g}, {costs.mean():.6g} on average."
+        ),
+        (
+            f"Full search is exact: {estimator} of the final scores at n x the mean cost. Between two whole n it is "
+            "the straight line, that of a search that makes n or n + 1 full runs by the toss of a coin."
+        ),
+    ]
+    trials = int(simulation.searches["trials"].max())
+    for label, settings in schedulers.items():
+        notes.append(f"{label}: {_rungs(simulation, settings, trials)}")
+    if simulation.workers > 1:
+        notes.append(
+            f"{simulation.workers} workers are equally fast and take as much time as a stretch costs; that decides the "
+            "order of reports, which only asha depends on, and how much is spent before a first result."
+        )
+    if curves.seeds > 1:
+        notes.append(
+            f"A unit is a configuration with {curves.seeds} seeds: its score is their mean, its cost their sum."
+        )
+    return tuple(notes)
+
+
+def _rungs(simulation: Simulation, settings: Settings, trials: int) -> str:
+    """Where a search of `trials` units is judged."""
+    of = "seeds" if settings.get("name") == SEED_RACING else "parts"
+    rungs: dict[tuple[int, ...], list[float]] = {}
+    for bracket in fresh_scheduler(simulation.curves, settings, trials).bracket_plan():
+        rungs.setdefault(tuple(rung.epoch for rung in bracket.rungs), []).append(bracket.units)
+    total = simulation.curves.seeds if of == "seeds" else simulation.curves.scores.shape[1]
+    parts = [
+        f"{int(np.sum(sizes))} units judged after {' and '.join(map(str, ends))} of {total} {of}"
+        if ends
+        else f"{int(np.sum(sizes))} units never judged"
+        for ends, sizes in rungs.items()
+    ]
+    return f"of {trials} units begun, " + ", ".join(parts) + "."

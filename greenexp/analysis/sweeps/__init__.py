@@ -1,0 +1,1 @@
+"""What a sweep's tables say as they stand: metric, configurations, what was chosen, what early stopping saved."""

@@ -1,0 +1,32 @@
+"""Replay: what exit policies would do with recorded logits, and what each of their settings is worth. numpy alone.
+
+One cached forward pass of a model gives every operating point of a policy, exactly. `record` holds what is replayed and
+its prices, `points` the entry points, one file per family; `scores` and `outcomes` say what a point is worth, `chosen`
+and `budgeted` choose thresholds on one split for another, `profiles` and `overthinking` say who leaves where, and who
+should have. Not in here: models, torch. To add a family: a file with a frozen dataclass that follows `family.Family`
+and has the fields of its stream form (`greenexp.exits.policies`), a line in `family.FAMILIES` and a row in
+tests/replay. To add a metric: a function in `scores` and its name there.
+"""
+
+from greenexp.replay.budgeted import budgeted_points, budgeted_thresholds
+from greenexp.replay.chosen import chosen_thresholds, on_test
+from greenexp.replay.family import FAMILIES
+from greenexp.replay.overthinking import overthinking
+from greenexp.replay.points import exits_taken, operating_point, operating_points
+from greenexp.replay.profiles import exit_profiles
+from greenexp.replay.record import ExitCosts, ExitRecord
+
+__all__ = [
+    "FAMILIES",
+    "ExitCosts",
+    "ExitRecord",
+    "budgeted_points",
+    "budgeted_thresholds",
+    "chosen_thresholds",
+    "exit_profiles",
+    "exits_taken",
+    "on_test",
+    "operating_point",
+    "operating_points",
+    "overthinking",
+]

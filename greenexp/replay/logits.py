@@ -1,0 +1,137 @@
+"""Dev logits on disk, under the hash of their bytes: whoever has the hash can trust the file.
+
+An `.npz` without pickles: the arrays of `StoredLogits` under their names, those of its costs as `cost_<name>`. What is
+None is not in the file; `learned` and `cost_latency_s` are absent from files of earlier versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from greenexp.errors import InputError, StateError
+from greenexp.replay.record import ExitCosts, ExitRecord
+
+_ARRAYS, _LEARNED, _COST = ("logits", "labels", "lengths", "exits"), "learned", "cost_"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredLogits:
+    """What a model said about dev.
+
+    logits: float32 [exit, example, class], exits in the order of `exits` (numbers from 1)
+    labels: int64 (classes) or float32 (regression) [example]; lengths: int32 [example], tokens
+    costs: of leaving at each of `exits`, for the lengths that occur; None if they were not stored
+    learned: float32 [exit, example], what the learning-to-exit module said; None of a model without one
+    Examples are in the order of the dev split.
+    """
+
+    logits: npt.NDArray[np.float32]
+    labels: npt.NDArray[Any]
+    lengths: npt.NDArray[np.int32]
+    exits: npt.NDArray[np.int32]
+    costs: ExitCosts | None = None
+    learned: npt.NDArray[np.float32] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        logits: npt.ArrayLike,
+        labels: npt.NDArray[Any],
+        lengths: npt.ArrayLike,
+        exits: npt.ArrayLike,
+        costs: ExitCosts | None = None,
+        learned: npt.ArrayLike | None = None,
+    ) -> StoredLogits:
+        """The same with the right types."""
+        return cls(
+            np.asarray(logits, np.float32),
+            labels,
+            np.asarray(lengths, np.int32),
+            np.asarray(exits, np.int32),
+            costs,
+            None if learned is None else np.asarray(learned, np.float32),
+        )
+
+    @property
+    def record(self) -> ExitRecord:
+        """The same for replay."""
+        lengths, exits = self.lengths.astype(np.int64), self.exits.astype(np.int64)
+        return ExitRecord(self.logits, self.labels, lengths, exits, self.learned)
+
+
+def write_logits(folder: Path, stored: StoredLogits) -> str:
+    """Write `<hash>.npz` into `folder` and return the hash (sha256, hex). Equal content is written once.
+
+    The file appears whole or not at all. Raises StateError when it cannot be written.
+    """
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {name: getattr(stored, name) for name in _ARRAYS}
+    if stored.learned is not None:
+        arrays[_LEARNED] = stored.learned
+    np.savez(buffer, **arrays, **_cost_arrays(stored.costs))
+    content = buffer.getvalue()
+    name = hashlib.sha256(content).hexdigest()
+    path = folder / f"{name}.npz"
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_whole(path, content)
+    except OSError as error:
+        raise StateError(f"dev logits cannot be written to {path}: {error.strerror or error}") from error
+    return name
+
+
+def read_logits(folder: Path, name: str) -> StoredLogits:
+    """The logits `write_logits` stored under the hash `name`. Raises StateError if absent, unreadable or altered."""
+    path = folder / f"{name}.npz"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StateError(f"dev logits {path} cannot be read: {error.strerror or error}") from error
+    if hashlib.sha256(content).hexdigest() != name:
+        raise StateError(f"dev logits {path} were altered: their hash is not their name")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = dict(file)
+        needed = {name: arrays[name] for name in _ARRAYS}
+        return StoredLogits(**needed, costs=_costs(arrays), learned=arrays.get(_LEARNED))
+    except (KeyError, ValueError, InputError) as error:  # its hash is right, so it was written by another version
+        raise StateError(f"dev logits {path} cannot be understood: {error!r}") from error
+
+
+def _cost_arrays(costs: ExitCosts | None) -> dict[str, Any]:
+    arrays = {} if costs is None else {_COST + field.name: getattr(costs, field.name) for field in fields(ExitCosts)}
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _costs(arrays: Mapping[str, npt.NDArray[Any]]) -> ExitCosts | None:
+    if not any(name.startswith(_COST) for name in arrays):
+        return None
+    needed = (field.name for field in fields(ExitCosts) if field.default is MISSING)
+    return ExitCosts(**{name: arrays[_COST + name] for name in needed}, latency_s=arrays.get(f"{_COST}latency_s"))
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".logits-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp's 0600 would keep the results from everyone else
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise
