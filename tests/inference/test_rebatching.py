@@ -243,7 +243,10 @@ def test_a_cancelled_request_is_not_computed():
         assert later[1].cancel()
         assert not first.cancel()
         gate.open()
-        assert later[0].result(60) == later[2].result(60)
+        one, other = (later[place].result(60) for place in (0, 2))
+        # Rows of one batch may differ in their last bit: some processors' kernels treat the last rows by themselves.
+        assert (one.exit, one.prediction) == (other.exit, other.prediction)
+        assert one.logits == pytest.approx(other.logits, abs=1e-5)
     assert rebatcher.statistics.rows == (3,)
 
 
