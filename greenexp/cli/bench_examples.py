@@ -34,14 +34,12 @@ def bench_examples(found: FoundModel, count: int) -> BenchExamples:
     Raises InputError if the model does not lie in a sweep's folder, or its task cannot be read any more.
     """
     from greenexp.plan.data import prepare_data
-    from greenexp.tasks import TASKS
 
     settings = recorded_settings(found)
     data = prepare_data(settings)
     name, split = ("dev", data.dev) if data.test is None else ("test", data.test)
     places = np.unique(np.linspace(0, len(split) - 1, min(count, len(split))).round().astype(int)).tolist()
-    fields = dict(settings["task"])
-    texts = TASKS[fields.pop("name")](**fields).load().splits[name]
+    texts = settings.task.plugin().load().splits[name]
     pairs = texts.pairs
     return BenchExamples(
         split=name,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenexp.cli.folders import JOURNAL, sweep_folder
 from greenexp.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
     from greenexp.journal.state import SweepState, TrialState
+    from greenexp.records.settings import Settings
     from greenexp.replay.logits import StoredLogits
 
 MANIFEST = "greenexp.json"
@@ -69,18 +70,18 @@ def dev_logits(found: FoundModel) -> DevLogits:
     standing = logits_at_rest(trial.status, trial.records)
     if standing is None:
         raise InputError(f"there are no dev logits of {found.trial}: it is {trial.status}, or stored none")
-    metric = state.spec.get("metric", {})
+    metric = state.spec.metric
     stored = read_logits(found.sweep / FOLDER, standing.dev)
-    return DevLogits(stored, str(metric.get("name", "accuracy")), str(metric.get("mode", "max")))
+    return DevLogits(stored, metric.name, metric.mode)
 
 
-def recorded_settings(found: FoundModel) -> dict[str, Any]:
+def recorded_settings(found: FoundModel) -> Settings:
     """The settings on record of the trial that trained the model. InputError if it does not lie in its sweep."""
     if found.sweep is None:
         raise InputError(
             f"{found.folder} does not lie in a sweep's folder (SWEEP/models/TRIAL), which would say what its task is"
         )
-    return dict(_state(found.sweep).trials[found.trial].spec.settings)
+    return _state(found.sweep).trials[found.trial].spec.settings
 
 
 def _alone(folder: Path) -> FoundModel:
@@ -101,7 +102,7 @@ def _state(sweep: Path) -> SweepState:
 def _best_kept(state: SweepState, kept: Mapping[str, Path], sweep: Path) -> str:
     chosen = [trial for trial in state.chosen if trial.spec.trial in kept]
     if chosen:
-        return _best(chosen, str(state.spec.get("metric", {}).get("mode", "max"))).spec.trial
+        return _best(chosen, state.spec.metric.mode).spec.trial
     if not state.chosen:
         raise InputError(
             f"{sweep} has not chosen a configuration yet: the seeds of none have ended at one epoch.{_there_are(kept)}"

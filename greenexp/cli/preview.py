@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from greenexp.units import format_quantity
 if TYPE_CHECKING:
     from greenexp.plan import Plan
     from greenexp.plan.price import Bound, Price
+    from greenexp.records.settings import Settings
     from greenexp.schedulers import Bracket, Rung
     from greenexp.tasks.tokens import TokenisedTask
     from greenexp.tuning.run import Prepare
@@ -52,7 +53,7 @@ def preview_lines(plan: Plan, price: Price) -> list[tuple[str, str]]:
 
 def _named(plan: Plan, section: str) -> str:
     """The plug-ins of a section over all configurations, in their order."""
-    return ", ".join(dict.fromkeys(str(trial.settings[section]["name"]) for trial in plan.trials))
+    return ", ".join(dict.fromkeys(getattr(trial.settings, section).name for trial in plan.trials))
 
 
 def _patience_note(price: Price) -> tuple[str, ...]:
@@ -73,7 +74,7 @@ def _reconstructions(plan: Plan) -> tuple[str, ...]:
     """The methods whose cards call them so."""
     from greenexp.methods import METHODS
 
-    names = dict.fromkeys(str(trial.settings["method"]["name"]) for trial in plan.trials)
+    names = dict.fromkeys(trial.settings.method.name for trial in plan.trials)
     said = {name: (inspect.getdoc(METHODS.get(name)) or "").partition("\n")[0] for name in names}
     return tuple(f"{name}: {line}" for name, line in said.items() if "reconstruction" in line.lower())
 
@@ -82,7 +83,7 @@ def remembering(prepare: Prepare) -> Prepare:
     """`prepare`, reading each distinct task once: the price and the sweep need the same tokens."""
     known: dict[str, TokenisedTask] = {}
 
-    def read(settings: Mapping[str, Any]) -> TokenisedTask:
+    def read(settings: Settings) -> TokenisedTask:
         from greenexp.plan.data import data_key
 
         key = data_key(settings)

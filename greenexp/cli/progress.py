@@ -111,7 +111,7 @@ def describe(event: Event, state: SweepState) -> str | None:
     data = event.data
     if event.kind == "report":
         record, trial = data["record"], state.trials[data["trial"]]
-        total = trial.spec.settings["training"]["epochs"]
+        total = trial.spec.settings.training.epochs
         score = f"score {record['score']:.4f}  best {record['best_score']:.4f}  loss {record['train_loss']:.4f}"
         end = f"  finished{', ' + trial.reason if trial.reason else ''}" if record["last"] else ""
         return f"{data['trial']}  epoch {record['epoch']}/{total}  {score}{end}"
@@ -143,13 +143,13 @@ def totals(state: SweepState, limits: Mapping[str, float]) -> str:
 
 def best_trial(state: SweepState) -> TrialState | None:
     """The trial with the best score so far, by the sweep's own metric mode."""
-    sign = -1.0 if state.spec.get("metric", {}).get("mode") == "min" else 1.0
+    sign = -1.0 if state.spec.metric.mode == "min" else 1.0
     scored = [trial for trial in state.trials.values() if trial.score is not None]
     return max(scored, key=lambda trial: sign * (trial.score or 0.0), default=None)
 
 
 def _cells(trial: TrialState) -> tuple[Any, ...]:
-    epochs = trial.spec.settings["training"]["epochs"]
+    epochs = trial.spec.settings.training.epochs
     if not trial.records:
         return (trial.spec.trial, f"1/{epochs}", "", "", "", format_duration(max(0.0, time.time() - trial.last_seen)))
     record = trial.records[trial.epoch]

@@ -54,9 +54,9 @@ def recorded_logits(source: str | None, sweep: str | None, trials: Sequence[str]
     if unreadable and (EVERY not in trials or len(unreadable) == len(found)):
         raise InputError(unreadable[0])
     return Recorded(
-        name=str(facts.facts["name"]),
-        metric=str(facts.spec.get("metric", {}).get("name", "accuracy")),
-        policies=list(facts.facts["policies"]),
+        name=facts.history.name,
+        metric=facts.spec.metric.name,
+        policies=list(facts.history.policies),
         folder=folder,
         trials={trial: logits for trial, logits in found.items() if logits.dev is not None},
         why="" if trials else "the chosen configuration's best trial on dev",
@@ -108,7 +108,7 @@ def _best(facts: SweepFacts, standing: set[str]) -> str:
     from greenexp.records.assemble import assemble
     from greenexp.records.selection import SeedOutcome, chosen_configuration
 
-    mode = str(facts.spec.get("metric", {}).get("mode", "max"))
+    mode = facts.spec.metric.mode
     trials = assemble(facts).trials
     score = trials["score"].where(trials["score"].notna(), None)
     outcomes = [

@@ -81,7 +81,7 @@ def _report_sweeps(sources: tuple[str, ...], formats: tuple[str, ...], sweep: st
         tables, folder = read_source(source, sweep)
         place = target or folder or Path.cwd()
         if len(sources) > 1 and target is not None:
-            place = target / str(tables.facts.get("name", "sweep"))
+            place = target / tables.history.name
         _write(partial(render_report, tables, formats), place)
 
 

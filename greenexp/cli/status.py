@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ def _status(state: SweepState, folder: Path) -> dict[str, Any]:
         "state": "finished" if state.complete else (closed or ("running or killed" if state.sessions else "planned")),
         "trials": counts,
         "used": used(state),
-        "limits": {axis: limit for axis, limit in (state.spec.get("budget") or {}).items() if limit is not None},
-        "limit_reached": dict(state.limit) if state.limit else None,
+        "limits": state.spec.budget.limits(),
+        "limit_reached": dataclasses.asdict(state.limit) if state.limit else None,
         "elapsed_s": state.elapsed_s,
         "sessions": len(state.sessions),
         "best": {"trial": best.spec.trial, "score": best.score} if best else None,

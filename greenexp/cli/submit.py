@@ -16,6 +16,7 @@ from greenexp.errors import InputError
 
 if TYPE_CHECKING:
     from greenexp.inference import Answer, EarlyExitEngine
+    from greenexp.records.sections import TaskChoice
     from greenexp.tasks.unlabelled import UnlabelledSplit
 
 FOLDER = "submission"
@@ -33,7 +34,7 @@ def submit(number: int | None, folder: Path | None, **options: Any) -> None:
     """
     choice = _with_exit(EngineChoice(**options), number)
     found = find_model(choice.source, choice.trial)
-    splits = _unlabelled(recorded_settings(found)["task"])
+    splits = _unlabelled(recorded_settings(found).task)
     engine, _, _ = load_engine(choice)
     if number is not None and engine.consulted != (number,):
         trained = engine.model.exits if engine.serving is None else engine.serving.trained_exits
@@ -53,21 +54,20 @@ def _with_exit(choice: EngineChoice, number: int | None) -> EngineChoice:
     return choice
 
 
-def _unlabelled(section: Mapping[str, Any]) -> Mapping[str, UnlabelledSplit]:
+def _unlabelled(choice: TaskChoice) -> Mapping[str, UnlabelledSplit]:
     """The test sets without labels of a trial's task. Raises InputError where it has none, or they cannot be read."""
     from greenexp.tasks import TASKS
     from greenexp.tasks.unlabelled import HasUnlabelled
 
-    fields = dict(section)
-    name = fields.pop("name")
-    task = TASKS[name](**fields)
+    task = choice.plugin()
     if not isinstance(task, HasUnlabelled):
         able = [other for other in TASKS if hasattr(TASKS[other], "unlabelled")]
         raise InputError(
-            f"task '{name}' has no test set whose labels a leaderboard keeps, so there is nothing to hand in "
+            f"task '{choice.name}' has no test set whose labels a leaderboard keeps, so there is nothing to hand in "
             f"(tasks that have: {', '.join(able)})"
         )
-    return task.unlabelled()
+    unlabelled: Mapping[str, UnlabelledSplit] = task.unlabelled()
+    return unlabelled
 
 
 def _lines(engine: EarlyExitEngine, split: UnlabelledSplit, batch_size: int) -> list[str]:

@@ -77,15 +77,15 @@ def _held_out(plan: Plan, state: SweepState) -> list[str]:
 def _ending(plan: Plan, outcome: Outcome) -> str:
     limit = outcome.state.limit
     if outcome.status == "limit" and limit is not None:
-        unit = AXES[limit["axis"]].unit
-        used, allowed = format_quantity(limit["used"], unit), format_quantity(limit["limit"], unit)
-        return f"stopped at the limit on {limit['axis']} ({used} of {allowed})"
+        unit = AXES[limit.axis].unit
+        used, allowed = format_quantity(limit.used, unit), format_quantity(limit.limit, unit)
+        return f"stopped at the limit on {limit.axis} ({used} of {allowed})"
     return "done" if outcome.status == "finished" else "interrupted"
 
 
 def _work(plan: Plan, state: SweepState) -> str:
     trials = list(state.trials.values())
-    full = sum(int(trial.spec.settings["training"]["epochs"]) for trial in trials)
+    full = sum(trial.spec.settings.training.epochs for trial in trials)
     counts = {status: sum(trial.status == status for trial in trials) for status in ("finished", "stopped", "failed")}
     early = sum(trial.status == "finished" and bool(trial.reason) for trial in trials)
     own = f" ({early} by patience)" if early else ""

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.axes import AXES
-
-
-@dataclass(frozen=True, slots=True)
-class LimitReached:
-    """A limit and what was used when it was passed, in the axis' unit; None if that can no longer be told."""
-
-    axis: str
-    used: float | None
-    limit: float
+from greenexp.records.history import LimitReached
 
 
 def used(state: SweepState) -> dict[str, float | None]:

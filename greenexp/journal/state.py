@@ -11,8 +11,10 @@ from greenexp.journal.events import FORMAT, Event
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import Costs, EpochRecord, best_epoch
 from greenexp.records.held_out import HeldOutRecord
-from greenexp.records.policies import policies_of
+from greenexp.records.history import LimitReached
+from greenexp.records.policies import with_added
 from greenexp.records.selection import SeedOutcome, chosen_configuration
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import LOST_COSTS, SUMMED_COSTS
 from greenexp.records.trial import TrialSpec, early_end
 
@@ -89,10 +91,11 @@ class SweepState:
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.header: Mapping[str, Any] = {}
+        self._spec: SweepSpec | None = None
         self.began = 0.0
         self.trials: dict[str, TrialState] = {}
         self.sessions: list[Session] = []
-        self.limit: Mapping[str, Any] | None = None
+        self.limit: LimitReached | None = None
         self.added_policies: list[Any] = []
         self.epochs_run = 0
         self.spent: dict[str, float | None] = dict.fromkeys(SUMMED_COSTS, 0.0)
@@ -100,15 +103,16 @@ class SweepState:
             self.apply(event)
 
     @property
-    def spec(self) -> Mapping[str, Any]:
-        """The resolved sweep file."""
-        spec: Mapping[str, Any] = self.header.get("spec", {})
-        return spec
+    def spec(self) -> SweepSpec:
+        """The resolved sweep file. JournalError where nothing was recorded yet."""
+        if self._spec is None:
+            raise JournalError("the journal is empty: the sweep had not begun")
+        return self._spec
 
     @property
-    def policies(self) -> list[Any]:
+    def policies(self) -> tuple[Any, ...]:
         """The exit policies whose operating points belong to the record."""
-        return policies_of(self.spec, self.added_policies)
+        return with_added((policy.to_json() for policy in self.spec.replay.policies), self.added_policies)
 
     @property
     def elapsed_s(self) -> float:
@@ -124,7 +128,7 @@ class SweepState:
     def chosen(self) -> tuple[TrialState, ...]:
         """The trials of the configuration that is best on dev so far; empty while none has ended whole."""
         outcomes = [SeedOutcome(t.spec.configuration, t.status, t.epoch, t.score) for t in self.trials.values()]
-        best = chosen_configuration(outcomes, str(self.spec.get("metric", {}).get("mode", "max")))
+        best = chosen_configuration(outcomes, self.spec.metric.mode)
         return tuple(trial for trial in self.trials.values() if trial.spec.configuration == best)
 
     def apply(self, event: Event) -> None:
@@ -143,7 +147,7 @@ class SweepState:
         if event.data["format"] != FORMAT:
             raise JournalError(f"journal format {event.data['format']} is not format {FORMAT} of this greenexp")
         self.began = self.began or event.time
-        self.header = event.data
+        self.header, self._spec = event.data, SweepSpec.from_json(event.data["spec"])
 
     def _on_trial(self, event: Event) -> None:
         spec = TrialSpec.from_json(event.data["spec"])
@@ -180,7 +184,7 @@ class SweepState:
         trial.last_seen = event.time
         self._spend(record.costs)
         if record.last:
-            trial.status, trial.reason = "finished", early_end(trial.spec.settings, record.epoch)
+            trial.status, trial.reason = "finished", early_end(trial.spec.settings.training, record.epoch)
 
     def _spend(self, costs: Costs) -> None:
         """Keep running totals, so that checking a limit costs the same at the first report and the ten-thousandth."""
@@ -227,7 +231,7 @@ class SweepState:
         self.added_policies += policies
 
     def _on_limit(self, event: Event) -> None:
-        self.limit = event.data
+        self.limit = LimitReached(event.data["axis"], event.data["used"], event.data["limit"])
 
     def _on_closed(self, event: Event) -> None:
         self.sessions[-1].closed = event.data["status"]

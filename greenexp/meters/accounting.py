@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from greenexp.records.epoch import Costs
-from greenexp.spec.sections import Accounting
+from greenexp.records.sections import Accounting
 
 JOULES_PER_KWH = 3.6e6
 

@@ -10,7 +10,7 @@ from greenexp.meters.memory import CudaMemory, MemoryMeter, ResidentMemory
 from greenexp.meters.nvml import NvmlSource, visible_gpus
 from greenexp.meters.rapl import RaplSource
 from greenexp.records.axes import AXES
-from greenexp.spec.sections import Accounting
+from greenexp.records.sections import Accounting
 
 
 def open_meters(

@@ -28,6 +28,7 @@ from torch import Tensor
 from greenexp.backbones.base import TokenBatch
 from greenexp.model.multi_exit import ExitOutputs, MultiExitModel
 from greenexp.records.costs import ALL_PARTS, Part, Pass
+from greenexp.records.settings import ModelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +221,8 @@ class Method(ABC):
 
     defaults: ClassVar[Mapping[str, Any]] = {}
 
-    def adapt(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The trial's settings with what the method demands of backbone and exits; build the model from these."""
+    def adapt(self, settings: ModelSettings) -> ModelSettings:
+        """The settings with what the method demands of backbone and exits; the model is built from these."""
         return settings
 
     @abstractmethod

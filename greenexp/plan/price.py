@@ -13,8 +13,9 @@ from greenexp.plan.data import data_key, prepare_data
 from greenexp.plan.flops import EpochFlops, epoch_flops, same_cost
 from greenexp.plan.plans import Plan
 from greenexp.records.axes import AXES
+from greenexp.records.sections import Accounting, Resources
+from greenexp.records.settings import Settings
 from greenexp.schedulers.brackets import Bracket
-from greenexp.spec.sections import Accounting, Resources
 
 if TYPE_CHECKING:
     from greenexp.tasks.tokens import TokenisedTask
@@ -59,7 +60,7 @@ class Price:
 
 def price_plan(
     plan: Plan,
-    prepare: Callable[[Mapping[str, Any]], TokenisedTask] = prepare_data,
+    prepare: Callable[[Settings], TokenisedTask] = prepare_data,
     *,
     seconds_per_flop: float | None = None,
     joules_per_flop: float | None = None,
@@ -86,14 +87,12 @@ def price_plan(
         **_measured(plan.spec.resources, plan.spec.accounting, both, seconds_per_flop, joules_per_flop),
     }
     ordered = {axis: bounds.get(axis, Bound(None, None, NOT_CALIBRATED)) for axis in AXES}
-    patience = any(trial.settings["training"].get("patience") is not None for trial in plan.trials)
+    patience = any(trial.settings.training.patience is not None for trial in plan.trials)
     exact = scheduler.expected_epochs.exact and not patience
     return Price(ordered, evaluation, brackets, exact=exact, patience=patience, notes=notes)
 
 
-def _all_epochs(
-    plan: Plan, prepare: Callable[[Mapping[str, Any]], TokenisedTask]
-) -> tuple[list[EpochFlops], tuple[str, ...]]:
+def _all_epochs(plan: Plan, prepare: Callable[[Settings], TokenisedTask]) -> tuple[list[EpochFlops], tuple[str, ...]]:
     """Per trial, computed once for trials of the same cost, on data prepared once; and notes on the data."""
     data: dict[str, TokenisedTask] = {}
     known: dict[str, EpochFlops] = {}

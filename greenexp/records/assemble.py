@@ -9,19 +9,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from greenexp.records.decision import Action
 from greenexp.records.epoch import ExitScore, best_epoch
 from greenexp.records.ledger import ledger
 from greenexp.records.replayed import lacking_points, replay_remarks, replayed_tables, with_replayed_points
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import (
     COSTS,
     DEV,
     PARAMS,
     SUMMED_COSTS,
     TEST,
+    DecisionFacts,
     EpochFacts,
     HeldOutFacts,
     SweepFacts,
     SweepTables,
+    TableRemarks,
     TrialFacts,
     typed_frame,
 )
@@ -53,21 +57,23 @@ def assemble(facts: SweepFacts) -> SweepTables:
         exits=typed_frame("exits", exit_rows, dict.fromkeys(metrics, "float64")),
         operating_points=with_replayed_points(typed_frame("operating_points", points), facts.replays),
         ledger=ledger(facts, epochs),
-        decisions=typed_frame(
-            "decisions", [{**d, "configuration": configuration[d["trial"]]} for d in facts.decisions]
-        ),
+        decisions=typed_frame("decisions", [_decision_row(d, configuration) for d in facts.decisions]),
         held_out=_held_out(facts.held_out, configuration),
         **replayed_tables(trials, facts.replays),
         spec=facts.spec,
-        facts={**facts.facts, **_remarks(facts, {str(point["trial"]) for point in points})},
+        history=facts.history,
+        remarks=_remarks(facts, {str(point["trial"]) for point in points}),
     )
 
 
-def _remarks(facts: SweepFacts, with_points: set[str]) -> dict[str, Any]:
-    """What the tables lack, so that a reader of them knows it."""
+def _remarks(facts: SweepFacts, with_points: set[str]) -> TableRemarks:
     lacking = lacking_points(facts.trials, with_points, facts.replays)
-    remarks = replay_remarks(facts.replays)
-    return {**({"operating_points": lacking} if lacking else {}), **({"replay": remarks} if remarks else {})}
+    return TableRemarks(lacking, tuple(replay_remarks(facts.replays)))
+
+
+def _decision_row(decision: DecisionFacts, configuration: Mapping[str, str]) -> dict[str, Any]:
+    verdict = decision.verdict
+    return {**verdict.to_json(), "configuration": configuration[verdict.trial], "time_s": decision.time_s}
 
 
 def _held_out(evaluations: Sequence[HeldOutFacts], configuration: Mapping[str, str]) -> pd.DataFrame:
@@ -132,11 +138,12 @@ def _trial_row(
     trial: TrialFacts,
     reports: Sequence[EpochFacts],
     final: Mapping[tuple[str, int], int],
-    decisions: Sequence[Mapping[str, Any]],
+    decisions: Sequence[DecisionFacts],
 ) -> dict[str, Any]:
     kept = sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch)
     best = _best(kept)
-    stops = [d["rung"] for d in decisions if d["trial"] == trial.trial and d["action"] == "stop"]
+    verdicts = [decision.verdict for decision in decisions if decision.verdict.trial == trial.trial]
+    stops = [verdict.rung for verdict in verdicts if verdict.action is Action.STOP]
     costs = {name: _cost(name, trial, reports) for name in SUMMED_COSTS}
     peaks = [r.record.costs.peak_memory_b for r in reports]
     known_peaks = [peak for peak in peaks if peak is not None]
@@ -203,13 +210,13 @@ def _static_points(
     trial: TrialFacts,
     reports: Sequence[EpochFacts],
     final: Mapping[tuple[str, int], int],
-    spec: Mapping[str, Any],
+    spec: SweepSpec,
 ) -> list[dict[str, Any]]:
     """Answering always at one exit, for each exit of the trial's best epoch. Speed-up = layers / layers used."""
     best = _best(sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch))
     if best is None or not best.record.exits:
         return []
-    metric = spec["metric"]["name"]
+    metric = spec.metric.name
     depth = max(score.layer for score in best.record.exits)
     return [
         {

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -23,7 +20,7 @@ def ledger(facts: SweepFacts, epochs: pd.DataFrame) -> pd.DataFrame:
         more than elapsed ones where several workers run); NaN if it is not known on this axis
     reason: why an axis, or a part of it, was not measured
     """
-    limits: Mapping[str, Any] = facts.spec.get("budget") or {}
+    limits = facts.spec.budget.limits()
     reasons = _reasons(facts)
     broken = sum(trial.broken for trial in facts.trials)
     rows = []
@@ -56,7 +53,7 @@ def _used(axis: str, facts: SweepFacts, epochs: pd.DataFrame) -> float:
     if axis == "epochs":
         return float(len(epochs))
     if axis == "wall_s":
-        return float(facts.facts.get("elapsed_s", np.nan))
+        return float("nan" if facts.history.elapsed_s is None else facts.history.elapsed_s)
     failed = [trial.lost[axis] for trial in facts.trials if axis in trial.lost]
     if epochs.empty:
         return float(sum(failed)) if failed else np.nan

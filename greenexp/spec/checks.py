@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from greenexp.spec.explain import message
+from greenexp.records.explain import message
+from greenexp.records.search_space import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
+from greenexp.records.sections import Accounting, Budget, Component, Exits, Metric, Replay, Resources, Seeds, Training
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec.paths import with_value, wrong_path
-from greenexp.spec.search import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
-from greenexp.spec.sections import Accounting, Budget, Component, Exits, Metric, Replay, Resources, Seeds, Training
-from greenexp.spec.sweep import SweepSpec
 
 
 class Finding(NamedTuple):

@@ -70,7 +70,7 @@ def _sweep(picture: Picture) -> RunContent:
     facts = {
         "format": FORMAT, "name": state.header["name"], "fingerprint": state.header["fingerprint"],
         "began": state.began, "elapsed_s": state.elapsed_s, "complete": state.complete,
-        "limit": dict(state.limit) if state.limit else None,
+        "limit": dataclasses.asdict(state.limit) if state.limit else None,
         **({"added_policies": state.added_policies} if state.added_policies else {}),
     }  # fmt: skip
     tags = {
@@ -79,7 +79,7 @@ def _sweep(picture: Picture) -> RunContent:
         names.STATUS: status,
         **{names.SESSION + names.clean(path): value_text(value, names.MAX_TAG) for path, value in environment.items()},
         **to_parts(names.FACTS, facts),
-        **to_parts(names.SPEC, state.spec),
+        **to_parts(names.SPEC, state.header["spec"]),
         **to_parts(names.SESSIONS, [session.data for session in state.sessions]),
         **to_parts(names.PLAN, [_planned(trial) for trial in state.trials.values()]),
     }
@@ -89,7 +89,7 @@ def _sweep(picture: Picture) -> RunContent:
         key=SWEEP_KEY,
         parent=None,
         name=shortened(str(state.header["name"]), names.MAX_NAME),
-        params=param_texts(state.spec),
+        params=param_texts(state.header["spec"]),
         tags=tags,
         status=final,
         start_ms=_ms(state.began),
@@ -110,7 +110,7 @@ def _planned(trial: TrialState) -> dict[str, Any]:
     return {
         "trial": spec.trial, "configuration": spec.configuration, "index": spec.index,
         "fingerprint": spec.fingerprint, "seeds": [spec.seeds.initialisation, spec.seeds.order],
-        "max_epochs": spec.settings["training"]["epochs"], "searched": dict(spec.searched),
+        "max_epochs": spec.settings.training.epochs, "searched": dict(spec.searched),
         **({} if spec.fold is None else {"fold": spec.fold.number}),
     }  # fmt: skip
 
@@ -146,8 +146,8 @@ def _trial(picture: Picture, trial: TrialState) -> RunContent:
     seeds = {names.SEED_PARAMS[name]: value for name, value in dataclasses.asdict(spec.seeds).items()}
     if spec.fold is not None:
         seeds |= {names.FOLD: spec.fold.number, names.FOLDS: spec.fold.of}
-    first = {**flat(picture.first_settings[spec.trial]), **seeds}
-    now = flat(spec.settings)
+    first = {**flat(picture.first_settings[spec.trial].to_json()), **seeds}
+    now = flat(spec.settings.to_json())
     changed = {names.CHANGED + names.clean(path): value_text(v) for path, v in now.items() if first.get(path) != v}
     status = _STATUS[trial.status]
     if not picture.live and status in {"RUNNING", "SCHEDULED"}:

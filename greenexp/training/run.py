@@ -227,7 +227,7 @@ class TrialRun(Iterator[EpochRecord]):
             pad_id=data.pad_id,
             pairs=data.pairs,
             trained_exits=exits,
-            task=str(self.trial.settings["task"]["name"]),
+            task=self.trial.settings.task.name,
         )
 
     def _store(self, work: Workshop, exits: tuple[int, ...], found: Evaluation) -> str | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import ray
 from ray.exceptions import RayError
@@ -12,6 +11,7 @@ from greenexp.errors import GreenexpError
 from greenexp.journal.state import TrialState
 from greenexp.plan.data import data_key
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.settings import Settings
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.held_out import evaluate_held_out
@@ -23,7 +23,7 @@ Answer = HeldOutRecord | str | None
 
 
 def evaluate_chosen(
-    conductor: Conductor, settings: WorkerSettings, prepare: Callable[[Mapping[str, Any]], TokenisedTask], *, here: bool
+    conductor: Conductor, settings: WorkerSettings, prepare: Callable[[Settings], TokenisedTask], *, here: bool
 ) -> list[str]:
     """Evaluate what has been chosen on dev, journal it, and return what could not be evaluated, in words.
 

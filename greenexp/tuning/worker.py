@@ -18,8 +18,8 @@ from ray import tune
 from greenexp.assets import find, install
 from greenexp.errors import CheckpointError, GreenexpError, StateError
 from greenexp.meters import Meters, open_meters
+from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
-from greenexp.spec.sections import Accounting
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder
 from greenexp.tuning.models import model_folder

@@ -11,16 +11,24 @@ import numpy as np
 import pandas as pd
 
 from greenexp.records.assemble import assemble
+from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.exit_tables import ExitTables
+from greenexp.records.history import SweepHistory
 from greenexp.records.replayed import replayed_tables, with_replayed_points
-from greenexp.records.tables import EpochFacts, SweepFacts, SweepTables, TrialFacts
+from greenexp.records.sweep_spec import SweepSpec
+from greenexp.records.tables import DecisionFacts, EpochFacts, SweepFacts, SweepTables, TrialFacts
 from greenexp.replay import ExitCosts, operating_points
 from greenexp.replay.exit_tables import exit_tables
 from greenexp.replay.logits import StoredLogits
 from greenexp.replay.standing import StandingLogits
 
 RUNGS = (1, 3)
+SEARCHES = {
+    "random": {"name": "random", "samples": 4},
+    "grid": {"name": "grid"},
+    "points": {"name": "points", "points": [{"training.learning_rate": 1e-3}]},
+}
 NO_ENERGY = "no energy counter: no NVIDIA GPU, and RAPL is not readable"
 
 
@@ -45,7 +53,7 @@ def sweep(
     ends, reasons = ends or {}, reasons or {}
     spec = {
         "name": "made", "task": {"name": "clauses", "dev": 500}, "metric": metric or {"name": "accuracy"},
-        "search": {"name": search}, "scheduler": {"name": scheduler}, "training": {"epochs": epochs},
+        "search": SEARCHES[search], "scheduler": {"name": scheduler}, "training": {"epochs": epochs},
         "seeds": {"initialisation": seeds, "order": 1}, "budget": {"wall_s": 300.0}, **more,
     }  # fmt: skip
     trials, reports, decisions = [], [], []
@@ -67,13 +75,12 @@ def sweep(
             reports.append(EpochFacts(name, 1, time_s, record))
             if scheduler != "fifo" and epoch in RUNGS:
                 action = "stop" if status == "stopped" and epoch == reached else "go_on"
-                decisions.append(
-                    {"trial": name, "rung": epoch, "bracket": 0, "action": action, "value": record.score,
-                     "cutoff": 0.5 if c else None, "reason": "", "time_s": time_s}
-                )  # fmt: skip
+                verdict = Verdict(name, Action(action), epoch, record.score, 0.5 if c else None)
+                decisions.append(DecisionFacts(time_s, verdict))
     reports.sort(key=lambda report: report.time_s)
-    facts = {"name": spec["name"], "elapsed_s": 123.0, "complete": not ends, "sessions": [{"versions": {"x": "1.2"}}]}
-    return assemble(SweepFacts(spec, facts, tuple(trials), tuple(reports), tuple(decisions)))
+    sessions = ({"versions": {"x": "1.2"}},)
+    history = SweepHistory(spec["name"], elapsed_s=123.0, complete=not ends, sessions=sessions)
+    return assemble(SweepFacts(SweepSpec.from_json(spec), history, tuple(trials), tuple(reports), tuple(decisions)))
 
 
 def with_thresholds(
@@ -92,7 +99,7 @@ def with_thresholds(
     are stored too, for all; points_alone: the operating points and no other table, which is quicker
     """
     static, replays = tables.operating_points, {}
-    metric = str(tables.spec["metric"]["name"])
+    metric = tables.spec.metric.name
     for seed, (trial, rows) in enumerate(static.groupby("trial", sort=False)):
         if only is not None and trial not in only:
             continue
@@ -103,10 +110,10 @@ def with_thresholds(
             if points_alone
             else exit_tables(StandingLogits(*stored), policies, metric)
         )
-    facts = {name: value for name, value in tables.facts.items() if name != "operating_points"}
+    remarks = dataclasses.replace(tables.remarks, operating_points="")
     trials = [Named(*pair) for pair in zip(tables.trials["trial"], tables.trials["configuration"], strict=True)]
     more: dict[str, Any] = replayed_tables(trials, replays)  # type: ignore[arg-type]  # no more of them is asked for
-    return dataclasses.replace(tables, operating_points=with_replayed_points(static, replays), facts=facts, **more)
+    return dataclasses.replace(tables, operating_points=with_replayed_points(static, replays), remarks=remarks, **more)
 
 
 def every_point(stored: StoredLogits, policy: Any, metric: str) -> pd.DataFrame:

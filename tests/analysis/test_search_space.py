@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_settings import changed_spec
 from made_sweeps import sweep
 
 from greenexp.analysis.search.importance import FEWEST, PERMUTATIONS, importance
@@ -95,7 +96,7 @@ def test_a_sweep_without_scores_or_without_a_space_has_neither() -> None:
     assert bounds_hit(none).empty
     assert leaders(none).empty
     assert importance(none, np.random.default_rng(0)).refusal
-    listed = dataclasses.replace(searched(60), spec={**searched(60).spec, "space": {}})
+    listed = dataclasses.replace(searched(60), spec=changed_spec(searched(60).spec, space={}))
     assert bounds_hit(listed).empty
     assert "no hyperparameter" in importance(listed, np.random.default_rng(0)).refusal
 
@@ -126,12 +127,12 @@ def test_importance_is_the_librarys_own_and_the_same_for_one_seed() -> None:
     for rate, score in zip(tables.trials["params.rate"], tables.trials["score"], strict=True):
         study.add_trial(optuna.trial.create_trial(params={"rate": rate}, distributions=known, value=score))
     direct = optuna.importance.PedAnovaImportanceEvaluator().evaluate(study)["rate"]
-    only = dataclasses.replace(tables, spec={**tables.spec, "space": {"rate": SPACE["rate"]}})
+    only = dataclasses.replace(tables, spec=changed_spec(tables.spec, space={"rate": SPACE["rate"]}))
     from greenexp.analysis.search.importance import _divergences, _study
     from greenexp.analysis.search.search_space import ranked_configurations
 
     ranked = ranked_configurations(only)
-    ours = _divergences(_study(ranked, only.spec["space"]), -ranked["score_mean"].to_numpy(), ["rate"])
+    ours = _divergences(_study(ranked, only.spec.space), -ranked["score_mean"].to_numpy(), ["rate"])
     assert ours[0] == pytest.approx(direct)
 
 

@@ -7,10 +7,10 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from made_settings import made_settings
 from stand_ins import EPOCHS, a_record, a_trial
 
 from greenexp.cli.main import main
@@ -22,12 +22,11 @@ from greenexp.plan.data import prepare_data
 from greenexp.replay.latency import read_latency
 
 TRIAL = "c000-i0-o0"
-SETTINGS: dict[str, Any] = {
-    "task": {"name": "clauses", "train": 60, "dev": 20, "test": 40},
-    "backbone": {"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 20},
-    "exits": {"layers": "all", "head": {"name": "linear"}},
-    "training": {"max_length": 16},
-}
+SETTINGS = made_settings(
+    task={"name": "clauses", "train": 60, "dev": 20, "test": 40},
+    backbone={"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 20},
+    training={"max_length": 16},
+)
 Bench = Callable[..., tuple[int, str, str]]
 
 
@@ -36,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of one trial that is over, its model kept."""
     folder = tmp_path_factory.mktemp("made")
     data = prepare_data(SETTINGS)
-    model = build_model(SETTINGS, data.num_labels, vocab_size=data.vocab_size, pad_id=data.pad_id, seed=0).eval()
+    model = build_model(SETTINGS.model, data.num_labels, vocab_size=data.vocab_size, pad_id=data.pad_id, seed=0).eval()
     with torch.no_grad():
         for number in model.exits:
             model.head(number).classifier.weight.mul_(20)
@@ -44,7 +43,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_model(model, folder / "models" / TRIAL, serving)
     trial = dataclasses.replace(a_trial(0, 0, 1), settings=SETTINGS)
     with Journal(folder / NAME) as journal:
-        spec = {"name": "tiny", "metric": {"name": "accuracy", "exit": "mean", "mode": "max"}}
+        spec = {
+            "name": "tiny",
+            "task": {"name": "clauses"},
+            "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
+        }
         journal.append("sweep", format=FORMAT, name="tiny", fingerprint="f", spec=spec)
         journal.append("trial", spec=trial.to_json())
         journal.append("session", number=1, versions={}, measures={})

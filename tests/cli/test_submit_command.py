@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from made_benchmarks import TEST, write_elue, write_glue
+from made_settings import made_settings
 from stand_ins import EPOCHS, a_record, a_trial
 
 from greenexp.cli.main import main
@@ -26,14 +27,10 @@ Submit = Callable[..., tuple[int, list[str], str]]
 
 def write_sweep(folder: Path, task: dict[str, Any], trained: tuple[int, ...] = (1, 2, 3)) -> Path:
     """A sweep of one trial that is over, its model random and kept."""
-    settings: dict[str, Any] = {
-        "task": task,
-        "backbone": {"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 40},
-        "exits": {"layers": "all", "head": {"name": "linear"}},
-        "training": {"max_length": 32},
-    }
+    backbone = {"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 40}
+    settings = made_settings(task=task, backbone=backbone, training={"max_length": 32})
     data = prepare_data(settings)
-    model = build_model(settings, data.num_labels, vocab_size=data.vocab_size, pad_id=data.pad_id, seed=0).eval()
+    model = build_model(settings.model, data.num_labels, vocab_size=data.vocab_size, pad_id=data.pad_id, seed=0).eval()
     with torch.no_grad():
         for number in model.exits:
             model.head(number).classifier.weight.mul_(100)  # far enough from equal that examples part
@@ -41,7 +38,11 @@ def write_sweep(folder: Path, task: dict[str, Any], trained: tuple[int, ...] = (
     save_model(model, folder / "models" / TRIAL, serving)
     trial = dataclasses.replace(a_trial(0, 0, 1), settings=settings)
     with Journal(folder / NAME) as journal:
-        spec = {"name": "tiny", "metric": {"name": "accuracy", "exit": "mean", "mode": "max"}}
+        spec = {
+            "name": "tiny",
+            "task": {"name": "clauses"},
+            "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
+        }
         journal.append("sweep", format=FORMAT, name="tiny", fingerprint="f", spec=spec)
         journal.append("trial", spec=trial.to_json())
         journal.append("session", number=1, versions={}, measures={})

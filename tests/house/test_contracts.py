@@ -71,6 +71,7 @@ VIOLATIONS = {
     "one plug-in sees another": Violation(
         {"tasks/clauses.py": "import greenexp.objectives.supervised"}, {"layers", "plugins"}
     ),
+    "torch in a search": Violation({"searches/random.py": "import torch"}, {"replay"}),
     "torch in a scheduler": Violation({"schedulers/asha.py": "import torch"}, {"replay"}),
     "transformers in the journal": Violation({"journal/file.py": "import transformers"}, {"replay"}),
     "torch in replay": Violation({"replay/record.py": "import torch"}, {"records"}),

@@ -20,6 +20,7 @@ from greenexp.journal.tables import read_tables
 from greenexp.records.axes import AXES
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import Costs
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import COSTS, SCHEMA, SweepTables
 
 A, B, C = "c000-i0-o0", "c000-i1-o0", "c001-i0-o0"
@@ -106,7 +107,7 @@ def test_the_ledger_adds_up_what_the_tables_hold(tables: SweepTables, folder: Pa
             np.testing.assert_equal(ledger.loc[axis, "used"], tables.trials[axis].sum(min_count=1), err_msg=axis)
     assert ledger.loc["epochs", ["used", "limit", "lost"]].tolist() == [4.0, 10.0, 1.0]
     assert ledger.loc["trials", "used"] == 2.0
-    assert ledger.loc["wall_s", ["used", "limit", "lost"]].tolist() == [tables.facts["elapsed_s"], 60.0, 7.5 + 2.0]
+    assert ledger.loc["wall_s", ["used", "limit", "lost"]].tolist() == [tables.history.elapsed_s, 60.0, 7.5 + 2.0]
     assert math.isnan(ledger.loc["gpu_s", "used"]), "not measured is never 0"
 
 
@@ -180,9 +181,9 @@ def test_room_for_one_more_epoch(state: SweepState, limits: dict[str, float], ru
 
 
 def test_facts(tables: SweepTables) -> None:
-    assert tables.spec == SPEC
-    assert (tables.facts["name"], tables.facts["complete"], tables.facts["began"]) == ("s", False, 1000.0)
-    assert tables.facts["sessions"] == [{"number": 1}]
+    assert tables.spec == SweepSpec.from_json(SPEC)
+    assert (tables.history.name, tables.history.complete, tables.history.began) == ("s", False, 1000.0)
+    assert tables.history.sessions == ({"number": 1},)
 
 
 def test_no_journal_no_tables(tmp_path: Path) -> None:

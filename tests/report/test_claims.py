@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from made_settings import changed_spec
 from made_sweeps import sweep
 
 from greenexp.records.tables import typed_frame
@@ -97,7 +98,7 @@ def test_only_configurations_with_a_score_are_counted():
 )  # fmt: skip
 def test_what_was_varied_is_said(seeds, said, assumed):
     tables = sweep(2, 4)
-    tables = dataclasses.replace(tables, spec={**tables.spec, "seeds": seeds})
+    tables = dataclasses.replace(tables, spec=changed_spec(tables.spec, seeds=seeds))
     assert f"over {said}" in text(tables, "headline")
     assert assumed in text(tables, "assumptions")
     assert "noise of training" not in text(tables, "assumptions")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from made_sweeps import sweep, with_thresholds
 
-from greenexp.records.tables import SweepTables, typed_frame
+from greenexp.records.tables import SweepTables, TableRemarks, typed_frame
 from greenexp.report import render_report, report_sections
 from greenexp.report.section import Section
 from greenexp.report.sections import calibration, exit_profile, front, headline, overthinking, policies
@@ -201,7 +201,7 @@ def test_where_there_is_nothing_one_sentence_says_why(name: str, tmp_path) -> No
 def test_the_recorded_reason_is_given() -> None:
     why = "2 of 2 trials have static points alone: 2 without dev logits at hand"
     tables = sweep(2, 1)
-    tables = dataclasses.replace(tables, facts={**tables.facts, "operating_points": why})
+    tables = dataclasses.replace(tables, remarks=TableRemarks(operating_points=why))
     for name in NAMES:
         assert f"({why})." in text(tables, name)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from greenexp.errors import InputError, SweepFileError
-from greenexp.spec import Component, load_sweep
+from greenexp.records.sections import TaskChoice
+from greenexp.spec import load_sweep
 from greenexp.spec.yaml12 import MAX_BYTES
 
 HEAD = "name: x\ntask: {name: clauses}\n"
@@ -19,7 +20,7 @@ def problems(text: str, *overrides: str) -> list[str]:
 
 def test_the_smallest_file() -> None:
     spec = load_sweep(HEAD).checked()
-    assert spec.task == Component(name="clauses")
+    assert spec.task == TaskChoice(name="clauses")
     assert spec.training.epochs == 3
     assert spec.seeds.initialisation == 1
     assert spec.budget.limits() == {}

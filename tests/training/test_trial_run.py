@@ -21,10 +21,10 @@ from greenexp.meters.energy import EnergyWindows
 from greenexp.meters.fake import FakeSource
 from greenexp.meters.memory import ResidentMemory
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
 from greenexp.replay import operating_points
 from greenexp.replay.logits import read_logits
-from greenexp.spec.sections import Accounting
 from greenexp.tasks.metrics import score
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun
@@ -292,8 +292,6 @@ def test_a_failed_start_closes_the_meters(trial: Make, data: TokenisedTask) -> N
         ({"metric": {"exit": 3}}, "metric.exit is 3"),
         ({"metric": {"exit": 1}, "method": {"name": "finetune"}}, "trained from the first epoch on are 2"),
         ({"metric": {"name": "pearson"}}, "is for regression"),
-        ({"epochs": 0}, "training.epochs"),
-        ({"epoch": 3}, "training.epoch"),
         ({"exits": {"layers": [1]}}, "exits.layers"),
     ],
 )

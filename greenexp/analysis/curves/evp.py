@@ -49,7 +49,7 @@ class ExpectedBest:
 def expected_best(tables: SweepTables, estimator: Estimator = "unbiased") -> ExpectedBest:
     """The expected-best curve the sweep's records allow (see the module), over n = 1 .. configurations with a value."""
     metric = metric_of(tables)
-    search = str((tables.spec.get("search") or {}).get("name", "unknown"))
+    search = tables.spec.search.name
     if search != "random":
         return _refused(
             f"the curve presumes configurations drawn independently from one distribution; a '{search}' search is "

@@ -60,7 +60,7 @@ def expected_over_cost(tables: SweepTables, axis: str, rng: np.random.Generator 
     if refusal:
         return ExpectedOverCost(axis, pd.DataFrame(columns=list(COST_COLUMNS)), refusal)
     if rng is None:
-        rng = np.random.default_rng(zlib.crc32(str(tables.facts.get("fingerprint", "")).encode()))
+        rng = np.random.default_rng(zlib.crc32(tables.history.fingerprint.encode()))
     groups = tables.trials.groupby("configuration", sort=False)
     scores, costs = groups["score"].mean().to_numpy(), groups[axis].sum().to_numpy()
     budgets = np.linspace(costs.min(), costs.sum(), POINTS if len(costs) > 1 else 1)

@@ -20,8 +20,8 @@ wherever it believes the best to be. A configuration whose seeds were all stoppe
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ from scipy import stats
 
 from greenexp.analysis.seeds.paired import paired_difference
 from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.records.search_space import Choice, Distribution, Int
 from greenexp.records.tables import PARAMS, SweepTables
 
 BOUND_COLUMNS = (
@@ -64,7 +65,7 @@ def bounds_hit(tables: SweepTables) -> pd.DataFrame:
     ranked = ranked_configurations(tables)
     rows = []
     best = math.ceil(BEST_SHARE * len(ranked))
-    for parameter, distribution in (tables.spec.get("space") or {}).items():
+    for parameter, distribution in tables.spec.space.items():
         column = PARAMS + parameter
         if column not in ranked or not best:
             continue
@@ -104,19 +105,18 @@ def ranked_configurations(tables: SweepTables) -> pd.DataFrame:
     return configuration_table(tables).dropna(subset=["score_mean"]).reset_index(drop=True)
 
 
-def _ends(distribution: Mapping[str, Any], values: Sequence[Any]) -> list[_End]:
+def _ends(distribution: Distribution, values: Sequence[Any]) -> list[_End]:
     """The two ends of a distribution, none if it has no order."""
-    kind = str(distribution.get("dist"))
-    if kind == "choice":
-        listed = distribution["values"]
-        if len(listed) < _FEWEST_CHOICES or not all(_is_number(value) for value in listed):
+    kind = distribution.dist
+    if isinstance(distribution, Choice):
+        listed = [float(value) for value in distribution.ends().values() if _is_number(value)]
+        if len(listed) < max(_FEWEST_CHOICES, len(distribution.ends())):
             return []
-        ends = (("low", float(min(listed))), ("high", float(max(listed))))
+        ends = (("low", min(listed)), ("high", max(listed)))
         return [_End(kind, end, bound, np.array([value == bound for value in values])) for end, bound in ends]
-    low, high = float(distribution["low"]), float(distribution["high"])
-    if kind == "int":
-        step = int(distribution.get("step") or 1)
-        high = low + step * math.floor((high - low) / step)
+    low, high = float(distribution.low), float(distribution.high)
+    if isinstance(distribution, Int):  # which its steps may not reach
+        high = low + (distribution.count() - 1) * distribution.step
     if high <= low:
         return []
     at = np.array(values, dtype=np.float64)
@@ -128,5 +128,5 @@ def _ends(distribution: Mapping[str, Any], values: Sequence[Any]) -> list[_End]:
     ]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

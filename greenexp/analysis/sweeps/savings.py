@@ -104,6 +104,6 @@ def abandoned(tables: SweepTables) -> pd.Series[bool]:
 
 def _ended_by_failure(tables: SweepTables) -> set[str]:
     """Configurations with a failed seed; none where every trial is judged for itself."""
-    if (tables.spec.get("scheduler") or {}).get("per_trial"):
+    if tables.spec.scheduler.options.get("per_trial"):
         return set()
     return set(tables.trials.loc[tables.trials["status"] == "failed", "configuration"])

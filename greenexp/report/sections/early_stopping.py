@@ -25,7 +25,7 @@ COLUMNS = (
 
 def section(tables: SweepTables) -> Section:
     """Rungs as bars and table, epochs saved, and the word that nothing was stopped if so."""
-    scheduler = str((tables.spec.get("scheduler") or {}).get("name", "fifo"))
+    scheduler = tables.spec.scheduler.name
     rungs = rung_table(tables)
     numbers = savings(tables)
     plates: tuple[Plate, ...] = ()
@@ -88,7 +88,7 @@ def _ledger(numbers: Savings) -> Table:
 def _assumptions(tables: SweepTables, scheduler: str, numbers: Savings) -> tuple[str, ...]:
     if scheduler == "fifo":
         return ()
-    unit = "trial" if (tables.spec.get("scheduler") or {}).get("per_trial") else "configuration (mean over its seeds)"
+    unit = "trial" if tables.spec.scheduler.options.get("per_trial") else "configuration (mean over its seeds)"
     notes = [f"The unit of decision is the {unit}; trials are counted by their last verdict at a rung."]
     if numbers.abandoned:
         notes.append(

@@ -9,7 +9,6 @@ from greenexp.analysis.seeds.paired import paired_difference
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import Metric, metric_of
-from greenexp.analysis.sweeps.repetitions import folds_of
 from greenexp.analysis.sweeps.savings import abandoned, savings
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
@@ -60,7 +59,7 @@ def section(tables: SweepTables) -> Section:
 
 
 def _dev(tables: SweepTables) -> str:
-    folds = folds_of(tables.spec)
+    folds = tables.spec.seeds.folds
     if not folds:
         return "the dev set"
     return f"the fold of the training set that a trial left out (one of {folds}, called dev here)"
@@ -70,7 +69,7 @@ def _assumptions(tables: SweepTables, configurations: pd.DataFrame) -> tuple[str
     """What the comparison of the best two presumes, where there are two with several seeds."""
     if int(configurations["score_std"].notna().sum()) < 2:
         return ()
-    shared = f" {SHARED_SEEDS}" if is_crossed(tables.spec.get("seeds") or {}) else ""
+    shared = f" {SHARED_SEEDS}" if is_crossed(tables.spec.seeds) else ""
     return (
         (
             "Configurations are compared seed by seed, as all have the same seeds; twice the standard error is a rule "
@@ -93,7 +92,7 @@ def _best(tables: SweepTables, configurations: pd.DataFrame, metric: Metric) -> 
         ]
     first = shown.iloc[0]
     settings = settings_of(first, tables)
-    seeds = tables.spec.get("seeds") or {}
+    seeds = tables.spec.seeds
     spread = mean_and_std(first["score_mean"], first["score_std"], int(first["seeds"]), seeds)
     stopped = f" It was stopped early: a {metric.bound}." if first["state"] == "stopped" else ""
     name = f"{first['configuration']} ({settings})" if settings else first["configuration"]
@@ -204,17 +203,17 @@ def _budget(tables: SweepTables) -> str:
 
 def _limit(tables: SweepTables) -> str:
     """That the budget ended the sweep, if it did."""
-    reached = tables.facts.get("limit")
-    if not reached or reached.get("axis") not in AXES:
+    reached = tables.history.limit
+    if reached is None or reached.axis not in AXES:
         return ""
-    axis = AXES[reached["axis"]]
+    axis = AXES[reached.axis]
     what = "time on the clock" if axis.name == "wall_s" else axis.title
-    limit = format_quantity(float(reached["limit"]), _unit(axis.unit, tables))
+    limit = format_quantity(reached.limit, _unit(axis.unit, tables))
     return f" The sweep ended because its budget was used up: {what}, limit {limit}."
 
 
 def _unit(unit: str, tables: SweepTables) -> str:
-    currency = (tables.spec.get("accounting") or {}).get("currency")
+    currency = tables.spec.accounting.currency
     return str(currency or "money") if unit == "money" else unit
 
 
@@ -229,7 +228,7 @@ def _stopped(tables: SweepTables) -> str:
     numbers = savings(tables)
     if not numbers.stopped:
         return ""
-    scheduler = str((tables.spec.get("scheduler") or {}).get("name", "the scheduler"))
+    scheduler = tables.spec.scheduler.name
     return (
         f"Early stopping ({scheduler}) ended {share(numbers.stopped, numbers.trials)} trials before their last epoch "
         f"and saved {share(numbers.saved_epochs, numbers.planned_epochs)} planned epochs."

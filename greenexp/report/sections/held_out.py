@@ -50,7 +50,7 @@ def section(tables: SweepTables) -> Section:
 def test_sentence(found: HeldOut, tables: SweepTables) -> str:
     """The test score of the chosen configuration, beside its dev score."""
     scores = found.latest["test_score"]
-    spread = mean_and_std(float(scores.mean()), float(scores.std()), len(scores), tables.spec.get("seeds") or {})
+    spread = mean_and_std(float(scores.mean()), float(scores.std()), len(scores), tables.spec.seeds)
     dev = found.latest["dev_score"].mean()
     beside = "" if pd.isna(dev) else f"; on dev, at the same epochs, {dev:.4f}"
     once = "evaluated once" if found.uses == 1 else f"evaluated {found.uses} times"

@@ -95,7 +95,7 @@ def _what_is_drawn(chosen: ChosenTrials, points: pd.DataFrame) -> str:
 def _at(reached: float, ranked: pd.DataFrame, alone: pd.DataFrame, tables: SweepTables, metric: Metric) -> str:
     """The policies at one speed-up, best first, beside the exits used alone."""
     first = ranked.iloc[0]
-    spread = mean_and_std(first["score_mean"], first["score_std"], int(first["trials"]), tables.spec.get("seeds") or {})
+    spread = mean_and_std(first["score_mean"], first["score_std"], int(first["trials"]), tables.spec.seeds)
     rows = zip(ranked["policy"].iloc[1:], ranked["score_mean"].iloc[1:], strict=True)
     others = [f"{policy} {mean:.4f}" for policy, mean in rows]
     rest = f"; {listed(others, MOST_POLICIES)}" if others else ""
@@ -124,7 +124,7 @@ def _to_test(transfer: pd.DataFrame, best: str, reached: float, tables: SweepTab
     said = "Thresholds chosen on dev were applied to test as they are"
     if len(own):
         row = own.iloc[0]
-        spread = mean_and_std(row["test_mean"], row["test_std"], int(row["trials"]), tables.spec.get("seeds") or {})
+        spread = mean_and_std(row["test_mean"], row["test_std"], int(row["trials"]), tables.spec.seeds)
         said += (
             f": {best} goes from {row['dev_mean']:.4f} on dev to {spread} on test, and from a speed-up of "
             f"{row['dev_speed_up']:.2f} to {row['test_speed_up']:.2f}{_alone(transfer, reached)}"
@@ -239,5 +239,5 @@ def _assumptions(tables: SweepTables, metric: Metric, has_test: bool) -> tuple[s
             "The oracle lets each example leave at the first exit that is right, which takes the labels: a bound on "
             f"the {metric.name} of these exits, not a policy. It is chosen nowhere and is on no front."
         )
-    notes += [f"{remark}." for remark in tables.facts.get("replay") or ()]
+    notes += [f"{remark}." for remark in tables.remarks.replay]
     return tuple(notes)

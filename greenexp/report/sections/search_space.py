@@ -42,7 +42,7 @@ def section(tables: SweepTables) -> Section:
 
 def _importances(tables: SweepTables) -> Importance:
     """Importance, with random permutations that are the same each time for one sweep."""
-    rng = np.random.default_rng(zlib.crc32(str(tables.facts.get("fingerprint", "")).encode()))
+    rng = np.random.default_rng(zlib.crc32(tables.history.fingerprint.encode()))
     try:
         return importance(tables, rng)
     except ValueError:
@@ -54,7 +54,7 @@ def _importances(tables: SweepTables) -> Importance:
 def _bounds(ends: pd.DataFrame, tables: SweepTables) -> tuple[str, ...]:
     """Where the best crowd at an end of what was searched."""
     if ends.empty:
-        space = tables.spec.get("space") or {}
+        space = tables.spec.space
         why = "no configuration has a mean score yet" if space and tables.parameters else (
             "nothing was searched over a range"
         )  # fmt: skip
@@ -173,7 +173,7 @@ def _assumptions(tables: SweepTables, ends: pd.DataFrame, found: Importance, top
             f"{counted(stopped, 'configuration')} stopped early count with the best score so far, which "
             "full training can only improve."
         )
-    search = str((tables.spec.get("search") or {}).get("name", "unknown"))
+    search = tables.spec.search.name
     if search not in {"random", "grid"}:
         notes.append(
             f"A '{search}' search need not cover the space evenly: where it looked is part of what is seen here."

@@ -229,7 +229,7 @@ def _assumptions(
             "is too large on average."
         )
         notes += [f"{remark[0].upper()}{remark[1:]}." for remark in split.remarks]
-    if is_crossed(tables.spec.get("seeds") or {}):
+    if is_crossed(tables.spec.seeds):
         notes.append(SHARED_SEEDS)
     if has_folds(tables.trials):
         notes.append(

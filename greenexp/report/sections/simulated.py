@@ -45,7 +45,7 @@ def section(tables: SweepTables) -> Section:
     curves, refusal = _curves(tables, metric)
     if curves is None:
         return Section(NAME, TITLE, (f"Not simulated: {refusal}.",), assumptions=(_PRESUMES,))
-    rng = np.random.default_rng(zlib.crc32(str(tables.facts.get("fingerprint", "")).encode()))
+    rng = np.random.default_rng(zlib.crc32(tables.history.fingerprint.encode()))
     begun = min(MOST, len(curves.units))
     found = simulate(curves, SCHEDULERS, (begun,), rng=rng, repeats=REPEATS)
     searches = found.searches.to_dict("records")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -15,9 +15,10 @@ from pydantic import (
     model_validator,
 )
 
+from greenexp.records.addresses import without_password
 from greenexp.records.axes import AXES, BudgetAxis
 from greenexp.records.policies import DEFAULT_POLICIES
-from greenexp.spec.addresses import without_password
+from greenexp.registry import registry_at
 from greenexp.units import parse_quantity
 
 
@@ -28,9 +29,13 @@ class Section(BaseModel):
 
 
 class Component(BaseModel):
-    """A plug-in by name with its own fields, which `greenexp.plan` checks against the plug-in."""
+    """A plug-in by name with its own fields, which `greenexp.plan` checks against the plug-in.
+
+    registry: where the plug-ins of its kind are registered, `module:NAME`
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    registry: ClassVar[str] = ""
 
     name: str = Field(min_length=1, description="Name of the plug-in, as `greenexp ls` shows it")
 
@@ -39,9 +44,49 @@ class Component(BaseModel):
         """The plug-in's fields as written: everything but the name."""
         return dict(self.model_extra or {})
 
-    def with_options(self, options: dict[str, Any]) -> Component:
-        """The same plug-in with `options` instead."""
-        return Component.model_validate({"name": self.name, **options})
+    def plugin(self) -> Any:
+        """The plug-in with these fields. UnknownNameError if there is none of this name."""
+        return registry_at(self.registry)[self.name](**self.options)
+
+    def to_json(self) -> dict[str, Any]:
+        """Name and fields as JSON values."""
+        return self.model_dump(mode="json")
+
+
+class TaskChoice(Component):
+    """The task: what is learnt."""
+
+    registry: ClassVar[str] = "greenexp.tasks:TASKS"
+
+
+class BackboneChoice(Component):
+    """The encoder."""
+
+    registry: ClassVar[str] = "greenexp.backbones:BACKBONES"
+
+
+class HeadChoice(Component):
+    """The classifier at each exit."""
+
+    registry: ClassVar[str] = "greenexp.exits:HEADS"
+
+
+class MethodChoice(Component):
+    """The training method."""
+
+    registry: ClassVar[str] = "greenexp.methods:METHODS"
+
+
+class SchedulerChoice(Component):
+    """The rule that stops trials early."""
+
+    registry: ClassVar[str] = "greenexp.schedulers:SCHEDULERS"
+
+
+class PolicyChoice(Component):
+    """An exit policy."""
+
+    registry: ClassVar[str] = "greenexp.exits:POLICIES"
 
 
 def _layers(value: Any) -> Any:
@@ -69,7 +114,7 @@ class Exits(Section):
     layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(_layers)] = Field(
         "all", description="`all`, or the numbers from 1 of the encoder layers that carry an exit, the last included"
     )
-    head: Component | None = Field(
+    head: HeadChoice | None = Field(
         None, description="Exit head, one per exit; null: that of the method's publication, linear where it has none"
     )
 
@@ -165,13 +210,13 @@ def _policies(value: Any) -> Any:
     """A list in which a policy may be its name alone."""
     if not isinstance(value, list | tuple):
         raise ValueError(f"expected a list of exit policies such as [max_probability], got {value!r}")
-    return tuple(Component(name=policy) if isinstance(policy, str) and policy else policy for policy in value)
+    return tuple(PolicyChoice(name=policy) if isinstance(policy, str) and policy else policy for policy in value)
 
 
 class Replay(Section):
     """What is worked out from the recorded dev and test logits, without training anything again."""
 
-    policies: Annotated[tuple[Component, ...], BeforeValidator(_policies)] = Field(
+    policies: Annotated[tuple[PolicyChoice, ...], BeforeValidator(_policies)] = Field(
         default=_policies(DEFAULT_POLICIES),
         description="Exit policies whose operating points the report shows: names, or mappings with options",
     )

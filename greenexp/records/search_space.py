@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from greenexp.records.trial import Scalar, Value
-from greenexp.spec.sections import Section
+from greenexp.records.sections import Section
+from greenexp.records.values import Scalar, Value
 
 
 def _values(values: Any) -> Any:
@@ -97,6 +98,16 @@ class Int(_Range):
     def ends(self) -> dict[str, Value]:
         """Field -> value: the smallest and the largest that are reached."""
         return {"low": self.low, "high": self.low + (self.count() - 1) * self.step}
+
+
+def between(distribution: Uniform | LogUniform, part: float) -> float:
+    """The value `part` (0 to 1) of the way from low to high, on the distribution's scale."""
+    low, high = distribution.low, distribution.high
+    if isinstance(distribution, LogUniform):
+        value = math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
+    else:
+        value = low + part * (high - low)
+    return min(max(value, low), high)  # rounding may step over an end
 
 
 class Choice(Section):

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from greenexp.errors import Problem, did_you_mean
-from greenexp.spec.places import Places, dotted, problem_at
-from greenexp.spec.search import DISTRIBUTIONS, SEARCHES
-from greenexp.spec.sweep import SweepSpec
+from greenexp.records.places import Places, dotted, problem_at
+from greenexp.records.search_space import DISTRIBUTIONS, SEARCHES
+from greenexp.records.sweep_spec import SweepSpec
 
 Part = str | int
 
@@ -64,7 +64,7 @@ def message(details: ErrorDetails, known: Sequence[str] = ()) -> str:
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}, got {shown(value)}"
     if kind in {"model_type", "model_attributes_type", "dataclass_type"}:
-        inside = f"name: {value}" if context.get("class_name") == "Component" and value else "key: value"
+        inside = f"name: {value}" if str(context.get("class_name")).endswith("Choice") and value else "key: value"
         return f"expected a mapping such as {{{inside}}}, got {shown(value)}"
     if kind == "literal_error":
         return f"expected {context['expected']}, got {shown(value)}{_nearest(value, context['expected'])}"
