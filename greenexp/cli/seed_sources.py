@@ -58,6 +58,4 @@ def read_seeds(source: str, columns: Columns, *, minimize: bool, paired: bool, q
     )
     scores = read_scores(source, request, View.TRIALS)
     trials = scores.frame.rename(columns={GROUP: BY})
-    return SeedTable(
-        trials, scores.seeds, scores.score, scores.by, scores.minimize, scores.shared_seeds, scores.notes
-    )
+    return SeedTable(trials, scores.seeds, scores.score, scores.by, scores.minimize, scores.shared_seeds, scores.notes)

@@ -168,5 +168,3 @@ def _refuse_folder(source: str) -> None:
             f"--source {folder} --target sqlite:///mlflow.db"
         )
     raise InputError(f"with a score column, runs are read from an MLflow address, and '{source}' is a folder{hint}")
-
-

@@ -25,8 +25,8 @@ def trial_scores(scores: Scores) -> Scores:
         raise InputError("no trial has a score")
     if missing.any():
         notes.append(
-            f"{int(missing.sum())} of {len(frame)} trials have no finite score and are left out; if they collapsed, the "
-            "trials that remain are a selection, and their spread is too small"
+            f"{int(missing.sum())} of {len(frame)} trials have no finite score and are left out; if they collapsed, "
+            "the trials that remain are a selection, and their spread is too small"
         )
         frame = frame[~missing].reset_index(drop=True)
     if not scores.seeds:
@@ -51,6 +51,4 @@ def _repeated(scores: Scores) -> list[str]:
         raise InputError(f"{fact}, so it is not known which trials are a pair; choose rows by --where COLUMN=VALUE")
     copies = int(scores.frame.duplicated([*keys, SCORE]).sum())
     same = f", {copies} of them also its score," if copies else ""
-    return [
-        f"{fact}{same} and count as repeats of it; if they are something else, choose rows by --where COLUMN=VALUE"
-    ]
+    return [f"{fact}{same} and count as repeats of it; if they are something else, choose rows by --where COLUMN=VALUE"]
