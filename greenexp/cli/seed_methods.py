@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from greenexp.analysis.comparing.pairwise import holm
+from greenexp.analysis.comparing.power import seeds_needed, smallest_difference
 from greenexp.analysis.comparing.score_distribution import distribution_table, quantile_table
 from greenexp.analysis.comparing.score_tests import compare_scores, score_tests
-from greenexp.analysis.seeds.power import seeds_needed, smallest_difference
 from greenexp.cli.remarks import note
 from greenexp.cli.seed_sources import BY, CONFIGURATION, SCORE, SeedTable
 from greenexp.errors import InputError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.seeds.power import seeds_needed, smallest_difference
+from greenexp.analysis.comparing.power import seeds_needed, smallest_difference
 from greenexp.analysis.seeds.seed_budget import seed_plans
 from greenexp.analysis.seeds.seed_noise import seed_noise
 from greenexp.analysis.seeds.variance import CONFIGURATION, VarianceSplit, variance_split

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from greenexp.analysis.seeds.power import seeds_needed, smallest_difference, t_test_power
+from greenexp.analysis.comparing.power import seeds_needed, smallest_difference, t_test_power
 from greenexp.analysis.seeds.seed_budget import (
     expected_maximum,
     probability_of_right_choice,

@@ -15,9 +15,9 @@ from mlflow_runs import log_run
 from stand_ins import ASHA, Sweep, Workers
 
 from greenexp.analysis.comparing.pairwise import holm
+from greenexp.analysis.comparing.power import seeds_needed, smallest_difference
 from greenexp.analysis.comparing.score_distribution import distribution_table
 from greenexp.analysis.comparing.score_tests import compare_scores, score_tests
-from greenexp.analysis.seeds.power import seeds_needed, smallest_difference
 from greenexp.analysis.seeds.seed_budget import seed_plans
 from greenexp.analysis.seeds.variance import variance_split
 from greenexp.cli.main import main
