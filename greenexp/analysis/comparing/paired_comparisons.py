@@ -6,7 +6,8 @@ degrees of freedom; e = s / sqrt(n) the standard error of m.
     difference    p of t = m / e with f degrees of freedom, two-sided; corrected by Holm over all pairs
     equivalence   two one-sided tests (Schuirmann 1987): p = max(P(T > (m + c) / e), P(T < (m - c) / e)), for a margin c
                   within which two methods count as the same; corrected by Holm over all pairs, apart from the others
-    detectable    the smallest true difference that n such pairs find with probability `power` (`analysis.comparing.power`)
+    detectable    the smallest true difference that n such pairs find with probability `power`
+                  (`analysis.comparing.power`)
 
 s is that of the pair's own differences, f = n - 1: the paired t test. Or it is pooled: the scores y of all methods
 compared are fitted by y = method + seed + residual (least squares), s^2 = 2 sum residual^2 / f, and f, their number
