@@ -112,7 +112,13 @@ def shrunken_means(
     Parameters
     ----------
     trials : frame with the columns `configuration` and `score`, required
-    split : the split of these trials, required
+        The trials that were split.
+    split : VarianceSplit, required
+        Their split.
+    minimize : bool, default False
+        Whether a smaller score is better.
+    score : str, default "score"
+        The column of the scores.
     variance_of_a_mean : float, default None
         The variance of a configuration's mean over its seeds, if it is not that of `split`: where all configurations
         share their seeds, what a seed does to all of them alike moves no mean against another
