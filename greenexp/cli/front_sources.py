@@ -1,4 +1,4 @@
-"""Where the points of `greenexp front` come from: a table in a file, a sweep, or anybody's MLflow runs."""
+"""Points of a score against a cost, wherever they are recorded, as the study of fronts takes them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from greenexp.cli.columns import NOT_SET, read_columns
-from greenexp.cli.front_points import OWN_ROW, PointTable, values_of
-from greenexp.cli.score_tables import ALL, FILES
+from greenexp.cli.score_tables import FILES
+from greenexp.cli.sources import read_source
 from greenexp.errors import InputError
+from greenexp.records.scores import ALL, COST, GROUP, SCORE, TRIAL, Scores, score_frame
 
 
 def read_points(
@@ -24,18 +25,19 @@ def read_points(
     *,
     minimize: bool,
     query: str | None = None,
-) -> PointTable:
+) -> Scores:
     """The points at `source`: a file by its suffix, a sweep's folder, or, with `score`, runs at an MLflow address."""
     path = Path(source)
     is_file = path.suffix.lower() in FILES
     if query is not None and (score is None or is_file):
         raise InputError("--filter: only for runs at an MLflow address, with --score")
     if score is None and not is_file:
-        from greenexp.cli.front_of_sweep import read_sweep_points
+        from greenexp.analysis.fronts.of_sweep import sweep_point_scores
 
         if trial is not None or minimize:
             raise InputError("--trial, --minimize: a sweep's record says which trials there are and which is better")
-        return read_sweep_points(source, cost, by)
+        tables, _ = read_source(source)
+        return sweep_point_scores(tables, cost, by)
     missing = [f"--{name} COLUMN" for name, given in (("score", score), ("cost", cost)) if given is None]
     if score is None or cost is None:
         raise InputError(f"{' and '.join(missing)} needed: which columns hold the scores, and what a point costs?")
@@ -48,31 +50,28 @@ def read_points(
     return _of_runs(source, score, cost, by, trial, minimize, query or "")
 
 
-def _of_file(path: Path, score: str, cost: str, by: str | None, trial: str | None, minimize: bool) -> PointTable:
+def _of_file(path: Path, score: str, cost: str, by: str | None, trial: str | None, minimize: bool) -> Scores:
     words = tuple(dict.fromkeys(name for name in (by, trial) if name))
-    found = read_columns(path, tuple(dict.fromkeys((score, cost))), words)
-    if trial is not None and NOT_SET in found.words[trial]:
-        line = found.lines[found.words[trial].index(NOT_SET)]
+    table = read_columns(path, tuple(dict.fromkeys((score, cost))), words)
+    if trial is not None and NOT_SET in table.words[trial]:
+        line = table.lines[table.words[trial].index(NOT_SET)]
         raise InputError(f"{path}:{line}: --trial {trial}: empty here")
-    frame = pd.DataFrame(
-        {
-            "by": found.words[by] if by else ALL,
-            "trial": found.words[trial] if trial else [f"line {line}" for line in found.lines],
-            "seed": "",
-            "cost": found.numbers[cost],
-            "score": found.numbers[score],
-            "line": [int(line) for line in found.lines],
-        }
-    )
-    frame, notes = _finite(frame)
+    columns = {
+        GROUP: table.words[by] if by else ALL,
+        TRIAL: table.words[trial] if trial else [f"line {line}" for line in table.lines],
+        COST: table.numbers[cost],
+        SCORE: table.numbers[score],
+        "line": [int(line) for line in table.lines],
+    }
+    frame, notes = _finite(score_frame(columns, len(table.lines)))
     if trial is None:
         notes.append("every row counts as a trial of its own; --trial COLUMN says which rows belong to one")
-    return PointTable(frame, score, cost, by, minimize, ("line",), trial or OWN_ROW, notes=tuple(notes))
+    return _scores(frame, score, cost, by, minimize, "line", trial or "", notes)
 
 
 def _of_runs(
     source: str, score: str, cost: str, by: str | None, trial: str | None, minimize: bool, query: str
-) -> PointTable:
+) -> Scores:
     from greenexp.analysis.comparing.groups import COUNTED
     from greenexp.cli.foreign import compare_runs, words_of_runs
 
@@ -83,17 +82,14 @@ def _of_runs(
     if kept.empty:
         raise InputError(f"no run at {source} has ended")
     names = _named(kept["run"].tolist(), kept["run"].map(words_of_runs(source, score, trial, query)) if trial else None)
-    frame = pd.DataFrame(
-        {
-            "by": kept["group"].astype(str).to_numpy() if by else ALL,
-            "trial": names,
-            "seed": "",
-            "cost": kept["cost"].to_numpy(dtype=np.float64),
-            "score": kept["score"].where(kept["outcome"] == COUNTED).to_numpy(dtype=np.float64, na_value=np.nan),
-            "run": kept["name"].to_numpy(),
-        }
-    )
-    frame, notes = _finite(frame)
+    columns = {
+        GROUP: kept["group"].astype(str).to_numpy() if by else ALL,
+        TRIAL: names,
+        COST: kept["cost"].to_numpy(dtype=np.float64),
+        SCORE: kept["score"].where(kept["outcome"] == COUNTED).to_numpy(dtype=np.float64, na_value=np.nan),
+        "run": kept["name"].to_numpy(),
+    }
+    frame, notes = _finite(score_frame(columns, len(kept)))
     if left.any():
         notes.append(f"{int(left.sum())} of {len(runs)} runs have not ended or are parents of runs, and are left out")
     if runs["own"].any():
@@ -101,7 +97,29 @@ def _of_runs(
             f"{int(runs['own'].sum())} runs belong to sweeps of greenexp: leave --score out to have their operating "
             "points read"
         )
-    return PointTable(frame, score, cost, by, minimize, ("run",), trial or "run", notes=tuple(notes))
+    return _scores(frame, score, cost, by, minimize, "run", trial or "run", notes)
+
+
+def _scores(
+    frame: pd.DataFrame,
+    score: str,
+    cost: str,
+    by: str | None,
+    minimize: bool,
+    label: str,
+    trials: str,
+    notes: Sequence[str],
+) -> Scores:
+    return Scores(
+        frame=frame,
+        score=score,
+        cost=cost,
+        by=by,
+        minimize=minimize,
+        labels=(label,),
+        trials=trials,
+        notes=tuple(notes),
+    )
 
 
 def _named(runs: Sequence[str], words: pd.Series[Any] | None) -> list[str]:
@@ -116,10 +134,11 @@ def _named(runs: Sequence[str], words: pd.Series[Any] | None) -> list[str]:
 
 def _finite(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The frame with infinite numbers as missing ones, and what to say of that."""
-    infinite = np.isinf(values_of(frame)).any(axis=1)
+    numbers = frame[[COST, SCORE]]
+    infinite = np.isinf(numbers.to_numpy(dtype=np.float64)).any(axis=1)
     if not infinite.any():
         return frame, []
-    numbers = frame[["cost", "score"]].where(np.isfinite(frame[["cost", "score"]]))
-    return frame.assign(cost=numbers["cost"], score=numbers["score"]), [
+    finite = numbers.where(np.isfinite(numbers))
+    return frame.assign(cost=finite[COST], score=finite[SCORE]), [
         f"{int(infinite.sum())} rows have an infinite score or cost, which counts as missing"
     ]

@@ -33,21 +33,23 @@ def print_findings(findings: Findings, layouts: Layouts, heading: str = "") -> N
         click.echo(sentence)
     for name, layout in layouts.items():
         frame = findings.tables.get(name)
-        if frame is None or frame.empty:
+        shown = frame if frame is None or frame.empty else layout(frame)
+        if shown is None or shown.empty:
             continue
         click.echo(f"\n{findings.titles.get(name, name)}")
-        print_table(layout(frame))
+        print_table(shown)
 
 
 def print_findings_json(findings: Findings, facts: Mapping[str, Any] | None = None) -> None:
-    """All tables by name, before them `facts`, after them verdict, notes and warnings."""
+    """`facts`, then all tables whose name is not that of a fact, then verdict, notes and warnings."""
     from greenexp.cli.folders import print_json
     from greenexp.cli.text_table import records
 
     _say(findings)
     texts = {"verdict": findings.verdict, "notes": findings.notes, "warnings": findings.warnings}
-    tables = {name: records(frame) for name, frame in findings.tables.items()}
-    print_json({**(facts or {}), **tables, **{name: list(text) for name, text in texts.items()}})
+    facts = facts or {}
+    tables = {name: records(frame) for name, frame in findings.tables.items() if name not in facts}
+    print_json({**facts, **tables, **{name: list(text) for name, text in texts.items()}})
 
 
 def _say(findings: Findings) -> None:

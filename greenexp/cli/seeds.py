@@ -24,24 +24,51 @@ def parse_where(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
 @click.argument("source", metavar="FILE|DIR|URI")
 @click.option("--score", metavar="COLUMN", help="The column of the scores; of MLflow runs, such as metrics.acc.")
 @click.option("--configuration", metavar="COLUMN", help="The column that names what differs by more than its seeds.")
-@click.option("--seed-column", "seed_columns", metavar="COLUMN", multiple=True,
-              help="The column of a seed; may be given twice, for two kinds of seeds.")  # fmt: skip
+@click.option(
+    "--seed-column",
+    "seed_columns",
+    metavar="COLUMN",
+    multiple=True,
+    help="The column of a seed; may be given twice, for two kinds of seeds.",
+)
 @click.option("--by", metavar="COLUMN", help="The column of the groups to compare; of a sweep, a searched field.")
 @click.option("--paired", is_flag=True, help="Compare groups seed by seed: equal seeds are the same thing in all.")
-@click.option("--difference", type=click.FloatRange(0, min_open=True),
-              help="A true difference of scores; says how many seeds it takes to find it.")  # fmt: skip
-@click.option("--trials", type=click.IntRange(2, 1_000_000),
-              help="The number of trials to spend on configurations and seeds.  [as many as there are]")  # fmt: skip
-@click.option("--confidence", type=OPEN, default=0.95, show_default=True,
-              help="The confidence of intervals; the level of tests is 1 minus this.")  # fmt: skip
-@click.option("--power", type=OPEN, default=0.8, show_default=True,
-              help="The probability with which a test is to find a true difference.")  # fmt: skip
+@click.option(
+    "--difference",
+    type=click.FloatRange(0, min_open=True),
+    help="A true difference of scores; says how many seeds it takes to find it.",
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(2, 1_000_000),
+    help="The number of trials to spend on configurations and seeds.  [as many as there are]",
+)
+@click.option(
+    "--confidence",
+    type=OPEN,
+    default=0.95,
+    show_default=True,
+    help="The confidence of intervals; the level of tests is 1 minus this.",
+)
+@click.option(
+    "--power",
+    type=OPEN,
+    default=0.8,
+    show_default=True,
+    help="The probability with which a test is to find a true difference.",
+)
 @click.option("--minimize", is_flag=True, help="A smaller score is better.")
-@click.option("--where", metavar="COLUMN=VALUE", multiple=True, callback=parse_where,
-              help="Keep only the rows of a file with this value; may be given several times.")  # fmt: skip
+@click.option(
+    "--where",
+    metavar="COLUMN=VALUE",
+    multiple=True,
+    callback=parse_where,
+    help="Keep only the rows of a file with this value; may be given several times.",
+)
 @click.option("--filter", "query", metavar="TEXT", help="Keep only the MLflow runs that match this MLflow filter.")
-@click.option("--seed", type=int, default=0, show_default=True,
-              help="The random seed of permutations and bootstrap samples.")  # fmt: skip
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="The random seed of permutations and bootstrap samples."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def seeds(
     source: str,

@@ -1,8 +1,6 @@
-"""The operating points of a sweep as `greenexp front` takes them: dev score against what an example costs."""
+"""The operating points of a sweep as the study of fronts takes them: dev score against what an example costs."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -10,68 +8,87 @@ from greenexp.analysis.exits.policies import is_bound
 from greenexp.analysis.fronts.front_over_trials import front_over_trials
 from greenexp.analysis.fronts.operating_points import operating_front
 from greenexp.analysis.sweeps.metric import metric_of
-from greenexp.cli.front_points import PointTable
-from greenexp.cli.score_tables import ALL
-from greenexp.cli.sources import read_source
 from greenexp.errors import InputError, did_you_mean
-
-if TYPE_CHECKING:
-    from greenexp.records.tables import SweepTables
+from greenexp.records.scores import ALL, Scores, score_frame
+from greenexp.records.tables import SweepTables
 
 COSTS = ("inference_flops", "mean_layers")
+LABELS = ("policy", "threshold")
+SEEDS = "seeds"
+"""The column with a trial's seeds in one text, such as `0-7`, and its fold."""
 
 
-def read_sweep_points(source: str, cost: str | None, by: str | None) -> PointTable:
+def sweep_point_scores(tables: SweepTables, cost: str | None = None, by: str | None = None) -> Scores:
     """Operating points of trials that did not fail, without the bounds, which cannot be chosen.
 
     A failed trial is there with a row that is no point, in each group it would belong to: it was paid for.
+
+    Parameters
+    ----------
+    tables : SweepTables, required
+        The sweep.
+    cost : str, default None
+        `inference_flops` or `mean_layers`; None is the first.
+    by : str, default None
+        `policy`, `configuration` or a searched field, whose values are the groups.
+
+    Raises
+    ------
+    InputError
+        If there are no operating points, and for an unknown cost or field.
+
     """
-    tables, _ = read_source(source)
     metric = metric_of(tables)
     cost = cost or COSTS[0]
     if cost not in COSTS:
         raise InputError(
-            f"--cost {cost}: not a cost of an operating point{did_you_mean(cost, COSTS)} (known: {', '.join(COSTS)})"
+            f"cost {cost}: not a cost of an operating point{did_you_mean(cost, COSTS)} (known: {', '.join(COSTS)})"
         )
     points = operating_front(tables)
     if points.empty:
-        raise InputError(f"{source} has no operating points: no trial that did not fail has stored logits")
+        raise InputError("the sweep has no operating points: no trial that did not fail has stored logits")
     trials = tables.trials.set_index("trial")
     column = _column(tables, by)
     failed = trials[trials["status"] == "failed"].reset_index()[["trial", "configuration"]]
     if column == "policy":
         failed = failed.merge(points[["policy"]].drop_duplicates(), how="cross")
     rows = pd.concat([points, failed], ignore_index=True)
-    names = ALL if column is None else rows[column] if column in rows else rows["trial"].map(trials[column])
-    seeds = trials["initialisation_seed"].astype(str) + "-" + trials["order_seed"].astype(str)
-    seeds = seeds.where(trials["fold"].isna(), seeds + "-" + trials["fold"].astype(str))
-    frame = rows.assign(cost=rows[cost], by=names, seed=rows["trial"].map(seeds.to_dict())).astype({"by": str})
-    frame = frame[["by", "trial", "seed", "cost", "score", "configuration", "policy", "threshold"]]
-    per_group = frame.groupby("by")[["configuration", "trial"]].nunique()
+    groups = ALL if column is None else rows[column] if column in rows else rows["trial"].map(trials[column])
+    names = [*LABELS, "configuration", "trial", "score"]
+    columns = {name: rows[name] for name in names} | {"group": groups, "cost": rows[cost]}
+    frame = score_frame({**columns, SEEDS: rows["trial"].map(_seeds(trials).to_dict())}, len(rows))
+    per_group = frame.groupby("group")[["configuration", "trial"]].nunique()
     nested = ((per_group["configuration"] > 1) & (per_group["trial"] > per_group["configuration"])).any()
-    return PointTable(
-        frame=frame.drop(columns="configuration").reset_index(drop=True),
+    return Scores(
+        frame=frame,
         score=f"dev {metric.name}",
         cost=cost,
         by=by,
         minimize=metric.minimize,
-        labels=("policy", "threshold"),
+        seeds=(SEEDS,),
+        labels=LABELS,
         trials="trial",
         nested=bool(nested),
-        no_search=front_over_trials(tables).refusal,
+        not_random=front_over_trials(tables).refusal,
         notes=_notes(tables, points),
     )
 
 
+def _seeds(trials: pd.DataFrame) -> pd.Series[str]:
+    """trials: indexed by their names."""
+    seeds = trials["initialisation_seed"].astype(str) + "-" + trials["order_seed"].astype(str)
+    return seeds.where(trials["fold"].isna(), seeds + "-" + trials["fold"].astype(str))
+
+
 def _column(tables: SweepTables, by: str | None) -> str | None:
-    """The column of the operating points or of the trials that --by means."""
+    """The column of the operating points or of the trials whose values are the groups."""
     if by is None or by in {"policy", "configuration"}:
         return by
     field = by.removeprefix("params.")
     known = ("policy", "configuration", *tables.parameters)
     if field not in tables.parameters:
         raise InputError(
-            f"--by {by}: neither policy, configuration nor a searched field{did_you_mean(field, known)} "
+            f"by {by}: neither policy, configuration nor a searched field{did_you_mean(field, known)} "
             f"(known: {', '.join(known)})"
         )
     return f"params.{field}"
