@@ -10,7 +10,7 @@ import click
 from greenexp.cli.bench_examples import bench_examples
 from greenexp.cli.bench_measured import BenchChoice, measure
 from greenexp.cli.bench_table import bench_lines
-from greenexp.cli.checkpoints import find_model
+from greenexp.sources.checkpoints import find_model
 from greenexp.cli.engines import model_options
 from greenexp.cli.folders import print_json
 from greenexp.cli.policies import ask_policy

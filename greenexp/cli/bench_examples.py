@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greenexp.cli.checkpoints import FoundModel, recorded_settings
+from greenexp.sources.checkpoints import FoundModel, recorded_settings
 
 if TYPE_CHECKING:
     from greenexp.inference import Tokens

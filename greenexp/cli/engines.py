@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from greenexp.cli.checkpoints import FoundModel, find_model
+from greenexp.sources.checkpoints import FoundModel, find_model
 from greenexp.cli.policies import AskedPolicy, ask_policy
 
 if TYPE_CHECKING:

@@ -95,11 +95,13 @@ def front(
     from greenexp.analysis.fronts.options import FrontOptions
     from greenexp.analysis.fronts.study import front_study
     from greenexp.cli.front_layout import heading, layouts
-    from greenexp.cli.front_sources import read_points
     from greenexp.cli.printed_findings import print_findings, print_findings_json
     from greenexp.cli.text_table import records
+    from greenexp.sources.request import ScoreRequest, View
+    from greenexp.sources.scores import read_scores
 
-    scores = read_points(source, score, cost, by, trial, minimize=minimize, query=query)
+    request = ScoreRequest(score=score, cost=cost, by=by, trial=trial, query=query or "", minimize=minimize)
+    scores = read_scores(source, request, View.POINTS)
     findings = front_study(scores, FrontOptions(**options))
     if not as_json:
         print_findings(findings, layouts(scores), heading(findings, scores))

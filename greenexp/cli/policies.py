@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from greenexp.cli.checkpoints import FoundModel, dev_logits
+from greenexp.sources.checkpoints import FoundModel, dev_logits
 from greenexp.errors import InputError
 
 if TYPE_CHECKING:

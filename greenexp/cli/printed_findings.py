@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +43,14 @@ def print_findings(findings: Findings, layouts: Layouts, heading: str = "") -> N
 
 def print_findings_json(findings: Findings, facts: Mapping[str, Any] | None = None) -> None:
     """`facts`, then all tables whose name is not that of a fact, then verdict, notes and warnings."""
-    from greenexp.cli.folders import print_json
     from greenexp.cli.text_table import records
 
     _say(findings)
     texts = {"verdict": findings.verdict, "notes": findings.notes, "warnings": findings.warnings}
     facts = facts or {}
     tables = {name: records(frame) for name, frame in findings.tables.items() if name not in facts}
-    print_json({**facts, **tables, **{name: list(text) for name, text in texts.items()}})
+    data = {**facts, **tables, **{name: list(text) for name, text in texts.items()}}
+    click.echo(json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False, default=str))
 
 
 def _say(findings: Findings) -> None:

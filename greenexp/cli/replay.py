@@ -8,7 +8,7 @@ import click
 
 from greenexp.cli.folders import print_json
 from greenexp.cli.policies import given_policy
-from greenexp.cli.recorded import EVERY, Recorded, recorded_logits
+from greenexp.sources.recorded import EVERY, Recorded, recorded_logits
 from greenexp.errors import InputError, JournalError
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from greenexp.units import format_quantity
 
 if TYPE_CHECKING:
-    from greenexp.cli.recorded import Recorded
+    from greenexp.sources.recorded import Recorded
     from greenexp.cli.replaying import PolicyReplay, Row, TrialReplay, Wish
     from greenexp.replay.latency import LatencyTable
 

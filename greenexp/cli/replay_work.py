@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from greenexp.cli.recorded import Recorded
+from greenexp.sources.recorded import Recorded
 from greenexp.cli.replaying import PolicyReplay, Row, Split, TrialReplay, Wish, priced_in_seconds, rows_of
 from greenexp.errors import InputError, did_you_mean
 from greenexp.replay.budgeted import budgeted_thresholds

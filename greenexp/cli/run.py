@@ -14,10 +14,11 @@ import click
 
 from greenexp.assets import find_sweep
 from greenexp.cli.fetching import asset_facts, fetch_assets
-from greenexp.cli.folders import DEFAULT, JOURNAL, put_aside
+from greenexp.cli.folders import put_aside
 from greenexp.cli.preview import print_preview, remembering
 from greenexp.cli.summary import print_summary
 from greenexp.errors import GreenexpError, InputError, TrackingError
+from greenexp.sources.folders import DEFAULT, JOURNAL
 
 if TYPE_CHECKING:
     from greenexp.plan import Plan

@@ -92,13 +92,23 @@ def seeds(
     from greenexp.analysis.seeds.study import seed_study
     from greenexp.cli.printed_findings import print_findings, print_findings_json
     from greenexp.cli.seed_layout import layouts
-    from greenexp.cli.seed_sources import SeedColumns, read_seeds
+    from greenexp.sources.request import ScoreRequest, View
+    from greenexp.sources.scores import read_scores
 
     chosen = SeedOptions(**options)
-    columns = SeedColumns(score, configuration, seed_columns, by, where)
-    scores = read_seeds(source, columns, minimize=minimize, paired=chosen.paired, query=query)
+    request = ScoreRequest(
+        score=score,
+        configuration=configuration,
+        seeds=seed_columns,
+        by=by,
+        where=where,
+        query=query or "",
+        minimize=minimize,
+        shared_seeds=chosen.paired,
+    )
+    scores = read_scores(source, request, View.TRIALS)
     findings = seed_study(scores, chosen)
     if as_json:
         print_findings_json(findings)
         return
-    print_findings(findings, layouts(by), f"{scores.score}, {'smaller' if minimize else 'larger'} is better")
+    print_findings(findings, layouts(by), f"{scores.score}, {'smaller' if scores.minimize else 'larger'} is better")

@@ -99,11 +99,11 @@ def _curves(source: str, asked: dict[str, Any]) -> RecordedCurves:
     if columns:
         raise InputError(f"{', '.join(columns)}: only for a file; a sweep's folder says this itself")
     from greenexp.analysis.sweeps.metric import metric_of
-    from greenexp.cli.sources import read_source
+    from greenexp.sources.tables import read_tables
 
     if not path.is_dir():
         raise InputError(f"there is no file or folder {source}")
-    tables, _ = read_source(source)
+    tables = read_tables(source).tables
     points = sweep_points(tables, asked["cost"] or "epochs")
     parts = asked["parts"] or int(tables.trials["max_epochs"].max())
     return recorded_curves(points, parts, best_so_far=best_so_far, minimize=metric_of(tables).minimize)
@@ -113,7 +113,8 @@ def _points(path: Path, asked: dict[str, Any]) -> pd.DataFrame:
     """The columns of a file under the names `recorded_curves` knows."""
     import pandas as pd
 
-    from greenexp.cli.columns import NOT_SET, read_columns
+    from greenexp.sources.columns import NOT_SET, read_columns
+    from greenexp.sources.files import read_file
 
     numbers = {"resource": asked["resource"] or "step", "score": asked["score"] or "score"}
     words = {"run": asked["run"] or "run"}
@@ -121,10 +122,10 @@ def _points(path: Path, asked: dict[str, Any]) -> pd.DataFrame:
         numbers["cost"] = asked["cost"]
     if asked["configuration"]:
         words["configuration"] = asked["configuration"]
-    found = read_columns(path, tuple(dict.fromkeys(numbers.values())), tuple(dict.fromkeys(words.values())))
+    found = read_columns(read_file(path), tuple(dict.fromkeys(numbers.values())), tuple(dict.fromkeys(words.values())))
     for name in words.values():
         if NOT_SET in found.words[name]:
-            raise InputError(f"{path}:{found.lines[found.words[name].index(NOT_SET)]}: column '{name}' is empty here")
+            raise InputError(f"{found.place(found.words[name].index(NOT_SET))}: column '{name}' is empty here")
     return pd.DataFrame(
         {name: found.numbers[column] for name, column in numbers.items()}
         | {name: found.words[column] for name, column in words.items()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from greenexp.cli.checkpoints import FoundModel, find_model, recorded_settings
+from greenexp.sources.checkpoints import FoundModel, find_model, recorded_settings
 from greenexp.cli.engines import EngineChoice, engine_options, load_engine
 from greenexp.errors import InputError
 

@@ -6,6 +6,7 @@ figure's table.
 """
 
 from greenexp.figures.banded_curve import banded_curve_figure
+from greenexp.figures.best_so_far import best_so_far_figure
 from greenexp.figures.comparison import Channel, comparison_figure
 from greenexp.figures.exit_profiles import exit_profiles_figure
 from greenexp.figures.exits import exits_figure
@@ -15,7 +16,6 @@ from greenexp.figures.extrapolated import extrapolated_figure
 from greenexp.figures.figure import Figure
 from greenexp.figures.fronts import attainment_figure, front_over_trials_figure
 from greenexp.figures.importance import importance_figure
-from greenexp.figures.incumbent import incumbent_figure
 from greenexp.figures.operating_points import operating_points_figure
 from greenexp.figures.overthinking import overthinking_figure
 from greenexp.figures.policy_curves import policy_curves_figure
@@ -29,6 +29,7 @@ __all__ = [
     "Figure",
     "attainment_figure",
     "banded_curve_figure",
+    "best_so_far_figure",
     "comparison_figure",
     "exit_profiles_figure",
     "exits_figure",
@@ -37,7 +38,6 @@ __all__ = [
     "extrapolated_figure",
     "front_over_trials_figure",
     "importance_figure",
-    "incumbent_figure",
     "operating_points_figure",
     "overthinking_figure",
     "policy_curves_figure",

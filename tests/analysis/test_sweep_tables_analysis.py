@@ -13,8 +13,8 @@ from made_sweeps import score_of, sweep
 from scipy import stats
 
 from greenexp.analysis.comparing.paired import paired_difference
+from greenexp.analysis.curves.best_so_far import best_so_far_over
 from greenexp.analysis.curves.evp import expected_best
-from greenexp.analysis.curves.incumbent import incumbent
 from greenexp.analysis.curves.tuning_curve import tuning_curve
 from greenexp.analysis.fronts.operating_points import cheapest_within, exit_summary, operating_front
 from greenexp.analysis.sweeps.configurations import configuration_table
@@ -34,9 +34,9 @@ def mean_score(c, epoch=9):
 
 
 @pytest.mark.parametrize("axis", ["trials", "epochs", "wall_s", "train_flops"])
-def test_incumbent_ends_at_what_the_ledger_says_was_used(axis):
+def test_best_so_far_ends_at_what_the_ledger_says_was_used(axis):
     tables = sweep(ends=STOPPED, scheduler="asha")
-    curve = incumbent(tables, axis)
+    curve = best_so_far_over(tables, axis)
     used = tables.ledger.set_index("axis").loc[axis, "used"]
     if axis == "wall_s":  # the ledger has the elapsed time, the curve what workers were held for
         used = tables.trials["wall_s"].sum()
@@ -46,11 +46,11 @@ def test_incumbent_ends_at_what_the_ledger_says_was_used(axis):
 
 @settings(max_examples=25)
 @given(st.permutations(range(8)))
-def test_incumbent_is_the_running_best_in_the_order_of_time(order):
+def test_best_so_far_is_the_running_best_in_the_order_of_time(order):
     tables = sweep()
     times = np.array(order)[tables.epochs["trial"].astype("category").cat.codes] * 100 + tables.epochs["epoch"]
     shuffled = dataclasses.replace(tables, epochs=tables.epochs.assign(time_s=times.astype(float)))
-    curve = incumbent(shuffled, "epochs")
+    curve = best_so_far_over(shuffled, "epochs")
     running = shuffled.epochs.sort_values("time_s")["score"].cummax().to_numpy()
     np.testing.assert_array_equal(curve["score"], running[curve["cost"].astype(int) - 1])
     improvements = curve[curve["improved"]]
@@ -58,14 +58,14 @@ def test_incumbent_is_the_running_best_in_the_order_of_time(order):
     assert len(improvements) == len(np.unique(running))
 
 
-def test_incumbent_of_a_smaller_is_better_metric_falls():
-    curve = incumbent(sweep(metric={"name": "error", "mode": "min"}), "wall_s")
+def test_best_so_far_of_a_smaller_is_better_metric_falls():
+    curve = best_so_far_over(sweep(metric={"name": "error", "mode": "min"}), "wall_s")
     assert curve.loc[curve["improved"], "score"].is_monotonic_decreasing
 
 
 def test_a_failed_trial_costs_but_gives_no_score():
-    alone = incumbent(sweep(1, 2), "epochs")
-    both = incumbent(sweep(1, 2, ends={"c000-i1-o0": ("failed", 9)}), "epochs")
+    alone = best_so_far_over(sweep(1, 2), "epochs")
+    both = best_so_far_over(sweep(1, 2, ends={"c000-i1-o0": ("failed", 9)}), "epochs")
     assert both["cost"].iloc[-1] == alone["cost"].iloc[-1] == 18
     assert set(both["trial"]) == {"c000-i0-o0"}
 
@@ -76,23 +76,23 @@ def test_a_report_that_was_replaced_costs_but_gives_no_other_score():
     again = first.assign(score=tables.epochs["score"].iloc[1])
     for extra, best, count in ((first, tables.epochs["score"].max(), 3), (again, tables.epochs["score"].max(), 2)):
         epochs = pd.concat([extra, tables.epochs.assign(attempt=2)], ignore_index=True)
-        curve = incumbent(dataclasses.replace(tables, epochs=epochs), "epochs")
+        curve = best_so_far_over(dataclasses.replace(tables, epochs=epochs), "epochs")
         assert curve["cost"].iloc[-1] == 4
         assert curve["score"].max() == best
         assert curve["improved"].sum() == count
 
 
-def test_incumbent_needs_a_complete_measurement():
+def test_best_so_far_needs_a_complete_measurement():
     with pytest.raises(ValueError, match=r"energy_j.*not measured: no energy counter"):
-        incumbent(sweep(), "energy_j")
+        best_so_far_over(sweep(), "energy_j")
     with pytest.raises(ValueError, match="did you mean 'epochs'"):
-        incumbent(sweep(), "epoch")
-    assert incumbent(sweep(energy_j=2.0), "energy_j")["cost"].iloc[-1] == 144
+        best_so_far_over(sweep(), "epoch")
+    assert best_so_far_over(sweep(energy_j=2.0), "energy_j")["cost"].iloc[-1] == 144
 
 
-def test_nothing_reported_is_an_empty_incumbent():
+def test_nothing_reported_is_an_empty_best_so_far():
     tables = sweep(ends={f"c00{c}": ("planned", 0) for c in range(4)})
-    assert all(incumbent(tables, axis).empty for axis in AXES)
+    assert all(best_so_far_over(tables, axis).empty for axis in AXES)
 
 
 # --- expected best

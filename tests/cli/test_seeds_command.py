@@ -193,7 +193,10 @@ def test_remarks_selections_and_repeats_are_told(command: Command, tmp_path: Pat
     pd.concat([frame_of("a", scores())] * 2).to_csv(path, index=False)
     code, out, err = command(path, *COLUMNS, "--json")
     assert code == 0
-    assert "20 of 40 trials have the configuration and seeds of another (r0, seed s0), 20 of them its very score" in err
+    assert (
+        "20 of 40 trials have the configuration and seeds of another trial (r0, seed s0), 20 of them also its score"
+        in err
+    )
     assert {row["source"] for row in json.loads(out)["variance"]} == {"configuration", "seed", "residual"}
     pd.concat([frame_of(name, scores()[:1]) for name in "aabb"]).to_csv(path, index=False)
     code, out, err = command(path, *COLUMNS, "--by", "model", "--json")
@@ -213,7 +216,7 @@ def test_rows_are_chosen_by_value(command: Command, tmp_path: Path) -> None:
     assert json.loads(out)["splits"][0]["mean"] == pytest.approx(scores().mean())
     code, out, err = command(path, *COLUMNS, "--where", "model=A")
     assert (code, out) == (2, "")
-    assert "--where model=A: no row has it (there are: a, b)" in err
+    assert "no row has model = A (there are: a, b)" in err
 
 
 ROWS = "rate,seed,acc,m\n1,1,0.5,x\n1,2,0.6,x\n2,1,0.7,y\n2,2,0.9,y\n"
@@ -222,8 +225,8 @@ ROWS = "rate,seed,acc,m\n1,1,0.5,x\n1,2,0.6,x\n2,1,0.7,y\n2,2,0.9,y\n"
 @pytest.mark.parametrize(
     ("text", "asked", "words"),
     [
-        (ROWS, ["--configuration", "rate"], "--score COLUMN is needed"),
-        (ROWS, ["--score", "acc"], "--configuration COLUMN is needed"),
+        (ROWS, ["--configuration", "rate"], "--score COLUMN"),
+        (ROWS, ["--score", "acc"], "--configuration COLUMN"),
         (ROWS, ["--score", "acc", "--configuration", "rats"], "no column 'rats' (did you mean 'rate'?)"),
         (ROWS, ["--score", "acc", "--configuration", "rate", "--seed-column", "rate"], "cannot be two things at once"),
         (
@@ -232,8 +235,8 @@ ROWS = "rate,seed,acc,m\n1,1,0.5,x\n1,2,0.6,x\n2,1,0.7,y\n2,2,0.9,y\n"
             "one or two columns can be told apart, received 3",
         ),
         (ROWS, [*COLUMNS, "--paired"], "needs groups"),
-        (ROWS, ["--score", "acc", "--by", "m", "--paired"], "seed column"),
-        (ROWS, [*COLUMNS, "--filter", "x"], "--filter: only for runs"),
+        (ROWS, ["--score", "acc", "--by", "m", "--paired"], "columns of the seeds"),
+        (ROWS, [*COLUMNS, "--filter", "x"], "(--filter) is for runs"),
         (ROWS, [*COLUMNS, "--where", "m"], "expected COLUMN=VALUE"),
         (ROWS, [*COLUMNS, "--power", "0.05"], "the power must lie between"),
         (ROWS, [*COLUMNS, "--difference", "0"], "--difference"),
@@ -242,7 +245,7 @@ ROWS = "rate,seed,acc,m\n1,1,0.5,x\n1,2,0.6,x\n2,1,0.7,y\n2,2,0.9,y\n"
             ["--score", "acc", "--configuration", "seed", "--seed-column", "rate", "--where", "rate=1"],
             "no seed variance",
         ),
-        ("rate,seed,acc\n1,,0.5\n1,2,0.6\n", COLUMNS, "--seed-column seed: 1 of 2 trials have no value there"),
+        ("rate,seed,acc\n1,,0.5\n1,2,0.6\n", COLUMNS, "t.csv:2: seed column 'seed' is empty here"),
         ("rate,seed,acc\n1,1,nan\n", COLUMNS, "no trial has a score"),
         (ROWS.replace("2,2,0.9,y\n", "2,2,0.9,y\n2,2,0.8,y\n"), COLUMNS, "is not complete"),
     ],
@@ -306,7 +309,7 @@ def test_runs_of_others_are_read_with_all_their_columns(command: Command, uri: s
     assert [row["variance"] for row in json.loads(out)["variance"]] == pytest.approx(list(truth))
     code, _, err = command(uri, *asked, "--seed-column", "params.seeds")
     assert code == 2
-    assert "--seed-column params.seeds: no run" in err
+    assert "params.seeds: no run" in err
     assert "did you mean 'params.seed'?" in err
 
 

@@ -103,7 +103,7 @@ def test_unknown_costs_are_told():
     text = str(runs_sections(comparison, question("metrics.seconds")))
     assert "1 run that ended has no metrics.seconds: no total." in text
     assert "the lines lie too far left" in text
-    assert "Not drawn: all runs (1 of its 2 runs with a score have no cost)." in text_of("costs unknown", "incumbent")
+    assert "Not drawn: all runs (1 of its 2 runs with a score have no cost)." in text_of("costs unknown", "best-so-far")
 
 
 def test_parents_and_own_trials_are_told():

@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from greenexp.analysis.curves.best_so_far import not_measured
 from greenexp.analysis.curves.evp import expected_best
-from greenexp.analysis.curves.incumbent import not_measured
 from greenexp.analysis.curves.tuning_curve import Floats
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.records.tables import SweepTables
@@ -56,7 +56,7 @@ def expected_over_cost(tables: SweepTables, axis: str, rng: np.random.Generator 
 
     rng: draws the orders; if None, one seeded by the sweep's fingerprint, so that a report is the same each time
     """
-    refusal = _refusal(tables, axis)
+    refusal = refusal_over_cost(tables, axis)
     if refusal:
         return ExpectedOverCost(axis, pd.DataFrame(columns=list(COST_COLUMNS)), refusal)
     if rng is None:
@@ -90,8 +90,8 @@ def best_within(
     return (-mean if minimize else mean), 1 - finished / REPEATS
 
 
-def _refusal(tables: SweepTables, axis: str) -> str:
-    """Why there is no curve over cost, or an empty string."""
+def refusal_over_cost(tables: SweepTables, axis: str) -> str:
+    """Why there is no curve over cost on `axis`, or an empty string."""
     over_configurations = expected_best(tables).refusal
     if over_configurations:
         return over_configurations

@@ -38,15 +38,13 @@ ORDER_IS_NO_TEST = (
 TEST_NAMES = {WELCH: "Welch's t test", PAIRED_T: "The paired t test"}
 
 
-def compare_methods(trials: pd.DataFrame, scores: Scores, options: SeedOptions) -> Findings:
+def compare_methods(scores: Scores, options: SeedOptions) -> Findings:
     """Every pair of groups by every test.
 
     Parameters
     ----------
-    trials : frame with the columns `group`, `configuration`, `score` and `scores.seeds`, required
-        Trials with a finite score.
     scores : Scores, required
-        What they are.
+        Trials with a finite score, and one or two columns of seeds.
     options : SeedOptions, required
         `confidence`, `power`, `difference`, `paired` and `seed` count.
 
@@ -57,7 +55,7 @@ def compare_methods(trials: pd.DataFrame, scores: Scores, options: SeedOptions) 
 
     """
     notes: list[str] = []
-    samples, refusal = _samples(trials, scores, options, notes)
+    samples, refusal = _samples(scores, options, notes)
     if refusal:
         return Findings(refusal=refusal, notes=tuple(notes))
     rng = np.random.default_rng(options.seed)
@@ -86,11 +84,9 @@ def compare_methods(trials: pd.DataFrame, scores: Scores, options: SeedOptions) 
     return Findings(verdict, tables, notes=(*notes, *_notes(reach, len(pairs), options)))
 
 
-def _samples(
-    trials: pd.DataFrame, scores: Scores, options: SeedOptions, notes: list[str]
-) -> tuple[dict[str, pd.Series[float]], str]:
+def _samples(scores: Scores, options: SeedOptions, notes: list[str]) -> tuple[dict[str, pd.Series[float]], str]:
     """The groups with two scores or more, or why there are not two of them."""
-    samples, refusal = _independent(trials, scores, options, notes)
+    samples, refusal = _independent(scores, options, notes)
     if refusal:
         return {}, refusal
     for name in [name for name, sample in samples.items() if len(sample) < 2]:
@@ -103,14 +99,13 @@ def _samples(
     return samples, ""
 
 
-def _independent(
-    trials: pd.DataFrame, scores: Scores, options: SeedOptions, notes: list[str]
-) -> tuple[dict[str, pd.Series[float]], str]:
+def _independent(scores: Scores, options: SeedOptions, notes: list[str]) -> tuple[dict[str, pd.Series[float]], str]:
     """The independent scores of each group, or why there are none.
 
     Trials by their seeds if a group is one configuration. Else trials of a configuration depend on each other, and the
     scores are the configurations' means over their seeds.
     """
+    trials = scores.frame
     groups = dict(iter(trials.groupby(GROUP, sort=False)))
     if max(members[CONFIGURATION].nunique() for members in groups.values()) > 1:
         pairs = ", and equal configurations are pairs" if options.paired else ""

@@ -37,5 +37,6 @@ def sweep_seed_scores(tables: SweepTables) -> Scores:
         minimize=metric.minimize,
         seeds=SEEDS,
         shared_seeds=True,
+        trials="trial",
         notes=tuple(notes),
     )

@@ -47,15 +47,13 @@ class SplitTables:
         return {name: pd.concat(self.frames[name], ignore_index=True) for name in order if name in self.frames}
 
 
-def split_groups(trials: pd.DataFrame, scores: Scores, options: SeedOptions) -> SplitTables:
+def split_groups(scores: Scores, options: SeedOptions) -> SplitTables:
     """The split of every group; a group that cannot be split is among `refusals`.
 
     Parameters
     ----------
-    trials : frame with the columns `group`, `configuration`, `score` and `scores.seeds`, required
-        Trials with a finite score.
     scores : Scores, required
-        What they are.
+        Trials with a finite score, and one or two columns of seeds.
     options : SeedOptions, required
         How to compute.
 
@@ -66,7 +64,7 @@ def split_groups(trials: pd.DataFrame, scores: Scores, options: SeedOptions) -> 
 
     """
     found = SplitTables()
-    for name, rows in trials.groupby(GROUP, sort=False):
+    for name, rows in scores.frame.groupby(GROUP, sort=False):
         of = f"{name}: " if scores.by is not None else ""
         try:
             split = variance_split(rows, scores.seeds, shared_seeds=scores.shared_seeds, confidence=options.confidence)

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
-import pandas as pd
-
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.seeds.methods import compare_methods
 from greenexp.analysis.seeds.options import SeedOptions
 from greenexp.analysis.seeds.splitting import SplitTables, split_groups
+from greenexp.analysis.seeds.trials import trial_scores
 from greenexp.errors import InputError
-from greenexp.records.scores import CONFIGURATION, GROUP, SCORE, Scores
-
-REPEAT = "repeat"
-"""Stands in for a seed column where none is named: every trial of a configuration is another seed of it."""
+from greenexp.records.scores import Scores
 
 
 def seed_study(scores: Scores, options: SeedOptions | None = None) -> Findings:
@@ -48,29 +43,22 @@ def seed_study(scores: Scores, options: SeedOptions | None = None) -> Findings:
         raise InputError("a paired comparison compares groups seed by seed, so it needs groups (by)")
     if options.paired and not scores.seeds:
         raise InputError("a paired comparison needs to know which trials have the same seed (a seed column)")
-    notes = list(scores.notes)
-    trials, missing = _finite(scores)
-    notes += missing
-    if trials.empty:
-        return Findings(refusal="no trial has a score", notes=tuple(notes))
-    scores, trials, repeats = _seeds(scores, trials)
-    notes += repeats
-    if options.paired and (refusal := _ambiguous_pairs(scores, trials)):
-        return Findings(refusal=refusal, notes=tuple(notes))
-    splits = split_groups(trials, scores, options)
-    return _with_comparison(splits, trials, scores, options, notes)
+    try:
+        scores = trial_scores(dataclasses.replace(scores, shared_seeds=scores.shared_seeds or options.paired))
+    except InputError as error:
+        return Findings(refusal=str(error), notes=scores.notes)
+    return _with_comparison(split_groups(scores, options), scores, options)
 
 
-def _with_comparison(
-    splits: SplitTables, trials: pd.DataFrame, scores: Scores, options: SeedOptions, notes: list[str]
-) -> Findings:
+def _with_comparison(splits: SplitTables, scores: Scores, options: SeedOptions) -> Findings:
     """The splits, and the comparison of groups where there are some; one of the two may be missing."""
+    notes = list(dict.fromkeys(scores.notes))
     if scores.by is None:
         if not splits.frames:
             return Findings(refusal=f"the variance is not split: {splits.refusals[next(iter(splits.refusals))]}")
         compared = Findings()
     else:
-        compared = compare_methods(trials, scores, options)
+        compared = compare_methods(scores, options)
         notes += [f"{name}: the variance is not split: {why}" for name, why in splits.refusals.items()]
     notes += splits.notes
     if compared.refusal:
@@ -83,54 +71,6 @@ def _with_comparison(
         titles=_titles(options),
         notes=(*notes, *compared.notes),
     )
-
-
-def _finite(scores: Scores) -> tuple[pd.DataFrame, list[str]]:
-    """The trials with a finite score, and a note on the others."""
-    there = np.isfinite(scores.frame[SCORE].to_numpy(dtype=np.float64))
-    if there.all():
-        return scores.frame, []
-    note = (
-        f"{int((~there).sum())} of {there.size} trials have no finite score and are left out: if they collapsed, what "
-        "remains is a selection, and its spread is too small"
-    )
-    return scores.frame[there].reset_index(drop=True), [note]
-
-
-def _seeds(scores: Scores, trials: pd.DataFrame) -> tuple[Scores, pd.DataFrame, list[str]]:
-    """The same with a seed column, whatever was named, and what to say about equal seeds."""
-    if scores.seeds:
-        return scores, trials, _repeats(scores, trials)
-    trials = trials.assign(**{REPEAT: trials.groupby([GROUP, CONFIGURATION], sort=False).cumcount()})
-    named = dataclasses.replace(scores, frame=trials, seeds=(REPEAT,))
-    return named, trials, ["no seed column is named, so every trial of a configuration counts as another seed of it"]
-
-
-def _repeats(scores: Scores, trials: pd.DataFrame) -> list[str]:
-    """A note on trials that have the configuration and the seeds of another."""
-    again, sentence = _equal_seeds(scores, trials)
-    if not again:
-        return []
-    copies = int(trials.duplicated([GROUP, CONFIGURATION, *scores.seeds, SCORE]).sum())
-    same = f", {copies} of them its very score too," if copies else ""
-    return [f"{sentence}{same} and count as repeats of it; if they are something else, choose rows by another column"]
-
-
-def _ambiguous_pairs(scores: Scores, trials: pd.DataFrame) -> str:
-    """Why trials cannot be paired by their seeds, or an empty text."""
-    again, sentence = _equal_seeds(scores, trials)
-    return f"{sentence}, so it is not known which trials are a pair; choose rows by another column" if again else ""
-
-
-def _equal_seeds(scores: Scores, trials: pd.DataFrame) -> tuple[int, str]:
-    again = trials.duplicated([GROUP, CONFIGURATION, *scores.seeds])
-    if not again.any():
-        return 0, ""
-    first = trials[again].iloc[0]
-    seeds = ", ".join(f"{name} {first[name]}" for name in scores.seeds)
-    count = int(again.sum())
-    place = f"{first[CONFIGURATION]}, {seeds}"
-    return count, f"{count} of {len(trials)} trials have the configuration and seeds of another ({place})"
 
 
 def _titles(options: SeedOptions) -> dict[str, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from greenexp.analysis.curves.best_so_far import best_at
 from greenexp.records.decision import Action, Verdict
 from greenexp.schedulers import Scheduler
 
@@ -54,10 +55,7 @@ class Search:
         times = start[which] + costs[units[which], part] - base[which]
         spent = _spent(start, start + costs[units, until - 1] - base, times)
         order = np.argsort(spent, kind="stable")
-        best = np.maximum.accumulate(values[units[which], part][order])
-        # Sums of costs in another order may differ in their last digits.
-        place = np.searchsorted(spent[order], budgets * (1 + 1e-12), side="right") - 1
-        return np.where(place < 0, np.nan, best[np.maximum(place, 0)])
+        return best_at(values[units[which], part][order], spent[order], budgets)
 
     def _columns(self) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         start, units, after, until = zip(*self.stretches, strict=True)

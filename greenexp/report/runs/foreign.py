@@ -61,12 +61,12 @@ def render_runs_report(
 
 
 def runs_sections(comparison: GroupComparison, question: Question) -> list[Section]:
-    """All sections, in order; the incumbent only if a cost was named."""
+    """All sections, in order; the best score so far only if a cost was named."""
     sections = [_headline(comparison, question), _expected(comparison, question)]
     if len(comparison.groups) > 1:
         sections.append(compared_section(comparison, question.score, _kind(comparison)))
     if question.cost:
-        sections.append(_incumbent(comparison, question))
+        sections.append(_best_so_far(comparison, question))
     return [*sections, _groups(comparison, question), _runs(comparison, question), _origin(question)]
 
 
@@ -225,17 +225,17 @@ def _not_over_cost(comparison: GroupComparison, question: Question) -> str:
     )
 
 
-def _incumbent(comparison: GroupComparison, question: Question) -> Section:
+def _best_so_far(comparison: GroupComparison, question: Question) -> Section:
     """What each group had in hand for what it had paid."""
     title = f"Best score so far over {question.cost}"
-    refused = [f"{name} ({reason})" for name, reason in comparison.no_incumbent.items()]
+    refused = [f"{name} ({reason})" for name, reason in comparison.no_best_so_far.items()]
     headline = (f"Not drawn: {listed(refused, _MOST_NAMED)}.",) if refused else ()
-    if comparison.incumbent.empty:
-        return Section("incumbent", title, headline)
+    if comparison.best_so_far.empty:
+        return Section("best-so-far", title, headline)
     figure = comparison_figure(
-        "incumbent",
+        "best-so-far",
         title,
-        comparison.incumbent,
+        comparison.best_so_far,
         Channel("cost", f"{question.cost}, cumulative{' (s)' if question.cost_unit else ''}"),
         Channel("score", f"Best {question.score} so far"),
         {},
@@ -255,15 +255,15 @@ def _incumbent(comparison: GroupComparison, question: Question) -> Section:
         ),
         "Runs without a final score cost what is recorded of them; runs that have not ended are left out.",
     ]
-    drawn = comparison.groups[~comparison.groups["group"].isin(list(comparison.no_incumbent))]
+    drawn = comparison.groups[~comparison.groups["group"].isin(list(comparison.no_best_so_far))]
     unknown = int(drawn["cost_unknown"].sum())
     if unknown:
         notes.append(
             f"{counted(unknown, 'run')} without a score {'has' if unknown == 1 else 'have'} no {question.cost} either: "
             "the lines lie too far left by what they cost."
         )
-    table = Table("incumbent", title, comparison.incumbent, columns, "The last row of a group is where its runs end.")
-    return Section("incumbent", title, headline, plates=(Plate(figure, table),), assumptions=tuple(notes))
+    table = Table("best-so-far", title, comparison.best_so_far, columns, "The last row of a group is where its runs end.")
+    return Section("best-so-far", title, headline, plates=(Plate(figure, table),), assumptions=tuple(notes))
 
 
 def _groups(comparison: GroupComparison, question: Question) -> Section:

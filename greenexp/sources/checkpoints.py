@@ -1,4 +1,4 @@
-"""Which trained model a command means: RUN is a sweep's folder or a model's own."""
+"""Which trained model is meant, by a sweep's folder or by the model's own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from greenexp.cli.folders import JOURNAL, sweep_folder
 from greenexp.errors import InputError, UnknownNameError
+from greenexp.sources.folders import JOURNAL, sweep_folder, sweeps_within
 
 if TYPE_CHECKING:
     from greenexp.journal.state import SweepState, TrialState
@@ -35,20 +35,18 @@ class DevLogits:
     mode: str
 
 
-def find_model(source: str | None, trial: str | None = None) -> FoundModel:
-    """The model that RUN means; None is the only sweep under `out/`.
+def find_model(source: str | Path, trial: str | None = None) -> FoundModel:
+    """The model that `source` means.
 
     Of a sweep it is the trial of the chosen configuration with the best dev score, or `trial`. Raises InputError where
     there is none, and says which there are.
     """
-    if source is not None and (Path(source) / MANIFEST).is_file():
+    if (Path(source) / MANIFEST).is_file():
         folder = Path(source)
         if trial is not None:
             raise InputError(f"--trial chooses among the models of a sweep, and {folder} is a model")
         return _alone(folder)
-    if source is not None and not (Path(source) / JOURNAL).is_file():
-        if not Path(source).is_dir():
-            raise InputError(f"there is no folder {source}")
+    if Path(source).is_dir() and not (Path(source) / JOURNAL).is_file() and not sweeps_within(Path(source)):
         raise InputError(f"{source} holds neither a sweep (no {JOURNAL} in it) nor a model (no {MANIFEST})")
     sweep = sweep_folder(source)
     state = _state(sweep)

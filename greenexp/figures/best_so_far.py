@@ -1,4 +1,4 @@
-"""The realised incumbent over cumulative cost."""
+"""The best score so far over cumulative cost."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from greenexp.records.axes import AXES
 from greenexp.units import format_quantity
 
 
-def incumbent_figure(table: pd.DataFrame, axis: str, metric: Metric) -> Figure:
+def best_so_far_figure(table: pd.DataFrame, axis: str, metric: Metric) -> Figure:
     """Best score so far as a step line over the cumulative cost on `axis`; a dot for every improvement.
 
-    table: as `analysis.curves.incumbent` gives it for that axis, at least one row.
+    table: as `analysis.curves.best_so_far.best_so_far_over` gives it for that axis, at least one row.
     """
     row = AXES[axis]
     divisor, unit = axis_unit(row.unit, float(table["cost"].max()))
@@ -42,4 +42,4 @@ def incumbent_figure(table: pd.DataFrame, axis: str, metric: Metric) -> Figure:
         f"end ({format_quantity(float(last['cost']), row.unit)})."
     )
     title = f"Best score so far over {row.sum_title[0].lower()}{row.sum_title[1:]}"
-    return Figure(f"incumbent-{axis.replace('_', '-')}", title, alt, chart(data, layers), table)
+    return Figure(f"best-so-far-{axis.replace('_', '-')}", title, alt, chart(data, layers), table)

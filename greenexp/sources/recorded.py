@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from greenexp.cli.folders import sweep_folder
 from greenexp.errors import InputError, UnknownNameError
+from greenexp.sources.folders import sweep_folder
 
 if TYPE_CHECKING:
     from greenexp.records.tables import SweepFacts
@@ -34,11 +34,11 @@ class Recorded:
     left_out: tuple[str, ...] = ()
 
 
-def recorded_logits(source: str | None, sweep: str | None, trials: Sequence[str]) -> Recorded:
+def recorded_logits(source: str, sweep: str | None, trials: Sequence[str]) -> Recorded:
     """The logits of the named trials, of all that have some (`all`), or of the chosen configuration's best one.
 
-    source: a sweep's folder or an MLflow address; None is the only sweep under `out/`. Raises InputError where no
-    logits are kept, and says why; UnknownNameError for a trial there is not.
+    source: a sweep's folder or an MLflow address. Raises InputError where no logits are kept, and says why;
+    UnknownNameError for a trial there is not.
     """
     from greenexp.records.replayed import standing_logits
 
@@ -65,9 +65,9 @@ def recorded_logits(source: str | None, sweep: str | None, trials: Sequence[str]
 
 
 def _read(
-    source: str | None, sweep: str | None, choose: Callable[[SweepFacts], Iterable[str]]
+    source: str, sweep: str | None, choose: Callable[[SweepFacts], Iterable[str]]
 ) -> tuple[SweepFacts, dict[str, StandingLogits], Path | None]:
-    if source is not None and not Path(source).is_dir():
+    if not Path(source).is_dir():
         from greenexp.tracking.reader import address, read_logits
 
         uri, experiment = address(source)
