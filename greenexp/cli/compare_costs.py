@@ -10,7 +10,7 @@ import pandas as pd
 
 from greenexp.analysis.comparing.compare import compare_over_cost, crossings
 from greenexp.analysis.curves.over_cost import MEAN
-from greenexp.cli.budgets import amounts
+from greenexp.analysis.numbers.budgets import amounts
 from greenexp.cli.compare_trials import named_pair, runs_of_leaders
 from greenexp.cli.curve_over_costs import ROUNDING, process_of
 from greenexp.cli.remarks import affordable, note

@@ -14,7 +14,7 @@ from greenexp.analysis.comparing.compare import compare_at, crossings, percent, 
 from greenexp.analysis.comparing.pairwise import compare_pairwise
 from greenexp.analysis.curves.bands import NO_SUPPORT
 from greenexp.analysis.curves.tuning_curve import tuning_curve
-from greenexp.cli.budgets import round_numbers
+from greenexp.analysis.numbers.budgets import round_numbers
 from greenexp.cli.remarks import affordable, note
 from greenexp.cli.score_tables import ScoreTable
 from greenexp.errors import InputError

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from greenexp.analysis.curves.over_cost import MEAN, Process, curve_over_cost
-from greenexp.cli.budgets import amounts
+from greenexp.analysis.numbers.budgets import amounts
 from greenexp.cli.curve_beside import incumbent_at
 from greenexp.cli.remarks import affordable, left_out, note
 from greenexp.cli.score_tables import ScoreTable

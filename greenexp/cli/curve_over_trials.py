@@ -12,7 +12,7 @@ from greenexp.analysis.curves.bands import NO_SUPPORT, confidence_band
 from greenexp.analysis.curves.bootstrap import COVERAGE, bootstrap_interval
 from greenexp.analysis.curves.curve_bands import trivial_above, tuning_curve_band
 from greenexp.analysis.curves.tuning_curve import tuning_curve, tuning_curve_error, tuning_curve_std
-from greenexp.cli.budgets import round_numbers
+from greenexp.analysis.numbers.budgets import round_numbers
 from greenexp.cli.curve_beside import incumbent_of, test_of_winner
 from greenexp.cli.curve_extrapolated import extrapolated_rows
 from greenexp.cli.remarks import affordable, left_out, note

@@ -1,48 +1,74 @@
-"""How the sections of `greenexp seeds` are laid out for people."""
+"""What `greenexp seeds` shows of each table; the JSON has everything."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from greenexp.cli.seed_sources import BY, SeedTable
+from greenexp.analysis.seeds.splitting import BY
 
-HEADINGS = {
-    "splits": "what one seed is worth: standard deviations, with intervals of {percent:g} %",
-    "variance": "variance by source, as standard deviations with intervals of {percent:g} %",
-    "worth": "seeds worth having to find the best configuration (least, most: at the ends of the noise's interval)",
-    "plans": "as many trials, spent on fewer or more seeds",
-    "power": "the smallest true difference so many seeds of each show with {sure:g} % (one test at {alpha:g})",
-    "needed": "seeds of each it takes to see a true difference with {sure:g} %",
-    "methods": "scores by group: quantiles with intervals of {percent:g} %, a group's together",
-    "pairs": "pairs: a - b with its interval of {percent:g} %, effect sizes, almost-stochastic order (no test), and\n"
-    "the smallest true difference that a t test at this noise shows with {sure:g} %",
-    "tests": "tests, two-sided; p_holm is corrected over the pairs",
-    "reach": "the smallest p-value that so few seeds can give (-: no such bound is known)",
-}
-_LEFT_OUT = {
-    "variance": ["estimate", "variance"],
-    "plans": ["reliability", "standard_error"],
-    "tests": ["n_a", "n_b", "least_p"],
-    "power": ["test"],
-}
+Layout = Callable[[pd.DataFrame], pd.DataFrame]
+MOST_MEANS = 10
+"""Configurations shown with what their means are worth."""
 
 
-def laid_out(name: str, frame: pd.DataFrame, table: SeedTable) -> pd.DataFrame:
-    """The section as it is printed; everything is in the JSON."""
-    shown = frame.drop(columns=_LEFT_OUT.get(name, []))
-    if name == "variance":
-        shown = shown.assign(lower=np.sqrt(shown["lower"]), upper=np.sqrt(shown["upper"]))
-    if name == "power":
-        columns = frame.set_index([BY, "seeds"])["smallest_difference"].unstack(sort=False)  # noqa: PD010
-        columns = columns[sorted(columns.columns)]
-        shown = columns.rename(columns=lambda seeds: f"{seeds} seeds").reset_index()
-        shown["test"] = frame.drop_duplicates(BY)["test"].to_numpy()
-    if name == "reach":
-        bounds = {name: shown[name].where(shown["least_p"] > 0) for name in ("least_p", "least_p_holm")}
-        shown = shown.assign(
-            **bounds, can_find=[{True: "yes", False: "no"}.get(able, "-") for able in shown["can_find"]]
-        )
-    if BY in shown:
-        shown = shown.drop(columns=BY) if table.by is None else shown.rename(columns={BY: table.by})
-    return shown.rename(columns={"group": table.by})
+def layouts(by: str | None) -> dict[str, Layout]:
+    """Table -> the columns and rows to show. by: what the groups are values of, None: there are no groups.
+
+    With groups, plans and means are in the JSON alone: the question then is which group is better.
+    """
+
+    def grouped(layout: Layout) -> Layout:
+        def shown(frame: pd.DataFrame) -> pd.DataFrame:
+            table = layout(frame)
+            return table.drop(columns=BY) if by is None else table.rename(columns={BY: by})
+
+        return shown
+
+    split = {"variance": grouped(_variance), "power": grouped(_power)}
+    if by is None:
+        return {**split, "means": grouped(_means), "plans": grouped(_plans)}
+    methods: dict[str, Layout] = {"methods": lambda frame: _methods(frame).rename(columns={"group": by})}
+    return {"pairs": _pairs, "tests": _tests, **methods, **split}
+
+
+def _variance(frame: pd.DataFrame) -> pd.DataFrame:
+    ends = {end: np.sqrt(frame[end]) for end in ("lower", "upper")}
+    return frame.drop(columns=["estimate", "variance"]).assign(**ends)
+
+
+def _means(frame: pd.DataFrame) -> pd.DataFrame:
+    best = frame.groupby(BY, sort=False).head(MOST_MEANS)
+    return best.drop(columns="standard_deviation").rename(columns={"optimism_due_to_seeds": "optimism due to seeds"})
+
+
+def _plans(frame: pd.DataFrame) -> pd.DataFrame:
+    shown = frame.drop(columns=["reliability", "standard_error"])
+    return shown.rename(columns={"optimism": "optimism due to seeds"})
+
+
+def _power(frame: pd.DataFrame) -> pd.DataFrame:
+    """A column per number of seeds."""
+    columns = frame.set_index([BY, "seeds"])["smallest_difference"].unstack(sort=False)  # noqa: PD010
+    columns = columns[sorted(columns.columns)]
+    shown = columns.rename(columns=lambda seeds: f"{seeds} seeds").reset_index()
+    shown["test"] = frame.drop_duplicates(BY)["test"].to_numpy()
+    return shown
+
+
+def _methods(frame: pd.DataFrame) -> pd.DataFrame:
+    """The median alone of the quartiles; an open end of its interval is a missing number."""
+    median = frame[frame["quantile"] == 0.5].replace([-np.inf, np.inf], np.nan)
+    return median.drop(columns="quantile").rename(columns={"score": "median"})
+
+
+def _pairs(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.drop(columns=["d", "epsilon_min", "epsilon_min_reverse"])
+
+
+def _tests(frame: pd.DataFrame) -> pd.DataFrame:
+    """The corrected p-values, a column per test."""
+    wide = frame.set_index(["a", "b", "test"])["p_holm"].unstack("test", sort=False)  # noqa: PD010
+    return wide.reset_index()

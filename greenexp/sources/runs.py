@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from greenexp.analysis.seeds.trials import trial_scores
 from greenexp.errors import InputError
 from greenexp.records.scores import (
     ALL,
@@ -24,7 +25,6 @@ from greenexp.records.scores import (
 )
 from greenexp.sources.columns import NOT_SET
 from greenexp.sources.request import ScoreRequest, View, check_trial_columns
-from greenexp.sources.trials import trial_scores
 
 if TYPE_CHECKING:
     from greenexp.analysis.comparing.groups import GroupComparison

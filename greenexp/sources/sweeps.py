@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,8 +14,7 @@ from greenexp.analysis.curves.evp_over_cost import refusal_over_cost
 from greenexp.analysis.exits.policies import is_bound
 from greenexp.analysis.fronts.front_over_trials import front_over_trials
 from greenexp.analysis.fronts.operating_points import operating_front
-from greenexp.analysis.seeds.variance import seed_scores
-from greenexp.analysis.sweeps.configurations import configuration_states
+from greenexp.analysis.seeds.of_sweep import sweep_seed_scores
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.errors import InputError, did_you_mean
 from greenexp.records.axes import AXES
@@ -71,36 +71,15 @@ def _configurations(tables: SweepTables, request: ScoreRequest, source: str) -> 
 
 def _trials(tables: SweepTables, request: ScoreRequest, source: str) -> Scores:
     """A row per trial, or with folds per seed, of the configurations that have all their seeds finished."""
-    metric = metric_of(tables)
-    states = [state for state, _ in configuration_states(tables.trials).values()]
-    trials = seed_scores(tables).dropna(subset=["score"]).reset_index(drop=True)
-    if trials.empty:
+    scores = sweep_seed_scores(tables)
+    if scores.frame.empty:
         raise InputError(f"{source}: no configuration has all its seeds finished")
-    seeds = [str(name) for name in trials.columns if name not in {"configuration", "score"}]
-    names = list(trials["configuration"])
-    frame: dict[str, object] = {GROUP: searched_values(tables, request.by, names), CONFIGURATION: names}
-    frame |= {SCORE: trials["score"], **{name: trials[name] for name in seeds}}
-    used = trials["configuration"].nunique()
-    notes = [f"{used} of {len(states)} configurations have all their seeds finished; numbers here are over those"]
-    others = {state: states.count(state) for state in dict.fromkeys(states) if state != "complete"}
-    if others:
-        listed = ", ".join(f"{number} {state}" for state, number in others.items())
-        notes.append(
-            f"left out: {listed}. Those that remain were chosen for being good, are more alike than the search space, "
-            "and their best leads by luck too"
-            if {"stopped", "stopped apart"} & others.keys()
-            else f"left out: {listed}; what remains is a selection"
-        )
-    return Scores(
-        frame=score_frame(frame, len(trials)),
-        score=metric.label,
+    groups = searched_values(tables, request.by, list(scores.frame[CONFIGURATION]))
+    return dataclasses.replace(
+        scores,
+        frame=scores.frame.assign(**{GROUP: groups}),
         by=request.by,
-        minimize=metric.minimize,
-        seeds=tuple(seeds),
-        shared_seeds=True,
-        trials="trial",
         measured=(measured(tables, source),),
-        notes=tuple(notes),
     )
 
 

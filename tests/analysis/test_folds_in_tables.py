@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from made_sweeps import sweep
 
-from greenexp.analysis.seeds.paired import paired_difference
+from greenexp.analysis.comparing.paired import paired_difference
 from greenexp.analysis.seeds.variance import seed_scores, variance_split
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.repetitions import folds_of, has_folds, over_folds

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from greenexp.analysis.comparing.paired import paired_difference
 from greenexp.analysis.comparing.paired_comparisons import compare_paired, pooled_noise
 from greenexp.analysis.comparing.pairwise import compare_pairwise
 from greenexp.analysis.comparing.score_tests import score_difference, score_tests
 from greenexp.analysis.comparing.stochastic_order import violation_ratio
 from greenexp.analysis.numbers.rounding import in_steps, unless_rounding
-from greenexp.analysis.seeds.paired import paired_difference
 from greenexp.analysis.seeds.seed_noise import seed_noise
 from greenexp.analysis.seeds.variance import variance_split
 

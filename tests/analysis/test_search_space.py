@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from made_sweeps import sweep
 
+from greenexp.analysis.comparing.paired import paired_difference
 from greenexp.analysis.search.importance import FEWEST, PERMUTATIONS, importance
 from greenexp.analysis.search.search_space import bounds_hit, leaders
-from greenexp.analysis.seeds.paired import paired_difference
 from greenexp.records.tables import SweepTables
 
 SPACE: dict[str, dict[str, Any]] = {

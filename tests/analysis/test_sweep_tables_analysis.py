@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from made_sweeps import score_of, sweep
 from scipy import stats
 
-from greenexp.analysis.curves.evp import expected_best
+from greenexp.analysis.comparing.paired import paired_difference
 from greenexp.analysis.curves.best_so_far import best_so_far_over
+from greenexp.analysis.curves.evp import expected_best
 from greenexp.analysis.curves.tuning_curve import tuning_curve
 from greenexp.analysis.fronts.operating_points import cheapest_within, exit_summary, operating_front
-from greenexp.analysis.seeds.paired import paired_difference
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.savings import rung_table, savings
 from greenexp.records.axes import AXES

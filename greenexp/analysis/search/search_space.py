@@ -10,8 +10,8 @@ k of the N, so that the number X of them near that end were hypergeometric,
 
 It is for one end of one parameter: with many parameters some end is near by chance.
 
-`leaders`: the mean difference to the best configuration, seed by seed (`analysis.seeds.paired`). The best was chosen by
-the same scores, which makes its lead too large.
+`leaders`: the mean difference to the best configuration, seed by seed (`analysis.comparing.paired`). The best was
+chosen by the same scores, which makes its lead too large.
 
 Assumptions: none on how configurations were chosen, except by a search that looks at earlier results, which crowds
 wherever it believes the best to be. A configuration whose seeds were all stopped early counts with its best so far.
@@ -28,7 +28,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from greenexp.analysis.seeds.paired import paired_difference
+from greenexp.analysis.comparing.paired import paired_difference
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.records.tables import PARAMS, SweepTables
 

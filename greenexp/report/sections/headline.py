@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from greenexp.analysis.comparing.paired import paired_difference
 from greenexp.analysis.fronts.operating_points import cheapest_within, operating_front
-from greenexp.analysis.seeds.paired import paired_difference
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import Metric, metric_of

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 
+from greenexp.analysis.comparing.power import smallest_difference
 from greenexp.analysis.comparing.score_tests import score_difference
-from greenexp.analysis.seeds.power import smallest_difference
 from greenexp.analysis.seeds.seed_budget import seed_plans
 from greenexp.analysis.seeds.seed_noise import SeedNoise, seed_noise
 from greenexp.analysis.seeds.variance import CONFIGURATION, VarianceSplit, seed_scores, variance_split

@@ -11,6 +11,7 @@ from greenexp.records.scores import CONFIGURATION, GROUP, SCORE, Scores
 
 REPEAT = "repeat"
 """Stands in for a seed column where none is named: every row of a configuration is another seed."""
+WAY_OUT = "choose rows by the value of another column (where)"
 
 
 def trial_scores(scores: Scores) -> Scores:
@@ -48,7 +49,9 @@ def _repeated(scores: Scores) -> list[str]:
     number = int(np.asarray(again).sum())
     fact = f"{number} of {len(scores.frame)} trials have the configuration and seeds of another trial ({where})"
     if scores.shared_seeds:
-        raise InputError(f"{fact}, so it is not known which trials are a pair; choose rows by --where COLUMN=VALUE")
+        raise InputError(
+            f"{fact}, so it is not known which trials are a pair; choose rows by the value of another column (--where)"
+        )
     copies = int(scores.frame.duplicated([*keys, SCORE]).sum())
     same = f", {copies} of them also its score," if copies else ""
-    return [f"{fact}{same} and count as repeats of it; if they are something else, choose rows by --where COLUMN=VALUE"]
+    return [f"{fact}{same} and count as repeats of it; if they are something else, {WAY_OUT}"]
