@@ -82,9 +82,7 @@ def _refusal(scores: Scores, groups: dict[str, ScoreGroup]) -> str:
     if differs:
         return differs
     if len(groups) < 2:
-        where = (
-            f"there is one value of {scores.by} with a score" if scores.by else "no column of groups is named (--by)"
-        )
+        where = f"there is one value of {scores.by} with a score" if scores.by else "no column of groups (by) is named"
         return f"a comparison needs two groups with a score, and {where}"
     if len(groups) > MOST_GROUPS:
         return f"{scores.by} gives {len(groups)} groups; at most {MOST_GROUPS} are compared"
