@@ -30,7 +30,8 @@ def runs_report(
     source : str, required
         An MLflow address, `ADDRESS#EXPERIMENT`, or an experiment at MLFLOW_TRACKING_URI.
     score, cost, by : str
-        Columns as MLflow names them: of the scores, of what a run cost (or `duration`), of the groups (or `experiment`).
+        Columns as MLflow names them: of the scores, of what a run cost (or `duration`), of the groups (or
+        `experiment`).
     minimize : bool, default False
         A smaller score is better.
     experiments : sequence of str, default ()

@@ -44,8 +44,8 @@ def parse_confidences(ctx: click.Context, param: click.Parameter, value: str) ->
 def compare(sources: tuple[str, ...], *, plot: Path | None, as_json: bool, **options: Any) -> None:
     """Groups are the values of --by, or the SOURCES if there are several; each source is one of `greenexp curve`.
 
-    Every pair is compared at equal numbers of trials or, with --cost, at equal cost: the difference of their curves with
-    its band, the probability that the one finds something better, and a p-value, corrected for all rows (Holm).
+    Every pair is compared at equal numbers of trials or, with --cost, at equal cost: the difference of their curves
+    with its band, the probability that the one finds something better, and a p-value, corrected for all rows (Holm).
     """
     from greenexp.api.statistics import compare as compared
     from greenexp.cli.printing.findings import print_all

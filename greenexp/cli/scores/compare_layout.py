@@ -18,10 +18,12 @@ def layouts(*, every: bool) -> dict[str, Layout]:
     """
 
     def pairs(frame: pd.DataFrame) -> pd.DataFrame:
+        at = "n" if "p_holm" in frame else "cost"
         if not every and len(frame.drop_duplicates(["a", "b"])) > 1:
             frame = pd.concat([_one_row(rows) for _, rows in frame.groupby(["a", "b"], sort=False)])
+            at = "n of least p" if "p_holm" in frame else at
         bands = [str(name).removeprefix("lower_") for name in frame if str(name).startswith("lower_")][-1:]
-        columns = {"a": "a", "b": "b", "budget": "at", "curve_a": "a's", "curve_b": "b's", "difference": "a - b"}
+        columns = {"a": "a", "b": "b", "budget": at, "curve_a": "a's", "curve_b": "b's", "difference": "a - b"}
         for band in bands:
             columns |= {f"lower_{band}": f"{band} % from", f"upper_{band}": "to"}
         columns |= {"probability_better": "P(a better)", "p_holm": "p (Holm)"}

@@ -52,8 +52,9 @@ def curve(
 ) -> None:
     """The scores are in a table, in a sweep's folder, or in MLflow runs of any program.
 
-    A table is FILE.csv, .tsv or .parquet, with --score; runs are a URI with --score; DIR is a sweep's folder. The curve of a group is the best score to expect of n trials, or, with --cost, for a given cost. A trial without a
-    score has failed: without --cost it is left out, with --cost it costs and scores nothing.
+    A table is FILE.csv, .tsv or .parquet, with --score; runs are a URI with --score; DIR is a sweep's folder. The curve
+    of a group is the best score to expect of n trials, or, with --cost, for a given cost. A trial without a score has
+    failed: without --cost it is left out, with --cost it costs and scores nothing.
     """
     from greenexp.api.statistics import curve as tuning_curve
     from greenexp.cli.printing.findings import print_all

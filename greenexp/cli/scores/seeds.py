@@ -85,7 +85,8 @@ def seeds(
 ) -> None:
     """The trials are in a table, in a sweep's folder, or in MLflow runs of any program.
 
-    A table is FILE.csv, .tsv or .parquet, with --score and --configuration; runs are a URI with --score. With --by, groups are compared over their seeds, pair by pair.
+    A table is FILE.csv, .tsv or .parquet, with --score and --configuration; runs are a URI with --score. With --by,
+    groups are compared over their seeds, pair by pair.
     """
     from greenexp.analysis.seeds.options import SeedOptions
     from greenexp.analysis.seeds.study import seed_study
