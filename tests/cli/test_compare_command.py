@@ -108,7 +108,7 @@ def test_minimize_turns_the_leaders_around(command: Command, table: Path) -> Non
 
 
 def test_at_equal_cost(command: Command, table: Path) -> None:
-    code, out, err = command(
+    code, out, _ = command(
         "compare", table, "--score", "acc", "--by", "model", "--cost", "hours", "--budgets", "3,20", "--estimator",
         "unbiased", "--json",
     )  # fmt: skip
@@ -123,7 +123,7 @@ def test_at_equal_cost(command: Command, table: Path) -> None:
 
 def test_what_a_target_takes(command: Command, table: Path) -> None:
     asked = ["compare", table, "--score", "acc", "--by", "model", "--cost", "hours", "--target", "0.7", "--json"]
-    code, out, err = command(*asked)
+    code, out, _ = command(*asked)
     assert code == 0
     rows = {(row["group"], row["quantity"]): row for row in json.loads(out)["target"]}
     truth = budget_to_reach(WILD, 0.7, HOURS[60:])

@@ -53,57 +53,59 @@ def parse_where(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
     return values
 
 
+_SCORE_OPTIONS = (
+    click.option("--score", metavar="COLUMN", help="The column of the scores; of MLflow runs, as metrics.acc."),
+    click.option("--cost", metavar="COLUMN", help="The column of what a trial cost; of a sweep, a budget axis."),
+    click.option("--by", metavar="COLUMN", help="The column of the groups; of a sweep, a searched field."),
+    click.option(
+        "--budgets",
+        callback=parse_budgets,
+        metavar="1,2,5|1:100",
+        help="Numbers of trials, or with --cost amounts of the cost.",
+    ),
+    click.option("--minimize", is_flag=True, help="A smaller score is better."),
+    click.option(
+        "--band",
+        type=click.Choice(METHODS),
+        default=METHODS[0],
+        show_default=True,
+        help="The method by which confidence bands are made.",
+    ),
+    click.option(
+        "--support",
+        callback=parse_support,
+        metavar="LEAST,MOST",
+        help="The smallest and the largest score there can be, such as 0,1.",
+    ),
+    click.option(
+        "--where",
+        metavar="COLUMN=VALUE",
+        multiple=True,
+        callback=parse_where,
+        help="Keep only the rows of a table with this value; may be given several times.",
+    ),
+    click.option(
+        "--filter",
+        "query",
+        metavar="TEXT",
+        default="",
+        help="Keep only the MLflow runs that match this MLflow filter.",
+    ),
+    click.option(
+        "--seed", type=int, default=0, show_default=True, help="The random seed of simulations and resampling."
+    ),
+    click.option(
+        "--plot",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Also draw the result: FILE.svg, .pdf or .png.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print everything as JSON."),
+)
+
+
 def score_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `curve` and `compare`: what the scores are, and how curves of them are computed."""
-    options = (
-        click.option("--score", metavar="COLUMN", help="The column of the scores; of MLflow runs, as metrics.acc."),
-        click.option("--cost", metavar="COLUMN", help="The column of what a trial cost; of a sweep, a budget axis."),
-        click.option("--by", metavar="COLUMN", help="The column of the groups; of a sweep, a searched field."),
-        click.option(
-            "--budgets",
-            callback=parse_budgets,
-            metavar="1,2,5|1:100",
-            help="Numbers of trials, or with --cost amounts of the cost.",
-        ),
-        click.option("--minimize", is_flag=True, help="A smaller score is better."),
-        click.option(
-            "--band",
-            type=click.Choice(METHODS),
-            default=METHODS[0],
-            show_default=True,
-            help="The method by which confidence bands are made.",
-        ),
-        click.option(
-            "--support",
-            callback=parse_support,
-            metavar="LEAST,MOST",
-            help="The smallest and the largest score there can be, such as 0,1.",
-        ),
-        click.option(
-            "--where",
-            metavar="COLUMN=VALUE",
-            multiple=True,
-            callback=parse_where,
-            help="Keep only the rows of a table with this value; may be given several times.",
-        ),
-        click.option(
-            "--filter",
-            "query",
-            metavar="TEXT",
-            default="",
-            help="Keep only the MLflow runs that match this MLflow filter.",
-        ),
-        click.option(
-            "--seed", type=int, default=0, show_default=True, help="The random seed of simulations and resampling."
-        ),
-        click.option(
-            "--plot",
-            type=click.Path(path_type=Path, dir_okay=False),
-            metavar="FILE",
-            help="Also draw the result: FILE.svg, .pdf or .png.",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Print everything as JSON."),
-    )
-    for option in reversed(options):
+    for option in reversed(_SCORE_OPTIONS):
         command = option(command)
     return command
