@@ -145,8 +145,8 @@ def _band_notes(name: str, values: Floats, scores: Scores, options: CurveOptions
         end = "lower" if scores.minimize else "upper"
         where = f"above n = {last:g}" if last >= 1 else "at every n"
         draft.notes.append(
-            f"{of}{counted(values.size, 'score')} do not bound how good the best can be {where}: the {end} bound there "
-            "is the end of the support"
+            f"{of}with {counted(values.size, 'score')}, nothing bounds how good the best can be {where}: the {end} "
+            "bound is the end of the support there"
         )
 
 
