@@ -7,6 +7,7 @@ figure's table.
 
 from greenexp.figures.banded_curve import banded_curve_figure
 from greenexp.figures.best_so_far import best_so_far_figure
+from greenexp.figures.compared_groups import compared_groups_figures, difference_figure
 from greenexp.figures.comparison import Channel, comparison_figure
 from greenexp.figures.exit_profiles import exit_profiles_figure
 from greenexp.figures.exits import exits_figure
@@ -23,6 +24,7 @@ from greenexp.figures.reliability import reliability_figure
 from greenexp.figures.rungs import rungs_figure
 from greenexp.figures.seeds import seeds_figure
 from greenexp.figures.simulated import simulated_figure
+from greenexp.figures.tuning_curves import tuning_curve_figures
 
 __all__ = [
     "Channel",
@@ -30,7 +32,9 @@ __all__ = [
     "attainment_figure",
     "banded_curve_figure",
     "best_so_far_figure",
+    "compared_groups_figures",
     "comparison_figure",
+    "difference_figure",
     "exit_profiles_figure",
     "exits_figure",
     "expected_best_figure",
@@ -45,4 +49,5 @@ __all__ = [
     "rungs_figure",
     "seeds_figure",
     "simulated_figure",
+    "tuning_curve_figures",
 ]

@@ -59,7 +59,10 @@ class Columns:
         return Columns(
             self.name,
             {name: values[rows] for name, values in self.numbers.items()},
-            {name: [word for word, keep in zip(words, rows, strict=True) if keep] for name, words in self.words.items()},
+            {
+                name: [word for word, keep in zip(words, rows, strict=True) if keep]
+                for name, words in self.words.items()
+            },
             self.unit,
             [place for place, keep in zip(self.places, rows, strict=True) if keep],
         )
@@ -146,5 +149,6 @@ def _numbers(cells: Cells, name: str, column: Sequence[Any]) -> Floats:
 
 
 def _word(cell: Any) -> str:
-    text = "" if cell is None or cell != cell else str(cell).strip()  # noqa: PLR0124 - NaN differs from itself
+    # A missing value of pandas differs from itself.
+    text = "" if cell is None or cell != cell else str(cell).strip()
     return text or NOT_SET

@@ -41,7 +41,9 @@ def read_scores(source: Sources, request: ScoreRequest | None = None, view: View
             raise InputError("no source of scores is named")
         if len(source) > 1:
             names = _short_names(source)
-            return _together({name: _read(one, request, view) for name, one in zip(names, source, strict=True)}, request)
+            return _together(
+                {name: _read(one, request, view) for name, one in zip(names, source, strict=True)}, request
+            )
         source = source[0]
     return _read(source, request, view)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,9 @@ def sweep_scores(tables: SweepTables, request: ScoreRequest, view: View, source:
 def _configurations(tables: SweepTables, request: ScoreRequest, source: str) -> Scores:
     """A row per configuration that has a value, with the mean over its seeds; none if the sweep allows no curve."""
     metric, best = metric_of(tables), expected_best(tables)
-    refusal, names = best.refusal, list(best.values)
-    frame: dict[str, object] = {SCORE: list(best.values.values()), CONFIGURATION: names, TRIAL: names}
+    refusal, means = best.refusal, dict(best.values)
+    names = list(means)
+    frame: dict[str, object] = {SCORE: [means[name] for name in names], CONFIGURATION: names, TRIAL: names}
     frame[GROUP] = searched_values(tables, request.by, names)
     if request.cost is not None:
         axis = _axis(request.cost)
@@ -128,7 +129,8 @@ def _points(tables: SweepTables, request: ScoreRequest, source: str) -> Scores:
 
 def measured(tables: SweepTables, source: str = "") -> Measured:
     """What the scores of a sweep measure; the data are those of its last session that recorded them."""
-    metric, data = metric_of(tables), {}
+    metric = metric_of(tables)
+    data: Mapping[str, Mapping[str, str]] = {}
     for session in tables.facts.get("sessions") or ():
         data = session.get("data") or data
     prints = sorted({str(facts["fingerprint"]) for facts in data.values()})

@@ -71,7 +71,13 @@ def read_runs(
         found = list(search(client, list(chosen), query)) if chosen else []
     found.sort(key=lambda run: (run.info.start_time, run.info.run_id))
     rows = [_values(run, chosen[run.info.experiment_id]) for run in found]
-    named = [("score", score), ("cost", cost), ("by", by), ("test", test), *((role, name) for name, role in also.items())]
+    named = [
+        ("score", score),
+        ("cost", cost),
+        ("by", by),
+        ("test", test),
+        *((role, name) for name, role in also.items()),
+    ]
     for role, column in named:
         if column is not None:
             _check(role, column, rows, redacted(uri), query)

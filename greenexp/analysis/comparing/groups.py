@@ -8,8 +8,9 @@ that would say how they were chosen, which of them a scheduler ended, or which a
 * A run that is a parent of runs with a score, at any height, is set aside, as its score and its cost repeat theirs.
 * Expected best of n runs, for n = 1 .. N of each group: the unbiased estimate of `tuning_curve`, which presumes
   independent draws from one distribution. That cannot be checked here.
-* The best score so far is over cumulative cost, runs in the order in which they began, each paid for when it ends. Runs that
-  failed or were killed cost what is recorded of them and score nothing; those that have not ended are left out.
+* The best score so far is over cumulative cost, runs in the order in which they began, each paid for when it ends.
+  Runs that failed or were killed cost what is recorded of them and score nothing; those that have not ended are left
+  out.
 * No expected best over cost: n x mean cost is wrong where costs vary.
 """
 

@@ -58,13 +58,13 @@ def steps_of(amounts: Floats, lattice: float) -> Integers:
     return np.floor(amounts / lattice * (1 + _ROUNDING)).astype(np.int64)
 
 
-def feasible(ranks: Integers, steps: Integers, longest: int, replacement: bool) -> bool:
-    """Whether the lattice computation is within MOST_STEPS and the memory that is reasonable."""
+def feasible(ranks: Integers, steps: Integers, longest: int, replacement: bool, most_steps: float = MOST_STEPS) -> bool:
+    """Whether the lattice computation is within `most_steps` and the memory that is reasonable."""
     if replacement:
         classes = int(ranks.max()) + 1
-        return (longest + 1) * classes <= _MOST_CELLS and (longest + 1) * classes * np.unique(steps).size <= MOST_STEPS
+        return (longest + 1) * classes <= _MOST_CELLS and (longest + 1) * classes * np.unique(steps).size <= most_steps
     fits = min(ranks.size, longest // int(steps.min())) + 1
-    return fits * (longest + 1) <= _MOST_CELLS and ranks.size * fits * (longest + 1) <= MOST_STEPS
+    return fits * (longest + 1) <= _MOST_CELLS and ranks.size * fits * (longest + 1) <= most_steps
 
 
 def on_lattice(ranks: Integers, steps: Integers, limits: Integers, replacement: bool) -> Floats:
@@ -117,6 +117,7 @@ def _beyond_without(ranks: Integers, steps: Integers, limits: Integers) -> Float
     beyond = np.zeros((limits.size, classes))
     order = np.argsort(ranks, kind="stable")
     ends = np.cumsum(np.bincount(ranks, minlength=classes))
+    room = limits[:, None] - prices[None, :]  # [B, C], what may have been paid before a trial of that price
     begin = 0
     for rank, end in enumerate(ends):
         for trial in order[begin:end]:
@@ -126,7 +127,7 @@ def _beyond_without(ranks: Integers, steps: Integers, limits: Integers) -> Float
                 paid[1:, cost:] += paid[:-1, : longest + 1 - cost] * grows
         begin = int(end)
         upto = np.cumsum(next_one @ paid)
-        beyond[:, rank] = _first_bad(upto[:, None], left[:, None], prices, limits)[:, 0]
+        beyond[:, rank] = np.where(room >= 0, upto[np.maximum(room, 0)], 0.0) @ left
     return beyond
 
 

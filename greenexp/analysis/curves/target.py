@@ -90,11 +90,13 @@ def budget_to_reach(
     confidence: float = 0.95,
     minimize: bool = False,
     shares: Sequence[float] = SHARES,
+    most_steps: float = MOST_STEPS,
 ) -> BudgetToReach:
     """How many trials, and at what cost, it takes to find a score at least as good as `target`.
 
     scores: [N], finite, or NaN for a trial that crashed; costs: [N], finite, > 0, of the same trials (None: trials
-    only); confidence, shares: in (0, 1). Raises ValueError for anything else.
+    only); confidence, shares: in (0, 1); most_steps: multiplications that the lattice of one
+    quantile may take. Raises ValueError for anything else.
     """
     hit, prices = _checked(scores, target, costs, confidence, minimize)
     if not all(0 < q < 1 for q in shares):
@@ -107,7 +109,7 @@ def budget_to_reach(
     cost = [[math.nan] * 3 for _ in trials]
     if prices is not None:
         means = [_mean_cost(p, hit, prices) for p in at]
-        cost = [means, *([_quantile_cost(p, q, hit, prices) for p in at] for q in shares)]
+        cost = [means, *([_quantile_cost(p, q, hit, prices, most_steps) for p in at] for q in shares)]
     names = ["mean", *(f"{100 * q:g} %" for q in shares)]
     rows = [(name, *counted, *paid) for name, counted, paid in zip(names, trials, cost, strict=True)]
     return BudgetToReach(
@@ -198,14 +200,14 @@ def _mean_cost(p: float, hit: NDArray[np.bool_], costs: Floats) -> float:
     return float(hits.mean() + misses.mean() * (1 - p) / p) if p != 0 else math.inf
 
 
-def _quantile_cost(p: float, q: float, hit: NDArray[np.bool_], costs: Floats) -> float:
+def _quantile_cost(p: float, q: float, hit: NDArray[np.bool_], costs: Floats, most_steps: float) -> float:
     if p == 0 or math.isnan(p):
         return math.inf if p == 0 else p
     scale = -math.log1p(-q) * _mean_cost(p, hit, costs)
     longest = min(_quantile_trials(p, q) * float(costs.max()), 2 * scale + float(costs.max()))
     finest = math.inf
     while True:
-        unit = _unit(costs, longest)
+        unit = _unit(costs, longest, most_steps)
         reached = _upto(p, hit, costs, unit, longest) >= q * (1 - 1e-12)
         found = float(reached.argmax() * unit)
         if not reached.any():
@@ -230,13 +232,13 @@ def _reached_within(p: float, hit: NDArray[np.bool_], costs: Floats, limits: Flo
     return found
 
 
-def _unit(costs: Floats, longest: float) -> float:
+def _unit(costs: Floats, longest: float, most_steps: float = MOST_STEPS) -> float:
     """The lattice of the costs up to `longest`, or a unit to split them by if there is none that is coarse enough."""
     costs = costs[costs <= longest * (1 + 1e-9)]
     if not costs.size:
         return longest
     lattice = lattice_of(costs)
-    if math.isfinite(lattice) and longest / lattice <= 1e6 and longest * float(costs.max()) / lattice**2 <= MOST_STEPS:
+    if math.isfinite(lattice) and longest / lattice <= 1e6 and longest * float(costs.max()) / lattice**2 <= most_steps:
         return lattice
     return max(float(costs.mean()) / _FINEST, longest / _ACROSS, float(costs.max()) / _LARGEST)
 

@@ -262,7 +262,9 @@ def _best_so_far(comparison: GroupComparison, question: Question) -> Section:
             f"{counted(unknown, 'run')} without a score {'has' if unknown == 1 else 'have'} no {question.cost} either: "
             "the lines lie too far left by what they cost."
         )
-    table = Table("best-so-far", title, comparison.best_so_far, columns, "The last row of a group is where its runs end.")
+    table = Table(
+        "best-so-far", title, comparison.best_so_far, columns, "The last row of a group is where its runs end."
+    )
     return Section("best-so-far", title, headline, plates=(Plate(figure, table),), assumptions=tuple(notes))
 
 
