@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import click
 
 from greenexp.cli.budgets import parse_budgets
+from greenexp.cli.printed_findings import plot_option
 from greenexp.cli.score_options import OPEN
 
 
@@ -73,6 +75,7 @@ def parse_reference(ctx: click.Context, param: click.Parameter, value: str | Non
 @click.option("--confidence", type=OPEN, default=0.95, show_default=True, help="The confidence of comparisons.")
 @click.option("--filter", "query", metavar="TEXT", help="Keep only the MLflow runs that match this MLflow filter.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The random seed of resampling.")
+@plot_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def front(
     source: str,
@@ -81,6 +84,7 @@ def front(
     by: str | None,
     trial: str | None,
     query: str | None,
+    plot: Path | None,
     *,
     minimize: bool,
     as_json: bool,
@@ -92,21 +96,15 @@ def front(
     operating points, without the oracle), or in MLflow runs of any program (URI with --score and --cost). A row without
     a score or a cost is never on the front; equal points are on it together.
     """
-    from greenexp.analysis.fronts.options import FrontOptions
-    from greenexp.analysis.fronts.study import front_study
+    from greenexp.api.comparisons import front as front_findings
     from greenexp.cli.front_layout import heading, layouts
-    from greenexp.cli.printed_findings import print_findings, print_findings_json
-    from greenexp.cli.text_table import records
-    from greenexp.sources.request import ScoreRequest, View
-    from greenexp.sources.scores import read_scores
+    from greenexp.cli.printed_findings import print_findings, print_findings_json, write_plot
 
-    request = ScoreRequest(score=score, cost=cost, by=by, trial=trial, query=query or "", minimize=minimize)
-    scores = read_scores(source, request, View.POINTS)
-    findings = front_study(scores, FrontOptions(**options))
+    findings = front_findings(
+        source, score=score, cost=cost, by=by, trial=trial, query=query or "", minimize=minimize, **options
+    )
+    write_plot(findings, plot)
     if not as_json:
-        print_findings(findings, layouts(scores), heading(findings, scores))
+        print_findings(findings, layouts(findings), heading(findings))
         return
-    facts = {name: getattr(scores, name) for name in ("score", "cost", "by", "minimize")}
-    if not findings.refusal:
-        facts["reference"] = records(findings["reference"])[0]
-    print_findings_json(findings, facts)
+    print_findings_json(findings, single_rows=("reference",))

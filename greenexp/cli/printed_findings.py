@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,16 +42,44 @@ def print_findings(findings: Findings, layouts: Layouts, heading: str = "") -> N
         print_table(shown)
 
 
-def print_findings_json(findings: Findings, facts: Mapping[str, Any] | None = None) -> None:
-    """`facts`, then all tables whose name is not that of a fact, then verdict, notes and warnings."""
+def print_findings_json(
+    findings: Findings, facts: Mapping[str, Any] | None = None, *, single_rows: tuple[str, ...] = ()
+) -> None:
+    """`facts` and what the scores are, then all tables as lists of rows, then verdict, notes and warnings.
+
+    single_rows: tables of one row, which are given as one object
+    """
     from greenexp.cli.text_table import records
 
     _say(findings)
+    tables: dict[str, Any] = {name: records(frame) for name, frame in findings.tables.items()}
+    tables |= {name: tables[name][0] for name in single_rows if name in tables}
+    (subject,) = tables.pop("subject", [{}])
     texts = {"verdict": findings.verdict, "notes": findings.notes, "warnings": findings.warnings}
-    facts = facts or {}
-    tables = {name: records(frame) for name, frame in findings.tables.items() if name not in facts}
-    data = {**facts, **tables, **{name: list(text) for name, text in texts.items()}}
+    data = {**(facts or {}), **subject, **tables, **{name: list(text) for name, text in texts.items()}}
     click.echo(json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False, default=str))
+
+
+def plot_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--plot`."""
+    return click.option(
+        "--plot",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Draw the main result to this file: .svg, .pdf or .png.",
+    )(command)
+
+
+def write_plot(findings: Findings, path: Path | None) -> None:
+    """Write the first figure, and say where it lies. InputError where nothing can be drawn."""
+    if path is None or findings.refusal:
+        return
+    from greenexp.figures.render import write_figure
+
+    if not findings.figures:
+        raise InputError(f"--plot {path}: there is nothing to draw")
+    write_figure(findings.figures[0], path)
+    click.echo(f"wrote {path}", err=True)
 
 
 def _say(findings: Findings) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from greenexp.cli.printed_findings import plot_option
 from greenexp.cli.score_options import OPEN
 
 
@@ -69,6 +71,7 @@ def parse_where(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="The random seed of permutations and bootstrap samples."
 )
+@plot_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def seeds(
     source: str,
@@ -78,6 +81,7 @@ def seeds(
     by: str | None,
     where: dict[str, str],
     query: str | None,
+    plot: Path | None,
     *,
     minimize: bool,
     as_json: bool,
@@ -88,27 +92,23 @@ def seeds(
     The trials are in a table (FILE.csv, .tsv or .parquet with --score and --configuration), in a sweep's folder (DIR),
     or in MLflow runs of any program (URI with --score). With --by, groups are compared over their seeds, pair by pair.
     """
-    from greenexp.analysis.seeds.options import SeedOptions
-    from greenexp.analysis.seeds.study import seed_study
-    from greenexp.cli.printed_findings import print_findings, print_findings_json
-    from greenexp.cli.seed_layout import layouts
-    from greenexp.sources.request import ScoreRequest, View
-    from greenexp.sources.scores import read_scores
+    from greenexp.api.comparisons import seeds as seed_findings
+    from greenexp.cli.printed_findings import print_findings, print_findings_json, write_plot
+    from greenexp.cli.seed_layout import heading, layouts
 
-    chosen = SeedOptions(**options)
-    request = ScoreRequest(
+    findings = seed_findings(
+        source,
         score=score,
         configuration=configuration,
-        seeds=seed_columns,
+        seed_columns=seed_columns,
         by=by,
         where=where,
         query=query or "",
         minimize=minimize,
-        shared_seeds=chosen.paired,
+        **options,
     )
-    scores = read_scores(source, request, View.TRIALS)
-    findings = seed_study(scores, chosen)
+    write_plot(findings, plot)
     if as_json:
         print_findings_json(findings)
         return
-    print_findings(findings, layouts(by), f"{scores.score}, {'smaller' if scores.minimize else 'larger'} is better")
+    print_findings(findings, layouts(by), heading(findings))

@@ -72,7 +72,7 @@ def _strip(tables: SweepTables, ranked: pd.DataFrame, metric: Metric) -> tuple[P
     frame = trials[["trial", "configuration", *SEEDS, "status", "score"]]
     frame = frame.assign(mean=frame["configuration"].map(facts["score_mean"]))
     frame = frame.sort_values("configuration", key=lambda names: names.map(place), kind="stable", ignore_index=True)
-    figure = seeds_figure(frame, metric)
+    figure = seeds_figure(frame, metric.label)
     columns = (
         Column("configuration", "Configuration", "name"),
         Column("trial", "Trial", "name"),
