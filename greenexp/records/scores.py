@@ -45,8 +45,8 @@ class Scores:
     """A row per trial (or, of a front, per point of a trial), in the order in which they were recorded.
 
     frame: COLUMNS, then `seeds` and `labels`. A trial that failed has a cost and no score: its score is NaN
-    score: what the scores are, for headings; cost, by, test: what the costs, the groups and the test scores are, None if
-        not asked for
+    score: what the scores are, for headings; cost, by, test: what the costs, the groups and the test scores are, None
+        if not asked for
     minimize: a smaller score is better
     seeds: columns of the seeds; shared_seeds: equal seeds of two configurations are the same seed
     labels: columns that say what a point is; trials: what a trial is ("" if every row was taken for one)

@@ -47,6 +47,8 @@ def run_scores(source: str, request: ScoreRequest, view: View) -> Scores:
     if view is View.TRIALS:
         check_trial_columns(request)
     comparison = compare_groups_of(read_foreign(source, request), request)
+    if comparison.runs["outcome"].isin(list(LEFT_OUT)).all():
+        raise InputError(f"no run at {source} has ended")
     return scores_of_runs(comparison, request, view, source)
 
 
@@ -81,8 +83,6 @@ def scores_of_runs(comparison: GroupComparison, request: ScoreRequest, view: Vie
     from greenexp.analysis.comparing.groups import COUNTED
 
     kept = comparison.runs[~comparison.runs["outcome"].isin(list(LEFT_OUT))].reset_index(drop=True)
-    if kept.empty:
-        raise InputError(f"no run at {source} has ended")
     groups = kept["group"].astype(str) if request.by is not None else [ALL] * len(kept)
     frame: dict[str, object] = {GROUP: groups, TRIAL: kept["run"], CONFIGURATION: kept["run"]}
     frame[SCORE] = kept["score"].where(kept["outcome"] == COUNTED).to_numpy(dtype=np.float64, na_value=np.nan)

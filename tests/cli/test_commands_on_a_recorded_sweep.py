@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -57,12 +58,25 @@ def test_status_finds_the_only_sweep_and_tells_what_failed(command: Command, swe
     assert "not measured" in command("status", sweep)[1]
 
 
-def test_status_of_nothing_and_of_several(command: Command, sweep: Path) -> None:
+def test_the_newest_of_several_sweeps_is_meant_and_named(command: Command, sweep: Path) -> None:
+    other = Path(shutil.copytree(sweep, sweep.with_name("other")))
+    for newest, older in ((sweep, other), (other, sweep)):
+        os.utime(newest / "journal.jsonl", (2_000_000_000, 2_000_000_000))
+        os.utime(older / "journal.jsonl", (1_000_000_000, 1_000_000_000))
+        code, out, err = command("status", "--json")
+        assert (code, json.loads(out)["folder"]) == (1, str(Path("out") / newest.name))
+        assert newest.name in err
+        assert older.name in err
+    assert command("status", sweep)[2] == "", "a folder that is named is not remarked upon"
+
+
+def test_status_of_nothing_and_of_a_folder_of_sweeps(command: Command, sweep: Path) -> None:
     shutil.copytree(sweep, sweep.with_name("other"))
-    code, _, err = command("status")
-    assert code == 2
-    assert "stand-in" in err
-    assert "other" in err
+    for parent in (sweep.parent, sweep.parent.parent):
+        code, _, err = command("status", parent)
+        assert code == 2
+        assert str(sweep) in err
+        assert str(sweep.with_name("other")) in err
     code, _, err = command("status", "nowhere")
     assert code == 2
     assert "nowhere" in err
@@ -80,7 +94,7 @@ def test_logs_of_an_unknown_trial_names_the_nearest(command: Command, sweep: Pat
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 def test_export_writes_every_table(command: Command, sweep: Path, tmp_path: Path, kind: str) -> None:
     target = tmp_path / "tables"
-    code, out, _ = command("export", sweep, "--to", target, "--format", kind)
+    code, out, _ = command("export", sweep, "--out", target, "--format", kind)
     assert code == 0
     assert {Path(line).stem for line in out.splitlines()} == set(SCHEMA)
     read = pd.read_parquet if kind == "parquet" else pd.read_csv
@@ -91,7 +105,7 @@ def test_export_writes_every_table(command: Command, sweep: Path, tmp_path: Path
 
 
 def test_report_in_every_format(command: Command, sweep: Path, tmp_path: Path) -> None:
-    code, out, _ = command("report", sweep, "--format", "html,md,tex,csv", "--to", tmp_path / "report")
+    code, out, _ = command("report", sweep, "--format", "html,md,tex,csv", "--out", tmp_path / "report")
     assert code == 0
     suffixes = {Path(line).suffix for line in out.splitlines()}
     assert {".html", ".md", ".tex", ".csv"} <= suffixes

@@ -333,9 +333,11 @@ def test_runs_of_other_programs(command: Command, tmp_path: Path) -> None:
     assert found["improvement"][0]["pairing"] == "unpaired"
     named = json.loads(command(*asked, "--trial", "params.model")[1])
     assert named["hypervolume"][0]["trials"] == 2
-    code, out, _ = command("curve", address, "--score", "metrics.acc", "--test", "metrics.acc", "--incumbent", "--json")
+    code, out, _ = command(
+        "curve", address, "--score", "metrics.acc", "--test", "metrics.acc", "--best-so-far", "--json"
+    )
     assert code == 0
-    assert [row["test_of_winner"] for row in json.loads(out)] == pytest.approx(
-        [row["estimate"] for row in json.loads(out)]
+    assert [row["test_of_winner"] for row in json.loads(out)["curve"]] == pytest.approx(
+        [row["estimate"] for row in json.loads(out)["curve"]]
     )
     SqlAlchemyStore._engine_map.pop(address).dispose()

@@ -11,9 +11,9 @@ import pytest
 from made_sweeps import sweep, with_thresholds
 
 from greenexp import figures
+from greenexp.analysis.curves.best_so_far import best_so_far_over
 from greenexp.analysis.curves.evp import expected_best
 from greenexp.analysis.curves.evp_over_cost import expected_over_cost
-from greenexp.analysis.curves.best_so_far import best_so_far_over
 from greenexp.analysis.fronts.operating_points import operating_front
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.savings import rung_table

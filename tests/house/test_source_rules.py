@@ -49,6 +49,13 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
+def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring, which may be as long as its arguments need."""
+    docstring = node.body[0] if ast.get_docstring(node) is not None else None
+    told = (docstring.end_lineno or 0) - docstring.lineno + 1 if docstring is not None else 0
+    return (node.end_lineno or node.lineno) - node.lineno + 1 - told
+
+
 def test_the_tree_is_seen() -> None:
     assert ROOT / "greenexp" / "cli" / "main.py" in PACKAGE
     assert len(PACKAGE) > 100
@@ -60,11 +67,7 @@ def test_files_are_short() -> None:
 
 
 def test_functions_are_short() -> None:
-    sizes = {
-        f"{shown(path)}:{node.lineno} {node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
-        for path in SOURCES
-        for node in functions(path)
-    }
+    sizes = {f"{shown(path)}:{node.lineno} {node.name}": lines_of(node) for path in SOURCES for node in functions(path)}
     assert {name: size for name, size in sizes.items() if size > LINES_PER_FUNCTION} == {}
 
 

@@ -8,7 +8,7 @@ from greenexp.analysis.comparing.measured import what_differs, what_is_unknown
 from greenexp.analysis.comparing.options import ComparisonOptions
 from greenexp.analysis.comparing.study_over_costs import compare_costs
 from greenexp.analysis.comparing.study_over_trials import compare_trials
-from greenexp.analysis.curves.draft import Draft, failures, groups_with_scores
+from greenexp.analysis.curves.draft import Draft, failures, groups_with_scores, sentences_of_groups
 from greenexp.analysis.curves.renewal import MOST_STEPS
 from greenexp.analysis.curves.search_effort import STEPS_OF_ALL
 from greenexp.analysis.curves.target import budget_to_reach
@@ -82,9 +82,7 @@ def _refusal(scores: Scores, groups: dict[str, ScoreGroup]) -> str:
     if differs:
         return differs
     if len(groups) < 2:
-        where = (
-            f"there is one value of {scores.by} with a score" if scores.by else "no column of groups is named (--by)"
-        )
+        where = f"there is one value of {scores.by} with a score" if scores.by else "no column of groups (by) is named"
         return f"a comparison needs two groups with a score, and {where}"
     if len(groups) > MOST_GROUPS:
         return f"{scores.by} gives {len(groups)} groups; at most {MOST_GROUPS} are compared"
@@ -116,5 +114,5 @@ def _reach_target(groups: dict[str, ScoreGroup], scores: Scores, options: Compar
         rows["at_least_cost"] = float("nan") if reach.hits else reach.at_least_cost
         draft.add("target", pd.DataFrame(rows[first + paid]))
         sentences.append(f"{name}: {reach.summary}")
-    draft.verdict += sentences
+    draft.verdict += sentences_of_groups(sentences)
     draft.titles["target"] = f"What it takes to find a score of {target:g} or better"

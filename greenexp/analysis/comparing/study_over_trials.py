@@ -154,13 +154,13 @@ def _notes(tests: int, options: ComparisonOptions) -> list[str]:
     )
     tested = (
         "tested at round numbers up to half the trials of the smallest group: beyond, the single best score decides "
-        "nearly alone; --budgets names others"
+        "nearly alone"
     )
     bands = (
         "bands of a difference hold for one pair at a time, at all its budgets together; they are made of the band of "
         "each group at half the error"
     )
-    none = "no bands: a band of an expected best needs a support (--support LEAST,MOST); medians need none"
+    none = "no bands: a band of an expected best needs a support ; medians need none"
     return [p, *([tested] if options.budgets is None else []), bands if options.banded else none]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -31,15 +31,20 @@ class Draft:
 
     def findings(self) -> Findings:
         """What has been written."""
-        more = len(self.verdict) - MOST_SENTENCES
-        rest = [f"The table has {counted(more, 'more group')}."] if more > 0 else []
         return Findings(
-            verdict=(*self.verdict[:MOST_SENTENCES], *rest),
+            verdict=tuple(self.verdict),
             tables={name: pd.concat(frames, ignore_index=True) for name, frames in self.rows.items()},
             titles=self.titles,
             notes=tuple(self.notes),
             warnings=tuple(self.warnings),
         )
+
+
+def sentences_of_groups(sentences: Sequence[str]) -> list[str]:
+    """The sentences of the first groups, and how many groups the table has besides."""
+    more = len(sentences) - MOST_SENTENCES
+    rest = [f"The table has {counted(more, 'more group')}."] if more > 0 else []
+    return [*sentences[:MOST_SENTENCES], *rest]
 
 
 def prefix(scores: Scores, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from greenexp.analysis.curves.draft import Draft, failures
+from greenexp.analysis.curves.draft import Draft, failures, sentences_of_groups
 from greenexp.analysis.curves.options import CurveOptions
 from greenexp.analysis.curves.study_over_costs import over_costs
 from greenexp.analysis.curves.study_over_trials import over_trials
@@ -50,6 +50,7 @@ def curve_study(scores: Scores, options: CurveOptions | None = None) -> Findings
         raise InputError(str(error)) from error
     if refusal:
         return Findings(refusal=refusal, notes=tuple(draft.notes))
+    draft.verdict = sentences_of_groups(draft.verdict)
     return draft.findings()
 
 

@@ -156,24 +156,21 @@ def _sentence(
     """What to expect of the largest number of trials of which the estimate is not yet that of nearly all."""
     total = int(frame["scores"].iloc[0])
     place = max([row for row, n in enumerate(frame["n"]) if 2 * n <= total], default=0)
-    row = frame.iloc[place]
+    first, row = frame.iloc[0], frame.iloc[place]
     noun = scores.trials if scores.trials in {"configuration", "run"} else "trial"
+    least = {"lower bound": "at least ", "upper bound": "at most "}.get(scores.bound, "")
+    value = f"{least}{row['estimate']:.4g}"
     if options.of_mean:
-        error = row["standard_error"]
-        sure = f" (standard error {error:.2g})" if error == error else ""
-        subject, value = (
-            f"the best of {counted(int(row['n']), noun)} is expected to score",
-            f"{row['estimate']:.4g}{sure}",
-        )
+        subject = f"the best of {counted(int(row['n']), noun)} is expected to score"
+        error = float(row["standard_error"])
+        value += f" (standard error {error:.2g})" if math.isfinite(error) else ""
     else:
-        what = "median" if options.estimator == MEDIAN else f"{float(options.estimator):g} quantile"
-        subject, value = f"the {what} of the best of {counted(int(row['n']), noun)} is", f"{row['estimate']:.4g}"
-    if scores.bound:
-        least = "at least" if scores.bound == "lower bound" else "at most"
-        value = f"{least} {value}: trials were stopped early, so this is a {scores.bound}"
-    first = frame.iloc[0]
-    one = f"; one {noun} alone {first['estimate']:.4g}" if first["n"] == 1 < row["n"] else ""
-    parts = [f"{prefix(scores, name)}{subject} {value}{one}."]
+        what = MEDIAN if options.estimator == MEDIAN else f"{float(options.estimator):g} quantile"
+        subject = f"the {what} of the best of {counted(int(row['n']), noun)} is"
+    one = f", one {noun} alone {least}{first['estimate']:.4g}" if first["n"] == 1 < row["n"] else ""
+    why = f"; trials were stopped early, so these are {scores.bound}s" if scores.bound else ""
+    sentence = f"{prefix(scores, name)}{subject} {value}{one}{why}."
+    parts = [f"{sentence[0].upper()}{sentence[1:]}" if scores.by is None else sentence]
     banded = median if median is not None else frame if "lower" in frame else None
     if banded is not None:
         parts.append(_band_sentence(banded.iloc[place], own=median is None, options=options))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from greenexp import __version__
 from greenexp.analysis.comparing.groups import COUNTED, GroupComparison
+from greenexp.analysis.findings import Findings
 from greenexp.figures import Channel, comparison_figure
 from greenexp.figures.comparison import MOST_GROUPS
 from greenexp.report.render import render_sections
@@ -54,17 +55,21 @@ class Question:
 
 
 def render_runs_report(
-    comparison: GroupComparison, question: Question, formats: Iterable[str], folder: Path
+    comparison: GroupComparison, question: Question, pairs: Findings, formats: Iterable[str], folder: Path
 ) -> list[Path]:
-    """Write the report into `folder` and return the files; formats as in `render_report`."""
-    return render_sections(f"Runs compared by {question.score}", runs_sections(comparison, question), formats, folder)
+    """Write the report into `folder` and return the files; pairs: what `comparison_study` finds about the groups.
+
+    Formats are as in `render_report`.
+    """
+    sections = runs_sections(comparison, question, pairs)
+    return render_sections(f"Runs compared by {question.score}", sections, formats, folder)
 
 
-def runs_sections(comparison: GroupComparison, question: Question) -> list[Section]:
+def runs_sections(comparison: GroupComparison, question: Question, pairs: Findings) -> list[Section]:
     """All sections, in order; the best score so far only if a cost was named."""
     sections = [_headline(comparison, question), _expected(comparison, question)]
     if len(comparison.groups) > 1:
-        sections.append(compared_section(comparison, question.score, _kind(comparison)))
+        sections.append(compared_section(pairs, question.score, _kind(comparison)))
     if question.cost:
         sections.append(_best_so_far(comparison, question))
     return [*sections, _groups(comparison, question), _runs(comparison, question), _origin(question)]
@@ -194,7 +199,8 @@ def _presumed(comparison: GroupComparison, question: Question) -> tuple[str, ...
     if lost:
         notes.append(
             f"{counted(lost, 'run')} ended without a final score and {'is' if lost == 1 else 'are'} left out: the "
-            "curve is over runs that give one, so a budget that pays for the others too buys less than it shows."
+            "curve is over runs that give one. Failed runs also cost money, so the same budget gives fewer usable runs "
+            "than the curve suggests."
         )
     if comparison.groups["summary"].sum():
         notes.append(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from greenexp.analysis.curves.best_so_far import best_so_far_over, not_measured
 from greenexp.analysis.curves.evp import ExpectedBest, expected_best
 from greenexp.analysis.curves.evp_over_cost import ExpectedOverCost, expected_over_cost
-from greenexp.analysis.curves.best_so_far import best_so_far_over, not_measured
 from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import best_so_far_figure, expected_best_figure, expected_over_cost_figure
 from greenexp.records.axes import AXES

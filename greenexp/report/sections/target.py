@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from greenexp.analysis.curves.evp import ExpectedBest, expected_best
 from greenexp.analysis.curves.best_so_far import not_measured
+from greenexp.analysis.curves.evp import ExpectedBest, expected_best
 from greenexp.analysis.curves.target import BudgetToReach, budget_to_reach, probability_to_reach
 from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import Channel, comparison_figure
