@@ -58,6 +58,7 @@ def assemble(facts: SweepFacts) -> SweepTables:
         ),
         held_out=_held_out(facts.held_out, configuration),
         **replayed_tables(trials, facts.replays),
+        answers={trial: found.answers for trial, found in facts.replays.items() if found.answers is not None},
         spec=facts.spec,
         facts={**facts.facts, **_remarks(facts, {str(point["trial"]) for point in points})},
     )

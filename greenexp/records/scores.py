@@ -84,6 +84,11 @@ class Scores:
         return {str(name): ScoreGroup(rows) for name, rows in self.frame.groupby(GROUP, sort=False)}
 
     @property
+    def subject(self) -> pd.DataFrame:
+        """One row that says what these scores are: score, cost, by, minimize; for headings and for programs."""
+        return pd.DataFrame([{"score": self.score, "cost": self.cost, "by": self.by, "minimize": self.minimize}])
+
+    @property
     def directions(self) -> tuple[str, str]:
         """Of cost and score, as `analysis.fronts` takes them."""
         return "min", "min" if self.minimize else "max"

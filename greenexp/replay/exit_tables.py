@@ -22,6 +22,7 @@ from greenexp.replay.naming import resolve
 from greenexp.replay.overthinking import overthinking
 from greenexp.replay.policy_points import POINTS, STATIC, empty_points, policy_points, priced, told
 from greenexp.replay.profiles import exit_profiles
+from greenexp.replay.resampling import example_answers
 from greenexp.replay.scores import LESS_IS_BETTER
 from greenexp.replay.standing import StandingLogits
 from greenexp.replay.thinning import thinned_points
@@ -36,7 +37,8 @@ def exit_tables(standing: StandingLogits, policies: Iterable[Any], metric: str) 
     dev = standing.dev
     if dev is None or dev.costs is None:
         missing = () if dev is None else ("dev logits were stored without the costs of exits",)
-        return ExitTables(empty_points(), {}, (*standing.problems, *missing))
+        answers = None if dev is None else example_answers(dev, metric)
+        return ExitTables(empty_points(), {}, (*standing.problems, *missing), answers)
     found = policy_points(dev, policies, metric)
     points = _thinned(found.points, metric)
     remarks = [*standing.problems, *found.remarks]
@@ -45,7 +47,7 @@ def exit_tables(standing: StandingLogits, policies: Iterable[Any], metric: str) 
     test, problem = test_split(dev, standing.test)
     remarks += [problem] if problem else []
     tables = _Replay(dev.record, priced(dev), test, remarks).tables(found.families, metric if found.scored else None)
-    return ExitTables(points, tables, tuple(dict.fromkeys(remarks)))
+    return ExitTables(points, tables, tuple(dict.fromkeys(remarks)), example_answers(dev, metric))
 
 
 def logged_points(points: pd.DataFrame, metric: str, problems: Iterable[str]) -> ExitTables:

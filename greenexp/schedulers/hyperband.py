@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -32,6 +32,12 @@ class Hyperband:
     185), algorithm 1; first at ICLR 2017. They write n_i = floor(n x eta^-i); ours halves what really entered, which
     differs only for a fractional eta or a partly filled bracket.
     """
+
+    title: ClassVar[str] = "Hyperband"
+    stops: ClassVar[bool] = True
+    equal_epochs: ClassVar[bool] = True
+    needs_seeds: ClassVar[bool] = False
+    waits: ClassVar[bool] = True
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: Annotated[int, Field(ge=1)] = 1

@@ -17,6 +17,8 @@ from greenexp.analysis.fronts.point_scores import Reference, complete
 from greenexp.records.scores import GROUP, Scores
 
 TITLES = {
+    "subject": "What is set against what",
+    "reference": "The worst corner, up to which hypervolumes are taken",
     "front": "Pareto front: no other point of the group costs as little and scores as well, and is better in one",
     "hypervolume": "Hypervolume: the area that a front dominates, up to the reference",
     "expected_hypervolume": "Expected hypervolume of the front of n trials",
@@ -39,9 +41,9 @@ def front_study(scores: Scores, options: FrontOptions | None = None) -> Findings
     Returns
     -------
     Findings
-        The tables reference (one row: score, cost, worst_seen), front, hypervolume, expected_hypervolume, attainment,
-        and of a comparison improvement and equal_cost; all but the first with the column `by`, or `a` and `b`, that
-        names the group. A refusal where there is no point, or nothing to compare.
+        The tables subject (`Scores.subject`), reference (one row: score, cost, worst_seen), front, hypervolume,
+        expected_hypervolume, attainment, and of a comparison improvement and equal_cost; from front on with the column
+        `by`, or `a` and `b`, that names the group. A refusal where there is no point, or nothing to compare.
 
     """
     options = options or FrontOptions()
@@ -52,10 +54,10 @@ def front_study(scores: Scores, options: FrontOptions | None = None) -> Findings
     notes = [*scores.notes, *notes, *_incomplete(scores)]
     expected, of_expected = expected_hypervolume_table(scores, reference, options.budgets)
     attained, of_attained = attainment_table(scores, options.levels)
+    corner = {"score": reference[1], "cost": reference[0], "worst_seen": options.reference is None}
     tables = {
-        "reference": pd.DataFrame(
-            [{"score": reference[1], "cost": reference[0], "worst_seen": options.reference is None}]
-        ),
+        "subject": scores.subject,
+        "reference": pd.DataFrame([corner]),
         "front": front_table(scores),
         "hypervolume": hypervolume_table(scores, reference),
         "expected_hypervolume": expected,

@@ -32,12 +32,13 @@ class GroupSplit:
 class SplitTables:
     """What the splits of all groups say: name of a table -> a frame per group, and sentences.
 
-    refusals: group -> why its variance cannot be split
+    groups: group -> its split; refusals: group -> why its variance cannot be split
     """
 
     frames: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
     verdict: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    groups: dict[str, GroupSplit] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -75,7 +76,7 @@ def split_groups(scores: Scores, options: SeedOptions) -> SplitTables:
         plans = None
         if noise.sd > 0:
             plans = plan_seeds(split, noise, options.trials or len(rows), minimize=scores.minimize)
-        group = GroupSplit(rows, split, noise, plans)
+        group = found.groups[str(name)] = GroupSplit(rows, split, noise, plans)
         for table, frame in _group_tables(group, scores, options).items():
             found.frames.setdefault(table, []).append(frame.assign(**{BY: str(name)})[[BY, *frame.columns]])
         sentences = split_sentences(group, options)

@@ -28,9 +28,9 @@ def seed_study(scores: Scores, options: SeedOptions | None = None) -> Findings:
     Returns
     -------
     Findings
-        The tables splits, variance, means, worth, plans, power and needed, each with the column `by` that names the
-        group; and of a comparison methods, distribution, pairs, tests and reach. A refusal where neither the variance
-        can be split nor groups be compared.
+        The tables subject (`Scores.subject`), splits, variance, means, worth, plans, power and needed, each but the
+        first with the column `by` that names the group; and of a comparison methods, distribution, pairs, tests and
+        reach. A refusal where neither the variance can be split nor groups be compared.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def _with_comparison(splits: SplitTables, scores: Scores, options: SeedOptions) 
         notes.append(f"no groups are compared: {compared.refusal}")
     return Findings(
         verdict=(*compared.verdict, *splits.verdict),
-        tables={**splits.tables, **compared.tables},
+        tables={"subject": scores.subject, **splits.tables, **compared.tables},
         titles=_titles(options),
         notes=(*notes, *compared.notes),
     )
@@ -76,6 +76,7 @@ def _with_comparison(splits: SplitTables, scores: Scores, options: SeedOptions) 
 def _titles(options: SeedOptions) -> dict[str, str]:
     sure, percent = f"{100 * options.power:g} %", options.percent
     return {
+        "subject": "What the scores are",
         "splits": f"Standard deviations of configurations and of one trial over seeds, with intervals of {percent}",
         "variance": f"Variance by source, with intervals of {percent}",
         "means": "Means of configurations, and what each is worth without the luck of its seeds",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from greenexp.analysis.sweeps.scored_exits import over_other_exits
 from greenexp.records.tables import SweepTables
+from greenexp.schedulers import scheduler_names
 
 Floats = NDArray[np.float64]
 _ROUNDING = 1e-9  # a third of a schedule of 3,000 steps ends at step 1,000 and not after it
@@ -97,8 +98,8 @@ def sweep_points(tables: SweepTables, axis: str = "epochs") -> pd.DataFrame:
     if stopped:
         raise ValueError(
             f"{len(stopped)} of {len(trials)} trials were stopped early ({_some(stopped)}): what they would have come "
-            "to is not known, so no other way of stopping can be simulated; simulation needs a pool of trials that all "
-            "ran to their end (scheduler fifo)"
+            "to is not known, so no other way of stopping can be simulated; simulation needs trials that all ran to "
+            f"their end (scheduler {' or '.join(scheduler_names(lambda kind: not kind.stops))})"
         )
     open_ones = trials.loc[trials["status"] != "finished", "trial"].tolist()
     if open_ones:

@@ -42,7 +42,7 @@ class Search:
         start, units, after, until = self._columns()
         return float((start + costs[units, until - 1] - _before(costs, units, after)).max())
 
-    def incumbent(self, values: Floats, costs: Floats, budgets: Floats) -> Floats:
+    def best_so_far(self, values: Floats, costs: Floats, budgets: Floats) -> Floats:
         """Best value reported by the time that the search, all workers together, had spent each of `budgets`.
 
         values, costs: [t, T], values signed so that greater is better; NaN where nothing had been reported.

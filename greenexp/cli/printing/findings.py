@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,19 +19,29 @@ if TYPE_CHECKING:
     Layouts = Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]
 
 
-def print_all(findings: Findings, layouts: Layouts, *, as_json: bool, plot: Path | None = None) -> None:
+def print_all(
+    findings: Findings,
+    layouts: Layouts,
+    *,
+    as_json: bool,
+    plot: Path | None = None,
+    heading: str = "",
+    facts: Mapping[str, Any] | None = None,
+    single_rows: tuple[str, ...] = (),
+) -> None:
     """The findings, as JSON or for people, and their main figure in a file if one is named.
 
-    Raises InputError with the refusal of findings that have one, and for a file that cannot be written.
+    heading, layouts: as of `print_findings`; facts, single_rows: as of `print_findings_json`. Raises InputError with
+    the refusal of findings that have one, and for a file that cannot be written.
     """
     if as_json:
-        print_findings_json(findings)
+        print_findings_json(findings, facts, single_rows=single_rows)
     else:
-        print_findings(findings, layouts)
+        print_findings(findings, layouts, heading)
     if plot is None:
         return
     if not findings.figures:
-        warn(f"nothing is drawn to {plot}: there is no curve to draw")
+        warn(f"nothing is drawn to {plot}: there is nothing to draw")
         return
     from greenexp.figures.render import write_figure
 
@@ -62,16 +71,21 @@ def print_findings(findings: Findings, layouts: Layouts, heading: str = "") -> N
         print_table(shown)
 
 
-def print_findings_json(findings: Findings, facts: Mapping[str, Any] | None = None) -> None:
-    """`facts`, then all tables whose name is not that of a fact, then verdict, notes and warnings."""
-    from greenexp.cli.printing.text_table import records
+def print_findings_json(
+    findings: Findings, facts: Mapping[str, Any] | None = None, *, single_rows: tuple[str, ...] = ()
+) -> None:
+    """`facts` and what the scores are, then all tables as lists of rows, then verdict, notes and warnings.
+
+    single_rows: tables of one row, which are given as one object
+    """
+    from greenexp.cli.printing.text_table import print_json, records
 
     _say(findings)
+    tables: dict[str, Any] = {name: records(frame) for name, frame in findings.tables.items()}
+    tables |= {name: tables[name][0] for name in single_rows if name in tables}
+    (subject,) = tables.pop("subject", [{}])
     texts = {"verdict": findings.verdict, "notes": findings.notes, "warnings": findings.warnings}
-    facts = facts or {}
-    tables = {name: records(frame) for name, frame in findings.tables.items() if name not in facts}
-    data = {**facts, **tables, **{name: list(text) for name, text in texts.items()}}
-    click.echo(json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False, default=str))
+    print_json({**(facts or {}), **subject, **tables, **{name: list(text) for name, text in texts.items()}})
 
 
 def _say(findings: Findings) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import click
 
 from greenexp.cli.scores.budgets import parse_budgets
-from greenexp.cli.scores.options import OPEN
+from greenexp.cli.scores.options import OPEN, json_option, plot_option
 
 
 def parse_levels(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
@@ -73,7 +74,8 @@ def parse_reference(ctx: click.Context, param: click.Parameter, value: str | Non
 @click.option("--confidence", type=OPEN, default=0.95, show_default=True, help="The confidence of comparisons.")
 @click.option("--filter", "query", metavar="TEXT", help="Keep only the MLflow runs that match this MLflow filter.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The random seed of resampling.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@plot_option
+@json_option
 def front(
     source: str,
     score: str | None,
@@ -81,6 +83,7 @@ def front(
     by: str | None,
     trial: str | None,
     query: str | None,
+    plot: Path | None,
     *,
     minimize: bool,
     as_json: bool,
@@ -92,21 +95,18 @@ def front(
     points, without the oracle; runs are a URI with --score and --cost. With --by, fronts are compared. A row without a
     score or a cost is never on the front; equal points are on it together.
     """
-    from greenexp.analysis.fronts.options import FrontOptions
-    from greenexp.analysis.fronts.study import front_study
-    from greenexp.cli.printing.findings import print_findings, print_findings_json
-    from greenexp.cli.printing.text_table import records
+    from greenexp.api.comparisons import front as front_findings
     from greenexp.cli.scores.front_layout import heading, layouts
-    from greenexp.sources.request import ScoreRequest, View
-    from greenexp.sources.scores import read_scores
+    from greenexp.cli.printing.findings import print_all
 
-    request = ScoreRequest(score=score, cost=cost, by=by, trial=trial, query=query or "", minimize=minimize)
-    scores = read_scores(source, request, View.POINTS)
-    findings = front_study(scores, FrontOptions(**options))
-    if not as_json:
-        print_findings(findings, layouts(scores), heading(findings, scores))
-        return
-    facts = {name: getattr(scores, name) for name in ("score", "cost", "by", "minimize")}
-    if not findings.refusal:
-        facts["reference"] = records(findings["reference"])[0]
-    print_findings_json(findings, facts)
+    findings = front_findings(
+        source, score=score, cost=cost, by=by, trial=trial, query=query or "", minimize=minimize, **options
+    )
+    print_all(
+        findings,
+        layouts(findings),
+        as_json=as_json,
+        plot=plot,
+        heading=heading(findings),
+        single_rows=("reference",),
+    )

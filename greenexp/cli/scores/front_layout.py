@@ -9,7 +9,6 @@ import pandas as pd
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.fronts.group_tables import BY
 from greenexp.analysis.fronts.operating_points import evenly
-from greenexp.records.scores import Scores
 
 Layout = Callable[[pd.DataFrame], pd.DataFrame]
 MOST_OF_ONE, MOST_OF_MANY, MOST_CORNERS, MOST_PAIRS = 20, 6, 5, 3
@@ -28,36 +27,39 @@ IMPROVEMENT = (
 )
 
 
-def heading(findings: Findings, scores: Scores) -> str:
+def heading(findings: Findings) -> str:
     """What is set against what, and where hypervolumes end."""
-    better = "smaller" if scores.minimize else "larger"
-    lines = [f"{scores.score} ({better} is better) against {scores.cost} (smaller is better)"]
-    if not findings.refusal:
-        row = findings["reference"].iloc[0]
-        place = "the worst seen" if row["worst_seen"] else "as given"
-        lines.append(f"reference ({place}): {scores.score} {row['score']:.5g}, {scores.cost} {row['cost']:.5g}")
-    return "\n".join(lines)
+    if findings.refusal:
+        return ""
+    subject, row = findings["subject"].iloc[0], findings["reference"].iloc[0]
+    better = "smaller" if subject["minimize"] else "larger"
+    place = "the worst seen" if row["worst_seen"] else "as given"
+    return (
+        f"{subject['score']} ({better} is better) against {subject['cost']} (smaller is better)\n"
+        f"reference ({place}): {subject['score']} {row['score']:.5g}, {subject['cost']} {row['cost']:.5g}"
+    )
 
 
-def layouts(scores: Scores) -> dict[str, Layout]:
+def layouts(findings: Findings) -> dict[str, Layout]:
     """Table -> the columns and rows to show."""
+    if findings.refusal:
+        return {}
+    subject = findings["subject"].iloc[0]
+    by = subject["by"]
 
     def named(layout: Layout) -> Layout:
         def shown(frame: pd.DataFrame) -> pd.DataFrame:
             table = layout(frame)
             # Without groups they say nothing; with groups, a label may be what the groups are values of.
-            hidden = [BY, "on_front_of_all"] if scores.by is None else [scores.by]
-            table = table.drop(columns=hidden, errors="ignore")
-            names = {"cost": scores.cost, "score": scores.score, BY: scores.by}
+            table = table.drop(columns=[BY, "on_front_of_all"] if by is None else [by], errors="ignore")
+            names = {"cost": subject["cost"], "score": subject["score"], BY: by}
             return table.rename(columns={old: new for old, new in names.items() if new is not None})
 
         return shown
 
-    most = MOST_OF_ONE if scores.by is None else MOST_OF_MANY
-    front = {"front": named(lambda frame: _front(frame, most))}
-    single = {**front, "expected_hypervolume": named(_as_it_is), "attainment": named(_attainment)}
-    if scores.by is None:
-        return single
+    front = {"front": named(lambda frame: _front(frame, MOST_OF_ONE if by is None else MOST_OF_MANY))}
+    if by is None:
+        return {**front, "expected_hypervolume": named(_as_it_is), "attainment": named(_attainment)}
     pairs = {"improvement": named(_improvement), "equal_cost": named(_equal_cost)}
     return {**pairs, "hypervolume": named(_as_it_is), **front}
 

@@ -53,6 +53,13 @@ def parse_where(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
     return values
 
 
+plot_option = click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also draw the result: FILE.svg, .pdf or .png.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 _SCORE_OPTIONS = (
     click.option("--score", metavar="COLUMN", help="The column of the scores; of MLflow runs, as metrics.acc."),
     click.option("--cost", metavar="COLUMN", help="The column of what a trial cost; of a sweep, a budget axis."),
@@ -94,13 +101,8 @@ _SCORE_OPTIONS = (
     click.option(
         "--seed", type=int, default=0, show_default=True, help="The random seed of simulations and resampling."
     ),
-    click.option(
-        "--plot",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Also draw the result: FILE.svg, .pdf or .png.",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="Print everything as JSON."),
+    plot_option,
+    json_option,
 )
 
 

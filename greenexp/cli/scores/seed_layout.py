@@ -7,11 +7,20 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from greenexp.analysis.findings import Findings
 from greenexp.analysis.seeds.splitting import BY
 
 Layout = Callable[[pd.DataFrame], pd.DataFrame]
 MOST_MEANS = 10
 """Configurations shown with what their means are worth."""
+
+
+def heading(findings: Findings) -> str:
+    """What the scores are, and which are better."""
+    if findings.refusal:
+        return ""
+    subject = findings["subject"].iloc[0]
+    return f"{subject['score']}, {'smaller' if subject['minimize'] else 'larger'} is better"
 
 
 def layouts(by: str | None) -> dict[str, Layout]:

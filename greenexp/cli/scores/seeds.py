@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from greenexp.cli.scores.options import OPEN
-
-
-def parse_where(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-    """`COLUMN=VALUE`, each column once."""
-    values: dict[str, str] = {}
-    for part in value:
-        name, equals, wanted = part.partition("=")
-        if not equals or not name.strip() or name.strip() in values:
-            raise click.BadParameter(f"expected COLUMN=VALUE, each column once, got '{part}'")
-        values[name.strip()] = wanted.strip()
-    return values
+from greenexp.cli.scores.options import OPEN, json_option, parse_where, plot_option
 
 
 @click.command()
@@ -69,7 +59,8 @@ def parse_where(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="The random seed of permutations and bootstrap samples."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@plot_option
+@json_option
 def seeds(
     source: str,
     score: str | None,
@@ -78,6 +69,7 @@ def seeds(
     by: str | None,
     where: dict[str, str],
     query: str | None,
+    plot: Path | None,
     *,
     minimize: bool,
     as_json: bool,
@@ -88,27 +80,19 @@ def seeds(
     A table is FILE.csv, .tsv or .parquet, with --score and --configuration; runs are a URI with --score. With --by,
     groups are compared over their seeds, pair by pair.
     """
-    from greenexp.analysis.seeds.options import SeedOptions
-    from greenexp.analysis.seeds.study import seed_study
-    from greenexp.cli.printing.findings import print_findings, print_findings_json
-    from greenexp.cli.scores.seed_layout import layouts
-    from greenexp.sources.request import ScoreRequest, View
-    from greenexp.sources.scores import read_scores
+    from greenexp.api.comparisons import seeds as seed_findings
+    from greenexp.cli.printing.findings import print_all
+    from greenexp.cli.scores.seed_layout import heading, layouts
 
-    chosen = SeedOptions(**options)
-    request = ScoreRequest(
+    findings = seed_findings(
+        source,
         score=score,
         configuration=configuration,
-        seeds=seed_columns,
+        seed_columns=seed_columns,
         by=by,
         where=where,
         query=query or "",
         minimize=minimize,
-        shared_seeds=chosen.paired,
+        **options,
     )
-    scores = read_scores(source, request, View.TRIALS)
-    findings = seed_study(scores, chosen)
-    if as_json:
-        print_findings_json(findings)
-        return
-    print_findings(findings, layouts(by), f"{scores.score}, {'smaller' if scores.minimize else 'larger'} is better")
+    print_all(findings, layouts(by), as_json=as_json, plot=plot, heading=heading(findings))

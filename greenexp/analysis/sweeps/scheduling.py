@@ -1,0 +1,29 @@
+"""What the scheduler of a recorded sweep does: asked of the scheduler itself, never of its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from greenexp.errors import InputError
+from greenexp.records.tables import SweepTables
+from greenexp.schedulers import DEFAULT, scheduler_of
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedScheduler:
+    """name: as in the sweep file; stops: it can stop a trial; per_trial: it judges every trial by itself."""
+
+    name: str
+    stops: bool
+    per_trial: bool
+
+
+def recorded_scheduler(tables: SweepTables) -> RecordedScheduler:
+    """The scheduler of a sweep. One that is not installed here is taken for one that stops trials."""
+    section = dict(tables.spec.get("scheduler") or {})
+    name = str(section.get("name", DEFAULT))
+    try:
+        scheduler = scheduler_of(section)
+    except (InputError, ImportError, AttributeError):  # a plug-in that is not here, or has other settings now
+        return RecordedScheduler(name, stops=True, per_trial=bool(section.get("per_trial")))
+    return RecordedScheduler(name, stops=scheduler.stops, per_trial=scheduler.per_trial)
