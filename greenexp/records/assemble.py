@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.records.epoch import ExitScore, best_epoch
+from greenexp.records.epoch import ExitScore, best_epoch, encoder_depth
 from greenexp.records.ledger import ledger
 from greenexp.records.replayed import lacking_points, replay_remarks, replayed_tables, with_replayed_points
 from greenexp.records.tables import (
@@ -66,8 +66,23 @@ def assemble(facts: SweepFacts) -> SweepTables:
 def _remarks(facts: SweepFacts, with_points: set[str]) -> dict[str, Any]:
     """What the tables lack, so that a reader of them knows it."""
     lacking = lacking_points(facts.trials, with_points, facts.replays)
-    remarks = replay_remarks(facts.replays)
+    remarks = [*replay_remarks(facts.replays), *_unknown_depths(facts.epochs)]
     return {**({"operating_points": lacking} if lacking else {}), **({"replay": remarks} if remarks else {})}
+
+
+def _unknown_depths(epochs: Sequence[EpochFacts]) -> list[str]:
+    """That speed-ups are counted from the last trained exit, of trials whose encoder's depth is not on record."""
+    known: dict[str, bool] = {}
+    for report in epochs:
+        known[report.trial] = known.get(report.trial, False) or report.record.encoder_layers is not None
+    count = sum(not is_known for is_known in known.values())
+    if not count:
+        return []
+    remark = (
+        f"{count} of {len(known)} trials were recorded by a version that did not record how many layers the encoder "
+        "has: their speed-up is counted from the layer of the last trained exit"
+    )
+    return [remark]
 
 
 def _held_out(evaluations: Sequence[HeldOutFacts], configuration: Mapping[str, str]) -> pd.DataFrame:
@@ -205,12 +220,13 @@ def _static_points(
     final: Mapping[tuple[str, int], int],
     spec: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """Answering always at one exit, for each exit of the trial's best epoch. Speed-up = layers / layers used."""
-    best = _best(sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch))
+    """Answering always at one exit, for each exit of the best epoch. Speed-up = layers of the encoder / layers used."""
+    kept = sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch)
+    best = _best(kept)
     if best is None or not best.record.exits:
         return []
     metric = spec["metric"]["name"]
-    depth = max(score.layer for score in best.record.exits)
+    depth = encoder_depth(report.record for report in kept)
     return [
         {
             "trial": trial.trial,

@@ -84,9 +84,9 @@ def test_split(dev: StoredLogits, test: StoredLogits | None) -> tuple[TestSplit 
         return None, "test logits are of other exits or classes than dev logits"
     if test.costs is not None:
         return TestSplit(record, test.costs, has_flops=True), ""
-    lengths = np.unique(record.lengths)
+    lengths, known = np.unique(record.lengths), priced(dev)
     unknown = np.zeros((len(record.numbers), len(lengths)), dtype=np.int64)
-    costs = ExitCosts(priced(dev).layers, lengths, unknown, unknown)
+    costs = ExitCosts(known.layers, lengths, unknown, unknown, encoder_layers=known.encoder_layers)
     return TestSplit(record, costs, has_flops=False), "test logits were stored without costs: their FLOPs are not known"
 
 

@@ -199,14 +199,17 @@ def _described(searched: Mapping[str, Any]) -> str:
 
 
 def _exits(records: Iterable[EpochRecord]) -> dict[str, Any]:
-    """The layer of each exit and the names of dev metrics, in the order they appeared."""
+    """The layer of each exit, those of the encoder, and the names of dev metrics in the order they appeared."""
     layers: dict[str, int] = {}
     metrics: dict[str, None] = {}
+    encoder: dict[str, int] = {}
     for record in records:
+        if record.encoder_layers is not None:
+            encoder = {"encoder_layers": record.encoder_layers}
         for score in record.exits:
             layers[str(score.exit)] = score.layer
             metrics.update(dict.fromkeys(score.metrics))
-    return {"layers": layers, "metrics": list(metrics)}
+    return {"layers": layers, "metrics": list(metrics), **encoder}
 
 
 def _decisions(picture: Picture, trial: TrialState) -> list[list[Any]]:

@@ -38,7 +38,7 @@ def section(tables: SweepTables) -> Section:
     early = points[leaves_early(points["policy"])].dropna(subset=["score"])
     if early.empty:
         return Section("policies", TITLE, (_no_score(tables, chosen, points, metric),))
-    if early["speed_up"].max() <= 1:
+    if early["speed_up"].max() <= points["speed_up"].min():
         return Section("policies", TITLE, (_nobody_leaves(points, early),))
     reached, ranked = ranked_policies(points, minimize=metric.minimize)
     order = _ordered(points, list(ranked["policy"]))
@@ -100,7 +100,8 @@ def _at(reached: float, ranked: pd.DataFrame, alone: pd.DataFrame, tables: Sweep
     others = [f"{policy} {mean:.4f}" for policy, mean in rows]
     rest = f"; {listed(others, MOST_POLICIES)}" if others else ""
     fast = alone[alone["speed_up"] >= reached - 1e-9]
-    scores = [f"the last exit {alone['score_mean'].iloc[-1]:.4f} at 1.00×"] if len(alone) else []
+    last = alone.iloc[-1:].to_dict("records")
+    scores = [f"the last exit {row['score_mean']:.4f} at {row['speed_up']:.2f}×" for row in last]
     if len(fast):
         best = fast.sort_values("score_mean", ascending=metric.minimize, kind="stable").iloc[0]
         scores.append(f"exit {int(best['exit'])} {best['score_mean']:.4f} at {best['speed_up']:.2f}×")
