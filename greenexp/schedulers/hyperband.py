@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from greenexp.schedulers.base import cannot_act
-from greenexp.schedulers.rungs import check_halving, downward_rungs, most_halvings
+from greenexp.schedulers.rungs import ROUNDING, check_halving, downward_rungs, most_halvings
 from greenexp.schedulers.synchronous import SynchronousBracket, SynchronousRun
 
 
@@ -58,7 +58,7 @@ class Hyperband:
         number = placed = 0
         while placed < len(units):
             halvings = most - number % (most + 1)
-            size = math.ceil((most + 1) / (halvings + 1) * self.reduction_factor**halvings - 1e-9)
+            size = math.ceil((most + 1) / (halvings + 1) * self.reduction_factor**halvings - ROUNDING)
             members = units[placed : placed + size]
             rungs = downward_rungs(halvings, self.reduction_factor, max_epochs)
             yield members, SynchronousBracket(number, members, rungs, self.reduction_factor)

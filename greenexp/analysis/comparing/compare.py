@@ -33,8 +33,8 @@ from greenexp.analysis.curves.curve_bands import tuning_curve_band
 from greenexp.analysis.curves.over_cost import MEAN, ORDERS, Process, curve_over_cost
 from greenexp.analysis.curves.renewal import steps_of
 from greenexp.analysis.curves.tuning_curve import MEDIAN, Estimator, named, quantile_level, tuning_curve
+from greenexp.analysis.numbers.rounding import difference, tied
 
-Floats = NDArray[np.float64]
 CONFIDENCES = (0.8, 0.95)
 COMPARED = ("budget", "n_a", "n_b", "curve_a", "curve_b", "difference", "probability_better")
 COMPARED_OVER_COST = (
@@ -62,19 +62,20 @@ def compare_at(
     of each (equal within each search, else `compare_over_cost`), amounts in that unit: n_a = floor(budget / cost_a).
     estimator: as in `tuning_curve`; an expectation has a band only with a finite `support`, else its bounds are NaN.
 
-    One row per budget. COMPARED: n_a, n_b, the trials each can pay for; curve_a, curve_b; difference, a - b, in the
-    scores' unit; probability_better, of a, exact (weights `biased` if that is the estimator, else `unbiased`). And for
-    each confidence, 80 for 0.8: lower_80, upper_80, of the difference; apart_80: `a` or `b`, whichever is better where
-    the bands part, else "".
+    Scores that differ by rounding alone are equal. One row per budget. COMPARED: n_a, n_b, the trials each can pay for;
+    curve_a, curve_b; difference, a - b, in the scores' unit; probability_better, of a, exact (weights `biased` if that
+    is the estimator, else `unbiased`). And for each confidence, 80 for 0.8: lower_80, upper_80, of the difference;
+    apart_80: `a` or `b`, whichever is better where the bands part, else "".
     Raises ValueError as these do, so for budgets that pay for no trial of one, or more than either has.
     """
+    a, b = tied(a, b)
     whole = cost_a == cost_b == 1.0
     sizes = [_affordable(budgets, cost, name, whole) for cost, name in ((cost_a, "cost_a"), (cost_b, "cost_b"))]
     level = quantile_level(estimator)
     weights: Estimator = "unbiased" if level is not None else named(estimator)
     curves = [tuning_curve(scores, n, estimator, minimize) for scores, n in zip((a, b), sizes, strict=True)]
     better = [probability_better(a, b, int(x), int(y), weights, minimize) for x, y in zip(*sizes, strict=True)]
-    columns = (np.asarray(budgets), *sizes, *curves, curves[0] - curves[1], better)
+    columns = (np.asarray(budgets), *sizes, *curves, difference(*curves), better)
     table = pd.DataFrame(dict(zip(COMPARED, columns, strict=True)))
     for confidence in confidences:
         name = percent(confidence)
@@ -87,8 +88,8 @@ def compare_at(
                 tuning_curve_band(scores, n, each, kind, method, support, minimize)
                 for scores, n in zip((a, b), sizes, strict=True)
             ]
-            low = (bands[0]["lower"] - bands[1]["upper"]).to_numpy()
-            high = (bands[0]["upper"] - bands[1]["lower"]).to_numpy()
+            low = difference(bands[0]["lower"], bands[1]["upper"])
+            high = difference(bands[0]["upper"], bands[1]["lower"])
         table[f"lower_{name}"], table[f"upper_{name}"] = low, high
         above, below = ("b", "a") if minimize else ("a", "b")
         table[f"apart_{name}"] = np.where(low > 0, above, np.where(high < 0, below, ""))
@@ -124,7 +125,7 @@ def compare_over_cost(
     curve_a, curve_b = (side.table["best"].to_numpy() for side in found)
     error_a, error_b = (side.table["standard_error"].to_numpy() for side in found)
     columns = (
-        np.asarray(budgets), curve_a, curve_b, curve_a - curve_b, np.hypot(error_a, error_b),
+        np.asarray(budgets), curve_a, curve_b, difference(curve_a, curve_b), np.hypot(error_a, error_b),
         better_at(found[0].distribution, found[1].distribution),
         found[0].table["nothing_finished"], found[1].table["nothing_finished"],
     )  # fmt: skip

@@ -28,16 +28,15 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from greenexp.analysis.curves.tuning_curve import maximum_weights
-from greenexp.analysis.numbers.rounding import in_steps
+from greenexp.analysis.numbers.rounding import SHARE_ROUNDING, tied
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 EXACT = 20_000
 """Ways of dealing out up to which all are looked at."""
 PERMUTATIONS = 4_999
 PAIRWISE_COLUMNS = ("a", "b", "budget", "probability_better", "p", "p_holm", "test", "ways")
 _CHUNK = 1_000_000
-_ROUNDING = 1e-9
 
 
 def compare_pairwise(
@@ -88,7 +87,7 @@ def _tested(
     a: Floats, b: Floats, sizes: list[int], rng: np.random.Generator, permutations: int, exact: bool
 ) -> tuple[Floats, Floats, int]:
     """P(A > B) and its p-value at each size, and how many ways of dealing out were looked at."""
-    pooled = in_steps(np.concatenate((a, b)), a, b)
+    pooled = np.concatenate(tied(a, b))
     order = np.argsort(-pooled, kind="stable")
     starts = np.flatnonzero(np.diff(pooled[order], prepend=math.inf))  # of each group of equal scores
     observed = _probabilities((order < a.size)[None, :], starts, a.size, sizes)[0]
@@ -97,7 +96,7 @@ def _tested(
     dealt = _all_ways(pooled.size, a.size) if exact else _some_ways(pooled.size, a.size, permutations, rng)
     for masks in dealt:
         far = np.abs(_probabilities(masks, starts, a.size, sizes) - 0.5)
-        extreme += (far >= distance - _ROUNDING).sum(axis=0)
+        extreme += (far >= distance - SHARE_ROUNDING).sum(axis=0)
         ways += len(masks)
     return observed, extreme / ways if exact else (1 + extreme) / (1 + ways), ways
 

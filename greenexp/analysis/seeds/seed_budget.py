@@ -25,14 +25,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from greenexp.analysis.curves.tuning_curve import tuning_curve
 from greenexp.analysis.curves.winner import expected_test_of_winner
 from greenexp.analysis.seeds.variance import CONFIGURATION, VarianceSplit
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 PLANS = (
     "seeds", "configurations", "trials", "reliability", "expected_true", "expected_shown", "optimism", "standard_error",
 )  # fmt: skip

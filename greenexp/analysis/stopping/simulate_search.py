@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from greenexp.analysis.numbers.rounding import raised
+from greenexp.records.arrays import Floats
 from greenexp.records.decision import Action, Verdict
 from greenexp.schedulers import Scheduler
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Search:
         order = np.argsort(spent, kind="stable")
         best = np.maximum.accumulate(values[units[which], part][order])
         # Sums of costs in another order may differ in their last digits.
-        place = np.searchsorted(spent[order], budgets * (1 + 1e-12), side="right") - 1
+        place = np.searchsorted(spent[order], raised(budgets), side="right") - 1
         return np.where(place < 0, np.nan, best[np.maximum(place, 0)])
 
     def _columns(self) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
