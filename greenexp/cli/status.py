@@ -40,7 +40,7 @@ def _status(state: SweepState, folder: Path) -> dict[str, Any]:
     return {
         "name": state.header.get("name"),
         "folder": str(folder),
-        "state": "finished" if state.complete else (closed or ("running or killed" if state.sessions else "planned")),
+        "state": _stage(state, closed),
         "trials": counts,
         "used": used(state),
         "limits": {axis: limit for axis, limit in (state.spec.get("budget") or {}).items() if limit is not None},
@@ -52,8 +52,17 @@ def _status(state: SweepState, folder: Path) -> dict[str, Any]:
     }
 
 
+def _stage(state: SweepState, closed: str | None) -> str:
+    if not state.header:
+        return "not begun: the journal is empty"
+    if state.complete:
+        return "finished"
+    return closed or ("running or killed" if state.sessions else "planned")
+
+
 def _print(data: dict[str, Any], state: SweepState) -> None:
-    click.echo(f"{data['name']}  {data['state']}  {totals(state, data['limits'])}")
+    name = data["name"] or Path(data["folder"]).resolve().name
+    click.echo(f"{name}  {data['state']}  {totals(state, data['limits'])}")
     for axis, value in data["used"].items():
         limit = data["limits"].get(axis)
         of = f" of {format_quantity(limit, AXES[axis].unit)}" if limit else ""

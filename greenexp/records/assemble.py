@@ -25,6 +25,7 @@ from greenexp.records.tables import (
     TrialFacts,
     typed_frame,
 )
+from greenexp.records.totals import CostTotals
 
 
 def assemble(facts: SweepFacts) -> SweepTables:
@@ -122,21 +123,6 @@ def _is_final(report: EpochFacts, final: Mapping[tuple[str, int], int]) -> bool:
     return final[report.trial, report.record.epoch] == report.attempt
 
 
-def _total(values: Sequence[float | None]) -> float:
-    """The sum, or NaN as soon as one part was not measured: a partial sum would look like a total."""
-    known = [value for value in values if value is not None]
-    return float(sum(known)) if known and len(known) == len(values) else np.nan
-
-
-def _cost(name: str, trial: TrialFacts, reports: Sequence[EpochFacts]) -> float:
-    """What the trial's reports cost, and its failed epoch as far as that was measured."""
-    reported = _total([getattr(report.record.costs, name) for report in reports])
-    lost = trial.lost.get(name)
-    if lost is None:
-        return reported
-    return lost + reported if reports else lost
-
-
 def _best(reports: Sequence[EpochFacts]) -> EpochFacts | None:
     """The report of the trial's best epoch."""
     best = best_epoch({report.record.epoch: report.record for report in reports})
@@ -152,7 +138,7 @@ def _trial_row(
     kept = sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch)
     best = _best(kept)
     stops = [d["rung"] for d in decisions if d["trial"] == trial.trial and d["action"] == "stop"]
-    costs = {name: _cost(name, trial, reports) for name in SUMMED_COSTS}
+    spent = CostTotals.of((r.record.costs for r in reports), [trial.lost])
     peaks = [r.record.costs.peak_memory_b for r in reports]
     known_peaks = [peak for peak in peaks if peak is not None]
     stored = [r.record.dev_logits for r in kept if r.record.dev_logits]
@@ -172,7 +158,7 @@ def _trial_row(
         "stopped_at": stops[-1] if stops else pd.NA,
         "score": kept[-1].record.best_score if kept else np.nan,
         "best_epoch": best.record.epoch if best else pd.NA,
-        **costs,
+        **{name: spent.total(name) for name in SUMMED_COSTS},
         "peak_memory_b": max(known_peaks) if known_peaks and len(known_peaks) == len(peaks) else np.nan,
         "lost_wall_s": trial.lost_wall_s,
         "dev_logits": stored[-1] if stored else "",
