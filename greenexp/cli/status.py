@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from greenexp.cli.folders import JOURNAL, print_json, sweep_folder
-from greenexp.cli.progress import best_trial, totals
+from greenexp.cli.progress import totals
 from greenexp.journal.budget import used
 from greenexp.journal.file import read_events
 from greenexp.journal.state import SweepState
@@ -35,7 +35,7 @@ def _status(state: SweepState, folder: Path) -> dict[str, Any]:
     counts: dict[str, int] = {}
     for trial in state.trials.values():
         counts[trial.status] = counts.get(trial.status, 0) + 1
-    best = best_trial(state)
+    best = state.best
     closed = state.sessions[-1].closed if state.sessions else None
     return {
         "name": state.header.get("name"),

@@ -12,7 +12,7 @@ from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import EpochRecord, best_epoch
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.policies import policies_of
-from greenexp.records.selection import SeedOutcome, chosen_configuration
+from greenexp.records.selection import SeedOutcome, best_trial, chosen_configuration
 from greenexp.records.tables import LOST_COSTS
 from greenexp.records.totals import CostTotals
 from greenexp.records.trial import TrialSpec, early_end
@@ -125,8 +125,18 @@ class SweepState:
     def chosen(self) -> tuple[TrialState, ...]:
         """The trials of the configuration that is best on dev so far; empty while none has ended whole."""
         outcomes = [SeedOutcome(t.spec.configuration, t.status, t.epoch, t.score) for t in self.trials.values()]
-        best = chosen_configuration(outcomes, str(self.spec.get("metric", {}).get("mode", "max")))
+        best = chosen_configuration(outcomes, self.mode)
         return tuple(trial for trial in self.trials.values() if trial.spec.configuration == best)
+
+    @property
+    def best(self) -> TrialState | None:
+        """The trial with the best score so far, of those that did not fail."""
+        return best_trial(self.trials.values(), self.mode)
+
+    @property
+    def mode(self) -> str:
+        """Whether the metric is to be greatest (`max`) or least (`min`)."""
+        return str(self.spec.get("metric", {}).get("mode", "max"))
 
     def apply(self, event: Event) -> None:
         """Take in the next event."""
