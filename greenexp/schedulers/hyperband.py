@@ -30,7 +30,8 @@ class Hyperband:
 
     Ties and failed seeds: see sha. Source: Li, Jamieson, DeSalvo, Rostamizadeh, Talwalkar 2018, Hyperband (JMLR 18,
     185), algorithm 1; first at ICLR 2017. They write n_i = floor(n x eta^-i); ours halves what really entered, which
-    differs only for a fractional eta or a partly filled bracket.
+    differs only for a fractional eta or a partly filled bracket. Ray Tune's `HyperBandScheduler` takes ceil(n / eta)
+    where the paper and ours take floor(n / eta), so one trial more goes on wherever eta does not divide n.
     """
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
