@@ -274,7 +274,7 @@ def _held_out_points(trial: TrialState) -> list[Point]:
     for number, (time, record) in enumerate(trial.held_out, start=1):
         values: dict[str, float | None] = {names.TEST_SCORE: record.score}
         for score in record.exits:
-            values.update({names.test_metric(score.exit, name): value for name, value in score.metrics.items()})
+            values.update({names.held_out_metric(score.exit, name): value for name, value in score.metrics.items()})
         for name, value in values.items():
             if value is not None and math.isfinite(value):
                 found.append(Point(name, float(value), number, _ms(time)))

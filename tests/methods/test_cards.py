@@ -31,7 +31,7 @@ def test_another_optimiser_of_the_authors_is_named(name: str, official: str) -> 
 
 
 def test_methods_of_encoders_need_no_such_remark() -> None:
-    """Official code for encoders trains by AdamW with a linear schedule itself, and where there is none, none is said."""
+    """Official code for encoders trains by AdamW with a linear schedule itself; leebert and ensemble have none."""
     others = set(METHODS) - {"branchynet", "dbt", "righttool", "shallow_deep"}
     assert not [name for name in others if "as every method here" in card(name)]
 
