@@ -26,9 +26,9 @@ from greenexp.analysis.curves.tuning_curve import (
 from greenexp.analysis.curves.winner import expected_test_of_winner
 from greenexp.analysis.numbers.budgets import round_numbers, within_reach
 from greenexp.analysis.numbers.trial_numbers import counted, whole
+from greenexp.records.arrays import Floats
 from greenexp.records.scores import ScoreGroup, Scores
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 

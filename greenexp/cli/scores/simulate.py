@@ -72,8 +72,9 @@ def simulate(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Full curves are in a table (FILE.csv, .tsv or .parquet) with a row per run and evaluation, or in the folder of a
-    sweep whose trials all ran to their end (DIR). Searches are drawn from them and run under the schedulers that run
+    """Full curves are in a table, or in the folder of a sweep whose trials all ran to their end.
+
+    A table is FILE.csv, .tsv or .parquet with a row per run and evaluation; DIR is a sweep's folder. Searches are drawn from them and run under the schedulers that run
     sweeps. For each number of --trials the table says at which cost full training comes to the same expected best.
     """
     from greenexp.api.comparisons import simulate as simulated
