@@ -74,8 +74,9 @@ def simulate(
 ) -> None:
     """Full curves are in a table, or in the folder of a sweep whose trials all ran to their end.
 
-    A table is FILE.csv, .tsv or .parquet with a row per run and evaluation; DIR is a sweep's folder. Searches are drawn from them and run under the schedulers that run
-    sweeps. For each number of --trials the table says at which cost full training comes to the same expected best.
+    A table is FILE.csv, .tsv or .parquet with a row per run and evaluation; DIR is a sweep's folder. Searches are drawn
+    from the curves and run under the schedulers that run sweeps. For each number of --trials the table says at which
+    cost full training comes to the same expected best.
     """
     from greenexp.api.comparisons import simulate as simulated
     from greenexp.cli.printing.findings import print_all
