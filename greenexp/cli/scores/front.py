@@ -96,8 +96,8 @@ def front(
     score or a cost is never on the front; equal points are on it together.
     """
     from greenexp.api.comparisons import front as front_findings
-    from greenexp.cli.scores.front_layout import heading, layouts
     from greenexp.cli.printing.findings import print_all
+    from greenexp.cli.scores.front_layout import heading, layouts
 
     findings = front_findings(
         source, score=score, cost=cost, by=by, trial=trial, query=query or "", minimize=minimize, **options

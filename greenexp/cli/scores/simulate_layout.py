@@ -35,4 +35,5 @@ def _best_so_far(frame: pd.DataFrame) -> pd.DataFrame:
     lines = frame[frame["trials"] == frame["trials"].max()]
     wide = lines.pivot_table(index="budget", columns="scheduler", values="expected_best", sort=False)
     names = list(dict.fromkeys(lines["scheduler"]))
-    return wide.reindex(columns=names).reset_index().rename(columns={"budget": "spent"})
+    shown: pd.DataFrame = wide.reindex(columns=names).reset_index().rename(columns={"budget": "spent"})
+    return shown
