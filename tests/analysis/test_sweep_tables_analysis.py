@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from made_sweeps import score_of, sweep
 from scipy import stats
 
-from greenexp.analysis.comparing.paired import paired_difference
+from greenexp.analysis.comparing.lead_of_sweep import lead_over
 from greenexp.analysis.curves.best_so_far import best_so_far_over
 from greenexp.analysis.curves.evp import expected_best
 from greenexp.analysis.curves.tuning_curve import tuning_curve
@@ -245,17 +245,18 @@ def test_paired_differences_leave_out_what_a_seed_does_to_both():
     tables = sweep(2, 4)
     noise = np.array([0.1, -0.2, 0.3, 0.0])
     trials = tables.trials.assign(score=np.concatenate([0.8 + noise, 0.79 + noise + [0.0, 0.001, -0.001, 0.002]]))
-    found = paired_difference(trials.sample(frac=1, random_state=0), "c000", "c001")
+    shuffled = dataclasses.replace(tables, trials=trials.sample(frac=1, random_state=0))
+    found = lead_over(shuffled, "c000", "c001").interval
     differences = 0.01 - np.array([0.0, 0.001, -0.001, 0.002])
-    assert found.mean == pytest.approx(differences.mean())
-    assert found.error == pytest.approx(stats.sem(differences))
-    assert found.pairs == 4
+    assert found.lead == pytest.approx(differences.mean())
+    assert found.error_of_seeds == pytest.approx(stats.sem(differences))
+    assert found.seeds == 4
 
 
 def test_a_paired_difference_needs_two_pairs_for_an_error():
-    found = paired_difference(sweep(2, 1).trials, "c000", "c001")
-    assert (found.pairs, np.isnan(found.error), np.isnan(found.mean)) == (1, True, False)
-    assert np.isnan(paired_difference(sweep(2, 1).trials, "c000", "none").mean)
+    found = lead_over(sweep(2, 1), "c000", "c001").interval
+    assert (found.seeds, np.isnan(found.error), np.isnan(found.lead)) == (1, True, False)
+    assert np.isnan(lead_over(sweep(2, 1), "c000", "none").interval.lead)
 
 
 # --- savings

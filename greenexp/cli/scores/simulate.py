@@ -72,11 +72,11 @@ def simulate(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Full curves are in a table, or in the folder of a sweep whose trials all ran to their end.
+    """The full curves are in a table, or in the folder of a sweep that stopped no trial.
 
-    A table is FILE.csv, .tsv or .parquet with a row per run and evaluation; DIR is a sweep's folder. Searches are drawn
-    from the curves and run under the schedulers that run sweeps. For each number of --trials the table says at which
-    cost full training comes to the same expected best.
+    A table is FILE.csv, .tsv or .parquet with a row per run and evaluation; of a sweep (DIR), all trials must have run
+    to their end. Searches are drawn from the curves and run under the schedulers that run sweeps. For each number of
+    --trials the table says at which cost full training comes to the same expected best.
     """
     from greenexp.api.comparisons import simulate as simulated
     from greenexp.cli.printing.findings import print_all
