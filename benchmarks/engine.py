@@ -237,9 +237,9 @@ def quarters(model: MultiExitModel) -> tuple[list[float], dict[int, list[int]]]:
 
 def trained_case(run: Path, policy: str, sizes: Sequence[int]) -> Case:
     """A trained model, and examples of its own test or dev split."""
-    from greenexp.cli.bench_examples import bench_examples
-    from greenexp.cli.checkpoints import find_model
+    from greenexp.cli.models.bench_examples import bench_examples
     from greenexp.model import load_model, load_serving
+    from greenexp.sources.checkpoints import find_model
 
     found = find_model(str(run))
     examples = bench_examples(found, 128)

@@ -7,6 +7,7 @@ from typing import Any
 
 from greenexp.errors import InputError, Problem, SweepFileError
 from greenexp.plan.configurations import Resolved, check_values, resolve
+from greenexp.plan.equal_epochs import check_searched_epochs
 from greenexp.plan.fields import Finding
 from greenexp.plan.plans import Configuration, Plan
 from greenexp.plan.plugins import Plugins, installed
@@ -65,6 +66,7 @@ def _check_plugins(document: Document, plugins: Plugins) -> tuple[dict[str, dict
             own = {field: value for field, value in checked.settings.items() if f"{path}.{field}" not in searched}
             unsettled = f"{path}.name" in searched
             filled[path] = written if unsettled else {**own, **written}
+    found += check_searched_epochs(document.sections, plugins["scheduler"])
     if "replay" in document.sections:
         found += check_policies(document.sections["replay"], plugins[POLICIES])
     return filled, found

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from greenexp.errors import StateError
+from greenexp.records.answers import ExampleAnswers
 from greenexp.records.decision import Verdict
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.exit_tables import ExitTables
@@ -133,6 +134,7 @@ class SweepTables:
     reliability: a row per trial, exit, split, before or after calibration, and bin of confidence
     thresholds_on_test: a row per trial, policy and `target`, the least mean speed-up asked for on dev: the threshold
         with the best dev score that meets it, and what it is worth on dev and on test
+    answers: trial -> what its exits answered on every dev example at its best epoch, of those that stored dev logits
     spec: the resolved sweep file; history: how the sweep went; remarks: what the tables lack
     """
 
@@ -150,6 +152,7 @@ class SweepTables:
     calibration: pd.DataFrame = field(default_factory=lambda: typed_frame("calibration", ()))
     reliability: pd.DataFrame = field(default_factory=lambda: typed_frame("reliability", ()))
     thresholds_on_test: pd.DataFrame = field(default_factory=lambda: typed_frame("thresholds_on_test", ()))
+    answers: Mapping[str, ExampleAnswers] = field(default_factory=dict)
     remarks: TableRemarks = TableRemarks()
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
 from greenexp.records.values import canonical_json
-from greenexp.schedulers import Scheduler
+from greenexp.schedulers import Scheduler, scheduler_names
 from greenexp.tuning.replay import rebuild
 
 
@@ -108,10 +108,12 @@ def _refuse_starved(plan: Plan, scheduler: Scheduler) -> None:
     limit = plan.spec.budget.limits().get("trials")
     waits = any(bracket.rungs and bracket.exact for bracket in scheduler.bracket_plan())
     if limit is not None and limit < len(plan.trials) and waits:
+        others = ", ".join(scheduler_names(lambda kind: not kind.waits))
         raise InputError(
             f"budget.trials is {limit:g} and the sweep has {len(plan.trials)} trials: scheduler "
             f"{plan.spec.scheduler.name} compares all of them at its rungs and would wait for ever; lower "
-            "search.samples instead, or use asha"
+            "search.samples instead, or choose a scheduler under which no configuration waits for others "
+            f"({others})"
         )
 
 

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from greenexp.analysis.comparing.lead_of_sweep import exit_score
+from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.records.answers import ExampleAnswers
 from greenexp.records.assemble import assemble
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
@@ -116,6 +119,32 @@ def with_thresholds(
     return dataclasses.replace(tables, operating_points=with_replayed_points(static, replays), remarks=remarks, **more)
 
 
+def with_answers(
+    tables: SweepTables, examples: int = 400, *, classes: int = 2, seed: int = 0, only: Sequence[str] | None = None
+) -> SweepTables:
+    """The same sweep with what every trial answered on every dev example, and the scores that follow from it.
+
+    Later configurations are right more often; all seeds and configurations find the same examples hard.
+    """
+    rng = np.random.default_rng(seed)
+    metric = metric_of(tables)
+    labels = rng.normal(size=examples) if classes == 1 else rng.integers(0, classes, examples)
+    hard = rng.normal(size=examples)
+    answers, scores = {}, []
+    for trial, configuration in zip(tables.trials["trial"], tables.trials["configuration"], strict=True):
+        own = rng.normal(size=(3, examples)) + 0.3 * hard + 0.2 * int(configuration[1:])
+        if classes == 1:
+            said = (labels + rng.normal(size=(3, examples)) / (1 + int(configuration[1:]))).astype(np.float32)
+        else:
+            said = np.where(own > 0, labels, (labels + 1) % classes).astype(np.int8)
+        losses = np.exp(-own).astype(np.float32)
+        each = ExampleAnswers(said, labels.astype(said.dtype), np.array([1, 2, 3]), losses)
+        scores.append(float(exit_score(each, metric, np.ones((1, examples)))[0]))
+        if only is None or trial in only:
+            answers[str(trial)] = each
+    return dataclasses.replace(tables, answers=answers, trials=tables.trials.assign(score=scores))
+
+
 def every_point(stored: StoredLogits, policy: Any, metric: str) -> pd.DataFrame:
     assert stored.costs is not None
     return operating_points(stored.record, policy, stored.costs, metric).rename(columns={metric: "score"})
@@ -133,7 +162,7 @@ def drawn(rng: np.random.Generator, static: pd.DataFrame, examples: int, classes
     exits = len(static)
     lengths = np.full(examples, 7)
     layers, flops = static["mean_layers"], static["inference_flops"].to_numpy()[:, None]
-    costs = ExitCosts(layers, [7], flops, flops + 1e4 * np.arange(1, exits + 1)[:, None])
+    costs = ExitCosts(layers, [7], flops, flops + 1e4 * np.arange(1, exits + 1)[:, None], encoder_layers=2 * exits)
     if classes == 1:
         labels = rng.normal(size=examples).astype(np.float32)
         logits = labels[:, None] + rng.normal(size=(exits, examples, 1)) * np.linspace(1, 0.3, exits)[:, None, None]
@@ -173,4 +202,5 @@ def _record(
             "energy_j": NO_ENERGY, "carbon_g": "needs measured energy", "money": "no price is stated"
         },
         last=epoch == epochs,
+        encoder_layers=2 * exits,
     )  # fmt: skip

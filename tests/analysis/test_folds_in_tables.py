@@ -11,7 +11,7 @@ import pytest
 from made_settings import changed_spec
 from made_sweeps import sweep
 
-from greenexp.analysis.seeds.paired import paired_difference
+from greenexp.analysis.comparing.lead_of_sweep import lead_over
 from greenexp.analysis.seeds.variance import seed_scores, variance_split
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.repetitions import has_folds, over_folds
@@ -58,20 +58,20 @@ def test_a_configuration_has_the_mean_over_folds_and_seeds_and_the_spread_of_see
 
 
 def test_pairs_are_seeds(folded: SweepTables) -> None:
-    found = paired_difference(folded.trials, "c000", "c001")
+    found = lead_over(folded, "c000", "c001").interval
     differences = np.subtract(means("c000"), means("c001"))
-    assert found.pairs == 2
-    assert found.mean == pytest.approx(differences.mean())
-    assert found.error == pytest.approx(differences.std(ddof=1) / np.sqrt(2))
+    assert found.seeds == 2
+    assert found.lead == pytest.approx(differences.mean())
+    assert found.error_of_seeds == pytest.approx(differences.std(ddof=1) / np.sqrt(2))
 
 
 def test_one_seed_with_folds_has_no_spread(folded: SweepTables) -> None:
     trials = folded.trials[folded.trials["initialisation_seed"] == 0].reset_index(drop=True)
-    found = paired_difference(trials, "c000", "c001")
-    assert (found.pairs, np.isnan(found.error)) == (1, True)
-    one = dataclasses.replace(folded, trials=trials, spec=changed_spec(folded.spec, seeds={"folds": FOLDS}))
+    one = dataclasses.replace(folded, trials=trials, spec={**folded.spec, "seeds": {"folds": FOLDS}})
+    found = lead_over(one, "c000", "c001")
+    assert (found.interval.seeds, np.isnan(found.interval.error), str(found.verdict)) == (1, True, "cannot be told")
     assert configuration_table(one)["score_std"].isna().all()
-    assert "nothing was repeated" in seeds.section(one).headline[0]
+    assert "one seed" in seeds.section(one).headline[0]
     (best, *_) = headline.section(one).headline
     assert "1 seed, a mean over its folds, so no spread" in best
 

@@ -13,9 +13,9 @@ import pytest
 from made_settings import changed_spec
 from made_sweeps import sweep
 
+from greenexp.analysis.comparing.lead_of_sweep import lead_over
 from greenexp.analysis.search.importance import FEWEST, PERMUTATIONS, importance
 from greenexp.analysis.search.search_space import bounds_hit, leaders
-from greenexp.analysis.seeds.paired import paired_difference
 from greenexp.records.tables import SweepTables
 
 SPACE: dict[str, dict[str, Any]] = {
@@ -78,17 +78,19 @@ def test_by_chance_is_what_all_choices_of_the_best_give() -> None:
         assert row.by_chance == pytest.approx(np.mean(ways), abs=1e-12)
 
 
-def test_leaders_are_behind_by_the_paired_difference() -> None:
+def test_leaders_are_behind_by_their_leads() -> None:
     tables = searched(12, seeds=3)
     top = leaders(tables, 4)
     assert top["rank"].tolist() == [1, 2, 3, 4]
     assert top["score_mean"].is_monotonic_decreasing
     assert math.isnan(top["behind"][0])
-    lead = paired_difference(tables.trials, top["configuration"][0], top["configuration"][2])
-    assert (top["behind"][2], top["behind_error"][2], top["pairs"][2]) == (lead.mean, lead.error, 3)
+    lead = lead_over(tables, top["configuration"][0], top["configuration"][2])
+    numbers = (lead.interval.lead, lead.interval.error, lead.interval.lower, lead.interval.upper)
+    assert tuple(top.loc[2, ["behind", "error", "lower", "upper"]]) == numbers
+    assert (top["verdict"][0], top["verdict"][2]) == ("", str(lead.verdict))
     assert top["behind"][1:].is_monotonic_increasing
     assert "params.rate" in top
-    assert (leaders(searched(12, minimize=True), 4)["behind"][1:] < 0).all()
+    assert (leaders(searched(12, minimize=True), 4)["behind"][1:] > 0).all()
 
 
 def test_a_sweep_without_scores_or_without_a_space_has_neither() -> None:

@@ -171,9 +171,9 @@ def test_a_policy_is_added_to_the_record_once(command: Command, sweep: Path, tmp
     assert tables.history.policies == ("max_probability", "patience", "entropy:normalised=true")
     assert tables.history.elapsed_s == elapsed, "the time between sessions does not count"
     assert "entropy:normalised=true" in set(tables.operating_points["policy"])
-    assert command("export", sweep, "--to", tmp_path / "tables")[0] == 0
+    assert command("export", sweep, "--out", tmp_path / "tables")[0] == 0
     assert "entropy:normalised=true" in set(pd.read_parquet(tmp_path / "tables/exit_profiles.parquet")["policy"])
-    assert command("report", sweep, "--format", "md", "--to", tmp_path / "report")[0] == 0
+    assert command("report", sweep, "--format", "md", "--out", tmp_path / "report")[0] == 0
     assert command("status", sweep)[0] == 0
 
 

@@ -106,7 +106,7 @@ def test_a_file_says_what_the_model_answers_at_one_exit(
 def test_one_model_answers_both_halves_of_mnli(submit: Submit, tmp_path: Path) -> None:
     section = glue(tmp_path, "MNLI")
     sweep = write_sweep(tmp_path / "sweep", section)
-    code, out, _ = submit(sweep, "--folder", tmp_path / "hand" / "in")
+    code, out, _ = submit(sweep, "--out", tmp_path / "hand" / "in")
     assert (code, [Path(line).name for line in out]) == (0, ["MNLI-m.tsv", "MNLI-mm.tsv"])
     for split, name in (("test_matched", "MNLI-m"), ("test_mismatched", "MNLI-mm")):
         told = [one.label for one in expected(sweep, section, split, 3)]

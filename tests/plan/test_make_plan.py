@@ -236,7 +236,16 @@ space: {training.batch_size: {dist: choice, values: [16, 8]}}"""
 
     def test_a_scheduler_that_cannot_act(self) -> None:
         (problem,) = refusal(RANDOM + "scheduler: {name: asha, grace_period: 3}")
-        assert problem.startswith("f:9:1: scheduler: scheduler asha can stop nobody")
+        assert problem.startswith("f:9:1: scheduler: scheduler asha can stop no trial")
+
+    def test_epochs_are_not_searched_under_a_scheduler_that_compares_at_equal_epochs(self) -> None:
+        space = "search: {name: random, samples: 4}\nspace: {training.epochs: {dist: int, low: 1, high: 2}}\n"
+        (problem,) = refusal(space + "scheduler: {name: sha}")
+        assert problem.startswith("f:7:26: space.training.epochs: ")
+        assert "equal epochs" in problem
+        points = "search: {name: points, points: [{training.epochs: 2}]}\nscheduler: {name: asha}"
+        assert any("search.points.0.training.epochs" in problem for problem in refusal(points))
+        assert plan(space)
 
     def test_a_plug_in_that_cannot_be_imported(self) -> None:
         class Broken(dict[str, type]):

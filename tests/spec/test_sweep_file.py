@@ -176,9 +176,6 @@ SPACE = HEAD + "search: {name: random, samples: 2}\nspace:\n  "
         ("learning_rate: {dist: uniform, low: 1, high: 2}",
          ("f:5:3: space.learning_rate: 'learning_rate' is not the path of a field: 'learning_rate' is no section "
          "(did you mean 'training.learning_rate'?)")),
-        ("training.epochs: {dist: int, low: 1, high: 2}\nscheduler: {name: sha}",
-         ("f:5:20: space.training.epochs: cannot be searched under scheduler 'sha', whose rungs compare trials at "
-         "equal epochs")),
     ],
 )  # fmt: skip
 def test_one_problem_of_the_space(text: str, expected: str) -> None:

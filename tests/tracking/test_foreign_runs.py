@@ -77,14 +77,14 @@ def test_filter_and_experiment_go_to_mlflow(searched: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        (("metrics.ac",), r"--score metrics.ac: no run at .* has it \(did you mean 'metrics.acc'\?\)"),
+        (("metrics.ac",), r"score metrics.ac: no run at .* has it \(did you mean 'metrics.acc'\?\)"),
         (("acc",), r"did you mean 'metrics.acc'"),
         (("nothing.like.it",), r"has it \(there are: metrics.acc, metrics.loss, metrics.seconds\)"),
-        (("metrics.acc", "seconds"), r"--cost seconds: .*did you mean 'metrics.seconds'"),
+        (("metrics.acc", "seconds"), r"cost seconds: .*did you mean 'metrics.seconds'"),
         (("metrics.acc", "durations"), r"did you mean 'duration'"),
-        (("metrics.acc", None, "metrics.model"), r"--by metrics.model: .*did you mean 'params.model'"),
-        (("params.model",), r"--score params.model: expected numbers, and run \w+ has 'bert'"),
-        (("metrics.acc", "params.model"), r"--cost params.model: expected numbers"),
+        (("metrics.acc", None, "metrics.model"), r"by metrics.model: .*did you mean 'params.model'"),
+        (("params.model",), r"score params.model: expected numbers, and run \w+ has 'bert'"),
+        (("metrics.acc", "params.model"), r"cost params.model: expected numbers"),
     ],
 )
 def test_a_wrong_column_names_the_nearest(searched: str, columns: tuple[str, ...], words: str) -> None:

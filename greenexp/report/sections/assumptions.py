@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from greenexp.analysis.comparing.lead import Basis
+from greenexp.analysis.comparing.lead_of_sweep import lead_of_best
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.records.sections import Seeds
 from greenexp.records.tables import SweepTables
@@ -116,6 +118,17 @@ def _noise(tables: SweepTables) -> tuple[str, ...]:
     return (
         (
             f"The dev set has {size:,} examples: an accuracy of {best:.4f} measured on it has a standard error of "
-            f"about {error:.4f} (binomial{most}) from the choice of examples alone."
+            f"about {error:.4f} (binomial{most}) from the choice of examples alone.{_of_differences(tables)}"
         ),
+    )
+
+
+def _of_differences(tables: SweepTables) -> str:
+    """Why a difference has a smaller error than a score, with the one of the lead."""
+    lead = lead_of_best(tables)
+    if lead is None or lead.interval.basis not in {Basis.BOTH, Basis.EXAMPLES}:
+        return " Configurations share the examples, so their differences vary less than that."
+    return (
+        " Configurations share the examples, so their differences vary less: the lead of the best has a standard error "
+        f"of {lead.interval.error_of_examples:.4f} from the choice of examples."
     )

@@ -6,11 +6,23 @@ import math
 
 import pandas as pd
 
+from greenexp.analysis.comparing.lead_of_sweep import Lead
 from greenexp.records.sections import Seeds
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.report.table import plain_value
 
 SHARED_SEEDS = "Crossed trials share seeds, so an error computed from them understates the spread of the mean."
+
+
+def lead_assumed(lead: Lead) -> str:
+    """What the lead of the best configuration presumes."""
+    begin = ""
+    if not math.isnan(lead.interval.error):
+        begin = f"The lead of the best configuration has a t interval over {lead.over}, the same for both. "
+    return (
+        f"{begin}The best two were chosen by the same scores, so among many configurations that are alike the lead is "
+        "too large on average."
+    )
 
 
 def counted(number: int, one: str, many: str = "") -> str:
