@@ -101,7 +101,9 @@ def a_record(epoch: int, epochs: int, rng: random.Random) -> EpochRecord:
     score = rng.random()
     exits = tuple(ExitScore(n, n, {"loss": 1.0, "accuracy": score}, 1e9) for n in range(1, 7))
     costs = Costs(wall_s=1.0, cpu_s=1.0, train_flops=1e12, eval_flops=1e11)
-    return EpochRecord(epoch, epoch, 800, 1.0, 1e-4, score, score, exits, costs, last=epoch == epochs)
+    return EpochRecord(
+        epoch, epoch, 800, 1.0, 1e-4, score, score, exits, costs, last=epoch == epochs, encoder_layers=exits[-1].layer
+    )
 
 
 if __name__ == "__main__":

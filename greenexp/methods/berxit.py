@@ -38,7 +38,9 @@ class Berxit(Method):
     per micro-batch, so parity may break at either: here optimiser steps are counted over the whole trial. In its time
     gradients were zeroed, not dropped, so an even step still moved the other heads by their momentum: here it leaves
     them alone. It knows the module with alternating steps alone: here with every schedule. Each of its exits has a
-    pooler of its own, and the module reads that: here it reads the shared pooling, as linear heads do.
+    pooler of its own, and the module reads that: here it reads the shared pooling, as linear heads do. Left out: its
+    strategy `self_distil`, which adds to `joint` the cross-entropy of every exit to the last one's prediction, summed
+    over the batch; see `fastbert`, `dbt` and `romebert` for distillation from the last exit.
     Passes: one forward and one backward through all exits; an even step without the module: through the last one alone;
     with it: forward through all exits, backward from the last exit's loss and from the module at every exit.
 

@@ -224,6 +224,7 @@ class MultiExitModel(nn.Module):
             dynamic_flops=np.array(
                 [[forward_flops(costs, wanted[:count]) for costs in by_length] for count in range(1, len(wanted) + 1)]
             ),
+            encoder_layers=self.backbone.num_layers,
         )
 
     def _checked(self, exits: Sequence[int] | None) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from greenexp.errors import InputError, UnknownNameError
 from greenexp.sources.folders import JOURNAL, sweep_folder, sweeps_within
 
 if TYPE_CHECKING:
-    from greenexp.journal.state import SweepState, TrialState
+    from greenexp.journal.state import SweepState
     from greenexp.replay.logits import StoredLogits
 
 MANIFEST = "greenexp.json"
@@ -69,7 +69,7 @@ def dev_logits(found: FoundModel) -> DevLogits:
         raise InputError(f"there are no dev logits of {found.trial}: it is {trial.status}, or stored none")
     metric = state.spec.get("metric", {})
     stored = read_logits(found.sweep / FOLDER, standing.dev)
-    return DevLogits(stored, str(metric.get("name", "accuracy")), str(metric.get("mode", "max")))
+    return DevLogits(stored, str(metric.get("name", "accuracy")), state.mode)
 
 
 def recorded_settings(found: FoundModel) -> dict[str, Any]:
@@ -97,20 +97,17 @@ def _state(sweep: Path) -> SweepState:
 
 
 def _best_kept(state: SweepState, kept: Mapping[str, Path], sweep: Path) -> str:
-    chosen = [trial for trial in state.chosen if trial.spec.trial in kept]
-    if chosen:
-        return _best(chosen, str(state.spec.get("metric", {}).get("mode", "max"))).spec.trial
+    from greenexp.records.selection import best_trial
+
+    best = best_trial((trial for trial in state.chosen if trial.spec.trial in kept), state.mode)
+    if best is not None:
+        return best.spec.trial
     if not state.chosen:
         raise InputError(
             f"{sweep} has not chosen a configuration yet: the seeds of none have ended at one epoch.{_there_are(kept)}"
         )
     name = state.chosen[0].spec.configuration
     raise InputError(f"{sweep} holds no model of its chosen configuration, {name}.{_there_are(kept)}")
-
-
-def _best(trials: list[TrialState], mode: str) -> TrialState:
-    sign = -1.0 if mode == "min" else 1.0
-    return max(trials, key=lambda trial: sign * (trial.score or 0.0))  # the first of equals, in plan order
 
 
 def _named(state: SweepState, kept: Mapping[str, Path], sweep: Path, trial: str) -> str:

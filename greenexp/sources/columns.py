@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greenexp.errors import InputError, did_you_mean
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>"})
 NOT_SET = "not set"
 LINE, ROW = "line", "row"

@@ -106,22 +106,15 @@ def _chosen(facts: SweepFacts, standing: set[str], trials: Sequence[str]) -> lis
 def _best(facts: SweepFacts, standing: set[str]) -> str:
     """The best trial of the chosen configuration that has logits, else the best one that has."""
     from greenexp.records.assemble import assemble
-    from greenexp.records.selection import SeedOutcome, chosen_configuration
+    from greenexp.records.selection import best_first, chosen_configuration, outcomes_of
 
     mode = str(facts.spec.get("metric", {}).get("mode", "max"))
-    trials = assemble(facts).trials
-    score = trials["score"].where(trials["score"].notna(), None)
-    outcomes = [
-        SeedOutcome(str(configuration), str(status), int(epochs), value)
-        for configuration, status, epochs, value in zip(
-            trials["configuration"], trials["status"], trials["epochs"], score, strict=True
-        )
-    ]
+    outcomes = outcomes_of(assemble(facts).trials)
     chosen = chosen_configuration(outcomes, mode)
-    have = trials[trials["trial"].isin(standing)]
-    of_chosen = have[have["configuration"] == chosen]
-    ranked = (of_chosen if len(of_chosen) else have).sort_values("score", ascending=mode == "min", kind="stable")
-    return str(ranked["trial"].iloc[0])
+    ranked = [outcome for outcome in best_first(outcomes, mode) if outcome.trial in standing]
+    if not ranked:
+        raise InputError("all trials with logits failed: say which one to replay with --trial")
+    return next((outcome.trial for outcome in ranked if outcome.configuration == chosen), ranked[0].trial)
 
 
 def _why_not(facts: SweepFacts, name: str | None) -> str:

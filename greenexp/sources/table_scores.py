@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from greenexp.analysis.seeds.trials import trial_scores
 from greenexp.errors import InputError
+from greenexp.records.arrays import Floats
 from greenexp.records.scores import ALL, CONFIGURATION, COST, GROUP, SCORE, TEST, TRIAL, Measured, Scores, score_frame
 from greenexp.sources.columns import NOT_SET, Cells, Columns, read_columns, rows_with
 from greenexp.sources.request import ScoreRequest, View, check_trial_columns
 
-Floats = NDArray[np.float64]
 OWN_ROWS = "every row counts as a trial of its own; a trial column (--trial) says which rows belong to one"
 
 

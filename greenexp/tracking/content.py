@@ -16,6 +16,7 @@ from greenexp.journal.state import TrialState
 from greenexp.records.decision import Verdict
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.tables import SUMMED_COSTS
+from greenexp.records.totals import CostTotals
 from greenexp.tracking import names
 from greenexp.tracking.picture import SWEEP_KEY, Picture, RunKey
 from greenexp.tracking.texts import flat, param_texts, shortened, to_parts, value_text
@@ -199,14 +200,17 @@ def _described(searched: Mapping[str, Any]) -> str:
 
 
 def _exits(records: Iterable[EpochRecord]) -> dict[str, Any]:
-    """The layer of each exit and the names of dev metrics, in the order they appeared."""
+    """The layer of each exit, those of the encoder, and the names of dev metrics in the order they appeared."""
     layers: dict[str, int] = {}
     metrics: dict[str, None] = {}
+    encoder: dict[str, int] = {}
     for record in records:
+        if record.encoder_layers is not None:
+            encoder = {"encoder_layers": record.encoder_layers}
         for score in record.exits:
             layers[str(score.exit)] = score.layer
             metrics.update(dict.fromkeys(score.metrics))
-    return {"layers": layers, "metrics": list(metrics)}
+    return {"layers": layers, "metrics": list(metrics), **encoder}
 
 
 def _decisions(picture: Picture, trial: TrialState) -> list[list[Any]]:
@@ -245,17 +249,16 @@ def _reports(trial: TrialState) -> list[dict[str, Any]]:
 def report_points(picture: Picture, trial: TrialState, first: int = 0) -> Iterator[list[Point]]:
     """The points of each report from number `first` (from 0) on; the last point of each is its ATTEMPT."""
     reported: set[int] = set()
-    totals: dict[str, float | None] = dict.fromkeys(SUMMED_COSTS, 0.0)
+    spent = CostTotals()
     for number, (attempt, time, record) in enumerate(trial.reports):
         prefix = names.series(attempt, record.epoch in reported)
         reported.add(record.epoch)
-        for cost, before in totals.items():
-            spent = getattr(record.costs, cost)
-            totals[cost] = None if before is None or spent is None else before + spent
+        spent.add(record.costs)
         if number < first:
             continue
         values = names.record_metrics(record)
-        values.update({names.total(cost): float(sofar) for cost, sofar in totals.items() if sofar is not None})
+        totals = {cost: spent.total(cost) for cost in SUMMED_COSTS}
+        values.update({names.total(cost): float(total) for cost, total in totals.items() if total is not None})
         values[names.TIME] = time - picture.state.began
         values[names.ATTEMPT] = float(attempt)
         yield [Point(prefix + name, value, record.epoch, _ms(time)) for name, value in values.items()]
@@ -271,7 +274,7 @@ def _held_out_points(trial: TrialState) -> list[Point]:
     for number, (time, record) in enumerate(trial.held_out, start=1):
         values: dict[str, float | None] = {names.TEST_SCORE: record.score}
         for score in record.exits:
-            values.update({names.test_metric(score.exit, name): value for name, value in score.metrics.items()})
+            values.update({names.held_out_metric(score.exit, name): value for name, value in score.metrics.items()})
         for name, value in values.items():
             if value is not None and math.isfinite(value):
                 found.append(Point(name, float(value), number, _ms(time)))

@@ -214,6 +214,7 @@ class TrialRun(Iterator[EpochRecord]):
             not_measured=remarks,
             computed_with=work.circumstances(self._device),
             dev_logits=stored,
+            encoder_layers=work.model.backbone.num_layers,
             last=epoch == work.training.epochs or self._patience.exhausted,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from greenexp.errors import GreenexpError
+from greenexp.errors import GreenexpError, abridged
 from greenexp.journal.state import TrialState
 from greenexp.plan.data import data_key
 from greenexp.records.held_out import HeldOutRecord
@@ -63,7 +63,7 @@ def _on_the_cluster(waiting: list[TrialState], settings: WorkerSettings) -> list
         try:
             answers.append(ray.get(reference))
         except RayError as error:
-            answers.append(f"the worker died: {error}")
+            answers.append(abridged(f"the worker died: {error}"))
     return answers
 
 
@@ -83,4 +83,4 @@ def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, ep
             logits_folder=settings.folder / "logits",
         )
     except GreenexpError as error:
-        return str(error)
+        return abridged(str(error))

@@ -155,7 +155,7 @@ def drawn(rng: np.random.Generator, static: pd.DataFrame, examples: int, classes
     exits = len(static)
     lengths = np.full(examples, 7)
     layers, flops = static["mean_layers"], static["inference_flops"].to_numpy()[:, None]
-    costs = ExitCosts(layers, [7], flops, flops + 1e4 * np.arange(1, exits + 1)[:, None])
+    costs = ExitCosts(layers, [7], flops, flops + 1e4 * np.arange(1, exits + 1)[:, None], encoder_layers=2 * exits)
     if classes == 1:
         labels = rng.normal(size=examples).astype(np.float32)
         logits = labels[:, None] + rng.normal(size=(exits, examples, 1)) * np.linspace(1, 0.3, exits)[:, None, None]
@@ -195,4 +195,5 @@ def _record(
             "energy_j": NO_ENERGY, "carbon_g": "needs measured energy", "money": "no price is stated"
         },
         last=epoch == epochs,
+        encoder_layers=2 * exits,
     )  # fmt: skip

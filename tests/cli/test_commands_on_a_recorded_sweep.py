@@ -70,6 +70,25 @@ def test_the_newest_of_several_sweeps_is_meant_and_named(command: Command, sweep
     assert command("status", sweep)[2] == "", "a folder that is named is not remarked upon"
 
 
+def test_status_of_a_sweep_that_has_not_begun(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    (folder / "journal.jsonl").touch()
+    code, out, _ = command("status", folder)
+    assert code == 0
+    assert out.startswith("fresh  not begun")
+    assert "None" not in out
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines()[1:]}
+    assert {axis: lines[axis] for axis in ("trials", "epochs", "elapsed")} == {
+        "trials": "0", "epochs": "0", "elapsed": "0.00 s"
+    }  # fmt: skip
+    costs = {axis: text for axis, text in lines.items() if axis not in {"trials", "epochs", "elapsed"}}
+    assert set(costs.values()) == {"not measured"}
+    assert {"energy_j", "carbon_g", "money", "train_flops"} <= set(costs)
+    used = json.loads(command("status", folder, "--json")[1])["used"]
+    assert {used[axis] for axis in costs} == {None}
+
+
 def test_status_of_nothing_and_of_a_folder_of_sweeps(command: Command, sweep: Path) -> None:
     shutil.copytree(sweep, sweep.with_name("other"))
     for parent in (sweep.parent, sweep.parent.parent):

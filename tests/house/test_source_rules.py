@@ -94,6 +94,35 @@ def test_test_files_have_names_of_their_own() -> None:
     assert sorted(names) == sorted(set(names))
 
 
+def test_no_name_of_the_product_looks_like_a_test() -> None:
+    """pytest collects functions `test_*` and classes `Test*` wherever a test imports them."""
+    found = {
+        f"{shown(path)}: {node.name}"
+        for path in PACKAGE
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and node.name.lstrip("_").startswith(("test_", "Test"))
+    }
+    assert found == set()
+
+
+def test_the_type_of_arrays_and_the_tolerances_have_one_home() -> None:
+    """`Floats` in records/arrays.py; what statistics take for rounding in analysis/numbers/rounding.py.
+
+    Elsewhere in analysis a number like 1e-9 is how far an algorithm goes on (`xtol`), or what it leaves out.
+    """
+    alias = re.compile(r"^Floats = ", re.MULTILINE)
+    tolerance = re.compile(r"^_?\w*ROUNDING\b.*= \d|[-+] ?1e-(?:9|1[0-2])\b(?! \*)", re.MULTILINE)
+    found = []
+    for path in PACKAGE:
+        text = path.read_text(encoding="utf-8")
+        room = path.relative_to(ROOT / "greenexp").parts[0]
+        found += [shown(path)] * (len(alias.findall(text)) if room != "cli" else 0)
+        if room == "analysis" and path.name != "rounding.py":
+            found += [f"{shown(path)}: {match}" for match in tolerance.findall(text)]
+    assert found == ["greenexp/records/arrays.py"]
+
+
 @pytest.mark.parametrize("pattern", [ABSOLUTE_PATH, PRIVATE_HOST], ids=["absolute path", "host name"])
 def test_nothing_names_one_machine(pattern: re.Pattern[str]) -> None:
     found = []

@@ -95,6 +95,28 @@ def test_exits_and_operating_points(tables: SweepTables) -> None:
     assert points["threshold"].tolist() == [1.0, 2.0]
     assert points["speed_up"].tolist() == [2.0, 1.0]
     assert points["score"].fillna(-1).tolist() == [0.6, -1]
+    assert "replay" not in tables.facts
+
+
+@pytest.mark.parametrize(("recorded", "speed_ups"), [(6, [3.0, 1.5]), (None, [2.0, 1.0])])
+def test_speed_up_is_counted_from_the_whole_encoder_if_its_depth_is_on_record(
+    tmp_path: Path, recorded: int | None, speed_ups: list[float]
+) -> None:
+    """Exits sit on layers 2 and 4 of 6; a journal of an earlier version does not say that there are 6."""
+    with Journal(tmp_path / "journal.jsonl", clock_of(1000.0)) as journal:
+        begin(journal, trial_spec(A))
+        journal.append("started", trial=A, attempt=1, after=0)
+        written = epoch_record(1, encoder_layers=recorded).to_json()
+        if recorded is None:
+            del written["encoder_layers"]
+        journal.append("report", trial=A, attempt=1, record=written)
+    tables = read_tables(tmp_path)
+    assert tables.operating_points["speed_up"].tolist() == speed_ups
+    remarks = tables.facts.get("replay", [])
+    assert [remark for remark in remarks if "counted from the layer of the last trained exit" in remark] == (
+        remarks if recorded is None else []
+    )
+    assert bool(remarks) == (recorded is None)
 
 
 def test_the_ledger_adds_up_what_the_tables_hold(tables: SweepTables, folder: Path) -> None:

@@ -126,7 +126,7 @@ def test_an_attempt_that_repeats_epochs_replaces_records_and_keeps_reports(journ
     trial = state.trials[A]
     assert (trial.status, trial.reason, trial.attempts) == ("running", "", 2)
     assert [(attempt, record.epoch) for attempt, _, record in trial.reports] == [(1, 1), (1, 2), (2, 2)]
-    assert (trial.score, state.epochs_run, state.spent["wall_s"]) == (0.7, 3, 3.0)
+    assert (trial.score, state.epochs_run, state.spent.total("wall_s")) == (0.7, 3, 3.0)
 
 
 def test_a_driver_that_died_leaves_its_trials_interrupted_and_their_time_lost(journal: Journal) -> None:

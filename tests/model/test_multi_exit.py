@@ -187,3 +187,8 @@ def test_exit_costs_count_only_the_exits_named():
         assert costs.dynamic_flops[:, column].tolist() == [alone[0], both]
         assert alone[2] < both < forward_flops(built.costs(1, length), (1, 2, 3))
     assert built.exit_costs([5]).layers.tolist() == [1, 2, 3]
+
+
+def test_exit_costs_know_the_whole_encoder_whatever_exits_they_are_of():
+    built = model(layers=(1, 2, 3))
+    assert [built.exit_costs([5], exits).encoder_layers for exits in (None, (1,), (1, 2))] == [3, 3, 3]

@@ -226,6 +226,19 @@ def test_policies_that_let_nobody_leave_are_no_curve() -> None:
     assert "patience" in text(tables, "exit-profiles")
 
 
+def below_an_untrained_exit(tables: SweepTables) -> SweepTables:
+    """The same of an encoder of twice as many layers, whose upper half has no trained exit."""
+    points = tables.operating_points
+    return dataclasses.replace(tables, operating_points=points.assign(speed_up=2 * points["speed_up"]))
+
+
+def test_an_encoder_may_reach_above_its_last_trained_exit(tables: SweepTables) -> None:
+    assert re.search(r"Used alone, the last exit [\d.]+ at 1.00×", text(tables, "policies"))
+    assert re.search(r"Used alone, the last exit [\d.]+ at 2.00×", text(below_an_untrained_exit(tables), "policies"))
+    kept = with_thresholds(sweep(2, 1, metric={"name": "pearson"}), policies=("patience",), classes=1)
+    assert "does an example leave early" in text(below_an_untrained_exit(kept), "policies")
+
+
 def test_of_a_running_sweep_the_best_trial_is_shown_alone() -> None:
     ends = {"c000-i1-o0": ("interrupted", 2), "c001": ("running", 3)}
     tables = with_thresholds(sweep(2, 2, ends=ends), policies=POLICIES)

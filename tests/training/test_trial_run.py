@@ -90,6 +90,19 @@ def test_stored_costs_price_every_exit_alone_and_after_those_below(records: list
     assert record.exits[-1].inference_flops < last < 1.1 * record.exits[-1].inference_flops
 
 
+@pytest.mark.parametrize("method", [{"name": "branchynet", "weights": [1, 0]}, {"name": "righttool", "layers": [1]}])
+def test_a_speed_up_counts_layers_above_the_last_trained_exit(
+    trial: Make, data: TokenisedTask, tmp_path: Path, method: dict[str, Any]
+) -> None:
+    with TrialRun(trial(method=method, epochs=1), data, logits_folder=tmp_path) as run:
+        record = next(run)
+    assert [score.layer for score in record.exits] == [1]
+    assert record.encoder_layers == 2
+    stored = read_logits(tmp_path, str(record.dev_logits))
+    assert stored.costs is not None
+    assert operating_points(stored.record, "static", stored.costs)["speed_up"].tolist() == [2.0]
+
+
 def test_learning_rate_rises_and_falls(trial: Make, data: TokenisedTask) -> None:
     with TrialRun(trial(epochs=2, warmup=0.25), data) as run:
         first, second = run

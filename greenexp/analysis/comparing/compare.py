@@ -35,8 +35,9 @@ from greenexp.analysis.curves.curve_bands import tuning_curve_band
 from greenexp.analysis.curves.over_cost import MEAN, ORDERS, CurveOverCost, Process, curve_over_cost
 from greenexp.analysis.curves.renewal import steps_of
 from greenexp.analysis.curves.tuning_curve import MEDIAN, Estimator, named, quantile_level, tuning_curve
+from greenexp.analysis.numbers.rounding import difference, tied
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 CONFIDENCES = (0.8, 0.95)
 COMPARED = ("budget", "n_a", "n_b", "curve_a", "curve_b", "difference", "probability_better")
 COMPARED_OVER_COST = (
@@ -87,11 +88,16 @@ def banded_curve(
 
 def difference_table(a: BandedCurve, b: BandedCurve, minimize: bool = False) -> pd.DataFrame:
     """curve_a, curve_b, difference, and for each confidence lower_C, upper_C, apart_C; see `compare_at`."""
-    columns: dict[str, Any] = {"curve_a": a.estimate, "curve_b": b.estimate, "difference": a.estimate - b.estimate}
+    columns: dict[str, Any] = {
+        "curve_a": a.estimate,
+        "curve_b": b.estimate,
+        "difference": difference(a.estimate, b.estimate),
+    }
     above, below = ("b", "a") if minimize else ("a", "b")
     for confidence in a.lower:
         name = percent(confidence)
-        low, high = a.lower[confidence] - b.upper[confidence], a.upper[confidence] - b.lower[confidence]
+        low = difference(a.lower[confidence], b.upper[confidence])
+        high = difference(a.upper[confidence], b.lower[confidence])
         columns[f"lower_{name}"], columns[f"upper_{name}"] = low, high
         columns[f"apart_{name}"] = np.where(low > 0, above, np.where(high < 0, below, ""))
     return pd.DataFrame(columns)
@@ -115,12 +121,13 @@ def compare_at(
     of each (equal within each search, else `compare_over_cost`), amounts in that unit: n_a = floor(budget / cost_a).
     estimator: as in `tuning_curve`; an expectation has a band only with a finite `support`, else its bounds are NaN.
 
-    One row per budget. COMPARED: n_a, n_b, the trials each can pay for; curve_a, curve_b; difference, a - b, in the
-    scores' unit; probability_better, of a, exact (weights `biased` if that is the estimator, else `unbiased`). And for
-    each confidence, 80 for 0.8: lower_80, upper_80, of the difference; apart_80: `a` or `b`, whichever is better where
-    the bands part, else "".
+    Scores that differ by rounding alone are equal. One row per budget. COMPARED: n_a, n_b, the trials each can pay for;
+    curve_a, curve_b; difference, a - b, in the scores' unit; probability_better, of a, exact (weights `biased` if that
+    is the estimator, else `unbiased`). And for each confidence, 80 for 0.8: lower_80, upper_80, of the difference;
+    apart_80: `a` or `b`, whichever is better where the bands part, else "".
     Raises ValueError as these do, so for budgets that pay for no trial of one, or more than either has.
     """
+    a, b = tied(a, b)
     whole = cost_a == cost_b == 1.0
     sizes = [_affordable(budgets, cost, name, whole) for cost, name in ((cost_a, "cost_a"), (cost_b, "cost_b"))]
     weights: Estimator = "unbiased" if quantile_level(estimator) is not None else named(estimator)
@@ -173,7 +180,7 @@ def difference_over_cost(a: CurveOverCost, b: CurveOverCost) -> pd.DataFrame:
         a.table["budget"].to_numpy(),
         curve_a,
         curve_b,
-        curve_a - curve_b,
+        difference(curve_a, curve_b),
         np.hypot(error_a, error_b),
         better_at(a.distribution, b.distribution),
         a.table["nothing_finished"],

@@ -39,12 +39,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from greenexp.analysis.numbers.rounding import unless_rounding
 
-Floats = NDArray[np.float64]
 RESAMPLES = 2_000
 TIE = 1e-12
 """Means that differ by less differ by the order of their sums."""

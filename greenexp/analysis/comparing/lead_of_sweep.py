@@ -24,10 +24,10 @@ from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.analysis.sweeps.repetitions import FOLD, SEEDS, folds_of
 from greenexp.records.answers import ExampleAnswers
+from greenexp.records.arrays import Floats
 from greenexp.records.tables import SweepTables
 from greenexp.replay.resampling import can_be_resampled, resampled_scores
 
-Floats = NDArray[np.float64]
 ACCURACY = "accuracy"
 CHUNK = 4_000_000
 """Weights held in memory at a time."""

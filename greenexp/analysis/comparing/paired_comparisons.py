@@ -30,15 +30,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
 from greenexp.analysis.comparing.pairwise import holm
 from greenexp.analysis.comparing.power import smallest_difference
 from greenexp.analysis.comparing.score_tests import score_tests
 from greenexp.analysis.numbers.rounding import unless_rounding
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 COMPARED = (
     "a", "b", "n", "difference", "error", "lower", "upper", "p", "p_holm", "p_sign_flip", "p_same", "p_same_holm",
     "detectable", "finding",

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from greenexp.analysis.curves.draft import Draft
+from greenexp.analysis.numbers.rounding import difference
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 MOST_COMPARED = 12
 """Groups that are compared pair by pair: of more, so many tests are made that hardly any p-value survives Holm's
 correction, and nobody reads so many rows."""
@@ -49,10 +49,8 @@ def runs_of_leaders(curves: Floats, names: list[str], budgets: Floats, minimize:
     """
     signed = np.where(np.isnan(curves), -np.inf, -curves if minimize else curves)
     best = signed.max(axis=0)
-    on_top = [
-        " = ".join(name for name, at in zip(names, signed[:, k], strict=True) if at == best[k] > -np.inf) or "none"
-        for k in range(budgets.size)
-    ]
+    equal = (difference(signed, best) == 0) & (signed > -np.inf)
+    on_top = [" = ".join(np.array(names)[equal[:, k]]) or "none" for k in range(budgets.size)]
     frame = pd.DataFrame({"first": budgets, "last": budgets, "best": on_top})
     run = (frame["best"] != frame["best"].shift()).cumsum()
     return frame.groupby(run).agg({"first": "first", "last": "last", "best": "first"}).reset_index(drop=True)

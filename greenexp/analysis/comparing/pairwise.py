@@ -28,9 +28,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from greenexp.analysis.curves.tuning_curve import maximum_weights
-from greenexp.analysis.numbers.rounding import in_steps
+from greenexp.analysis.numbers.rounding import SHARE_ROUNDING, tied
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 EXACT = 20_000
 """Ways of dealing out up to which all are looked at."""
@@ -40,7 +40,6 @@ CELLS_OF_ALL = 400_000_000
 """Scores dealt out in all random permutations of all pairs together, up to which results take seconds."""
 PAIRWISE_COLUMNS = ("a", "b", "budget", "probability_better", "p", "p_holm", "test", "ways")
 _CHUNK = 1_000_000
-_ROUNDING = 1e-9
 
 
 def compare_pairwise(
@@ -104,7 +103,7 @@ def _tested(
     a: Floats, b: Floats, sizes: list[int], rng: np.random.Generator, permutations: int, exact: bool
 ) -> tuple[Floats, Floats, int]:
     """P(A > B) and its p-value at each size, and how many ways of dealing out were looked at."""
-    pooled = in_steps(np.concatenate((a, b)), a, b)
+    pooled = np.concatenate(tied(a, b))
     order = np.argsort(-pooled, kind="stable")
     group = np.cumsum(np.diff(pooled[order], prepend=math.inf) != 0) - 1  # of equal scores, of each place
     ends = np.concatenate(([0], np.cumsum(np.bincount(group))))
@@ -114,7 +113,7 @@ def _tested(
     dealt = _all_ways(pooled.size, a.size) if exact else _some_ways(pooled.size, a.size, permutations, rng)
     for masks in dealt:
         far = np.abs(_probabilities(masks, group, ends, a.size, sizes) - 0.5)
-        extreme += (far >= distance - _ROUNDING).sum(axis=0)
+        extreme += (far >= distance - SHARE_ROUNDING).sum(axis=0)
         ways += len(masks)
     return observed, extreme / ways if exact else (1 + extreme) / (1 + ways), ways
 

@@ -71,6 +71,9 @@ def comparison_study(scores: Scores, options: ComparisonOptions | None = None) -
 
 def _refusal(scores: Scores, groups: dict[str, ScoreGroup]) -> str:
     """Why these scores cannot be compared, or ""."""
+    differs = what_differs(scores.measured)
+    if differs:
+        return differs
     if scores.not_random:
         return f"these scores allow no curve: {scores.not_random}"
     if scores.bound:
@@ -78,9 +81,6 @@ def _refusal(scores: Scores, groups: dict[str, ScoreGroup]) -> str:
             f"trials were stopped early, so their scores are only {scores.bound}s of full scores, and the difference "
             "of two bounds bounds nothing"
         )
-    differs = what_differs(scores.measured)
-    if differs:
-        return differs
     if len(groups) < 2:
         where = f"there is one value of {scores.by} with a score" if scores.by else "no column of groups (by) is named"
         return f"a comparison needs two groups with a score, and {where}"

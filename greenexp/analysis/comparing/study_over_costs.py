@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from greenexp.analysis.comparing.compare import crossings, difference_over_cost
 from greenexp.analysis.comparing.options import ComparisonOptions
@@ -17,13 +16,12 @@ from greenexp.analysis.curves.draft import Draft
 from greenexp.analysis.curves.over_cost import MEAN, CurveOverCost, curve_over_cost
 from greenexp.analysis.curves.search_effort import search_effort
 from greenexp.analysis.numbers.budgets import amounts, within_reach
+from greenexp.analysis.numbers.rounding import SHARE_ROUNDING
 from greenexp.errors import InputError
+from greenexp.records.arrays import Floats
 from greenexp.records.scores import ScoreGroup, Scores
 
-Floats = NDArray[np.float64]
 LOOKED_AT = 60
-ROUNDING = 1e-12
-"""A sum of probabilities may miss 0 by as much."""
 _ERRORS = 3.0
 """Errors of the simulation up to which a difference is taken for none."""
 _MOST_NOTHING = 0.01
@@ -82,7 +80,7 @@ def _budgets(
 def _shown(table: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     rows = table.rename(columns={"standard_error": "simulation_error"})
     for column in ("nothing_a", "nothing_b", "probability_better"):
-        rows[column] = rows[column].where(rows[column] > ROUNDING, 0.0)
+        rows[column] = rows[column].where(rows[column] > SHARE_ROUNDING, 0.0)
     rows.insert(0, "a", a)
     rows.insert(1, "b", b)
     return rows

@@ -26,11 +26,12 @@ from greenexp.analysis.curves.bands import NO_SUPPORT
 from greenexp.analysis.curves.draft import Draft
 from greenexp.analysis.curves.tuning_curve import Estimator
 from greenexp.analysis.numbers.budgets import round_numbers, within_reach
+from greenexp.analysis.numbers.rounding import tied
 from greenexp.analysis.numbers.trial_numbers import counted, every_number, whole
 from greenexp.errors import InputError
+from greenexp.records.arrays import Floats
 from greenexp.records.scores import ScoreGroup, Scores
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
@@ -49,7 +50,7 @@ def budgets_of_tests(fewest: int, budgets: tuple[int, ...] | None = None) -> tup
 
 def compare_trials(groups: Mapping[str, ScoreGroup], scores: Scores, options: ComparisonOptions, draft: Draft) -> None:
     """Fill `draft` with the comparison; InputError if no group has as many scores as the smallest budget."""
-    values = {name: group.scored for name, group in groups.items()}
+    values = dict(zip(groups, tied(*(group.scored for group in groups.values())), strict=True))
     fewest = min(each.size for each in values.values())
     named = None if options.budgets is None else whole(options.budgets)
     tested = budgets_of_tests(fewest, named)

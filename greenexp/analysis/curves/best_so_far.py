@@ -19,16 +19,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from greenexp.analysis.numbers.rounding import raised
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.scored_exits import over_other_exits
 from greenexp.errors import did_you_mean
+from greenexp.records.arrays import Floats
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 
-Floats = NDArray[np.float64]
 COLUMNS = ("cost", "score", "trial", "configuration", "epoch", "time_s", "improved")
-_ROUNDING = 1e-12
-"""Relative: sums of costs in another order may differ in their last digits."""
 
 
 def best_so_far(scores: ArrayLike, minimize: bool = False) -> Floats:
@@ -44,7 +43,7 @@ def best_at(scores: ArrayLike, spent: ArrayLike, budgets: ArrayLike, minimize: b
     been paid by the end of each, in the unit of `budgets`
     """
     best = np.concatenate(([np.nan], best_so_far(scores, minimize)))
-    limits = np.asarray(budgets, dtype=np.float64) * (1 + _ROUNDING)
+    limits = raised(np.asarray(budgets, dtype=np.float64))  # sums in another order lose digits
     at: Floats = best[np.searchsorted(np.asarray(spent, dtype=np.float64), limits, side="right")]
     return at
 

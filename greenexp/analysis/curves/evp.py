@@ -19,9 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.curves.tuning_curve import Estimator, Floats, tuning_curve, tuning_curve_std
+from greenexp.analysis.curves.tuning_curve import Estimator, tuning_curve, tuning_curve_std
 from greenexp.analysis.sweeps.configurations import configuration_states
 from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.records.arrays import Floats
 from greenexp.records.tables import SweepTables
 
 COLUMNS = ("configurations", "expected_best", "standard_deviation")

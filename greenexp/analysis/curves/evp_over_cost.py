@@ -26,15 +26,14 @@ from numpy.typing import ArrayLike
 
 from greenexp.analysis.curves.best_so_far import not_measured
 from greenexp.analysis.curves.evp import expected_best
-from greenexp.analysis.curves.tuning_curve import Floats
+from greenexp.analysis.numbers.rounding import raised
 from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.records.arrays import Floats
 from greenexp.records.tables import SweepTables
 
 COST_COLUMNS = ("cost", "expected_best", "nothing_finished")
 REPEATS = 2000
 POINTS = 60
-# A sum of all costs in another order may differ in its last bits, and must still fit into the budget of all.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,8 @@ def best_within(
     where no order finishes anything.
     """
     values = np.asarray(scores, dtype=np.float64) * (-1.0 if minimize else 1.0)
-    prices, limits = np.asarray(costs, dtype=np.float64), np.asarray(budgets, dtype=np.float64) * (1 + _ROUNDING)
+    # A sum of all costs in another order may differ in its last bits, and must still fit into the budget of all.
+    prices, limits = np.asarray(costs, dtype=np.float64), raised(np.asarray(budgets, dtype=np.float64))
     total, finished = np.zeros(limits.size), np.zeros(limits.size)
     for _ in range(REPEATS):
         order = rng.permutation(values.size)

@@ -34,9 +34,10 @@ from numpy.typing import ArrayLike, NDArray
 from greenexp.analysis.curves import renewal
 from greenexp.analysis.curves.best_distribution import BestDistribution
 from greenexp.analysis.curves.tuning_curve import Estimator, maximum_weights, quantile_level
+from greenexp.analysis.numbers.rounding import COST_ROUNDING, raised
 from greenexp.errors import did_you_mean
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Process = Literal["without_replacement", "with_replacement", "mean_cost"]
 PROCESSES: tuple[Process, ...] = get_args(Process)
@@ -123,7 +124,7 @@ def best_over_cost(
     distinct, ranks = ranked(sign * values)
     replacement = estimator == "with_replacement"
     mean = float(prices.mean())
-    if estimator == "mean_cost" or np.ptp(prices) <= mean * 1e-9:
+    if estimator == "mean_cost" or np.ptp(prices) <= mean * COST_ROUNDING:
         sizes = np.minimum(renewal.steps_of(limits, mean), values.size)
         table = _of_equal_costs(ranks, sizes, "biased" if replacement else "unbiased")
         method = "mean_cost" if estimator == "mean_cost" else "equal_costs"
@@ -173,7 +174,7 @@ def _checked(scores: ArrayLike, costs: ArrayLike, budgets: ArrayLike) -> tuple[F
     if limits.ndim != 1 or not (np.isfinite(limits) & (limits >= 0)).all():
         raise ValueError("budgets must be a list of finite numbers, none below 0")
     total = float(prices.sum())
-    if limits.size and limits.max() > total * (1 + 1e-9):
+    if limits.size and limits.max() > raised(total):
         raise ValueError(
             f"budgets must not exceed {total:g}, which is what all trials together cost; received {limits.max():g}: "
             "nothing is known about more than was paid for"

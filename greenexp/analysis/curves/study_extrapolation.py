@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from greenexp.analysis.curves.bands import NO_SUPPORT
 from greenexp.analysis.curves.draft import Draft, prefix
@@ -12,9 +11,9 @@ from greenexp.analysis.curves.extrapolate import Extrapolation, extrapolate
 from greenexp.analysis.curves.options import CurveOptions
 from greenexp.analysis.curves.tuning_curve import MEDIAN
 from greenexp.analysis.numbers.trial_numbers import whole
+from greenexp.records.arrays import Floats
 from greenexp.records.scores import Scores
 
-Floats = NDArray[np.float64]
 _TESTED = 0.9
 """Share of the factor of extrapolation that a back-test must reach to be one of it."""
 

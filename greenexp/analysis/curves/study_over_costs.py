@@ -11,10 +11,9 @@ from greenexp.analysis.curves.options import CurveOptions
 from greenexp.analysis.curves.over_cost import MEAN, CurveOverCost, curve_over_cost
 from greenexp.analysis.curves.search_effort import search_effort
 from greenexp.analysis.numbers.budgets import amounts, within_reach
+from greenexp.analysis.numbers.rounding import SHARE_ROUNDING
 from greenexp.records.scores import ScoreGroup, Scores
 
-ROUNDING = 1e-12
-"""A sum of probabilities may miss 0 by as much."""
 COLUMNS = ["by", "budget", "trials", "estimator", "estimate", "nothing_finished", "simulation_error", "computed"]
 
 
@@ -54,7 +53,7 @@ def over_costs(scores: Scores, options: CurveOptions, draft: Draft) -> str:
 
 def _rows(name: str, group: ScoreGroup, curve: CurveOverCost, scores: Scores, options: CurveOptions) -> pd.DataFrame:
     rows = curve.table.rename(columns={"best": "estimate", "standard_error": "simulation_error"})
-    rows["nothing_finished"] = rows["nothing_finished"].where(rows["nothing_finished"] > ROUNDING, 0.0)
+    rows["nothing_finished"] = rows["nothing_finished"].where(rows["nothing_finished"] > SHARE_ROUNDING, 0.0)
     rows = rows.assign(by=name, trials=len(group.frame), estimator=options.statistic, computed=curve.label)[COLUMNS]
     if options.best_so_far:
         spent = np.cumsum(group.costs)
@@ -71,5 +70,5 @@ def _sentence(name: str, curve: CurveOverCost, total: float, scores: Scores) -> 
     nothing = float(row["nothing_finished"])
     if best != best:
         return f"{of}at {scores.cost} = {budget}, {100 * nothing:.0f} % of searches have no score yet."
-    unfinished = f"; {100 * nothing:.2g} % of searches have no score by then" if nothing > ROUNDING else ""
+    unfinished = f"; {100 * nothing:.2g} % of searches have no score by then" if nothing > SHARE_ROUNDING else ""
     return f"{of}at {scores.cost} = {budget}, {what} is {best:.4g}{unfinished}."

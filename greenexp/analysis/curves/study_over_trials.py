@@ -26,9 +26,9 @@ from greenexp.analysis.curves.tuning_curve import (
 from greenexp.analysis.curves.winner import expected_test_of_winner
 from greenexp.analysis.numbers.budgets import round_numbers, within_reach
 from greenexp.analysis.numbers.trial_numbers import counted, whole
+from greenexp.records.arrays import Floats
 from greenexp.records.scores import ScoreGroup, Scores
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
@@ -145,8 +145,8 @@ def _band_notes(name: str, values: Floats, scores: Scores, options: CurveOptions
         end = "lower" if scores.minimize else "upper"
         where = f"above n = {last:g}" if last >= 1 else "at every n"
         draft.notes.append(
-            f"{of}{counted(values.size, 'score')} do not bound how good the best can be {where}: the {end} bound there "
-            "is the end of the support"
+            f"{of}with {counted(values.size, 'score')}, nothing bounds how good the best can be {where}: the {end} "
+            "bound is the end of the support there"
         )
 
 

@@ -1,7 +1,7 @@
 """What it takes to reach a target score: how many trials, at what cost, with which probability.
 
-A trial reaches the target with probability p = 1 - F(target-), a tie being a hit and a crash a miss. Trials being
-independent, the first hit is number T, P(T > n) = (1 - p)^n, so
+A trial reaches the target with probability p = 1 - F(target-), a tie (up to rounding) being a hit and a crash a miss.
+Trials being independent, the first hit is number T, P(T > n) = (1 - p)^n, so
 
     P(reached in n trials) = 1 - (1 - p)^n        for any n: only p is estimated, nothing is extrapolated
     mean                     E[T] = 1/p
@@ -35,9 +35,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import signal, stats
 
-from greenexp.analysis.curves.renewal import MOST_STEPS, lattice_of
+from greenexp.analysis.curves.renewal import MOST_STEPS, lattice_of, steps_of
+from greenexp.analysis.numbers.rounding import at_least_as_good, lowered, raised
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 SHARES = (0.5, 0.9)
 TARGET_COLUMNS = ("quantity", "trials", "trials_lower", "trials_upper", "cost", "cost_lower", "cost_upper")
 REACH_COLUMNS = ("budget", "probability", "lower", "upper")
@@ -162,7 +163,7 @@ def _checked(
         raise ValueError("scores must be a list of at least one number, finite or NaN for a trial without a score")
     if not math.isfinite(target) or not 0 < confidence < 1:
         raise ValueError("the target must be finite and the confidence between 0 and 1")
-    hit = values <= target if minimize else values >= target
+    hit = at_least_as_good(values, target, minimize)
     if costs is None:
         return hit, None
     prices = np.asarray(costs, dtype=np.float64)
@@ -187,7 +188,7 @@ def _mean_trials(p: float) -> float:
 def _quantile_trials(p: float, q: float) -> float:
     if p == 0 or math.isnan(p):
         return math.inf if p == 0 else p
-    return max(1.0, math.ceil(math.log1p(-q) / math.log1p(-p) * (1 - 1e-12))) if p < 1 else 1.0
+    return max(1.0, math.ceil(lowered(math.log1p(-q) / math.log1p(-p)))) if p < 1 else 1.0
 
 
 def _parts(hit: NDArray[np.bool_], costs: Floats) -> tuple[Floats, Floats]:
@@ -208,7 +209,7 @@ def _quantile_cost(p: float, q: float, hit: NDArray[np.bool_], costs: Floats, mo
     finest = math.inf
     while True:
         unit = _unit(costs, longest, most_steps)
-        reached = _upto(p, hit, costs, unit, longest) >= q * (1 - 1e-12)
+        reached = _upto(p, hit, costs, unit, longest) >= lowered(q)
         found = float(reached.argmax() * unit)
         if not reached.any():
             longest *= 2
@@ -221,20 +222,20 @@ def _quantile_cost(p: float, q: float, hit: NDArray[np.bool_], costs: Floats, mo
 def _reached_within(p: float, hit: NDArray[np.bool_], costs: Floats, limits: Floats) -> Floats:
     """P(the first hit is paid for within each of `limits`); limits of about one size share a unit."""
     found = np.zeros(limits.size)
-    open_ones = limits >= _parts(hit, costs)[0].min() * (1 - 1e-9)
+    open_ones = raised(limits) >= _parts(hit, costs)[0].min()
     while open_ones.any():
         longest = float(limits[open_ones].max())
         near = open_ones & (limits > longest / _ROUGH)
         unit = _unit(costs, longest)
         upto = _upto(p, hit, costs, unit, longest)
-        found[near] = np.minimum(upto[np.floor(limits[near] / unit * (1 + 1e-9)).astype(np.int64)], 1.0)
+        found[near] = np.minimum(upto[steps_of(limits[near], unit)], 1.0)
         open_ones &= ~near
     return found
 
 
 def _unit(costs: Floats, longest: float, most_steps: float = MOST_STEPS) -> float:
     """The lattice of the costs up to `longest`, or a unit to split them by if there is none that is coarse enough."""
-    costs = costs[costs <= longest * (1 + 1e-9)]
+    costs = costs[costs <= raised(longest)]
     if not costs.size:
         return longest
     lattice = lattice_of(costs)
@@ -258,11 +259,11 @@ def _split(every: Floats, unit: float, longest: float) -> Floats:
 
     Without those above `longest`: the probabilities of the others stay as they are.
     """
-    costs = every[every <= longest * (1 + 1e-9)]
+    costs = every[every <= raised(longest)]
     if not costs.size:
         return np.zeros(1)
     exact = costs / unit
-    whole = np.floor(exact * (1 + 1e-9))
+    whole = np.floor(raised(exact))
     above = np.clip(exact - whole, 0.0, 1.0)
     above[above < 1e-6] = 0.0
     pmf = np.zeros(int(whole.max()) + 2)

@@ -20,8 +20,9 @@ from greenexp.analysis.fronts.attainment import attainment_probability
 from greenexp.analysis.fronts.front_improvement import ParetoImprovement, pareto_improvement, score_at_equal_cost
 from greenexp.analysis.fronts.options import FrontOptions
 from greenexp.analysis.fronts.pareto import pareto_front
-from greenexp.analysis.fronts.point_scores import Floats, Reference, complete, own_fronts, values_of
+from greenexp.analysis.fronts.point_scores import Reference, complete, own_fronts, values_of
 from greenexp.analysis.numbers.budgets import amounts
+from greenexp.records.arrays import Floats
 from greenexp.records.scores import GROUP, TRIAL, Scores
 
 MOST_PAIRS = 250_000

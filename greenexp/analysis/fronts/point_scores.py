@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from greenexp.analysis.fronts.pareto import pareto_front
+from greenexp.records.arrays import Floats
 from greenexp.records.scores import COST, SCORE, TRIAL, Scores
 
-Floats = NDArray[np.float64]
 Reference = tuple[float, float]
 """Cost, score: the order of the columns of points."""
 

@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from greenexp.analysis.numbers.rounding import lowered
 from greenexp.analysis.search.search_space import ranked_configurations
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.records.tables import PARAMS, SweepTables
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 IMPORTANCE_COLUMNS = ("parameter", "importance", "by_chance")
 FEWEST = 50
 PERMUTATIONS = 99
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def importance(tables: SweepTables, rng: np.random.Generator) -> Importance:
     observed = _divergences(study, loss, list(space))
     as_large = np.ones(len(space))
     for _ in range(PERMUTATIONS):
-        as_large += _divergences(study, rng.permutation(loss), list(space)) >= observed * (1 - _ROUNDING)
+        as_large += _divergences(study, rng.permutation(loss), list(space)) >= lowered(observed)
     total = observed.sum()
     columns = (list(space), observed / total if total > 0 else observed, as_large / (PERMUTATIONS + 1))
     table = pd.DataFrame(dict(zip(IMPORTANCE_COLUMNS, columns, strict=True)))

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from greenexp.analysis.comparing.lead_of_sweep import leads_over
+from greenexp.analysis.numbers.rounding import SHARE_ROUNDING
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.records.tables import PARAMS, SweepTables
 
@@ -123,10 +124,9 @@ def _ends(distribution: Mapping[str, Any], values: Sequence[Any]) -> list[_End]:
         return []
     at = np.array(values, dtype=np.float64)
     part = np.log(at / low) / math.log(high / low) if kind == "loguniform" else (at - low) / (high - low)
-    rounding = 1e-9
     return [
-        _End(kind, "low", low, part <= NEAR + rounding),
-        _End(kind, "high", high, part >= 1 - NEAR - rounding),
+        _End(kind, "low", low, part <= NEAR + SHARE_ROUNDING),
+        _End(kind, "high", high, part >= 1 - NEAR - SHARE_ROUNDING),
     ]
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from greenexp.analysis.comparing.pairwise import holm
 from greenexp.analysis.comparing.power import seeds_needed, smallest_difference
@@ -21,9 +20,9 @@ from greenexp.analysis.comparing.score_distribution import distribution_table, q
 from greenexp.analysis.comparing.score_tests import compare_scores, score_tests
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.seeds.options import SeedOptions
+from greenexp.records.arrays import Floats
 from greenexp.records.scores import CONFIGURATION, GROUP, SCORE, Scores
 
-Floats = NDArray[np.float64]
 Samples = Mapping[str, "pd.Series[float]"]
 """Group -> its independent scores, indexed by what makes pairs of them."""
 WELCH, PAIRED_T = "welch", "paired_t"

@@ -24,12 +24,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from greenexp.analysis.seeds.variance import CONFIGURATION, VarianceSplit
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 PLANS = (
     "seeds", "configurations", "trials", "reliability", "expected_true", "expected_shown", "optimism", "standard_error",
 )  # fmt: skip

@@ -47,9 +47,9 @@ from numpy.typing import NDArray
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves
 from greenexp.analysis.stopping.simulate_saving import equal_result, full_search
 from greenexp.analysis.stopping.simulate_search import Search, run_search
+from greenexp.records.arrays import Floats
 from greenexp.schedulers import Scheduler, build_over_units, scheduler_of
 
-Floats = NDArray[np.float64]
 Settings = Mapping[str, Any]
 _BUDGETS = 12
 

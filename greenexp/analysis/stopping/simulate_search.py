@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greenexp.analysis.curves.best_so_far import best_at
+from greenexp.records.arrays import Floats
 from greenexp.records.decision import Action, Verdict
 from greenexp.schedulers import Scheduler
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(slots=True)

@@ -86,7 +86,7 @@ def measure(
         if latency is not None:
             _write_latency(bench, latency)
     return {
-        "model": {"trial": found.trial, "layers": model.exit_layers[-1], "consulted": _consulted(contestants)},
+        "model": {"trial": found.trial, "layers": model.backbone.num_layers, "consulted": _consulted(contestants)},
         "policy": {"text": asked.text, "notes": list(asked.notes)},
         "examples": _described(chosen),
         "conditions": _conditions(bench),

@@ -83,7 +83,6 @@ def _chosen(policy: Any, record: ExitRecord, costs: Any, metric: str, speed_up: 
     """The operating point with the best dev score among those at least as fast as asked."""
     from greenexp.exits.policies.choose import stream_policy
     from greenexp.inference.consulting import consulted_exits
-    from greenexp.replay import ExitCosts
     from greenexp.replay.chosen import at_threshold, chosen_thresholds
     from greenexp.replay.naming import described, resolve, text_of
     from greenexp.replay.points import operating_points
@@ -97,7 +96,7 @@ def _chosen(policy: Any, record: ExitRecord, costs: Any, metric: str, speed_up: 
     exits = consulted_exits(record.numbers.tolist(), check_every, stream_policy(DEFAULT))
     places = [place for place, number in enumerate(record.numbers.tolist()) if number in exits]
     # FLOPs of exits that are not consulted stay in these costs; here they only decide between equal scores.
-    costs = ExitCosts(costs.layers[places], costs.lengths, costs.static_flops[places], costs.dynamic_flops[places])
+    costs = costs.only(places)
     record = record.only(exits)
     label, family = resolve(policy, record)
     points = operating_points(record, family, costs, metric)

@@ -43,7 +43,7 @@ def predict(given: str, plain: bool, logits: bool, **options: Any) -> int:
     with _opened(given) as descriptor:
         choice = EngineChoice(**options)
         engine, _, _ = load_engine(choice)
-        tally = Tally(engine.model.exit_layers[-1])
+        tally = Tally(engine.model.backbone.num_layers)
         for chunk in Lines(descriptor, MAX_LINE).chunks(BATCHES_AT_ONCE * choice.batch_size):
             shown = answered(engine, chunk, choice.batch_size, tally, plain=plain, logits=logits)
             click.echo("\n".join(json.dumps(line, allow_nan=False) for line in shown))

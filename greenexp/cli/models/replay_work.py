@@ -13,7 +13,7 @@ from greenexp.errors import InputError, did_you_mean
 from greenexp.replay.budgeted import budgeted_thresholds
 from greenexp.replay.calibration import temperatures
 from greenexp.replay.chosen import at_threshold, chosen_thresholds
-from greenexp.replay.exit_tables import test_split
+from greenexp.replay.exit_tables import held_out_split
 from greenexp.replay.latency import LatencyTable
 from greenexp.replay.logits import StoredLogits
 from greenexp.replay.naming import described, parameters_of, resolve
@@ -82,7 +82,7 @@ class _Work:
     @cached_property
     def _splits(self) -> tuple[Split, Split | None, str]:
         """dev, test, and what is wrong with test."""
-        found, problem = test_split(self.stored, self.logits.test)
+        found, problem = held_out_split(self.stored, self.logits.test)
         splits = [Split("dev", self.stored.record, priced(self.stored))]
         splits += [] if found is None else [Split("test", found.record, found.costs, found.has_flops)]
         if self.wish.calibrated:

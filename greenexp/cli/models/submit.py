@@ -83,7 +83,7 @@ def _lines(engine: EarlyExitEngine, split: UnlabelledSplit, batch_size: int) -> 
     classes = f" ({', '.join(f'{label} {count:,}' for label, count in counts)})" if counts else ""
     click.echo(
         f"{split.form.file:<13} {len(answers):,} answers{classes}, "
-        f"mean {layers:.2f} of {engine.model.exit_layers[-1]} layers",
+        f"mean {layers:.2f} of {engine.model.backbone.num_layers} layers",
         err=True,
     )
     return lines

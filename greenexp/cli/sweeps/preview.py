@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -70,12 +69,14 @@ def _folds_note(plan: Plan) -> tuple[str, ...]:
 
 
 def _reconstructions(plan: Plan) -> tuple[str, ...]:
-    """The methods whose cards call them so."""
+    """That a method is no faithful copy of what was published, and why."""
     from greenexp.methods import METHODS
 
     names = dict.fromkeys(str(trial.settings["method"]["name"]) for trial in plan.trials)
-    said = {name: (inspect.getdoc(METHODS.get(name)) or "").partition("\n")[0] for name in names}
-    return tuple(f"{name}: {line}" for name, line in said.items() if "reconstruction" in line.lower())
+    said = {name: METHODS[name].reconstruction for name in names}
+    return tuple(
+        f"the method {name} is a reconstruction {of}: do not report it as theirs" for name, of in said.items() if of
+    )
 
 
 def remembering(prepare: Prepare) -> Prepare:

@@ -134,18 +134,11 @@ def totals(state: SweepState, limits: Mapping[str, float]) -> str:
         count = sum(trial.status == status for trial in trials)
         parts += [f"{count} {words}"] if count else []
     parts.append(f"{state.epochs_run} epochs")
-    best = best_trial(state)
+    best = state.best
     parts += [f"best {best.score:.4f} ({best.spec.trial})"] if best is not None else []
     elapsed = format_duration(state.elapsed_s)
     parts.append(f"{elapsed} of {format_duration(limits['wall_s'])}" if "wall_s" in limits else elapsed)
     return " · ".join(parts)
-
-
-def best_trial(state: SweepState) -> TrialState | None:
-    """The trial with the best score so far, by the sweep's own metric mode."""
-    sign = -1.0 if state.spec.get("metric", {}).get("mode") == "min" else 1.0
-    scored = [trial for trial in state.trials.values() if trial.score is not None]
-    return max(scored, key=lambda trial: sign * (trial.score or 0.0), default=None)
 
 
 def _cells(trial: TrialState) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ import click
 
 from greenexp.cli.printing.newest import or_newest
 from greenexp.cli.printing.text_table import print_json
-from greenexp.cli.sweeps.progress import best_trial, totals
+from greenexp.cli.sweeps.progress import totals
 from greenexp.journal.budget import used
 from greenexp.journal.file import read_events
 from greenexp.journal.state import SweepState
@@ -37,12 +37,12 @@ def _status(state: SweepState, folder: Path) -> dict[str, Any]:
     counts: dict[str, int] = {}
     for trial in state.trials.values():
         counts[trial.status] = counts.get(trial.status, 0) + 1
-    best = best_trial(state)
+    best = state.best
     closed = state.sessions[-1].closed if state.sessions else None
     return {
         "name": state.header.get("name"),
         "folder": str(folder),
-        "state": "finished" if state.complete else (closed or ("running or killed" if state.sessions else "planned")),
+        "state": _stage(state, closed),
         "trials": counts,
         "used": used(state),
         "limits": {axis: limit for axis, limit in (state.spec.get("budget") or {}).items() if limit is not None},
@@ -54,8 +54,17 @@ def _status(state: SweepState, folder: Path) -> dict[str, Any]:
     }
 
 
+def _stage(state: SweepState, closed: str | None) -> str:
+    if not state.header:
+        return "not begun: the journal is empty"
+    if state.complete:
+        return "finished"
+    return closed or ("running or killed" if state.sessions else "planned")
+
+
 def _print(data: dict[str, Any], state: SweepState) -> None:
-    click.echo(f"{data['name']}  {data['state']}  {totals(state, data['limits'])}")
+    name = data["name"] or Path(data["folder"]).resolve().name
+    click.echo(f"{name}  {data['state']}  {totals(state, data['limits'])}")
     for axis, value in data["used"].items():
         limit = data["limits"].get(axis)
         of = f" of {format_quantity(limit, AXES[axis].unit)}" if limit else ""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from greenexp.cli.sweeps.progress import best_trial
 from greenexp.records.axes import AXES
 from greenexp.units import format_duration, format_quantity
 
@@ -27,7 +26,7 @@ def print_summary(
     """Print it and return the exit code. The report's path is the result and goes to stdout."""
     state = outcome.state
     _say(_ending(plan, outcome), _work(plan, state))
-    best = best_trial(state)
+    best = state.best
     if best is not None:
         values = best.spec.searched
         searched = "  ".join(
@@ -68,7 +67,7 @@ def _held_out(plan: Plan, state: SweepState) -> list[str]:
     if not trials:
         return []
     test = fmean(trial.held_out[-1][1].score for trial in trials)
-    dev = fmean(trial.score or 0.0 for trial in trials)
+    dev = fmean(trial.score for trial in trials if trial.score is not None)  # whoever was evaluated has one
     name, count = trials[0].spec.configuration, len(trials)
     of, on = (f"{count} seed(s)", "dev") if plan.spec.seeds.folds is None else (f"{count} trials", "the left-out folds")
     return [f"{name}: {plan.spec.metric.name} {test:.4f} on test, mean of {of} (on {on} {dev:.4f})"]

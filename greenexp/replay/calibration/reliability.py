@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from greenexp.errors import InputError
-from greenexp.replay.calibration.labelled import Floats, Labelled, labelled
+from greenexp.records.arrays import Floats
+from greenexp.replay.calibration.labelled import Labelled, labelled
 
 BINS = 15
 """As in Guo et al. 2017."""

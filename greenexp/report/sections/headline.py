@@ -14,7 +14,8 @@ from greenexp.analysis.sweeps.savings import abandoned, savings
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
-from greenexp.report.sections.held_out import test_sentence, warnings
+from greenexp.report.sections.held_out import sentence_on_test as test_sentence
+from greenexp.report.sections.held_out import warnings
 from greenexp.report.sections.settings import setting_of
 from greenexp.report.sections.wording import (
     SHARED_SEEDS,
