@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from greenexp.analysis.comparing.paired import paired_difference
 from scipy import stats
 
 from greenexp.analysis.comparing.better import probability_better
