@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import BLUE, GREY, INK, VERMILLION, chart, quantity
 
@@ -17,7 +17,7 @@ _ENDED, _SO_FAR, _MEAN = "one seed", "one seed, best so far", "mean of the seeds
 _LOOKS = {_ENDED: (BLUE, "circle"), _SO_FAR: (GREY, "triangle-right"), _MEAN: (VERMILLION, "stroke")}
 
 
-def seeds_figure(table: pd.DataFrame, metric: Metric) -> Figure:
+def seeds_figure(table: pd.DataFrame, metric: SweepMetric) -> Figure:
     """A row of dots per configuration; trials that did not finish are triangles; the mean is a stroke across.
 
     table: trial, configuration, score, status, mean (of the configuration, or NaN), the configurations in the order in
@@ -63,7 +63,7 @@ def seeds_figure(table: pd.DataFrame, metric: Metric) -> Figure:
     )
 
 
-def _alt(drawn: pd.DataFrame, names: list[str], metric: Metric) -> str:
+def _alt(drawn: pd.DataFrame, names: list[str], metric: SweepMetric) -> str:
     """The range of the first and of the last configuration drawn."""
     parts = []
     for name in dict.fromkeys((names[0], names[-1])):

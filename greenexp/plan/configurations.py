@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from greenexp.plan.fields import Checked, Finding, check_plugin
+from greenexp.plan.fields import Checked, check_plugin
 from greenexp.plan.plugins import Plugins
 from greenexp.spec.explain import message
 from greenexp.spec.paths import PLUGINS, value_at, with_value
-from greenexp.spec.places import dotted
-from greenexp.spec.sections import Exits, Metric, Section, Training
+from greenexp.spec.places import FieldProblem, dotted
+from greenexp.spec.sections import Exits, FileSection, Metric, Training
 
 HEAD = {"name": "linear"}
 """The exit head where neither the sweep file nor the method says which."""
@@ -22,7 +22,7 @@ HEAD = {"name": "linear"}
 SETTINGS = ("task", "backbone", "exits", "method", "training", "metric")
 """The sections that make up a trial's settings."""
 
-_MODELS: dict[str, type[Section]] = {"exits": Exits, "training": Training, "metric": Metric}
+_MODELS: dict[str, type[FileSection]] = {"exits": Exits, "training": Training, "metric": Metric}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Resolved:
     """The settings of one configuration, None if something is wrong."""
 
     settings: dict[str, Any] | None
-    findings: tuple[Finding, ...] = ()
+    problems: tuple[FieldProblem, ...] = ()
 
 
 def resolve(base: Mapping[str, Any], values: Mapping[str, Any], plugins: Plugins) -> Resolved:
@@ -38,16 +38,16 @@ def resolve(base: Mapping[str, Any], values: Mapping[str, Any], plugins: Plugins
     data = dict(base)
     for path, value in values.items():
         data = with_value(data, path, value)
-    found: list[Finding] = []
+    found: list[FieldProblem] = []
     for name, model in _MODELS.items():
         try:
             data[name] = model.model_validate(data[name]).model_dump(mode="json")
         except ValidationError as error:
-            found += [Finding(dotted(name, *d["loc"][:1]), message(d)) for d in error.errors(include_url=False)]
+            found += [FieldProblem(dotted(name, *d["loc"][:1]), message(d)) for d in error.errors(include_url=False)]
     data = with_method_defaults(data, plugins)
     for path in PLUGINS:
         checked = check_plugin(path, value_at(data, path) or {}, plugins[path])
-        found += checked.findings
+        found += checked.problems
         if checked.settings is not None:
             data = with_value(data, path, checked.settings)
     if not found:
@@ -91,17 +91,17 @@ def _plugin_class(data: Mapping[str, Any], path: str, plugins: Plugins) -> Any:
         return None
 
 
-def _exits_fit(settings: Mapping[str, Any]) -> Iterator[Finding]:
+def _exits_fit(settings: Mapping[str, Any]) -> Iterator[FieldProblem]:
     """Exits on layers that exist, the last included; only where the file says how many layers there are."""
     layers, depth, chosen = settings["exits"]["layers"], settings["backbone"].get("layers"), settings["metric"]["exit"]
     count = None if layers == "all" else len(layers)
     if type(depth) is int:
         if layers != "all" and layers[-1] != depth:
             text = f"the last exit must be on the last layer, {depth}, got {list(layers)}"
-            yield Finding("exits.layers", text)
+            yield FieldProblem("exits.layers", text)
         count = depth if layers == "all" else count
     if isinstance(chosen, int) and count is not None and chosen > count:
-        yield Finding("metric.exit", f"there are {count} exits, got {chosen}")
+        yield FieldProblem("metric.exit", f"there are {count} exits, got {chosen}")
 
 
 def check_values(path: str, section: Mapping[str, Any], space: Mapping[str, Any], plugins: Plugins) -> Checked:
@@ -115,12 +115,12 @@ def check_values(path: str, section: Mapping[str, Any], space: Mapping[str, Any]
     for field, values in ends.items():
         first = with_value(first, field.removeprefix(f"{path}."), values[0][1])
     start = check_plugin(path, first, plugins[path])
-    found = [_moved(finding, path, {field: f"space.{field}.{values[0][0]}" for field, values in ends.items()})
-             for finding in start.findings]  # fmt: skip
+    found = [_moved(problem, path, {field: f"space.{field}.{values[0][0]}" for field, values in ends.items()})
+             for problem in start.problems]  # fmt: skip
     for field, values in ends.items():
         for end, value in values[1:]:
             changed = with_value(first, field.removeprefix(f"{path}."), value)
-            wrong = check_plugin(path, changed, plugins[path]).findings
+            wrong = check_plugin(path, changed, plugins[path]).problems
             places = {field: f"space.{field}.{end}"}
             found += [_moved(f, path, places) for f in wrong if _inside(f.path, field) or (alone and f.path == path)]
     return Checked(start.settings if not found else None, tuple(dict.fromkeys(found)))
@@ -130,13 +130,13 @@ def _inside(path: str, field: str) -> bool:
     return path == field or path.startswith(f"{field}.")
 
 
-def _moved(finding: Finding, section: str, places: Mapping[str, str]) -> Finding:
-    """The finding where the user wrote the value; an unknown searched field is wrong in its key.
+def _moved(problem: FieldProblem, section: str, places: Mapping[str, str]) -> FieldProblem:
+    """The problem where the user wrote the value; an unknown searched field is wrong in its key.
 
     What is wrong with the section as a whole lies at the one field that is searched, if it is one.
     """
     for field, place in places.items():
-        if _inside(finding.path, field) or (finding.path == section and len(places) == 1):
-            at = f"space.{field}" if finding.of_key else place
-            return Finding(at, finding.message, finding.of_key, finding.missing)
-    return finding
+        if _inside(problem.path, field) or (problem.path == section and len(places) == 1):
+            at = f"space.{field}" if problem.of_key else place
+            return FieldProblem(at, problem.message, problem.of_key, problem.missing)
+    return problem

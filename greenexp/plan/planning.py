@@ -7,7 +7,6 @@ from typing import Any
 
 from greenexp.errors import InputError, Problem, SweepFileError
 from greenexp.plan.configurations import SETTINGS, Resolved, check_values, resolve
-from greenexp.plan.fields import Finding
 from greenexp.plan.plans import Configuration, Plan
 from greenexp.plan.plugins import Plugins, installed
 from greenexp.plan.policies import PATH as POLICIES
@@ -17,6 +16,7 @@ from greenexp.plan.seeds import repetitions
 from greenexp.records.trial import TrialSpec, canonical_json, coordinate
 from greenexp.spec import Component, Document, SweepSpec
 from greenexp.spec.paths import PLUGINS, value_at
+from greenexp.spec.places import FieldProblem
 from greenexp.spec.search import PointsSearch
 
 
@@ -40,13 +40,13 @@ def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
     return plan
 
 
-def _check_plugins(document: Document, plugins: Plugins) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+def _check_plugins(document: Document, plugins: Plugins) -> tuple[dict[str, dict[str, Any]], list[FieldProblem]]:
     """The plug-in sections of all valid sections: filled in where they can be, and what is wrong with them."""
     space: Mapping[str, Any] = document.sections.get("space", {})
     search = document.sections.get("search")
     listed = {path for point in search.points for path in point} if isinstance(search, PointsSearch) else set()
     filled: dict[str, dict[str, Any]] = {}
-    found: list[Finding] = []
+    found: list[FieldProblem] = []
     for path in (*PLUGINS, "scheduler"):
         component = _component(document.sections, path)
         if component is None:
@@ -57,7 +57,7 @@ def _check_plugins(document: Document, plugins: Plugins) -> tuple[dict[str, dict
         if any(field.startswith(f"{path}.") for field in listed):
             # Each point is checked whole later; what it changes cannot be judged here.
             continue
-        found += checked.findings
+        found += checked.problems
         if checked.settings is not None:
             own = {field: value for field, value in checked.settings.items() if f"{path}.{field}" not in searched}
             unsettled = f"{path}.name" in searched
@@ -113,12 +113,12 @@ def _configurations(
 def _misfits(document: Document, point: Point, resolved: Resolved) -> Iterable[Problem]:
     """What is wrong with a point, each at the value in the file that is to blame, if one is."""
     shown = ", ".join(f"{path}={coordinate(value)}" for path, value in point.values.items())
-    for finding in resolved.findings:
-        blamed = _blamed(finding.path, point.values)
-        place = point.places[blamed] if blamed else finding.path
+    for problem in resolved.problems:
+        blamed = _blamed(problem.path, point.values)
+        place = point.places[blamed] if blamed else problem.path
         # A field that is missing because the search chose another plug-in stands nowhere: name it.
-        what = f"{finding.path} {finding.message}" if blamed and finding.missing else finding.message
-        yield document.problem(place, f"{what} (with {shown})" if shown else what, of_key=finding.of_key)
+        what = f"{problem.path} {problem.message}" if blamed and problem.missing else problem.message
+        yield document.problem(place, f"{what} (with {shown})" if shown else what, of_key=problem.of_key)
 
 
 def _blamed(path: str, searched: Iterable[str]) -> str | None:

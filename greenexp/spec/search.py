@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from greenexp.records.trial import Scalar, Value
-from greenexp.spec.sections import Section
+from greenexp.spec.sections import FileSection
 
 
 def _values(values: Any) -> Any:
@@ -46,7 +46,7 @@ def _kind(value: Value) -> tuple[Any, ...]:
 Coordinate = Annotated[Value, BeforeValidator(_value)]
 
 
-class _Range(Section):
+class _Range(FileSection):
     """Base of the distributions between two ends."""
 
     dist: str
@@ -99,7 +99,7 @@ class Int(_Range):
         return {"low": self.low, "high": self.low + (self.count() - 1) * self.step}
 
 
-class Choice(Section):
+class Choice(FileSection):
     """One of the listed values, each equally likely."""
 
     dist: Literal["choice"]
@@ -129,7 +129,7 @@ Distribution = Annotated[
     | Annotated[Choice, Tag("choice")],
     Discriminator(_tag("dist")),
 ]
-DISTRIBUTIONS: dict[str, type[Section]] = {
+DISTRIBUTIONS: dict[str, type[FileSection]] = {
     "uniform": Uniform,
     "loguniform": LogUniform,
     "int": Int,
@@ -137,7 +137,7 @@ DISTRIBUTIONS: dict[str, type[Section]] = {
 }
 
 
-class RandomSearch(Section):
+class RandomSearch(FileSection):
     """Independent draws from `space`; more samples keep the earlier ones."""
 
     name: Literal["random"]
@@ -145,13 +145,13 @@ class RandomSearch(Section):
     seed: int = Field(0, ge=0, description="Seed of the draws")
 
 
-class GridSearch(Section):
+class GridSearch(FileSection):
     """Every combination of the values of `space`."""
 
     name: Literal["grid"]
 
 
-class PointsSearch(Section):
+class PointsSearch(FileSection):
     """The configurations that are listed, and no others."""
 
     name: Literal["points"]
@@ -166,4 +166,4 @@ Search = Annotated[
     | Annotated[PointsSearch, Tag("points")],
     Discriminator(_tag("name")),
 ]
-SEARCHES: dict[str, type[Section]] = {"random": RandomSearch, "grid": GridSearch, "points": PointsSearch}
+SEARCHES: dict[str, type[FileSection]] = {"random": RandomSearch, "grid": GridSearch, "points": PointsSearch}

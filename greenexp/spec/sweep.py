@@ -10,17 +10,17 @@ from greenexp.spec.sections import (
     Budget,
     Component,
     Exits,
+    FileSection,
     Metric,
     Replay,
     Resources,
-    Section,
     Seeds,
     Tracking,
     Training,
 )
 
 
-class SweepSpec(Section):
+class SweepSpec(FileSection):
     """A sweep file. Only `name` and `task` must be given.
 
     `load_sweep` also runs the checks across sections (`greenexp.spec.checks`), which this model alone does not.

@@ -19,7 +19,7 @@ from greenexp.training.evaluation import evaluate
 from greenexp.training.isolation import epoch_seed, isolated
 from greenexp.training.precision import choose_precision
 from greenexp.training.scoring import exit_metrics, selected_score
-from greenexp.training.workshop import section
+from greenexp.training.trial_setup import section
 
 
 def evaluate_held_out(

@@ -17,8 +17,8 @@ from greenexp.records.epoch import EpochRecord
 from greenexp.records.trial import TrialSpec
 from greenexp.spec.sections import Metric, Training
 from greenexp.tasks.tokens import TokenisedTask
-from greenexp.training import TrialRun, run, workshop
-from greenexp.training.patience import Patience
+from greenexp.training import TrialRun, run, trial_setup
+from greenexp.training.patience import TrialPatience
 
 Make = Callable[..., TrialSpec]
 
@@ -42,11 +42,11 @@ def ends_after(scores: Sequence[float], patience: int, first_epoch: int, sign: f
 def test_it_is_exhausted_where_the_definition_says(
     scores: list[float], patience: int, first_epoch: int, mode: Any
 ) -> None:
-    counting = Patience(patience, first_epoch, Metric(name="loss", mode=mode))
+    counting = TrialPatience(patience, first_epoch, Metric(name="loss", mode=mode))
     found = None
     for epoch, score in enumerate(scores, start=1):
         # Through its state, as if the trial had been paused after every epoch.
-        before, counting = counting, Patience(patience, first_epoch, Metric(name="loss", mode=mode))
+        before, counting = counting, TrialPatience(patience, first_epoch, Metric(name="loss", mode=mode))
         counting.restore(before.state())
         counting.note(epoch, score)
         if counting.exhausted:
@@ -56,7 +56,7 @@ def test_it_is_exhausted_where_the_definition_says(
 
 
 def test_without_patience_nothing_is_exhausted() -> None:
-    endless = Patience(None, 1, Metric())
+    endless = TrialPatience(None, 1, Metric())
     for epoch in range(1, 50):
         endless.note(epoch, 0.5)
     assert not endless.exhausted
@@ -158,7 +158,7 @@ def test_patience_counts_in_the_last_stage_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A first stage ends nothing, and its scores, over other exits, are no mark for the second."""
-    monkeypatch.setattr(workshop, "method_of", lambda _: TwoStageMethod())
+    monkeypatch.setattr(trial_setup, "method_of", lambda _: TwoStageMethod())
     scripted((0.9, 0.8, 0.5, 0.6, 0.6, 0.7))
     with TrialRun(trial(epochs=6, patience=1), data) as training:
         records = list(training)

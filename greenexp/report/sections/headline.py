@@ -8,7 +8,8 @@ from greenexp.analysis.fronts.operating_points import cheapest_within, operating
 from greenexp.analysis.seeds.paired import paired_difference
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.held_out import held_out
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric as Metric
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.repetitions import folds_of
 from greenexp.analysis.sweeps.savings import abandoned, savings
 from greenexp.records.axes import AXES

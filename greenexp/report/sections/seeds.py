@@ -13,7 +13,8 @@ from greenexp.analysis.seeds.seed_budget import seed_plans
 from greenexp.analysis.seeds.seed_noise import SeedNoise, seed_noise
 from greenexp.analysis.seeds.variance import CONFIGURATION, VarianceSplit, seed_scores, variance_split
 from greenexp.analysis.sweeps.configurations import configuration_table
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric as Metric
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.repetitions import SEEDS, has_folds, over_folds
 from greenexp.figures import seeds_figure
 from greenexp.figures.seeds import MOST_CONFIGURATIONS

@@ -15,7 +15,7 @@ from greenexp.analysis.stopping.simulate import Simulation, simulate
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves, recorded_curves, sweep_points
 from greenexp.analysis.stopping.simulate_notes import simulation_notes
 from greenexp.analysis.stopping.simulate_saving import full_search
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import simulated_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -64,7 +64,7 @@ def section(tables: SweepTables) -> Section:
     )
 
 
-def _curves(tables: SweepTables, metric: Metric) -> tuple[RecordedCurves | None, str]:
+def _curves(tables: SweepTables, metric: SweepMetric) -> tuple[RecordedCurves | None, str]:
     """The curves, or None and why there are none."""
     trials = tables.trials
     number, epochs = trials["configuration"].nunique(), int(trials["max_epochs"].max()) if len(trials) else 0
@@ -96,7 +96,7 @@ def _said(row: dict[Hashable, Any]) -> str:
     return f"{same}: {100 * abs(row['saved']):.0f} % {'saved' if less else 'more spent'}{spans}."
 
 
-def _plate(found: Simulation, begun: int, metric: Metric) -> Plate:
+def _plate(found: Simulation, begun: int, metric: SweepMetric) -> Plate:
     full = full_search(found.curves)
     line = pd.DataFrame({
         "way": FULL, "begun": np.arange(1, len(full) + 1), "finished": np.arange(1.0, len(full) + 1),

@@ -18,7 +18,7 @@ from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
 from greenexp.records.trial import TrialSpec
 from greenexp.replay.record import ExitCosts
-from greenexp.spec.sections import Metric, Section, Training
+from greenexp.spec.sections import FileSection, Metric, Training
 from greenexp.tasks.batches import first_part
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.epoch import EpochTrainer, Trained
@@ -28,12 +28,12 @@ from greenexp.training.scoring import check_metric
 
 _MODEL, _OPTIMISER, _METHOD = "model.", "optimiser.", "method."
 
-S = TypeVar("S", bound=Section)
+S = TypeVar("S", bound=FileSection)
 
 
 @dataclass(eq=False)
-class Workshop:
-    """Everything with memory of its own that a trial needs; `furnish` makes one.
+class TrialSetup:
+    """Everything with memory of its own that a trial needs; `build` makes one.
 
     step: optimiser steps made; stage_first_step: of them before the present stage
     """
@@ -49,7 +49,7 @@ class Workshop:
     _exit_costs: dict[tuple[int, ...], ExitCosts] = field(default_factory=dict)
 
     @classmethod
-    def furnish(cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters) -> Workshop:
+    def build(cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters) -> TrialSetup:
         """Build model and method from the trial's settings. Raises InputError where they do not fit."""
         training = section(Training, trial.settings, "training")
         metric = section(Metric, trial.settings, "metric")
