@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 import pytest
+from made_settings import changed_spec
 from made_sweeps import sweep, with_answers
 from scipy import stats
 
-from made_settings import changed_spec
 from greenexp.analysis.comparing.lead import Basis, LeadVerdict, lead_interval, lead_verdict
 from greenexp.analysis.comparing.lead_of_sweep import exit_score, lead_of_best, lead_over, lead_study, leads_over
 from greenexp.analysis.sweeps.metric import metric_of

@@ -32,7 +32,7 @@ def _searches(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _one_look(frame: pd.DataFrame) -> pd.DataFrame:
     """Of the largest number of units begun."""
-    shown = frame[frame["trials"] == frame["trials"].max()]
+    shown: pd.DataFrame = frame.loc[frame["trials"] == frame["trials"].max()]
     names = {"trials": "units begun", "going_on": "going on", "expected_best": "expected best"}
     return shown.rename(columns={**names, "share_of_full": "share of full cost"})
 

@@ -12,7 +12,8 @@ import pandas as pd
 from greenexp.analysis.comparing.lead_of_sweep import lead_of_best
 from greenexp.analysis.search.importance import IMPORTANCE_COLUMNS, PERMUTATIONS, Importance, importance
 from greenexp.analysis.search.search_space import bounds_hit, leaders
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric as Metric
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.figures import importance_figure
 from greenexp.figures.importance import MOST_PARAMETERS
 from greenexp.records.tables import PARAMS, SweepTables

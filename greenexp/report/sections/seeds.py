@@ -14,7 +14,8 @@ from greenexp.analysis.seeds.planning import SeedPlans
 from greenexp.analysis.seeds.seed_noise import seed_noise
 from greenexp.analysis.seeds.splitting import BY, GroupSplit, SplitTables, percent, split_groups
 from greenexp.analysis.sweeps.configurations import configuration_table
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric as Metric
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.repetitions import SEEDS, has_folds, over_folds
 from greenexp.figures import seeds_figure
 from greenexp.figures.seeds import MOST_CONFIGURATIONS
