@@ -161,7 +161,8 @@ def test_choosing_knows_what_is_consulted_and_calibrated(sweep: Path) -> None:
     ("arguments", "reason"),
     [
         (["nowhere"], "there is no folder nowhere"),
-        (["."], "neither a sweep"),
+        (["."], "not itself the folder of a sweep; the sweeps in it are: out/tiny"),
+        (["out/tiny/models"], "neither a sweep"),
         (["out/tiny", "--trial", "c001-i0"], "did you mean 'c001-i"),
         (["out/tiny", "--trial", "c000-i1-o0"], "keeps no model of c000-i1-o0, which is finished"),
         (["out/tiny/models/c001-i0-o0", "--trial", "c001-i1-o0"], "--trial chooses among"),
@@ -201,7 +202,7 @@ def test_policies_from_text() -> None:
 
 def test_which_model_is_meant(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find_model(None) == (Path("out/tiny/models") / KEPT[0], KEPT[0], Path("out/tiny"))
+    assert find_model("out/tiny") == (Path("out/tiny/models") / KEPT[0], KEPT[0], Path("out/tiny"))
     assert find_model(str(sweep), KEPT[1]).folder == sweep / "models" / KEPT[1]
     assert find_model(str(sweep / "models" / KEPT[1])) == (sweep / "models" / KEPT[1], KEPT[1], sweep)
     alone = save_tiny(tmp_path / "alone")
