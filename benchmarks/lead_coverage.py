@@ -1,8 +1,8 @@
 """How often the interval of a lead contains it, simulated: `python benchmarks/lead_coverage.py [--repetitions 4000]`.
 
 What example e adds to the lead with seed i is lead + a_i + b_e + c_ie, normal: of the seed, of the example, of both.
-The interval of `analysis.comparing.lead` stands beside that of the seeds alone (the paired t test) and the percentiles of a
-bootstrap that draws seeds and examples (Owen 2007). Beside every share stands its exact binomial 95 % interval.
+The interval of `analysis.comparing.lead` stands beside that of the seeds alone (the paired t test) and the percentiles
+of a bootstrap that draws seeds and examples (Owen 2007). Beside every share stands its exact binomial 95 % interval.
 """
 
 from __future__ import annotations

@@ -144,14 +144,14 @@ def lead_interval(
         of_examples = binomial
         basis = Basis.NOTHING if seeds < 2 else Basis.SEEDS if math.isnan(binomial) else Basis.BINOMIAL
     parts = [(error**2, degrees) for error, degrees in ((of_seeds, seeds - 1), (of_examples, max(1, examples - 1)))]
-    known = [(variance, degrees) for variance, degrees in parts if not math.isnan(variance)]
-    total = sum(variance for variance, _ in known)
+    measured = [(variance, degrees) for variance, degrees in parts if not math.isnan(variance)]
+    total = sum(variance for variance, _ in measured)
     if total == 0 or basis is Basis.NOTHING:
         unknown = math.nan
         return LeadInterval(
             lead, unknown, unknown, unknown, unknown, of_seeds, of_examples, seeds, examples, basis, confidence
         )
-    degrees = total**2 / sum(variance**2 / number for variance, number in known)
+    degrees = total**2 / sum(variance**2 / number for variance, number in measured)
     error = math.sqrt(total)
     reach = float(stats.t.ppf((1 + confidence) / 2, degrees)) * error
     p = 2 * float(stats.t.sf(abs(lead) / error, degrees))
