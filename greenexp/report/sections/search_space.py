@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from greenexp.analysis.comparing.lead import LeadVerdict
 from greenexp.analysis.comparing.lead_of_sweep import lead_of_best
 from greenexp.analysis.search.importance import IMPORTANCE_COLUMNS, PERMUTATIONS, Importance, importance
 from greenexp.analysis.search.search_space import bounds_hit, leaders
@@ -99,10 +100,12 @@ def _ahead(tables: SweepTables, top: pd.DataFrame) -> tuple[str, ...]:
     if lead is None:
         return ()
     verdicts = top["verdict"].iloc[1:]
-    counts = [f"{(verdicts == name).sum()} {name}" for name in dict.fromkeys(verdicts)]
     if len(verdicts) == 1:
         return (lead.sentence,)
-    return lead.sentence, f"Of the {len(verdicts)} that follow {lead.first}: {', '.join(counts)}."
+    apart, alike, unknown = (int((verdicts == str(name)).sum()) for name in LeadVerdict)
+    others = f"; for {unknown} it cannot be told" if unknown else ""
+    counts = f"{apart} told apart from it, {alike} not told apart{others}"
+    return lead.sentence, f"Of the {len(verdicts)} configurations that follow {lead.first}: {counts}."
 
 
 def _importance(importances: Importance) -> Plate:
