@@ -146,12 +146,12 @@ def lead_study(tables: SweepTables) -> Findings:
         seeds.
 
     """
-    found = lead_of_best(tables)
-    if found is None:
+    lead = lead_of_best(tables)
+    if lead is None:
         return Findings(refusal="fewer than two configurations have a score from all their seeds")
-    notes = (found.note,) if found.note else ()
+    notes = (lead.note,) if lead.note else ()
     titles = {"lead": "Lead of the best configuration over the next"}
-    return Findings((found.sentence,), {"lead": pd.DataFrame([lead_row(found)])}, titles, notes)
+    return Findings((lead.sentence,), {"lead": pd.DataFrame([lead_row(lead)])}, titles, notes)
 
 
 def lead_row(lead: Lead) -> dict[str, object]:
@@ -211,8 +211,11 @@ class _Pairs:
 
 def _resampled_trials(tables: SweepTables, pairs: Sequence[_Pairs], metric: SweepMetric) -> dict[str, Floats]:
     """Trial -> [R], its score on samples of the examples, which are the same for all trials of a fold."""
-    frames = [each.frame[[FOLD, f"trial_{side}"]].set_axis([FOLD, "trial"], axis=1) for each in pairs
-              for side in ("first", "second")]  # fmt: skip
+    frames = [
+        each.frame[[FOLD, f"trial_{side}"]].set_axis([FOLD, "trial"], axis=1)
+        for each in pairs
+        for side in ("first", "second")
+    ]
     scores: dict[str, Floats] = {}
     if not frames:
         return scores
@@ -223,8 +226,8 @@ def _resampled_trials(tables: SweepTables, pairs: Sequence[_Pairs], metric: Swee
         rng = np.random.default_rng([seed, int(str(fold)) + 1])
         for start, weights in _samples(tables.answers[trials[0]].examples, rng):
             for trial in trials:
-                found = exit_score(tables.answers[trial], metric, weights)
-                scores[trial][start : start + len(weights)] = found
+                of_samples = exit_score(tables.answers[trial], metric, weights)
+                scores[trial][start : start + len(weights)] = of_samples
     return scores
 
 

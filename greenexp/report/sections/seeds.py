@@ -91,8 +91,8 @@ def _random_pair(group: GroupSplit | None) -> tuple[str, ...]:
     if math.isnan(noise.share):
         return ()
     ends = [noise.lower, noise.upper]
-    known = [] if any(map(math.isnan, ends)) else list(dict.fromkeys(map(percent, ends)))
-    between = f" (95 % interval: {' to '.join(known)})" if known else ""
+    bounds = [] if any(map(math.isnan, ends)) else list(dict.fromkeys(map(percent, ends)))
+    between = f" (95 % interval: {' to '.join(bounds)})" if bounds else ""
     return (
         (
             f"Between two configurations drawn at random, {percent(noise.share)} of the variance of the difference of "
