@@ -13,6 +13,7 @@ from greenexp.plan.data import data_key, prepare_data
 from greenexp.plan.flops import EpochFlops, epoch_flops, same_cost
 from greenexp.plan.plans import Plan
 from greenexp.records.axes import AXES
+from greenexp.records.metrics import LOSS
 from greenexp.records.sections import Accounting, Resources
 from greenexp.records.settings import Settings
 from greenexp.schedulers.brackets import Bracket
@@ -118,7 +119,7 @@ def _check_metric(plan: Plan, data: TokenisedTask) -> tuple[str, ...]:
     from greenexp.tasks.metrics import find_metric
 
     metric = plan.spec.metric
-    if metric.name != "loss":
+    if metric.name != LOSS:
         find_metric(metric.name, is_regression=data.num_labels == 1, num_labels=data.num_labels, mode=metric.mode)
     if metric.name != "accuracy" or metric.name in data.metrics:
         return ()

@@ -5,7 +5,7 @@ its prices, `points` the entry points, one file per family; `scores` and `outcom
 and `budgeted` choose thresholds on one split for another, `profiles` and `overthinking` say who leaves where, and who
 should have. Not in here: models, torch. To add a family: a file with a frozen dataclass that follows `family.Family`
 and has the fields of its stream form (`greenexp.exits.policies`), a line in `family.FAMILIES` and a row in
-tests/replay. To add a metric: a function in `scores` and its name there.
+tests/replay. To add a metric: see `greenexp.records.metrics`.
 """
 
 from greenexp.replay.budgeted import budgeted_points, budgeted_thresholds

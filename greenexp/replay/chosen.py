@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from greenexp.records.metrics import less_is_better
 from greenexp.replay.family import Family
 from greenexp.replay.naming import resolve
 from greenexp.replay.outcomes import score_column
 from greenexp.replay.points import operating_point, operating_points
 from greenexp.replay.record import ExitCosts, ExitRecord
-from greenexp.replay.scores import LESS_IS_BETTER
 
 TARGETS = (1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 """Least mean speed-up asked for on dev."""
@@ -39,7 +39,7 @@ def chosen_thresholds(points: pd.DataFrame, targets: Iterable[float] = TARGETS) 
     score = score_column(points)
     scored = points[points[score].notna()]
     by = [score, "inference_flops", "threshold"]
-    best_first = scored.sort_values(by, ascending=[score in LESS_IS_BETTER, True, False], kind="stable")
+    best_first = scored.sort_values(by, ascending=[less_is_better(score), True, False], kind="stable")
     groups = dict(iter(best_first.groupby("policy", sort=False)))
     rows, reached = [], []
     for policy in points["policy"].unique():

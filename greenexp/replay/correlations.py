@@ -15,7 +15,7 @@ from greenexp.records.arrays import Floats
 
 def pearson(predictions: Floats, labels: Floats) -> float:
     """Pearson's correlation, cov(x, y) / (sd(x) sd(y)); NaN when a side is constant or not finite."""
-    if not (_varies(predictions) and _varies(labels)):
+    if not (varies(predictions) and varies(labels)):
         return math.nan
     x, y = _unit(predictions), _unit(labels)
     return float(np.clip(x @ y, -1, 1))
@@ -23,7 +23,7 @@ def pearson(predictions: Floats, labels: Floats) -> float:
 
 def spearman(predictions: Floats, labels: Floats) -> float:
     """Spearman's rank correlation, ties at their mean rank; NaN when a side is constant or not finite."""
-    if not (_varies(predictions) and _varies(labels)):
+    if not (varies(predictions) and varies(labels)):
         return math.nan
     return pearson(_ranks(predictions), _ranks(labels))
 
@@ -47,8 +47,9 @@ def _unit(values: Floats) -> Floats:
     return scaled
 
 
-def _varies(values: Floats) -> bool:
-    """More than rounding: a spread near the resolution of the mean would give noise."""
+def varies(values: Floats) -> bool:
+    """Whether values vary by more than rounding, which a correlation needs: else it is the correlation of noise."""
+    values = np.asarray(values, dtype=np.float64)  # the mean of equal float32 values is another number in float32
     if len(values) < 2 or not np.isfinite(values).all():
         return False
     mean = float(values.mean())

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from greenexp.records.exit_tables import ExitTables
+from greenexp.records.metrics import less_is_better
 from greenexp.replay import ExitCosts, ExitRecord
 from greenexp.replay.calibration import calibration_table, reliability_tables
 from greenexp.replay.chosen import on_test
@@ -23,7 +24,6 @@ from greenexp.replay.overthinking import overthinking
 from greenexp.replay.policy_points import POINTS, STATIC, empty_points, policy_points, priced, told
 from greenexp.replay.profiles import exit_profiles
 from greenexp.replay.resampling import example_answers
-from greenexp.replay.scores import LESS_IS_BETTER
 from greenexp.replay.standing import StandingLogits
 from greenexp.replay.thinning import thinned_points
 
@@ -63,7 +63,7 @@ def logged_points(points: pd.DataFrame, metric: str, problems: Iterable[str]) ->
 
 
 def _thinned(points: pd.DataFrame, metric: str) -> pd.DataFrame:
-    less = metric in LESS_IS_BETTER
+    less = less_is_better(metric)
     parts = [thinned_points(rows, minimize=less) for _, rows in points.groupby("policy", sort=False)]
     return pd.concat([empty_points(), *parts], ignore_index=True).astype(dict(POINTS))
 

@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from greenexp.errors import InputError
+from greenexp.errors import InputError, did_you_mean
 from greenexp.records.arrays import Floats
+from greenexp.records.metrics import LOSS, metrics_of
 from greenexp.replay import correlations
 from greenexp.replay.family import Staircase
 from greenexp.replay.record import Ints
 from greenexp.replay.steps import events_so_far, running
-
-LESS_IS_BETTER = frozenset({"mean_squared_error"})
 
 
 class ClassCounts(NamedTuple):
@@ -147,13 +146,20 @@ _OF_NUMBERS: Mapping[str, Callable[[Floats, Floats], float]] = {
 
 
 def find_metric(metric: str | None, is_regression: bool) -> str:
-    """The metric's name; None: `accuracy`, or `pearson` for regression. InputError for one that is not replayed."""
-    known = list(_OF_NUMBERS if is_regression else _OF_CLASSES)
+    """The metric's name; None: `accuracy`, or `pearson` for regression; `loss` of regression: its other name.
+
+    InputError for one that is not replayed: the loss of classes, which depends on more than the answers, and metrics of
+    the other kind.
+    """
+    known = metrics_of(is_regression)
     if metric is None:
         return known[0]
+    if metric == LOSS and is_regression:
+        return "mean_squared_error"
     if metric not in known:
         kind = "regression" if is_regression else "classification"
-        raise InputError(f"metric '{metric}' is not replayed for {kind}; allowed: {', '.join(known)}")
+        near = did_you_mean(metric, known)
+        raise InputError(f"metric '{metric}' is not replayed for {kind}{near}; allowed: {', '.join(known)}")
     return metric
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from greenexp.records.explain import message
+from greenexp.records.metrics import LOSS, less_is_better
 from greenexp.records.search_space import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
 from greenexp.records.sections import Accounting, Budget, Component, Exits, Metric, Replay, Resources, Seeds, Training
 from greenexp.records.sweep_spec import SweepSpec
@@ -156,8 +157,9 @@ def _seed_design(seeds: Seeds) -> Iterator[FieldProblem]:
 
 
 def _metric_mode(metric: Metric) -> Iterator[FieldProblem]:
-    if metric.name == "loss" and metric.mode == "max":
-        yield FieldProblem("metric", "a loss is minimised: write mode: min")
+    if less_is_better(metric.name) and metric.mode == "max":
+        what = "a loss" if metric.name == LOSS else metric.name
+        yield FieldProblem("metric", f"{what} is minimised: write mode: min")
 
 
 def _factors(budget: Budget, accounting: Accounting) -> Iterator[FieldProblem]:

@@ -1,10 +1,9 @@
-"""Scores of predictions: every metric a task may name. Undefined is None, never 0."""
+"""Scores of predictions: every metric of `greenexp.records.metrics`. Undefined is None, never 0."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,26 +13,12 @@ from scipy import stats
 from scipy.special import log_softmax
 
 from greenexp.errors import InputError, UnknownNameError
+from greenexp.records.metrics import LOSS, METRICS, MetricDefinition, metrics_of
+from greenexp.replay import correlations
+from greenexp.replay.correlations import varies
 
 Array = npt.NDArray[Any]
 Classes = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskMetric:
-    """A metric's function and what it is for.
-
-    compute: (predictions, labels) -> value or None. Classification metrics see predicted classes, int64 [example];
-    regression metrics predicted values, float64 [example].
-    mode: `max` if more is better; most_classes: it is not defined for tasks with more (None: for any number)
-    """
-
-    name: str
-    compute: Callable[[Array, Array], float | None]
-    is_regression: bool = False
-    mode: str = "max"
-    most_classes: int | None = None
-    about: str = ""
 
 
 def score(names: Iterable[str], logits: Array, labels: Array) -> tuple[dict[str, float | None], ...]:
@@ -52,12 +37,14 @@ def score(names: Iterable[str], logits: Array, labels: Array) -> tuple[dict[str,
     results = []
     for values in logits.astype(np.float64):
         predictions = values[:, 0] if is_regression else values.argmax(axis=1)
-        loss = _squared_error(values[:, 0], labels) if is_regression else _cross_entropy(values, labels)
-        results.append({"loss": loss} | {m.name: m.compute(predictions, labels) for m in chosen})
+        loss = mean_squared_error(predictions, labels) if is_regression else _cross_entropy(values, labels)
+        results.append({LOSS: loss} | {metric.name: compute(metric.name, predictions, labels) for metric in chosen})
     return tuple(results)
 
 
-def find_metric(name: str, is_regression: bool, num_labels: int | None = None, mode: str | None = None) -> TaskMetric:
+def find_metric(
+    name: str, is_regression: bool, num_labels: int | None = None, mode: str | None = None
+) -> MetricDefinition:
     """The metric of this name.
 
     num_labels: classes of the task; mode: the direction in which it is to be optimised; None where nobody asks
@@ -69,14 +56,13 @@ def find_metric(name: str, is_regression: bool, num_labels: int | None = None, m
         raise UnknownNameError("metric", name, sorted(METRICS))
     if metric.is_regression != is_regression:
         kinds = ("classification", "regression")
-        allowed = (m for m in METRICS.values() if m.is_regression == is_regression)
-        others = [m.name for m in allowed if num_labels is None or _allows(m, num_labels)]
+        others = [n for n in metrics_of(is_regression) if num_labels is None or METRICS[n].allows(num_labels)]
         raise InputError(
             f"metric '{name}' is for {kinds[metric.is_regression]}, the task is {kinds[is_regression]} "
             f"(allowed: {', '.join(sorted(others))})"
         )
-    if num_labels is not None and not _allows(metric, num_labels):
-        others = [m.name for m in METRICS.values() if m.is_regression == is_regression and _allows(m, num_labels)]
+    if num_labels is not None and not metric.allows(num_labels):
+        others = [n for n in metrics_of(is_regression) if METRICS[n].allows(num_labels)]
         raise InputError(
             f"metric '{name}' is for at most {metric.most_classes} classes, the task has {num_labels} "
             f"(allowed: {', '.join(sorted(others))})"
@@ -89,16 +75,8 @@ def find_metric(name: str, is_regression: bool, num_labels: int | None = None, m
     return metric
 
 
-def _allows(metric: TaskMetric, num_labels: int) -> bool:
-    return metric.most_classes is None or num_labels <= metric.most_classes
-
-
 def _cross_entropy(logits: Array, labels: Array) -> float | None:
     return _finite(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
-
-
-def _squared_error(predictions: Array, labels: Array) -> float | None:
-    return _finite(((predictions - labels) ** 2).mean())
 
 
 def _finite(value: float) -> float | None:
@@ -141,35 +119,37 @@ def matthews(predictions: Array, labels: Array) -> float | None:
 
 def pearson(predictions: Array, labels: Array) -> float | None:
     """Pearson's correlation; None when predictions or labels are constant or not finite."""
-    if not _varies(predictions) or not _varies(labels):
+    if not varies(predictions) or not varies(labels):
         return None
     return _finite(stats.pearsonr(predictions, labels.astype(np.float64)).statistic)
 
 
 def spearman(predictions: Array, labels: Array) -> float | None:
     """Spearman's rank correlation, ties at their mean rank; None when either side is constant or not finite."""
-    if not _varies(predictions) or not _varies(labels):
+    if not varies(predictions) or not varies(labels):
         return None
     return pearson(stats.rankdata(predictions), stats.rankdata(labels))
 
 
-def _varies(values: Array) -> bool:
-    """More than rounding: scipy warns, and its answer is noise, when the spread is near the resolution of the mean."""
-    values = values.astype(np.float64)  # the mean of equal float32 values is another number in float32
-    if len(values) < 2 or not np.isfinite(values).all():
-        return False
-    centred = np.abs(values - values.mean()).max()
-    return bool(centred > 1e-12 * max(abs(float(values.mean())), 1e-300))
+def mean_squared_error(predictions: Array, labels: Array) -> float | None:
+    """Mean of (prediction - label)^2; None where it is not finite."""
+    return _finite(correlations.mean_squared_error(predictions, labels.astype(np.float64)))
 
 
-METRICS: Mapping[str, TaskMetric] = {
-    metric.name: metric
-    for metric in (
-        TaskMetric("accuracy", accuracy, about="share of examples predicted right"),
-        TaskMetric("f1", f1, most_classes=2, about="F1 of class 1, two classes"),
-        TaskMetric("macro_f1", macro_f1, about="mean F1 over the classes"),
-        TaskMetric("matthews", matthews, about="Matthews' correlation"),
-        TaskMetric("pearson", pearson, is_regression=True, about="Pearson's correlation"),
-        TaskMetric("spearman", spearman, is_regression=True, about="Spearman's rank correlation"),
-    )
+_COMPUTED: Mapping[str, Callable[[Array, Array], float | None]] = {
+    "accuracy": accuracy,
+    "f1": f1,
+    "macro_f1": macro_f1,
+    "matthews": matthews,
+    "pearson": pearson,
+    "spearman": spearman,
+    "mean_squared_error": mean_squared_error,
 }
+
+
+def compute(name: str, predictions: Array, labels: Array) -> float | None:
+    """The metric `name` of `METRICS`; None where it is not defined.
+
+    predictions, labels: [example], classes (int64) or, for metrics of numbers, values (float).
+    """
+    return _COMPUTED[name](predictions, labels)

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from greenexp.errors import DivergedError, InputError
+from greenexp.records.metrics import LOSS
 from greenexp.records.sections import Metric
 from greenexp.tasks.metrics import find_metric, score
-
-LOSS = "loss"
 
 UNDEFINED = 0.0
 """What an undefined metric counts as when trials are compared. Only F1 and correlations can be undefined, where nothing

@@ -56,7 +56,7 @@ def run(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=package,
-        env={**os.environ, "PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(package), str(ROOT))), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=180,

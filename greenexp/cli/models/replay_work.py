@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from greenexp.cli.models.replaying import PolicyReplay, ReplaySplit, Row, TrialReplay, Wish, priced_in_seconds, rows_of
-from greenexp.errors import InputError, did_you_mean
+from greenexp.errors import InputError
 from greenexp.replay.budgeted import budgeted_thresholds
 from greenexp.replay.calibration import temperatures
 from greenexp.replay.chosen import at_threshold, chosen_thresholds
@@ -72,12 +72,10 @@ class _Work:
 
     @cached_property
     def _metric(self) -> str:
-        wanted = self.wish.metric or self.recorded.metric
         try:
-            return find_metric(wanted, self.stored.record.is_regression)
+            return find_metric(self.wish.metric or self.recorded.metric, self.stored.record.is_regression)
         except InputError as error:
-            near = did_you_mean(wanted, str(error).rpartition("allowed: ")[2].split(", "))
-            raise InputError(f"{error}{near}; choose one with --metric") from None
+            raise InputError(f"{error}; choose one with --metric") from None
 
     @cached_property
     def _splits(self) -> tuple[ReplaySplit, ReplaySplit | None, str]:

@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 
 from greenexp.analysis.numbers.rounding import difference
 from greenexp.analysis.sweeps.metric import SweepMetric
+from greenexp.records.metrics import METRICS
 
-IN_POINTS = ("accuracy", "f1", "macro_f1", "matthews", "pearson", "spearman")
-"""Metrics of which 0.01 is a point, and 1 the best there can be."""
 POINTS, SHARES = (0.0, 0.5, 1.0), (0.0, 0.1, 0.25)
 
 
 def in_points(metric: SweepMetric) -> bool:
-    """Whether 0.01 of the metric is a point."""
-    return metric.name in IN_POINTS and not metric.minimize
+    """Whether 0.01 of the metric is a point: 1 is the best there can be."""
+    return metric.name in METRICS and METRICS[metric.name].best == 1 and not metric.minimize
 
 
 def targets(scores: NDArray[np.float64], metric: SweepMetric) -> dict[str, float]:
