@@ -82,20 +82,6 @@ def test_regions_and_crossings_are_read_off_the_table():
         crossings(table[::-1])
 
 
-def test_cnn_beats_boe_at_one_trial_and_loses_at_ten(shared):
-    trials = pd.read_csv(shared("reference/evp/sst5_input.csv"))
-    scores = {name: rows["score"].to_numpy() for name, rows in trials.groupby("model")}
-    found = compare_at(scores["cnn"], scores["boe"], range(1, 51), "biased")
-    assert found["probability_better"][[0, 9]].round(3).tolist() == [0.566, 0.053]
-    median = compare_at(scores["cnn"], scores["boe"], range(1, 51))
-    assert median["probability_better"][9].round(3) == 0.046  # the unbiased weights
-    assert crossings(median).to_numpy().tolist() == [[1, 2, "a", "b"]]
-    best = regions(median)
-    assert best[["confidence", "better", "first", "last"]].to_numpy().tolist() == [[80, "b", 5, 11], [95, "b", 9, 9]]
-    tested = compare_pairwise(scores, [1, 10], np.random.default_rng(0), permutations=499)
-    assert tested["p"][:2].tolist() == [pytest.approx(0.11, abs=0.06), 0.002]
-
-
 def test_over_cost_each_trial_has_its_own_price():
     a, b = [1.0, 2.0, math.nan], [1.0, 3.0]
     found = compare_over_cost(a, [1, 1, 1], b, [2, 3], [1, 3])

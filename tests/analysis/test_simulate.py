@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from greenexp.analysis.stopping.early_stopping import early_stopping_cdf
 from greenexp.analysis.stopping.simulate import simulate
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves, recorded_curves, sweep_points
 from greenexp.analysis.stopping.simulate_notes import simulation_notes
-from greenexp.analysis.stopping.simulate_saving import equal_result, full_search
+from greenexp.analysis.stopping.simulate_saving import equal_result
 from greenexp.analysis.stopping.simulate_search import run_search
 from greenexp.errors import InputError
 from greenexp.records.decision import Action
@@ -81,28 +80,6 @@ def test_everything_drawn_once_leaves_nothing_to_chance_but_the_order() -> None:
     left = left[np.argsort(-curves.scores[left, 2])][:3]
     assert row["expected_best"] == pytest.approx(curves.final[left].max(), abs=1e-12)
     assert row["error"] == pytest.approx(0, abs=1e-12)
-
-
-def test_a_bracket_of_27_costs_7_full_trials_and_is_worth_20(shared) -> None:
-    """DeBERTaV3, rungs at 1 and 3 of 9 ninths of each run's own schedule, evaluated at the ninths alone."""
-    points = []
-    path = shared("data/results_opda/deberta_deberta-v3-base_tuning.results.jsonl")
-    for line in path.read_text().splitlines():
-        run = json.loads(line)
-        scores = [score for _, score in run["learning_curves"]["matched"]]
-        if len(scores) >= 9:
-            ninths = [scores[-(-k * len(scores) // 9) - 1] for k in range(1, 10)]
-            points += [(run["iteration"], k, score, k / 9) for k, score in enumerate(ninths, start=1)]
-    curves = recorded_curves(pd.DataFrame(points, columns=["run", "resource", "score", "cost"]), 9)
-    assert len(curves.units) == 945
-    assert curves.final.mean() == pytest.approx(0.790, abs=0.0005)
-    assert full_search(curves)[6, 0] == pytest.approx(0.9037, abs=0.00005)
-    row = rows(curves, {"sha": SHA}, [27], repeats=600).loc[("sha", 27)]
-    assert row["expected_best"] == pytest.approx(0.90523, abs=0.0001)
-    assert row["cost"] == pytest.approx(7)
-    assert row["equal_trials"] == pytest.approx(20, abs=1.5)
-    assert row["saved_low"] < row["saved"] < row["saved_high"]
-    assert row["saved"] == pytest.approx(1 - 7 / 20, abs=0.03)
 
 
 # ------------------------------------------------------------------------------------- the search

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opda.parametric import NoisyQuadraticDistribution
 from scipy import stats
 
 from greenexp.analysis.curves.extrapolate import extrapolate
@@ -165,19 +165,15 @@ def test_more_trials_than_can_be_tested_are_tested_as_far_as_possible():
     assert found.tested_factor == 36 / 24
 
 
-def test_deberta_from_forty_eight_trials(shared):
-    trials = pd.read_csv(shared("reference/evp/deberta_base_input.csv"))["final_matched"].to_numpy()
-    found = extrapolate(trials[:48], [48, 1000], np.random.default_rng(0), support=(0, 1))
-    assert found.table["best"].iloc[-1] == pytest.approx(0.8901, abs=0.002)  # the median of the best of 1,000
-
-
 @pytest.mark.slow
-def test_the_model_with_noise_is_that_of_opda(shared):
-    trials = pd.read_csv(shared("reference/evp/deberta_base_input.csv"))["final_matched"].to_numpy()
-    rng = np.random.default_rng(0)
-    tail = fit_tail(trials[:48], "noisy_quadratic", 0.5, 1.0, rng)
-    assert tail.quantile(np.array([0.5**0.001])) == pytest.approx([0.8922], abs=5e-4)
+def test_the_model_with_noise_finds_the_quantile_its_scores_were_drawn_from():
+    truth = NoisyQuadraticDistribution(0.3, 0.9, 2, 0.01, convex=False)
+    scores = truth.sample(400, generator=np.random.default_rng(1))
+    tail = fit_tail(scores, "noisy_quadratic", 0.5, 1.0, np.random.default_rng(0))
+    rare = np.array([0.5**0.001])
+    assert tail.quantile(rare) == pytest.approx(truth.ppf(rare), abs=0.01)
     assert set(tail.parameters) == {"start", "end", "hyperparameters", "noise"}
+    assert np.isnan(tail.quantile(np.array([0.1])))
 
 
 def test_one_very_dear_trial_does_not_blur_what_small_budgets_reach():

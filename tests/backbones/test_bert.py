@@ -243,16 +243,3 @@ def test_load_refuses_what_is_not_there(tmp_path):
 
 def test_random_backbone_has_no_tokenizer():
     assert Bert(**SMALL).tokenizer() is None
-
-
-def test_gte_small_layer_by_layer(shared):
-    folder = str(shared("weights/gte-small"))
-    plugin = Bert(source=folder, layers=2, pooling="mean")
-    tokenizer = plugin.tokenizer()
-    coded = tokenizer(["a plain film", "a film with no plot at all"], padding=True, return_tensors="pt")
-    backbone = plugin.build(len(tokenizer), tokenizer.pad_token_id).eval()
-    tokens = TokenBatch(coded["input_ids"], coded["attention_mask"])
-    with torch.inference_mode():
-        theirs = backbone.model(**coded, output_hidden_states=True).hidden_states
-        for one, other in zip(states(backbone, tokens), theirs, strict=False):
-            assert (one - other).abs().max() <= 1e-6

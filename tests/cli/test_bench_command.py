@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import json
 import shutil
 from collections.abc import Callable
@@ -11,17 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from stand_ins import EPOCHS, a_record, a_trial
+from kept_models import TRIAL, write_kept
 
-from greenexp.cli.main import main
 from greenexp.inference.bench.contestants import ENGINE, EVERY_EXIT, NO_EXITS
-from greenexp.journal.events import FORMAT
-from greenexp.journal.file import NAME, Journal
-from greenexp.model import Serving, build_model, load_model, save_model
+from greenexp.model import load_model, save_model
 from greenexp.plan.data import prepare_data
 from greenexp.replay.latency import read_latency
 
-TRIAL = "c000-i0-o0"
 SETTINGS: dict[str, Any] = {
     "task": {"name": "clauses", "train": 60, "dev": 20, "test": 40},
     "backbone": {"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 20},
@@ -34,37 +30,13 @@ Bench = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of one trial that is over, its model kept."""
-    folder = tmp_path_factory.mktemp("made")
-    data = prepare_data(SETTINGS)
-    model = build_model(SETTINGS, data.num_labels, vocab_size=data.vocab_size, pad_id=data.pad_id, seed=0).eval()
-    with torch.no_grad():
-        for number in model.exits:
-            model.head(number).classifier.weight.mul_(20)
-    serving = Serving(data.tokenizer, data.label_names, data.max_length, data.pad_id, data.pairs, (1, 2, 3), "clauses")
-    save_model(model, folder / "models" / TRIAL, serving)
-    trial = dataclasses.replace(a_trial(0, 0, 1), settings=SETTINGS)
-    with Journal(folder / NAME) as journal:
-        spec = {"name": "tiny", "metric": {"name": "accuracy", "exit": "mean", "mode": "max"}}
-        journal.append("sweep", format=FORMAT, name="tiny", fingerprint="f", spec=spec)
-        journal.append("trial", spec=trial.to_json())
-        journal.append("session", number=1, versions={}, measures={})
-        journal.append("started", trial=TRIAL, attempt=1, after=0)
-        journal.append("report", trial=TRIAL, attempt=1, record=a_record(trial, EPOCHS, 0.8).to_json())
-    return folder
+    return write_kept(tmp_path_factory.mktemp("made"), SETTINGS, scale=20)
 
 
 @pytest.fixture
-def bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
+def bench(command: Bench) -> Bench:
     """`bench(*arguments) -> (exit code, stdout, stderr)`."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as leaving:
-            main(["bench", *map(str, arguments)])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return run
+    return functools.partial(command, "bench")
 
 
 QUICK = ("--examples", 12, "--repeats", 2, "--policy", "max_probability:0", "--threads", 1)

@@ -18,7 +18,6 @@ from greenexp.analysis.fronts.attainment import attainment
 from greenexp.analysis.fronts.expected_hypervolume import expected_hypervolume
 from greenexp.analysis.fronts.front_improvement import pareto_improvement, score_at_equal_cost
 from greenexp.analysis.fronts.pareto import hypervolume, pareto_front
-from greenexp.cli.main import main
 from greenexp.journal.tables import read_tables
 from greenexp.records.tables import SweepTables
 from greenexp.tracking.server import connect, default_uri
@@ -30,20 +29,6 @@ with warnings.catch_warnings():  # MLflow's own imports warn
 Command = Callable[..., tuple[int, str, str]]
 SEEDS = 8
 WAYS = ("min", "max")
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """`command("front", ...) -> (exit code, stdout, stderr)`, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as leaving:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 def seeds_of(model: str, gain: float, noise: float, seed: int) -> pd.DataFrame:

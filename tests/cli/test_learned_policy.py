@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from tiny_served_models import KEPT, dev_logits, texts, write_sweep
 
-from greenexp.cli.main import main
 from greenexp.replay import exits_taken
 
 Command = Callable[..., tuple[int, str, str]]
@@ -19,19 +18,6 @@ Command = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module", params=[True, False], ids=["module", "no module"])
 def sweep(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bool]:
     return write_sweep(tmp_path_factory.mktemp("made"), learned=request.param), request.param
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """`command("replay", ...) -> (exit code, stdout, stderr)`."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as leaving:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 @pytest.mark.parametrize("asked", [("--policy", "learned:0.45"), ("--policy", "learned", "--speed-up", "1.2")])

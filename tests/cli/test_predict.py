@@ -18,7 +18,6 @@ from tiny_served_models import KEPT, save_tiny, texts, write_sweep
 
 from greenexp.cli.checkpoints import find_model
 from greenexp.cli.lines import Lines
-from greenexp.cli.main import main
 from greenexp.cli.policies import ask_policy, read_policy
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.inference import EarlyExitEngine
@@ -40,18 +39,15 @@ def sweep(made: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def predict(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Predict:
+def predict(command: Callable[..., tuple[int, str, str]]) -> Predict:
     """`predict(content, *arguments) -> (exit code, lines of stdout, stderr)`; content None: no --input."""
-    monkeypatch.chdir(tmp_path)
 
     def run(content: bytes | None, *arguments: object) -> tuple[int, list[dict[str, Any]], str]:
         if content is not None:
             Path("input.jsonl").write_bytes(content)
             arguments = (*arguments, "--input", "input.jsonl")
-        with pytest.raises(SystemExit) as leaving:
-            main(["predict", *map(str, arguments)])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), [json.loads(line) for line in printed.out.splitlines()], printed.err
+        code, out, said = command("predict", *arguments)
+        return code, [json.loads(line) for line in out.splitlines()], said
 
     return run
 

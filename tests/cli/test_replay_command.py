@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 from stand_ins import EPOCHS, a_record, a_scheduler, a_trial
 
-from greenexp.cli.main import main
 from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal, read_events
 from greenexp.journal.state import SweepState
@@ -34,20 +33,6 @@ Command = Callable[..., tuple[int, str, str]]
 TRIALS = [a_trial(configuration, seed, 2) for configuration in range(2) for seed in range(2)]
 BEST = "c001-i1-o0"
 COSTS = ExitCosts([2, 4, 6], [3, 4, 5], [[3, 4, 5], [6, 8, 10], [9, 12, 15]], [[3, 4, 5], [7, 9, 11], [11, 14, 17]])
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """`command("replay", ...) -> (exit code, stdout, stderr)`, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as leaving:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 def logits(folder: Path, seed: int, examples: int = 50) -> str:

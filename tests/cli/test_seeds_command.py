@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,7 +21,6 @@ from greenexp.analysis.comparing.score_tests import compare_scores, score_tests
 from greenexp.analysis.seeds.power import seeds_needed, smallest_difference
 from greenexp.analysis.seeds.seed_budget import seed_plans
 from greenexp.analysis.seeds.variance import variance_split
-from greenexp.cli.main import main
 from greenexp.tracking.server import connect, default_uri
 
 with warnings.catch_warnings():  # MLflow's own imports warn
@@ -33,17 +33,8 @@ COLUMNS = ["--score", "acc", "--configuration", "rate", "--seed", "seed"]
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """`command("seeds", ...) -> (exit code, stdout, stderr)`, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as leaving:
-            main(["seeds", *(str(argument) for argument in arguments)])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return run
+def command(command: Command) -> Command:
+    return functools.partial(command, "seeds")
 
 
 def scores(shift: float = 0.0) -> np.ndarray:

@@ -2,63 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from kept_models import TRIAL, write_kept
 from made_benchmarks import TEST, write_elue, write_glue
-from stand_ins import EPOCHS, a_record, a_trial
 
-from greenexp.cli.main import main
 from greenexp.inference import EarlyExitEngine
-from greenexp.journal.events import FORMAT
-from greenexp.journal.file import NAME, Journal
-from greenexp.model import Serving, build_model, save_model
-from greenexp.plan.data import prepare_data
+from greenexp.journal.file import NAME
 from greenexp.tasks import TASKS
 
-TRIAL = "c000-i0-o0"
 Submit = Callable[..., tuple[int, list[str], str]]
 
 
 def write_sweep(folder: Path, task: dict[str, Any], trained: tuple[int, ...] = (1, 2, 3)) -> Path:
-    """A sweep of one trial that is over, its model random and kept."""
     settings: dict[str, Any] = {
         "task": task,
         "backbone": {"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 40},
         "exits": {"layers": "all", "head": {"name": "linear"}},
         "training": {"max_length": 32},
     }
-    data = prepare_data(settings)
-    model = build_model(settings, data.num_labels, vocab_size=data.vocab_size, pad_id=data.pad_id, seed=0).eval()
-    with torch.no_grad():
-        for number in model.exits:
-            model.head(number).classifier.weight.mul_(100)  # far enough from equal that examples part
-    serving = Serving(data.tokenizer, data.label_names, 32, data.pad_id, data.pairs, trained, task["name"])
-    save_model(model, folder / "models" / TRIAL, serving)
-    trial = dataclasses.replace(a_trial(0, 0, 1), settings=settings)
-    with Journal(folder / NAME) as journal:
-        spec = {"name": "tiny", "metric": {"name": "accuracy", "exit": "mean", "mode": "max"}}
-        journal.append("sweep", format=FORMAT, name="tiny", fingerprint="f", spec=spec)
-        journal.append("trial", spec=trial.to_json())
-        journal.append("session", number=1, versions={}, measures={})
-        journal.append("started", trial=TRIAL, attempt=1, after=0)
-        journal.append("report", trial=TRIAL, attempt=1, record=a_record(trial, EPOCHS, 0.8).to_json())
-    return folder
+    return write_kept(folder, settings, trained, scale=100)
 
 
 @pytest.fixture
-def submit(capsys: pytest.CaptureFixture[str]) -> Submit:
+def submit(command: Callable[..., tuple[int, str, str]]) -> Submit:
     """`submit(*arguments) -> (exit code, lines of stdout, stderr)`."""
 
     def run(*arguments: object) -> tuple[int, list[str], str]:
-        with pytest.raises(SystemExit) as leaving:
-            main(["submit", *map(str, arguments)])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out.splitlines(), printed.err
+        code, out, said = command("submit", *arguments)
+        return code, out.splitlines(), said
 
     return run
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import pytest
@@ -170,9 +169,9 @@ def test_a_step_needs_a_batch(make_trial):
         trial.run.step(trial.context([]))
 
 
-def test_pabee_loss_equals_the_official_one(shared):
-    reference = json.loads(shared("reference/earlyexit/pabee_patience.json").read_text())["train_loss"]
-    logits = torch.tensor(reference["logits"], dtype=torch.float64)
-    shape = TrialShape(tuple(range(1, len(logits) + 1)), len(logits), reference["num_labels"], 1)
-    loss = Pabee().begin(shape).loss(logits, torch.tensor(reference["labels"]), 1)
-    assert loss.item() == pytest.approx(reference["loss"], abs=1e-6)
+def test_pabee_loss_equals_the_official_one(reference):
+    inputs = reference("exit_logits")["classes"]["3"]
+    logits = torch.tensor(inputs["logits"], dtype=torch.float64)
+    shape = TrialShape(tuple(range(1, len(logits) + 1)), len(logits), logits.shape[-1], 1)
+    loss = Pabee().begin(shape).loss(logits, torch.tensor(inputs["labels"]), 1)
+    assert loss.item() == pytest.approx(reference("patience")["training_loss"]["loss"], abs=1e-6)

@@ -87,25 +87,24 @@ def test_off_ramps_are_those_of_the_publication():
 
 
 @pytest.mark.parametrize("num_labels", [2, 3])
-def test_the_official_last_exit_is_reproduced(num_labels: int, shared):
+def test_the_official_last_exit_is_reproduced(num_labels: int, reference):
     """Decisions of the official encoder: the untrained off-ramp of the last layer answers when it is sure."""
-    reference = json.loads(shared("reference/earlyexit/deebert_entropy.json").read_text())
-    inputs = reference["inputs"][str(num_labels)]
-    ramps = torch.tensor(inputs["highway_logits"], dtype=torch.float64)
+    inputs = reference("exit_logits")["classes"][str(num_labels)]
+    ramps = torch.tensor(inputs["logits"], dtype=torch.float64)
     trained = torch.tensor(inputs["final_logits"], dtype=torch.float64)
     answered_untrained = 0
-    for official in (exits for exits in reference["exits"] if exits["num_labels"] == num_labels):
+    for official in reference("entropy")["exits"]["by_classes"][str(num_labels)]:
         below = official["threshold"]
         ours = torch.cat([ramps[:-1], untrained_if_sure(ramps[-1], trained, below)[None]])
         entropy = torch.distributions.Categorical(logits=ramps).entropy()
-        for example, (layer, prediction, source) in enumerate(
-            zip(official["exit_layer"], official["prediction"], official["logits_from"], strict=True)
+        for example, (layer, prediction, off_ramp) in enumerate(
+            zip(official["exit_layer"], official["prediction"], official["off_ramp"], strict=True)
         ):
             sure = [number for number in range(1, len(ramps)) if entropy[number - 1, example] < below]
             left_at = sure[0] if sure else len(ramps)
             assert left_at == layer
             assert ours[left_at - 1, example].argmax().item() == prediction
-            untrained = left_at == len(ramps) and source == "highway"
+            untrained = left_at == len(ramps) and off_ramp == 1
             answered_untrained += untrained
             if left_at == len(ramps):
                 assert torch.equal(ours[-1, example], ramps[-1, example] if untrained else trained[example])

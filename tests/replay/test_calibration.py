@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,8 +41,8 @@ def made(seed: int, examples: int = 300, classes: int = 3, scale: float = 3.0) -
     return (scale * logits).astype(np.float32), labels
 
 
-def test_the_reference_optima_are_reproduced_and_beat_the_official_ones(shared: Callable[[str], Path]) -> None:
-    cases = json.loads(shared("reference/earlyexit/temperature_scaling.json").read_text())["cases"]
+def test_the_reference_optima_are_reproduced_and_beat_the_official_ones(reference: Callable[[str], Any]) -> None:
+    cases = reference("temperature")["cases"]
     assert len(cases) == 3
     for case in cases:
         logits, labels = np.array(case["logits"]), np.array(case["labels"])

@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -208,29 +207,3 @@ def test_jsonl_knows_its_lines(folder: Path) -> None:
     table = read_jsonl("rows")
     assert table.column("a") == [1, 2]
     assert [table.place(0), table.place(1)] == ["rows:2", "rows:4"]
-
-
-REAL: dict[str, tuple[dict[str, Any], tuple[int, int, int | None], int]] = {
-    "elue/SST-2": ({"text": "sentence", "test": "test_full.tsv"}, (8544, 1101, 2210), 2),
-    "elue/MRPC": ({"text": "#1 String", "pair": "#2 String", "label": "Quality"}, (3668, 408, None), 2),
-    "elue/STS-B": (
-        {"text": "sentence1", "pair": "sentence2", "test": "test_full.tsv"}, (5749, 1500, 1379), 1,
-    ),
-    "glue/CoLA": ({"header": False, "text": 3, "label": 1}, (8551, 1043, None), 2),
-    "glue/RTE": ({"text": "sentence1", "pair": "sentence2"}, (2490, 277, None), 2),
-    "glue/STS-B": ({"text": "sentence1", "pair": "sentence2", "label": "score"}, (5749, 1500, None), 1),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", REAL)
-def test_real_files_by_configuration_alone(name: str, shared: Callable[[str], Path]) -> None:
-    fields, sizes, num_labels = REAL[name]
-    paths = {split: str(shared(f"data/{name}/{split}.tsv")) for split in ("train", "dev")}
-    if "test" in fields:
-        fields = {**fields, "test": str(shared(f"data/{name}/{fields['test']}"))}
-    data = load("tsv", **paths, **fields)
-    assert (
-        tuple(len(data.splits[split]) if split in data.splits else None for split in ("train", "dev", "test")) == sizes
-    )
-    assert data.num_labels == num_labels
-    assert (data.train.pairs is not None) == ("pair" in fields)

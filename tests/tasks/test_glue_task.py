@@ -1,8 +1,7 @@
-"""The tasks of GLUE: made folders in the official layouts, and the real files where they are on this machine."""
+"""The tasks of GLUE: made folders in the official layouts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -157,28 +156,3 @@ def test_training_does_not_need_the_test_file(glue: Path) -> None:
     assert len(load(glue, "RTE").train) == TRAIN
     with pytest.raises(InputError, match=r"there is no file .*RTE/test\.tsv"):
         made(glue, "RTE").unlabelled()
-
-
-def counts(provenance: Path) -> dict[str, list[int | None]]:
-    """Task -> rows of train, dev and test as PROVENANCE.md says; None: not there."""
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in provenance.read_text().splitlines()]
-    return {row[0]: [int(c) if c.isdigit() else None for c in row[1:4]] for row in rows if len(row) == 5}
-
-
-@pytest.mark.parametrize("task", ["CoLA", "SST-2", "MRPC", "STS-B", "RTE", "QNLI"])
-def test_the_real_files_have_the_rows_they_should(shared: Callable[[str], Path], task: str) -> None:
-    folder = shared("data/glue")
-    train, dev, test = counts(folder / "PROVENANCE.md")[task]
-    other = str(folder / task / "dev.tsv") if train is None else None
-    plugin = Glue(task=task, folder=str(folder), train=other)  # type: ignore[arg-type]
-    data = plugin.load()
-    assert [len(data.train), len(data.dev)] == [dev if train is None else train, dev]
-    assert [len(split) for split in plugin.unlabelled().values()] == [test]
-
-
-def test_the_real_microsoft_test_set_can_be_the_test_split(shared: Callable[[str], Path]) -> None:
-    folder = shared("data/glue")
-    test = str(folder / "MRPC/msr_paraphrase_test.txt")
-    data = Glue(task="MRPC", folder=str(folder), test=test).load()
-    assert data.test is not None
-    assert (len(data.test), int(data.test.labels.sum())) == (1725, 1147)
