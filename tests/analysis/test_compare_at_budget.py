@@ -60,9 +60,9 @@ def test_equal_cost_gives_the_cheaper_search_more_trials():
     found = compare_at(a, b, [2.0, 5.0], "unbiased", cost_a=0.5, cost_b=2.0)
     assert found[["n_a", "n_b"]].to_numpy().tolist() == [[4, 1], [10, 2]]
     assert found["probability_better"][0] == probability_better(a, b, 4, 1)
-    with pytest.raises(ValueError, match="between 1 and the number of scores"):
+    with pytest.raises(ValueError, match="between 1"):
         compare_at(a, b, [1.0], cost_a=0.5, cost_b=2.0)
-    with pytest.raises(ValueError, match="whole numbers of trials"):
+    with pytest.raises(ValueError, match="trials"):
         compare_at(a, b, [1.5])
 
 
@@ -169,14 +169,14 @@ def test_winners_of_dev_itself_are_the_tuning_curve():
     scores, budgets = np.random.default_rng(5).random(300), np.array([[1, 10], [100, 300]])
     found = expected_test_of_winner(scores, scores, budgets)
     assert found == pytest.approx(tuning_curve(scores, budgets), abs=1e-12)
-    with pytest.raises(ValueError, match="every configuration needs both"):
+    with pytest.raises(ValueError, match="needs both"):
         expected_test_of_winner([1.0, 2.0], [math.nan, 1.0], [1])
-    with pytest.raises(ValueError, match="whole numbers from 1 to 2"):
+    with pytest.raises(ValueError, match="from 1 to 2"):
         expected_test_of_winner([1.0, 2.0], [1.0, 1.0], [3])
 
 
 def test_a_cost_of_one_is_a_cost_where_the_other_has_another():
     table = compare_at([1.0, 2, 3], [1.0, 2, 4], [2.5], cost_a=1.0, cost_b=2.0)
     assert table[["n_a", "n_b"]].to_numpy().tolist() == [[2, 1]]
-    with pytest.raises(ValueError, match="whole numbers of trials"):
+    with pytest.raises(ValueError, match="trials"):
         compare_at([1.0, 2, 3], [1.0, 2, 4], [2.5])

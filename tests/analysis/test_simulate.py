@@ -179,8 +179,8 @@ def test_the_cost_of_an_equal_result_lies_on_the_line_between_two_numbers_of_run
     noisy = equal_result(full, 0.75, 0.025, 5.0, 1.0)
     assert (noisy["saved_low"], noisy["saved_high"]) == pytest.approx((1 - 7 / 20, 1 - 3 / 30))
     assert equal_result(-full * [1, -1], -0.75, 0.0, 5.0, 0.0, minimize=True)["equal_trials"] == 2.5
-    assert equal_result(full, 0.4, 0.0, 5.0, 0.0)["no_saving"] == "one full run is better on average"
-    assert equal_result(full, 0.9, 0.0, 5.0, 0.0)["no_saving"] == "better than all 3 full runs give"
+    assert equal_result(full, 0.4, 0.0, 5.0, 0.0)["no_saving"].startswith("one full run")
+    assert equal_result(full, 0.9, 0.0, 5.0, 0.0)["no_saving"].endswith("all 3 full runs give")
 
 
 # ---------------------------------------------------------------------------------------------------------------- seeds
@@ -220,7 +220,7 @@ def test_seeds_are_one_curve_by_their_mean_and_cost_their_sum() -> None:
     np.testing.assert_allclose(curves.costs, [[3, 6]])
     np.testing.assert_allclose(curves.seed_scores, [[0.4, 0.5]])
     np.testing.assert_allclose(recorded_curves(points, 2, best_so_far=False).scores, [[0.4, 0.45]])
-    with pytest.raises(ValueError, match="seed_racing needs the same number of seeds"):
+    with pytest.raises(ValueError, match="seed_racing"):
         rows(made(), {"race": {"name": "seed_racing"}}, [9])
 
 
@@ -239,10 +239,10 @@ def test_a_part_ends_at_the_first_point_at_or_after_it() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"score": [0.1, np.nan]}, "1 points have no finite score"),
-        ({"cost": [2.0, 1.0]}, "costs must be cumulative"),
-        ({"resource": [1, 1]}, "two points at the same resource"),
-        ({"resource": [-1, 1]}, "must rise from 0"),
+        ({"score": [0.1, np.nan]}, "1 points"),
+        ({"cost": [2.0, 1.0]}, "cumulative"),
+        ({"resource": [1, 1]}, "resource"),
+        ({"resource": [-1, 1]}, "rise from 0"),
     ],
 )
 def test_what_is_no_curve_is_refused(change, said) -> None:
@@ -254,11 +254,11 @@ def test_what_is_no_curve_is_refused(change, said) -> None:
 
 
 def test_impossible_searches_are_refused() -> None:
-    with pytest.raises(ValueError, match="searches of 41 cannot be drawn from 40 recorded units"):
+    with pytest.raises(ValueError, match=r"41.*40"):
         rows(made(), {"sha": SHA}, [41])
-    with pytest.raises(ValueError, match="workers must be at least 1"):
+    with pytest.raises(ValueError, match="workers"):
         rows(made(), {"sha": SHA}, [9], workers=0)
-    with pytest.raises(InputError, match="sha can stop nobody"):
+    with pytest.raises(InputError, match="sha can"):
         rows(made(), {"sha": SHA}, [2])
 
 
@@ -273,9 +273,9 @@ def test_a_recorded_sweep_is_a_pool_unless_something_was_stopped() -> None:
     assert found.searches["expected_best"].notna().all()
     notes = simulation_notes(found, ALL)
     assert "hyperband: of 9 units begun, 9 units judged after 1 and 3 of 9 parts." in notes
-    with pytest.raises(ValueError, match=r"2 of 4 trials were stopped early \(c001-i0-o0, c001-i1-o0\)"):
+    with pytest.raises(ValueError, match=r"2 of 4 trials.*c001-i0-o0, c001-i1-o0"):
         sweep_points(sweep(configurations=2, ends={"c001": ("stopped", 3)}, scheduler="sha"))
     with pytest.raises(ValueError, match="did not finish"):
         sweep_points(sweep(configurations=2, ends={"c001": ("running", 3)}))
-    with pytest.raises(ValueError, match="energy_j was not measured"):
+    with pytest.raises(ValueError, match="energy_j"):
         sweep_points(sweep(), "energy_j")

@@ -118,16 +118,16 @@ def test_shape_follows_the_budgets_in_any_order():
 @pytest.mark.parametrize(
     ("scores", "budgets", "estimator", "message"),
     [
-        ([0.1, float("nan")], [1], "unbiased", "1 of 2 scores are NaN or infinite"),
+        ([0.1, float("nan")], [1], "unbiased", "1 of 2 scores"),
         ([0.1, float("inf")], [1], "biased", "NaN or infinite"),
         ([], [1], "unbiased", "at least one"),
         ([[1.0]], [1], "unbiased", "shape"),
-        ([1.0, 2.0], [3], "unbiased", "between 1 and the number of scores, 2"),
-        ([1.0, 2.0], [3], "biased", "between 1 and the number of scores, 2"),
+        ([1.0, 2.0], [3], "unbiased", "between 1.* 2; received 3"),
+        ([1.0, 2.0], [3], "biased", "between 1.* 2; received 3"),
         ([1.0, 2.0], [0], "unbiased", "between 1"),
         ([1.0, 2.0], [1.5], "unbiased", "whole numbers"),
         ([1.0, 2.0], [True], "unbiased", "whole numbers"),
-        ([1.0, 2.0], [1], "unbias", "did you mean 'unbiased'"),
+        ([1.0, 2.0], [1], "unbias", "'unbiased'"),
     ],
 )
 def test_refuses(scores, budgets, estimator, message):
@@ -140,5 +140,5 @@ def test_a_quantile_that_is_a_share_of_the_scores_is_that_score_in_both_directio
     for tenth in range(1, 10):
         for minimize in (False, True):
             assert tuning_curve(scores, [1], tenth / 10, minimize) == tenth
-    with pytest.raises(ValueError, match="a name or a number"):
+    with pytest.raises(ValueError, match="name"):
         tuning_curve(scores, [1], None)  # type: ignore[arg-type]

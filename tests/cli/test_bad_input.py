@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sweeps_for_tests import TINY, write_sweep
+from told import tells
 
 from greenexp.cli.main import main
 
@@ -40,14 +41,14 @@ def test_all_problems_at_once_with_their_places(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run", "smok"], "did you mean 'smoke'"),
+        (["run", "smok"], "'smoke'"),
         (["run", "smoke", "--resume", "--fresh"], "exclude"),
         (["run", "smoke", "--set", "training.epoch=3"], "--set"),
         (["run", "smoke", "--set", "training.epochs"], "--set"),
         (["plan", "smoke", "--set", "scheduler.grace_period=9"], "scheduler"),
         (["run", "smoke", "--set", "budget.carbon_g=5"], "needs accounting.carbon_g_per_kwh"),
         (["report", "sqlite:////nowhere/at/all.db"], "nowhere"),
-        (["ls", "tasksss"], "tasks"),
+        (["ls", "tasksss"], "'tasks'"),
         (["frobnicate"], "frobnicate"),
     ],
 )
@@ -80,7 +81,7 @@ def test_a_ray_that_does_not_start_is_one_message(
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     err = refused(capsys, "run", write_sweep(tmp_path), "--out", tmp_path / "out")
-    assert "cannot start Ray on this machine: The current node timed out during startup." in err
+    assert tells(err, "Ray … The current node timed out during startup.")
 
 
 def test_a_warning_is_one_line_and_a_reconstruction_is_noted(
@@ -92,10 +93,10 @@ def test_a_warning_is_one_line_and_a_reconstruction_is_noted(
         main(["plan", str(path), "--set", "method={name: leebert, parametrisation: raw}"])
     lines = [line for line in capsys.readouterr().err.splitlines() if "raw" in line]
     assert lines
-    assert all(line.startswith("warning: loss weights: parametrisation raw diverges") for line in lines)
+    assert all(line.startswith("warning: loss weights: ") for line in lines)
     with pytest.raises(SystemExit):
         main(["plan", str(path), "--set", "method={name: ensemble}"])
-    assert "note          ensemble: Accuracy plus diversity" in capsys.readouterr().out
+    assert "note          ensemble: " in capsys.readouterr().out
 
 
 def test_plan_prints_the_price_and_every_trial(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from kept_models import TRIAL, write_kept
+from told import tells
 
 from greenexp.inference.bench.contestants import ENGINE, EVERY_EXIT, NO_EXITS
 from greenexp.model import load_model, save_model
@@ -78,23 +79,23 @@ def test_the_table_shows_everybody_and_what_is_missing(bench: Bench, made: Path,
     assert code == 0
     for name in (ENGINE, NO_EXITS, EVERY_EXIT, "plain transformers"):
         assert f"\n  {name}" in out
-    assert f"{TRIAL} · 3 layers, exits 2, 3 consulted" in out
+    assert tells(out, f"{TRIAL} … 3 layers … 2, 3")
     assert "12 of 40 test examples" in out
-    assert "not measured  tokenisation: this model was saved without its tokenizer" in out
+    assert "not measured  tokenisation: " in out
     assert all(len(line) <= 120 for line in out.splitlines() if not line.startswith("not measured"))
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--batch", "1,x"), "'1,x': expected whole numbers from 1"),
-        (("--batch", "0"), "'0': expected whole numbers from 1"),
-        (("--batch", "1,,2"), "'1,,2': expected whole numbers from 1"),
+        (("--batch", "1,x"), "'1,x'"),
+        (("--batch", "0"), "'0'"),
+        (("--batch", "1,,2"), "'1,,2'"),
         (("--repeats", 0), "0 is not in the range"),
         (("--examples", 0), "0 is not in the range"),
-        (("--policy", "max_probabilty:0.7"), "did you mean 'max_probability'"),
-        (("--latency", "absent/times.json"), "there is no folder absent"),
-        (("--trial", "c009-i0-o0"), "unknown trial 'c009-i0-o0'"),
+        (("--policy", "max_probabilty:0.7"), "'max_probability'"),
+        (("--latency", "absent/times.json"), "absent"),
+        (("--trial", "c009-i0-o0"), "'c009-i0-o0'"),
     ],
 )
 def test_bad_options_are_refused_with_words(bench: Bench, made: Path, arguments: tuple[object, ...], said: str) -> None:
@@ -108,11 +109,11 @@ def test_bad_options_are_refused_with_words(bench: Bench, made: Path, arguments:
 def test_a_gpu_that_is_not_there_is_said(bench: Bench, made: Path) -> None:
     code, _, err = bench(made, *QUICK, "--device", "cuda")
     assert code == 2
-    assert "torch finds no usable GPU" in err
+    assert "GPU" in err
 
 
 def test_a_model_without_its_sweep_has_no_texts(bench: Bench, made: Path, tmp_path: Path) -> None:
     alone = Path(shutil.copytree(made / "models" / TRIAL, tmp_path / "alone"))
     code, _, err = bench(alone, *QUICK)
     assert code == 2
-    assert "does not lie in a sweep's folder" in err
+    assert "sweep's folder" in err

@@ -56,7 +56,7 @@ def test_status_of_nothing_and_of_several(command: Command, sweep: Path) -> None
 def test_logs_of_an_unknown_trial_names_the_nearest(command: Command, sweep: Path) -> None:
     code, _, err = command("logs", "c002-i1-o1")
     assert code == 2
-    assert "did you mean 'c002-i1-o0'" in err or "did you mean 'c002-i0-o0'" in err
+    assert "'c002-i1-o0'" in err or "'c002-i0-o0'" in err
     (sweep / "logs").mkdir()
     (sweep / "logs" / "c002-i1-o0.log").write_text("attempt 1 begins\n", encoding="utf-8")
     assert command("logs", "c002-i1-o0")[1] == "attempt 1 begins\n"
@@ -104,7 +104,7 @@ def test_ls_lists_and_explains(command: Command) -> None:
     assert "reduction_factor" in command("ls", "schedulers", "asha")[1]
     code, _, err = command("ls", "schedulers", "ashar")
     assert code == 2
-    assert "did you mean 'asha'" in err
+    assert "'asha'" in err
 
 
 def test_doctor_says_what_cannot_be_measured_and_why(command: Command) -> None:

@@ -44,7 +44,7 @@ def test_replay(command: Command, sweep: tuple[Path, bool]) -> None:
     code, out, said = command("replay", folder, "--policy", "learned", "--json")
     if not has_module:
         assert (code, out) == (2, "")
-        assert "this record has none of it" in said
+        assert "record has none" in said
         return
     points = pd.DataFrame(json.loads(out))
     assert (code, set(points["policy"])) == (0, {"learned"})
@@ -56,7 +56,7 @@ def test_a_model_without_the_module_is_not_served(command: Command, sweep: tuple
     folder, _ = sweep
     code, out, said = command("serve", folder, "--policy", "learned")
     assert (code, out) == (2, "")
-    assert "this one has none" in said
+    assert "has none" in said
     assert "Traceback" not in said
 
 

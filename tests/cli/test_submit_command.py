@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from kept_models import TRIAL, write_kept
 from made_benchmarks import TEST, write_elue, write_glue
+from told import tells
 
 from greenexp.inference import EarlyExitEngine
 from greenexp.journal.file import NAME
@@ -111,7 +112,7 @@ def test_a_policy_may_decide_where_each_answer_comes_from(submit: Submit, tmp_pa
     assert "mean 1.00 of 3 layers" in submit(sweep, "--policy", "max_probability:0")[2]
     code, _, said = submit(sweep, "--policy", "max_probability:0", "--exit", 2)
     assert code == 2
-    assert "--exit is a policy of its own" in said
+    assert "--exit" in said
 
 
 def test_only_trained_exits_answer(submit: Submit, tmp_path: Path) -> None:
@@ -120,9 +121,9 @@ def test_only_trained_exits_answer(submit: Submit, tmp_path: Path) -> None:
     for number in (3, 9):
         code, out, said = submit(sweep, "--exit", number)
         assert (code, out) == (2, [])
-        assert f"exit {number} of this model was not trained; those that were: 1, 2" in said
+        assert tells(said, f"exit {number} … 1, 2")
     other = write_sweep(tmp_path / "other", glue(tmp_path, "RTE"), trained=(3,))
-    assert "exit 1 of this model was not trained; those that were: 3" in submit(other, "--exit", 1)[2]
+    assert tells(submit(other, "--exit", 1)[2], "exit 1 … 3")
 
 
 def test_what_cannot_be_handed_in_is_told(submit: Submit, tmp_path: Path) -> None:
@@ -131,19 +132,19 @@ def test_what_cannot_be_handed_in_is_told(submit: Submit, tmp_path: Path) -> Non
     plain = write_sweep(tmp_path / "plain", {"name": "clauses", "train": 40, "dev": 20, "test": 20})
     code, _, said = submit(plain)
     assert code == 2
-    assert "task 'clauses' has no test set whose labels a leaderboard keeps" in said
+    assert "task 'clauses'" in said
     assert "(tasks that have: elue, glue)" in said
     alone = sweep / "models" / TRIAL
     assert submit(alone)[0] == 0
     (sweep / NAME).rename(tmp_path / "journal")
-    assert "does not lie in a sweep's folder" in submit(alone)[2]
+    assert "sweep's folder" in submit(alone)[2]
     (tmp_path / "journal").rename(sweep / NAME)
     Path(section["folder"], "RTE", "test.tsv").unlink()
-    assert "there is no file" in submit(sweep)[2]
+    assert "no file" in submit(sweep)[2]
     (alone / "greenexp.json").unlink()
     code, _, said = submit(sweep)
     assert code == 2
-    assert "holds no model of its chosen configuration" in said
+    assert "chosen configuration" in said
 
 
 def test_a_model_of_the_other_kind_of_task_writes_nothing(submit: Submit, tmp_path: Path) -> None:
@@ -153,8 +154,8 @@ def test_a_model_of_the_other_kind_of_task_writes_nothing(submit: Submit, tmp_pa
     (classes / "models").rename(tmp_path / "aside")
     (values / "models").rename(classes / "models")
     (tmp_path / "aside").rename(values / "models")
-    assert "MRPC.tsv takes not_equivalent, equivalent; the model answers" in submit(classes)[2]
+    assert tells(submit(classes)[2], "MRPC.tsv … not_equivalent, equivalent")
     code, out, said = submit(values)
     assert (code, out) == (2, [])
-    assert "STS-B.tsv takes finite numbers; the model answers '" in said
+    assert "STS-B.tsv" in said
     assert not (values / "submission").exists()

@@ -48,7 +48,7 @@ def test_stage_one_takes_half_of_the_epochs_rounded_up(method: Any, epochs: int,
 def test_stage_one_as_long_as_wanted(plugin: Any):
     run = plugin(first_epochs=3).begin(SHAPE)
     assert (run.stage(3).number, run.stage(4).number) == (1, 2)
-    with pytest.raises(InputError, match="at least one must be left for stage 2"):
+    with pytest.raises(InputError, match="stage 2"):
         plugin(first_epochs=4).begin(SHAPE)
 
 
@@ -56,7 +56,7 @@ def test_stage_one_as_long_as_wanted(plugin: Any):
 def test_both_stages_need_something_to_train(method: Any):
     with pytest.raises(InputError, match="there are none"):
         method.begin(TrialShape((3,), 3, 2, EPOCHS))
-    with pytest.raises(InputError, match="at least one must be left"):
+    with pytest.raises(InputError, match="at least one"):
         method.begin(TrialShape((1, 2), 2, 2, 1))
 
 
@@ -128,7 +128,7 @@ def test_the_untrained_classifier_answers_in_evaluation_alone(make_trial, make_b
 def test_the_untrained_classifier_wants_a_pooled_head_and_classes():
     method = DeeBert(untrained_last_below=0.3)
     settings = {"exits": {"layers": "all", "head": {"name": "linear"}}}
-    with pytest.raises(InputError, match="wants exit head pooled, not linear"):
+    with pytest.raises(InputError, match=r"pooled.*linear"):
         method.adapt(settings)
     assert DeeBert().adapt(settings) is settings
     found = method.adapt({"exits": {"layers": "all", "head": POOLED}})
@@ -149,7 +149,7 @@ def test_weights_rise_to_what_an_exit_costs():
 
 
 def test_shallow_deep_has_stages_only_without_the_network():
-    with pytest.raises(InputError, match="mode joint has one stage"):
+    with pytest.raises(InputError, match="joint"):
         ShallowDeep(mode="joint", first_epochs=2)
     assert isinstance(ShallowDeep().begin(SHAPE), RisingRun)
 

@@ -106,7 +106,7 @@ def test_a_single_output_is_no_distribution():
 
 @pytest.mark.parametrize("form", ["mse", "KL", ""])
 def test_a_form_is_never_guessed(form: str):
-    with pytest.raises(ValueError, match="expected ce or kl"):
+    with pytest.raises(ValueError, match="ce or kl"):
         distillation_matrix(torch.zeros(2, 3, 2), 1.0, form)
 
 
@@ -126,7 +126,7 @@ def test_who_teaches_whom(teachers: str, expected: list[list[int]]):
 
 @pytest.mark.parametrize("temperature", [0.0, -2.0, math.nan, torch.ones(3), torch.ones(3, 1, 1)])
 def test_a_temperature_is_one_number_above_zero(temperature: float | torch.Tensor):
-    with pytest.raises(ValueError, match="one number above 0"):
+    with pytest.raises(ValueError, match="above 0"):
         distillation_matrix(torch.zeros(3, 2, 3), temperature)
 
 
