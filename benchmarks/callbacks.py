@@ -19,6 +19,8 @@ from greenexp.journal.file import NAME, Journal
 from greenexp.journal.state import SweepState
 from greenexp.records.decision import Action
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
+from greenexp.records.sections import BackboneChoice, Exits, HeadChoice, MethodChoice, Metric, TaskChoice, Training
+from greenexp.records.settings import Settings
 from greenexp.records.trial import TrialSeeds, TrialSpec
 from greenexp.schedulers import build
 from greenexp.tuning.conductor import Assignment, Conductor
@@ -90,7 +92,15 @@ def play(conductor: Conductor, epochs: int, rng: random.Random) -> list[float]:
 
 def a_trial(configuration: int, seed: int, seeds: int, epochs: int) -> TrialSpec:
     """A trial with settings of ordinary size."""
-    settings = {"training": {"epochs": epochs}, "task": {"name": "x"}, "number": configuration}
+    head = HeadChoice(name="linear")
+    settings = Settings(
+        TaskChoice(name="clauses"),
+        BackboneChoice(name="bert"),
+        Exits(head=head),
+        MethodChoice(name="branchynet"),
+        Training(epochs=epochs, learning_rate=1e-3 * (configuration + 1)),
+        Metric(),
+    )
     name = f"c{configuration:03d}"
     index = configuration * seeds + seed
     return TrialSpec(f"{name}-i{seed}-o0", name, index, settings, {"training.rate": 1.0}, TrialSeeds(seed, 0))
@@ -101,7 +111,9 @@ def a_record(epoch: int, epochs: int, rng: random.Random) -> EpochRecord:
     score = rng.random()
     exits = tuple(ExitScore(n, n, {"loss": 1.0, "accuracy": score}, 1e9) for n in range(1, 7))
     costs = Costs(wall_s=1.0, cpu_s=1.0, train_flops=1e12, eval_flops=1e11)
-    return EpochRecord(epoch, epoch, 800, 1.0, 1e-4, score, score, exits, costs, last=epoch == epochs)
+    return EpochRecord(
+        epoch, epoch, 800, 1.0, 1e-4, score, score, exits, costs, last=epoch == epochs, encoder_layers=exits[-1].layer
+    )
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from greenexp.inference.bench import (
 from greenexp.inference.bench.contestants import NO_EXITS, answering
 from greenexp.inference.bench.forced import Forced
 from greenexp.model import MultiExitModel, build_model
+from greenexp.records.settings import ModelSettings
 
 LAYERS, EXITS, VOCABULARY = 12, (3, 6, 9, 12), 2_000
 LENGTHS = {1: (16, 24, 32, 48, 64, 128), 16: (16, 20, 24, 28, 60, 64, 68, 72), 64: tuple(range(16, 32))}
@@ -173,7 +174,7 @@ def a_model(layers: Sequence[int]) -> MultiExitModel:
         "backbone": {"name": "bert", "layers": LAYERS, "hidden": 384, "heads": 12, "pooling": "pooler"},
         "exits": {"layers": list(layers), "head": {"name": "linear"}},
     }
-    model = build_model(settings, num_labels=2, vocab_size=VOCABULARY, pad_id=0, seed=0).eval()
+    model = build_model(ModelSettings.from_json(settings), num_labels=2, vocab_size=VOCABULARY, pad_id=0, seed=0).eval()
     with torch.no_grad():
         for head in model.heads:
             head.classifier.weight *= 5
@@ -236,9 +237,9 @@ def quarters(model: MultiExitModel) -> tuple[list[float], dict[int, list[int]]]:
 
 def trained_case(run: Path, policy: str, sizes: Sequence[int]) -> Case:
     """A trained model, and examples of its own test or dev split."""
-    from greenexp.cli.bench_examples import bench_examples
-    from greenexp.cli.checkpoints import find_model
+    from greenexp.cli.models.bench_examples import bench_examples
     from greenexp.model import load_model, load_serving
+    from greenexp.sources.checkpoints import find_model
 
     found = find_model(str(run))
     examples = bench_examples(found, 128)

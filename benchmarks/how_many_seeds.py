@@ -18,9 +18,9 @@ import pandas as pd
 from scipy import stats
 
 from greenexp.analysis.comparing.pairwise import holm
+from greenexp.analysis.comparing.power import seeds_needed, smallest_difference, t_test_power
 from greenexp.analysis.comparing.score_tests import compare_scores, score_difference, score_tests
 from greenexp.analysis.comparing.stochastic_order import almost_stochastic_order
-from greenexp.analysis.seeds.power import seeds_needed, smallest_difference, t_test_power
 from greenexp.analysis.seeds.seed_budget import expected_maximum, seed_plans
 from greenexp.analysis.seeds.variance import variance_split
 

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,15 @@ from torch import Tensor
 
 from greenexp.backbones.base import TokenBatch
 from greenexp.meters.flops import training_flops
-from greenexp.methods.adapt import method_of
-from greenexp.methods.base import EpochContext, MethodRun, MicroBatch, Stage, StepContext, TrialShape
+from greenexp.methods.base import EpochContext, Method, MethodRun, MicroBatch, Stage, StepContext, TrialShape
 from greenexp.methods.cross_level import CrossLevelRun
 from greenexp.model import MultiExitModel, build_model
 from greenexp.objectives import Look, MutualTerms, exit_losses
 from greenexp.plan.configurations import with_method_defaults
 from greenexp.plan.plugins import installed
 from greenexp.records.costs import Part, Pass
-from greenexp.spec.sections import Training
+from greenexp.records.sections import MethodChoice, Training
+from greenexp.records.settings import ModelSettings
 from greenexp.training.optimisation import Optimisation
 from greenexp.training.precision import Precision, autocast
 
@@ -33,7 +33,6 @@ CYCLE = 840
 STEPS = 10**6
 """What the learning-rate schedule is told: more than are ever made."""
 
-Settings = Mapping[str, Mapping[str, Any]]
 Pairs = tuple[MicroBatch, MicroBatch]
 
 
@@ -47,6 +46,11 @@ class Case:
     most: float = math.nan
     change: Callable[[MethodRun], MethodRun] = lambda run: run
 
+    def plugin(self) -> Method:
+        """The method."""
+        method: Method = MethodChoice.model_validate(dict(self.method)).plugin()
+        return method
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -59,20 +63,20 @@ class Setting:
     device: torch.device
     frozen: frozenset[Part]
 
-    def settings(self, case: Case) -> Settings:
-        """The sections a model is built from, the method's own defaults filled in."""
+    def settings(self, case: Case) -> ModelSettings:
+        """What a model is built from, the method's own defaults filled in."""
         sections: dict[str, Any] = {"backbone": dict(self.backbone), "exits": {"layers": "all", "head": None}}
         for path, value in case.others.items():
             section, name = path.split(".")
             sections[section][name] = value
         filled = with_method_defaults({**sections, "method": dict(case.method)}, installed())
-        return method_of(filled).adapt(filled)
+        return case.plugin().adapt(ModelSettings.from_json(filled))
 
-    def model(self, settings: Settings) -> MultiExitModel:
+    def model(self, settings: ModelSettings) -> MultiExitModel:
         """Its weights are the same every time."""
         return build_model(settings, CLASSES, VOCABULARY, pad_id=0, seed=0, device=str(self.device))
 
-    def parameters(self, settings: Settings) -> int:
+    def parameters(self, settings: ModelSettings) -> int:
         """All of a model; nothing is read or drawn."""
         return build_model(settings, CLASSES, VOCABULARY, pad_id=0, seed=0, device="meta").parameter_count()
 
@@ -80,7 +84,7 @@ class Setting:
         """The backbone with one linear exit, after its last layer."""
         settings = self.settings(Case("", {"name": "finetune"}))
         depth = len(build_model(settings, CLASSES, VOCABULARY, pad_id=0, seed=0, device="meta").exits)
-        return self.parameters({**settings, "exits": {**settings["exits"], "layers": [depth]}})
+        return self.parameters(replace(settings, layers=(depth,)))
 
     @contextmanager
     def precise(self) -> Iterator[None]:
@@ -110,7 +114,7 @@ class Lane:
         self.case, self._setting, self._batches = case, setting, batches
         settings = setting.settings(case)
         self.model = setting.model(settings)
-        self.method = case.change(method_of(settings).begin(shape_of(self.model, setting)))
+        self.method = case.change(case.plugin().begin(shape_of(self.model, setting)))
         self.stage = next(stage for stage in stages(self.method) if stage.number == number)
         self.model.train_only(self.stage.parts - setting.frozen, self.stage.exits)
         named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
@@ -170,7 +174,7 @@ def stages(run: MethodRun) -> list[Stage]:
 def stages_of(case: Case, setting: Setting) -> list[Stage]:
     settings = setting.settings(case)
     model = build_model(settings, CLASSES, VOCABULARY, pad_id=0, seed=0, device="meta")
-    return stages(case.change(method_of(settings).begin(shape_of(model, setting))))
+    return stages(case.change(case.plugin().begin(shape_of(model, setting))))
 
 
 def turns(run: MethodRun, stage: Stage) -> list[tuple[int, float]]:

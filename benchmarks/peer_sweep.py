@@ -100,7 +100,7 @@ def train_trial(config: dict[str, Any], data: Any, parts: frozenset[str]) -> Non
     from greenexp.records.trial import TrialSpec
 
     trial = TrialSpec.from_json(config["trial"])
-    length = None if "padding" in parts else trial.settings["training"]["max_length"]
+    length = None if "padding" in parts else trial.settings.training.max_length
     if "threads" in parts:
         torch.set_num_threads(1)
     set_seed(trial.seeds.initialisation)
@@ -123,16 +123,16 @@ def training_arguments(trial: Any, *, bf16: bool) -> Any:
     import torch
     from transformers import TrainingArguments
 
-    settings = trial.settings["training"]
+    settings = trial.settings.training
     return TrainingArguments(
         output_dir="hf",
-        num_train_epochs=settings["epochs"],
-        per_device_train_batch_size=settings["batch_size"],
-        per_device_eval_batch_size=4 * settings["batch_size"],
-        learning_rate=settings["learning_rate"],
-        weight_decay=settings["weight_decay"],
-        warmup_steps=settings["warmup"],  # a share of all steps, if below 1
-        max_grad_norm=settings["clip_norm"],
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=4 * settings.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_steps=settings.warmup,  # a share of all steps, if below 1
+        max_grad_norm=settings.clip_norm,
         eval_strategy="epoch",
         save_strategy="no",
         logging_strategy="no",
@@ -196,7 +196,7 @@ def as_hf_model(trial: Any, data: Any) -> Any:
         def __init__(self) -> None:
             super().__init__()
             seed = trial.seeds.initialisation
-            self.inner = build_model(trial.settings, data.num_labels, data.vocab_size, data.pad_id, seed)
+            self.inner = build_model(trial.settings.model, data.num_labels, data.vocab_size, data.pad_id, seed)
 
         def forward(self, input_ids: Any, attention_mask: Any, labels: Any = None) -> dict[str, Any]:
             logits = self.inner(TokenBatch(input_ids, attention_mask)).float()

@@ -19,6 +19,7 @@ import torch
 from greenexp.backbones.base import TokenBatch
 from greenexp.model.build import build_model
 from greenexp.model.multi_exit import MultiExitModel
+from greenexp.records.settings import ModelSettings
 from greenexp.replay import ExitCosts, ExitRecord, budgeted_points, budgeted_thresholds, exits_taken, operating_points
 
 EXAMPLES, EXITS, CLASSES, REPEATS, SUBSET = 9_815, 12, 3, 20, 100
@@ -69,7 +70,7 @@ def a_model() -> MultiExitModel:
         "backbone": {"name": "bert", "layers": EXITS, "hidden": WIDTH, "heads": 2},
         "exits": {"layers": "all", "head": {"name": "linear"}},
     }
-    return build_model(settings, CLASSES, VOCABULARY, pad_id=0, seed=0).eval()
+    return build_model(ModelSettings.from_json(settings), CLASSES, VOCABULARY, pad_id=0, seed=0).eval()
 
 
 @torch.inference_mode()

@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 from load_clients import Expected, Tally, clients
 
-from greenexp.cli.bench_examples import bench_examples
-from greenexp.cli.checkpoints import find_model
+from greenexp.cli.models.bench_examples import bench_examples
 from greenexp.inference import EarlyExitEngine
 from greenexp.inference.service.inputs import answer_fields
+from greenexp.sources.checkpoints import find_model
 
 MAX_BODY = 1_000_000
 RSS_EVERY_S = 0.5

@@ -115,3 +115,20 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """' (did you mean 'x'?)' for the nearest of `known`, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+REASON_LENGTH, LOG_LENGTH = 2_000, 100_000
+"""Characters of a reason that goes on record (journal, MLflow, report, terminal), and of one entry of a trial's log."""
+
+
+def abridged(text: str, most: int = REASON_LENGTH) -> str:
+    """`text`, or of one of more than `most` characters its beginning and its end, with how many were left out between.
+
+    An exception may hold a whole tensor or response as text. What it is about stands at its beginning, what caused it
+    often at its end. The result has at most `most` characters, which must be at least 100.
+    """
+    if len(text) <= most:
+        return text
+    kept = most - 60  # room for the note
+    end = kept // 4
+    return f"{text[: kept - end]} [... {len(text) - kept:,} characters left out ...] {text[len(text) - end :]}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from greenexp.errors import GreenexpError, UnknownNameError
 
@@ -25,7 +25,7 @@ class Registry(Mapping[str, T], Generic[T]):
     def __init__(self, kind: str, builtin: Mapping[str, str], group: str | None = None) -> None:
         self.kind = kind
         self.group = group
-        self._targets: dict[str, str | EntryPoint] = dict(builtin)
+        self._targets: dict[str, str | EntryPoint | T] = dict(builtin)
         self._discovered = group is None
 
     def __getitem__(self, name: str) -> T:
@@ -35,6 +35,8 @@ class Registry(Mapping[str, T], Generic[T]):
             raise UnknownNameError(self.kind, name, sorted(self._targets))
         if isinstance(target, EntryPoint):
             return cast(T, target.load())
+        if not isinstance(target, str):
+            return target
         module, _, attribute = target.partition(":")
         return cast(T, getattr(import_module(module), attribute))
 
@@ -50,13 +52,20 @@ class Registry(Mapping[str, T], Generic[T]):
         self._discover()
         return name in self._targets
 
+    def add(self, name: str, plugin: T) -> None:
+        """Register `plugin` in this process. Raises GreenexpError if another one has the name already."""
+        self._discover()
+        if name in self._targets and self._targets[name] is not plugin:
+            raise GreenexpError(f"there is a {self.kind} '{name}' already (from {self.origin(name)})")
+        self._targets[name] = cast(Any, plugin)
+
     def origin(self, name: str) -> str:
         """`greenexp` for a built-in name, else the distribution that provides it."""
         self._discover()
         target = self._targets.get(name)
         if isinstance(target, EntryPoint):
             return target.dist.name if target.dist is not None else "unknown"
-        return "greenexp"
+        return "greenexp" if isinstance(target, str) else "this process"
 
     def _discover(self) -> None:
         if self._discovered:
@@ -69,3 +78,10 @@ class Registry(Mapping[str, T], Generic[T]):
             found[point.name] = point
         self._targets.update(found)
         self._discovered = True
+
+
+def registry_at(place: str) -> Registry[Any]:
+    """The registry at `module:NAME`, for those who may not import the room that it is in."""
+    module, _, attribute = place.partition(":")
+    registry: Registry[Any] = getattr(import_module(module), attribute)
+    return registry

@@ -7,6 +7,8 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+from made_settings import made_settings
+
 from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
 from greenexp.journal.state import SweepState
@@ -26,7 +28,7 @@ def a_trial(configuration: int, seed: int, seeds: int) -> TrialSpec:
         trial=f"c{configuration:03d}-i{seed}-o0",
         configuration=f"c{configuration:03d}",
         index=configuration * seeds + seed,
-        settings={"training": {"epochs": EPOCHS}, "configuration": configuration},
+        settings=made_settings(training={"epochs": EPOCHS, "learning_rate": 1e-3 * (configuration + 1)}),
         searched={"training.learning_rate": 1e-3 * (configuration + 1)},
         seeds=TrialSeeds(seed, 0),
     )
@@ -34,7 +36,7 @@ def a_trial(configuration: int, seed: int, seeds: int) -> TrialSpec:
 
 def curve(trial: TrialSpec, epoch: int) -> float:
     """Higher configurations are better at every epoch; seeds differ a little."""
-    return round(0.5 + 0.02 * trial.settings["configuration"] + 0.01 * epoch + 0.003 * trial.seeds.initialisation, 6)
+    return round(0.5 + 0.02 * int(trial.configuration[1:]) + 0.01 * epoch + 0.003 * trial.seeds.initialisation, 6)
 
 
 def a_record(trial: TrialSpec, epoch: int, score: float | None = None, wall_s: float = 1.0) -> EpochRecord:
@@ -43,6 +45,7 @@ def a_record(trial: TrialSpec, epoch: int, score: float | None = None, wall_s: f
         epoch=epoch, step=10 * epoch, examples=100, train_loss=1.0 / epoch, learning_rate=1e-3,
         score=value, best_score=value, exits=(ExitScore(1, 1, {"accuracy": value}, 1e6),),
         costs=Costs(wall_s=wall_s, cpu_s=0.9, train_flops=1e9), last=epoch == EPOCHS,
+        encoder_layers=1,
     )  # fmt: skip
 
 
@@ -70,7 +73,8 @@ class Sweep:
         self.folder = folder
         self.clock = Clock()
         self.spec: dict[str, Any] = {
-            "name": "stand-in", "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
+            "name": "stand-in", "task": {"name": "clauses"},
+            "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
             "scheduler": ASHA, "budget": {}, "tracking": {"enabled": False},
         }  # fmt: skip
 
@@ -86,7 +90,7 @@ class Sweep:
         trials = [a_trial(c, s, seeds) for c in range(configurations) for s in range(seeds)]
         journal = Journal(self.folder / NAME, clock=self.clock)
         state = SweepState(journal.events)
-        if state.spec != self.spec:
+        if not state.header or state.header["spec"] != self.spec:
             header = {"format": FORMAT, "name": "stand-in", "fingerprint": "f", "spec": dict(self.spec)}
             state.apply(journal.append("sweep", **header))
         if not state.trials:

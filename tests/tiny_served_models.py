@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from made_settings import made_model_settings
 from stand_ins import EPOCHS, a_record, a_trial
 
 from greenexp.backbones.base import TokenBatch
@@ -35,10 +36,8 @@ def texts(count: int, pairs: bool = False) -> list[Any]:
 
 
 def a_model(num_labels: int, vocab_size: int, seed: int = 0, *, learned: bool = False) -> MultiExitModel:
-    settings = {
-        "backbone": {"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 20, "pooling": "mean"},
-        "exits": {"layers": "all", "head": {"name": "linear"}, "learned": learned},
-    }
+    backbone = {"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 20, "pooling": "mean"}
+    settings = made_model_settings(backbone=backbone, exits={"learned": learned})
     model = build_model(settings, num_labels, vocab_size=vocab_size, pad_id=0, seed=seed).eval()
     with torch.no_grad():
         for head in model.heads:
@@ -82,7 +81,11 @@ def write_sweep(folder: Path, *, learned: bool = False) -> Path:
     trials = [(a_trial(*key, 2), score) for key, score in scores.items()]
     models = {name: save_tiny(folder / "models" / name, seed=seed, learned=learned) for seed, name in enumerate(KEPT)}
     with Journal(folder / NAME) as journal:
-        spec = {"name": "tiny", "metric": {"name": "accuracy", "exit": "mean", "mode": "max"}}
+        spec = {
+            "name": "tiny",
+            "task": {"name": "clauses"},
+            "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
+        }
         journal.append("sweep", format=FORMAT, name="tiny", fingerprint="f", spec=spec)
         for trial, _ in trials:
             journal.append("trial", spec=trial.to_json())

@@ -1,4 +1,4 @@
-"""`greenexp doctor`: what can be run and measured on this machine."""
+"""The command `greenexp doctor`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from greenexp.cli.folders import print_json
 from greenexp.cli.machine import machine_facts
+from greenexp.cli.printing.text_table import print_json
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def doctor(as_json: bool) -> None:
-    """Say what can be run and measured on this machine, and why not."""
+    """Where something cannot be measured, the reason is printed."""
     from greenexp.meters import survey
 
     facts: dict[str, Any] = machine_facts()

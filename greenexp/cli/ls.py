@@ -1,4 +1,4 @@
-"""`greenexp ls`: what a sweep file may name."""
+"""The command `greenexp ls`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from greenexp.cli.folders import print_json
+from greenexp.cli.printing.text_table import print_json
 from greenexp.records.axes import AXES
 from greenexp.registry import Registry
 
@@ -29,7 +29,7 @@ REGISTRIES = {
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def ls(kind: str, name: str | None, as_json: bool) -> None:
-    """List what a sweep file may name: one line each, or the whole card and fields of NAME."""
+    """Prints one line each, or the whole card and the fields of NAME."""
     rows = _axes() if kind == "axes" else _plugins(kind)
     if name is not None:
         if name not in rows and kind != "axes":

@@ -5,37 +5,47 @@ from __future__ import annotations
 import sys
 import warnings
 from importlib import import_module
-from typing import Any, NoReturn
+from inspect import cleandoc
+from typing import Any, NamedTuple, NoReturn
 
 import click
 
 from greenexp import __version__
-from greenexp.errors import GreenexpError, SweepFileError
+from greenexp.errors import GreenexpError, SweepFileError, did_you_mean
 
 BAD_INPUT = 2
 INTERRUPTED = 130
 
-COMMANDS = {
-    "run": "Run a sweep, or go on with one.",
-    "plan": "Show what a sweep would run, and its price, without running it.",
-    "status": "Show where a sweep stands.",
-    "report": "Write the show-your-work report of recorded sweeps.",
-    "curve": "Print the best score to expect of so many trials, or for so much, from any table of scores.",
-    "compare": "Print which of several groups of scores is better at which budget, and how sure that is.",
-    "seeds": "Print what seeds do to scores, how many it takes, and which methods they tell apart.",
-    "front": "Print which points of score and cost are worth having, and whose front is better.",
-    "simulate": "Print what stopping trials early would have saved, over recorded full curves.",
-    "export": "Write a sweep's tables as Parquet or CSV.",
-    "replay": "Say what exit policies would do with a sweep's recorded logits.",
-    "predict": "Answer lines of text with a trained model that exits early.",
-    "submit": "Write a leaderboard's submission files, GLUE's or ELUE's, with a trained model.",
-    "serve": "Serve a trained model over HTTP.",
-    "bench": "Measure how fast a trained model answers, and what early exit saves.",
-    "logs": "Print what a trial logged.",
-    "sync": "Bring MLflow level with a sweep's journal.",
-    "ls": "List tasks, backbones, methods, policies, schedulers or axes.",
-    "doctor": "Say what can be run and measured on this machine.",
+
+class CommandEntry(NamedTuple):
+    """module: where the command is, below `greenexp.cli`; description: the one line that help begins with."""
+
+    module: str
+    description: str
+
+
+COMMANDS: dict[str, CommandEntry] = {
+    "run": CommandEntry("sweeps.run", "Run a sweep, or go on with one."),
+    "plan": CommandEntry("sweeps.plan", "Show what a sweep would run, and its price, without running it."),
+    "status": CommandEntry("sweeps.status", "Show where a sweep stands."),
+    "report": CommandEntry("sweeps.report", "Write the show-your-work report of sweeps, or of any MLflow runs."),
+    "curve": CommandEntry("scores.curve", "Print the best score to expect of n trials, or for a given cost."),
+    "compare": CommandEntry("scores.compare", "Print which of several groups is better at which budget, and how sure."),
+    "seeds": CommandEntry("scores.seeds", "Print how much scores vary over seeds, and how many seeds are needed."),
+    "front": CommandEntry("scores.front", "Print the Pareto front of score against cost, and what it is worth."),
+    "simulate": CommandEntry("scores.simulate", "Print what stopping trials early would have saved, over full curves."),
+    "export": CommandEntry("sweeps.export", "Write a sweep's tables as Parquet or CSV."),
+    "replay": CommandEntry("models.replay", "Print what exit policies would do with a sweep's recorded logits."),
+    "predict": CommandEntry("models.predict", "Answer lines of text with a trained model that exits early."),
+    "submit": CommandEntry("models.submit", "Write a leaderboard's submission files, GLUE's or ELUE's, with a model."),
+    "serve": CommandEntry("models.serve", "Serve a trained model over HTTP."),
+    "bench": CommandEntry("models.bench", "Measure how fast a trained model answers, and what early exit saves."),
+    "logs": CommandEntry("sweeps.logs", "Print what a trial logged."),
+    "sync": CommandEntry("sweeps.sync", "Bring MLflow level with a sweep's journal."),
+    "ls": CommandEntry("ls", "List tasks, backbones, methods, policies, schedulers or axes."),
+    "doctor": CommandEntry("doctor", "Print what can be run and measured on this machine."),
 }
+"""Command -> its file and its description, in the order people meet them."""
 
 
 class ReaderGoneError(Exception):
@@ -52,8 +62,14 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
         if cmd_name not in COMMANDS:
+            near = did_you_mean(cmd_name, COMMANDS)
+            if near:
+                raise click.UsageError(f"no such command '{cmd_name}'{near}")
             return None
-        command: click.Command = getattr(import_module(f"greenexp.cli.{cmd_name}"), cmd_name)
+        module, description = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"greenexp.cli.{module}"), cmd_name)
+        details = command.callback.__doc__ or ""
+        command.help = f"{description}\n\n{cleandoc(details)}"
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -66,7 +82,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Name and one line each, without loading any."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, entry.description) for name, entry in COMMANDS.items()])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from greenexp.figures.vector import svg_of
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -23,3 +25,7 @@ class Figure:
     alt: str
     spec: Mapping[str, Any]
     table: pd.DataFrame
+
+    def _repr_html_(self) -> str:
+        """The figure as a notebook shows it, with its text alternative."""
+        return svg_of(self.spec, self.name, self.alt)

@@ -1,49 +1,37 @@
-"""Figures as SVG text, drawn in the process: no browser, no network."""
+"""Figures as SVG text, and as files of several kinds."""
 
 from __future__ import annotations
 
-import re
-from html import escape
+from pathlib import Path
 
-import vl_convert
-
+from greenexp.errors import InputError
 from greenexp.figures.figure import Figure
+from greenexp.figures.vector import VEGA_LITE, svg_of
 
-VEGA_LITE = "6.4"
-_ID = re.compile(r'(?P<before>\bid="|url\(#|href="#)(?P<id>[A-Za-z][\w-]*)')
-_TAG, _ROLE = re.compile("<[^<>]*>"), re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+SUFFIXES = (".svg", ".pdf", ".png")
+_SCALE = 2.0
+"""Pixels of a PNG per unit of the drawing, so that it is sharp on paper and on screens of any kind."""
 
 
 def render_svg(figure: Figure) -> str:
-    """The figure as one `<svg>` element with its text alternative, to be inlined or written to a file.
-
-    Equal figures give equal text on one machine (text is measured with its fonts). Ids begin with the figure's name, so
-    several fit into one page; the size follows the page up to the drawn width.
-    """
-    svg = str(vl_convert.vegalite_to_svg(dict(figure.spec), vl_version=VEGA_LITE))
-    return _CONTROL.sub("\ufffd", _labelled(_with_own_ids(svg, figure.name), figure))
+    """The figure as one `<svg>` element with its text alternative; see `vector.svg_of`."""
+    return svg_of(figure.spec, figure.name, figure.alt)
 
 
-def _with_own_ids(svg: str, prefix: str) -> str:
-    """Ids numbered in order of appearance: the renderer counts on from figure to figure."""
-    names: dict[str, str] = {}
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write the figure to `path`, as SVG, PDF or PNG by its suffix. InputError for another suffix or no such folder."""
+    import vl_convert
 
-    def renamed(match: re.Match[str]) -> str:
-        name = names.setdefault(match["id"], f"{prefix}-{len(names) + 1}")
-        return f"{match['before']}{name}"
-
-    return _ID.sub(renamed, svg)
-
-
-def _labelled(svg: str, figure: Figure) -> str:
-    """The root element with a role, a label and a width that gives way on narrow pages.
-
-    The renderer gives its groups roles of their own, without a text: they are part of the image, and lose them.
-    """
-    head, rest = svg.split(">", 1)
-    rest = _TAG.sub(lambda tag: _ROLE.sub("", tag[0]), rest)
-    width = re.search(r'\bwidth="([\d.]+)"', head)
-    style = f"width:100%;max-width:{width[1]}px;height:auto" if width else ""
-    label = escape(figure.alt, quote=True)
-    return f'{head} role="img" aria-label="{label}" style="{style}">{rest}'
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: a figure is written as {', '.join(SUFFIXES)}")
+    spec = dict(figure.spec)
+    try:
+        if suffix == ".svg":
+            path.write_text(render_svg(figure), encoding="utf-8")
+        elif suffix == ".pdf":
+            path.write_bytes(vl_convert.vegalite_to_pdf(spec, vl_version=VEGA_LITE))
+        else:
+            path.write_bytes(vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=_SCALE))
+    except OSError as error:
+        raise InputError(f"cannot write the figure to {path}: {error.strerror or error}") from error

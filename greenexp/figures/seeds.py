@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis.sweeps.metric import Metric
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import BLUE, GREY, INK, VERMILLION, chart, quantity
 
@@ -17,11 +16,11 @@ _ENDED, _SO_FAR, _MEAN = "one seed", "one seed, best so far", "mean of the seeds
 _LOOKS = {_ENDED: (BLUE, "circle"), _SO_FAR: (GREY, "triangle-right"), _MEAN: (VERMILLION, "stroke")}
 
 
-def seeds_figure(table: pd.DataFrame, metric: Metric) -> Figure:
+def seeds_figure(table: pd.DataFrame, label: str) -> Figure:
     """A row of dots per configuration; trials that did not finish are triangles; the mean is a stroke across.
 
     table: trial, configuration, score, status, mean (of the configuration, or NaN), the configurations in the order in
-    which they are to stand from the top, at least one row with a score.
+    which they are to stand from the top, at least one row with a score; label: what the scores are.
     """
     names = [str(name) for name in dict.fromkeys(table["configuration"])][:MOST_CONFIGURATIONS]
     drawn = table[table["configuration"].isin(names)].dropna(subset=["score"])
@@ -35,7 +34,7 @@ def seeds_figure(table: pd.DataFrame, metric: Metric) -> Figure:
         for name, mean in zip(means["configuration"], means["mean"], strict=True)
     ]
     kinds = [kind for kind in _LOOKS if any(row["kind"] == kind for row in data)]
-    x = quantity("score", f"{metric.label[0].upper()}{metric.label[1:]}")
+    x = quantity("score", f"{label[0].upper()}{label[1:]}")
     y = {
         "field": "configuration", "type": "nominal", "title": None, "sort": names,
         "axis": {"grid": True, "ticks": False, "labelLimit": 120},
@@ -57,17 +56,17 @@ def seeds_figure(table: pd.DataFrame, metric: Metric) -> Figure:
     return Figure(
         "seeds",
         "Scores of single seeds",
-        _alt(drawn, names, metric),
+        _alt(drawn, names, label),
         chart(data, layers, height=height, width=440),
         drawn,
     )
 
 
-def _alt(drawn: pd.DataFrame, names: list[str], metric: Metric) -> str:
+def _alt(drawn: pd.DataFrame, names: list[str], label: str) -> str:
     """The range of the first and of the last configuration drawn."""
     parts = []
     for name in dict.fromkeys((names[0], names[-1])):
         scores = drawn.loc[drawn["configuration"] == name, "score"]
         parts.append(f"{name} {len(scores)} from {scores.min():.4f} to {scores.max():.4f}")
     rows = f"{len(names)} configuration{'' if len(names) == 1 else 's'}"
-    return f"Dots of {metric.label}, one per seed, in a row for each of {rows}: {'; '.join(parts)}."
+    return f"Dots of {label}, one per seed, in a row for each of {rows}: {'; '.join(parts)}."

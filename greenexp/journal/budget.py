@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.axes import AXES
-
-
-@dataclass(frozen=True, slots=True)
-class LimitReached:
-    """A limit and what was used when it was passed, in the axis' unit; None if that can no longer be told."""
-
-    axis: str
-    used: float | None
-    limit: float
+from greenexp.records.history import LimitReached
 
 
 def used(state: SweepState) -> dict[str, float | None]:
     """What the sweep has used per axis, repeated work of later attempts included.
 
     `wall_s` is elapsed time (what a limit on wall clock means); every other axis adds up over trials and epochs.
-    None where any report lacks the axis: a partial sum is not a total.
+    None where any report lacks the axis, as a partial sum is not a total, and where nothing has run: that is not
+    measured, and no cost of 0.
     """
-    totals: dict[str, float | None] = {
-        **state.spent,
-        "trials": float(sum(trial.attempts > 0 for trial in state.trials.values())),
-        "epochs": float(state.epochs_run),
-        "wall_s": state.elapsed_s,
-    }
-    return {axis: totals[axis] for axis in AXES}
+    return {axis: _counted(state, axis, state.spent.total) for axis in AXES}
+
+
+def _counted(state: SweepState, axis: str, spent: Callable[[str], float | None]) -> float | None:
+    """What was used on one axis; spent: says it for those that add up over epochs."""
+    if axis == "trials":
+        return float(sum(trial.attempts > 0 for trial in state.trials.values()))
+    if axis == "epochs":
+        return float(state.epochs_run)
+    return state.elapsed_s if axis == "wall_s" else spent(axis)
 
 
 def limit_reached(state: SweepState, limits: Mapping[str, float]) -> LimitReached | None:
@@ -39,12 +34,15 @@ def limit_reached(state: SweepState, limits: Mapping[str, float]) -> LimitReache
     `trials` is special: it limits how many are started (the caller starts no more), so reaching it ends nothing. An
     axis that some report could not measure counts as reached: a limit that nobody watches is none.
     """
-    totals = used(state)
-    for axis in AXES:
-        value = totals[axis]
-        if axis in limits and axis != "trials" and (value is None or value >= limits[axis]):
+    for axis in _limited(limits):
+        value = _counted(state, axis, state.spent.so_far)
+        if value is None or value >= limits[axis]:
             return LimitReached(axis, value, limits[axis])
     return None
+
+
+def _limited(limits: Mapping[str, float]) -> list[str]:
+    return [axis for axis in AXES if axis in limits and axis != "trials"]
 
 
 def room_for(
@@ -56,11 +54,8 @@ def room_for(
     On wall clock the running epochs pass at the same time, so only this trial's counts. Reserving keeps a sweep from
     overshooting by one epoch per worker.
     """
-    totals = used(state)
-    for axis in AXES:
-        total = totals[axis]
-        if axis not in limits or axis == "trials":
-            continue
+    for axis in _limited(limits):
+        total = _counted(state, axis, state.spent.so_far)
         if total is None:
             return LimitReached(axis, None, limits[axis])
         under_way = 0.0 if axis == "wall_s" else sum(_expected(state, other, axis) for other in running)
@@ -75,5 +70,5 @@ def _expected(state: SweepState, trial: TrialState, axis: str) -> float:
         return 1.0
     last = getattr(trial.reports[-1][2].costs, axis) if trial.reports else None
     if last is None and state.epochs_run:
-        last = (state.spent[axis] or 0.0) / state.epochs_run
+        last = (state.spent.so_far(axis) or 0.0) / state.epochs_run
     return float(last or 0.0)

@@ -9,11 +9,14 @@ from typing import Any
 from greenexp.errors import JournalError
 from greenexp.journal.events import FORMAT, Event
 from greenexp.records.decision import Action, Verdict
-from greenexp.records.epoch import Costs, EpochRecord, best_epoch
+from greenexp.records.epoch import EpochRecord, best_epoch
 from greenexp.records.held_out import HeldOutRecord
-from greenexp.records.policies import policies_of
-from greenexp.records.selection import SeedOutcome, chosen_configuration
-from greenexp.records.tables import LOST_COSTS, SUMMED_COSTS
+from greenexp.records.history import LimitReached
+from greenexp.records.policies import with_added
+from greenexp.records.selection import SeedOutcome, best_trial, chosen_configuration
+from greenexp.records.sweep_spec import SweepSpec
+from greenexp.records.tables import LOST_COSTS
+from greenexp.records.totals import CostTotals
 from greenexp.records.trial import TrialSpec, early_end
 
 ENDED = frozenset({"finished", "stopped", "failed"})
@@ -83,32 +86,34 @@ class SweepState:
     """The state after a sequence of events; feed it further events with `apply`.
 
     added_policies: exit policies that were added to the record, besides those of the sweep file
-    spent: cost -> total over all reports so far and over lost work as far as it is known, None as soon as one report
-        lacks it; epochs_run: reports so far
+    spent: totals over all reports so far and over lost work as far as it is known, kept as events come, so that
+        checking a limit costs the same at the first report and the ten-thousandth; epochs_run: reports so far
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.header: Mapping[str, Any] = {}
+        self._spec: SweepSpec | None = None
         self.began = 0.0
         self.trials: dict[str, TrialState] = {}
         self.sessions: list[Session] = []
-        self.limit: Mapping[str, Any] | None = None
+        self.limit: LimitReached | None = None
         self.added_policies: list[Any] = []
         self.epochs_run = 0
-        self.spent: dict[str, float | None] = dict.fromkeys(SUMMED_COSTS, 0.0)
+        self.spent = CostTotals()
         for event in events:
             self.apply(event)
 
     @property
-    def spec(self) -> Mapping[str, Any]:
-        """The resolved sweep file."""
-        spec: Mapping[str, Any] = self.header.get("spec", {})
-        return spec
+    def spec(self) -> SweepSpec:
+        """The resolved sweep file. JournalError where nothing was recorded yet."""
+        if self._spec is None:
+            raise JournalError("the journal is empty: the sweep had not begun")
+        return self._spec
 
     @property
-    def policies(self) -> list[Any]:
+    def policies(self) -> tuple[Any, ...]:
         """The exit policies whose operating points belong to the record."""
-        return policies_of(self.spec, self.added_policies)
+        return with_added((policy.to_json() for policy in self.spec.replay.policies), self.added_policies)
 
     @property
     def elapsed_s(self) -> float:
@@ -124,8 +129,18 @@ class SweepState:
     def chosen(self) -> tuple[TrialState, ...]:
         """The trials of the configuration that is best on dev so far; empty while none has ended whole."""
         outcomes = [SeedOutcome(t.spec.configuration, t.status, t.epoch, t.score) for t in self.trials.values()]
-        best = chosen_configuration(outcomes, str(self.spec.get("metric", {}).get("mode", "max")))
+        best = chosen_configuration(outcomes, self.mode)
         return tuple(trial for trial in self.trials.values() if trial.spec.configuration == best)
+
+    @property
+    def best(self) -> TrialState | None:
+        """The trial with the best score so far, of those that did not fail."""
+        return best_trial(self.trials.values(), self.mode)
+
+    @property
+    def mode(self) -> str:
+        """Whether the metric is to be greatest (`max`) or least (`min`)."""
+        return self.spec.metric.mode
 
     def apply(self, event: Event) -> None:
         """Take in the next event."""
@@ -143,7 +158,7 @@ class SweepState:
         if event.data["format"] != FORMAT:
             raise JournalError(f"journal format {event.data['format']} is not format {FORMAT} of this greenexp")
         self.began = self.began or event.time
-        self.header = event.data
+        self.header, self._spec = event.data, SweepSpec.from_json(event.data["spec"])
 
     def _on_trial(self, event: Event) -> None:
         spec = TrialSpec.from_json(event.data["spec"])
@@ -178,16 +193,10 @@ class SweepState:
         trial.records[record.epoch] = record
         trial.reports.append((event.data["attempt"], event.time, record))
         trial.last_seen = event.time
-        self._spend(record.costs)
-        if record.last:
-            trial.status, trial.reason = "finished", early_end(trial.spec.settings, record.epoch)
-
-    def _spend(self, costs: Costs) -> None:
-        """Keep running totals, so that checking a limit costs the same at the first report and the ten-thousandth."""
         self.epochs_run += 1
-        for name, total in self.spent.items():
-            cost = getattr(costs, name)
-            self.spent[name] = None if total is None or cost is None else total + cost
+        self.spent.add(record.costs)
+        if record.last:
+            trial.status, trial.reason = "finished", early_end(trial.spec.settings.training, record.epoch)
 
     def _on_decision(self, event: Event) -> None:
         verdict = Verdict.from_json(event.data)
@@ -211,10 +220,10 @@ class SweepState:
         if lost is None:
             trial.broken += lost_s > 0
             return
+        self.spent.add_lost(lost)
         for name in LOST_COSTS:
             if lost[name] is not None:
                 trial.lost[name] = trial.lost.get(name, 0.0) + lost[name]
-                self.spent[name] = None if self.spent[name] is None else (self.spent[name] or 0.0) + lost[name]
 
     def _on_held_out(self, event: Event) -> None:
         record = HeldOutRecord.from_json(event.data["record"])
@@ -227,7 +236,7 @@ class SweepState:
         self.added_policies += policies
 
     def _on_limit(self, event: Event) -> None:
-        self.limit = event.data
+        self.limit = LimitReached(event.data["axis"], event.data["used"], event.data["limit"])
 
     def _on_closed(self, event: Event) -> None:
         self.sessions[-1].closed = event.data["status"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from greenexp.errors import JournalError
 from greenexp.journal.file import NAME, read_events
@@ -11,7 +10,8 @@ from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.assemble import assemble
 from greenexp.records.at_rest import FOLDER, LogitsNames, logits_at_rest
 from greenexp.records.exit_tables import ExitTables
-from greenexp.records.tables import EpochFacts, HeldOutFacts, SweepFacts, SweepTables, TrialFacts
+from greenexp.records.history import SweepHistory
+from greenexp.records.tables import DecisionFacts, EpochFacts, HeldOutFacts, SweepFacts, SweepTables, TrialFacts
 from greenexp.replay.exit_tables import exit_tables
 from greenexp.replay.standing import read_standing
 
@@ -43,10 +43,10 @@ def sweep_facts(state: SweepState, folder: Path | None = None) -> SweepFacts:
     epochs.sort(key=lambda pair: (pair[1].time_s, pair[1].trial, pair[0]))
     return SweepFacts(
         spec=state.spec,
-        facts=_facts(state),
+        history=_history(state),
         trials=tuple(_trial_facts(trial) for trial in trials),
         epochs=tuple(facts for _, facts in epochs),
-        decisions=tuple(_decisions(state)),
+        decisions=_decisions(state),
         held_out=_held_out(state),
         replays={} if folder is None else _replays(state, folder / FOLDER),
     )
@@ -58,7 +58,7 @@ def standing_logits(trial: TrialState) -> LogitsNames | None:
 
 
 def _replays(state: SweepState, logits: Path) -> dict[str, ExitTables]:
-    metric = str(state.spec.get("metric", {}).get("name", ""))
+    metric = state.spec.metric.name
     names = {trial.spec.trial: standing_logits(trial) for trial in state.trials.values()}
     return {
         trial: exit_tables(read_standing(logits, standing), state.policies, metric)
@@ -76,17 +76,17 @@ def _held_out(state: SweepState) -> tuple[HeldOutFacts, ...]:
     return tuple(sorted(found, key=lambda facts: (facts.time_s, facts.trial)))
 
 
-def _facts(state: SweepState) -> dict[str, Any]:
-    return {
-        "name": state.header["name"],
-        "fingerprint": state.header["fingerprint"],
-        "began": state.began,
-        "elapsed_s": state.elapsed_s,
-        "complete": state.complete,
-        "limit": dict(state.limit) if state.limit else None,
-        "policies": state.policies,
-        "sessions": [dict(session.data) for session in state.sessions],
-    }
+def _history(state: SweepState) -> SweepHistory:
+    return SweepHistory(
+        name=state.header["name"],
+        fingerprint=state.header["fingerprint"],
+        began=state.began,
+        elapsed_s=state.elapsed_s,
+        complete=state.complete,
+        limit=state.limit,
+        policies=state.policies,
+        sessions=tuple(dict(session.data) for session in state.sessions),
+    )
 
 
 def _trial_facts(trial: TrialState) -> TrialFacts:
@@ -98,7 +98,7 @@ def _trial_facts(trial: TrialState) -> TrialFacts:
         fingerprint=spec.fingerprint,
         initialisation_seed=spec.seeds.initialisation,
         order_seed=spec.seeds.order,
-        max_epochs=spec.settings["training"]["epochs"],
+        max_epochs=spec.settings.training.epochs,
         searched=spec.searched,
         status=trial.status,
         reason=trial.reason,
@@ -111,10 +111,11 @@ def _trial_facts(trial: TrialState) -> TrialFacts:
     )
 
 
-def _decisions(state: SweepState) -> list[dict[str, Any]]:
-    rows = [
-        {**verdict.to_json(), "time_s": time - state.began}
+def _decisions(state: SweepState) -> tuple[DecisionFacts, ...]:
+    """In the order in which they fell."""
+    decisions = [
+        DecisionFacts(time - state.began, verdict)
         for trial in state.trials.values()
         for time, verdict in trial.verdicts
     ]
-    return sorted(rows, key=lambda row: (row["time_s"], row["trial"], row["rung"] or 0))
+    return tuple(sorted(decisions, key=lambda d: (d.time_s, d.verdict.trial, d.verdict.rung or 0)))

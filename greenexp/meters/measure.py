@@ -11,7 +11,7 @@ from greenexp.meters.accounting import price_costs
 from greenexp.meters.energy import EnergyWindows, MeterError
 from greenexp.meters.memory import MemoryMeter
 from greenexp.records.epoch import Costs
-from greenexp.spec.sections import Accounting
+from greenexp.records.sections import Accounting
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from greenexp.meters.memory import CudaMemory, MemoryMeter, ResidentMemory
 from greenexp.meters.nvml import NvmlSource, visible_gpus
 from greenexp.meters.rapl import RaplSource
 from greenexp.records.axes import AXES
-from greenexp.spec.sections import Accounting
+from greenexp.records.sections import Accounting
+from greenexp.spec.accounting import ENERGY, NO_CARBON_FACTOR, NO_PRICE, priced
 
 
 def open_meters(
@@ -115,21 +116,16 @@ def _resident() -> tuple[bool, str]:
 
 def _carbon(has_energy: bool, accounting: Accounting | None) -> tuple[bool, str]:
     if accounting is None or accounting.carbon_g_per_kwh is None:
-        return False, "accounting.carbon_g_per_kwh is not stated"
+        return False, NO_CARBON_FACTOR
     if not has_energy:
         return False, "energy is not measured"
     return True, f"energy x PUE {accounting.pue:g} x {accounting.carbon_g_per_kwh:g} g/kWh"
 
 
 def _money(has_energy: bool, accounting: Accounting | None) -> tuple[bool, str]:
-    prices = {
-        "GPU time": accounting and accounting.price_per_gpu_h,
-        "CPU time": accounting and accounting.price_per_cpu_h,
-        "energy": accounting and accounting.price_per_kwh,
-    }
-    stated = [what for what, price in prices.items() if price is not None]
+    stated = () if accounting is None else priced(accounting)
     if not stated:
-        return False, "no price is stated in accounting"
-    if "energy" in stated and not has_energy:
+        return False, NO_PRICE
+    if ENERGY in stated and not has_energy:
         return False, "energy has a price but is not measured"
     return True, f"stated prices of {', '.join(stated)}"

@@ -28,6 +28,7 @@ from torch import Tensor
 from greenexp.backbones.base import TokenBatch
 from greenexp.model.multi_exit import ExitOutputs, MultiExitModel
 from greenexp.records.costs import ALL_PARTS, Part, Pass
+from greenexp.records.settings import ModelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +215,20 @@ class MethodRun(ABC):
 class Method(ABC):
     """The frozen dataclass behind a name in METHODS.
 
+    Every method is trained by AdamW, with the learning rate, weight decay and warm-up of the section `training` and a
+    linear fall to the end of its stage, whatever the authors' code uses; a card says where that is something else.
+
+    reconstruction: for a method whose authors' text or code was not at hand: of what it is one, and why, in a clause
+        that follows "a reconstruction"; said wherever the method is planned. Empty for all others
     defaults: dotted path -> value, for fields of other sections that the sweep file leaves out: the exit head
         (`exits.head`) and pooling (`backbone.pooling`) of the publication
     """
 
+    reconstruction: ClassVar[str] = ""
     defaults: ClassVar[Mapping[str, Any]] = {}
 
-    def adapt(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The trial's settings with what the method demands of backbone and exits; build the model from these."""
+    def adapt(self, settings: ModelSettings) -> ModelSettings:
+        """The settings with what the method demands of backbone and exits; the model is built from these."""
         return settings
 
     @abstractmethod

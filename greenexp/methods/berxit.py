@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from greenexp.errors import InputError
 from greenexp.methods.base import Method, MethodRun, MicroBatch, Stage, StepContext, TrialShape
 from greenexp.objectives import exit_losses, learning_to_exit_loss
 from greenexp.records.costs import Pass
-from greenexp.spec.paths import with_value
+from greenexp.records.settings import ModelSettings
 
 Schedule = Literal["alternating", "weighted", "joint"]
 
@@ -38,7 +37,9 @@ class Berxit(Method):
     per micro-batch, so parity may break at either: here optimiser steps are counted over the whole trial. In its time
     gradients were zeroed, not dropped, so an even step still moved the other heads by their momentum: here it leaves
     them alone. It knows the module with alternating steps alone: here with every schedule. Each of its exits has a
-    pooler of its own, and the module reads that: here it reads the shared pooling, as linear heads do.
+    pooler of its own, and the module reads that: here it reads the shared pooling, as linear heads do. Left out: its
+    strategy `self_distil`, which adds to `joint` the cross-entropy of every exit to the last one's prediction, summed
+    over the batch; see `fastbert`, `dbt` and `romebert` for distillation from the last exit.
     Passes: one forward and one backward through all exits; an even step without the module: through the last one alone;
     with it: forward through all exits, backward from the last exit's loss and from the module at every exit.
 
@@ -57,9 +58,9 @@ class Berxit(Method):
         if self.odd_steps_skip_last and self.schedule != "alternating":
             raise InputError(f"berxit: odd_steps_skip_last: the schedule {self.schedule} has no odd steps of its own")
 
-    def adapt(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    def adapt(self, settings: ModelSettings) -> ModelSettings:
         """See `Method.adapt`: the model gets the module if it is wanted."""
-        return with_value(settings, "exits.learned", True) if self.learning_to_exit else settings
+        return replace(settings, learned=True) if self.learning_to_exit else settings
 
     def begin(self, shape: TrialShape) -> BerxitRun:
         """See `Method.begin`."""

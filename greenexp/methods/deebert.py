@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -11,6 +11,8 @@ from pydantic import Field
 from greenexp.errors import InputError
 from greenexp.methods.base import Method, TrialShape
 from greenexp.methods.staged import StagedRun
+from greenexp.records.sections import HeadChoice
+from greenexp.records.settings import ModelSettings
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,14 @@ class DeeBert(Method):
 
     defaults: ClassVar[Mapping[str, Any]] = {"exits.head": {"name": "pooled"}, "backbone.pooling": "pooler"}
 
-    def adapt(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    def adapt(self, settings: ModelSettings) -> ModelSettings:
         """Give the last exit its second classifier, if it is wanted."""
         if self.untrained_last_below is None:
             return settings
-        exits = settings["exits"]
-        if exits["head"]["name"] != "pooled":
-            raise InputError(f"deebert: untrained_last_below: wants exit head pooled, not {exits['head']['name']}")
-        head = {**exits["head"], "untrained_last_below": self.untrained_last_below}
-        return {**settings, "exits": {**exits, "head": head}}
+        if settings.head.name != "pooled":
+            raise InputError(f"deebert: untrained_last_below: wants exit head pooled, not {settings.head.name}")
+        fields = {**settings.head.to_json(), "untrained_last_below": self.untrained_last_below}
+        return replace(settings, head=HeadChoice.model_validate(fields))
 
     def begin(self, shape: TrialShape) -> StagedRun:
         """See `Method.begin`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -16,13 +16,14 @@ from greenexp.objectives import diversity
 
 @dataclass(frozen=True)
 class Ensemble(Method):
-    """Accuracy plus diversity of the exits, for a voting policy (reconstruction: the paper's text was not at hand).
+    """Accuracy plus diversity of the exits, for a voting policy (a reconstruction of Sun et al. 2021).
 
     Formula: L = sum_m CE_m - lambda sum_{m > 1} D_m with D_m = min_{j < m} CE(p_j, p_m), per example, then the mean;
     CE(p, q) = -sum_k p[k] log q[k]. One place in the code: objectives.diversity.
     Symbols: m = 1..M the exits, p_m their predictions, CE_m the mean cross-entropy to the labels.
     Source: Sun et al. 2021, arXiv 2105.13792: its abstract (an accuracy and a diversity term, a voting policy) and
-    descriptions of it. No public code was found. Direction, minimum per example, and what is constant are ours.
+    descriptions of it; the text was not at hand. No public code was found. Direction, minimum per example, and what is
+    constant are ours.
     Constant: the earlier prediction p_j. A gradient into p_j would move earlier exits to classes that later ones
     rule out, with a slope, -log p_m, that grows without end.
     Unbounded: for every lambda > 0 one example's loss has no lower bound. In the logits of exit m its gradient is
@@ -36,6 +37,8 @@ class Ensemble(Method):
 
     diversity: lambda
     """
+
+    reconstruction: ClassVar[str] = "of Sun et al. 2021 from its abstract, as its text was not at hand"
 
     diversity: Annotated[float, Field(ge=0, lt=1)] = 0.1
 

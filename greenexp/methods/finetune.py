@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 from pydantic import Field
 
 from greenexp.errors import InputError
 from greenexp.methods.base import Method, TrialShape
 from greenexp.methods.joint import JointRun
+from greenexp.records.settings import ModelSettings
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class FineTune(Method):
 
     layers: Annotated[int, Field(ge=1)] | None = None
 
-    def adapt(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    def adapt(self, settings: ModelSettings) -> ModelSettings:
         """Cut the backbone to `layers`, and the exits with it."""
         if self.layers is None:
             return settings
-        wanted = settings["backbone"].get("layers")
-        if wanted is not None and wanted < self.layers:
-            raise InputError(f"finetune: layers: the first {self.layers} of a backbone of {wanted} layers")
-        exits = dict(settings["exits"])
-        if exits["layers"] != "all":
-            exits["layers"] = [*(layer for layer in exits["layers"] if layer < self.layers), self.layers]
-        return {**settings, "backbone": {**settings["backbone"], "layers": self.layers}, "exits": exits}
+        depth = settings.backbone.options.get("layers")
+        if depth is not None and depth < self.layers:
+            raise InputError(f"finetune: layers: the first {self.layers} of a backbone of {depth} layers")
+        exits = settings.layers
+        if exits != "all":
+            exits = (*(layer for layer in exits if layer < self.layers), self.layers)
+        return replace(settings.with_backbone(layers=self.layers), layers=exits)
 
     def begin(self, shape: TrialShape) -> JointRun:
         """See `Method.begin`."""

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
 
-from greenexp.backbones import BACKBONES
 from greenexp.errors import InputError
-from greenexp.exits import HEADS
 from greenexp.exits.base import ExitHead, ExitPlace
 from greenexp.exits.learned import LearnedExit
 from greenexp.model.multi_exit import MultiExitModel
+from greenexp.records.settings import ModelSettings
 
 
 def build_model(
-    settings: Mapping[str, Any], num_labels: int, vocab_size: int, pad_id: int, seed: int, device: str = "cpu"
+    settings: ModelSettings, num_labels: int, vocab_size: int, pad_id: int, seed: int, device: str = "cpu"
 ) -> MultiExitModel:
-    """The model that `settings["backbone"]` and `settings["exits"]` describe, initialised from `seed` alone.
+    """The model that `settings` describe, initialised from `seed` alone.
 
     Equal arguments give equal weights, on the CPU and on any GPU, and torch's random state is left as it was:
     everything is drawn on the CPU and then moved to `device`. The heads have a stream of their own, so that their
@@ -33,36 +31,33 @@ def build_model(
         raise InputError(f"num_labels is {num_labels}: at least 1 (1 for regression)")
     on_meta = str(device) == "meta"
     with _drawn_from(seed, stream=0):
-        name, fields = _component(settings["backbone"])
-        backbone = BACKBONES[name](**fields).build(vocab_size, pad_id, "meta" if on_meta else "cpu")
-    exit_layers = placed_exits(settings["exits"]["layers"], backbone.num_layers)
+        backbone = settings.backbone.plugin().build(vocab_size, pad_id, "meta" if on_meta else "cpu")
+    exit_layers = placed_exits(settings.layers, backbone.num_layers)
     with _drawn_from(seed, stream=1), torch.device("meta" if on_meta else "cpu"):
-        heads, learned = build_exits(settings["exits"], exit_layers, backbone.hidden_size, num_labels)
+        heads, learned = build_exits(settings, exit_layers, backbone.hidden_size, num_labels)
     for head, layer in zip(heads, exit_layers, strict=True):
         head.start_from(backbone.pooler_for(layer))
-    kept = {section: settings[section] for section in ("backbone", "exits")}
     if learned is None and not any(head.reads_pooled or head.reads_earlier for head in heads):
         backbone.drop_pooler()
-        kept["backbone"] = {**kept["backbone"], "pooling": "cls"}
-    model = MultiExitModel(backbone, heads, exit_layers, num_labels, kept, learned)
+        settings = settings.with_backbone(pooling="cls")
+    model = MultiExitModel(backbone, heads, exit_layers, num_labels, settings, learned)
     return model if on_meta else model.to(device)
 
 
 def build_exits(
-    section: Mapping[str, Any], exit_layers: Sequence[int], hidden_size: int, num_labels: int
+    settings: ModelSettings, exit_layers: Sequence[int], hidden_size: int, num_labels: int
 ) -> tuple[list[ExitHead], LearnedExit | None]:
-    """New heads, one per exit, and the learning-to-exit module if `section` (`exits`) asks for it.
+    """New heads, one per exit, and the learning-to-exit module if `settings` ask for it.
 
     On the current default device and from its generator.
     """
-    name, fields = _component(section["head"])
-    plugin = HEADS[name](**fields)
+    plugin = settings.head.plugin()
     places = (
         ExitPlace(hidden_size, num_labels, number, layer, len(exit_layers))
         for number, layer in enumerate(exit_layers, start=1)
     )
     heads = [plugin.build(place) for place in places]
-    return heads, LearnedExit(hidden_size) if section.get("learned") else None
+    return heads, LearnedExit(hidden_size) if settings.learned else None
 
 
 def placed_exits(layers: str | Sequence[int], num_layers: int) -> tuple[int, ...]:
@@ -76,12 +71,6 @@ def placed_exits(layers: str | Sequence[int], num_layers: int) -> tuple[int, ...
             "the backbone's last layer"
         )
     return numbers
-
-
-def _component(section: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A plug-in's section `{name: ..., field: ...}` as name and fields."""
-    fields = dict(section)
-    return str(fields.pop("name")), fields
 
 
 @contextmanager

@@ -22,11 +22,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from greenexp.backbones import BACKBONES
 from greenexp.errors import CheckpointError, GreenexpError
 from greenexp.model.build import build_exits, placed_exits
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.serving import Serving
+from greenexp.records.settings import ModelSettings
 
 MANIFEST = "greenexp.json"
 EXITS = "exits.safetensors"
@@ -54,7 +54,7 @@ def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | Non
         files = sorted(draft.iterdir())
         manifest: dict[str, Any] = {
             "format": FORMAT,
-            "settings": model.settings,
+            "settings": model.settings.to_json(),
             "num_labels": model.num_labels,
             "exit_layers": list(model.exit_layers),
             "files": {file.name: _sha256(file) for file in files},
@@ -111,12 +111,11 @@ def load_serving(folder: Path | str) -> Serving | None:
 
 
 def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:
-    settings = manifest["settings"]
-    fields = dict(settings["backbone"])
+    settings = ModelSettings.from_json(manifest["settings"])
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten
-        backbone = BACKBONES[fields.pop("name")](**fields).load(folder)
-        exit_layers = placed_exits(settings["exits"]["layers"], backbone.num_layers)
-        heads, learned = build_exits(settings["exits"], exit_layers, backbone.hidden_size, manifest["num_labels"])
+        backbone = settings.backbone.plugin().load(folder)
+        exit_layers = placed_exits(settings.layers, backbone.num_layers)
+        heads, learned = build_exits(settings, exit_layers, backbone.hidden_size, manifest["num_labels"])
     if list(exit_layers) != manifest["exit_layers"]:
         raise CheckpointError(f"{folder}: exits at layers {list(exit_layers)}, but saved {manifest['exit_layers']}")
     model = MultiExitModel(backbone, heads, exit_layers, manifest["num_labels"], settings, learned)

@@ -18,6 +18,7 @@ from greenexp.exits.learned import LearnedExit
 from greenexp.meters.flops import forward_flops
 from greenexp.model.equilibrium import scaled_gradient
 from greenexp.records.costs import ALL_PARTS, ModelCosts, Part
+from greenexp.records.settings import ModelSettings
 from greenexp.replay.record import ExitCosts
 
 
@@ -37,7 +38,7 @@ class MultiExitModel(nn.Module):
     """A backbone and one head per exit.
 
     backbone: the encoder; heads: in the order of the exits; exit_layers: layer of each exit, ascending, from 1
-    num_labels: classes, 1 for regression; settings: the sections `backbone` and `exits` it was built from
+    num_labels: classes, 1 for regression; settings: what it was built from
     learned: the learning-to-exit module, shared by the exits; None without one
     """
 
@@ -47,7 +48,7 @@ class MultiExitModel(nn.Module):
         heads: Sequence[ExitHead],
         exit_layers: Sequence[int],
         num_labels: int,
-        settings: Mapping[str, object],
+        settings: ModelSettings,
         learned: LearnedExit | None = None,
     ) -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class MultiExitModel(nn.Module):
         self.exit_layers = tuple(exit_layers)
         self.num_labels = num_labels
         self.learned = learned
-        self.settings = dict(settings)
+        self.settings = settings
 
     @property
     def num_exits(self) -> int:
@@ -224,6 +225,7 @@ class MultiExitModel(nn.Module):
             dynamic_flops=np.array(
                 [[forward_flops(costs, wanted[:count]) for costs in by_length] for count in range(1, len(wanted) + 1)]
             ),
+            encoder_layers=self.backbone.num_layers,
         )
 
     def _checked(self, exits: Sequence[int] | None) -> tuple[int, ...]:

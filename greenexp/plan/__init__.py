@@ -2,7 +2,7 @@
 
 Here: names and fields of plug-ins checked against the registries, random, grid and listed configurations, the seed
 tree, trial names and fingerprints, the price in FLOPs. Deterministic from the file alone. Not here: Ray, MLflow, the
-clock, anything that trains. To add a search: its model in `greenexp.spec.search`, its points in `search.py`.
+clock, anything that trains. To add a search: its model in `greenexp.records.search_space`, its points in `search.py`.
 """
 
 from greenexp.plan.data import data_key, prepare_data

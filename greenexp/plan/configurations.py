@@ -11,16 +11,11 @@ from pydantic import ValidationError
 
 from greenexp.plan.fields import Checked, Finding, check_plugin
 from greenexp.plan.plugins import Plugins
-from greenexp.spec.explain import message
+from greenexp.records.explain import message
+from greenexp.records.places import dotted
+from greenexp.records.sections import Exits, Metric, Section, Training
+from greenexp.records.settings import DEFAULT_HEAD, SECTIONS, Settings
 from greenexp.spec.paths import PLUGINS, value_at, with_value
-from greenexp.spec.places import dotted
-from greenexp.spec.sections import Exits, Metric, Section, Training
-
-HEAD = {"name": "linear"}
-"""The exit head where neither the sweep file nor the method says which."""
-
-SETTINGS = ("task", "backbone", "exits", "method", "training", "metric")
-"""The sections that make up a trial's settings."""
 
 _MODELS: dict[str, type[Section]] = {"exits": Exits, "training": Training, "metric": Metric}
 
@@ -29,12 +24,12 @@ _MODELS: dict[str, type[Section]] = {"exits": Exits, "training": Training, "metr
 class Resolved:
     """The settings of one configuration, None if something is wrong."""
 
-    settings: dict[str, Any] | None
+    settings: Settings | None
     findings: tuple[Finding, ...] = ()
 
 
 def resolve(base: Mapping[str, Any], values: Mapping[str, Any], plugins: Plugins) -> Resolved:
-    """The sections of `base` (plain data, see SETTINGS) with `values` set at their dotted paths, checked and filled."""
+    """The sections of `base` (plain data) with `values` set at their dotted paths, checked and filled in."""
     data = dict(base)
     for path, value in values.items():
         data = with_value(data, path, value)
@@ -50,9 +45,11 @@ def resolve(base: Mapping[str, Any], values: Mapping[str, Any], plugins: Plugins
         found += checked.findings
         if checked.settings is not None:
             data = with_value(data, path, checked.settings)
-    if not found:
-        found += _exits_fit(data)
-    return Resolved(None if found else {name: data[name] for name in SETTINGS}, tuple(found))
+    if found:
+        return Resolved(None, tuple(found))
+    settings = Settings.from_json({name: data[name] for name in SECTIONS})
+    found += _exits_fit(settings)
+    return Resolved(None if found else settings, tuple(found))
 
 
 def with_method_defaults(sections: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
@@ -62,7 +59,7 @@ def with_method_defaults(sections: Mapping[str, Any], plugins: Plugins) -> dict[
     """
     data = dict(sections)
     method = _plugin_class(data, "method", plugins)
-    for path, value in {"exits.head": dict(HEAD), **getattr(method, "defaults", {})}.items():
+    for path, value in {"exits.head": {"name": DEFAULT_HEAD}, **getattr(method, "defaults", {})}.items():
         if path in PLUGINS:
             data = with_value(data, path, _completed(value_at(data, path), value))
         elif value_at(data, path) is None and _has_field(data, path, plugins):
@@ -91,9 +88,9 @@ def _plugin_class(data: Mapping[str, Any], path: str, plugins: Plugins) -> Any:
         return None
 
 
-def _exits_fit(settings: Mapping[str, Any]) -> Iterator[Finding]:
+def _exits_fit(settings: Settings) -> Iterator[Finding]:
     """Exits on layers that exist, the last included; only where the file says how many layers there are."""
-    layers, depth, chosen = settings["exits"]["layers"], settings["backbone"].get("layers"), settings["metric"]["exit"]
+    layers, depth, chosen = settings.exits.layers, settings.backbone.options.get("layers"), settings.metric.exit
     count = None if layers == "all" else len(layers)
     if type(depth) is int:
         if layers != "all" and layers[-1] != depth:

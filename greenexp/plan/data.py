@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from greenexp.records.trial import canonical_json
+from greenexp.records.settings import Settings
+from greenexp.records.values import canonical_json
 
 if TYPE_CHECKING:
     from greenexp.tasks.tokens import TokenisedTask
 
 
-def data_key(settings: Mapping[str, Any]) -> str:
+def data_key(settings: Settings) -> str:
     """Equal for trials that read the same tokens: same task, same tokeniser, same cut-off."""
-    tokeniser = {name: settings["backbone"].get(name) for name in ("name", "source")}
-    content = [settings["task"], tokeniser, settings["training"]["max_length"]]
+    tokeniser = {"name": settings.backbone.name, "source": settings.backbone.options.get("source")}
+    content = [settings.task.to_json(), tokeniser, settings.training.max_length]
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
-def prepare_data(settings: Mapping[str, Any]) -> TokenisedTask:
+def prepare_data(settings: Settings) -> TokenisedTask:
     """The tokens a trial with these settings trains and is evaluated on.
 
     The tokeniser is the one of the backbone's source; a backbone without a source gets one token per word of the
     training texts. Raises InputError if the task or the tokeniser cannot be read.
     """
-    from greenexp.backbones import BACKBONES
-    from greenexp.tasks import TASKS
     from greenexp.tasks.tokens import tokenise, word_tokenizer
 
-    fields = dict(settings["task"])
-    task = TASKS[fields.pop("name")](**fields).load()
-    fields = dict(settings["backbone"])
-    tokeniser = BACKBONES[fields.pop("name")](**fields).tokenizer()
+    task = settings.task.plugin().load()
+    tokeniser = settings.backbone.plugin().tokenizer()
     if tokeniser is None:
         tokeniser = word_tokenizer(chain(task.train.texts, task.train.pairs or ()))
-    return tokenise(task, tokeniser, int(settings["training"]["max_length"]))
+    return tokenise(task, tokeniser, settings.training.max_length)
 
 
-def data_facts(
-    every: Iterable[Mapping[str, Any]], prepare: Callable[[Mapping[str, Any]], TokenisedTask]
-) -> dict[str, Any]:
+def data_facts(every: Iterable[Settings], prepare: Callable[[Settings], TokenisedTask]) -> dict[str, Any]:
     """What the distinct data sets of some trial settings are: `data_key` -> description and fingerprint."""
     found: dict[str, Any] = {}
     for settings in every:
@@ -52,17 +47,11 @@ def data_facts(
     return found
 
 
-def backbone_assets(settings: Mapping[str, Any]) -> tuple[str, ...]:
+def backbone_assets(settings: Settings) -> tuple[str, ...]:
     """Named assets that building the trial's model reads."""
-    from greenexp.backbones import BACKBONES
-
-    fields = dict(settings["backbone"])
-    return tuple(getattr(BACKBONES[fields.pop("name")](**fields), "assets", ()))
+    return tuple(getattr(settings.backbone.plugin(), "assets", ()))
 
 
-def task_assets(settings: Mapping[str, Any]) -> tuple[str, ...]:
+def task_assets(settings: Settings) -> tuple[str, ...]:
     """Named assets that the trial's task reads."""
-    from greenexp.tasks import TASKS
-
-    fields = dict(settings["task"])
-    return tuple(getattr(TASKS[fields.pop("name")](**fields), "assets", ()))
+    return tuple(getattr(settings.task.plugin(), "assets", ()))

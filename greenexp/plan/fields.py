@@ -12,8 +12,8 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from greenexp.errors import GreenexpError, did_you_mean
-from greenexp.spec.explain import message, unknown_field
-from greenexp.spec.places import dotted
+from greenexp.records.explain import message, unknown_field
+from greenexp.records.places import dotted
 
 
 @dataclass(frozen=True, slots=True)

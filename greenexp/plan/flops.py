@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from greenexp.errors import InputError
-from greenexp.records.trial import TrialSpec, canonical_json
-from greenexp.spec.sections import Training
+from greenexp.records.sections import Training
+from greenexp.records.trial import TrialSpec
+from greenexp.records.values import canonical_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,8 +34,9 @@ class EpochFlops:
 
 def same_cost(trial: TrialSpec) -> str:
     """Equal for trials whose every epoch computes the same shapes."""
-    training = {name: value for name, value in trial.settings["training"].items() if name not in WITHOUT_EFFECT}
-    sections = {name: trial.settings[name] for name in ("task", "backbone", "exits", "method")}
+    sections = trial.settings.to_json()
+    del sections["metric"]
+    training = {name: value for name, value in sections["training"].items() if name not in WITHOUT_EFFECT}
     fold = None if trial.fold is None else [trial.fold.number, trial.fold.of]
     return canonical_json({**sections, "training": training, "order": trial.seeds.order, "fold": fold})
 
@@ -45,19 +47,19 @@ def epoch_flops(trial: TrialSpec, data: TokenisedTask) -> EpochFlops:
     The model is built without weights, the batches are those the trial will draw. Raises InputError where model,
     method and data do not fit.
     """
-    from greenexp.methods.adapt import adapted, method_of, trial_shape
+    from greenexp.methods.adapt import trial_shape
     from greenexp.model import build_model
     from greenexp.tasks.folds import on_fold
 
     data = on_fold(data, trial.fold)
-    model = build_model(adapted(trial.settings), data.num_labels, data.vocab_size, data.pad_id, seed=0, device="meta")
-    epochs = int(trial.settings["training"]["epochs"])
-    shape = trial_shape(model, data, epochs, trial.seeds.order)
-    run = method_of(trial.settings).begin(shape)
-    _check_metric_exit(trial.settings["metric"]["exit"], run.trained_exits(1))
+    settings, method = trial.settings, trial.settings.method.plugin()
+    shapes = method.adapt(settings.model)
+    model = build_model(shapes, data.num_labels, data.vocab_size, data.pad_id, seed=0, device="meta")
+    run = method.begin(trial_shape(model, data, settings.training.epochs, trial.seeds.order))
+    _check_metric_exit(settings.metric.exit, run.trained_exits(1))
     return EpochFlops(
         training=tuple(_training(trial, data, model, run)),
-        evaluation=tuple(_evaluation(trial.settings, data, model, run)),
+        evaluation=tuple(_evaluation(settings.training, data, model, run)),
     )
 
 
@@ -71,7 +73,7 @@ def _training(trial: TrialSpec, data: TokenisedTask, model: MultiExitModel, run:
     from greenexp.records.costs import Part
     from greenexp.tasks.batches import dev_batches, epoch_batches, halved_batches
 
-    training, lengths, step = Training.model_validate(trial.settings["training"]), data.train.lengths, 0
+    training, lengths, step = trial.settings.training, data.train.lengths, 0
     price = _priced(model, frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset())
     size = training.batch_size
     prepared = [
@@ -117,13 +119,11 @@ def _priced(model: MultiExitModel, frozen: frozenset[Part]) -> Callable[[int, in
     return price
 
 
-def _evaluation(
-    settings: Mapping[str, Any], data: TokenisedTask, model: MultiExitModel, run: MethodRun
-) -> Iterator[float]:
+def _evaluation(training: Training, data: TokenisedTask, model: MultiExitModel, run: MethodRun) -> Iterator[float]:
     from greenexp.meters.flops import forward_flops
     from greenexp.tasks.batches import dev_batches
 
-    training, lengths = Training.model_validate(settings["training"]), data.dev.lengths
+    lengths = data.dev.lengths
     shapes = [(len(b), int(lengths[b].max())) for b in dev_batches(lengths, training.evaluation_batch_size)]
     known: dict[tuple[int, ...], float] = {}
     for epoch in range(1, training.epochs + 1):

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from greenexp.errors import InputError, Problem, SweepFileError
-from greenexp.plan.configurations import SETTINGS, Resolved, check_values, resolve
+from greenexp.plan.configurations import Resolved, check_values, resolve
+from greenexp.plan.equal_epochs import check_searched_epochs
 from greenexp.plan.fields import Finding
 from greenexp.plan.plans import Configuration, Plan
 from greenexp.plan.plugins import Plugins, installed
@@ -14,10 +15,13 @@ from greenexp.plan.policies import PATH as POLICIES
 from greenexp.plan.policies import check_policies
 from greenexp.plan.search import Point, points
 from greenexp.plan.seeds import repetitions
-from greenexp.records.trial import TrialSpec, canonical_json, coordinate
+from greenexp.records.search_space import PointsSearch
+from greenexp.records.sections import HeadChoice
+from greenexp.records.settings import SECTIONS
+from greenexp.records.trial import TrialSpec
+from greenexp.records.values import canonical_json, coordinate
 from greenexp.spec import Component, Document, SweepSpec
 from greenexp.spec.paths import PLUGINS, value_at
-from greenexp.spec.search import PointsSearch
 
 
 def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
@@ -62,6 +66,7 @@ def _check_plugins(document: Document, plugins: Plugins) -> tuple[dict[str, dict
             own = {field: value for field, value in checked.settings.items() if f"{path}.{field}" not in searched}
             unsettled = f"{path}.name" in searched
             filled[path] = written if unsettled else {**own, **written}
+    found += check_searched_epochs(document.sections, plugins["scheduler"])
     if "replay" in document.sections:
         found += check_policies(document.sections["replay"], plugins[POLICIES])
     return filled, found
@@ -76,18 +81,19 @@ def _component(sections: Mapping[str, Any], path: str) -> Component | None:
 
 def _with_components(spec: SweepSpec, filled: Mapping[str, dict[str, Any]]) -> SweepSpec:
     """The spec with its plug-ins' defaults written out."""
-    components = {path: Component.model_validate(options) for path, options in filled.items()}
-    head = components.pop("exits.head", None)
-    update: dict[str, Any] = dict(components)
-    if head is not None:
-        update["exits"] = spec.exits.model_copy(update={"head": head})
+    update: dict[str, Any] = {}
+    for path, options in filled.items():
+        if path == "exits.head":
+            update["exits"] = spec.exits.model_copy(update={"head": HeadChoice.model_validate(options)})
+        else:
+            update[path] = type(getattr(spec, path)).model_validate(options)
     return spec.model_copy(update=update)
 
 
 def _configurations(
     document: Document, spec: SweepSpec, plugins: Plugins
 ) -> tuple[tuple[Configuration, ...], tuple[str, ...]]:
-    base = {name: getattr(spec, name).model_dump(mode="json") for name in SETTINGS}
+    base = {name: getattr(spec, name).model_dump(mode="json") for name in SECTIONS}
     all_points = list(points(spec.search, spec.space))
     fields = tuple(dict.fromkeys(path for point in all_points for path in point.values))
     configurations: list[Configuration] = []
@@ -97,7 +103,8 @@ def _configurations(
         if resolved.settings is None:
             wrong.append((point, resolved))
             continue
-        searched = {path: coordinate(value_at(resolved.settings, path)) for path in fields}
+        plain = resolved.settings.to_json()
+        searched = {path: coordinate(value_at(plain, path)) for path in fields}
         name = f"c{len(configurations):03d}"
         configurations.append(Configuration(name, searched, resolved.settings, point.place))
     problems = [problem for point, resolved in wrong for problem in _misfits(document, point, resolved)]
@@ -139,7 +146,7 @@ def _repeated(configurations: Iterable[Configuration]) -> list[tuple[Configurati
     first: dict[str, Configuration] = {}
     found = []
     for configuration in configurations:
-        earlier = first.setdefault(canonical_json(configuration.settings), configuration)
+        earlier = first.setdefault(canonical_json(configuration.settings.to_json()), configuration)
         if earlier is not configuration:
             found.append((earlier, configuration))
     return found

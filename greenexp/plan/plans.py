@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from greenexp.records.trial import Scalar, TrialSpec, canonical_json
+from greenexp.records.settings import Settings
+from greenexp.records.trial import TrialSpec
+from greenexp.records.values import Scalar, canonical_json
 from greenexp.schedulers import Scheduler, build
 from greenexp.spec import SweepSpec
 
@@ -22,7 +23,7 @@ class Configuration:
 
     name: str
     searched: Mapping[str, Scalar]
-    settings: Mapping[str, Any]
+    settings: Settings
     place: str
 
 
@@ -49,12 +50,13 @@ class Plan:
     @property
     def max_epochs(self) -> int:
         """The largest number of epochs any trial may train."""
-        return max(int(trial.settings["training"]["epochs"]) for trial in self.trials)
+        return max(trial.settings.training.epochs for trial in self.trials)
 
     def new_scheduler(self) -> Scheduler:
         """A running scheduler over the plan's trials, that has seen nothing yet."""
-        settings = {"name": self.spec.scheduler.name, **self.spec.scheduler.options}
-        return build(settings, max_epochs=self.max_epochs, groups=self.groups, mode=self.spec.metric.mode)
+        return build(
+            self.spec.scheduler.to_json(), max_epochs=self.max_epochs, groups=self.groups, mode=self.spec.metric.mode
+        )
 
     @cached_property
     def fingerprint(self) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from greenexp.plan.fields import Finding, check_plugin
+from greenexp.records.sections import Replay
 from greenexp.replay import FAMILIES
-from greenexp.spec.sections import Replay
 
 PATH = "replay.policies"
 

@@ -13,13 +13,14 @@ from greenexp.plan.data import data_key, prepare_data
 from greenexp.plan.flops import EpochFlops, epoch_flops, same_cost
 from greenexp.plan.plans import Plan
 from greenexp.records.axes import AXES
+from greenexp.records.sections import Accounting, Resources
+from greenexp.records.settings import Settings
 from greenexp.schedulers.brackets import Bracket
-from greenexp.spec.sections import Accounting, Resources
+from greenexp.spec.accounting import CPU_TIME, ENERGY, GPU_TIME, NO_CARBON_FACTOR, NO_PRICE, carbon_g, money, priced
 
 if TYPE_CHECKING:
     from greenexp.tasks.tokens import TokenisedTask
 
-JOULES_PER_KWH = 3.6e6
 NOT_CALIBRATED = "not known before something ran on this machine"
 
 
@@ -59,7 +60,7 @@ class Price:
 
 def price_plan(
     plan: Plan,
-    prepare: Callable[[Mapping[str, Any]], TokenisedTask] = prepare_data,
+    prepare: Callable[[Settings], TokenisedTask] = prepare_data,
     *,
     seconds_per_flop: float | None = None,
     joules_per_flop: float | None = None,
@@ -86,14 +87,12 @@ def price_plan(
         **_measured(plan.spec.resources, plan.spec.accounting, both, seconds_per_flop, joules_per_flop),
     }
     ordered = {axis: bounds.get(axis, Bound(None, None, NOT_CALIBRATED)) for axis in AXES}
-    patience = any(trial.settings["training"].get("patience") is not None for trial in plan.trials)
+    patience = any(trial.settings.training.patience is not None for trial in plan.trials)
     exact = scheduler.expected_epochs.exact and not patience
     return Price(ordered, evaluation, brackets, exact=exact, patience=patience, notes=notes)
 
 
-def _all_epochs(
-    plan: Plan, prepare: Callable[[Mapping[str, Any]], TokenisedTask]
-) -> tuple[list[EpochFlops], tuple[str, ...]]:
+def _all_epochs(plan: Plan, prepare: Callable[[Settings], TokenisedTask]) -> tuple[list[EpochFlops], tuple[str, ...]]:
     """Per trial, computed once for trials of the same cost, on data prepared once; and notes on the data."""
     data: dict[str, TokenisedTask] = {}
     known: dict[str, EpochFlops] = {}
@@ -179,25 +178,20 @@ def _measured(
 
 def _carbon(energy: Bound | None, accounting: Accounting) -> Bound:
     if accounting.carbon_g_per_kwh is None:
-        return Bound(None, None, "accounting.carbon_g_per_kwh is not stated")
+        return Bound(None, None, NO_CARBON_FACTOR)
     if energy is None:
         return Bound(None, None, NOT_CALIBRATED)
-    return _scaled(energy, accounting.pue * accounting.carbon_g_per_kwh / JOULES_PER_KWH)
+    return Bound(carbon_g(energy.most or 0.0, accounting), carbon_g(energy.expected or 0.0, accounting))
 
 
 def _money(bounds: Mapping[str, Bound], accounting: Accounting) -> Bound:
-    """gpu_h x price + cpu_h x price + kWh x pue x price, over the stated prices; all or nothing."""
-    factors = {
-        "gpu_s": accounting.price_per_gpu_h and accounting.price_per_gpu_h / 3600,
-        "cpu_s": accounting.price_per_cpu_h and accounting.price_per_cpu_h / 3600,
-        "energy_j": accounting.price_per_kwh and accounting.price_per_kwh * accounting.pue / JOULES_PER_KWH,
-    }
-    stated = {axis: factor for axis, factor in factors.items() if factor is not None}
+    """All or nothing."""
+    axes = {GPU_TIME: "gpu_s", CPU_TIME: "cpu_s", ENERGY: "energy_j"}
+    stated = priced(accounting)
     if not stated:
-        return Bound(None, None, "no price is stated in accounting")
-    if any(axis not in bounds for axis in stated):
+        return Bound(None, None, NO_PRICE)
+    if any(axes[what] not in bounds for what in stated):
         return Bound(None, None, NOT_CALIBRATED)
-    total = Bound(0.0, 0.0)
-    for axis, factor in stated.items():
-        total = _combined(total, _scaled(bounds[axis], factor))
-    return total
+    most = {what: bounds[axes[what]].most or 0.0 for what in stated}
+    expected = {what: bounds[axes[what]].expected or 0.0 for what in stated}
+    return Bound(money(most, accounting), money(expected, accounting))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -11,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from greenexp.records.trial import Value
-from greenexp.spec.search import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
+from greenexp.records.search_space import Choice, GridSearch, Int, PointsSearch, RandomSearch, between
+from greenexp.records.values import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +56,6 @@ def draw(distribution: Any, rng: np.random.Generator) -> Value:
     if isinstance(distribution, Int):
         return distribution.low + int(rng.integers(distribution.count())) * distribution.step
     return between(distribution, float(rng.random()))
-
-
-def between(distribution: Uniform | LogUniform, part: float) -> float:
-    """The value `part` (0 to 1) of the way from low to high, on the distribution's scale."""
-    low, high = distribution.low, distribution.high
-    if isinstance(distribution, LogUniform):
-        value = math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
-    else:
-        value = low + part * (high - low)
-    return min(max(value, low), high)  # rounding may step over an end
 
 
 def grid_values(distribution: Any) -> tuple[Value, ...]:

@@ -6,8 +6,8 @@ from itertools import product
 
 import numpy as np
 
+from greenexp.records.sections import Seeds
 from greenexp.records.trial import Fold, TrialSeeds
-from greenexp.spec.sections import Seeds
 
 _INITIALISATION, _ORDER = 0, 1
 """First branch of the tree below the root."""

@@ -9,22 +9,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenexp.records.epoch import ExitScore, best_epoch
+from greenexp.records.decision import Action
+from greenexp.records.epoch import ExitScore, best_epoch, encoder_depth
 from greenexp.records.ledger import ledger
 from greenexp.records.replayed import lacking_points, replay_remarks, replayed_tables, with_replayed_points
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import (
     COSTS,
     DEV,
     PARAMS,
     SUMMED_COSTS,
     TEST,
+    DecisionFacts,
     EpochFacts,
     HeldOutFacts,
     SweepFacts,
     SweepTables,
+    TableRemarks,
     TrialFacts,
     typed_frame,
 )
+from greenexp.records.totals import CostTotals
 
 
 def assemble(facts: SweepFacts) -> SweepTables:
@@ -53,21 +58,39 @@ def assemble(facts: SweepFacts) -> SweepTables:
         exits=typed_frame("exits", exit_rows, dict.fromkeys(metrics, "float64")),
         operating_points=with_replayed_points(typed_frame("operating_points", points), facts.replays),
         ledger=ledger(facts, epochs),
-        decisions=typed_frame(
-            "decisions", [{**d, "configuration": configuration[d["trial"]]} for d in facts.decisions]
-        ),
+        decisions=typed_frame("decisions", [_decision_row(d, configuration) for d in facts.decisions]),
         held_out=_held_out(facts.held_out, configuration),
-        **replayed_tables(trials, facts.replays),
         spec=facts.spec,
-        facts={**facts.facts, **_remarks(facts, {str(point["trial"]) for point in points})},
+        history=facts.history,
+        remarks=_remarks(facts, {str(point["trial"]) for point in points}),
+        answers={trial: replay.answers for trial, replay in facts.replays.items() if replay.answers is not None},
+        **replayed_tables(trials, facts.replays),
     )
 
 
-def _remarks(facts: SweepFacts, with_points: set[str]) -> dict[str, Any]:
-    """What the tables lack, so that a reader of them knows it."""
+def _remarks(facts: SweepFacts, with_points: set[str]) -> TableRemarks:
     lacking = lacking_points(facts.trials, with_points, facts.replays)
-    remarks = replay_remarks(facts.replays)
-    return {**({"operating_points": lacking} if lacking else {}), **({"replay": remarks} if remarks else {})}
+    return TableRemarks(lacking, (*replay_remarks(facts.replays), *_unknown_depths(facts.epochs)))
+
+
+def _decision_row(decision: DecisionFacts, configuration: Mapping[str, str]) -> dict[str, Any]:
+    verdict = decision.verdict
+    return {**verdict.to_json(), "configuration": configuration[verdict.trial], "time_s": decision.time_s}
+
+
+def _unknown_depths(epochs: Sequence[EpochFacts]) -> list[str]:
+    """That speed-ups are counted from the last trained exit, of trials whose encoder's depth is not on record."""
+    known: dict[str, bool] = {}
+    for report in epochs:
+        known[report.trial] = known.get(report.trial, False) or report.record.encoder_layers is not None
+    count = sum(not is_known for is_known in known.values())
+    if not count:
+        return []
+    remark = (
+        f"{count} of {len(known)} trials were recorded by a version that did not record how many layers the encoder "
+        "has: their speed-up is counted from the layer of the last trained exit"
+    )
+    return [remark]
 
 
 def _held_out(evaluations: Sequence[HeldOutFacts], configuration: Mapping[str, str]) -> pd.DataFrame:
@@ -107,21 +130,6 @@ def _is_final(report: EpochFacts, final: Mapping[tuple[str, int], int]) -> bool:
     return final[report.trial, report.record.epoch] == report.attempt
 
 
-def _total(values: Sequence[float | None]) -> float:
-    """The sum, or NaN as soon as one part was not measured: a partial sum would look like a total."""
-    known = [value for value in values if value is not None]
-    return float(sum(known)) if known and len(known) == len(values) else np.nan
-
-
-def _cost(name: str, trial: TrialFacts, reports: Sequence[EpochFacts]) -> float:
-    """What the trial's reports cost, and its failed epoch as far as that was measured."""
-    reported = _total([getattr(report.record.costs, name) for report in reports])
-    lost = trial.lost.get(name)
-    if lost is None:
-        return reported
-    return lost + reported if reports else lost
-
-
 def _best(reports: Sequence[EpochFacts]) -> EpochFacts | None:
     """The report of the trial's best epoch."""
     best = best_epoch({report.record.epoch: report.record for report in reports})
@@ -132,12 +140,13 @@ def _trial_row(
     trial: TrialFacts,
     reports: Sequence[EpochFacts],
     final: Mapping[tuple[str, int], int],
-    decisions: Sequence[Mapping[str, Any]],
+    decisions: Sequence[DecisionFacts],
 ) -> dict[str, Any]:
     kept = sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch)
     best = _best(kept)
-    stops = [d["rung"] for d in decisions if d["trial"] == trial.trial and d["action"] == "stop"]
-    costs = {name: _cost(name, trial, reports) for name in SUMMED_COSTS}
+    verdicts = [decision.verdict for decision in decisions if decision.verdict.trial == trial.trial]
+    stops = [verdict.rung for verdict in verdicts if verdict.action is Action.STOP]
+    spent = CostTotals.of((r.record.costs for r in reports), [trial.lost])
     peaks = [r.record.costs.peak_memory_b for r in reports]
     known_peaks = [peak for peak in peaks if peak is not None]
     stored = [r.record.dev_logits for r in kept if r.record.dev_logits]
@@ -157,7 +166,7 @@ def _trial_row(
         "stopped_at": stops[-1] if stops else pd.NA,
         "score": kept[-1].record.best_score if kept else np.nan,
         "best_epoch": best.record.epoch if best else pd.NA,
-        **costs,
+        **{name: spent.total(name) for name in SUMMED_COSTS},
         "peak_memory_b": max(known_peaks) if known_peaks and len(known_peaks) == len(peaks) else np.nan,
         "lost_wall_s": trial.lost_wall_s,
         "dev_logits": stored[-1] if stored else "",
@@ -203,14 +212,15 @@ def _static_points(
     trial: TrialFacts,
     reports: Sequence[EpochFacts],
     final: Mapping[tuple[str, int], int],
-    spec: Mapping[str, Any],
+    spec: SweepSpec,
 ) -> list[dict[str, Any]]:
-    """Answering always at one exit, for each exit of the trial's best epoch. Speed-up = layers / layers used."""
-    best = _best(sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch))
+    """Answering always at one exit, for each exit of the best epoch. Speed-up = layers of the encoder / layers used."""
+    kept = sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch)
+    best = _best(kept)
     if best is None or not best.record.exits:
         return []
-    metric = spec["metric"]["name"]
-    depth = max(score.layer for score in best.record.exits)
+    metric = spec.metric.name
+    depth = encoder_depth(report.record for report in kept)
     return [
         {
             "trial": trial.trial,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,8 @@ class EpochRecord:
     score: the sweep's metric on dev this epoch; best_score: best so far = the trial's score. Only epochs after which
         the same exits were trained are compared: a stage that adds exits begins anew
     exits: dev scores of every trained exit, from one pass
+    encoder_layers: layers of the whole encoder, which may reach above the last trained exit; None of records of earlier
+        versions, see `encoder_depth`
     costs: of this epoch alone
     not_measured: name of a cost -> why it is None (`energy_j.<part>`: why that part of it is missing);
         `score`: a remark on the score, e.g. that an undefined metric was counted as 0
@@ -77,6 +79,7 @@ class EpochRecord:
     computed_with: Mapping[str, str] = field(default_factory=dict)
     dev_logits: str | None = None
     last: bool = False
+    encoder_layers: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; `from_json` is its inverse."""
@@ -89,6 +92,16 @@ class EpochRecord:
         fields["exits"] = tuple(ExitScore(**score) for score in data["exits"])
         fields["costs"] = Costs(**data["costs"])
         return cls(**fields)
+
+
+def encoder_depth(records: Iterable[EpochRecord]) -> int:
+    """The layers that a speed-up of 1 uses, from the records of one trial: speed-up = depth / mean layers used.
+
+    Those of its whole encoder; where an earlier version did not record them, up to the last exit that was trained.
+    """
+    known = list(records)
+    said = [record.encoder_layers for record in known if record.encoder_layers is not None]
+    return said[-1] if said else max((score.layer for record in known for score in record.exits), default=0)
 
 
 def best_epoch(records: Mapping[int, EpochRecord]) -> int | None:

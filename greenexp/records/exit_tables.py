@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from greenexp.records.answers import ExampleAnswers
+
 
 @dataclass(frozen=True, eq=False)
 class ExitTables:
     """What the logits of one trial say.
 
     points: `POINTS` of all policies but `static`; tables: name in `REPLAYED` -> rows, without trial and configuration
-    remarks: what could not be worked out, and why
+    remarks: what could not be worked out, and why; answers: on every dev example, None without dev logits
     """
 
     points: pd.DataFrame
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    answers: ExampleAnswers | None = None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepFacts, typed_frame
+from greenexp.records.totals import CostTotals
 
 _COUNTED = ("trials", "epochs", "wall_s")
 
@@ -23,12 +21,13 @@ def ledger(facts: SweepFacts, epochs: pd.DataFrame) -> pd.DataFrame:
         more than elapsed ones where several workers run); NaN if it is not known on this axis
     reason: why an axis, or a part of it, was not measured
     """
-    limits: Mapping[str, Any] = facts.spec.get("budget") or {}
+    limits = facts.spec.budget.limits()
     reasons = _reasons(facts)
     broken = sum(trial.broken for trial in facts.trials)
+    spent = CostTotals.of((report.record.costs for report in facts.epochs), (trial.lost for trial in facts.trials))
     rows = []
     for axis in AXES.values():
-        used, lost = _used(axis.name, facts, epochs), _lost(axis.name, facts, epochs)
+        used, lost = _used(axis.name, facts, spent), _lost(axis.name, facts, epochs)
         why = reasons.get(axis.name, "")
         if broken and axis.name not in _COUNTED:
             lost = np.nan
@@ -50,17 +49,15 @@ def _reasons(facts: SweepFacts) -> dict[str, str]:
     return {axis: "; ".join(parts.values()) for axis, parts in found.items()}
 
 
-def _used(axis: str, facts: SweepFacts, epochs: pd.DataFrame) -> float:
+def _used(axis: str, facts: SweepFacts, spent: CostTotals) -> float:
     if axis == "trials":
         return float(sum(trial.started for trial in facts.trials))
     if axis == "epochs":
-        return float(len(epochs))
+        return float(len(facts.epochs))
     if axis == "wall_s":
-        return float(facts.facts.get("elapsed_s", np.nan))
-    failed = [trial.lost[axis] for trial in facts.trials if axis in trial.lost]
-    if epochs.empty:
-        return float(sum(failed)) if failed else np.nan
-    return float(epochs[axis].sum()) + sum(failed) if epochs[axis].notna().all() else np.nan
+        return np.nan if facts.history.elapsed_s is None else facts.history.elapsed_s
+    total = spent.total(axis)
+    return np.nan if total is None else total
 
 
 def _lost(axis: str, facts: SweepFacts, epochs: pd.DataFrame) -> float:

@@ -9,15 +9,11 @@ DEFAULT_POLICIES = ("max_probability", "patience")
 """Replayed where a sweep file says nothing; `static`, every exit by itself, is always there."""
 
 
-def policies_of(spec: Mapping[str, Any], added: Iterable[Any] = ()) -> list[Any]:
-    """The policies to replay, each once, in the order of the file and then of their adding.
-
-    spec: the resolved sweep file, which has no section `replay` if an earlier version wrote it
-    """
-    replay = spec.get("replay") or {}
-    found: list[Any] = []
-    for policy in (*replay.get("policies", DEFAULT_POLICIES), *added):
+def with_added(policies: Iterable[Any], added: Iterable[Any]) -> tuple[Any, ...]:
+    """`policies` (mappings with a name and options) and those `added`, each once; one without options is its name."""
+    kept: list[Any] = []
+    for policy in (*policies, *added):
         plain = policy["name"] if isinstance(policy, Mapping) and set(policy) == {"name"} else policy
-        if plain not in found:
-            found.append(plain)
-    return found
+        if plain not in kept:
+            kept.append(plain)
+    return tuple(kept)

@@ -29,9 +29,11 @@ ALL = "all"
 class Measured:
     """What scores measure, so that scores of two sources can be compared; an empty text is what is not known.
 
-    task: name of the task; data: fingerprint of its data; metric: name of the metric; exit: which exit it is of
+    source: what the scores were read from, for messages; task: name of the task; data: fingerprint of its data;
+    metric: name of the metric; exit: which exit it is of
     """
 
+    source: str = ""
     task: str = ""
     data: str = ""
     metric: str = ""
@@ -43,7 +45,8 @@ class Scores:
     """A row per trial (or, of a front, per point of a trial), in the order in which they were recorded.
 
     frame: COLUMNS, then `seeds` and `labels`. A trial that failed has a cost and no score: its score is NaN
-    score: what the scores are, for headings; cost, by: what the costs and the groups are, None if not asked for
+    score: what the scores are, for headings; cost, by, test: what the costs, the groups and the test scores are, None
+        if not asked for
     minimize: a smaller score is better
     seeds: columns of the seeds; shared_seeds: equal seeds of two configurations are the same seed
     labels: columns that say what a point is; trials: what a trial is ("" if every row was taken for one)
@@ -58,6 +61,7 @@ class Scores:
     score: str
     cost: str | None = None
     by: str | None = None
+    test: str | None = None
     minimize: bool = False
     seeds: tuple[str, ...] = ()
     shared_seeds: bool = False
@@ -78,6 +82,11 @@ class Scores:
     def groups(self) -> dict[str, ScoreGroup]:
         """Group -> its rows as arrays, in the order met."""
         return {str(name): ScoreGroup(rows) for name, rows in self.frame.groupby(GROUP, sort=False)}
+
+    @property
+    def subject(self) -> pd.DataFrame:
+        """One row that says what these scores are: score, cost, by, minimize; for headings and for programs."""
+        return pd.DataFrame([{"score": self.score, "cost": self.cost, "by": self.by, "minimize": self.minimize}])
 
     @property
     def directions(self) -> tuple[str, str]:

@@ -1,15 +1,22 @@
-"""Which configuration a sweep chooses on dev. One rule, for the models that are kept, the test set and the report.
+"""Which configuration a sweep chooses on dev, and which trial is the best. One rule, for all who say one or the other.
 
 A configuration can be chosen if its seeds trained for the same length: all finished, or all stopped at one epoch. A
 seed that finished before that epoch, by its own patience, has reached it for this purpose: its score stands. The best
 mean of trial scores (best dev value so far) wins; of equal ones the first in plan order.
+
+The best trial is the one with the best score, of equal ones the first in plan order. A trial that failed is never it:
+it was not trained as planned, and its last good epoch is no result.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Protocol, TypeVar
+
+import pandas as pd
 
 _ENDED = ("finished", "stopped")
 
@@ -22,6 +29,44 @@ class SeedOutcome:
     status: str
     epochs: int
     score: float | None
+    trial: str = ""
+
+
+class Scored(Protocol):
+    """A trial of any kind: its status, and its score or None."""
+
+    @property
+    def status(self) -> str:
+        """One of `records.tables.STATUSES`."""
+
+    @property
+    def score(self) -> float | None:
+        """Best dev value so far."""
+
+
+T = TypeVar("T", bound=Scored)
+
+
+def outcomes_of(trials: pd.DataFrame) -> list[SeedOutcome]:
+    """The rows of the table `trials` of `SweepTables`, in its order, which is that of the plan."""
+    columns = (trials[name].tolist() for name in ("configuration", "status", "epochs", "score", "trial"))
+    return [
+        SeedOutcome(configuration, status, epochs, None if math.isnan(score) else score, trial)
+        for configuration, status, epochs, score, trial in zip(*columns, strict=True)
+    ]
+
+
+def best_first(trials: Iterable[T], mode: str) -> list[T]:
+    """The trials that have a score and did not fail, the best first; given in plan order. mode: max or min."""
+    scored = [(trial.score, trial) for trial in trials if trial.status != "failed" and trial.score is not None]
+    scored.sort(key=lambda pair: pair[0] if mode == "min" else -pair[0])  # stable: of equal ones the first stays first
+    return [trial for _, trial in scored]
+
+
+def best_trial(trials: Iterable[T], mode: str) -> T | None:
+    """The first of `best_first`, or None while there is none."""
+    ranked = best_first(trials, mode)
+    return ranked[0] if ranked else None
 
 
 def configuration_means(outcomes: Iterable[SeedOutcome]) -> dict[str, float]:

@@ -14,9 +14,13 @@ from typing import Any
 import pandas as pd
 
 from greenexp.errors import StateError
+from greenexp.records.answers import ExampleAnswers
+from greenexp.records.decision import Verdict
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.exit_tables import ExitTables
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.history import SweepHistory
+from greenexp.records.sweep_spec import SweepSpec
 
 COSTS = tuple(f.name for f in dataclasses.fields(Costs))
 SUMMED_COSTS = tuple(name for name in COSTS if name != "peak_memory_b")
@@ -94,6 +98,17 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
 STATUSES = ("planned", "running", "paused", "finished", "stopped", "failed", "interrupted")
 
 
+@dataclass(frozen=True, slots=True)
+class TableRemarks:
+    """What the tables of a sweep lack, so that a reader of them knows it.
+
+    operating_points: why trials have static points alone, "" if none has; replay: what could not be worked out
+    """
+
+    operating_points: str = ""
+    replay: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class SweepTables:
     """A sweep, whole or in progress.
@@ -119,7 +134,8 @@ class SweepTables:
     reliability: a row per trial, exit, split, before or after calibration, and bin of confidence
     thresholds_on_test: a row per trial, policy and `target`, the least mean speed-up asked for on dev: the threshold
         with the best dev score that meets it, and what it is worth on dev and on test
-    spec: the resolved sweep file; facts: name, fingerprint, versions, sessions, elapsed_s, what can be measured
+    answers: trial -> what its exits answered on every dev example at its best epoch, of those that stored dev logits
+    spec: the resolved sweep file; history: how the sweep went; remarks: what the tables lack
     """
 
     trials: pd.DataFrame
@@ -128,14 +144,16 @@ class SweepTables:
     operating_points: pd.DataFrame
     ledger: pd.DataFrame
     decisions: pd.DataFrame
+    spec: SweepSpec
+    history: SweepHistory
     held_out: pd.DataFrame = field(default_factory=lambda: typed_frame("held_out", ()))
     exit_profiles: pd.DataFrame = field(default_factory=lambda: typed_frame("exit_profiles", ()))
     overthinking: pd.DataFrame = field(default_factory=lambda: typed_frame("overthinking", ()))
     calibration: pd.DataFrame = field(default_factory=lambda: typed_frame("calibration", ()))
     reliability: pd.DataFrame = field(default_factory=lambda: typed_frame("reliability", ()))
     thresholds_on_test: pd.DataFrame = field(default_factory=lambda: typed_frame("thresholds_on_test", ()))
-    spec: Mapping[str, Any] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, ExampleAnswers] = field(default_factory=dict)
+    remarks: TableRemarks = TableRemarks()
 
     def __post_init__(self) -> None:
         for name, columns in SCHEMA.items():
@@ -203,17 +221,25 @@ class HeldOutFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionFacts:
+    """One verdict of the scheduler, and when."""
+
+    time_s: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class SweepFacts:
     """All a reader has to find out about a sweep; `assemble` makes `SweepTables` of it.
 
     replays: trial -> what was replayed from the logits that stand for it, of those that have any
     """
 
-    spec: Mapping[str, Any]
-    facts: Mapping[str, Any]
+    spec: SweepSpec
+    history: SweepHistory
     trials: tuple[TrialFacts, ...]
     epochs: tuple[EpochFacts, ...]
-    decisions: tuple[Mapping[str, Any], ...]
+    decisions: tuple[DecisionFacts, ...]
     held_out: tuple[HeldOutFacts, ...] = ()
     replays: Mapping[str, ExitTables] = field(default_factory=dict)
 

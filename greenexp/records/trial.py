@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Scalar = bool | int | float | str | None
-Value = Scalar | tuple[Scalar, ...]
-"""What a search may choose for a field."""
+from greenexp.records.sections import Training
+from greenexp.records.settings import Settings
+from greenexp.records.values import Scalar, canonical_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class TrialSpec:
     trial: str
     configuration: str
     index: int
-    settings: Mapping[str, Any]
+    settings: Settings
     searched: Mapping[str, Scalar]
     seeds: TrialSeeds
     fingerprint: str = field(default="")
@@ -70,7 +69,7 @@ class TrialSpec:
             "trial": self.trial,
             "configuration": self.configuration,
             "index": self.index,
-            "settings": dict(self.settings),
+            "settings": self.settings.to_json(),
             "searched": dict(self.searched),
             "seeds": {"initialisation": self.seeds.initialisation, "order": self.seeds.order},
             "fingerprint": self.fingerprint,
@@ -84,7 +83,7 @@ class TrialSpec:
             trial=data["trial"],
             configuration=data["configuration"],
             index=data["index"],
-            settings=data["settings"],
+            settings=Settings.from_json(data["settings"]),
             searched=data["searched"],
             seeds=TrialSeeds(**data["seeds"]),
             fingerprint=data["fingerprint"],
@@ -92,31 +91,17 @@ class TrialSpec:
         )
 
 
-def coordinate(value: Any) -> Scalar:
-    """What stands for a field's value in tables, names and logs: itself, or a list's text (`[3, 6]`)."""
-    if isinstance(value, list | tuple):
-        return json.dumps(value, ensure_ascii=False)
-    single: Scalar = value
-    return single
-
-
-def early_end(settings: Mapping[str, Any], epoch: int) -> str:
-    """Why a trial with these settings came to its end after `epoch`, in words; empty if that is its last epoch."""
-    training = settings.get("training") or {}
-    epochs, patience = training.get("epochs", epoch), training.get("patience")
-    if epoch >= epochs or patience is None:
+def early_end(training: Training, epoch: int) -> str:
+    """Why a trial came to its end after `epoch`, in words; empty if that is its last epoch."""
+    if epoch >= training.epochs or training.patience is None:
         return ""
-    return f"ended by patience after epoch {epoch} of {epochs}: no better dev score for {patience} in a row"
+    reached = f"ended by patience after epoch {epoch} of {training.epochs}"
+    return f"{reached}: no better dev score for {training.patience} in a row"
 
 
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text. Refuses NaN, which equals nothing."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-
-
-def fingerprint(settings: Mapping[str, Any], seeds: TrialSeeds, fold: Fold | None = None) -> str:
+def fingerprint(settings: Settings, seeds: TrialSeeds, fold: Fold | None = None) -> str:
     """sha256 (hex) of the canonical JSON of what determines a trial's numbers."""
-    content = {"settings": settings, "seeds": [seeds.initialisation, seeds.order]}
+    content = {"settings": settings.to_json(), "seeds": [seeds.initialisation, seeds.order]}
     if fold is not None:
         content["fold"] = [fold.number, fold.of]
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()

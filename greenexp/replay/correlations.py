@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-Floats = npt.NDArray[np.float64]
+from greenexp.records.arrays import Floats
 
 
 def pearson(predictions: Floats, labels: Floats) -> float:

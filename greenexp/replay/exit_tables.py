@@ -22,6 +22,7 @@ from greenexp.replay.naming import resolve
 from greenexp.replay.overthinking import overthinking
 from greenexp.replay.policy_points import POINTS, STATIC, empty_points, policy_points, priced, told
 from greenexp.replay.profiles import exit_profiles
+from greenexp.replay.resampling import example_answers
 from greenexp.replay.scores import LESS_IS_BETTER
 from greenexp.replay.standing import StandingLogits
 from greenexp.replay.thinning import thinned_points
@@ -36,16 +37,17 @@ def exit_tables(standing: StandingLogits, policies: Iterable[Any], metric: str) 
     dev = standing.dev
     if dev is None or dev.costs is None:
         missing = () if dev is None else ("dev logits were stored without the costs of exits",)
-        return ExitTables(empty_points(), {}, (*standing.problems, *missing))
+        answers = None if dev is None else example_answers(dev, metric)
+        return ExitTables(empty_points(), {}, (*standing.problems, *missing), answers)
     found = policy_points(dev, policies, metric)
     points = _thinned(found.points, metric)
     remarks = [*standing.problems, *found.remarks]
     if len(points) < len(found.points):
         remarks.append("of policies with very many operating points there are the fronts and evenly spaced others")
-    test, problem = test_split(dev, standing.test)
+    test, problem = held_out_split(dev, standing.test)
     remarks += [problem] if problem else []
     tables = _Replay(dev.record, priced(dev), test, remarks).tables(found.families, metric if found.scored else None)
-    return ExitTables(points, tables, tuple(dict.fromkeys(remarks)))
+    return ExitTables(points, tables, tuple(dict.fromkeys(remarks)), example_answers(dev, metric))
 
 
 def logged_points(points: pd.DataFrame, metric: str, problems: Iterable[str]) -> ExitTables:
@@ -67,7 +69,7 @@ def _thinned(points: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class TestSplit:
+class HeldOutSplit:
     """Test for replay; has_flops: whether its costs are more than layers."""
 
     record: ExitRecord
@@ -75,7 +77,7 @@ class TestSplit:
     has_flops: bool
 
 
-def test_split(dev: StoredLogits, test: StoredLogits | None) -> tuple[TestSplit | None, str]:
+def held_out_split(dev: StoredLogits, test: StoredLogits | None) -> tuple[HeldOutSplit | None, str]:
     """Test, and what is wrong with it. Logits of an earlier version have no costs, but then dev's layers."""
     if test is None:
         return None, ""
@@ -83,11 +85,13 @@ def test_split(dev: StoredLogits, test: StoredLogits | None) -> tuple[TestSplit 
     if record.numbers.tolist() != dev.record.numbers.tolist() or record.logits.shape[2] != dev.logits.shape[2]:
         return None, "test logits are of other exits or classes than dev logits"
     if test.costs is not None:
-        return TestSplit(record, test.costs, has_flops=True), ""
-    lengths = np.unique(record.lengths)
+        return HeldOutSplit(record, test.costs, has_flops=True), ""
+    lengths, known = np.unique(record.lengths), priced(dev)
     unknown = np.zeros((len(record.numbers), len(lengths)), dtype=np.int64)
-    costs = ExitCosts(priced(dev).layers, lengths, unknown, unknown)
-    return TestSplit(record, costs, has_flops=False), "test logits were stored without costs: their FLOPs are not known"
+    costs = ExitCosts(known.layers, lengths, unknown, unknown, encoder_layers=known.encoder_layers)
+    return HeldOutSplit(
+        record, costs, has_flops=False
+    ), "test logits were stored without costs: their FLOPs are not known"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +100,7 @@ class _Replay:
 
     dev: ExitRecord
     costs: ExitCosts
-    test: TestSplit | None
+    test: HeldOutSplit | None
     remarks: list[str]
 
     def tables(self, families: Mapping[str, Any], metric: str | None) -> dict[str, pd.DataFrame]:
@@ -119,7 +123,7 @@ class _Replay:
         table = calibration_table(self.dev, test)
         return table.assign(layer=table["exit"].map(layers))
 
-    def _on_test(self, test: TestSplit, metric: str, family: Any) -> pd.DataFrame:
+    def _on_test(self, test: HeldOutSplit, metric: str, family: Any) -> pd.DataFrame:
         rows = on_test(self.dev, self.costs, test.record, test.costs, [family], metric=metric)
         return rows if test.has_flops else rows.assign(test_inference_flops=np.nan)
 

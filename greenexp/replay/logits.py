@@ -1,7 +1,8 @@
 """Dev logits on disk, under the hash of their bytes: whoever has the hash can trust the file.
 
 An `.npz` without pickles: the arrays of `StoredLogits` under their names, those of its costs as `cost_<name>`. What is
-None is not in the file; `learned` and `cost_latency_s` are absent from files of earlier versions.
+None is not in the file; `learned`, `cost_latency_s` and `cost_encoder_layers` are absent from files of earlier
+versions.
 """
 
 from __future__ import annotations
@@ -119,7 +120,12 @@ def _costs(arrays: Mapping[str, npt.NDArray[Any]]) -> ExitCosts | None:
     if not any(name.startswith(_COST) for name in arrays):
         return None
     needed = (field.name for field in fields(ExitCosts) if field.default is MISSING)
-    return ExitCosts(**{name: arrays[_COST + name] for name in needed}, latency_s=arrays.get(f"{_COST}latency_s"))
+    layers = arrays.get(f"{_COST}encoder_layers")
+    return ExitCosts(
+        **{name: arrays[_COST + name] for name in needed},
+        latency_s=arrays.get(f"{_COST}latency_s"),
+        encoder_layers=None if layers is None else layers.item(),
+    )
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -43,7 +43,7 @@ def outcomes(
         metric: scores(metric, steps, family.answers(record), record.labels),
         "inference_flops": totals(steps, flops) / examples,
         "mean_layers": layers,
-        "speed_up": costs.layers[-1] / layers,
+        "speed_up": costs.speed_up(layers),
     }
     if costs.latency_s is not None:
         seconds = totals(steps, costs.latency_s[:, columns]) / examples

@@ -34,8 +34,9 @@ def operating_points(record: ExitRecord, family: Any, costs: ExitCosts, metric: 
     family: a name, or a mapping with its name and options; a threshold in it does not matter
     metric: accuracy, f1, macro_f1 or matthews; for regression pearson, spearman or mean_squared_error. None: the first
     policy, threshold; <metric>: of the answers at the exits taken; inference_flops: mean per example at its real
-    length, exits evaluated on the way included unless the policy skips them; mean_layers; speed_up: layer of the last
-    exit / mean_layers; latency_s: mean seconds of one example, if the costs have it; NaN of a policy that skips exits.
+    length, exits evaluated on the way included unless the policy skips them; mean_layers; speed_up: layers of the
+    encoder / mean_layers; latency_s: mean seconds of one example, if the costs have it; NaN of a policy that skips
+    exits.
     Metrics of classes are exact at every point, from whole counts. Those of regression have no such counts: of at most
     `GRID` of the points, evenly spaced in their order with both ends, each is computed exactly, and the rest left out.
     NaN where a metric is not defined. Raises InputError for a metric of the other kind, a policy the record does not

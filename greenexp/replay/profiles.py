@@ -33,7 +33,7 @@ def exit_profiles(record: ExitRecord, family: Any, costs: ExitCosts, most: int =
     exits, examples = record.logits.shape[:2]
     steps = replay.staircase(record)
     layers = totals(steps, np.broadcast_to(costs.layers[:, None], (exits, examples))) / examples
-    speed_up = costs.layers[-1] / layers
+    speed_up = costs.speed_up(layers)
     chosen = _evenly_over(speed_up, most)
     slowest_first = np.argsort(speed_up[chosen], kind="stable")
     shares = exit_counts(thinned(steps, chosen), exits)[slowest_first] / examples

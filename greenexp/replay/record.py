@@ -131,6 +131,8 @@ class ExitCosts:
     """What leaving at an exit costs: layers, and analytic FLOPs of one example by its real length, unpadded.
 
     layers: int64 [exit], the encoder layer of each trained exit, ascending
+    encoder_layers: how many layers the whole encoder has, whether or not its last exit was trained; None of costs that
+        an earlier version stored, see `depth`
     lengths: int64 [length], the different lengths that occur, ascending
     static_flops: int64 [exit, length], if no other exit is evaluated
     dynamic_flops: int64 [exit, length], if every trained exit up to this one is evaluated, as a policy does
@@ -143,6 +145,7 @@ class ExitCosts:
     static_flops: Ints
     dynamic_flops: Ints
     latency_s: npt.NDArray[np.float64] | None = None
+    encoder_layers: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("layers", "lengths", "static_flops", "dynamic_flops"):
@@ -157,6 +160,34 @@ class ExitCosts:
             )
         if (np.diff(self.lengths) <= 0).any():
             raise InputError("the lengths of costs must be ascending, each once")
+        if self.encoder_layers is not None:
+            object.__setattr__(self, "encoder_layers", int(self.encoder_layers))
+            if len(self.layers) and self.depth < self.layers[-1]:
+                raise InputError(f"an encoder of {self.depth} layers has no exit at layer {self.layers[-1]}")
+
+    @property
+    def depth(self) -> int:
+        """The layers that a speed-up of 1 uses: speed-up = depth / mean layers used.
+
+        Those of the whole encoder; where an earlier version did not store them, up to the last trained exit.
+        """
+        return int(self.layers[-1]) if self.encoder_layers is None else self.encoder_layers
+
+    def speed_up(self, mean_layers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Speed-up of each mean number of layers used per example."""
+        return self.depth / mean_layers
+
+    def only(self, places: npt.ArrayLike) -> ExitCosts:
+        """The costs of some of the exits, by their places from 0. FLOPs and latency stay those of all exits."""
+        kept = np.asarray(places, dtype=np.int64)
+        return ExitCosts(
+            self.layers[kept],
+            self.lengths,
+            self.static_flops[kept],
+            self.dynamic_flops[kept],
+            None if self.latency_s is None else self.latency_s[kept],
+            self.encoder_layers,
+        )
 
     def columns(self, lengths: npt.ArrayLike) -> Ints:
         """Column of each example's length, int64 [example]. InputError for a length without a price."""

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from greenexp.errors import InputError
+from greenexp.records.arrays import Floats
 from greenexp.replay import correlations
 from greenexp.replay.family import Staircase
 from greenexp.replay.record import Ints
 from greenexp.replay.steps import events_so_far, running
 
-Floats = npt.NDArray[np.float64]
 LESS_IS_BETTER = frozenset({"mean_squared_error"})
 
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from greenexp.errors import InputError
 from greenexp.replay.record import ExitRecord
 
-Floats = npt.NDArray[np.float32]
+Singles = npt.NDArray[np.float32]
 
 
-def max_probability(record: ExitRecord) -> Floats:
+def max_probability(record: ExitRecord) -> Singles:
     """[exit, example]: largest softmax probability, 1 / sum_k exp(z_k - max z); NaN where a logit is not finite."""
     if record.is_regression:
         raise InputError("max_probability needs at least two classes: a regression output has no confidence")
@@ -22,11 +22,11 @@ def max_probability(record: ExitRecord) -> Floats:
         values -= values.max(axis=0)
         total = np.exp(values, out=values).sum(axis=0)
         total[~_finite(record)] = np.nan
-    probability: Floats = (1 / total).astype(np.float32)
+    probability: Singles = (1 / total).astype(np.float32)
     return probability
 
 
-def entropy(record: ExitRecord, normalised: bool) -> Floats:
+def entropy(record: ExitRecord, normalised: bool) -> Singles:
     """[exit, example]: entropy in nats, or as a share of ln K; NaN where a logit is not finite.
 
     s = z - max z, R = the sum of e^s over all classes but one largest, H = ln(1 + R) + sum_k(-s_k e^s_k) / (1 + R).
@@ -45,7 +45,7 @@ def entropy(record: ExitRecord, normalised: bool) -> Floats:
         if normalised:
             nats /= math.log(len(values))
         nats[~_finite(record)] = np.nan
-        uncertainty: Floats = nats.astype(np.float32)
+        uncertainty: Singles = nats.astype(np.float32)
     return uncertainty
 
 

@@ -59,8 +59,7 @@ def report_sections(tables: SweepTables) -> list[Section]:
 
 def report_title(tables: SweepTables) -> str:
     """`Sweep <name>: report`."""
-    name = tables.facts.get("name") or tables.spec.get("name") or "without a name"
-    return f"Sweep {name}: report"
+    return f"Sweep {tables.history.name}: report"
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -8,8 +8,9 @@ the entry point group `greenexp.schedulers`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +22,7 @@ from greenexp.schedulers.brackets import Bracket, ExpectedEpochs, Rung
 from greenexp.schedulers.seed_groups import SeedGroups
 
 __all__ = [
+    "DEFAULT",
     "SCHEDULERS",
     "Bracket",
     "ExpectedEpochs",
@@ -30,6 +32,8 @@ __all__ = [
     "SchedulerSettings",
     "build",
     "build_over_units",
+    "scheduler_names",
+    "scheduler_of",
 ]
 
 SCHEDULERS: Registry[type[SchedulerSettings]] = Registry(
@@ -43,6 +47,8 @@ SCHEDULERS: Registry[type[SchedulerSettings]] = Registry(
     },
     group="greenexp.schedulers",
 )
+DEFAULT = "fifo"
+"""The scheduler of a section without a name."""
 
 
 def build(
@@ -73,10 +79,28 @@ def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resou
     return SeedGroups(name, chosen, {unit: [unit] for unit in units}, max_epochs=resource, mode=mode)
 
 
+def scheduler_of(settings: Mapping[str, Any]) -> SchedulerSettings:
+    """The scheduler of a sweep file's section, with its settings checked. Raises as `build` does."""
+    return _chosen(settings, "max")[1]
+
+
+def scheduler_names(condition: Callable[[type[SchedulerSettings]], bool]) -> tuple[str, ...]:
+    """The schedulers for which `condition` holds, in alphabetical order; a plug-in that cannot be loaded is left out.
+
+    For example, `scheduler_names(lambda kind: not kind.stops)` are those that stop no trial.
+    """
+    names = []
+    for name in SCHEDULERS:
+        with contextlib.suppress(ImportError, AttributeError):
+            if condition(SCHEDULERS[name]):
+                names.append(name)
+    return tuple(names)
+
+
 def _chosen(settings: Mapping[str, Any], mode: Mode) -> tuple[str, SchedulerSettings]:
     if mode not in ("max", "min"):
         raise InputError(f"metric mode must be max or min, got {mode!r}")
-    name = settings.get("name", "fifo")
+    name = settings.get("name", DEFAULT)
     return name, _settings(name, {key: value for key, value in settings.items() if key != "name"})
 
 

@@ -8,7 +8,7 @@ from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -40,6 +40,12 @@ class Asha:
     hyperparameter tuning (MLSys). Their algorithm 2 *promotes*: it pauses every trial at a rung and later resumes the
     best 1/eta. Ours is the stopping variant, which needs no checkpoints: what is stopped never comes back.
     """
+
+    title: ClassVar[str] = "ASHA"
+    stops: ClassVar[bool] = True
+    equal_epochs: ClassVar[bool] = True
+    needs_seeds: ClassVar[bool] = False
+    waits: ClassVar[bool] = False
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: Annotated[int, Field(ge=1)] = 1

@@ -70,6 +70,16 @@ class SchedulerSettings(Protocol):
     """A scheduler as a sweep file names it: a frozen dataclass whose fields are its settings, its docstring a card."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    title: ClassVar[str]
+    """What the report calls it."""
+    stops: ClassVar[bool]
+    """Whether it can stop a trial before its last epoch."""
+    equal_epochs: ClassVar[bool]
+    """Whether it compares trials at equal numbers of epochs, so that all trials must be planned for as many."""
+    needs_seeds: ClassVar[bool]
+    """Whether what it counts is seeds, so that every configuration must have the same number of them, at least 2."""
+    waits: ClassVar[bool]
+    """Whether a unit at a rung waits for others, so that no configuration can join after the start."""
 
     @property
     def per_trial(self) -> bool:
@@ -132,5 +142,5 @@ class OverTrials(Protocol):
 def cannot_act(name: str, why: str, change: str) -> InputError:
     """The error for a scheduler that could never stop anything, with the way out."""
     return InputError(
-        f"scheduler {name} can stop nobody: {why}; {change}, or use scheduler fifo to stop nobody on purpose"
+        f"scheduler {name} can stop no trial: {why}; {change}, or choose a scheduler that stops no trial on purpose"
     )

@@ -18,6 +18,12 @@ class Fifo:
     performance over trials and for estimating the noise between seeds.
     """
 
+    title: ClassVar[str] = "Full training"
+    stops: ClassVar[bool] = False
+    equal_epochs: ClassVar[bool] = False
+    needs_seeds: ClassVar[bool] = False
+    waits: ClassVar[bool] = False
+
     per_trial: ClassVar[bool] = True
     """No trial depends on another, so later seeds of a known configuration may enter too."""
 

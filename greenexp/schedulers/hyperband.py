@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from greenexp.schedulers.base import cannot_act
-from greenexp.schedulers.rungs import check_halving, downward_rungs, most_halvings
+from greenexp.schedulers.rungs import ROUNDING, check_halving, downward_rungs, most_halvings
 from greenexp.schedulers.synchronous import SynchronousBracket, SynchronousRun
 
 
@@ -30,8 +30,15 @@ class Hyperband:
 
     Ties and failed seeds: see sha. Source: Li, Jamieson, DeSalvo, Rostamizadeh, Talwalkar 2018, Hyperband (JMLR 18,
     185), algorithm 1; first at ICLR 2017. They write n_i = floor(n x eta^-i); ours halves what really entered, which
-    differs only for a fractional eta or a partly filled bracket.
+    differs only for a fractional eta or a partly filled bracket. Ray Tune's `HyperBandScheduler` takes ceil(n / eta)
+    where the paper and ours take floor(n / eta), so one trial more goes on wherever eta does not divide n.
     """
+
+    title: ClassVar[str] = "Hyperband"
+    stops: ClassVar[bool] = True
+    equal_epochs: ClassVar[bool] = True
+    needs_seeds: ClassVar[bool] = False
+    waits: ClassVar[bool] = True
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: Annotated[int, Field(ge=1)] = 1
@@ -58,7 +65,7 @@ class Hyperband:
         number = placed = 0
         while placed < len(units):
             halvings = most - number % (most + 1)
-            size = math.ceil((most + 1) / (halvings + 1) * self.reduction_factor**halvings - 1e-9)
+            size = math.ceil((most + 1) / (halvings + 1) * self.reduction_factor**halvings - ROUNDING)
             members = units[placed : placed + size]
             rungs = downward_rungs(halvings, self.reduction_factor, max_epochs)
             yield members, SynchronousBracket(number, members, rungs, self.reduction_factor)

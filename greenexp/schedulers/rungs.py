@@ -7,8 +7,8 @@ import math
 from greenexp.errors import InputError
 from greenexp.schedulers.base import cannot_act
 
-# 100 * 1.1 is 110.00000000000001 in floating point and must still mean epoch 110.
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
+"""Of whole numbers from powers and quotients: 100 * 1.1 is 110.00000000000001 and must still mean epoch 110."""
 
 
 def check_halving(name: str, reduction_factor: float, grace_period: int, max_epochs: int, units: int) -> None:
@@ -46,7 +46,7 @@ def upward_rungs(grace_period: int, reduction_factor: float, max_epochs: int, sk
     """
     rungs: list[int] = []
     power = skip
-    while (epoch := math.ceil(grace_period * reduction_factor**power - _ROUNDING)) < max_epochs:
+    while (epoch := math.ceil(grace_period * reduction_factor**power - ROUNDING)) < max_epochs:
         if not rungs or epoch > rungs[-1]:
             rungs.append(epoch)
         power += 1
@@ -56,7 +56,7 @@ def upward_rungs(grace_period: int, reduction_factor: float, max_epochs: int, sk
 def most_halvings(grace_period: int, reduction_factor: float, max_epochs: int) -> int:
     """Hyperband's s_max = floor(log_eta(R / r)), counted instead of computed so that 243 = 3^5 gives 5."""
     halvings = 0
-    while grace_period * reduction_factor ** (halvings + 1) <= max_epochs * (1 + _ROUNDING):
+    while grace_period * reduction_factor ** (halvings + 1) <= max_epochs * (1 + ROUNDING):
         halvings += 1
     return halvings
 
@@ -72,4 +72,4 @@ def downward_rungs(halvings: int, reduction_factor: float, max_epochs: int) -> t
 
 def places(units: int, reduction_factor: float) -> int:
     """How many of `units` go on at a rung: floor(n / eta), and never fewer than the best one."""
-    return max(1, math.floor(units / reduction_factor + _ROUNDING))
+    return max(1, math.floor(units / reduction_factor + ROUNDING))

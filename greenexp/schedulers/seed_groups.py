@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from greenexp.errors import InputError, ReplayError
 from greenexp.records.decision import Action, Decision, Verdict
 from greenexp.schedulers.base import Mode, NextRung, SchedulerSettings, UnitVerdict
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs
+from greenexp.schedulers.recorded import RecordedScheduler
 
 
-class SeedGroups:
+class SeedGroups(RecordedScheduler):
     """A running scheduler over trials (`base.Scheduler`) made of a scheduler over units.
 
     A trial that reaches a rung pauses until all seeds of its configuration have reported there; then the unit scheduler
@@ -24,8 +24,7 @@ class SeedGroups:
     at every rung it has not come to. A configuration all of whose seeds have ended so comes to its rungs at once, and
     holds a place there like one that trains on.
 
-    The state is the list of what was asked (reports at rungs, ends, failures, late entries) in order; `restore` asks
-    again.
+    What is recorded: reports at rungs, ends, failures, late entries.
     """
 
     def __init__(
@@ -38,16 +37,8 @@ class SeedGroups:
         mode: Mode,
     ) -> None:
         self._settings = settings
-        self._groups = {configuration: list(trials) for configuration, trials in groups.items()}
-        self._max_epochs = max_epochs
-        self._sign = 1.0 if mode == "max" else -1.0
-        self._made_of = {
-            "scheduler": {"name": name, **dataclasses.asdict(settings)},
-            "max_epochs": max_epochs,
-            "mode": mode,
-            "groups": self._groups,
-        }
-        self._begin()
+        fields = {"name": name, **dataclasses.asdict(settings)}
+        super().__init__(fields, groups, max_epochs=max_epochs, mode=mode)
 
     def _begin(self) -> None:
         """The state before anything was asked."""
@@ -58,12 +49,10 @@ class SeedGroups:
                 self._add(unit, members)
         self._units = self._settings.start(tuple(self._members), max_epochs=self._max_epochs)
         self._waiting: dict[str, dict[str, float]] = {}  # unit -> its trials at the current rung and their values
-        self._taken: dict[tuple[str, int], tuple[float, Verdict]] = {}  # (trial, rung) -> reported value, verdict
         self._ended: dict[str, float] = {}  # trial that ended by itself -> its value
         self._arrived: set[str] = set()  # units that wait at a rung for others
         self._stopped: dict[str, UnitVerdict] = {}
         self._failed: set[str] = set()
-        self._asked: list[list[Any]] = []
 
     @property
     def needs_pausing(self) -> bool:
@@ -95,14 +84,16 @@ class SeedGroups:
         if (stopped := self._stopped.get(unit)) is not None:
             if resource < stopped.rung:
                 return _go_on(trial)
-            self._note("report", trial, resource, value)
-            return Decision(self._take(trial, resource, value, self._for_trial(trial, stopped)))
+            self._record("report", trial, resource, value)
+            return Decision(
+                self._take(trial, resource, value, self._for_trial(trial, stopped.rung, stopped, stopped.reason))
+            )
         place = self._units.next_rung(unit)
         if place is None or resource < place.epoch:
             return _go_on(trial)
         if resource > place.epoch:
             raise ReplayError(self._overrun(trial, resource, place))
-        self._note("report", trial, resource, value)
+        self._record("report", trial, resource, value)
         return self._at_rung(unit, trial, place, value)
 
     def withdraw(self, trial: str, reason: str) -> tuple[Verdict, ...]:
@@ -115,7 +106,7 @@ class SeedGroups:
         if trial in self._failed:
             return ()
         self._failed.add(trial)
-        self._asked.append(["withdraw", trial, reason])
+        self._questions.append(["withdraw", trial, reason])
         if self._units.next_rung(unit) is None:
             return ()
         verdicts = self._arrive(unit, None, f"{trial} failed: {reason}")
@@ -126,7 +117,7 @@ class SeedGroups:
         unit = self._unit(trial)
         if trial in self._ended or self._units.next_rung(unit) is None:
             return ()
-        self._note("finish", trial, resource, value)
+        self._record("finish", trial, resource, value)
         self._ended[trial] = value
         self._waiting.get(unit, {}).pop(trial, None)
         if not math.isfinite(value):
@@ -138,27 +129,7 @@ class SeedGroups:
         for unit, members in self._split(configuration, trials):
             self._units.enter(unit)
             self._add(unit, members)
-        self._asked.append(["enter", configuration, list(trials)])
-
-    def state(self) -> dict[str, Any]:
-        """What the scheduler was made of and everything it was asked; NaN and infinite values are text."""
-        return {**self._made_of, "asked": [list(question) for question in self._asked]}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Forget everything and ask again what `state` was asked."""
-        different = [key for key, made_of in self._made_of.items() if state.get(key) != made_of]
-        if different:
-            raise ReplayError(f"the scheduler's state belongs to another sweep: {', '.join(different)} differ")
-        self._begin()
-        for what, name, *rest in state["asked"]:
-            if what == "report":
-                self.decide(name, rest[0], float(rest[1]))
-            elif what == "withdraw":
-                self.withdraw(name, rest[0])
-            elif what == "finish":
-                self.finish(name, rest[0], float(rest[1]))
-            else:
-                self.enter(name, rest[0])
+        self._questions.append(["enter", configuration, list(trials)])
 
     def _at_rung(self, unit: str, trial: str, place: NextRung, value: float) -> Decision:
         """Record the report, judge the unit if it is complete (or has no mean), else wait."""
@@ -210,43 +181,18 @@ class SeedGroups:
                 self._stopped[verdict.unit] = verdict
             reported = self._waiting.pop(verdict.unit, {})
             spread += [
-                self._take(trial, verdict.rung, reported[trial], self._for_trial(trial, verdict))
+                self._take(
+                    trial, verdict.rung, reported[trial], self._for_trial(trial, verdict.rung, verdict, verdict.reason)
+                )
                 for trial in self._members[verdict.unit]
                 if trial in reported
             ]
         return tuple(spread)
 
-    def _for_trial(self, trial: str, verdict: UnitVerdict) -> Verdict:
-        return Verdict(
-            trial=trial,
-            action=Action.GO_ON if verdict.go_on else Action.STOP,
-            rung=verdict.rung,
-            value=None if verdict.value is None else self._sign * verdict.value,
-            cutoff=None if verdict.cutoff is None else self._sign * verdict.cutoff,
-            bracket=verdict.bracket,
-            reason=verdict.reason,
-        )
-
-    def _take(self, trial: str, rung: int, value: float, verdict: Verdict) -> Verdict:
-        self._taken[trial, rung] = (value, verdict)
-        return verdict
-
-    def _again(self, trial: str, rung: int, value: float) -> Verdict:
-        """The verdict already taken, if the repeated attempt reports what the first one did."""
-        before, verdict = self._taken[trial, rung]
-        if value != before and (math.isfinite(value) or math.isfinite(before)):
-            raise ReplayError(
-                f"{trial} reports {value} at epoch {rung}, but {before} before, on which '{verdict.action}' was decided"
-            )
-        return verdict
-
     def _overrun(self, trial: str, resource: int, place: NextRung) -> str:
         if trial in self._waiting.get(self._unit_of[trial], {}):
             return f"{trial} reports epoch {resource} although it was paused at epoch {place.epoch}"
         return f"{trial} reports epoch {resource} but not epoch {place.epoch}, where it is judged; report every epoch"
-
-    def _note(self, what: str, trial: str, resource: int, value: float) -> None:
-        self._asked.append([what, trial, resource, value if math.isfinite(value) else str(value)])
 
     def _unit(self, trial: str) -> str:
         if trial not in self._unit_of:

@@ -10,16 +10,17 @@ from greenexp.errors import InputError, ReplayError
 from greenexp.records.decision import Action, Decision, Verdict
 from greenexp.schedulers.base import Mode, UnitVerdict
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs, Rung
+from greenexp.schedulers.recorded import RecordedScheduler
 from greenexp.schedulers.synchronous import SynchronousBracket
 
 
-class SeedRace:
+class SeedRace(RecordedScheduler):
     """A running scheduler over trials (`base.Scheduler`): see `seed_racing.SeedRacing` for the rule.
 
-    bracket: makes the bracket of configurations whose rungs count seeds; made_of: name and settings of the scheduler
+    bracket: makes the bracket of configurations whose rungs count seeds; settings: the scheduler's name and settings
     groups: configuration -> its trials, in plan order, equally many
 
-    The state is the list of what was asked (reports that mattered, ends, failures) in order; `restore` asks again.
+    What is recorded: reports that changed something, ends, failures.
     """
 
     needs_pausing = True
@@ -27,26 +28,22 @@ class SeedRace:
     def __init__(
         self,
         bracket: Callable[[], SynchronousBracket],
-        made_of: Mapping[str, Any],
+        settings: Mapping[str, Any],
         groups: Mapping[str, Sequence[str]],
         *,
         max_epochs: int,
         mode: Mode,
     ) -> None:
         self._new_bracket = bracket
-        self._groups = {configuration: list(trials) for configuration, trials in groups.items()}
-        self._sign = 1.0 if mode == "max" else -1.0
-        self._max_epochs = max_epochs
         self._judged_at = max_epochs - 1  # a scheduler is not asked about the last epoch
-        self._made_of = {"scheduler": dict(made_of), "max_epochs": max_epochs, "mode": mode, "groups": self._groups}
         self._place = {
             trial: (configuration, place)
-            for configuration, trials in self._groups.items()
+            for configuration, trials in groups.items()
             for place, trial in enumerate(trials)
         }
-        if len(self._place) < sum(map(len, self._groups.values())):
+        if len(self._place) < sum(map(len, groups.values())):
             raise InputError("a trial appears twice")
-        self._begin()
+        super().__init__(settings, groups, max_epochs=max_epochs, mode=mode)
 
     def _begin(self) -> None:
         """The state before anything was asked."""
@@ -56,8 +53,6 @@ class SeedRace:
         self._held: dict[str, tuple[int, float]] = {}  # trial -> epoch and value it was held at
         self._stopped: dict[str, UnitVerdict] = {}
         self._failed: set[str] = set()
-        self._taken: dict[tuple[str, int], tuple[float, Verdict]] = {}
-        self._asked: list[list[Any]] = []
 
     @property
     def expected_epochs(self) -> ExpectedEpochs:
@@ -84,7 +79,7 @@ class SeedRace:
             raise ReplayError(f"{trial} reports epoch {resource} although it was paused at {self._held[trial][0]}")
         if not (late or early or resource == self._judged_at):
             return Decision(Verdict(trial, Action.GO_ON))
-        self._asked.append(["report", trial, resource, value if math.isfinite(value) else str(value)])
+        self._record("report", trial, resource, value)
         if late and stopped is not None:
             return Decision(self._take(trial, resource, value, self._verdict(trial, resource, stopped)))
         if early:
@@ -104,7 +99,7 @@ class SeedRace:
             return ()
         self._failed.add(trial)
         self._held.pop(trial, None)
-        self._asked.append(["withdraw", trial, reason])
+        self._questions.append(["withdraw", trial, reason])
         return self._without_value(configuration, f"{trial} failed: {reason}")
 
     def finish(self, trial: str, resource: int, value: float) -> tuple[Verdict, ...]:
@@ -113,33 +108,15 @@ class SeedRace:
         if trial in self._done or trial in self._failed:
             return ()
         self._held.pop(trial, None)
-        self._asked.append(["finish", trial, resource, value if math.isfinite(value) else str(value)])
+        self._record("finish", trial, resource, value)
         return self._finish(trial, value)
 
     def enter(self, configuration: str, trials: Sequence[str]) -> None:  # noqa: ARG002 - the protocol's argument
         """Refused: the race was filled when the sweep began."""
         raise InputError(
-            f"{configuration} cannot join a sweep under scheduler seed_racing: its race was filled at the start; begin "
-            "a new sweep with all configurations, or use asha or fifo, which accept later ones"
+            f"{configuration} cannot join a sweep under this scheduler: its race was filled at the start; begin a new "
+            "sweep with all configurations, or with a scheduler under which no configuration waits"
         )
-
-    def state(self) -> dict[str, Any]:
-        """What the race was made of and everything it was asked; NaN and infinite values are text."""
-        return {**self._made_of, "asked": [list(question) for question in self._asked]}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Forget everything and ask again what `state` was asked."""
-        different = [key for key, made_of in self._made_of.items() if state.get(key) != made_of]
-        if different:
-            raise ReplayError(f"the scheduler's state belongs to another sweep: {', '.join(different)} differ")
-        self._begin()
-        for what, name, *rest in state["asked"]:
-            if what == "report":
-                self.decide(name, rest[0], float(rest[1]))
-            elif what == "finish":
-                self.finish(name, rest[0], float(rest[1]))
-            else:
-                self.withdraw(name, rest[0])
 
     def _finish(self, trial: str, value: float) -> tuple[Verdict, ...]:
         """A seed whose turn it was is done; its configuration comes to its rung with the last of them."""
@@ -181,29 +158,8 @@ class SeedRace:
         return tuple(spread)
 
     def _verdict(self, trial: str, epoch: int, verdict: UnitVerdict) -> Verdict:
-        return Verdict(
-            trial=trial,
-            action=Action.GO_ON if verdict.go_on else Action.STOP,
-            rung=epoch,
-            value=None if verdict.value is None else self._sign * verdict.value,
-            cutoff=None if verdict.cutoff is None else self._sign * verdict.cutoff,
-            bracket=verdict.bracket,
-            reason=f"{verdict.reason} after {verdict.rung} of {len(self._groups[verdict.unit])} seeds",
-        )
-
-    def _take(self, trial: str, epoch: int, value: float, verdict: Verdict) -> Verdict:
-        self._taken[trial, epoch] = (value, verdict)
-        return verdict
-
-    def _again(self, trial: str, epoch: int, value: float) -> Verdict:
-        """The verdict already taken, if the repeated attempt reports what the first one did."""
-        before, verdict = self._taken[trial, epoch]
-        if value != before and (math.isfinite(value) or math.isfinite(before)):
-            raise ReplayError(
-                f"{trial} reports {value} at epoch {epoch}, but {before} before, on which '{verdict.action}' was "
-                "decided"
-            )
-        return verdict
+        seeds = len(self._groups[verdict.unit])
+        return self._for_trial(trial, epoch, verdict, f"{verdict.reason} after {verdict.rung} of {seeds} seeds")
 
     def _where(self, trial: str) -> tuple[str, int]:
         if trial not in self._place:

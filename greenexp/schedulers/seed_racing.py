@@ -39,6 +39,12 @@ class SeedRacing:
     configurations as seeds or folds come in is racing (Maron and Moore 1994; F-Race, Birattari et al. 2002, by a test).
     """
 
+    title: ClassVar[str] = "Seed racing"
+    stops: ClassVar[bool] = True
+    equal_epochs: ClassVar[bool] = True
+    needs_seeds: ClassVar[bool] = True
+    waits: ClassVar[bool] = True
+
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.0
     first_seeds: Annotated[int, Field(ge=1)] = 1
     per_trial: ClassVar[bool] = False

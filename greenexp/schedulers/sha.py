@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -28,6 +28,12 @@ class Sha:
     Source: Jamieson and Talwalkar 2016, Non-stochastic best arm identification and hyperparameter optimization
     (AISTATS), figure 3; with r, eta and R as in algorithm 1 of Li et al. 2020 (early-stopping rate 0).
     """
+
+    title: ClassVar[str] = "SHA"
+    stops: ClassVar[bool] = True
+    equal_epochs: ClassVar[bool] = True
+    needs_seeds: ClassVar[bool] = False
+    waits: ClassVar[bool] = True
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: Annotated[int, Field(ge=1)] = 1

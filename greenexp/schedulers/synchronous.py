@@ -85,7 +85,7 @@ class SynchronousRun:
         """Refused: the brackets were sized and filled when the sweep began."""
         raise InputError(
             f"{unit} cannot join a sweep under scheduler {self._name}: its brackets were filled at the start; "
-            "begin a new sweep with all configurations, or use asha or fifo, which accept later ones"
+            "begin a new sweep with all configurations, or with a scheduler under which no configuration waits"
         )
 
     def next_rung(self, unit: str) -> NextRung | None:

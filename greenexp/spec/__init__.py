@@ -8,10 +8,10 @@ To add a field: add it to its section in `sections.py`, to `docs/sweep-file.md`,
 check to `checks.py`.
 """
 
+from greenexp.records.sections import Component
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec.document import Document, load_sweep
 from greenexp.spec.resolved import dump_resolved, resolved
 from greenexp.spec.schema import json_schema
-from greenexp.spec.sections import Component
-from greenexp.spec.sweep import SweepSpec
 
 __all__ = ["Component", "Document", "SweepSpec", "dump_resolved", "json_schema", "load_sweep", "resolved"]

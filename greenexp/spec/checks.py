@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from greenexp.spec.explain import message
+from greenexp.records.explain import message
+from greenexp.records.search_space import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
+from greenexp.records.sections import Accounting, Budget, Component, Exits, Metric, Replay, Resources, Seeds, Training
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec.paths import with_value, wrong_path
-from greenexp.spec.search import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
-from greenexp.spec.sections import Accounting, Budget, Component, Exits, Metric, Replay, Resources, Seeds, Training
-from greenexp.spec.sweep import SweepSpec
 
 
 class Finding(NamedTuple):
@@ -155,18 +155,6 @@ def _seed_design(seeds: Seeds) -> Iterator[Finding]:
         yield Finding("seeds", f"paired seeds need equal counts, got {counts}")
 
 
-def _searched_epochs(space: Space, search: Any, scheduler: Component) -> Iterator[Finding]:
-    if scheduler.name == "fifo":
-        return
-    why = f"cannot be searched under scheduler '{scheduler.name}', whose rungs compare trials at equal epochs"
-    paths = [f"space.{path}" for path in space if path == "training.epochs"]
-    if isinstance(search, PointsSearch):
-        points = enumerate(search.points)
-        paths += [f"search.points.{i}.training.epochs" for i, point in points if "training.epochs" in point]
-    for path in paths:
-        yield Finding(path, why)
-
-
 def _metric_mode(metric: Metric) -> Iterator[Finding]:
     if metric.name == "loss" and metric.mode == "max":
         yield Finding("metric", "a loss is minimised: write mode: min")
@@ -223,7 +211,6 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]], ...] = 
     (("search", "whole space"), _search_fits),
     (("search", "whole space", "seeds"), _size),
     (("seeds",), _seed_design),
-    (("space", "search", "scheduler"), _searched_epochs),
     (("metric",), _metric_mode),
     (("budget", "accounting"), _factors),
     (("resources",), _gpus),

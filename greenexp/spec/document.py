@@ -10,12 +10,12 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from greenexp.errors import InputError, Problem, SweepFileError
+from greenexp.records.explain import problems_of, shown
+from greenexp.records.places import Places, problem_at
+from greenexp.records.search_space import Distribution
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec import overrides as command_line
 from greenexp.spec.checks import check
-from greenexp.spec.explain import problems_of, shown
-from greenexp.spec.places import Places, problem_at
-from greenexp.spec.search import Distribution
-from greenexp.spec.sweep import SweepSpec
 from greenexp.spec.yaml12 import MAX_BYTES, Tree, parse
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from greenexp.errors import Problem, SweepFileError
-from greenexp.spec.places import Place, dotted
-from greenexp.spec.search import RandomSearch
-from greenexp.spec.sections import Component
-from greenexp.spec.sweep import SweepSpec
+from greenexp.records.places import Place, dotted
+from greenexp.records.search_space import RandomSearch
+from greenexp.records.sections import Component
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec.yaml12 import Tree, parse
 
 SOURCE = "--set"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from greenexp.errors import did_you_mean
-from greenexp.spec.sections import Exits, Training
-from greenexp.spec.sweep import SWEEP_FIELDS
+from greenexp.records.sections import Exits, Training
+from greenexp.records.sweep_spec import SWEEP_FIELDS
 
 SEARCHABLE = ("task", "backbone", "exits", "method", "training")
 """Sections that make a trial what it is; the rest says how the sweep runs."""

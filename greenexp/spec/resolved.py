@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from greenexp.spec.sweep import SweepSpec
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec.yaml12 import core_resolvers
 
 

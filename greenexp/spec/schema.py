@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from greenexp.spec.sweep import SweepSpec
+from greenexp.records.sweep_spec import SweepSpec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -45,7 +45,7 @@ def _offer(schema: dict[str, Any], path: str, known: tuple[str, ...]) -> None:
     owner, last = _owner(schema, path), path.rpartition(".")[2]
     field = owner[last]
     restricted: dict[str, Any] = {
-        "allOf": [{"$ref": "#/$defs/Component"}, {"properties": {"name": {"enum": list(known)}}}]
+        "allOf": [{"$ref": next(_references(field))}, {"properties": {"name": {"enum": list(known)}}}]
     }
     if field.get("type") == "array":
         field["items"] = {"anyOf": [{"enum": list(known)}, restricted]}
@@ -58,3 +58,15 @@ def _offer(schema: dict[str, Any], path: str, known: tuple[str, ...]) -> None:
         "description": field.get("description", ""),
         **({"default": field["default"]} if "default" in field else {}),
     }
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """Every definition that is referred to inside a schema."""
+    if isinstance(schema, Mapping):
+        if "$ref" in schema:
+            yield str(schema["$ref"])
+        for inner in schema.values():
+            yield from _references(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _references(inner)

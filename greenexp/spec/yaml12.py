@@ -16,7 +16,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from greenexp.errors import Problem, SweepFileError
-from greenexp.spec.places import Place, Position, dotted
+from greenexp.records.places import Place, Position, dotted
 
 MAX_BYTES = 1_000_000  # a list of 10,000 points fits; what is larger is not a sweep file
 MAX_DEPTH = 32  # the deepest legal value lies about six levels down
@@ -69,7 +69,7 @@ class _Loader(yaml.SafeLoader):
 
 @dataclass(slots=True)
 class Tree:
-    """A document as plain data: `places` as in `greenexp.spec.places`, `problems` what had to be left out."""
+    """A document as plain data: `places` as in `greenexp.records.places`, `problems` what had to be left out."""
 
     source: str
     data: Any = None

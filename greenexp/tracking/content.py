@@ -16,6 +16,7 @@ from greenexp.journal.state import TrialState
 from greenexp.records.decision import Verdict
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.tables import SUMMED_COSTS
+from greenexp.records.totals import CostTotals
 from greenexp.tracking import names
 from greenexp.tracking.picture import SWEEP_KEY, Picture, RunKey
 from greenexp.tracking.texts import flat, param_texts, shortened, to_parts, value_text
@@ -70,7 +71,7 @@ def _sweep(picture: Picture) -> RunContent:
     facts = {
         "format": FORMAT, "name": state.header["name"], "fingerprint": state.header["fingerprint"],
         "began": state.began, "elapsed_s": state.elapsed_s, "complete": state.complete,
-        "limit": dict(state.limit) if state.limit else None,
+        "limit": dataclasses.asdict(state.limit) if state.limit else None,
         **({"added_policies": state.added_policies} if state.added_policies else {}),
     }  # fmt: skip
     tags = {
@@ -79,7 +80,7 @@ def _sweep(picture: Picture) -> RunContent:
         names.STATUS: status,
         **{names.SESSION + names.clean(path): value_text(value, names.MAX_TAG) for path, value in environment.items()},
         **to_parts(names.FACTS, facts),
-        **to_parts(names.SPEC, state.spec),
+        **to_parts(names.SPEC, state.header["spec"]),
         **to_parts(names.SESSIONS, [session.data for session in state.sessions]),
         **to_parts(names.PLAN, [_planned(trial) for trial in state.trials.values()]),
     }
@@ -89,7 +90,7 @@ def _sweep(picture: Picture) -> RunContent:
         key=SWEEP_KEY,
         parent=None,
         name=shortened(str(state.header["name"]), names.MAX_NAME),
-        params=param_texts(state.spec),
+        params=param_texts(state.header["spec"]),
         tags=tags,
         status=final,
         start_ms=_ms(state.began),
@@ -110,7 +111,7 @@ def _planned(trial: TrialState) -> dict[str, Any]:
     return {
         "trial": spec.trial, "configuration": spec.configuration, "index": spec.index,
         "fingerprint": spec.fingerprint, "seeds": [spec.seeds.initialisation, spec.seeds.order],
-        "max_epochs": spec.settings["training"]["epochs"], "searched": dict(spec.searched),
+        "max_epochs": spec.settings.training.epochs, "searched": dict(spec.searched),
         **({} if spec.fold is None else {"fold": spec.fold.number}),
     }  # fmt: skip
 
@@ -146,8 +147,8 @@ def _trial(picture: Picture, trial: TrialState) -> RunContent:
     seeds = {names.SEED_PARAMS[name]: value for name, value in dataclasses.asdict(spec.seeds).items()}
     if spec.fold is not None:
         seeds |= {names.FOLD: spec.fold.number, names.FOLDS: spec.fold.of}
-    first = {**flat(picture.first_settings[spec.trial]), **seeds}
-    now = flat(spec.settings)
+    first = {**flat(picture.first_settings[spec.trial].to_json()), **seeds}
+    now = flat(spec.settings.to_json())
     changed = {names.CHANGED + names.clean(path): value_text(v) for path, v in now.items() if first.get(path) != v}
     status = _STATUS[trial.status]
     if not picture.live and status in {"RUNNING", "SCHEDULED"}:
@@ -199,14 +200,17 @@ def _described(searched: Mapping[str, Any]) -> str:
 
 
 def _exits(records: Iterable[EpochRecord]) -> dict[str, Any]:
-    """The layer of each exit and the names of dev metrics, in the order they appeared."""
+    """The layer of each exit, those of the encoder, and the names of dev metrics in the order they appeared."""
     layers: dict[str, int] = {}
     metrics: dict[str, None] = {}
+    encoder: dict[str, int] = {}
     for record in records:
+        if record.encoder_layers is not None:
+            encoder = {"encoder_layers": record.encoder_layers}
         for score in record.exits:
             layers[str(score.exit)] = score.layer
             metrics.update(dict.fromkeys(score.metrics))
-    return {"layers": layers, "metrics": list(metrics)}
+    return {"layers": layers, "metrics": list(metrics), **encoder}
 
 
 def _decisions(picture: Picture, trial: TrialState) -> list[list[Any]]:
@@ -245,17 +249,16 @@ def _reports(trial: TrialState) -> list[dict[str, Any]]:
 def report_points(picture: Picture, trial: TrialState, first: int = 0) -> Iterator[list[Point]]:
     """The points of each report from number `first` (from 0) on; the last point of each is its ATTEMPT."""
     reported: set[int] = set()
-    totals: dict[str, float | None] = dict.fromkeys(SUMMED_COSTS, 0.0)
+    spent = CostTotals()
     for number, (attempt, time, record) in enumerate(trial.reports):
         prefix = names.series(attempt, record.epoch in reported)
         reported.add(record.epoch)
-        for cost, before in totals.items():
-            spent = getattr(record.costs, cost)
-            totals[cost] = None if before is None or spent is None else before + spent
+        spent.add(record.costs)
         if number < first:
             continue
         values = names.record_metrics(record)
-        values.update({names.total(cost): float(sofar) for cost, sofar in totals.items() if sofar is not None})
+        totals = {cost: spent.total(cost) for cost in SUMMED_COSTS}
+        values.update({names.total(cost): float(total) for cost, total in totals.items() if total is not None})
         values[names.TIME] = time - picture.state.began
         values[names.ATTEMPT] = float(attempt)
         yield [Point(prefix + name, value, record.epoch, _ms(time)) for name, value in values.items()]
@@ -271,7 +274,7 @@ def _held_out_points(trial: TrialState) -> list[Point]:
     for number, (time, record) in enumerate(trial.held_out, start=1):
         values: dict[str, float | None] = {names.TEST_SCORE: record.score}
         for score in record.exits:
-            values.update({names.test_metric(score.exit, name): value for name, value in score.metrics.items()})
+            values.update({names.held_out_metric(score.exit, name): value for name, value in score.metrics.items()})
         for name, value in values.items():
             if value is not None and math.isfinite(value):
                 found.append(Point(name, float(value), number, _ms(time)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from greenexp.errors import TrackingError
-from greenexp.spec.addresses import without_password
+from greenexp.records.addresses import without_password
 from greenexp.tracking.level import Level
 from greenexp.tracking.picture import Picture
 from greenexp.tracking.server import connect, failures_as, prepare

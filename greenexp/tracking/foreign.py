@@ -54,13 +54,14 @@ def read_runs(
     *,
     experiments: Sequence[str] = (),
     query: str = "",
+    test: str | None = None,
     also: Mapping[str, str] = MappingProxyType({}),
 ) -> ForeignRuns:
-    """The runs at `uri` with what they scored, what they cost and which group they belong to.
+    """The runs at `uri` with what they scored, what they cost and which group they belong to, by one query.
 
     score, cost, by: column names (see the module); experiments: names or ids, all of them if there are none;
-    query: a filter in MLflow's own language; also: further columns -> the option that asks for them: they are in the
-    table under their own names, None where a run has no value
+    query: a filter in MLflow's own language; test: column of another score, which the table has as `test`
+    also: further columns -> what they are, for messages: in the table under their own names, None where there is none
     Raises TrackingError for an address, an experiment or a filter that MLflow does not take, and InputError, naming the
     nearest there is, for a column that no run has or that is no number where one is needed.
     """
@@ -70,24 +71,30 @@ def read_runs(
         found = list(search(client, list(chosen), query)) if chosen else []
     found.sort(key=lambda run: (run.info.start_time, run.info.run_id))
     rows = [_values(run, chosen[run.info.experiment_id]) for run in found]
-    for option, column in (
-        ("--score", score),
-        ("--cost", cost),
-        ("--by", by),
-        *((of, name) for name, of in also.items()),
-    ):
+    named = [
+        ("score", score),
+        ("cost", cost),
+        ("by", by),
+        ("test", test),
+        *((role, name) for name, role in also.items()),
+    ]
+    for role, column in named:
         if column is not None:
-            _check(option, column, rows, redacted(uri), query)
+            _check(role, column, rows, redacted(uri), query)
     scored = {run.info.experiment_id for run, row in zip(found, rows, strict=True) if score in row}
-    others_named = [name for name in also if name not in COLUMNS]
+    further = [name for name in also if name not in COLUMNS]
     table = [
-        (*_row(run, row, score, cost, by), *(row.get(name) for name in others_named))
+        (*_row(run, row, score, cost, by), *(row.get(name) for name in further))
         for run, row in zip(found, rows, strict=True)
         if run.info.experiment_id in scored
     ]
+    frame = pd.DataFrame(table, columns=[*COLUMNS, *further])
+    if test is not None:
+        values = dict(zip((run.info.run_id for run in found), rows, strict=True))
+        frame["test"] = [_number("test", test, values[run], run) for run in frame["run"]]
     others = {run.info.experiment_id for run in found} - scored
     return ForeignRuns(
-        runs=pd.DataFrame(table, columns=[*COLUMNS, *others_named]),
+        runs=frame,
         address=redacted(uri),
         experiments=tuple(name for number, name in chosen.items() if number in scored),
         left_out=(len(others), len(found) - len(table)),
@@ -106,10 +113,10 @@ def _values(run: Any, experiment: str) -> dict[str, Any]:
 
 def _row(run: Any, values: Mapping[str, Any], score: str, cost: str | None, by: str | None) -> tuple[Any, ...]:
     """One row of the table, in the order of COLUMNS."""
-    paid = math.nan if cost is None else _number("--cost", cost, values, run.info.run_id)
+    paid = math.nan if cost is None else _number("cost", cost, values, run.info.run_id)
     if paid < 0 or math.isinf(paid):
         raise InputError(
-            f"--cost {cost}: run {run.info.run_id} has {values[str(cost)]}; a cost is finite and not negative"
+            f"cost {cost}: run {run.info.run_id} has {values[str(cost)]}; a cost is finite and not negative"
         )
     group = values.get(by, "") if by is not None else ""
     return (
@@ -121,35 +128,35 @@ def _row(run: Any, values: Mapping[str, Any], score: str, cost: str | None, by: 
         run.info.start_time / 1000,
         values.get(DURATION, math.nan),
         score in values,
-        _number("--score", score, values, run.info.run_id),
+        _number("score", score, values, run.info.run_id),
         paid,
         str(group) if group != "" else None,
         names.KIND in run.data.tags,
     )
 
 
-def _number(option: str, column: str, values: Mapping[str, Any], run: str) -> float:
+def _number(role: str, column: str, values: Mapping[str, Any], run: str) -> float:
     """The value as a number, NaN if there is none. MLflow's databases keep an infinite metric as the largest float."""
     value = values.get(column, math.nan)
     try:
         number = float(value)
     except ValueError:
-        raise InputError(f"{option} {column}: expected numbers, and run {run} has '{value}'") from None
+        raise InputError(f"{role} {column}: expected numbers, and run {run} has '{value}'") from None
     return math.copysign(math.inf, number) if abs(number) >= sys.float_info.max else number
 
 
-def _check(option: str, column: str, rows: Sequence[Mapping[str, Any]], address: str, query: str) -> None:
+def _check(role: str, column: str, rows: Sequence[Mapping[str, Any]], address: str, query: str) -> None:
     """InputError if no run has the column."""
     if any(column in row for row in rows):
         return
     where = f"at {address}{f' that answers {query}' if query else ''}"
     if not rows:
         raise InputError(f"there is no run {where}")
-    kinds = ("metrics.",) if option == "--score" else ("metrics.", "params.", "tags.")
+    kinds = ("metrics.",) if role in {"score", "test"} else ("metrics.", "params.", "tags.")
     known = sorted({name for row in rows for name in row if name.startswith(kinds) and not _internal(name)})
-    if option != "--score":
-        known.append(DURATION if option == "--cost" else EXPERIMENT)
-    raise InputError(f"{option} {column}: no run {where} has it{_nearest(column, known)} (there are: {_listed(known)})")
+    if role not in {"score", "test"}:
+        known.append(DURATION if role == "cost" else EXPERIMENT)
+    raise InputError(f"{role} {column}: no run {where} has it{_nearest(column, known)} (there are: {_listed(known)})")
 
 
 def _nearest(column: str, known: Sequence[str]) -> str:

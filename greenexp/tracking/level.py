@@ -202,7 +202,7 @@ class Level:
         """The resolved sweep file as an artifact, where artifacts can be reached from here: a convenience only."""
         if _FILED in known.tags or not self._takes_artifacts(known):
             return
-        text = yaml.safe_dump(dict(self._picture.state.spec), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(dict(self._picture.state.header["spec"]), sort_keys=False, allow_unicode=True)
         self._pause()
         with contextlib.suppress(Exception):
             self._client.log_text(known.run_id, text, names.SWEEP_FILE)
@@ -220,7 +220,7 @@ class Level:
             self._refused.add(key)
             return {}
         state = self._picture.state
-        metric = str(state.spec.get("metric", {}).get("name", ""))
+        metric = state.spec.metric.name
         where = (self._client, known.run_id, self._folder)
         try:
             return log_exits(*where, logits, state.policies, metric, known.tags, self._pause)

@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def log_exits(
     run_id: str,
     folder: Path,
     logits: LogitsNames,
-    policies: list[Any],
+    policies: Sequence[Any],
     metric: str,
     tags: Mapping[str, str],
     pause: Callable[[], None],
@@ -69,7 +69,7 @@ def log_exits(
 
 
 def fetch_exits(
-    client: Any, run_id: str, logits: LogitsNames, policies: list[Any], metric: str, tags: Mapping[str, str]
+    client: Any, run_id: str, logits: LogitsNames, policies: Sequence[Any], metric: str, tags: Mapping[str, str]
 ) -> ExitTables:
     """The tables replayed from the logits in MLflow; of a run that has none, the operating points it logged."""
     with fetched_logits(client, run_id, logits, tags) as standing:

@@ -101,7 +101,7 @@ def dev_metric(number: int, name: str) -> str:
     return exit_metric(number, f"dev_{name}")
 
 
-def test_metric(number: int, name: str) -> str:
+def held_out_metric(number: int, name: str) -> str:
     """Metric of one exit on the test set: `exit_3/test_accuracy`."""
     return exit_metric(number, f"test_{name}")
 

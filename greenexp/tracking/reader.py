@@ -17,11 +17,14 @@ from typing import Any
 from greenexp.errors import TrackingError, did_you_mean
 from greenexp.records.assemble import assemble
 from greenexp.records.at_rest import LogitsNames
+from greenexp.records.decision import Verdict
 from greenexp.records.exit_tables import ExitTables
 from greenexp.records.held_out import HeldOutRecord
-from greenexp.records.policies import policies_of
+from greenexp.records.history import LimitReached, SweepHistory
+from greenexp.records.policies import with_added
 from greenexp.records.replayed import standing_logits
-from greenexp.records.tables import HeldOutFacts, SweepFacts, SweepTables, TrialFacts
+from greenexp.records.sweep_spec import SweepSpec
+from greenexp.records.tables import DecisionFacts, HeldOutFacts, SweepFacts, SweepTables, TrialFacts
 from greenexp.replay.standing import StandingLogits
 from greenexp.tracking import names
 from greenexp.tracking.content import FORMAT
@@ -86,7 +89,7 @@ def read_tables(uri: str, experiment: str | None = None, sweep: str | None = Non
 def read_facts(uri: str, experiment: str | None = None, sweep: str | None = None) -> SweepFacts:
     """The plain facts of a sweep; see `read_tables`."""
     with _recorded(uri, experiment, sweep) as (client, facts, runs, pool):
-        metric, policies = str(facts.spec.get("metric", {}).get("name", "")), facts.facts["policies"]
+        metric, policies = facts.spec.metric.name, facts.history.policies
 
         def fetch(name: str, logits: LogitsNames) -> ExitTables:
             run = runs[name]
@@ -190,16 +193,28 @@ def _facts(
         for number, report in enumerate(records_of(trial, tags, series[trial]))
     ]
     epochs.sort(key=lambda pair: (pair[1].time_s, pair[1].trial, pair[0]))
-    spec = from_parts(names.SPEC, sweep, {})
-    policies = policies_of(spec, facts.pop("added_policies", ()))
+    spec = _spec(sweep)
+    added, limit = facts.pop("added_policies", ()), facts.pop("limit")
     return SweepFacts(
         spec=spec,
-        facts={**facts, "sessions": from_parts(names.SESSIONS, sweep, []), "policies": policies},
+        history=SweepHistory(
+            **facts,
+            limit=None if limit is None else LimitReached(**limit),
+            policies=with_added((policy.to_json() for policy in spec.replay.policies), added),
+            sessions=tuple(from_parts(names.SESSIONS, sweep, [])),
+        ),
         trials=tuple(_trial_facts(row, trials.get(row["trial"], {})) for row in from_parts(names.PLAN, sweep, [])),
         epochs=tuple(report for _, report in epochs),
-        decisions=tuple(_decisions(trials)),
+        decisions=_decisions(trials),
         held_out=_held_out(trials),
     )
+
+
+def _spec(sweep: Mapping[str, str]) -> SweepSpec:
+    try:
+        return SweepSpec.from_json(from_parts(names.SPEC, sweep, {}))
+    except ValueError as error:
+        raise TrackingError(f"the sweep file that MLflow has is of another greenexp version: {error}") from error
 
 
 def _trial_facts(planned: Mapping[str, Any], tags: Mapping[str, str]) -> TrialFacts:
@@ -233,11 +248,13 @@ def _held_out(trials: Mapping[str, Mapping[str, str]]) -> tuple[HeldOutFacts, ..
     return tuple(sorted(found, key=lambda facts: (facts.time_s, facts.trial)))
 
 
-def _decisions(trials: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+def _decisions(trials: Mapping[str, Mapping[str, str]]) -> tuple[DecisionFacts, ...]:
+    """In the order in which they fell."""
     columns = ("rung", "bracket", "action", "value", "cutoff", "reason", "time_s")
     rows = [
         {"trial": trial, **dict(zip(columns, row, strict=True))}
         for trial, tags in trials.items()
         for row in from_parts(names.DECISIONS, tags, [])
     ]
-    return sorted(rows, key=lambda row: (row["time_s"], row["trial"], row["rung"] or 0))
+    decisions = [DecisionFacts(row.pop("time_s"), Verdict.from_json(row)) for row in rows]
+    return tuple(sorted(decisions, key=lambda d: (d.time_s, d.verdict.trial, d.verdict.rung or 0)))

@@ -16,7 +16,7 @@ from greenexp.meters.measure import Meters
 from greenexp.methods.base import EpochContext, MethodRun, MicroBatch, StepContext
 from greenexp.model import MultiExitModel
 from greenexp.records.costs import Part, Pass
-from greenexp.spec.sections import Training
+from greenexp.records.sections import Training
 from greenexp.tasks.batches import Indices, dev_batches, epoch_batches, halved_batches, pad
 from greenexp.tasks.tokens import TokenisedSplit
 from greenexp.training.evaluation import to_tokens

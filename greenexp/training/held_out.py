@@ -7,19 +7,17 @@ from pathlib import Path
 import torch
 
 from greenexp.errors import InputError
-from greenexp.methods.adapt import method_of, trial_shape
+from greenexp.methods.adapt import trial_shape
 from greenexp.model import load_model
 from greenexp.records.epoch import ExitScore
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.trial import TrialSpec
 from greenexp.replay.logits import StoredLogits, write_logits
-from greenexp.spec.sections import Metric, Training
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.evaluation import evaluate
 from greenexp.training.isolation import epoch_seed, isolated
 from greenexp.training.precision import choose_precision
 from greenexp.training.scoring import exit_metrics, selected_score
-from greenexp.training.workshop import section
 
 
 def evaluate_held_out(
@@ -42,11 +40,11 @@ def evaluate_held_out(
     if test is None:
         raise InputError("the task has no labelled test set")
     device = torch.device("cuda" if gpu else "cpu")
-    training, metric = section(Training, trial.settings, "training"), section(Metric, trial.settings, "metric")
+    training, metric = trial.settings.training, trial.settings.metric
     with isolated(epoch_seed(trial.seeds.order, 0), threads, device):
         model = load_model(model_folder, data.num_labels, device=str(device))
         shape = trial_shape(model, data, training.epochs, trial.seeds.order)
-        exits = method_of(trial.settings).begin(shape).trained_exits(epoch)
+        exits = trial.settings.method.plugin().begin(shape).trained_exits(epoch)
         found = evaluate(
             model,
             test,

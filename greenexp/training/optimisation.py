@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from greenexp.errors import CheckpointError, DivergedError
-from greenexp.spec.sections import Training
+from greenexp.records.sections import Training
 from greenexp.training.schedule import learning_rate_at, make_optimiser, set_learning_rate
 
 _GPU_CHECK_EVERY = 16

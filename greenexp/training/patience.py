@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from greenexp.methods.base import MethodRun
-from greenexp.spec.sections import Metric, Training
+from greenexp.records.sections import Metric, Training
 from greenexp.training.scoring import is_better
 
 

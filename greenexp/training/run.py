@@ -214,6 +214,7 @@ class TrialRun(Iterator[EpochRecord]):
             not_measured=remarks,
             computed_with=work.circumstances(self._device),
             dev_logits=stored,
+            encoder_layers=work.model.backbone.num_layers,
             last=epoch == work.training.epochs or self._patience.exhausted,
         )
 
@@ -227,7 +228,7 @@ class TrialRun(Iterator[EpochRecord]):
             pad_id=data.pad_id,
             pairs=data.pairs,
             trained_exits=exits,
-            task=str(self.trial.settings["task"]["name"]),
+            task=self.trial.settings.task.name,
         )
 
     def _store(self, work: Workshop, exits: tuple[int, ...], found: Evaluation) -> str | None:

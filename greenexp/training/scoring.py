@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from greenexp.errors import DivergedError, InputError
-from greenexp.spec.sections import Metric
+from greenexp.records.sections import Metric
 from greenexp.tasks.metrics import find_metric, score
 
 LOSS = "loss"

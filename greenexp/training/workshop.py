@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
 from greenexp.errors import CheckpointError, InputError
 from greenexp.meters import Meters
-from greenexp.methods.adapt import method_of, trial_shape
+from greenexp.methods.adapt import trial_shape
 from greenexp.methods.base import MethodRun, Stage
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
+from greenexp.records.sections import Metric, Training
 from greenexp.records.trial import TrialSpec
 from greenexp.replay.record import ExitCosts
-from greenexp.spec.sections import Metric, Section, Training
 from greenexp.tasks.batches import first_part
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.epoch import EpochTrainer, Trained
@@ -27,8 +26,6 @@ from greenexp.training.precision import Precision, choose_precision
 from greenexp.training.scoring import check_metric
 
 _MODEL, _OPTIMISER, _METHOD = "model.", "optimiser.", "method."
-
-S = TypeVar("S", bound=Section)
 
 
 @dataclass(eq=False)
@@ -51,11 +48,10 @@ class Workshop:
     @classmethod
     def furnish(cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters) -> Workshop:
         """Build model and method from the trial's settings. Raises InputError where they do not fit."""
-        training = section(Training, trial.settings, "training")
-        metric = section(Metric, trial.settings, "metric")
-        plugin = method_of(trial.settings)
+        training, metric = trial.settings.training, trial.settings.metric
+        plugin = trial.settings.method.plugin()
         model = build_model(
-            plugin.adapt(trial.settings),
+            plugin.adapt(trial.settings.model),
             data.num_labels,
             data.vocab_size,
             data.pad_id,
@@ -176,17 +172,6 @@ class Workshop:
             first_step=first_step,
         )
         return self._optimisation
-
-
-def section(kind: type[S], settings: Mapping[str, Any], name: str) -> S:
-    """A section of a trial's settings. Raises InputError, which says all that is wrong with it."""
-    try:
-        return kind.model_validate(settings[name])
-    except KeyError as error:
-        raise InputError(f"the trial's settings have no section '{name}'") from error
-    except ValidationError as error:
-        problems = (".".join(map(str, (name, *e["loc"]))) + ": " + e["msg"] for e in error.errors())
-        raise InputError("; ".join(problems)) from error
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

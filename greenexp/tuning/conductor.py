@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from greenexp.journal.budget import LimitReached, limit_reached, room_for
+from greenexp.journal.budget import limit_reached, room_for
 from greenexp.journal.events import Event
 from greenexp.journal.file import Journal
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.history import LimitReached
 from greenexp.records.trial import TrialSpec
 from greenexp.schedulers import Scheduler
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray import tune
@@ -15,13 +14,14 @@ from greenexp.assets import pack
 from greenexp.errors import StateError
 from greenexp.plan import Plan
 from greenexp.plan.data import backbone_assets, data_key
+from greenexp.records.settings import Settings
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.tuning.bridge import Bridge, Feeder, Session, Watcher
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
 
 
 def worker_settings(
-    plan: Plan, folder: Path, prepare: Callable[[Mapping[str, Any]], TokenisedTask], *, cluster: bool
+    plan: Plan, folder: Path, prepare: Callable[[Settings], TokenisedTask], *, cluster: bool
 ) -> WorkerSettings:
     """What the workers share, each distinct task in the object store once; on a `cluster` also the weights."""
     resources = plan.spec.resources

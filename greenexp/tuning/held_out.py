@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import ray
 from ray.exceptions import RayError
 
-from greenexp.errors import GreenexpError
+from greenexp.errors import GreenexpError, abridged
 from greenexp.journal.state import TrialState
 from greenexp.plan.data import data_key
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.settings import Settings
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.held_out import evaluate_held_out
@@ -23,7 +23,7 @@ Answer = HeldOutRecord | str | None
 
 
 def evaluate_chosen(
-    conductor: Conductor, settings: WorkerSettings, prepare: Callable[[Mapping[str, Any]], TokenisedTask], *, here: bool
+    conductor: Conductor, settings: WorkerSettings, prepare: Callable[[Settings], TokenisedTask], *, here: bool
 ) -> list[str]:
     """Evaluate what has been chosen on dev, journal it, and return what could not be evaluated, in words.
 
@@ -63,7 +63,7 @@ def _on_the_cluster(waiting: list[TrialState], settings: WorkerSettings) -> list
         try:
             answers.append(ray.get(reference))
         except RayError as error:
-            answers.append(f"the worker died: {error}")
+            answers.append(abridged(f"the worker died: {error}"))
     return answers
 
 
@@ -83,4 +83,4 @@ def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, ep
             logits_folder=settings.folder / "logits",
         )
     except GreenexpError as error:
-        return str(error)
+        return abridged(str(error))

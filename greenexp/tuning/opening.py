@@ -13,8 +13,8 @@ from greenexp.journal.file import NAME, Journal
 from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
-from greenexp.records.trial import canonical_json
-from greenexp.schedulers import Scheduler
+from greenexp.records.values import canonical_json
+from greenexp.schedulers import Scheduler, scheduler_names
 from greenexp.tuning.replay import rebuild
 
 
@@ -67,7 +67,8 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
         return
     planned = {trial.trial: trial.fingerprint for trial in plan.trials}
     lost = [t.spec.trial for t in state.trials.values() if planned.get(t.spec.trial) != t.spec.fingerprint]
-    differ = [name for name in sorted(set(state.spec) | set(resolved)) if state.spec.get(name) != resolved.get(name)]
+    recorded = state.header["spec"]
+    differ = [name for name in sorted({*recorded, *resolved}) if recorded.get(name) != resolved.get(name)]
     if lost:
         raise InputError(
             f"{folder} holds a sweep of which {len(lost)} of {len(state.trials)} trials would not be kept, as "
@@ -77,15 +78,15 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
         )
     if "scheduler" in differ:
         raise InputError(
-            f"{folder} holds a sweep with scheduler {state.spec['scheduler']}, which has decided already; two rules in "
+            f"{folder} holds a sweep with scheduler {recorded['scheduler']}, which has decided already; two rules in "
             "one sweep cannot be compared: choose another --out, or put this one aside with --fresh"
         )
 
 
 def _changed(state: SweepState, plan: Plan, trial: str) -> list[str]:
     """Where a trial's settings differ though the file is the same: another version has other fields and defaults."""
-    old = next(known.spec.settings for known in state.trials.values() if known.spec.trial == trial)
-    new = next((planned.settings for planned in plan.trials if planned.trial == trial), {})
+    new = next((planned.settings.to_json() for planned in plan.trials if planned.trial == trial), {})
+    old = state.trials[trial].spec.settings.to_json()
     fields = ((section, name) for section in new for name in dict.fromkeys((*old[section], *new[section])))
     return [f"{at}.{name}" for at, name in fields if old[at].get(name) != new[at].get(name)] or ["the plan"]
 
@@ -107,16 +108,18 @@ def _refuse_starved(plan: Plan, scheduler: Scheduler) -> None:
     limit = plan.spec.budget.limits().get("trials")
     waits = any(bracket.rungs and bracket.exact for bracket in scheduler.bracket_plan())
     if limit is not None and limit < len(plan.trials) and waits:
+        others = ", ".join(scheduler_names(lambda kind: not kind.waits))
         raise InputError(
             f"budget.trials is {limit:g} and the sweep has {len(plan.trials)} trials: scheduler "
             f"{plan.spec.scheduler.name} compares all of them at its rungs and would wait for ever; lower "
-            "search.samples instead, or use asha"
+            "search.samples instead, or choose a scheduler under which no configuration waits for others "
+            f"({others})"
         )
 
 
 def _write_plan(journal: Journal, state: SweepState, plan: Plan, resolved: Mapping[str, Any]) -> None:
     """The `sweep` line if it is new or has changed, and a `trial` line for each trial that is new or has changed."""
-    if state.spec != resolved:
+    if not state.header or state.header["spec"] != resolved:
         header = {"format": FORMAT, "name": plan.spec.name, "fingerprint": plan.fingerprint, "spec": dict(resolved)}
         state.apply(journal.append("sweep", **header))
     for trial in plan.trials:

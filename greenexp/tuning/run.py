@@ -17,6 +17,7 @@ from greenexp.journal.events import Event
 from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.plan.data import prepare_data
+from greenexp.records.settings import Settings
 from greenexp.tuning.checkpoints import drop_checkpoints, prune_checkpoints
 from greenexp.tuning.cluster import on_cluster, ray_cluster
 from greenexp.tuning.conductor import Conductor
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from greenexp.tasks.tokens import TokenisedTask
     from greenexp.tuning.bridge import Session
 
-Prepare = Callable[[Mapping[str, Any]], "TokenisedTask"]
+Prepare = Callable[[Settings], "TokenisedTask"]
 
 
 @dataclass(frozen=True, slots=True)

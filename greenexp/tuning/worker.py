@@ -16,10 +16,10 @@ import ray
 from ray import tune
 
 from greenexp.assets import find, install
-from greenexp.errors import CheckpointError, GreenexpError, StateError
+from greenexp.errors import LOG_LENGTH, CheckpointError, GreenexpError, StateError, abridged
 from greenexp.meters import Meters, open_meters
+from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
-from greenexp.spec.sections import Accounting
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder
 from greenexp.tuning.models import model_folder
@@ -73,7 +73,7 @@ class TrialWorker(tune.Trainable):
             # As text: Tune would flatten a nested dict. Never `done`: Tune would hide such a result from its scheduler.
             result = {"record": json.dumps(record.to_json(), allow_nan=False)}
         except StateError as error:  # a full disk and the like: the next trial would fare no better
-            return {"halt": str(error)}
+            return {"halt": abridged(str(error))}
         except StopIteration:
             return self._failure("the trial had no epoch left to train")
         except GreenexpError as error:
@@ -137,7 +137,7 @@ class TrialWorker(tune.Trainable):
         try:
             self._run.load(self._settings.folder / self._checkpoint)
         except CheckpointError as error:
-            self._restarted, self._checkpoint = f"begun anew: {error}", None
+            self._restarted, self._checkpoint = abridged(f"begun anew: {error}"), None
             self._log(self._restarted)
             self._drop()
             self._training()
@@ -160,13 +160,13 @@ class TrialWorker(tune.Trainable):
             self._run = None
 
     def _failure(self, reason: str, trace: str = "") -> dict[str, Any]:
-        self._log(f"failed: {reason}\n{trace}".rstrip())
+        self._log(abridged(f"failed: {reason}\n{trace}".rstrip(), LOG_LENGTH))
         lost: dict[str, Any] | None = None
         if self._run is not None:
             with contextlib.suppress(Exception):  # whatever broke the trial may have broken its meters
                 lost = dataclasses.asdict(self._run.unreported())
         self._drop()
-        return {"failure": json.dumps({"reason": reason, "lost": lost}, allow_nan=False)}
+        return {"failure": json.dumps({"reason": abridged(reason), "lost": lost}, allow_nan=False)}
 
     def _log(self, text: str) -> None:
         """One file per trial; a full disk must not fail a trial for the sake of its log."""

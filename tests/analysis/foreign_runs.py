@@ -6,6 +6,9 @@ import math
 
 import pandas as pd
 
+from greenexp.analysis.comparing.study import comparison_study
+from greenexp.sources.request import ScoreRequest, View
+from greenexp.sources.runs import scores_of_runs
 from greenexp.tracking.foreign import COLUMNS
 
 NAN = math.nan
@@ -35,3 +38,9 @@ def two_groups():
         run(8, 0.9, group="b", cost=8.0, status="KILLED"),
         run(9, NAN, group="b", cost=16.0, logged=True),
     )
+
+
+def pairs_of(comparison):
+    """What the study of groups finds about compared runs, as `greenexp report --score` asks it."""
+    request = ScoreRequest(score="metrics.acc", by="params.model", minimize=comparison.minimize)
+    return comparison_study(scores_of_runs(comparison, request, View.CONFIGURATIONS))

@@ -10,17 +10,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from greenexp.analysis.comparing.lead_of_sweep import exit_score
+from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.records.answers import ExampleAnswers
 from greenexp.records.assemble import assemble
+from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.exit_tables import ExitTables
+from greenexp.records.history import SweepHistory
 from greenexp.records.replayed import replayed_tables, with_replayed_points
-from greenexp.records.tables import EpochFacts, SweepFacts, SweepTables, TrialFacts
+from greenexp.records.sweep_spec import SweepSpec
+from greenexp.records.tables import DecisionFacts, EpochFacts, SweepFacts, SweepTables, TrialFacts
 from greenexp.replay import ExitCosts, operating_points
 from greenexp.replay.exit_tables import exit_tables
 from greenexp.replay.logits import StoredLogits
 from greenexp.replay.standing import StandingLogits
 
 RUNGS = (1, 3)
+SEARCHES = {
+    "random": {"name": "random", "samples": 4},
+    "grid": {"name": "grid"},
+    "points": {"name": "points", "points": [{"training.learning_rate": 1e-3}]},
+}
 NO_ENERGY = "no energy counter: no NVIDIA GPU, and RAPL is not readable"
 
 
@@ -45,7 +56,7 @@ def sweep(
     ends, reasons = ends or {}, reasons or {}
     spec = {
         "name": "made", "task": {"name": "clauses", "dev": 500}, "metric": metric or {"name": "accuracy"},
-        "search": {"name": search}, "scheduler": {"name": scheduler}, "training": {"epochs": epochs},
+        "search": SEARCHES[search], "scheduler": {"name": scheduler}, "training": {"epochs": epochs},
         "seeds": {"initialisation": seeds, "order": 1}, "budget": {"wall_s": 300.0}, **more,
     }  # fmt: skip
     trials, reports, decisions = [], [], []
@@ -67,13 +78,12 @@ def sweep(
             reports.append(EpochFacts(name, 1, time_s, record))
             if scheduler != "fifo" and epoch in RUNGS:
                 action = "stop" if status == "stopped" and epoch == reached else "go_on"
-                decisions.append(
-                    {"trial": name, "rung": epoch, "bracket": 0, "action": action, "value": record.score,
-                     "cutoff": 0.5 if c else None, "reason": "", "time_s": time_s}
-                )  # fmt: skip
+                verdict = Verdict(name, Action(action), epoch, record.score, 0.5 if c else None)
+                decisions.append(DecisionFacts(time_s, verdict))
     reports.sort(key=lambda report: report.time_s)
-    facts = {"name": spec["name"], "elapsed_s": 123.0, "complete": not ends, "sessions": [{"versions": {"x": "1.2"}}]}
-    return assemble(SweepFacts(spec, facts, tuple(trials), tuple(reports), tuple(decisions)))
+    sessions = ({"versions": {"x": "1.2"}},)
+    history = SweepHistory(spec["name"], elapsed_s=123.0, complete=not ends, sessions=sessions)
+    return assemble(SweepFacts(SweepSpec.from_json(spec), history, tuple(trials), tuple(reports), tuple(decisions)))
 
 
 def with_thresholds(
@@ -92,7 +102,7 @@ def with_thresholds(
     are stored too, for all; points_alone: the operating points and no other table, which is quicker
     """
     static, replays = tables.operating_points, {}
-    metric = str(tables.spec["metric"]["name"])
+    metric = tables.spec.metric.name
     for seed, (trial, rows) in enumerate(static.groupby("trial", sort=False)):
         if only is not None and trial not in only:
             continue
@@ -103,10 +113,36 @@ def with_thresholds(
             if points_alone
             else exit_tables(StandingLogits(*stored), policies, metric)
         )
-    facts = {name: value for name, value in tables.facts.items() if name != "operating_points"}
+    remarks = dataclasses.replace(tables.remarks, operating_points="")
     trials = [Named(*pair) for pair in zip(tables.trials["trial"], tables.trials["configuration"], strict=True)]
     more: dict[str, Any] = replayed_tables(trials, replays)  # type: ignore[arg-type]  # no more of them is asked for
-    return dataclasses.replace(tables, operating_points=with_replayed_points(static, replays), facts=facts, **more)
+    return dataclasses.replace(tables, operating_points=with_replayed_points(static, replays), remarks=remarks, **more)
+
+
+def with_answers(
+    tables: SweepTables, examples: int = 400, *, classes: int = 2, seed: int = 0, only: Sequence[str] | None = None
+) -> SweepTables:
+    """The same sweep with what every trial answered on every dev example, and the scores that follow from it.
+
+    Later configurations are right more often; all seeds and configurations find the same examples hard.
+    """
+    rng = np.random.default_rng(seed)
+    metric = metric_of(tables)
+    labels = rng.normal(size=examples) if classes == 1 else rng.integers(0, classes, examples)
+    hard = rng.normal(size=examples)
+    answers, scores = {}, []
+    for trial, configuration in zip(tables.trials["trial"], tables.trials["configuration"], strict=True):
+        own = rng.normal(size=(3, examples)) + 0.3 * hard + 0.2 * int(configuration[1:])
+        if classes == 1:
+            said = (labels + rng.normal(size=(3, examples)) / (1 + int(configuration[1:]))).astype(np.float32)
+        else:
+            said = np.where(own > 0, labels, (labels + 1) % classes).astype(np.int8)
+        losses = np.exp(-own).astype(np.float32)
+        each = ExampleAnswers(said, labels.astype(said.dtype), np.array([1, 2, 3]), losses)
+        scores.append(float(exit_score(each, metric, np.ones((1, examples)))[0]))
+        if only is None or trial in only:
+            answers[str(trial)] = each
+    return dataclasses.replace(tables, answers=answers, trials=tables.trials.assign(score=scores))
 
 
 def every_point(stored: StoredLogits, policy: Any, metric: str) -> pd.DataFrame:
@@ -126,7 +162,7 @@ def drawn(rng: np.random.Generator, static: pd.DataFrame, examples: int, classes
     exits = len(static)
     lengths = np.full(examples, 7)
     layers, flops = static["mean_layers"], static["inference_flops"].to_numpy()[:, None]
-    costs = ExitCosts(layers, [7], flops, flops + 1e4 * np.arange(1, exits + 1)[:, None])
+    costs = ExitCosts(layers, [7], flops, flops + 1e4 * np.arange(1, exits + 1)[:, None], encoder_layers=2 * exits)
     if classes == 1:
         labels = rng.normal(size=examples).astype(np.float32)
         logits = labels[:, None] + rng.normal(size=(exits, examples, 1)) * np.linspace(1, 0.3, exits)[:, None, None]
@@ -166,4 +202,5 @@ def _record(
             "energy_j": NO_ENERGY, "carbon_g": "needs measured energy", "money": "no price is stated"
         },
         last=epoch == epochs,
+        encoder_layers=2 * exits,
     )  # fmt: skip

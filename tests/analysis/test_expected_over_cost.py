@@ -51,7 +51,7 @@ def test_expected_best_over_cost_is_the_same_each_time_and_ends_at_the_sweep():
     assert first["cost"].iloc[-1] == pytest.approx(tables.trials["wall_s"].sum())
     assert first["expected_best"].iloc[-1] == pytest.approx(tables.trials["score"].max(), abs=1e-12)
     assert first["nothing_finished"].iloc[0] > 0.5
-    other = dataclasses.replace(tables, facts={**tables.facts, "fingerprint": "x"})
+    other = dataclasses.replace(tables, history=dataclasses.replace(tables.history, fingerprint="x"))
     assert not first.equals(expected_over_cost(other, "wall_s").curve)
 
 

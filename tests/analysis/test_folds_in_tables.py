@@ -8,13 +8,14 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from made_settings import changed_spec
 from made_sweeps import sweep
 from told import tells
 
-from greenexp.analysis.seeds.paired import paired_difference
+from greenexp.analysis.comparing.lead_of_sweep import lead_over
 from greenexp.analysis.seeds.variance import seed_scores, variance_split
 from greenexp.analysis.sweeps.configurations import configuration_table
-from greenexp.analysis.sweeps.repetitions import folds_of, has_folds, over_folds
+from greenexp.analysis.sweeps.repetitions import has_folds, over_folds
 from greenexp.records.tables import SweepTables
 from greenexp.report.sections import assumptions, configurations, headline, seeds
 
@@ -40,7 +41,7 @@ def folded() -> SweepTables:
         for name, frame in made.frames.items()
         if "trial" in frame and len(frame) and name != "trials"
     }
-    spec = {**made.spec, "seeds": {"initialisation": 2, "order": 1, "folds": FOLDS}}
+    spec = changed_spec(made.spec, seeds={"initialisation": 2, "order": 1, "folds": FOLDS})
     return dataclasses.replace(made, trials=trials, spec=spec, **frames)
 
 
@@ -58,20 +59,20 @@ def test_a_configuration_has_the_mean_over_folds_and_seeds_and_the_spread_of_see
 
 
 def test_pairs_are_seeds(folded: SweepTables) -> None:
-    found = paired_difference(folded.trials, "c000", "c001")
+    found = lead_over(folded, "c000", "c001").interval
     differences = np.subtract(means("c000"), means("c001"))
-    assert found.pairs == 2
-    assert found.mean == pytest.approx(differences.mean())
-    assert found.error == pytest.approx(differences.std(ddof=1) / np.sqrt(2))
+    assert found.seeds == 2
+    assert found.lead == pytest.approx(differences.mean())
+    assert found.error_of_seeds == pytest.approx(differences.std(ddof=1) / np.sqrt(2))
 
 
 def test_one_seed_with_folds_has_no_spread(folded: SweepTables) -> None:
     trials = folded.trials[folded.trials["initialisation_seed"] == 0].reset_index(drop=True)
-    found = paired_difference(trials, "c000", "c001")
-    assert (found.pairs, np.isnan(found.error)) == (1, True)
     one = dataclasses.replace(folded, trials=trials, spec={**folded.spec, "seeds": {"folds": FOLDS}})
+    found = lead_over(one, "c000", "c001")
+    assert (found.interval.seeds, np.isnan(found.interval.error), str(found.verdict)) == (1, True, "cannot be told")
     assert configuration_table(one)["score_std"].isna().all()
-    assert "nothing was repeated" in seeds.section(one).headline[0]
+    assert "one seed" in seeds.section(one).headline[0]
     (best, *_) = headline.section(one).headline
     assert tells(best, "1 seed … folds")
 
@@ -101,7 +102,6 @@ def test_a_failed_fold_takes_the_mean_away_and_says_so(folded: SweepTables) -> N
 
 def test_without_folds_nothing_changes() -> None:
     plain = sweep(2, 2)
-    assert folds_of(plain.spec) == 0
     assert not has_folds(plain.trials)
     assert over_folds(plain.trials) is plain.trials
 

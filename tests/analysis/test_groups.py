@@ -47,17 +47,17 @@ def test_smaller_can_be_better():
     assert comparison.groups["group"].tolist() == ["a", "b"]
     assert row(comparison, "a")["best_run"] == "r1"
     assert row(comparison, "b")["shared"] == 0.6
-    b = comparison.incumbent[comparison.incumbent["group"] == "b"]
+    b = comparison.best_so_far[comparison.best_so_far["group"] == "b"]
     assert b["score"].tolist() == [0.7, 0.6, 0.6]
 
 
-def test_incumbent_pays_for_failures_in_the_order_of_beginning():
+def test_best_so_far_pays_for_failures_in_the_order_of_beginning():
     comparison = compare_groups(two_groups().sample(frac=1, random_state=1), costs=True)
-    a = comparison.incumbent[comparison.incumbent["group"] == "a"]
+    a = comparison.best_so_far[comparison.best_so_far["group"] == "a"]
     assert a[["cost", "score", "run"]].to_numpy().tolist() == [
         [10.0, 0.5, "r1"], [60.0, 0.6, "r4"], [100.0, 0.8, "r6"],
     ]  # fmt: skip
-    b = comparison.incumbent[comparison.incumbent["group"] == "b"]
+    b = comparison.best_so_far[comparison.best_so_far["group"] == "b"]
     assert b["cost"].tolist() == [1.0, 29.0], "without the run that has not ended, up to where the runs end"
     assert b["improved"].tolist() == [True, False]
     assert row(comparison, "b")["cost"] == 29.0
@@ -67,16 +67,16 @@ def test_unknown_costs_are_not_nothing():
     lost = compare_groups(runs(run(1, 0.5, cost=3.0), run(2, status="FAILED"), run(3, 0.7, cost=4.0)), costs=True)
     assert math.isnan(row(lost, ALL)["cost"])
     assert row(lost, ALL)["cost_unknown"] == 1
-    assert len(lost.incumbent) == 2, "drawn, and the report says what is missing"
+    assert len(lost.best_so_far) == 2, "drawn, and the report says what is missing"
     refused = compare_groups(runs(run(1, 0.5, cost=3.0), run(2, 0.6)), costs=True)
-    assert refused.incumbent.empty
-    assert refused.no_incumbent == {ALL: "1 of its 2 runs with a score have no cost"}
+    assert refused.best_so_far.empty
+    assert refused.no_best_so_far == {ALL: "1 of its 2 runs with a score have no cost"}
 
 
-def test_no_cost_asked_for_no_incumbent():
+def test_no_cost_asked_for_no_best_so_far():
     comparison = compare_groups(two_groups(), costs=False)
-    assert comparison.incumbent.empty
-    assert comparison.no_incumbent == {}
+    assert comparison.best_so_far.empty
+    assert comparison.no_best_so_far == {}
 
 
 def test_parents_at_any_height_are_set_aside():
@@ -99,7 +99,7 @@ def test_groups_without_a_name_and_without_a_score():
     assert comparison.groups["group"].tolist() == [NOT_SET, "x", "y"]
     assert comparison.scored["group"].tolist() == [NOT_SET, "x"]
     assert comparison.shared == 1
-    assert comparison.no_incumbent["y"] == "no run counts"
+    assert comparison.no_best_so_far["y"] == "no run counts"
 
 
 def test_nothing_counts():
@@ -116,7 +116,7 @@ SCORED = st.lists(
 
 
 @given(SCORED, st.booleans())
-def test_incumbents_improve_and_end_at_the_best_run_and_the_whole_cost(drawn, minimize):
+def test_best_so_far_improve_and_end_at_the_best_run_and_the_whole_cost(drawn, minimize):
     table = runs(
         *(
             run(k, score, group=group, cost=cost, status="FAILED" if fails else "FINISHED")
@@ -124,13 +124,13 @@ def test_incumbents_improve_and_end_at_the_best_run_and_the_whole_cost(drawn, mi
         )
     )
     comparison = compare_groups(table, costs=True, minimize=minimize)
-    for name, line in comparison.incumbent.groupby("group"):
+    for name, line in comparison.best_so_far.groupby("group"):
         gains = np.diff(line["score"]) * (-1 if minimize else 1)
         assert (gains >= 0).all()
         assert (np.diff(line["cost"]) >= 0).all()
         assert line["score"].iloc[-1] == row(comparison, name)["best_score"]
         assert line["cost"].iloc[-1] == pytest.approx(row(comparison, name)["cost"])
-    assert set(comparison.incumbent["group"]) == set(comparison.scored["group"])
+    assert set(comparison.best_so_far["group"]) == set(comparison.scored["group"])
 
 
 def test_the_given_table_is_left_as_it_was():

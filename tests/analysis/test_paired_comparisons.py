@@ -19,7 +19,7 @@ from greenexp.analysis.comparing.paired_comparisons import (
     pooled_noise,
 )
 from greenexp.analysis.comparing.pairwise import holm
-from greenexp.analysis.seeds.power import smallest_difference
+from greenexp.analysis.comparing.power import smallest_difference
 
 
 def the_rng() -> np.random.Generator:

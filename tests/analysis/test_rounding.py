@@ -9,12 +9,27 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from greenexp.analysis.comparing.better import probability_better
+from greenexp.analysis.comparing.compare import compare_at, compare_over_cost, crossings
+from greenexp.analysis.comparing.lead import lead_interval
 from greenexp.analysis.comparing.paired_comparisons import compare_paired, pooled_noise
 from greenexp.analysis.comparing.pairwise import compare_pairwise
 from greenexp.analysis.comparing.score_tests import score_difference, score_tests
 from greenexp.analysis.comparing.stochastic_order import violation_ratio
-from greenexp.analysis.numbers.rounding import in_steps, unless_rounding
-from greenexp.analysis.seeds.paired import paired_difference
+from greenexp.analysis.curves.over_cost import best_over_cost
+from greenexp.analysis.curves.target import budget_to_reach, probability_to_reach
+from greenexp.analysis.curves.winner import expected_test_of_winner
+from greenexp.analysis.fronts.operating_points import cheapest_reaching, cheapest_within
+from greenexp.analysis.numbers.rounding import (
+    COST_ROUNDING,
+    ROUNDING,
+    at_least_as_good,
+    difference,
+    lowered,
+    raised,
+    tied,
+    unless_rounding,
+)
 from greenexp.analysis.seeds.seed_noise import seed_noise
 from greenexp.analysis.seeds.variance import variance_split
 
@@ -44,11 +59,7 @@ def test_equal_differences_prove_nothing() -> None:
     tests = score_tests(A, B, the_rng(), paired=True).set_index("test")
     assert math.isnan(tests["p"]["paired_t"])
     assert "do not vary" in tests["method"]["paired_t"]
-    trials = pd.DataFrame({
-        "trial": list("abcd"), "configuration": ["c000", "c000", "c001", "c001"], "fold": -1,
-        "initialisation_seed": [0, 1, 0, 1], "order_seed": [0, 1, 0, 1], "score": [*A, *B],
-    })  # fmt: skip
-    assert math.isnan(paired_difference(trials, "c000", "c001").error)
+    assert math.isnan(lead_interval(A - B, scores=[A, B]).error)
 
 
 def test_two_methods_that_always_give_one_score_cannot_be_told_apart_by_a_t_test() -> None:
@@ -100,8 +111,125 @@ def test_what_varies_stays_as_it_is() -> None:
         values = scale * rng.normal(1, 1e-6, 50)
         spread = float(values.std(ddof=1))
         assert unless_rounding(spread, values) == spread
-        assert (stats.rankdata(in_steps(values, values)) == stats.rankdata(values)).all()
-    assert in_steps([0.0, 0.0], [0.0]).tolist() == [0.0, 0.0]
+        assert (tied(values)[0] == values).all()
+        assert (difference(values[1:], values[:-1]) == np.diff(values)).all()
+    assert tied([0.0, 0.0])[0].tolist() == [0.0, 0.0]
     assert unless_rounding(0.0, [0.0]) == 0.0
     assert math.isnan(unless_rounding(math.nan, [1.0]))
     assert unless_rounding(1e-17, [math.nan, 1.0]) == 0.0
+
+
+# --- one tolerance for every comparison of scores
+
+OTHER = 0.1 + 0.2  # 0.30000000000000004
+"""0.3 but for the last bit."""
+THREE = np.array([407, 611, 722]) / 1101
+"""Three seeds' scores whose mean depends on their order."""
+
+
+def means(seeds: np.ndarray) -> tuple[float, float]:
+    """The mean of the same seeds in two orders."""
+    a, b, c = seeds.tolist()
+    return (a + b + c) / 3, (c + b + a) / 3
+
+
+def test_the_mean_of_three_seeds_depends_on_their_order() -> None:
+    assert OTHER != 0.3
+    triples = np.random.default_rng(0).integers(0, 1102, (500, 3)) / 1101
+    unequal = sum(one != other for one, other in map(means, triples))
+    assert 100 < unequal < 170, "27 % of triples"
+
+
+def test_better_is_not_decided_by_the_last_bit() -> None:
+    assert probability_better([OTHER], [0.3], 1) == probability_better([0.3], [OTHER], 1) == 0.5
+    assert probability_better([OTHER, 0.1], [0.2, 0.3], 2, minimize=True) == 1.0
+    assert probability_better([OTHER, 0.1], [0.1, 0.3], 1) == 0.5
+
+
+@pytest.mark.parametrize("minimize", [False, True])
+def test_means_over_seeds_in_another_order_are_the_same_method(minimize: bool) -> None:
+    triples = np.random.default_rng(1).integers(0, 1102, (40, 3)) / 1101
+    ours, theirs = (np.array(side) for side in zip(*map(means, triples), strict=True))
+    assert (ours != theirs).any()
+    for estimator in ("median", "unbiased", "biased"):
+        table = compare_at(ours, theirs, range(1, 41), estimator, minimize=minimize, support=(0.0, 1.0))
+        assert (table["difference"] == 0).all()
+        assert table["probability_better"].to_numpy() == pytest.approx(0.5, abs=1e-14)
+        assert set(table["apart_80"]) == {""}
+        assert crossings(table, minimize).empty
+    assert compare_pairwise({"a": ours, "b": theirs}, [1, 5], the_rng())["p"].tolist() == [1.0, 1.0]
+
+
+def test_curves_that_meet_but_for_the_last_bit_do_not_cross() -> None:
+    """With the last bit of 0.1 + 0.2, A would be ahead at 1, behind at 2 and ahead at 3."""
+    a, b = np.array([OTHER, 0.3, 0.3]), np.array([0.3, OTHER, OTHER])
+    table = compare_at(a, b, [1, 2, 3], "unbiased")
+    assert table["difference"].tolist() == [0.0, 0.0, 0.0]
+    assert crossings(table).empty
+    costs = np.array([1.0, 2.0, 4.0])
+    over_cost = compare_over_cost(a, costs, b, costs, [1.0, 3.0, 7.0])
+    assert over_cost["difference"].dropna().tolist() == [0.0, 0.0, 0.0]
+    assert over_cost["probability_better"].to_numpy() == pytest.approx(0.5)
+
+
+def test_equal_winners_on_dev_share_their_test_scores() -> None:
+    assert expected_test_of_winner([OTHER, 0.3, 0.1], [0.5, 0.7, 0.9], [3]).tolist() == [0.6]
+    assert expected_test_of_winner([OTHER, 0.3, 0.9], [0.5, 0.7, 0.9], [3], minimize=True).tolist() == [0.6]
+
+
+def test_a_target_is_reached_up_to_the_last_bit() -> None:
+    found = budget_to_reach([0.3, OTHER, 0.1, math.nan], OTHER)
+    assert (found.hits, found.share) == (2, 0.5)
+    assert budget_to_reach([0.3, OTHER, 0.9], 0.3, minimize=True).hits == 2
+    assert probability_to_reach([0.3, 0.1], OTHER, [1])["probability"].tolist() == [0.5]
+    in_hand = best_over_cost([0.3, 0.1], [1.0, 1.0], [2.0])
+    assert in_hand.reaching(OTHER).tolist() == [1.0]
+
+
+def test_the_cheapest_point_as_good_as_the_best_may_lack_the_last_bit() -> None:
+    points = pd.DataFrame({"score": [0.3, OTHER, 0.2], "inference_flops": [1.0, 2.0, 0.5]})
+    for row in (cheapest_reaching(points, OTHER, minimize=False), cheapest_within(points, 0.0, minimize=False)):
+        assert row is not None
+        assert row["inference_flops"] == 1.0
+
+
+def test_ties_know_no_edges_between_steps() -> None:
+    """Rounding to whole steps would tear apart two scores on the two sides of an edge, however near they are."""
+    for k in range(1, 2000):
+        score = (k + 0.5) * ROUNDING
+        one, other = tied([score, np.nextafter(score, 1)], size=1.0)[0]
+        assert one == other
+
+
+def test_ties_are_the_same_for_losses_and_gains() -> None:
+    scores = np.array([OTHER, 0.3, -0.3, -OTHER, 1e-17, 0.0, -1e-17, 0.7])
+    one, other = tied(scores)[0], tied(-scores)[0]
+    assert one.tolist() == [0.3, 0.3, -0.3, -0.3, 0.0, 0.0, 0.0, 0.7]
+    assert (one == -other).all()
+    again = tied(one, [0.7])
+    assert (again[0] == one).all()
+    assert again[1].tolist() == [0.7]
+
+
+def test_scores_that_are_mostly_0_still_tie() -> None:
+    assert len(set(tied([0.0, 0.0, 0.0, 0.3, OTHER])[0].tolist())) == 2
+    assert difference([0.0, 0.0, 0.3], [0.0, 0.0, OTHER]).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_what_is_not_finite_is_left_alone() -> None:
+    values = np.array([math.nan, math.inf, -math.inf, 0.3])
+    assert np.array_equal(tied(values)[0], values, equal_nan=True)
+    assert np.array_equal(
+        difference(values, [0.3, 0.3, 0.3, OTHER]), [math.nan, math.inf, -math.inf, 0], equal_nan=True
+    )
+    assert np.isnan(difference([math.inf], [math.inf])).all()
+    assert at_least_as_good(values, 0.3).tolist() == [False, True, False, True]
+    assert tied([], [])[0].size == 0
+
+
+def test_limits_of_costs_and_levels_of_probabilities() -> None:
+    assert sum([0.1] * 3) > 0.3
+    assert sum([0.1] * 3) <= raised(0.3)
+    assert raised(0.3) < 0.3 * (1 + 2 * COST_ROUNDING)
+    assert 1 - 0.9 < 0.1
+    assert lowered(0.1) <= 1 - 0.9

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_settings import changed_spec
 from made_sweeps import sweep
 from told import tells
 
+from greenexp.analysis.comparing.lead_of_sweep import lead_over
 from greenexp.analysis.search.importance import FEWEST, PERMUTATIONS, importance
 from greenexp.analysis.search.search_space import bounds_hit, leaders
-from greenexp.analysis.seeds.paired import paired_difference
 from greenexp.records.tables import SweepTables
 
 SPACE: dict[str, dict[str, Any]] = {
@@ -81,17 +82,19 @@ def test_by_chance_is_what_all_choices_of_the_best_give() -> None:
         assert row.by_chance == pytest.approx(np.mean(ways), abs=1e-12)
 
 
-def test_leaders_are_behind_by_the_paired_difference() -> None:
+def test_leaders_are_behind_by_their_leads() -> None:
     tables = searched(12, seeds=3)
     top = leaders(tables, 4)
     assert top["rank"].tolist() == [1, 2, 3, 4]
     assert top["score_mean"].is_monotonic_decreasing
     assert math.isnan(top["behind"][0])
-    lead = paired_difference(tables.trials, top["configuration"][0], top["configuration"][2])
-    assert (top["behind"][2], top["behind_error"][2], top["pairs"][2]) == (lead.mean, lead.error, 3)
+    lead = lead_over(tables, top["configuration"][0], top["configuration"][2])
+    numbers = (lead.interval.lead, lead.interval.error, lead.interval.lower, lead.interval.upper)
+    assert tuple(top.loc[2, ["behind", "error", "lower", "upper"]]) == numbers
+    assert (top["verdict"][0], top["verdict"][2]) == ("", str(lead.verdict))
     assert top["behind"][1:].is_monotonic_increasing
     assert "params.rate" in top
-    assert (leaders(searched(12, minimize=True), 4)["behind"][1:] < 0).all()
+    assert (leaders(searched(12, minimize=True), 4)["behind"][1:] > 0).all()
 
 
 def test_a_sweep_without_scores_or_without_a_space_has_neither() -> None:
@@ -99,7 +102,7 @@ def test_a_sweep_without_scores_or_without_a_space_has_neither() -> None:
     assert bounds_hit(none).empty
     assert leaders(none).empty
     assert importance(none, np.random.default_rng(0)).refusal
-    listed = dataclasses.replace(searched(60), spec={**searched(60).spec, "space": {}})
+    listed = dataclasses.replace(searched(60), spec=changed_spec(searched(60).spec, space={}))
     assert bounds_hit(listed).empty
     assert "no hyperparameter" in importance(listed, np.random.default_rng(0)).refusal
 
@@ -125,7 +128,7 @@ def test_importance_is_the_librarys_own_and_the_same_for_one_seed() -> None:
         "decay": optuna.distributions.FloatDistribution(0.0, 1.0),
     }
     tables = searched(60, seeds=1)
-    both = dataclasses.replace(tables, spec={**tables.spec, "space": {name: SPACE[name] for name in known}})
+    both = dataclasses.replace(tables, spec=changed_spec(tables.spec, space={name: SPACE[name] for name in known}))
     found = importance(both, np.random.default_rng(1))
     assert found.table.equals(importance(both, np.random.default_rng(1)).table)
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -9,12 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from greenexp.analysis.seeds.power import seeds_needed, smallest_difference, t_test_power
+from greenexp.analysis.comparing.power import seeds_needed, smallest_difference, t_test_power
 from greenexp.analysis.seeds.seed_budget import (
     expected_maximum,
-    probability_of_right_choice,
-    reliability_of,
-    seed_mean_curve,
     seed_plans,
     shrunken_means,
 )
@@ -74,29 +71,6 @@ def test_the_shrunken_lead_is_the_true_one_on_average():
     assert np.mean(shown) > np.mean(true) + 4 * error
 
 
-@pytest.mark.parametrize("minimize", [False, True])
-def test_curve_over_configurations(minimize):
-    rng = np.random.default_rng(2)
-    frame = one_way([rng.normal(c, 0.8, 3 if c else 4) for c in range(6)])
-    split = variance_split(frame, ["order_seed"])
-    means = shrunken_means(frame, split, minimize)
-    curve = seed_mean_curve(frame, split, minimize=minimize)
-    assert curve["configurations"].tolist() == [1, 2, 3, 4, 5, 6]
-    assert curve["expected_best"].iloc[[0, -1]].tolist() == pytest.approx([means["mean"].mean(), means["mean"].iloc[0]])
-    assert curve["expected_true"].iloc[-1] == pytest.approx(means["expected_true"].iloc[0])
-    assert (curve["optimism"].iloc[1:] > 0).all()
-    assert curve["optimism"].iloc[0] == pytest.approx(0, abs=0.1)
-
-
-def test_reliability_is_the_f_ratio_in_other_words():
-    frame = one_way([[1.0, 3.0], [6.0, 8.0], [2.0, 4.0]])
-    found = reliability_of(variance_split(frame, ["order_seed"]))
-    ratio = 7.0
-    limits = np.maximum(0, 1 - stats.f.ppf([0.975, 0.025], 2, 3) / ratio)
-    assert (found.value, found.lower, found.upper) == pytest.approx((1 - 1 / ratio, *limits))
-    assert np.isnan(reliability_of(variance_split(frame.iloc[:2], ["order_seed"])).value)
-
-
 def test_power_against_the_tables():
     # Cohen 1988, tables 2.4: per group, two-sided, level 0.05, power 0.80.
     assert [seeds_needed(d, 1.0) for d in (0.2, 0.5, 0.8, 1.0)] == [394, 64, 26, 17]
@@ -144,12 +118,6 @@ def test_refusals_of_power():
         (lambda: t_test_power(1, 3, 0), "above 0"),
         (lambda: t_test_power(1, 3, 1, 1, paired=True), "one standard deviation"),
         (lambda: seeds_needed(1, 1, power=0.01), "power must lie"),
-        (lambda: probability_of_right_choice(-1, 1, 1, 3), "at least 0"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
-
-
-def test_right_choice():
-    assert probability_of_right_choice(0, 1, 1, [1, 5]) == pytest.approx([0.5, 0.5])
-    assert probability_of_right_choice(1, 1, 0, 4) == pytest.approx(stats.norm.cdf(2))

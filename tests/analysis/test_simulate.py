@@ -68,7 +68,7 @@ def test_stopping_nobody_is_the_tuning_curve(replace: bool) -> None:
     assert found.searches["expected_best"].to_numpy() == pytest.approx(exact, abs=1e-12)
     assert found.searches["saved"].to_numpy() == pytest.approx(0, abs=1e-9)
     assert found.searches["cost"].to_numpy() == pytest.approx(np.array(trials) * curves.full_cost.mean())
-    simulated = found.incumbent  # of the draws themselves, without what is known exactly
+    simulated = found.best_so_far  # of the draws themselves, without what is known exactly
     assert (np.abs(simulated["expected_best"] - exact) < 4 * simulated["error"]).all()
     assert (simulated["reported"] == 1).all()
 
@@ -122,7 +122,7 @@ def test_two_workers_by_hand() -> None:
     assert search.cost(costs) == 8
     assert search.duration(costs) == 6
     # a reports after 1 and 2 (spent 2 and 4), then ends; b alone reports at 3 and 6 (spent 5 and 8).
-    found = search.incumbent(scores, costs, np.array([1.9, 2, 3.9, 4, 5, 7.9, 8]))
+    found = search.best_so_far(scores, costs, np.array([1.9, 2, 3.9, 4, 5, 7.9, 8]))
     np.testing.assert_allclose(found, [np.nan, 0.5, 0.5, 0.6, 0.7, 0.7, 0.9])
 
 
@@ -141,7 +141,7 @@ def test_whatever_the_workers_a_search_ends_and_is_paid_for(name, workers, units
     assert sorted(search.finished) == [unit for unit in range(units) if reached[unit] == parts]
     assert search.cost(curves.costs) == pytest.approx(sum(curves.costs[u, r - 1] for u, r in enumerate(reached)))
     spent = np.geomspace(0.1, search.cost(curves.costs), 20)
-    line = search.incumbent(curves.scores, curves.costs, spent)
+    line = search.best_so_far(curves.scores, curves.costs, spent)
     seen = line[~np.isnan(line)]
     assert (np.diff(seen) >= 0).all()
     assert line[-1] == max(curves.scores[u, r - 1] for u, r in enumerate(reached))

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from made_sweeps import sweep
 
-from greenexp.analysis.curves.incumbent import incumbent
+from greenexp.analysis.curves.best_so_far import best_so_far_over
 from greenexp.analysis.stopping.simulate_curves import sweep_points
 from greenexp.analysis.sweeps.scored_exits import exits_at_the_end, over_other_exits
 from greenexp.records.tables import SweepTables
@@ -33,14 +33,14 @@ def test_the_exits_of_the_last_report_are_the_trials():
     assert other["epoch"].tolist() == [1, 2, 3]
 
 
-def test_the_incumbent_never_holds_a_score_of_another_stage():
-    curve = incumbent(staged(), "epochs")
+def test_the_best_so_far_never_holds_a_score_of_another_stage():
+    curve = best_so_far_over(staged(), "epochs")
     assert curve["score"].max() == staged().trials["score"].max() < 0.99
     assert curve["cost"].iloc[-1] == 27, "what the first stage cost is paid all the same"
 
 
 def test_a_trial_still_in_its_first_stage_has_that_stages_score():
-    assert incumbent(staged(first_epochs=9), "epochs")["score"].max() == 0.99
+    assert best_so_far_over(staged(first_epochs=9), "epochs")["score"].max() == 0.99
 
 
 def test_curves_over_two_kinds_of_scores_are_not_simulated():

@@ -18,6 +18,7 @@ from greenexp.backbones import BACKBONES, checkpoints
 from greenexp.backbones.elasticbert import ElasticBert, ElasticBertBackbone
 from greenexp.errors import InputError
 from greenexp.model import build_model
+from greenexp.records.settings import ModelSettings
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "tasks-and-weights.md"
 
@@ -155,7 +156,7 @@ def test_heads_start_from_their_layers_poolers(published: Path, head: str, devic
         "backbone": {"name": "elasticbert", "source": str(published)},
         "exits": {"layers": [2, 3], "head": {"name": head}},
     }
-    model = build_model(settings, 2, vocab_size=50, pad_id=0, seed=0, device=device)
+    model = build_model(ModelSettings.from_json(settings), 2, vocab_size=50, pad_id=0, seed=0, device=device)
     shared = list(model.backbone.pooler_parameters())
     bare = sum(parameter.numel() for parameter in small("bert", pooling="cls").parameters())
     heads = sum(parameter.numel() for parameter in model.heads.parameters())

@@ -14,6 +14,7 @@ from greenexp.backbones.mobilebert import MobileBertBackbone
 from greenexp.meters.flops import training_flops
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import ALL_PARTS, MatmulCost, Part, Pass
+from greenexp.records.settings import ModelSettings
 
 PARTS = (
     ALL_PARTS,
@@ -73,7 +74,7 @@ def test_training_passes_equal_the_counter(variant: str, parts: frozenset[Part])
         "backbone": section(variant, attention="eager", pooling="pooler"),
         "exits": {"layers": "all", "head": {"name": "linear"}},
     }
-    model = build_model(settings, 3, vocab_size=50, pad_id=0, seed=0).train()
+    model = build_model(ModelSettings.from_json(settings), 3, vocab_size=50, pad_id=0, seed=0).train()
     for exits in ((1, 3), (1,)):
         one = Pass(exits, (exits,), parts)
         assert training_flops(model.costs(3, 6), [one]) == training_pass(model, one)

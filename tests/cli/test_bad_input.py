@@ -11,6 +11,7 @@ from sweeps_for_tests import TINY, write_sweep
 from told import tells
 
 from greenexp.cli.main import main
+from greenexp.methods import METHODS
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -96,7 +97,19 @@ def test_a_warning_is_one_line_and_a_reconstruction_is_noted(
     assert all(line.startswith("warning: loss weights: ") for line in lines)
     with pytest.raises(SystemExit):
         main(["plan", str(path), "--set", "method={name: ensemble}"])
-    assert "note          ensemble: " in capsys.readouterr().out
+    noted = [line for line in capsys.readouterr().out.splitlines() if "the method ensemble is a reconstruction" in line]
+    assert len(noted) == 1
+    assert "of Sun et al. 2021" in noted[0]
+
+
+def test_what_drives_the_note_is_the_class_and_not_the_text_of_its_card(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = METHODS["pabee"].__doc__
+    monkeypatch.setattr(METHODS["pabee"], "__doc__", f"A reconstruction of nothing. {card}")
+    with pytest.raises(SystemExit):
+        main(["plan", str(write_sweep(tmp_path)), "--set", "method={name: pabee}"])
+    assert "reconstruction" not in capsys.readouterr().out
 
 
 def test_plan_prints_the_price_and_every_trial(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from kept_models import TRIAL, write_kept
+from made_settings import made_settings
 from told import tells
 
 from greenexp.inference.bench.contestants import ENGINE, EVERY_EXIT, NO_EXITS
@@ -19,12 +19,11 @@ from greenexp.model import load_model, save_model
 from greenexp.plan.data import prepare_data
 from greenexp.replay.latency import read_latency
 
-SETTINGS: dict[str, Any] = {
-    "task": {"name": "clauses", "train": 60, "dev": 20, "test": 40},
-    "backbone": {"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 20},
-    "exits": {"layers": "all", "head": {"name": "linear"}},
-    "training": {"max_length": 16},
-}
+SETTINGS = made_settings(
+    task={"name": "clauses", "train": 60, "dev": 20, "test": 40},
+    backbone={"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 20},
+    training={"max_length": 16},
+)
 Bench = Callable[..., tuple[int, str, str]]
 
 

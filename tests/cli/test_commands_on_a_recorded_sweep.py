@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -42,12 +43,44 @@ def test_status_finds_the_only_sweep_and_tells_what_failed(command: Command, swe
     assert "not measured" in command("status", sweep)[1]
 
 
-def test_status_of_nothing_and_of_several(command: Command, sweep: Path) -> None:
+def test_the_newest_of_several_sweeps_is_meant_and_named(command: Command, sweep: Path) -> None:
+    other = Path(shutil.copytree(sweep, sweep.with_name("other")))
+    for newest, older in ((sweep, other), (other, sweep)):
+        os.utime(newest / "journal.jsonl", (2_000_000_000, 2_000_000_000))
+        os.utime(older / "journal.jsonl", (1_000_000_000, 1_000_000_000))
+        code, out, err = command("status", "--json")
+        assert (code, json.loads(out)["folder"]) == (1, str(Path("out") / newest.name))
+        assert newest.name in err
+        assert older.name in err
+    assert command("status", sweep)[2] == "", "a folder that is named is not remarked upon"
+
+
+def test_status_of_a_sweep_that_has_not_begun(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    (folder / "journal.jsonl").touch()
+    code, out, _ = command("status", folder)
+    assert code == 0
+    assert out.startswith("fresh  not begun")
+    assert "None" not in out
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines()[1:]}
+    assert {axis: lines[axis] for axis in ("trials", "epochs", "elapsed")} == {
+        "trials": "0", "epochs": "0", "elapsed": "0.00 s"
+    }  # fmt: skip
+    costs = {axis: text for axis, text in lines.items() if axis not in {"trials", "epochs", "elapsed"}}
+    assert set(costs.values()) == {"not measured"}
+    assert {"energy_j", "carbon_g", "money", "train_flops"} <= set(costs)
+    used = json.loads(command("status", folder, "--json")[1])["used"]
+    assert {used[axis] for axis in costs} == {None}
+
+
+def test_status_of_nothing_and_of_a_folder_of_sweeps(command: Command, sweep: Path) -> None:
     shutil.copytree(sweep, sweep.with_name("other"))
-    code, _, err = command("status")
-    assert code == 2
-    assert "stand-in" in err
-    assert "other" in err
+    for parent in (sweep.parent, sweep.parent.parent):
+        code, _, err = command("status", parent)
+        assert code == 2
+        assert str(sweep) in err
+        assert str(sweep.with_name("other")) in err
     code, _, err = command("status", "nowhere")
     assert code == 2
     assert "nowhere" in err
@@ -65,7 +98,7 @@ def test_logs_of_an_unknown_trial_names_the_nearest(command: Command, sweep: Pat
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 def test_export_writes_every_table(command: Command, sweep: Path, tmp_path: Path, kind: str) -> None:
     target = tmp_path / "tables"
-    code, out, _ = command("export", sweep, "--to", target, "--format", kind)
+    code, out, _ = command("export", sweep, "--out", target, "--format", kind)
     assert code == 0
     assert {Path(line).stem for line in out.splitlines()} == set(SCHEMA)
     read = pd.read_parquet if kind == "parquet" else pd.read_csv
@@ -76,7 +109,7 @@ def test_export_writes_every_table(command: Command, sweep: Path, tmp_path: Path
 
 
 def test_report_in_every_format(command: Command, sweep: Path, tmp_path: Path) -> None:
-    code, out, _ = command("report", sweep, "--format", "html,md,tex,csv", "--to", tmp_path / "report")
+    code, out, _ = command("report", sweep, "--format", "html,md,tex,csv", "--out", tmp_path / "report")
     assert code == 0
     suffixes = {Path(line).suffix for line in out.splitlines()}
     assert {".html", ".md", ".tex", ".csv"} <= suffixes

@@ -37,10 +37,10 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def rows_of(out: str) -> dict[str, list[dict[str, Any]]]:
-    """JSON rows by group."""
+def rows_of(out: str, table: str = "curve") -> dict[str, list[dict[str, Any]]]:
+    """JSON rows of a table by group."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in json.loads(out):
+    for row in json.loads(out)[table]:
         found.setdefault(row["by"], []).append(row)
     return found
 
@@ -56,23 +56,39 @@ def test_every_number_is_the_analysis_own(command: Command, table: Path) -> None
     errors = tuning_curve_error(SCORES, n)
     assert [row["standard_error"] for row in rows["a"]] == [*map(pytest.approx, errors[:3]), None]
     assert [row["standard_deviation"] for row in rows["a"]] == pytest.approx(tuning_curve_std(SCORES, n), abs=1e-12)
-    assert [row["lower"] for row in rows["a"]] == pytest.approx(list(band["lower"]))
-    assert {row["band_of"] for row in rows["a"]} == {"median"}
-    assert [row["trivial"] for row in rows["a"]] == list(band["trivial"])
-    assert rows["a"][-1]["upper"] == "inf", "nothing bounds the best of 10 without a support"
+    assert all("lower" not in row for row in rows["a"]), "a band of the median is no band of the mean"
+    medians = rows_of(out, "median")["a"]
+    assert [row["median"] for row in medians] == pytest.approx(tuning_curve(SCORES, n, "median"))
+    assert [row["lower"] for row in medians] == pytest.approx(list(band["lower"]))
+    assert [row["trivial"] for row in medians] == list(band["trivial"])
+    assert medians[-1]["upper"] == "inf", "nothing bounds the best of 10 without a support"
     assert [row["scores"] for row in rows["b"]] == [10] * 4
-    assert "b: 2 of 12 trials have no score; they are left out: the curve is about trials that do not fail" in err
+    assert "b: 2 of 12 trials have no score" in err
 
 
-def test_the_heading_says_which_curve_the_band_is_of(command: Command, table: Path) -> None:
+def test_a_band_stands_beside_the_curve_it_is_of(command: Command, table: Path) -> None:
     asked = ["curve", table, "--score", "acc", "--by", "model"]
-    header = command(*asked)[1].splitlines()[0]
-    assert "expected best" in header
-    assert "lower (of the median, 95 %)" in header
-    assert "upper (of the mean, 90 %)" in command(*asked, "--support", "0,1", "--confidence", "0.9")[1].splitlines()[0]
-    header = command(*asked, "--estimator", "0.9")[1].splitlines()[0]
-    assert "quantile 0.9 of the best" in header
-    assert "lower (of the quantile 0.9, 95 %)" in header
+    out = command(*asked)[1]
+    mean, median = out.partition("Median of the best")[::2]
+    assert "expected best" in mean
+    assert "band" not in mean.splitlines()[-2]
+    assert "95 %" in median.splitlines()[0]
+    of_mean = json.loads(command(*asked, "--support", "0,1", "--confidence", "0.9", "--json")[1])
+    assert "median" not in of_mean
+    truth = tuning_curve_band(SCORES, [1], 0.9, "mean", support=(0, 1))
+    assert of_mean["curve"][0]["lower"] == pytest.approx(truth["lower"][0])
+    assert "0.9 quantile of the best" in command(*asked, "--estimator", "0.9")[1]
+    quantile = rows_of(command(*asked, "--estimator", "0.9", "--json")[1])["a"][0]
+    assert quantile["lower"] == pytest.approx(tuning_curve_band(SCORES, [1], estimator=0.9)["lower"][0])
+
+
+def test_the_verdict_comes_first(command: Command, table: Path) -> None:
+    out = command("curve", table, "--score", "acc", "--by", "model")[1]
+    found = json.loads(command("curve", table, "--score", "acc", "--by", "model", "--json")[1])
+    assert out.splitlines()[: len(found["verdict"])] == found["verdict"]
+    at_five = next(row for row in found["curve"] if row["by"] == "a" and row["n"] == 5)
+    assert f"{at_five['estimate']:.4g}" in found["verdict"][0]
+    assert f"{at_five['standard_error']:.2g}" in found["verdict"][0]
 
 
 @pytest.mark.parametrize("estimator", ["biased", "median", 0.25])
@@ -98,9 +114,8 @@ def test_over_cost_a_crash_costs_and_scores_nothing(command: Command, table: Pat
     rows = rows_of(out)["b"]
     assert [row["estimate"] for row in rows] == pytest.approx(list(truth["best"]), abs=1e-12)
     assert [row["nothing_finished"] for row in rows] == pytest.approx(list(truth["nothing_finished"]), abs=1e-11)
-    assert "2 of 12 trials have no score; they cost what they cost and score nothing" in err
-    assert "exact on a lattice of 1" in err
-    assert "a cost 20" not in err
+    assert "2 of 12 trials have no score" in err
+    assert {row["computed"] for row in rows} == {"renewal without replacement, exact on a lattice of 1"}
     code, out, err = command("curve", table, "--score", "acc", "--cost", "hours", "--mean-cost", "--json")
     assert code == 0
     assert "n x mean cost (wrong where costs vary)" in err
@@ -113,14 +128,17 @@ def test_budgets_beyond_the_scores_are_refused_group_by_group(command: Command, 
     rows = rows_of(out)
     assert [row["n"] for row in rows["a"]] == [5, 12]
     assert [row["n"] for row in rows["b"]] == [5]
-    assert "b has so many scores: 10, and nothing is known beyond: left out 12, 40" in err
-    assert "a: 2 of 12 scores repeat another; the band then holds with more than 95 %" in err
+    assert "b has 10 scores" in err
+    assert "12, 40 are left out" in err
+    assert "a: 2 of 12 scores repeat another" in err
 
 
 def test_bootstrap_comes_with_what_was_measured_of_it(command: Command, table: Path) -> None:
     code, out, err = command("curve", table, "--score", "acc", "--by", "model", "--bootstrap", "--json")
     assert code == 0
-    assert all(row["bootstrap_lower"] <= row["estimate"] <= row["bootstrap_upper"] + 1e-9 for row in json.loads(out))
+    assert all(
+        row["bootstrap_lower"] <= row["estimate"] <= row["bootstrap_upper"] + 1e-9 for row in json.loads(out)["curve"]
+    )
     assert "measured" in err
     assert "%" in err
 
@@ -139,8 +157,9 @@ def test_dialects_of_a_table(command: Command, tmp_path: Path, kind: str) -> Non
         path.write_text(text, encoding="utf-8")
     code, out, _ = command("curve", path, "--score", "acc", "--by", "model", "--json")
     assert code == 0
-    assert [row["estimate"] for row in json.loads(out)] == pytest.approx([0.6, 0.7])
-    assert json.loads(out)[0]["by"] == ("x, and; y" if kind == "quoted" else "x")
+    rows = json.loads(out)["curve"]
+    assert [row["estimate"] for row in rows] == pytest.approx([0.6, 0.7])
+    assert rows[0]["by"] == ("x, and; y" if kind == "quoted" else "x")
 
 
 @pytest.mark.parametrize(
@@ -153,20 +172,25 @@ def test_dialects_of_a_table(command: Command, tmp_path: Path, kind: str) -> Non
         ("model,acc\na,1,2\n", ["--score", "acc"], "t.csv:2: 3 cells, and the header has 2"),
         ("", ["--score", "acc"], "the file is empty"),
         ("acc\n", ["--score", "acc"], "there is a header and no row below it"),
-        ("acc\nnan\n", ["--score", "acc"], "no group has a score"),
-        ("acc\n1\n2\n", ["--score", "acc", "--budgets", "3"], "no group has a score, or as many"),
+        ("a,0.5,3\nb,0.6,4\n", ["--score", "accuracy"], "header seems to be missing"),
+        ("acc\nnan\n", ["--score", "acc"], "no trial has a score"),
+        ("acc\n1\n2\n", ["--score", "acc", "--budgets", "3"], "no group has as many scores"),
         ("acc\n1\n2\n", ["--score", "acc", "--budgets", "1.5"], "whole ones"),
         ("acc\n1\n2\n", ["--score", "acc", "--budgets", "3:1"], "is empty"),
         ("acc\n1\n2\n", ["--score", "acc", "--budgets", "many"], "such as 1,2,5,10 or 1:100"),
         ("acc\n1\n2\n", ["--score", "acc", "--support", "0,1"], "do not lie in the support"),
         ("acc\n1\n2\n", ["--score", "acc", "--support", "1,0"], "such as 0,1, got '1,0'"),
         ("acc\n1\n2\n", ["--score", "acc", "--estimator", "mean"], "expected unbiased, biased, median"),
-        ("acc\n1\n2\n", ["--score", "acc", "--mean-cost"], "--mean-cost: only together with --cost"),
-        ("acc\n1\n2\n", ["--score", "acc", "--filter", "x"], "--filter: only for runs at an MLflow address"),
-        ("acc\n1\n2\n", [], "--score COLUMN is needed"),
-        ("acc,s\n1,1\n2,\n", ["--score", "acc", "--cost", "s"], "t.csv:3: --cost s: 1 of 2 costs are missing"),
+        ("acc\n1\n2\n", ["--score", "acc", "--mean-cost"], "needs a cost"),
+        ("acc\n1\n2\n", ["--score", "acc", "--filter", "x"], "runs at an MLflow address"),
+        ("acc\n1\n2\n", [], "--score COLUMN"),
+        ("acc,s\n1,1\n2,\n", ["--score", "acc", "--cost", "s"], "t.csv:3: cost column 's': 1 of 2 costs are missing"),
         ("acc,s\n1,1\n2,0\n", ["--score", "acc", "--cost", "s"], "not above 0 (here: 0)"),
-        ("acc,s\n1,1\n2,3\n", ["--score", "acc", "--cost", "s", "--bootstrap"], "only over trials"),
+        (
+            "acc,s\n1,1\n2,3\n",
+            ["--score", "acc", "--cost", "s", "--bootstrap"],
+            "bootstrap: only over numbers of trials",
+        ),
     ],
 )
 def test_one_mistake_one_message(command: Command, tmp_path: Path, text: str, asked: list[str], words: str) -> None:
@@ -222,30 +246,32 @@ def test_a_sweep_gives_the_curve_its_records_allow(command: Command, sweep: Call
     whole = sweep("fifo")
     code, out, err = command("curve", whole, "--json")
     assert code == 0
-    rows = json.loads(out)
+    rows = json.loads(out)["curve"]
     assert rows[-1]["n"] == 9
-    assert rows[-1]["band_of"] == "median"
+    assert json.loads(out)["median"][-1]["n"] == 9
     assert "9 of 9 configurations enter, each with the mean over its seeds (18 trials)" in err
     code, out, _ = command("curve", whole, "--cost", "train_flops", "--json")
     assert code == 0
-    assert json.loads(out)[-1]["estimate"] == pytest.approx(rows[-1]["estimate"])
+    assert json.loads(out)["curve"][-1]["estimate"] == pytest.approx(rows[-1]["estimate"])
     code, _, err = command("curve", whole, "--cost", "train_flop")
     assert (code, "did you mean 'train_flops'" in err) == (2, True)
     code, out, _ = command("curve", whole, "--by", "training.learning_rate", "--json")
     assert len(rows_of(out)) == 9
-    assert "--minimize" in command("curve", whole, "--minimize")[2]
-    assert "no --score" in command("curve", whole, "--score", "acc")[2]
+    for given in ("minimize", "score"):
+        code, _, err = command("curve", whole, f"--{given}", *(["acc"] if given == "score" else []))
+        assert (code, f"leave out {given}" in err) == (2, True)
 
 
 def test_stopped_trials_give_a_bound_and_a_grid_gives_nothing(command: Command, sweep: Callable[..., str]) -> None:
     stopped = sweep("sha")
     code, out, err = command("curve", stopped, "--json")
     assert code == 0
-    rows = json.loads(out)
+    rows = json.loads(out)["curve"]
+    assert "median" not in json.loads(out)
     assert {row["bound"] for row in rows} == {"lower bound"}
     assert all("lower" not in row and row["standard_error"] is None for row in rows), "no band of what is no draw"
     assert "A lower bound:" in err
-    assert "expected best, lower bound" in command("curve", stopped)[1].splitlines()[0]
+    assert "lower bound" in command("curve", stopped)[1].splitlines()[0]
     code, _, err = command("curve", stopped, "--cost", "train_flops")
     assert (code, "stopped early" in err) == (2, True)
     code, out, err = command("curve", sweep("fifo", "grid"))
@@ -259,21 +285,23 @@ def test_the_winners_test_score_and_the_best_so_far(command: Command, tmp_path: 
     rows = [f"{score},{end},{cost}" for score, end, cost in zip(SCORES, ends, COSTS, strict=True)]
     (tmp_path / "t.csv").write_text("\n".join(["dev,test,s", *rows]) + "\n", encoding="utf-8")
     asked = ["curve", "t.csv", "--score", "dev"]
-    code, out, _ = command(*asked, "--test", "test", "--incumbent", "--budgets", "1,4,10", "--json")
+    code, out, _ = command(*asked, "--test", "test", "--best-so-far", "--budgets", "1,4,10", "--json")
     assert code == 0
-    found = json.loads(out)
+    found = json.loads(out)["curve"]
     truth = expected_test_of_winner(SCORES, ends, [1, 4, 10])
     assert [row["test_of_winner"] for row in found] == pytest.approx(list(truth))
-    assert [row["incumbent"] for row in found] == [0.5, 0.9, 0.9]
-    assert "expected test of the winner" in command(*asked, "--test", "test")[1].splitlines()[0]
-    found = json.loads(command(*asked, "--cost", "s", "--incumbent", "--budgets", "0.5,1,3,8,20", "--json")[1])
-    assert [row["incumbent"] for row in found] == [None, 0.5, 0.7, 0.9, 0.9]
+    assert [row["best_so_far"] for row in found] == [0.5, 0.9, 0.9]
+    assert "test of the winner" in command(*asked, "--test", "test")[1]
+    found = json.loads(command(*asked, "--cost", "s", "--best-so-far", "--budgets", "0.5,1,3,8,20", "--json")[1])[
+        "curve"
+    ]
+    assert [row["best_so_far"] for row in found] == [None, 0.5, 0.7, 0.9, 0.9]
     # Without a test score: said, and only as many trials as have both.
     (tmp_path / "t.csv").write_text("\n".join(["dev,test,s", *rows[:8], "0.85,,3", "0.72,nan,1", ",0.9,1"]) + "\n")
     code, out, err = command(*asked, "--test", "test", "--budgets", "8,10", "--json")
     assert code == 0
-    assert [row["test_of_winner"] for row in json.loads(out)] == [pytest.approx(ends[3]), None]
-    assert "2 of 10 trials with a score have no test score; the test column is about the others" in err
+    assert [row["test_of_winner"] for row in json.loads(out)["curve"]] == [pytest.approx(ends[3]), None]
+    assert "2 of 10 trials with a score have no test score" in err
     (tmp_path / "t.csv").write_text("dev,test,s\n1,,1\n,1,1\n")
     assert "no trial has both a score and a test score" in command(*asked, "--test", "test")[2]
 
@@ -292,26 +320,21 @@ def test_extrapolated_rows_are_labelled_and_back_tested(command: Command, many: 
     asked = ["curve", path, "--score", "acc", "--by", "model", "--budgets", "10", "--extrapolate", "50,150"]
     code, out, err = command(*asked, "--json")
     assert code == 0
-    rows = rows_of(out)
-    assert [(row["n"], row["extrapolated"]) for row in rows["a"]] == [(10, False), (150, True)]
-    assert [(row["n"], row["extrapolated"]) for row in rows["b"]] == [(10, False)]
-    last = rows["a"][-1]
+    assert [row["n"] for row in rows_of(out)["a"]] == [10]
+    assert list(rows_of(out, "extrapolated")) == ["a"]
+    (last,) = rows_of(out, "extrapolated")["a"]
     truth = extrapolate(scores, [150], np.random.default_rng(0))
-    assert last["median"] == pytest.approx(truth.table["best"].iloc[0])
-    assert (last["estimate"], last["lower"], last["trivial"]) == (None, None, None), "no mean and no band beyond N"
+    assert (last["n"], last["scores"], last["estimator"]) == (150, 100, "median")
+    assert last["best"] == pytest.approx(truth.table["best"].iloc[0])
     assert (last["back_test_error"], last["error_without"]) == pytest.approx((truth.rms_error, truth.rms_error_without))
     assert last["tested_factor"] == pytest.approx(1.5)
-    assert "a: n = 150 is extrapolated from 100 trials, for random search alone. Back-test (bounded)" in err
-    assert "not extrapolating errs by" in err
+    assert "a: n = 150 is extrapolated from 100 trials" in err
     assert "b: not extrapolated: scores must be a list of at least 48" in err
     assert "a: up to 100 trials the curve itself is known" in err
     assert ("loses its own back-test" in err) == (truth.rms_error >= truth.rms_error_without)
-    out = command(*asked)[1].splitlines()
-    assert [line.split()[0] for line in out[1:]] == ["a", "a", "b"]
-    assert "extrapolated" in out[0]
-    assert " yes " in out[2]
-    quantile = json.loads(command(*asked, "--estimator", "0.9", "--json")[1])[1]
-    assert quantile["estimate"] == pytest.approx(
+    assert "Beyond the trials made" in command(*asked)[1]
+    quantile = json.loads(command(*asked, "--estimator", "0.9", "--json")[1])["extrapolated"][0]
+    assert quantile["best"] == pytest.approx(
         extrapolate(scores, [150], np.random.default_rng(0), estimator=0.9).table["best"].iloc[0]
     )
 
@@ -332,8 +355,8 @@ def test_a_model_that_loses_its_back_test_comes_with_a_warning(command: Command,
     [
         (["--extrapolate", "400"], "no group can be extrapolated"),
         (["--extrapolate", "1.5"], "whole numbers of trials"),
-        (["--extrapolate", "9", "--cost", "hours"], "--extrapolate: only over trials, without --cost"),
-        (["--test", "hours", "--cost", "hours"], "--test: only over trials, without --cost"),
+        (["--extrapolate", "9", "--cost", "hours"], "extrapolate: only over numbers of trials"),
+        (["--test", "hours", "--cost", "hours"], "test: only over numbers of trials"),
         (["--test", "hour"], "did you mean 'hours'"),
     ],
 )
@@ -346,5 +369,5 @@ def test_one_mistake_about_more_columns(command: Command, table: Path, asked: li
 def test_what_a_sweep_does_not_say(command: Command, sweep: Callable[..., str]) -> None:
     stopped = sweep("sha")
     assert "a model of lower bounds says nothing" in command("curve", stopped, "--extrapolate", "99")[2]
-    assert "evaluates its chosen configuration alone" in command("curve", stopped, "--test", "x")[2]
-    assert "the report has it" in command("curve", stopped, "--incumbent")[2]
+    assert "only its chosen configuration is evaluated on test" in command("curve", stopped, "--test", "x")[2]
+    assert "the report has it" in command("curve", stopped, "--best-so-far")[2]

@@ -64,6 +64,6 @@ def test_the_report_shows_the_policy(command: Command, sweep: tuple[Path, bool],
     folder, has_module = sweep
     if has_module:
         assert command("replay", folder, "--policy", "learned")[0] == 0  # joins the record
-    code, _, said = command("report", folder, "--to", tmp_path, "--format", "md")
+    code, _, said = command("report", folder, "--out", tmp_path, "--format", "md")
     assert code == 0, said
     assert ("learned" in (tmp_path / "report.md").read_text(encoding="utf-8")) == has_module

@@ -17,13 +17,13 @@ import pytest
 from tiny_served_models import KEPT, save_tiny, texts, write_sweep
 from told import tells
 
-from greenexp.cli.checkpoints import find_model
-from greenexp.cli.lines import Lines
-from greenexp.cli.policies import ask_policy, read_policy
+from greenexp.cli.models.lines import Lines
+from greenexp.cli.models.policies import ask_policy, read_policy
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.inference import EarlyExitEngine
 from greenexp.inference.service.inputs import answer_fields
 from greenexp.model import load_model, save_model
+from greenexp.sources.checkpoints import find_model
 
 Predict = Callable[..., tuple[int, list[dict[str, Any]], str]]
 TEXTS = texts(100)

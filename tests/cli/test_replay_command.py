@@ -50,7 +50,12 @@ def write_sweep(folder: Path, **spec: Any) -> None:
     """Two configurations of two seeds, finished; the better one evaluated on test. As before section `replay`."""
     ticks = itertools.count(1_000_000)
     with Journal(folder / NAME, clock=lambda: float(next(ticks))) as journal:
-        whole = {"name": "small", "metric": {"name": "accuracy", "exit": "mean", "mode": "max"}, **spec}
+        whole = {
+            "name": "small",
+            "task": {"name": "clauses"},
+            "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
+            **spec,
+        }
         journal.append("sweep", format=FORMAT, name="small", fingerprint="f", spec=whole)
         for trial in TRIALS:
             journal.append("trial", spec=trial.to_json())
@@ -137,7 +142,7 @@ def test_a_threshold_that_is_shown_can_be_given_back(command: Command, sweep: Pa
 
 
 def test_a_policy_is_added_to_the_record_once(command: Command, sweep: Path, tmp_path: Path) -> None:
-    elapsed = read_tables(sweep).facts["elapsed_s"]
+    elapsed = read_tables(sweep).history.elapsed_s
     code, out, _ = command("replay", sweep, "--policy", "entropy:0.3,normalised=true", "--policy", "patience")
     assert code == 0
     assert "'entropy:normalised=true'. `greenexp report" in out
@@ -147,12 +152,12 @@ def test_a_policy_is_added_to_the_record_once(command: Command, sweep: Path, tmp
     assert len((sweep / NAME).read_bytes().splitlines()) == lines
     assert "entropy:normalised=true" in command("replay", sweep)[1]
     tables = read_tables(sweep)
-    assert tables.facts["policies"] == ["max_probability", "patience", "entropy:normalised=true"]
-    assert tables.facts["elapsed_s"] == elapsed, "the time between sessions does not count"
+    assert tables.history.policies == ("max_probability", "patience", "entropy:normalised=true")
+    assert tables.history.elapsed_s == elapsed, "the time between sessions does not count"
     assert "entropy:normalised=true" in set(tables.operating_points["policy"])
-    assert command("export", sweep, "--to", tmp_path / "tables")[0] == 0
+    assert command("export", sweep, "--out", tmp_path / "tables")[0] == 0
     assert "entropy:normalised=true" in set(pd.read_parquet(tmp_path / "tables/exit_profiles.parquet")["policy"])
-    assert command("report", sweep, "--format", "md", "--to", tmp_path / "report")[0] == 0
+    assert command("report", sweep, "--format", "md", "--out", tmp_path / "report")[0] == 0
     assert command("status", sweep)[0] == 0
 
 
@@ -181,7 +186,7 @@ def test_mlflow_has_them_after_sync_and_can_be_replayed_itself(command: Command,
     code, _, err = command("replay", uri, "--trial", "c001-i1-o1")
     assert code == 2
     assert tells(err, "error: … 'c001-i1-o1'")
-    assert read_mlflow(uri).facts["policies"] == ours.facts["policies"]
+    assert read_mlflow(uri).history.policies == ours.history.policies
 
 
 def test_another_trial_and_every_trial(command: Command, sweep: Path) -> None:
@@ -319,7 +324,7 @@ def test_why_there_is_nothing_to_replay(command: Command, sweep: Path) -> None:
 def test_a_sweep_that_stored_no_logits_or_has_not_ended_says_so(command: Command, tmp_path: Path) -> None:
     for name, record, words in (("none", True, "none were stored"), ("begun", False, "ended")):
         with Journal(tmp_path / name / NAME) as journal:
-            spec = {"name": "x", "metric": {"name": "accuracy"}}
+            spec = {"name": "x", "task": {"name": "clauses"}, "metric": {"name": "accuracy"}}
             journal.append("sweep", format=FORMAT, name="x", fingerprint="f", spec=spec)
             journal.append("trial", spec=TRIALS[0].to_json())
             if record:
@@ -347,7 +352,12 @@ def test_patience_of_numbers_may_be_given_without_its_name(command: Command, tmp
     values = labels[:, None] + rng.normal(size=(3, 40, 1))
     numbers = StoredLogits.of(values, labels, rng.integers(3, 6, 40), [1, 2, 3], COSTS)
     with Journal(tmp_path / "numbers" / NAME) as journal:
-        spec = {"name": "numbers", "metric": {"name": "pearson"}, "replay": {"policies": ["patience"]}}
+        spec = {
+            "name": "numbers",
+            "task": {"name": "clauses"},
+            "metric": {"name": "pearson"},
+            "replay": {"policies": ["patience"]},
+        }
         journal.append("sweep", format=FORMAT, name="numbers", fingerprint="f", spec=spec)
         journal.append("trial", spec=TRIALS[0].to_json())
         journal.append("session", number=1)

@@ -34,7 +34,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_the_command_of_the_readme(command: Command, uri: str, tmp_path: Path) -> None:
     asked = ["--score", "metrics.acc", "--cost", "metrics.seconds", "--by", "params.model"]
-    code, out, err = command("report", uri, *asked, "--experiment", "search", "--format", "html,csv", "--to", "there")
+    code, out, err = command("report", uri, *asked, "--experiment", "search", "--format", "html,csv", "--out", "there")
     assert (code, err) == (0, "")
     assert all(Path(line).is_relative_to("there") for line in out.splitlines())
     page = (tmp_path / "there" / "report.html").read_text(encoding="utf-8")
@@ -98,7 +98,7 @@ def test_curve_of_runs_that_others_logged(command: Command, uri: str) -> None:
     asked = ["curve", f"{uri}#search", "--score", "metrics.acc", "--by", "params.model", "--json"]
     code, out, err = command(*asked)
     assert code == 0
-    last = {row["by"]: (row["n"], row["estimate"]) for row in json.loads(out)}
+    last = {row["by"]: (row["n"], row["estimate"]) for row in json.loads(out)["curve"]}
     assert last == {"bert": (3, 0.9), "albert": (3, 0.95)}
     assert "1 of 9 runs have not ended and are left out" in err
     assert "bert: 1 of 4 trials have no score" in err
@@ -106,7 +106,7 @@ def test_curve_of_runs_that_others_logged(command: Command, uri: str) -> None:
     code, out, _ = command(*asked, "--cost", "metrics.seconds", "--budgets", "5,15")
     assert code == 0
     truth = curve_over_cost([0.8, np.nan, 0.9, 0.85], [10, 3, 20, 15], [5, 15]).table["nothing_finished"]
-    found = [row["nothing_finished"] for row in json.loads(out) if row["by"] == "bert"]
+    found = [row["nothing_finished"] for row in json.loads(out)["curve"] if row["by"] == "bert"]
     assert found == pytest.approx(list(truth), abs=1e-11)
     code, _, err = command(*asked, "--filter", "params.model = 'gpt'")
     assert (code, "there is no run" in err) == (2, True)

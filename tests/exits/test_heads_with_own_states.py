@@ -19,6 +19,7 @@ from greenexp.exits.pooled import Pooled, untrained_if_sure
 from greenexp.meters.flops import training_flops
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import ALL_PARTS, Part, Pass
+from greenexp.records.settings import ModelSettings
 
 HIDDEN, CLASSES = 12, 3
 NAMES = {
@@ -48,7 +49,7 @@ def model_with(name: str, **backbone: Any) -> MultiExitModel:
         "backbone": {"name": "bert", "attention": "eager", **sizes, **backbone},
         "exits": {"layers": "all", "head": {"name": name, **NAMES[name]}},
     }
-    return build_model(settings, CLASSES, vocab_size=30, pad_id=0, seed=0)
+    return build_model(ModelSettings.from_json(settings), CLASSES, vocab_size=30, pad_id=0, seed=0)
 
 
 @each_head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from greenexp.meters.flops import forward_flops, training_flops
 from greenexp.model import MultiExitModel, build_model
 from greenexp.objectives import exit_losses
 from greenexp.records.costs import ALL_PARTS, Part, Pass
+from greenexp.records.sections import HeadChoice
+from greenexp.records.settings import ModelSettings
 
 TOKENS = TokenBatch(torch.from_numpy(np.random.default_rng(0).integers(4, 30, (5, 6))))
 LABELS = torch.tensor([0, 1, 1, 0, 1])
@@ -40,7 +43,7 @@ def a_model(layers: object = "all", **backbone: Any) -> MultiExitModel:
         "backbone": {"name": "bert", "attention": "eager", **sizes, **backbone},
         "exits": {"layers": layers, "head": {"name": "scalar_mix", "dropout": 0.0}},
     }
-    return build_model(settings, 2, vocab_size=30, pad_id=0, seed=1).train()
+    return build_model(ModelSettings.from_json(settings), 2, vocab_size=30, pad_id=0, seed=1).train()
 
 
 @each_normalisation
@@ -150,7 +153,7 @@ def test_costs_of_leaving():
     pooler = 2 * 12 * 12
     assert model.costs(1, 6).pooled_layers((1,)) == {1, 2}
     assert model.costs(1, 6).pooled_layers((1, 2)) == model.costs(1, 6).pooled_layers((2,)) == {1, 2, 3, 4}
-    linear = build_model({**model.settings, "exits": {"layers": [2, 4], "head": {"name": "linear"}}}, 2, 30, 0, 1)
+    linear = build_model(replace(model.settings, layers=(2, 4), head=HeadChoice(name="linear")), 2, 30, 0, 1)
     without = linear.exit_costs([6])
     assert (costs.static_flops - without.static_flops)[:, 0].tolist() == [pooler, 3 * pooler]
     assert (costs.dynamic_flops - without.dynamic_flops)[:, 0].tolist() == [pooler, 2 * pooler]

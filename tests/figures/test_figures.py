@@ -11,9 +11,9 @@ import pytest
 from made_sweeps import sweep, with_thresholds
 
 from greenexp import figures
+from greenexp.analysis.curves.best_so_far import best_so_far_over
 from greenexp.analysis.curves.evp import expected_best
 from greenexp.analysis.curves.evp_over_cost import expected_over_cost
-from greenexp.analysis.curves.incumbent import incumbent
 from greenexp.analysis.fronts.operating_points import operating_front
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.savings import rung_table
@@ -30,7 +30,7 @@ def all_figures():
     front = operating_front(tables)
     exits = front.assign(exit=front["threshold"], layer=front["mean_layers"])
     return {
-        "incumbent": figures.incumbent_figure(incumbent(tables, "wall_s"), "wall_s", metric),
+        "best_so_far": figures.best_so_far_figure(best_so_far_over(tables, "wall_s"), "wall_s", metric),
         "expected_best": figures.expected_best_figure(expected_best(tables), metric),
         "expected_over_cost": figures.expected_over_cost_figure(expected_over_cost(sweep(), "train_flops"), metric),
         "operating_points": figures.operating_points_figure(front, metric),
@@ -44,7 +44,7 @@ def made():
     return all_figures()
 
 
-NAMES = ["incumbent", "expected_best", "expected_over_cost", "operating_points", "exits", "rungs"]
+NAMES = ["best_so_far", "expected_best", "expected_over_cost", "operating_points", "exits", "rungs"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,7 +87,7 @@ def test_alt_is_one_sentence_with_numbers(made, name):
 @pytest.mark.parametrize(
     ("name", "columns"),
     [
-        ("incumbent", {"score": "score"}),
+        ("best_so_far", {"score": "score"}),
         ("expected_best", {"n": "configurations", "value": "expected_best"}),
         ("expected_over_cost", {"value": "expected_best"}),
         ("operating_points", {"score": "score"}),
@@ -151,7 +151,7 @@ def test_single_point_curves_are_drawn():
     metric = metric_of(tables)
     for figure in (
         figures.expected_best_figure(expected_best(tables), metric),
-        figures.incumbent_figure(incumbent(tables, "train_flops"), "train_flops", metric),
+        figures.best_so_far_figure(best_so_far_over(tables, "train_flops"), "train_flops", metric),
     ):
         assert len(figure.table) == 1
         assert "NaN" not in render_svg(figure)

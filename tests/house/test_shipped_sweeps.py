@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -12,21 +11,17 @@ from made_benchmarks import WORDS, write_elue
 from transformers import BertConfig, BertModel
 
 from greenexp.assets import find, find_sweep, shipped_sweeps
-from greenexp.backbones import BACKBONES
 from greenexp.plan import make_plan, price_plan
+from greenexp.plan.data import backbone_assets, task_assets
+from greenexp.records.settings import Settings
 from greenexp.spec import load_sweep
-from greenexp.tasks import TASKS
 
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
 
 
-def assets_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+def assets_of(settings: Settings) -> tuple[str, ...]:
     """What the sweep's task and backbone read by name."""
-    found: list[str] = []
-    for section, registry in (("task", TASKS), ("backbone", BACKBONES)):
-        fields = dict(settings[section])
-        found += getattr(registry[fields.pop("name")](**fields), "assets", ())
-    return tuple(found)
+    return (*task_assets(settings), *backbone_assets(settings))
 
 
 def test_all_files_are_shipped() -> None:

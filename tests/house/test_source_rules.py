@@ -49,6 +49,13 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
+def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring, which may be as long as its arguments need."""
+    docstring = node.body[0] if ast.get_docstring(node) is not None else None
+    told = (docstring.end_lineno or 0) - docstring.lineno + 1 if docstring is not None else 0
+    return (node.end_lineno or node.lineno) - node.lineno + 1 - told
+
+
 def test_the_tree_is_seen() -> None:
     assert ROOT / "greenexp" / "cli" / "main.py" in PACKAGE
     assert len(PACKAGE) > 100
@@ -60,11 +67,7 @@ def test_files_are_short() -> None:
 
 
 def test_functions_are_short() -> None:
-    sizes = {
-        f"{shown(path)}:{node.lineno} {node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
-        for path in SOURCES
-        for node in functions(path)
-    }
+    sizes = {f"{shown(path)}:{node.lineno} {node.name}": lines_of(node) for path in SOURCES for node in functions(path)}
     assert {name: size for name, size in sizes.items() if size > LINES_PER_FUNCTION} == {}
 
 
@@ -89,6 +92,35 @@ def test_test_files_have_names_of_their_own() -> None:
     """pytest imports tests by their bare names: two of one name would hide each other."""
     names = [path.stem for path in SOURCES if path.is_relative_to(ROOT / "tests") and path.name != "conftest.py"]
     assert sorted(names) == sorted(set(names))
+
+
+def test_no_name_of_the_product_looks_like_a_test() -> None:
+    """pytest collects functions `test_*` and classes `Test*` wherever a test imports them."""
+    found = {
+        f"{shown(path)}: {node.name}"
+        for path in PACKAGE
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and node.name.lstrip("_").startswith(("test_", "Test"))
+    }
+    assert found == set()
+
+
+def test_the_type_of_arrays_and_the_tolerances_have_one_home() -> None:
+    """`Floats` in records/arrays.py; what statistics take for rounding in analysis/numbers/rounding.py.
+
+    Elsewhere in analysis a number like 1e-9 is how far an algorithm goes on (`xtol`), or what it leaves out.
+    """
+    alias = re.compile(r"^Floats = ", re.MULTILINE)
+    tolerance = re.compile(r"^_?\w*ROUNDING\b.*= \d|[-+] ?1e-(?:9|1[0-2])\b(?! \*)", re.MULTILINE)
+    found = []
+    for path in PACKAGE:
+        text = path.read_text(encoding="utf-8")
+        room = path.relative_to(ROOT / "greenexp").parts[0]
+        found += [shown(path)] * (len(alias.findall(text)) if room != "cli" else 0)
+        if room == "analysis" and path.name != "rounding.py":
+            found += [f"{shown(path)}: {match}" for match in tolerance.findall(text)]
+    assert found == ["greenexp/records/arrays.py"]
 
 
 @pytest.mark.parametrize("pattern", [ABSOLUTE_PATH, PRIVATE_HOST], ids=["absolute path", "host name"])

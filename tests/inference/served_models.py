@@ -12,6 +12,7 @@ import torch
 from greenexp.backbones.base import TokenBatch
 from greenexp.inference import Tokens
 from greenexp.model import MultiExitModel, Serving, build_model
+from greenexp.records.settings import ModelSettings
 from greenexp.replay import ExitRecord
 from greenexp.tasks.tokens import word_tokenizer
 
@@ -33,7 +34,7 @@ def made_model(
     """
     shape = {"name": "bert", "layers": 6, "hidden": 32, "heads": 2, "max_positions": LONGEST} | backbone
     settings = {"backbone": shape, "exits": {"layers": layers, "head": {"name": head}, "learned": learned}}
-    model = build_model(settings, classes, vocab_size=vocab_size, pad_id=0, seed=5).eval()
+    model = build_model(ModelSettings.from_json(settings), classes, vocab_size=vocab_size, pad_id=0, seed=5).eval()
     ids = torch.from_numpy(np.random.default_rng(2).integers(1, vocab_size, (64, 7)))
     with torch.no_grad():
         logits = model(TokenBatch(ids))

@@ -56,12 +56,12 @@ def an_answer(layer: int, flops: int, prediction: float = 1) -> Answer:
     return Answer(prediction, None, layer // 3, layer, 0.9, (0.0, 1.0), flops)
 
 
-def a_result(stayed: list[Answer], said: list[float]) -> Any:
+def a_result(stayed: list[Answer], said: list[float], layers: int = 12) -> Any:
     timings = timings_of(
         {ENGINE: [[1.0, 1.0]], NO_EXITS: [[1.5, 1.5]], EVERY_EXIT: [[1.53, 1.53]], PLAIN: [[1.8, 1.8]]}, [2, 2]
     )
     left = [an_answer(3, 310), an_answer(3, 310), an_answer(6, 620), an_answer(12, 1240)]
-    return result_of(timings, left, stayed, said, "sdpa", ("sdpa", "eager"))
+    return result_of(timings, left, stayed, said, "sdpa", ("sdpa", "eager"), layers)
 
 
 def test_what_is_saved_is_counted_three_ways() -> None:
@@ -75,6 +75,12 @@ def test_what_is_saved_is_counted_three_ways() -> None:
     assert found.exit_shares == {1: 0.5, 2: 0.25, 4: 0.25}
     assert (found.batch_size, found.requests, found.warm_ups) == (2, 2, 20)
     assert found.plain_agrees == 0.75
+
+
+def test_layers_are_those_of_the_whole_encoder_where_its_last_exit_was_not_trained() -> None:
+    found = a_result([an_answer(12, 1200)] * 4, [1, 1, 0, 1], layers=18)
+    assert found.saved.layers == 3.0  # 18 layers / a mean of 6
+    assert found.saved.flops == pytest.approx(4800 / 2480), "of the engine that runs up to the last trained exit"
 
 
 def test_values_agree_up_to_rounding() -> None:

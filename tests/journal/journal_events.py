@@ -6,12 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
+from made_settings import made_settings
 
 from greenexp.journal.file import Journal
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.trial import TrialSeeds, TrialSpec
 
-SPEC: dict[str, Any] = {"name": "s", "metric": {"name": "accuracy"}, "budget": {"epochs": 10.0, "wall_s": 60.0}}
+SPEC: dict[str, Any] = {
+    "name": "s",
+    "task": {"name": "clauses"},
+    "metric": {"name": "accuracy"},
+    "budget": {"epochs": 10.0, "wall_s": 60.0},
+}
 
 
 def clock_of(*times: float) -> Callable[[], float]:
@@ -27,7 +33,7 @@ def clock_of(*times: float) -> Callable[[], float]:
 
 
 def trial_spec(name: str = "c000-i0-o0", index: int = 0, epochs: int = 9, **searched: Any) -> TrialSpec:
-    settings = {"training": {"epochs": epochs, **searched}, "task": {"name": "clauses"}}
+    settings = made_settings(training={"epochs": epochs})
     found = {f"training.{key}": value for key, value in searched.items()}
     return TrialSpec(name, name.partition("-")[0], index, settings, found, TrialSeeds(1, 2))
 
@@ -40,6 +46,7 @@ def epoch_record(epoch: int, score: float = 0.5, wall_s: float = 1.0, **changes:
     fields: dict[str, Any] = {
         "epoch": epoch, "step": 10 * epoch, "examples": 320, "train_loss": 0.7, "learning_rate": 1e-4, "score": score,
         "best_score": score, "exits": exits, "costs": Costs(wall_s, 0.5, None, 1e9, 1e8, 3.0, 0.001, None, 1e8),
+        "encoder_layers": 4,
     }  # fmt: skip
     return EpochRecord(**{**fields, **changes})
 
@@ -79,7 +86,17 @@ RECORDS = st.builds(
     st.none() | NAMES, st.booleans(),
 )  # fmt: skip
 SEEDS = st.builds(TrialSeeds, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+PLUGINS = st.dictionaries(NAMES, JSON_VALUES, max_size=3).map(lambda fields: {**fields, "name": "x"})
+SETTINGS = st.builds(
+    made_settings,
+    task=PLUGINS,
+    method=PLUGINS,
+    exits=st.sampled_from([{"layers": [1, 3]}, {"layers": "all"}]),
+    training=st.builds(
+        lambda epochs, rate: {"epochs": epochs, "learning_rate": rate}, st.integers(1), st.floats(1e-9, 1e9)
+    ),
+)
 TRIALS = st.builds(
-    TrialSpec, NAMES, NAMES, st.integers(0), st.dictionaries(NAMES, JSON_VALUES, max_size=3),
+    TrialSpec, NAMES, NAMES, st.integers(0), SETTINGS,
     st.dictionaries(NAMES, SCALARS, max_size=3), SEEDS,
 )  # fmt: skip

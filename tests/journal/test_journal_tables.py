@@ -20,6 +20,7 @@ from greenexp.journal.tables import read_tables
 from greenexp.records.axes import AXES
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import Costs
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import COSTS, SCHEMA, SweepTables
 
 A, B, C = "c000-i0-o0", "c000-i1-o0", "c001-i0-o0"
@@ -95,6 +96,28 @@ def test_exits_and_operating_points(tables: SweepTables) -> None:
     assert points["threshold"].tolist() == [1.0, 2.0]
     assert points["speed_up"].tolist() == [2.0, 1.0]
     assert points["score"].fillna(-1).tolist() == [0.6, -1]
+    assert "replay" not in tables.facts
+
+
+@pytest.mark.parametrize(("recorded", "speed_ups"), [(6, [3.0, 1.5]), (None, [2.0, 1.0])])
+def test_speed_up_is_counted_from_the_whole_encoder_if_its_depth_is_on_record(
+    tmp_path: Path, recorded: int | None, speed_ups: list[float]
+) -> None:
+    """Exits sit on layers 2 and 4 of 6; a journal of an earlier version does not say that there are 6."""
+    with Journal(tmp_path / "journal.jsonl", clock_of(1000.0)) as journal:
+        begin(journal, trial_spec(A))
+        journal.append("started", trial=A, attempt=1, after=0)
+        written = epoch_record(1, encoder_layers=recorded).to_json()
+        if recorded is None:
+            del written["encoder_layers"]
+        journal.append("report", trial=A, attempt=1, record=written)
+    tables = read_tables(tmp_path)
+    assert tables.operating_points["speed_up"].tolist() == speed_ups
+    remarks = tables.facts.get("replay", [])
+    assert [remark for remark in remarks if "counted from the layer of the last trained exit" in remark] == (
+        remarks if recorded is None else []
+    )
+    assert bool(remarks) == (recorded is None)
 
 
 def test_the_ledger_adds_up_what_the_tables_hold(tables: SweepTables, folder: Path) -> None:
@@ -106,7 +129,7 @@ def test_the_ledger_adds_up_what_the_tables_hold(tables: SweepTables, folder: Pa
             np.testing.assert_equal(ledger.loc[axis, "used"], tables.trials[axis].sum(min_count=1), err_msg=axis)
     assert ledger.loc["epochs", ["used", "limit", "lost"]].tolist() == [4.0, 10.0, 1.0]
     assert ledger.loc["trials", "used"] == 2.0
-    assert ledger.loc["wall_s", ["used", "limit", "lost"]].tolist() == [tables.facts["elapsed_s"], 60.0, 7.5 + 2.0]
+    assert ledger.loc["wall_s", ["used", "limit", "lost"]].tolist() == [tables.history.elapsed_s, 60.0, 7.5 + 2.0]
     assert math.isnan(ledger.loc["gpu_s", "used"]), "not measured is never 0"
 
 
@@ -180,9 +203,9 @@ def test_room_for_one_more_epoch(state: SweepState, limits: dict[str, float], ru
 
 
 def test_facts(tables: SweepTables) -> None:
-    assert tables.spec == SPEC
-    assert (tables.facts["name"], tables.facts["complete"], tables.facts["began"]) == ("s", False, 1000.0)
-    assert tables.facts["sessions"] == [{"number": 1}]
+    assert tables.spec == SweepSpec.from_json(SPEC)
+    assert (tables.history.name, tables.history.complete, tables.history.began) == ("s", False, 1000.0)
+    assert tables.history.sessions == ({"number": 1},)
 
 
 def test_no_journal_no_tables(tmp_path: Path) -> None:

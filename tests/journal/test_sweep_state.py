@@ -15,6 +15,7 @@ from greenexp.journal.file import Journal, read_events
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.history import LimitReached
 from greenexp.records.trial import TrialSpec
 
 A, B = "c000-i0-o0", "c000-i1-o0"
@@ -80,7 +81,7 @@ def test_a_trial_line_replaces_an_earlier_one_and_keeps_its_reports(journal: Jou
     report(journal, A, epoch_record(1))
     journal.append("trial", spec=trial_spec(A, epochs=27).to_json())
     trial = trial_of(journal)
-    assert trial.spec.settings["training"]["epochs"] == 27
+    assert trial.spec.settings.training.epochs == 27
     assert trial.epoch == 1
 
 
@@ -126,7 +127,7 @@ def test_an_attempt_that_repeats_epochs_replaces_records_and_keeps_reports(journ
     trial = state.trials[A]
     assert (trial.status, trial.reason, trial.attempts) == ("running", "", 2)
     assert [(attempt, record.epoch) for attempt, _, record in trial.reports] == [(1, 1), (1, 2), (2, 2)]
-    assert (trial.score, state.epochs_run, state.spent["wall_s"]) == (0.7, 3, 3.0)
+    assert (trial.score, state.epochs_run, state.spent.total("wall_s")) == (0.7, 3, 3.0)
 
 
 def test_a_driver_that_died_leaves_its_trials_interrupted_and_their_time_lost(journal: Journal) -> None:
@@ -156,18 +157,18 @@ def test_policies_are_added_between_sessions_at_no_time(journal: Journal) -> Non
     journal.append("session", number=1)
     journal.append("closed", status="finished")
     before = state_of(journal)
-    assert before.policies == ["max_probability", "patience"], "a journal of before section replay has the default"
+    assert before.policies == ("max_probability", "patience"), "a journal of before section replay has the default"
     journal.append("replay", policies=["oracle", "patience"])
     journal.append("replay", policies=[{"name": "entropy", "normalised": True}])
     after = state_of(journal)
-    assert after.policies == ["max_probability", "patience", "oracle", {"name": "entropy", "normalised": True}]
+    assert after.policies == ("max_probability", "patience", "oracle", {"name": "entropy", "normalised": True})
     assert after.elapsed_s == before.elapsed_s
     assert after.sessions[-1].closed == "finished"
 
 
 def test_a_limit_is_forgotten_by_the_next_session(journal: Journal) -> None:
     journal.append("limit", axis="epochs", used=10, limit=10)
-    assert state_of(journal).limit == {"axis": "epochs", "used": 10, "limit": 10}
+    assert state_of(journal).limit == LimitReached("epochs", 10, 10)
     journal.append("session", number=2)
     assert state_of(journal).limit is None
 

@@ -17,6 +17,7 @@ from greenexp.backbones.base import TokenBatch
 from greenexp.meters.flops import forward_flops, training_flops
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import ALL_PARTS, EncoderCosts, MatmulCost, ModelCosts, Part, Pass
+from greenexp.records.settings import ModelSettings
 
 BASE = {"name": "bert", "layers": 12, "hidden": 768, "heads": 12}
 
@@ -25,7 +26,7 @@ def tiny(layers: object = "all", **backbone: object) -> MultiExitModel:
     sizes = {"layers": 3, "hidden": 12, "heads": 2, "intermediate": 20, "max_positions": 16, "attention": "eager"}
     section = {"name": "bert", **sizes, **backbone}
     settings = {"backbone": section, "exits": {"layers": layers, "head": {"name": "linear"}}}
-    return build_model(settings, 3, vocab_size=30, pad_id=0, seed=0).train()
+    return build_model(ModelSettings.from_json(settings), 3, vocab_size=30, pad_id=0, seed=0).train()
 
 
 def bert_base(layers: object = (12,), num_layers: int = 12, num_labels: int = 2) -> MultiExitModel:
@@ -33,7 +34,7 @@ def bert_base(layers: object = (12,), num_layers: int = 12, num_labels: int = 2)
         "backbone": {**BASE, "layers": num_layers},
         "exits": {"layers": layers, "head": {"name": "linear"}},
     }
-    return build_model(settings, num_labels, vocab_size=30522, pad_id=0, seed=0, device="meta")
+    return build_model(ModelSettings.from_json(settings), num_labels, vocab_size=30522, pad_id=0, seed=0, device="meta")
 
 
 def tokens(examples: int, length: int) -> TokenBatch:
@@ -126,7 +127,7 @@ def tiny_meta() -> MultiExitModel:
             "backbone": {"name": "bert", "layers": 3, "hidden": 12, "heads": 2},
             "exits": {"layers": "all", "head": {"name": "linear"}},
         }
-        _META.append(build_model(settings, 2, 30, 0, 0, device="meta"))
+        _META.append(build_model(ModelSettings.from_json(settings), 2, 30, 0, 0, device="meta"))
     return _META[0]
 
 

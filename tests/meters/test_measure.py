@@ -16,7 +16,7 @@ from greenexp.meters.fake import FakeSource
 from greenexp.meters.memory import ResidentMemory
 from greenexp.records.axes import AXES
 from greenexp.records.epoch import Costs
-from greenexp.spec.sections import Accounting
+from greenexp.records.sections import Accounting
 
 FACTORS = Accounting(carbon_g_per_kwh=100.0, pue=1.5, price_per_gpu_h=2.0, price_per_cpu_h=0.1, price_per_kwh=0.5)
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from made_settings import made_model_settings
 from method_cases import EPOCHS, Case, Trial
 
 from greenexp.backbones.base import TokenBatch
-from greenexp.methods.adapt import adapted, method_of
 from greenexp.methods.base import MicroBatch, TrialShape
 from greenexp.model import build_model
+from greenexp.records.sections import MethodChoice
 
 
 @pytest.fixture
@@ -21,15 +22,12 @@ def make_trial() -> Callable[..., Trial]:
 
     def make(case: Case, num_labels: int = 2, freeze: tuple[str, ...] = ()) -> Trial:
         sizes = {"layers": 3, "hidden": 12, "heads": 2, "intermediate": 20, "max_positions": 12, "dropout": 0.0}
-        settings = {
-            "backbone": {"name": "bert", "attention": "eager", **sizes, **case.backbone},
-            "exits": {"layers": case.exit_layers, "head": case.head},
-            "method": case.fields,
-        }
-        settings = adapted(settings)
-        model = build_model(settings, num_labels, vocab_size=30, pad_id=0, seed=0).double().train()
+        backbone = {"name": "bert", "attention": "eager", **sizes, **case.backbone}
+        settings = made_model_settings(backbone=backbone, exits={"layers": case.exit_layers, "head": case.head})
+        method = MethodChoice(**case.fields).plugin()
+        model = build_model(method.adapt(settings), num_labels, vocab_size=30, pad_id=0, seed=0).double().train()
         shape = TrialShape(model.exit_layers, model.backbone.num_layers, num_labels, EPOCHS)
-        run = method_of(settings).begin(shape)
+        run = method.begin(shape)
         stage = run.stage(case.epoch)
         model.train_only(stage.parts - set(freeze), stage.exits)
         return Trial(model, run)

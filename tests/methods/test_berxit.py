@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from made_settings import made_model_settings, made_settings
 from method_cases import Case, Trial
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
@@ -18,7 +20,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from greenexp.errors import InputError
 from greenexp.meters.flops import training_flops
 from greenexp.methods import METHODS
-from greenexp.methods.adapt import adapted
 from greenexp.methods.base import MicroBatch, TrialShape
 from greenexp.methods.berxit import Berxit
 from greenexp.objectives import learning_to_exit_loss, wrongness
@@ -203,11 +204,10 @@ def test_fields():
 
 
 def test_adapt_asks_for_the_module():
-    settings = {"exits": {"layers": "all"}, "method": {"name": "berxit"}}
-    assert adapted(settings)["exits"] == {"layers": "all", "learned": True}
-    assert settings["exits"] == {"layers": "all"}
-    bare = {**settings, "method": {"name": "berxit", "learning_to_exit": False}}
-    assert adapted(bare)["exits"] == {"layers": "all"}
+    settings = made_model_settings()
+    assert Berxit().adapt(settings) == replace(settings, learned=True)
+    assert not settings.learned
+    assert Berxit(learning_to_exit=False).adapt(settings) == settings
 
 
 def test_a_model_without_the_module_is_noticed(make_trial, make_batch):
@@ -227,14 +227,11 @@ def data() -> TokenisedTask:
 
 
 def trial_of(**training: Any) -> TrialSpec:
-    settings = {
-        "task": {"name": "clauses"},
-        "backbone": {"name": "bert", "layers": 2, "hidden": 16, "heads": 2, "max_positions": 40},
-        "exits": {"layers": "all", "head": {"name": "linear"}},
-        "method": {"name": "berxit"},
-        "training": {"epochs": 3, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32"} | training,
-        "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
-    }
+    settings = made_settings(
+        backbone={"layers": 2, "hidden": 16, "heads": 2, "max_positions": 40},
+        method={"name": "berxit"},
+        training={"epochs": 3, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32"} | training,
+    )
     return TrialSpec("c000-i0-o0", "c000", 0, settings, {}, TrialSeeds(0, 0))
 
 

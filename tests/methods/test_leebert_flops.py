@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_settings import made_settings
 from method_cases import Case
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -59,14 +60,11 @@ def data() -> TokenisedTask:
 
 
 def trial_of(**method: Any) -> TrialSpec:
-    settings = {
-        "task": {"name": "clauses"},
-        "backbone": {"name": "bert", "layers": LAYERS, "hidden": 16, "heads": 2, "max_positions": 40},
-        "exits": {"layers": "all", "head": {"name": "linear"}},
-        "method": {"name": "leebert", "weight_learning_rate": 0.05, **method},
-        "training": {"epochs": 3, "batch_size": 8, "learning_rate": 1e-3, "precision": "fp32"},
-        "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
-    }
+    settings = made_settings(
+        backbone={"layers": LAYERS, "hidden": 16, "heads": 2, "max_positions": 40},
+        method={"name": "leebert", "weight_learning_rate": 0.05, **method},
+        training={"epochs": 3, "batch_size": 8, "learning_rate": 1e-3, "precision": "fp32"},
+    )
     return TrialSpec("c000-i0-o0", "c000", 0, settings, {}, TrialSeeds(0, 0))
 
 

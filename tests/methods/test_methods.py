@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from made_settings import made_model_settings
 from method_cases import CASES, EPOCHS, WITH_TESTS_OF_THEIR_OWN, Case
 from pydantic import TypeAdapter, ValidationError
 from torch.nn import functional
@@ -14,11 +16,11 @@ from torch.nn import functional
 from greenexp.backbones.base import TokenBatch
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.methods import METHODS
-from greenexp.methods.adapt import adapted, method_of
 from greenexp.methods.base import MicroBatch, TrialShape
 from greenexp.methods.branchynet import BranchyNet
 from greenexp.methods.finetune import FineTune
 from greenexp.methods.pabee import Pabee
+from greenexp.records.sections import MethodChoice
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -117,9 +119,9 @@ def test_bfloat16_autocast(case: Case, make_trial, make_batch):
 def test_fields_are_plain_json_and_validated(case: Case):
     fields = {name: value for name, value in case.fields.items() if name != "name"}
     plugin = METHODS[case.fields["name"]]
-    assert TypeAdapter(plugin).validate_python(fields) == method_of({"method": case.fields})
+    assert TypeAdapter(plugin).validate_python(fields) == MethodChoice(**case.fields).plugin()
     with pytest.raises((ValidationError, TypeError)):
-        method_of({"method": {**case.fields, "wings": 2}})
+        MethodChoice(**case.fields, wings=2).plugin()
 
 
 @pytest.mark.parametrize("weights", ["squared", [], [0, 0], [1, -1], [1, float("nan")], [float("inf")]])
@@ -134,13 +136,12 @@ def test_branchynet_wants_one_weight_per_exit():
 
 
 def test_finetune_adapts_backbone_and_exits():
-    settings = {"backbone": {"name": "bert", "layers": 6}, "exits": {"layers": [2, 4, 6]}}
-    found = FineTune(layers=3).adapt(settings)
-    assert found["backbone"] == {"name": "bert", "layers": 3}
-    assert found["exits"]["layers"] == [2, 3]
-    assert settings["backbone"]["layers"] == 6
+    settings = made_model_settings(backbone={"layers": 6}, exits={"layers": [2, 4, 6]})
+    cut = FineTune(layers=3).adapt(settings)
+    assert cut.backbone.to_json() == {"name": "bert", "layers": 3}
+    assert cut.layers == (2, 3)
     assert FineTune().adapt(settings) is settings
-    assert FineTune(layers=3).adapt({**settings, "exits": {"layers": "all"}})["exits"]["layers"] == "all"
+    assert FineTune(layers=3).adapt(replace(settings, layers="all")).layers == "all"
     with pytest.raises(InputError, match=r"7 .*6"):
         FineTune(layers=7).adapt(settings)
 
@@ -152,7 +153,7 @@ def test_finetune_notices_a_model_that_was_not_cut():
 
 def test_unknown_method():
     with pytest.raises(UnknownNameError, match="'pabee'"):
-        adapted({"method": {"name": "pabe"}})
+        MethodChoice(name="pabe").plugin()
 
 
 def test_a_step_needs_a_batch(make_trial):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from made_settings import made_model_settings
 from method_cases import EPOCHS, MIXED, POOLED, Case
 from pydantic import TypeAdapter, ValidationError
 
@@ -127,12 +128,12 @@ def test_the_untrained_classifier_answers_in_evaluation_alone(make_trial, make_b
 
 def test_the_untrained_classifier_wants_a_pooled_head_and_classes():
     method = DeeBert(untrained_last_below=0.3)
-    settings = {"exits": {"layers": "all", "head": {"name": "linear"}}}
+    settings = made_model_settings()
     with pytest.raises(InputError, match=r"pooled.*linear"):
         method.adapt(settings)
     assert DeeBert().adapt(settings) is settings
-    found = method.adapt({"exits": {"layers": "all", "head": POOLED}})
-    assert found["exits"]["head"] == {**POOLED, "untrained_last_below": 0.3}
+    adapted = method.adapt(made_model_settings(exits={"head": POOLED}))
+    assert adapted.head.to_json() == {**POOLED, "untrained_last_below": 0.3}
     with pytest.raises(InputError, match="regression"):
         method.begin(TrialShape((1, 2), 2, 1, EPOCHS))
     assert DeeBert().begin(TrialShape((1, 2), 2, 1, EPOCHS)).stage(1).exits == (2,)

@@ -18,6 +18,7 @@ from greenexp.model import MultiExitModel, build_model
 from greenexp.model.equilibrium import scaled_gradient
 from greenexp.objectives import exit_losses
 from greenexp.records.costs import BlockCost, EncoderCosts
+from greenexp.records.settings import ModelSettings
 
 LAYERS, LABELS = 4, torch.tensor([0, 1, 1])
 TOKENS = TokenBatch(torch.from_numpy(np.random.default_rng(0).integers(4, 30, (3, 5))))
@@ -92,7 +93,7 @@ def a_model(layers: object, head: str = "linear", **backbone: Any) -> MultiExitM
         "backbone": {"name": "bert", "attention": "eager", **sizes, **backbone},
         "exits": {"layers": layers, "head": {"name": head, "dropout": 0.0}},
     }
-    return build_model(settings, 2, vocab_size=30, pad_id=0, seed=1).double().train()
+    return build_model(ModelSettings.from_json(settings), 2, vocab_size=30, pad_id=0, seed=1).double().train()
 
 
 def gradients(model: MultiExitModel, loss: Tensor) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from transformers import AutoModel
 from greenexp.backbones.base import TokenBatch
 from greenexp.errors import CheckpointError
 from greenexp.model import MultiExitModel, Serving, build_model, load_model, load_serving, save_model
+from greenexp.records.settings import ModelSettings
 
 SETTINGS: dict[str, Any] = {
     "backbone": {"name": "bert", "layers": 2, "hidden": 16, "heads": 2, "max_positions": 20},
@@ -27,7 +28,7 @@ TOKENS = TokenBatch(torch.from_numpy(np.random.default_rng(1).integers(4, 50, (3
 
 def model(seed: int = 0, **backbone: object) -> MultiExitModel:
     settings = {**SETTINGS, "backbone": {**SETTINGS["backbone"], **backbone}}
-    return build_model(settings, 2, vocab_size=50, pad_id=0, seed=seed).eval()
+    return build_model(ModelSettings.from_json(settings), 2, vocab_size=50, pad_id=0, seed=seed).eval()
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ from greenexp.backbones.base import TokenBatch
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.meters.flops import forward_flops
 from greenexp.model import MultiExitModel, build_model
+from greenexp.model.build import placed_exits
 from greenexp.records.costs import ALL_PARTS, Part
+from greenexp.records.settings import ModelSettings
 
 
 def settings(layers: object = "all", **backbone: object) -> dict[str, Any]:
@@ -22,7 +24,9 @@ def settings(layers: object = "all", **backbone: object) -> dict[str, Any]:
 
 
 def model(layers: object = "all", num_labels: int = 2, seed: int = 0, **backbone: object) -> MultiExitModel:
-    return build_model(settings(layers, **backbone), num_labels, vocab_size=50, pad_id=0, seed=seed).eval()
+    return build_model(
+        ModelSettings.from_json(settings(layers, **backbone)), num_labels, vocab_size=50, pad_id=0, seed=seed
+    ).eval()
 
 
 def tokens(examples: int = 3, length: int = 7) -> TokenBatch:
@@ -65,15 +69,20 @@ def test_exits_at_chosen_layers():
         assert torch.equal(built(tokens())[0], model()(tokens())[0])
 
 
-@pytest.mark.parametrize("layers", [[1, 2], [3, 1], [0, 3], [1, 4], [], "some"])
-def test_wrong_exit_layers_are_refused(layers: object):
+@pytest.mark.parametrize("layers", [(1, 2), (3, 1), (0, 3), (1, 4), (), "some"])
+def test_wrong_exit_layers_are_refused(layers: Any):
     with pytest.raises(InputError, match=r"exits\.layers"):
-        model(layers=layers)
+        placed_exits(layers, 3)
+
+
+def test_exits_must_end_with_the_backbone():
+    with pytest.raises(InputError, match=r"exits\.layers"):
+        model(layers=[1, 2])
 
 
 def test_unknown_plugins_are_refused():
     with pytest.raises(UnknownNameError, match="'bert'"):
-        build_model({**settings(), "backbone": {"name": "brt"}}, 2, 50, 0, 0)
+        build_model(ModelSettings.from_json({**settings(), "backbone": {"name": "brt"}}), 2, 50, 0, 0)
     with pytest.raises(InputError, match="num_labels"):
         model(num_labels=0)
 
@@ -96,7 +105,7 @@ def test_weights_follow_from_the_seed_alone():
 
 def test_heads_do_not_depend_on_the_depth_below():
     shallow = {**settings(), "backbone": {**settings()["backbone"], "layers": 2}}
-    cut = build_model(shallow, 2, vocab_size=50, pad_id=0, seed=3)
+    cut = build_model(ModelSettings.from_json(shallow), 2, vocab_size=50, pad_id=0, seed=3)
     assert cut.num_exits == 2
     assert torch.equal(model(seed=3).head(2).classifier.weight, cut.head(2).classifier.weight)
 
@@ -106,7 +115,7 @@ def test_a_fresh_pooler_follows_from_the_seed(tmp_path):
     section = {"name": "bert", "source": str(tmp_path)}
 
     def pooler(seed: int) -> torch.Tensor:
-        built = build_model({**settings(), "backbone": section}, 2, 50, 0, seed)
+        built = build_model(ModelSettings.from_json({**settings(), "backbone": section}), 2, 50, 0, seed)
         return next(iter(built.backbone.pooler_parameters()))
 
     assert torch.equal(pooler(1), pooler(1))
@@ -115,7 +124,7 @@ def test_a_fresh_pooler_follows_from_the_seed(tmp_path):
 
 def test_meta_device_for_prices():
     before = torch.random.get_rng_state()
-    built = build_model(settings(), 2, 50, 0, 0, device="meta")
+    built = build_model(ModelSettings.from_json(settings()), 2, 50, 0, 0, device="meta")
     assert torch.equal(torch.random.get_rng_state(), before)
     assert {parameter.device.type for parameter in built.parameters()} == {"meta"}
     assert built.parameter_count() == model().parameter_count()
@@ -187,3 +196,8 @@ def test_exit_costs_count_only_the_exits_named():
         assert costs.dynamic_flops[:, column].tolist() == [alone[0], both]
         assert alone[2] < both < forward_flops(built.costs(1, length), (1, 2, 3))
     assert built.exit_costs([5]).layers.tolist() == [1, 2, 3]
+
+
+def test_exit_costs_know_the_whole_encoder_whatever_exits_they_are_of():
+    built = model(layers=(1, 2, 3))
+    assert [built.exit_costs([5], exits).encoder_layers for exits in (None, (1,), (1, 2))] == [3, 3, 3]

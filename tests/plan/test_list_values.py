@@ -9,7 +9,8 @@ from told import tells
 
 from greenexp.errors import SweepFileError
 from greenexp.plan import Plan, make_plan
-from greenexp.records.trial import TrialSpec, coordinate
+from greenexp.records.trial import TrialSpec
+from greenexp.records.values import coordinate
 from greenexp.spec import load_sweep
 
 HEAD = "name: x\ntask: {name: clauses}\nbackbone: {name: bert, layers: 4}\n"
@@ -34,13 +35,17 @@ search: {name: grid}
 
 def test_numbers_of_a_choice_reach_the_method():
     found = plan(WEIGHTS + GRID).configurations
-    assert [c.settings["method"]["weights"] for c in found] == ["uniform", [0.5, 0.5, 0.5, 1.0], [1.0, 1.0, 1.0, 1.0]]
+    assert [c.settings.method.options["weights"] for c in found] == [
+        "uniform",
+        [0.5, 0.5, 0.5, 1.0],
+        [1.0, 1.0, 1.0, 1.0],
+    ]
     assert [c.searched["method.weights"] for c in found] == ["uniform", "[0.5, 0.5, 0.5, 1.0]", "[1.0, 1.0, 1.0, 1.0]"]
 
 
 def test_random_draws_take_lists_too():
     random = GRID.replace("{name: grid}", "{name: random, samples: 20}")
-    drawn = [str(c.settings["method"]["weights"]) for c in plan(WEIGHTS + random).configurations]
+    drawn = [str(c.settings.method.options["weights"]) for c in plan(WEIGHTS + random).configurations]
     assert len(set(drawn)) == 3
 
 
@@ -50,9 +55,9 @@ def test_layers_of_exits_and_of_a_method_are_points():
         "{method.name: righttool, method.layers: [1, 4]}, {method.name: finetune, method.layers: 3}]}"
     )
     first, second, third = plan(WEIGHTS + points).configurations
-    assert first.settings["exits"]["layers"] == [2, 4]
+    assert first.settings.exits.layers == (2, 4)
     assert first.searched["exits.layers"] == "[2, 4]"
-    assert second.settings["method"]["layers"] == [1, 4]
+    assert second.settings.method.options["layers"] == [1, 4]
     assert (second.searched["exits.layers"], second.searched["method.layers"]) == ("all", "[1, 4]")
     assert third.searched["method.layers"] == 3
 
@@ -65,7 +70,7 @@ def test_a_trial_with_a_list_travels_as_json():
 def test_a_list_may_be_set_from_the_command_line():
     path = "space.method.weights.values"
     changed = plan(WEIGHTS + GRID, f"{path}=[[1, 2, 3, 4], linear]").configurations
-    assert changed[0].settings["method"]["weights"] == [1.0, 2.0, 3.0, 4.0]
+    assert changed[0].settings.method.options["weights"] == [1.0, 2.0, 3.0, 4.0]
 
 
 def test_the_metric_s_exit_is_judged_where_the_exits_are_known():

@@ -53,7 +53,7 @@ class TestTrials:
         assert {trial.trial: trial.fingerprint for trial in rounds} == {t.trial: t.fingerprint for t in usual}
 
     def test_settings_are_complete_and_plain(self) -> None:
-        settings = plan("").trials[0].settings
+        settings = plan("").trials[0].settings.to_json()
         assert list(settings) == ["task", "backbone", "exits", "method", "training", "metric"]
         assert settings["backbone"] == {"name": "tower", "hidden": 64, "layers": 4, "heads": 2, "dropout": 0.1}
         assert settings["exits"] == {"layers": "all", "head": {"name": "flat", "bias": True}}
@@ -64,7 +64,7 @@ class TestTrials:
         def settings(*overrides: str) -> dict[str, Any]:
             head = HEAD.replace("exits: {head: {name: flat}}\n", "").replace("joint", "published")
             document = load_sweep(head.replace("tower", "spire"), overrides, source="f")
-            return make_plan(document, PLUGINS).trials[0].settings
+            return make_plan(document, PLUGINS).trials[0].settings.to_json()
 
         assert settings()["exits"]["head"] == {"name": "flat", "bias": False}
         assert settings("backbone.heads=4")["backbone"]["heads"] == 4
@@ -77,7 +77,7 @@ class TestTrials:
     def test_the_searched_value_is_in_the_settings(self) -> None:
         for trial in plan(RANDOM).trials:
             (value,) = trial.searched.values()
-            assert trial.settings["training"]["learning_rate"] == value
+            assert trial.settings.training.learning_rate == value
 
     def test_plug_in_fields_can_be_searched(self) -> None:
         text = """space:
@@ -85,7 +85,7 @@ class TestTrials:
   exits.head.bias: {dist: choice, values: [true, false]}
 search: {name: grid}"""
         trials = plan(text).trials
-        assert [(t.settings["backbone"]["hidden"], t.settings["exits"]["head"]["bias"]) for t in trials] == [
+        assert [(t.settings.backbone.options["hidden"], t.settings.model.head.options["bias"]) for t in trials] == [
             (32, True),
             (32, False),
             (64, True),
@@ -94,7 +94,7 @@ search: {name: grid}"""
 
     def test_the_plug_in_itself_can_be_searched(self) -> None:
         text = "space: {method.name: {dist: choice, values: [joint]}}\nsearch: {name: grid}"
-        assert plan(text).trials[0].settings["method"] == {"name": "joint", "weights": "uniform"}
+        assert plan(text).trials[0].settings.method.to_json() == {"name": "joint", "weights": "uniform"}
 
     def test_points_may_set_different_fields(self) -> None:
         text = "search: {name: points, points: [{method.weights: linear}, {training.batch_size: 8}]}"
@@ -106,13 +106,13 @@ search: {name: grid}"""
     def test_a_point_may_choose_another_plug_in_with_its_fields(self) -> None:
         text = "search: {name: points, points: [{method.name: staged, method.stages: 2}, {method.weights: linear}]}"
         trials = plan(text).trials
-        assert trials[0].settings["method"] == {"name": "staged", "stages": 2}
-        assert trials[1].settings["method"] == {"name": "joint", "weights": "linear"}
+        assert trials[0].settings.method.to_json() == {"name": "staged", "stages": 2}
+        assert trials[1].settings.method.to_json() == {"name": "joint", "weights": "linear"}
 
     def test_a_required_field_may_be_left_to_the_search(self) -> None:
         text = "space: {backbone.hidden: {dist: choice, values: [64]}}\nsearch: {name: grid}"
         document = load_sweep(HEAD.replace(", hidden: 64", "") + text)
-        assert make_plan(document, PLUGINS).trials[0].settings["backbone"]["hidden"] == 64
+        assert make_plan(document, PLUGINS).trials[0].settings.backbone.options["hidden"] == 64
 
 
 class TestIdentity:
@@ -233,6 +233,15 @@ space: {training.batch_size: {dist: choice, values: [16, 8]}}"""
     def test_a_scheduler_that_cannot_act(self) -> None:
         (problem,) = refusal(RANDOM + "scheduler: {name: asha, grace_period: 3}")
         assert problem.startswith("f:9:1: scheduler:")
+
+    def test_epochs_are_not_searched_under_a_scheduler_that_compares_at_equal_epochs(self) -> None:
+        space = "search: {name: random, samples: 4}\nspace: {training.epochs: {dist: int, low: 1, high: 2}}\n"
+        (problem,) = refusal(space + "scheduler: {name: sha}")
+        assert problem.startswith("f:7:26: space.training.epochs: ")
+        assert "equal epochs" in problem
+        points = "search: {name: points, points: [{training.epochs: 2}]}\nscheduler: {name: asha}"
+        assert any("search.points.0.training.epochs" in problem for problem in refusal(points))
+        assert plan(space)
 
     def test_a_plug_in_that_cannot_be_imported(self) -> None:
         class Broken(dict[str, type]):

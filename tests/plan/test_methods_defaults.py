@@ -8,7 +8,7 @@ import pytest
 
 from greenexp.plan.configurations import resolve
 from greenexp.plan.plugins import installed
-from greenexp.spec.sections import Exits, Metric, Training
+from greenexp.records.sections import Exits, Metric, Training
 
 
 def settings_of(method: dict[str, Any], **sections: Any) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def settings_of(method: dict[str, Any], **sections: Any) -> dict[str, Any]:
     found = resolve({**base, **sections}, {}, installed())
     assert found.findings == ()
     assert found.settings is not None
-    return found.settings
+    return found.settings.to_json()
 
 
 @pytest.mark.parametrize(

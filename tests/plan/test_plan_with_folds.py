@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from greenexp.cli.preview import preview_lines
+from greenexp.cli.sweeps.preview import preview_lines
 from greenexp.errors import SweepFileError
 from greenexp.plan import Plan, make_plan, price_plan
 from greenexp.records.trial import Fold

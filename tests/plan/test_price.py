@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from greenexp.errors import InputError
+from greenexp.meters import price_costs
 from greenexp.plan import Plan, data_key, make_plan, prepare_data, price_plan
 from greenexp.plan.flops import epoch_flops, micro_shapes
 from greenexp.plan.price import Bound
 from greenexp.records.axes import AXES
+from greenexp.records.epoch import Costs
 from greenexp.spec import load_sweep
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.run import TrialRun
@@ -121,6 +123,19 @@ def test_calibrated_axes(data: TokenisedTask) -> None:
     assert price.bounds["energy_j"].most == pytest.approx(flops * 1e-8)
     assert price.bounds["carbon_g"].most == pytest.approx(flops * 1e-8 / 3.6e6 * 2 * 100)
     assert price.bounds["money"].most is None
+
+
+def test_a_price_beforehand_follows_the_rules_of_what_is_measured(data: TokenisedTask) -> None:
+    priced = plan(
+        "resources={cpus_per_trial: 4, gpus_per_trial: 2}",
+        "accounting={carbon_g_per_kwh: 100, pue: 1.5, price_per_gpu_h: 2, price_per_cpu_h: 0.1, price_per_kwh: 0.3}",
+    )
+    bounds = price_plan(priced, prepared(data), seconds_per_flop=1e-9, joules_per_flop=1e-8).bounds
+    amounts = {axis: bounds[axis].most for axis in ("wall_s", "gpu_s", "energy_j")}
+    measured, reasons = price_costs(Costs(**amounts), priced.spec.accounting, cpus=4)  # type: ignore[arg-type]
+    assert reasons == {}
+    assert bounds["carbon_g"].most == measured.carbon_g
+    assert bounds["money"].most == pytest.approx(measured.money, rel=1e-15)
 
 
 def test_money_is_all_or_nothing(data: TokenisedTask) -> None:

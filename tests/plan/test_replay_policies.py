@@ -12,10 +12,10 @@ from greenexp.errors import SweepFileError
 from greenexp.exits import POLICIES
 from greenexp.plan import Plan, editor_schema, make_plan
 from greenexp.plan.policies import check_policies
-from greenexp.records.policies import policies_of
-from greenexp.records.trial import canonical_json
+from greenexp.records.policies import with_added
+from greenexp.records.sections import Replay
+from greenexp.records.values import canonical_json
 from greenexp.spec import dump_resolved, load_sweep, resolved
-from greenexp.spec.sections import Replay
 
 
 def plan(text: str) -> Plan:
@@ -43,7 +43,7 @@ def refusal(text: str) -> list[str]:
 )
 def test_what_may_be_written_and_what_is_recorded(text: str, policies: list[Any]) -> None:
     spec = plan(text).spec
-    assert policies_of(resolved(spec)) == policies
+    assert list(with_added((policy.to_json() for policy in spec.replay.policies), [])) == policies
     assert load_sweep(dump_resolved(spec)).checked() == spec
     json.dumps(resolved(spec))
 
@@ -71,7 +71,7 @@ def test_what_is_wrong_is_said_at_its_place(policies: str, place: str, words: st
 def test_it_is_no_part_of_a_trial() -> None:
     one, other = plan("").trials, plan("replay: {policies: []}").trials
     assert [trial.fingerprint for trial in one] == [trial.fingerprint for trial in other]
-    assert "replay" not in canonical_json(one[0].settings)
+    assert "replay" not in canonical_json(one[0].settings.to_json())
 
 
 def test_it_cannot_be_searched() -> None:

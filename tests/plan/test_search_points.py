@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from greenexp.plan.search import between, draw, generator, grid_values, points
-from greenexp.spec.search import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
+from greenexp.records.search_space import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
 
 SPACE = {
     "training.learning_rate": LogUniform(dist="loguniform", low=1e-5, high=1e-2, steps=4),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenexp.plan.seeds import seed_list, seed_pairs
-from greenexp.spec.sections import Seeds
+from greenexp.records.sections import Seeds
 
 roots = st.integers(0, 2**63 - 1)
 

@@ -9,9 +9,9 @@ import pytest
 
 from greenexp.plan import make_plan
 from greenexp.records.axes import AXES
+from greenexp.records.search_space import DISTRIBUTIONS, SEARCHES
+from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec import load_sweep
-from greenexp.spec.search import DISTRIBUTIONS, SEARCHES
-from greenexp.spec.sweep import SweepSpec
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "sweep-file.md").read_text(encoding="utf-8")

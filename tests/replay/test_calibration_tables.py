@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,10 +19,11 @@ from greenexp.replay.calibration import (
     calibration_table,
     ece,
     fit_temperature,
-    reliability_table,
     reliability_tables,
     temperatures,
 )
+from greenexp.replay.calibration.labelled import labelled
+from greenexp.replay.calibration.reliability import binned
 
 
 def made_record(seed: int, exits: Any = (2, 4, 6), examples: int = 200, classes: int = 3) -> ExitRecord:
@@ -33,6 +35,10 @@ def made_record(seed: int, exits: Any = (2, 4, 6), examples: int = 200, classes:
         logits[place, np.arange(examples), labels] += 0.5 + 0.5 * place
         logits[place] *= 2 + place
     return ExitRecord(logits, labels, np.full(examples, 7), np.array(exits))
+
+
+def reliability_table(logits: Any, labels: Any, temperature: float = 1.0, bins: int = 15) -> pd.DataFrame:
+    return binned(labelled(logits, labels), temperature, bins).table()
 
 
 def ece_by_hand(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> float:

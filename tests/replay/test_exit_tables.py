@@ -17,7 +17,7 @@ from greenexp.records.at_rest import LogitsNames, logits_at_rest
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.exit_tables import ExitTables
 from greenexp.records.held_out import HeldOutRecord
-from greenexp.records.policies import DEFAULT_POLICIES, policies_of
+from greenexp.records.policies import with_added
 from greenexp.records.replayed import lacking_points, replay_remarks, replayed_tables, with_replayed_points
 from greenexp.records.tables import REPLAYED, TrialFacts, typed_frame
 from greenexp.replay import ExitCosts, operating_points
@@ -269,9 +269,6 @@ def test_why_there_are_static_points_alone_is_said() -> None:
 
 
 def test_policies_of_a_sweep() -> None:
-    assert policies_of({}) == list(DEFAULT_POLICIES)
-    spec = {"replay": {"policies": [{"name": "patience"}, {"name": "entropy", "normalised": True}]}}
-    assert policies_of(spec, ["voting", "patience", "voting"]) == [
-        "patience", {"name": "entropy", "normalised": True}, "voting"
-    ]  # fmt: skip
-    assert policies_of({"replay": {"policies": []}}) == []
+    written = [{"name": "patience"}, {"name": "entropy", "normalised": True}]
+    assert with_added(written, ["voting", "patience", "voting"]) == ("patience", written[1], "voting")
+    assert with_added([], []) == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from made_settings import changed_spec
 from made_sweeps import sweep
 
 from greenexp.records.tables import PARAMS, SweepTables
@@ -50,7 +51,7 @@ def test_trials_with_other_exits_are_named():
     points = points[(points["trial"] != "c001-i0-o0") | (points["threshold"] == 3)]
     shown = report_sections(dataclasses.replace(fewer, operating_points=points))
     assert "never trained" in str(next(section for section in shown if section.name == "exits").assumptions)
-    last = {**tables.spec, "metric": {"name": "accuracy", "exit": "last"}}
+    last = changed_spec(tables.spec, metric={"name": "accuracy", "exit": "last"})
     assert circumstances(dataclasses.replace(fewer, spec=last)) == ()
 
 

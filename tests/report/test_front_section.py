@@ -10,7 +10,7 @@ import pytest
 from made_sweeps import sweep, with_thresholds
 
 from greenexp.analysis.fronts.operating_points import operating_front
-from greenexp.records.tables import SweepTables
+from greenexp.records.tables import SweepTables, TableRemarks
 from greenexp.report import render_report, report_sections
 from greenexp.report.section import Section
 from greenexp.report.sections.front import MOST_SHOWN
@@ -67,7 +67,7 @@ def test_without_thresholds_the_reason_is_given() -> None:
 
 
 def test_what_replay_left_out_is_said(tables: SweepTables) -> None:
-    lacking = dataclasses.replace(tables, facts={**tables.facts, "replay": ["6 of 6 trials: not every setting"]})
+    lacking = dataclasses.replace(tables, remarks=TableRemarks(replay=("6 of 6 trials: not every setting",)))
     assert "Remark: 6 of 6 trials: not every setting." in section_of(lacking).assumptions
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from made_sweeps import sweep, with_thresholds
 
-from greenexp.records.tables import SweepTables, typed_frame
+from greenexp.records.tables import SweepTables, TableRemarks, typed_frame
 from greenexp.report import render_report, report_sections
 from greenexp.report.section import Section
 from greenexp.report.sections import calibration, exit_profile, front, headline, overthinking, policies
@@ -201,7 +201,7 @@ def test_where_there_is_nothing_one_sentence_says_why(name: str, tmp_path) -> No
 def test_the_recorded_reason_is_given() -> None:
     why = "2 of 2 trials have static points alone: 2 without dev logits at hand"
     tables = sweep(2, 1)
-    tables = dataclasses.replace(tables, facts={**tables.facts, "operating_points": why})
+    tables = dataclasses.replace(tables, remarks=TableRemarks(operating_points=why))
     for name in NAMES:
         assert f"({why})." in text(tables, name)
 
@@ -224,6 +224,19 @@ def test_policies_that_let_nobody_leave_are_no_curve() -> None:
         tables, "policies"
     )
     assert "patience" in text(tables, "exit-profiles")
+
+
+def below_an_untrained_exit(tables: SweepTables) -> SweepTables:
+    """The same of an encoder of twice as many layers, whose upper half has no trained exit."""
+    points = tables.operating_points
+    return dataclasses.replace(tables, operating_points=points.assign(speed_up=2 * points["speed_up"]))
+
+
+def test_an_encoder_may_reach_above_its_last_trained_exit(tables: SweepTables) -> None:
+    assert re.search(r"Used alone, the last exit [\d.]+ at 1.00×", text(tables, "policies"))
+    assert re.search(r"Used alone, the last exit [\d.]+ at 2.00×", text(below_an_untrained_exit(tables), "policies"))
+    kept = with_thresholds(sweep(2, 1, metric={"name": "pearson"}), policies=("patience",), classes=1)
+    assert "does an example leave early" in text(below_an_untrained_exit(kept), "policies")
 
 
 def test_of_a_running_sweep_the_best_trial_is_shown_alone() -> None:

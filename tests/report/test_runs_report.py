@@ -6,7 +6,7 @@ import math
 import re
 
 import pytest
-from foreign_runs import run, runs, two_groups
+from foreign_runs import pairs_of, run, runs, two_groups
 
 from greenexp.analysis.comparing.groups import compare_groups
 from greenexp.report import FORMATS, Question, render_runs_report
@@ -39,7 +39,7 @@ CASES = {
 def made(case, minimize=False):
     table, cost, by = CASES[case]
     comparison = compare_groups(table(), costs=cost is not None, minimize=minimize)
-    return comparison, question(cost, by, query="params.x = '1'", left_out=(1, 2))
+    return comparison, question(cost, by, query="params.x = '1'", left_out=(1, 2)), pairs_of(comparison)
 
 
 def text_of(case, name=None, minimize=False):
@@ -100,15 +100,17 @@ def test_equal_costs_need_no_other_axis():
 
 def test_unknown_costs_are_told():
     comparison = compare_groups(runs(run(1, 0.5, cost=3.0), run(2, status="FAILED")), costs=True)
-    text = str(runs_sections(comparison, question("metrics.seconds")))
+    text = str(runs_sections(comparison, question("metrics.seconds"), pairs_of(comparison)))
     assert "1 run that ended has no metrics.seconds: no total." in text
     assert "the lines lie too far left" in text
-    assert "Not drawn: all runs (1 of its 2 runs with a score have no cost)." in text_of("costs unknown", "incumbent")
+    assert "Not drawn: all runs (1 of its 2 runs with a score have no cost)." in text_of("costs unknown", "best-so-far")
 
 
 def test_parents_and_own_trials_are_told():
     comparison = compare_groups(runs(run(1, 0.9), run(2, 0.9, parent="r1", own=True)), costs=False)
-    (expected,) = [part for part in runs_sections(comparison, question()) if part.name == "expected"]
+    (expected,) = [
+        part for part in runs_sections(comparison, question(), pairs_of(comparison)) if part.name == "expected"
+    ]
     assert "tags.`mlflow.parentRunId` IS NULL" in " ".join(expected.assumptions)
     assert "greenexp report without --score" in " ".join(expected.assumptions)
     assert "parentRunId" not in text_of("two groups")
@@ -123,7 +125,7 @@ def test_one_group_is_not_compared():
 
 def test_where_it_is_from():
     assert "2 runs in 1 experiment without any metrics.acc left out." in text_of("two groups", "origin")
-    comparison, asked = made("two groups")
-    facts = runs_sections(comparison, asked)[-1].tables[0].frame.set_index("fact")["value"]
+    comparison, asked, pairs = made("two groups")
+    facts = runs_sections(comparison, asked, pairs)[-1].tables[0].frame.set_index("fact")["value"]
     assert facts["filter"] == "params.x = '1'"
     assert facts["experiments"] == "search"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from made_sweeps import sweep, with_thresholds
 
+from greenexp.analysis.comparing.lead_of_sweep import lead_of_best
 from greenexp.analysis.comparing.score_tests import score_difference
 from greenexp.analysis.curves.bands import confidence_band
 from greenexp.analysis.curves.curve_bands import trivial_above, tuning_curve_band
@@ -145,31 +146,35 @@ def test_a_grid_has_no_band():
 
 def test_one_seed_is_not_split():
     section = part(random_sweep(8), "seeds")
-    assert "nothing was repeated" in section.headline[0]
+    assert "one seed" in section.headline[0]
     assert section.all_tables == ()
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])
-def test_the_lead_has_its_paired_interval_and_its_probability(mode):
-    tables = random_sweep(8, 4, metric={"name": "accuracy", "mode": mode})
+def test_the_lead_is_that_of_the_paired_seeds(mode):
+    tables = random_sweep(8, 4, metric={"name": "f1", "mode": mode})
     said, trials = text(tables, "seeds"), tables.trials
     means = trials.groupby("configuration")["score"].mean().sort_values(ascending=mode == "min")
     best, second = (trials.loc[trials["configuration"] == name, "score"].to_numpy() for name in means.index[:2])
     found = score_difference(best, second, paired=True)
     low, high = (-found.upper, -found.lower) if mode == "min" else (found.lower, found.upper)
-    assert f"{means.index[0]} is {abs(found.mean):.4f} better than {means.index[1]} over 4 shared seeds" in said
-    assert f"{low:.4f} to {high:.4f}, which {'includes' if low <= 0 <= high else 'excludes'} 0" in said
-    assert f"{means.index[0]} is the better of the two with probability 0." in said
+    lead = lead_of_best(tables)
+    assert (lead.first, lead.second) == tuple(means.index[:2])
+    assert (lead.interval.lower, lead.interval.upper) == pytest.approx((low, high))
+    assert str(lead.verdict) == ("not told apart" if low <= 0 <= high else "told apart")
+    assert lead.sentence in said
 
 
 def test_shares_of_the_variance_are_those_of_the_table():
     tables = random_sweep(8, 4)
     frame = table(tables, "seeds", "variance").frame.set_index("source")
-    assert f"{100 * frame.loc['configuration', 'share']:.0f} % is between configurations" in text(tables, "seeds")
+    assert f"Between configurations lies {100 * frame.loc['configuration', 'share']:.0f} % of the variance" in text(
+        tables, "seeds"
+    )
     assert frame["share"].sum() == pytest.approx(1)
     assert (frame["deviation_lower"] <= frame["standard_deviation"]).all()
     more = table(tables, "seeds", "more-seeds").frame
-    assert more["found"].is_monotonic_decreasing
+    assert more["smallest_difference"].is_monotonic_decreasing
     plans = table(tables, "seeds", "seed-plans").frame
     assert (plans["expected_shown"] >= plans["expected_true"]).all()
 
@@ -185,8 +190,8 @@ def test_survivors_of_early_stopping_are_called_a_selection():
 
 def test_one_configuration_has_seeds_and_nothing_to_compare():
     said = text(scored([0.7, 0.72, 0.75], 1, 3), "seeds")
-    assert "One configuration has all its seeds finished: standard deviation of one trial over seeds 0.0252" in said
-    assert "better" not in said.replace("The best was", "")
+    assert "There is one configuration: standard deviation of one trial's score over seeds 0.02517" in said
+    assert lead_of_best(scored([0.7, 0.72, 0.75], 1, 3)) is None
 
 
 def test_a_few_dots_are_drawn_as_dots():
@@ -226,11 +231,13 @@ def test_importance_is_refused_with_few_configurations_and_drawn_with_many():
     assert "a configuration lies outside the space of the sweep file" in outside
 
 
-def test_leaders_are_told_apart_by_two_standard_errors():
-    noise = np.array([-0.001, 0.001])
-    tables = scored(np.concatenate([0.9 + noise, 0.8 - noise, 0.9 - 3 * noise]), 3, 2)
-    assert "behind the best, c000: 1 of the 2 configurations that follow" in text(tables, "search-space")
-    assert "With one seed nothing tells the best configuration" in text(random_sweep(4), "search-space")
+def test_leaders_have_the_verdicts_of_their_leads():
+    noise = np.array([-0.001, 0.0, 0.001])
+    tables = scored(np.concatenate([0.9 + noise, 0.8 - noise, 0.9 - 3 * noise]), 3, 3, metric={"name": "f1"})
+    frame = table(tables, "search-space", "leaders").frame
+    assert frame["verdict"].tolist() == ["", "not told apart", "told apart"]
+    assert "1 not told apart, 1 told apart" in text(tables, "search-space")
+    assert "cannot be told" in text(random_sweep(4), "search-space")
 
 
 # --- fronts

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenexp.plan import make_plan
+from greenexp.records.addresses import without_password
 from greenexp.spec import dump_resolved, load_sweep, resolved
-from greenexp.spec.addresses import without_password
 from greenexp.tuning.opening import open_sweep
 
 SECRET = "geheim-123"

@@ -8,7 +8,8 @@ import pytest
 from told import tells
 
 from greenexp.errors import InputError, SweepFileError
-from greenexp.spec import Component, load_sweep
+from greenexp.records.sections import TaskChoice
+from greenexp.spec import load_sweep
 from greenexp.spec.yaml12 import MAX_BYTES
 
 HEAD = "name: x\ntask: {name: clauses}\n"
@@ -20,7 +21,7 @@ def problems(text: str, *overrides: str) -> list[str]:
 
 def test_the_smallest_file() -> None:
     spec = load_sweep(HEAD).checked()
-    assert spec.task == Component(name="clauses")
+    assert spec.task == TaskChoice(name="clauses")
     assert spec.training.epochs == 3
     assert spec.seeds.initialisation == 1
     assert spec.budget.limits() == {}
@@ -148,8 +149,6 @@ SPACE = HEAD + "search: {name: random, samples: 2}\nspace:\n  "
          "f:5:3: space.method: 'method'"),
         ("learning_rate: {dist: uniform, low: 1, high: 2}",
          "f:5:3: space.learning_rate: … 'training.learning_rate'"),
-        ("training.epochs: {dist: int, low: 1, high: 2}\nscheduler: {name: sha}",
-         "f:5:20: space.training.epochs: … 'sha'"),
     ],
 )  # fmt: skip
 def test_one_problem_of_the_space(text: str, expected: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from made_settings import made_settings
+
 from greenexp.journal.file import NAME, Journal
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.held_out import HeldOutRecord
@@ -13,8 +15,8 @@ from greenexp.records.trial import TrialSeeds, TrialSpec
 
 BEGAN = 1_790_000_000.123457
 SPEC: dict[str, Any] = {
-    "name": "smoke é中",
-    "task": {"name": "clauses", "train": 2000},
+    "name": "smoke",
+    "task": {"name": "clauses", "train": 2000, "note": "é中"},
     "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
     "training": {"epochs": 9, "learning_rate": 1e-3, "weight_decay": 0.01, "micro_batch_size": None},
     "search": {"name": "random", "samples": 3, "seed": 0},
@@ -37,12 +39,12 @@ def ticking(start: float = BEGAN, step: float = 0.734521) -> Callable[[], float]
 
 def trial_spec(configuration: int, seed: int, **training: Any) -> TrialSpec:
     searched = {"training.learning_rate": 1e-3 / (configuration + 3), "method.weights": ["uniform", "linear"][seed % 2]}
-    settings = {
-        "task": {"name": "clauses", "columns": ["a", "b"], "note": ""},
-        "method": {"name": "branchynet", "weights": searched["method.weights"]},
-        "metric": SPEC["metric"],
-        "training": {**SPEC["training"], "learning_rate": searched["training.learning_rate"], **training},
-    }
+    settings = made_settings(
+        task={"name": "clauses", "columns": ["a", "b"], "note": "é中"},
+        method={"name": "branchynet", "weights": searched["method.weights"]},
+        metric=SPEC["metric"],
+        training={**SPEC["training"], "learning_rate": searched["training.learning_rate"], **training},
+    )
     name = f"c{configuration:03d}"
     return TrialSpec(
         f"{name}-i{seed}-o0", name, 2 * configuration + seed, settings, searched, TrialSeeds(11 + seed, 2**32 - 1)
@@ -67,7 +69,7 @@ def record(epoch: int, *, value: float = 0.0, exits: int = 3, last: bool = False
         "costs": Costs(1.1 / 3, 0.3, None, 1e12 / 3, 2e11, None, None, 0.1 + 0.2, 2**31 + 1.0),
         "not_measured": {"energy_j": "no counter could be read", "gpu_s": "no GPU"},
         "computed_with": {"precision": "bf16" if epoch < 3 else "fp32", "device": "cpu", "notes": "é"},
-        "dev_logits": f"{epoch:064x}", "last": last,
+        "dev_logits": f"{epoch:064x}", "last": last, "encoder_layers": 7,
     }  # fmt: skip
     return EpochRecord(**{**fields, **changes})
 

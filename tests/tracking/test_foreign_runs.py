@@ -77,14 +77,14 @@ def test_filter_and_experiment_go_to_mlflow(searched: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        (("metrics.ac",), "--score metrics.ac: .*'metrics.acc'"),
+        (("metrics.ac",), "score metrics.ac: .*'metrics.acc'"),
         (("acc",), "'metrics.acc'"),
         (("nothing.like.it",), r"has it \(there are: metrics.acc, metrics.loss, metrics.seconds\)"),
-        (("metrics.acc", "seconds"), "--cost seconds: .*'metrics.seconds'"),
+        (("metrics.acc", "seconds"), "cost seconds: .*'metrics.seconds'"),
         (("metrics.acc", "durations"), "'duration'"),
-        (("metrics.acc", None, "metrics.model"), "--by metrics.model: .*'params.model'"),
-        (("params.model",), "--score params.model: .*'bert'"),
-        (("metrics.acc", "params.model"), "--cost params.model: "),
+        (("metrics.acc", None, "metrics.model"), "by metrics.model: .*'params.model'"),
+        (("params.model",), "score params.model: .*'bert'"),
+        (("metrics.acc", "params.model"), "cost params.model: "),
     ],
 )
 def test_a_wrong_column_names_the_nearest(searched: str, columns: tuple[str, ...], words: str) -> None:

@@ -93,7 +93,7 @@ def test_mlflow_gives_back_every_table(uri: str, folder: Path) -> None:
     thresholds = tables.operating_points.query("policy == 'max_probability'").groupby("trial").size()
     assert (thresholds > 20).tolist() == [True, True]
     assert all(len(tables.frames[name]) for name in REPLAYED), "the sweep is too poor to prove anything"
-    assert "replay" not in tables.facts
+    assert tables.remarks.replay == ()
     assert_same_tables(folder, uri)
 
 
@@ -168,7 +168,7 @@ def test_an_artifact_store_that_refuses_keeps_no_metric_back(uri: str, client: A
     assert refusing.calls.count("log_artifact") == 1, "asked once, not per trial"
     tables = read_tables(uri)
     assert len(tables.epochs) == 3
-    assert "2 of 2 trials" in tables.facts["operating_points"]
+    assert "2 of 2 trials" in tables.remarks.operating_points
     level(client, experiment, folder)
     assert_same_tables(folder, uri)
 
@@ -189,7 +189,7 @@ def test_a_database_without_its_artifacts_says_so(uri: str, folder: Path) -> Non
     shutil.rmtree(Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts")
     tables = read_tables(uri)
     assert set(tables.operating_points["policy"]) == {"static"}
-    assert tells(tables.facts["operating_points"], "2 of 2 trials … 2 dev logits")
+    assert tells(tables.remarks.operating_points, "2 of 2 trials … 2 dev logits")
 
 
 def test_damaged_logits_leave_the_logged_points_and_are_named(uri: str, folder: Path) -> None:
@@ -200,7 +200,7 @@ def test_damaged_logits_leave_the_logged_points_and_are_named(uri: str, folder: 
     tables = read_tables(uri)
     pd.testing.assert_frame_equal(tables.operating_points, whole.operating_points)
     assert all(tables.frames[name].empty for name in REPLAYED)
-    assert any("are damaged" in remark for remark in tables.facts["replay"])
+    assert any("are damaged" in remark for remark in tables.remarks.replay)
 
 
 def test_damaged_test_logits_cost_the_rows_on_test(uri: str, folder: Path) -> None:
@@ -211,7 +211,7 @@ def test_damaged_test_logits_cost_the_rows_on_test(uri: str, folder: Path) -> No
     tables = read_tables(uri)
     assert tables.thresholds_on_test.empty
     assert set(tables.calibration["split"]) == {"dev"}
-    assert tables.facts["replay"] == [f"1 of 2 trials: test logits {name[:16]} are damaged, or of another version"]
+    assert tables.remarks.replay == (f"1 of 2 trials: test logits {name[:16]} are damaged, or of another version",)
 
 
 def test_damaged_points_are_named_where_nothing_else_is_left(uri: str, folder: Path) -> None:
@@ -222,7 +222,7 @@ def test_damaged_points_are_named_where_nothing_else_is_left(uri: str, folder: P
         file.write_bytes(b"PAR1 no")
     tables = read_tables(uri)
     assert set(tables.operating_points["policy"]) == {"static"}
-    assert "damaged" in tables.facts["operating_points"]
+    assert "damaged" in tables.remarks.operating_points
 
 
 def as_recorded_before(uri: str, client: Any, experiment: str) -> None:
@@ -247,7 +247,7 @@ def test_runs_recorded_before_are_read_and_brought_level(uri: str, client: Any, 
     whole = journal_tables(folder).operating_points
     expected = whole[whole["policy"].isin(["static", "max_probability"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(points, expected)
-    assert any("logged" in remark for remark in read_tables(uri).facts["replay"])
+    assert any("logged" in remark for remark in read_tables(uri).remarks.replay)
     sync(folder, uri, "old")
     assert_same_tables(folder, uri)
 
@@ -256,7 +256,7 @@ def test_logits_that_are_gone_leave_static_points_in_both(uri: str, folder: Path
     shutil.rmtree(folder / FOLDER)
     sync(folder, uri, "gone")
     assert_same_tables(folder, uri)
-    assert "static points alone" in journal_tables(folder).facts["operating_points"]
+    assert "static points alone" in journal_tables(folder).remarks.operating_points
 
 
 def test_damaged_test_logits_are_not_logged_and_the_rest_is_once(uri: str, client: Any, folder: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from small_sweeps import Sweep, standard_events, ticking, trial_spec, write_journal
@@ -29,8 +30,12 @@ def assert_same_tables(folder: Path, uri: str, **choice: str) -> None:
     journal, mlflow = journal_tables(folder), read_tables(uri, **choice)
     for name, frame in journal.frames.items():
         pd.testing.assert_frame_equal(mlflow.frames[name], frame, check_exact=True, obj=name)
+    assert mlflow.answers.keys() == journal.answers.keys()
+    for trial, answers in journal.answers.items():
+        for part, array in vars(answers).items():
+            np.testing.assert_array_equal(getattr(mlflow.answers[trial], part), array, err_msg=f"{trial} {part}")
     assert mlflow.spec == journal.spec
-    assert mlflow.facts == journal.facts
+    assert (mlflow.history, mlflow.remarks) == (journal.history, journal.remarks)
 
 
 def test_tables_from_mlflow_equal_those_from_the_journal(standard: tuple[Path, str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_settings import made_settings
 
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.trial import TrialSeeds, TrialSpec
@@ -35,14 +36,13 @@ def trial() -> Callable[..., TrialSpec]:
         metric: dict[str, Any] | None = None,
         **training: Any,
     ) -> TrialSpec:
-        settings = {
-            "task": {"name": "clauses"},
-            "backbone": {"name": "bert", "layers": 2, "hidden": 16, "heads": 2, "max_positions": 40} | (backbone or {}),
-            "exits": {"layers": "all", "head": {"name": "linear"}} | (exits or {}),
-            "method": method or {"name": "branchynet"},
-            "training": {"epochs": 3, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32"} | training,
-            "metric": {"name": "accuracy", "exit": "mean", "mode": "max"} | (metric or {}),
-        }
+        settings = made_settings(
+            backbone={"layers": 2, "hidden": 16, "heads": 2, "max_positions": 40} | (backbone or {}),
+            exits=exits or {},
+            method=method or {},
+            training={"epochs": 3, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32"} | training,
+            metric=metric or {},
+        )
         return TrialSpec("c000-i0-o0", "c000", 0, settings, {}, TrialSeeds(initialisation, order))
 
     return make

@@ -51,7 +51,7 @@ def test_pause_close_load_continue(
     planned = epoch_flops(spec, data)
     assert tuple(record["train_flops"] for record in resumed) == planned.training
     assert tuple(record["eval_flops"] for record in resumed) == planned.evaluation
-    trained = [1, 3] if name == "righttool, some" else list(range(1, spec.settings["backbone"]["layers"] + 1))
+    trained = [1, 3] if name == "righttool, some" else list(range(1, spec.settings.backbone.options["layers"] + 1))
     assert [score["exit"] for score in resumed[-1]["exits"]] == trained
 
 

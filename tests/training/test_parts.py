@@ -15,9 +15,9 @@ from told import tells
 from torch import nn
 
 from greenexp.errors import DivergedError, InputError, StateError
+from greenexp.records.sections import Metric
 from greenexp.replay import logits as stored_logits
 from greenexp.replay.logits import StoredLogits, read_logits, write_logits
-from greenexp.spec.sections import Metric
 from greenexp.training import precision
 from greenexp.training.isolation import epoch_seed
 from greenexp.training.precision import choose_precision, explain_precision

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from greenexp.methods import METHODS
 from greenexp.methods.base import MethodRun, Stage, TrialShape
 from greenexp.objectives import exit_losses
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.sections import Metric, Training
 from greenexp.records.trial import TrialSpec
-from greenexp.spec.sections import Metric, Training
 from greenexp.tasks.tokens import TokenisedTask
-from greenexp.training import TrialRun, run, workshop
+from greenexp.training import TrialRun, run
 from greenexp.training.patience import Patience
 
 Make = Callable[..., TrialSpec]
@@ -142,7 +143,7 @@ class TwoStages(MethodRun):
 
 
 class TwoStageMethod:
-    """What `method_of` gives."""
+    """A method with two stages."""
 
     def adapt(self, settings: Any) -> Any:
         return settings
@@ -158,9 +159,9 @@ def test_patience_counts_in_the_last_stage_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A first stage ends nothing, and its scores, over other exits, are no mark for the second."""
-    monkeypatch.setattr(workshop, "method_of", lambda _: TwoStageMethod())
+    monkeypatch.setitem(METHODS._targets, "two_stages", TwoStageMethod)
     scripted((0.9, 0.8, 0.5, 0.6, 0.6, 0.7))
-    with TrialRun(trial(epochs=6, patience=1), data) as training:
+    with TrialRun(trial(method={"name": "two_stages"}, epochs=6, patience=1), data) as training:
         records = list(training)
     assert [record.last for record in records] == [False, False, False, False, True]
     assert [record.best_score for record in records] == [0.9, 0.9, 0.5, 0.6, 0.6]

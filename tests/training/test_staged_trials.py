@@ -13,6 +13,7 @@ import torch
 
 from greenexp.plan.flops import epoch_flops
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.sections import Metric
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun
@@ -130,7 +131,7 @@ def test_regression(trial: Make, data: TokenisedTask, title: str) -> None:
         data, num_labels=1, train=measured(data.train), dev=measured(data.dev), metrics=("pearson",), label_names=None
     )
     spec = spec_of(trial, title)
-    settings = {**spec.settings, "metric": {"name": "pearson", "exit": "mean", "mode": "max"}}
+    settings = dataclasses.replace(spec.settings, metric=Metric(name="pearson"))
     with TrialRun(dataclasses.replace(spec, settings=settings), regression) as run:
         losses = [record.train_loss for record in run]
     assert losses[1] < losses[0]

@@ -21,10 +21,10 @@ from greenexp.meters.energy import EnergyWindows
 from greenexp.meters.fake import FakeSource
 from greenexp.meters.memory import ResidentMemory
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
 from greenexp.replay import operating_points
 from greenexp.replay.logits import read_logits
-from greenexp.spec.sections import Accounting
 from greenexp.tasks.metrics import score
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun
@@ -88,6 +88,19 @@ def test_stored_costs_price_every_exit_alone_and_after_those_below(records: list
     first, last = early["inference_flops"].iloc[[0, -1]]
     assert first == record.exits[0].inference_flops
     assert record.exits[-1].inference_flops < last < 1.1 * record.exits[-1].inference_flops
+
+
+@pytest.mark.parametrize("method", [{"name": "branchynet", "weights": [1, 0]}, {"name": "righttool", "layers": [1]}])
+def test_a_speed_up_counts_layers_above_the_last_trained_exit(
+    trial: Make, data: TokenisedTask, tmp_path: Path, method: dict[str, Any]
+) -> None:
+    with TrialRun(trial(method=method, epochs=1), data, logits_folder=tmp_path) as run:
+        record = next(run)
+    assert [score.layer for score in record.exits] == [1]
+    assert record.encoder_layers == 2
+    stored = read_logits(tmp_path, str(record.dev_logits))
+    assert stored.costs is not None
+    assert operating_points(stored.record, "static", stored.costs)["speed_up"].tolist() == [2.0]
 
 
 def test_learning_rate_rises_and_falls(trial: Make, data: TokenisedTask) -> None:
@@ -292,8 +305,6 @@ def test_a_failed_start_closes_the_meters(trial: Make, data: TokenisedTask) -> N
         ({"metric": {"exit": 3}}, "metric.exit is 3"),
         ({"metric": {"exit": 1}, "method": {"name": "finetune"}}, "are 2"),
         ({"metric": {"name": "pearson"}}, "is for regression"),
-        ({"epochs": 0}, "training.epochs"),
-        ({"epoch": 3}, "training.epoch"),
         ({"exits": {"layers": [1]}}, "exits.layers"),
     ],
 )

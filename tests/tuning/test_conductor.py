@@ -13,6 +13,7 @@ from stand_ins import ASHA, EPOCHS, Sweep, Workers, a_record, a_scheduler, a_tri
 from greenexp.errors import ReplayError
 from greenexp.journal.state import SweepState
 from greenexp.records.decision import Action
+from greenexp.records.history import LimitReached
 from greenexp.tuning.conductor import Assignment, Conductor, NoTrial
 from greenexp.tuning.replay import rebuild
 
@@ -192,7 +193,7 @@ def test_a_limit_is_kept_said_and_can_be_raised(
     workers.play()
     assert conductor.close() == "limit"
     assert conductor.state.limit is not None
-    assert conductor.state.limit["axis"] == axis
+    assert conductor.state.limit.axis == axis
     assert len(workers.ran) == reports
     again = opened(scheduler={"name": "fifo"}, limits={axis: 1e12})
     more = Workers(again)
@@ -206,7 +207,7 @@ def test_the_limit_on_trials_starts_no_more_and_finishes_those_it_started(opened
     Workers(conductor).play()
     assert conductor.close() == "limit"
     assert statuses(conductor.state) == {"finished": 3, "planned": 9}
-    assert conductor.state.limit == {"axis": "trials", "used": 3.0, "limit": 3}
+    assert conductor.state.limit == LimitReached("trials", 3.0, 3)
 
 
 def test_the_limit_on_wall_clock_counts_elapsed_time(opened: Open) -> None:
@@ -214,7 +215,7 @@ def test_the_limit_on_wall_clock_counts_elapsed_time(opened: Open) -> None:
     Workers(conductor).play()
     assert conductor.close() == "limit"
     assert conductor.state.limit is not None
-    assert conductor.state.limit["axis"] == "wall_s"
+    assert conductor.state.limit.axis == "wall_s"
     assert conductor.state.elapsed_s <= 30.0 + 12.0
 
 
@@ -263,7 +264,7 @@ def test_an_axis_that_stops_being_measured_ends_a_sweep_it_limits(opened: Open) 
     Workers(conductor).play()
     assert conductor.close() == "limit"
     assert conductor.state.limit is not None
-    assert conductor.state.limit["used"] is None
+    assert conductor.state.limit.used is None
 
 
 def test_a_listener_whose_terminal_is_gone_does_not_end_the_sweep(opened: Open) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from greenexp.cli.folders import put_aside
+from greenexp.cli.sweeps.folders import put_aside
 from greenexp.errors import InputError, JournalError
 from greenexp.plan import make_plan
 from greenexp.spec import load_sweep, resolved
@@ -70,7 +70,7 @@ def test_a_sweep_with_folds_goes_on_with_the_same_ones_alone(tmp_path: Path) -> 
 def test_another_default_of_a_method_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is the same, but a later version fills it in otherwise."""
     opened(tmp_path).journal.close()
-    monkeypatch.setattr("greenexp.plan.configurations.HEAD", {"name": "linear", "dropout": 0.3})
+    monkeypatch.setattr("greenexp.plan.configurations.DEFAULT_HEAD", "attention")
     with pytest.raises(InputError, match=r"exits\.head"):
         opened(tmp_path)
 

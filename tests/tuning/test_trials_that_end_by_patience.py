@@ -13,7 +13,7 @@ from told import tells
 from greenexp.analysis.stopping.simulate_curves import recorded_curves, sweep_points
 from greenexp.analysis.sweeps.configurations import configuration_states, configuration_table
 from greenexp.analysis.sweeps.savings import savings
-from greenexp.cli.progress import describe
+from greenexp.cli.sweeps.progress import describe
 from greenexp.journal.state import SweepState
 from greenexp.journal.tables import tables_of
 from greenexp.tuning.conductor import Conductor

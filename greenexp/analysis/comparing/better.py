@@ -13,11 +13,11 @@ sample is not in it: `analysis.curves.curve_bands` says how far the curves are k
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from greenexp.analysis.curves.tuning_curve import Estimator, maximum_weights, named
-
-Floats = NDArray[np.float64]
+from greenexp.analysis.numbers.rounding import tied
+from greenexp.records.arrays import Floats
 
 
 def probability_better(
@@ -30,12 +30,13 @@ def probability_better(
 ) -> float:
     """P(best of `n_a` draws of A is better than best of `n_b` draws of B), a tie counting half.
 
+    Scores that differ by rounding alone tie.
     a: [N_a], b: [N_b], finite scores; n_a, n_b: from 1 to N_a and N_b (n_b None: n_a); estimator: `unbiased` draws
     without replacement, `biased` with. minimize: smaller is better. Exact, O(N log N).
     P(A > B) + P(B > A) = 1. Raises ValueError as `tuning_curve` does.
     """
     kind = named(estimator)
-    ours, theirs = _descending(a, minimize), _descending(b, minimize)
+    ours, theirs = (_descending(scores, minimize) for scores in tied(a, b))
     best_a = _weights(ours, n_a, kind, "a")
     best_b = _weights(theirs, n_a if n_b is None else n_b, kind, "b")
     # theirs is descending, so the scores not above a_i are those from a place on.

@@ -20,7 +20,9 @@ Assumptions: those of `analysis.curves.bands`; for P(A > B), also that the searc
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,11 +32,12 @@ from greenexp.analysis.comparing.better import probability_better
 from greenexp.analysis.curves.bands import NO_SUPPORT, Method
 from greenexp.analysis.curves.best_distribution import better_at
 from greenexp.analysis.curves.curve_bands import tuning_curve_band
-from greenexp.analysis.curves.over_cost import MEAN, ORDERS, Process, curve_over_cost
+from greenexp.analysis.curves.over_cost import MEAN, ORDERS, CurveOverCost, Process, curve_over_cost
 from greenexp.analysis.curves.renewal import steps_of
 from greenexp.analysis.curves.tuning_curve import MEDIAN, Estimator, named, quantile_level, tuning_curve
+from greenexp.analysis.numbers.rounding import difference, tied
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 CONFIDENCES = (0.8, 0.95)
 COMPARED = ("budget", "n_a", "n_b", "curve_a", "curve_b", "difference", "probability_better")
 COMPARED_OVER_COST = (
@@ -42,6 +45,62 @@ COMPARED_OVER_COST = (
 )  # fmt: skip
 REGION_COLUMNS = ("confidence", "better", "first", "last", "budgets")
 CROSSING_COLUMNS = ("before", "after", "better_before", "better_after")
+
+
+@dataclass(frozen=True, eq=False)
+class BandedCurve:
+    """A tuning curve at some budgets, with a band for each confidence that a *difference* of two such is to have.
+
+    estimate: [B]; lower, upper: confidence -> [B], NaN where no band is known
+    """
+
+    estimate: Floats
+    lower: Mapping[float, Floats]
+    upper: Mapping[float, Floats]
+
+
+def banded_curve(
+    scores: ArrayLike,
+    n: ArrayLike,
+    estimator: Estimator | str | float = MEDIAN,
+    confidences: Sequence[float] = CONFIDENCES,
+    method: Method = "equal_local_levels",
+    support: tuple[float, float] = NO_SUPPORT,
+    minimize: bool = False,
+) -> BandedCurve:
+    """The curve of `scores` at `n` trials, [B], with bands of confidence 1 - (1 - C)/2 for each C of `confidences`.
+
+    An expectation has a band only with a finite `support`. Raises ValueError as `tuning_curve` and its band do.
+    """
+    level = quantile_level(estimator)
+    estimate = tuning_curve(scores, n, estimator, minimize)
+    if level is None and not all(map(math.isfinite, support)):
+        unknown = dict.fromkeys(confidences, np.full(estimate.size, np.nan))
+        return BandedCurve(estimate, unknown, unknown)
+    kind = "mean" if level is None else level
+    bands = {
+        confidence: tuning_curve_band(scores, n, 1 - (1 - confidence) / 2, kind, method, support, minimize)
+        for confidence in confidences
+    }
+    sides = ({c: band[side].to_numpy() for c, band in bands.items()} for side in ("lower", "upper"))
+    return BandedCurve(estimate, *sides)
+
+
+def difference_table(a: BandedCurve, b: BandedCurve, minimize: bool = False) -> pd.DataFrame:
+    """curve_a, curve_b, difference, and for each confidence lower_C, upper_C, apart_C; see `compare_at`."""
+    columns: dict[str, Any] = {
+        "curve_a": a.estimate,
+        "curve_b": b.estimate,
+        "difference": difference(a.estimate, b.estimate),
+    }
+    above, below = ("b", "a") if minimize else ("a", "b")
+    for confidence in a.lower:
+        name = percent(confidence)
+        low = difference(a.lower[confidence], b.upper[confidence])
+        high = difference(a.upper[confidence], b.lower[confidence])
+        columns[f"lower_{name}"], columns[f"upper_{name}"] = low, high
+        columns[f"apart_{name}"] = np.where(low > 0, above, np.where(high < 0, below, ""))
+    return pd.DataFrame(columns)
 
 
 def compare_at(
@@ -62,37 +121,26 @@ def compare_at(
     of each (equal within each search, else `compare_over_cost`), amounts in that unit: n_a = floor(budget / cost_a).
     estimator: as in `tuning_curve`; an expectation has a band only with a finite `support`, else its bounds are NaN.
 
-    One row per budget. COMPARED: n_a, n_b, the trials each can pay for; curve_a, curve_b; difference, a - b, in the
-    scores' unit; probability_better, of a, exact (weights `biased` if that is the estimator, else `unbiased`). And for
-    each confidence, 80 for 0.8: lower_80, upper_80, of the difference; apart_80: `a` or `b`, whichever is better where
-    the bands part, else "".
+    Scores that differ by rounding alone are equal. One row per budget. COMPARED: n_a, n_b, the trials each can pay for;
+    curve_a, curve_b; difference, a - b, in the scores' unit; probability_better, of a, exact (weights `biased` if that
+    is the estimator, else `unbiased`). And for each confidence, 80 for 0.8: lower_80, upper_80, of the difference;
+    apart_80: `a` or `b`, whichever is better where the bands part, else "".
     Raises ValueError as these do, so for budgets that pay for no trial of one, or more than either has.
     """
+    a, b = tied(a, b)
     whole = cost_a == cost_b == 1.0
     sizes = [_affordable(budgets, cost, name, whole) for cost, name in ((cost_a, "cost_a"), (cost_b, "cost_b"))]
-    level = quantile_level(estimator)
-    weights: Estimator = "unbiased" if level is not None else named(estimator)
-    curves = [tuning_curve(scores, n, estimator, minimize) for scores, n in zip((a, b), sizes, strict=True)]
-    better = [probability_better(a, b, int(x), int(y), weights, minimize) for x, y in zip(*sizes, strict=True)]
-    columns = (np.asarray(budgets), *sizes, *curves, curves[0] - curves[1], better)
-    table = pd.DataFrame(dict(zip(COMPARED, columns, strict=True)))
-    for confidence in confidences:
-        name = percent(confidence)
-        if level is None and not all(map(math.isfinite, support)):
-            low = high = np.full(len(table), np.nan)
-        else:
-            each = 1 - (1 - confidence) / 2
-            kind = "mean" if level is None else level
-            bands = [
-                tuning_curve_band(scores, n, each, kind, method, support, minimize)
-                for scores, n in zip((a, b), sizes, strict=True)
-            ]
-            low = (bands[0]["lower"] - bands[1]["upper"]).to_numpy()
-            high = (bands[0]["upper"] - bands[1]["lower"]).to_numpy()
-        table[f"lower_{name}"], table[f"upper_{name}"] = low, high
-        above, below = ("b", "a") if minimize else ("a", "b")
-        table[f"apart_{name}"] = np.where(low > 0, above, np.where(high < 0, below, ""))
-    return table
+    weights: Estimator = "unbiased" if quantile_level(estimator) is not None else named(estimator)
+    curves = [
+        banded_curve(scores, n, estimator, confidences, method, support, minimize)
+        for scores, n in zip((a, b), sizes, strict=True)
+    ]
+    table = difference_table(curves[0], curves[1], minimize)
+    table["probability_better"] = [
+        probability_better(a, b, int(x), int(y), weights, minimize) for x, y in zip(*sizes, strict=True)
+    ]
+    table = table.assign(budget=np.asarray(budgets), n_a=sizes[0], n_b=sizes[1])
+    return table[[*COMPARED, *(column for column in table if column not in COMPARED)]]
 
 
 def compare_over_cost(
@@ -121,13 +169,23 @@ def compare_over_cost(
         curve_over_cost(scores, costs, budgets, minimize, rng, estimator=estimator, statistic=statistic, orders=orders)
         for scores, costs in ((a, costs_a), (b, costs_b))
     ]
-    curve_a, curve_b = (side.table["best"].to_numpy() for side in found)
-    error_a, error_b = (side.table["standard_error"].to_numpy() for side in found)
+    return difference_over_cost(*found)
+
+
+def difference_over_cost(a: CurveOverCost, b: CurveOverCost) -> pd.DataFrame:
+    """COMPARED_OVER_COST of two curves at the same budgets; see `compare_over_cost`."""
+    curve_a, curve_b = (side.table["best"].to_numpy() for side in (a, b))
+    error_a, error_b = (side.table["standard_error"].to_numpy() for side in (a, b))
     columns = (
-        np.asarray(budgets), curve_a, curve_b, curve_a - curve_b, np.hypot(error_a, error_b),
-        better_at(found[0].distribution, found[1].distribution),
-        found[0].table["nothing_finished"], found[1].table["nothing_finished"],
-    )  # fmt: skip
+        a.table["budget"].to_numpy(),
+        curve_a,
+        curve_b,
+        difference(curve_a, curve_b),
+        np.hypot(error_a, error_b),
+        better_at(a.distribution, b.distribution),
+        a.table["nothing_finished"],
+        b.table["nothing_finished"],
+    )
     return pd.DataFrame(dict(zip(COMPARED_OVER_COST, columns, strict=True)))
 
 

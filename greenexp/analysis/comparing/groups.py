@@ -1,4 +1,4 @@
-"""Groups of runs compared: expected best over the number of runs, and the realised incumbent over cost.
+"""Groups of runs compared: expected best over the number of runs, and the best score so far over cost.
 
 For runs of any origin, about which nothing is known but a score, perhaps a cost, and a group: there is no sweep file
 that would say how they were chosen, which of them a scheduler ended, or which are seeds of one configuration.
@@ -8,8 +8,9 @@ that would say how they were chosen, which of them a scheduler ended, or which a
 * A run that is a parent of runs with a score, at any height, is set aside, as its score and its cost repeat theirs.
 * Expected best of n runs, for n = 1 .. N of each group: the unbiased estimate of `tuning_curve`, which presumes
   independent draws from one distribution. That cannot be checked here.
-* The incumbent is over cumulative cost, runs in the order in which they began, each paid for when it ends. Runs that
-  failed or were killed cost what is recorded of them and score nothing; those that have not ended are left out.
+* The best score so far is over cumulative cost, runs in the order in which they began, each paid for when it ends.
+  Runs that failed or were killed cost what is recorded of them and score nothing; those that have not ended are left
+  out.
 * No expected best over cost: n x mean cost is wrong where costs vary.
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from greenexp.analysis.curves.best_so_far import improvements
 from greenexp.analysis.curves.evp import expected_best_curve
 from greenexp.analysis.curves.tuning_curve import tuning_curve
 
@@ -31,7 +33,7 @@ OUTCOMES = (COUNTED, "failed", "killed", "not_ended", "no_score", "not_finite", 
 ENDED = frozenset({COUNTED, "failed", "killed", "no_score", "not_finite"})
 NOT_SET, ALL = "not set", "all runs"
 _STATES = {"FAILED": "failed", "KILLED": "killed", "RUNNING": "not_ended", "SCHEDULED": "not_ended"}
-_INCUMBENT = ("group", "cost", "score", "run", "name", "improved")
+_BEST_SO_FAR = ("group", "cost", "score", "run", "name", "improved")
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,16 @@ class GroupComparison:
     (expected best of `shared` runs), best_score, best_run, best_name, cost (of all ended runs; NaN if it is not known
     of one), least_cost, most_cost (of one counted run), cost_unknown (ended runs without a cost)
     curve: group, runs (n), expected_best, standard_deviation (of the best of n, from search to search)
-    incumbent: group, cost, score, run, name, improved; a row for every improvement and one where the runs end. Empty
-    without costs; `no_incumbent` says for which groups there is none, and why
+    best_so_far: group, cost, score, run, name, improved; a row for every improvement and one where the runs end. Empty
+    without costs; `no_best_so_far` says for which groups there is none, and why
     runs: the runs given, with `outcome`
     shared: the largest n that every group with a score has, 0 if there is no score at all
     """
 
     groups: pd.DataFrame
     curve: pd.DataFrame
-    incumbent: pd.DataFrame
-    no_incumbent: dict[str, str]
+    best_so_far: pd.DataFrame
+    no_best_so_far: dict[str, str]
     runs: pd.DataFrame
     shared: int
     minimize: bool
@@ -79,12 +81,12 @@ def compare_groups(runs: pd.DataFrame, *, costs: bool, minimize: bool = False) -
     order = [str(name) for name in groups["group"]]
     parts = {name: table[table["group"] == name] for name in order}
     refused = {name: _refusal(part) for name, part in parts.items()} if costs else {}
-    lines = [_incumbent(name, parts[name], minimize) for name, reason in refused.items() if not reason]
+    lines = [_best_so_far(name, parts[name], minimize) for name, reason in refused.items() if not reason]
     return GroupComparison(
         groups=groups,
         curve=_curves(parts, minimize),
-        incumbent=pd.concat(lines, ignore_index=True) if lines else pd.DataFrame(columns=list(_INCUMBENT)),
-        no_incumbent={name: reason for name, reason in refused.items() if reason},
+        best_so_far=pd.concat(lines, ignore_index=True) if lines else pd.DataFrame(columns=list(_BEST_SO_FAR)),
+        no_best_so_far={name: reason for name, reason in refused.items() if reason},
         runs=table,
         shared=shared,
         minimize=minimize,
@@ -163,7 +165,7 @@ def _curves(parts: dict[str, pd.DataFrame], minimize: bool) -> pd.DataFrame:
 
 
 def _refusal(members: pd.DataFrame) -> str:
-    """Why a group has no incumbent over cost, or an empty string."""
+    """Why a group has no best score so far over cost, or an empty string."""
     counted = members[members["outcome"] == COUNTED]
     missing = int(counted["cost"].isna().sum())
     if counted.empty:
@@ -171,16 +173,13 @@ def _refusal(members: pd.DataFrame) -> str:
     return f"{missing} of its {len(counted)} runs with a score have no cost" if missing else ""
 
 
-def _incumbent(name: str, members: pd.DataFrame, minimize: bool) -> pd.DataFrame:
+def _best_so_far(name: str, members: pd.DataFrame, minimize: bool) -> pd.DataFrame:
     """Best score so far after each improvement, and where the runs end."""
     ended = members[members["outcome"].isin(ENDED)]
     paid = ended["cost"].fillna(0.0).cumsum()  # what is not known is counted in `cost_unknown`
-    rows: list[tuple[Any, ...]] = []
-    facts = (ended[column] for column in ("outcome", "score", "run", "name"))
-    for outcome, score, run, run_name, cost in zip(*facts, paid, strict=True):
-        better = not rows or (score < rows[-1][2] if minimize else score > rows[-1][2])
-        if outcome == COUNTED and better:
-            rows.append((name, float(cost), float(score), run, run_name, True))
-    if rows and rows[-1][1] < float(paid.iloc[-1]):
-        rows.append((name, float(paid.iloc[-1]), *rows[-1][2:5], False))
-    return pd.DataFrame(rows, columns=list(_INCUMBENT))
+    rows = ended.assign(group=name, cost=paid, improved=True)[list(_BEST_SO_FAR)].astype({"score": "float64"})
+    found = rows[improvements(rows["score"].where(ended["outcome"] == COUNTED), minimize)]
+    if len(found) and found["cost"].iloc[-1] < rows["cost"].iloc[-1]:
+        end = found.iloc[[-1]].assign(cost=rows["cost"].iloc[-1], improved=False)
+        found = pd.concat([found, end])
+    return found.reset_index(drop=True)

@@ -6,7 +6,8 @@ degrees of freedom; e = s / sqrt(n) the standard error of m.
     difference    p of t = m / e with f degrees of freedom, two-sided; corrected by Holm over all pairs
     equivalence   two one-sided tests (Schuirmann 1987): p = max(P(T > (m + c) / e), P(T < (m - c) / e)), for a margin c
                   within which two methods count as the same; corrected by Holm over all pairs, apart from the others
-    detectable    the smallest true difference that n such pairs find with probability `power` (`analysis.seeds.power`)
+    detectable    the smallest true difference that n such pairs find with probability `power`
+                  (`analysis.comparing.power`)
 
 s is that of the pair's own differences, f = n - 1: the paired t test. Or it is pooled: the scores y of all methods
 compared are fitted by y = method + seed + residual (least squares), s^2 = 2 sum residual^2 / f, and f, their number
@@ -29,15 +30,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
 from greenexp.analysis.comparing.pairwise import holm
+from greenexp.analysis.comparing.power import smallest_difference
 from greenexp.analysis.comparing.score_tests import score_tests
 from greenexp.analysis.numbers.rounding import unless_rounding
-from greenexp.analysis.seeds.power import smallest_difference
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 COMPARED = (
     "a", "b", "n", "difference", "error", "lower", "upper", "p", "p_holm", "p_sign_flip", "p_same", "p_same_holm",
     "detectable", "finding",

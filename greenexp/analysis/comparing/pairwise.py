@@ -21,23 +21,25 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from greenexp.analysis.curves.tuning_curve import maximum_weights
-from greenexp.analysis.numbers.rounding import in_steps
+from greenexp.analysis.numbers.rounding import SHARE_ROUNDING, tied
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
 EXACT = 20_000
 """Ways of dealing out up to which all are looked at."""
 PERMUTATIONS = 4_999
+LEAST_PERMUTATIONS = 999
+CELLS_OF_ALL = 400_000_000
+"""Scores dealt out in all random permutations of all pairs together, up to which results take seconds."""
 PAIRWISE_COLUMNS = ("a", "b", "budget", "probability_better", "p", "p_holm", "test", "ways")
 _CHUNK = 1_000_000
-_ROUNDING = 1e-9
 
 
 def compare_pairwise(
@@ -72,6 +74,19 @@ def compare_pairwise(
     return table.assign(p_holm=holm(table["p"].to_numpy()))
 
 
+def enough_permutations(sizes: Sequence[int], budgets: int, level: float = 0.05) -> int:
+    """Random permutations for tests of every pair of methods at every budget, as `compare_pairwise` makes them.
+
+    sizes: scores of each method; budgets: how many. At least PERMUTATIONS, and so many that after Holm's correction the
+    smallest p-value, 1 / (1 + permutations), can still be below `level`, with a quarter to spare; but no more than
+    deal out CELLS_OF_ALL scores in all, and no fewer than LEAST_PERMUTATIONS.
+    """
+    tests = len(sizes) * (len(sizes) - 1) // 2 * budgets
+    wanted = max(PERMUTATIONS, math.ceil(1.25 * tests / level) - 1)
+    affordable = CELLS_OF_ALL // max(1, (len(sizes) - 1) * sum(sizes))
+    return max(LEAST_PERMUTATIONS, min(wanted, affordable))
+
+
 def holm(p: ArrayLike) -> Floats:
     """Holm's corrected p-values, [m], in the order given; p: [m], in [0, 1]. ValueError for anything else."""
     values = np.asarray(p, dtype=np.float64)
@@ -88,39 +103,53 @@ def _tested(
     a: Floats, b: Floats, sizes: list[int], rng: np.random.Generator, permutations: int, exact: bool
 ) -> tuple[Floats, Floats, int]:
     """P(A > B) and its p-value at each size, and how many ways of dealing out were looked at."""
-    pooled = in_steps(np.concatenate((a, b)), a, b)
+    pooled = np.concatenate(tied(a, b))
     order = np.argsort(-pooled, kind="stable")
-    starts = np.flatnonzero(np.diff(pooled[order], prepend=math.inf))  # of each group of equal scores
-    observed = _probabilities((order < a.size)[None, :], starts, a.size, sizes)[0]
+    group = np.cumsum(np.diff(pooled[order], prepend=math.inf) != 0) - 1  # of equal scores, of each place
+    ends = np.concatenate(([0], np.cumsum(np.bincount(group))))
+    observed = _probabilities((order < a.size)[None, :], group, ends, a.size, sizes)[0]
     distance = np.abs(observed - 0.5)
     extreme, ways = np.zeros(len(sizes)), 0
     dealt = _all_ways(pooled.size, a.size) if exact else _some_ways(pooled.size, a.size, permutations, rng)
     for masks in dealt:
-        far = np.abs(_probabilities(masks, starts, a.size, sizes) - 0.5)
-        extreme += (far >= distance - _ROUNDING).sum(axis=0)
+        far = np.abs(_probabilities(masks, group, ends, a.size, sizes) - 0.5)
+        extreme += (far >= distance - SHARE_ROUNDING).sum(axis=0)
         ways += len(masks)
     return observed, extreme / ways if exact else (1 + extreme) / (1 + ways), ways
 
 
-def _probabilities(masks: Masks, starts: NDArray[np.int64], n_a: int, sizes: list[int]) -> Floats:
+def _probabilities(
+    masks: Masks, group: NDArray[np.int64], ends: NDArray[np.int64], n_a: int, sizes: list[int]
+) -> Floats:
     """P(A > B) at each size for each way of dealing out, [ways, sizes].
 
-    masks: [ways, N_a + N_b], which of the scores, best first, are A's; starts: of each group of equal scores.
-    Of these, each gets the weight of its place, which the sum over their group makes right.
+    masks: [ways, N_a + N_b], which of the scores, best first, are A's; group: [N_a + N_b], of equal scores, of each
+    place; ends: of group g, places ends[g] .. ends[g + 1] - 1.
+    A's j-th best score lies in a group before which there are k scores of B, and up to the end of which there are l.
+    With W_k the weight of B's scores from the k-th on, it beats W_l, and half of what lies between, so that
+    P(A > B) = sum_j w_j (W_k + W_l) / 2. Equal scores each get the weight of their place, which the sum makes right.
     """
-    n_b = masks.shape[1] - n_a
-    place_a = np.where(masks, np.cumsum(masks, axis=1) - 1, n_a)
-    place_b = np.where(masks, n_b, np.cumsum(~masks, axis=1) - 1)
-    found = np.empty((len(masks), len(sizes)))
+    ways, total = masks.shape
+    of_a = np.zeros((ways, total + 1), dtype=np.int64)
+    np.cumsum(masks, axis=1, out=of_a[:, 1:])
+    places = np.nonzero(masks)[1].reshape(ways, n_a)
+    rows = np.arange(ways)[:, None]
+    first = np.asarray(ends[group[places]], dtype=np.int64)
+    last = np.asarray(ends[group[places] + 1], dtype=np.int64)
+    before = first - of_a[rows, first]
+    tied = ends.size < total + 1
+    through = last - of_a[rows, last] if tied else before
+    probabilities = np.empty((ways, len(sizes)))
     for k, n in enumerate(sizes):
-        weights = [np.pad(w := maximum_weights(total, n), (0, total + 1 - w.size)) for total in (n_a, n_b)]
-        ours, theirs = (
-            np.add.reduceat(side[place], starts, axis=1)
-            for side, place in zip(weights, (place_a, place_b), strict=True)
-        )
-        below = np.cumsum(theirs[:, ::-1], axis=1)[:, ::-1] - theirs / 2  # of B, lower than a group or half of it
-        found[:, k] = (ours * below).sum(axis=1)
-    return found
+        weights = maximum_weights(n_a, n)
+        left = np.zeros(total - n_a + 1)  # W
+        of_b = maximum_weights(total - n_a, n)
+        left[: of_b.size] = np.cumsum(of_b[::-1])[::-1]
+        beaten = left[before[:, : weights.size]]
+        if tied:
+            beaten = (beaten + left[through[:, : weights.size]]) / 2
+        probabilities[:, k] = beaten @ weights
+    return probabilities
 
 
 def _all_ways(total: int, chosen: int) -> Iterator[Masks]:

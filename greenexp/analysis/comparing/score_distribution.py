@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from greenexp.analysis.curves.bands import NO_SUPPORT, Method, confidence_band
+from greenexp.analysis.numbers.rounding import lowered
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
@@ -64,7 +65,7 @@ def quantile_table(
         band = confidence_band(scores, confidence, method, support)
         low, high = band.quantile(levels)
         # Guard: 0.1 * 30 is 3.0000000000000004, whose ceiling is 4.
-        place = np.clip(np.ceil(levels * band.scores.size * (1 - 1e-12)).astype(int) - 1, 0, None)
+        place = np.clip(np.ceil(lowered(levels * band.scores.size)).astype(int) - 1, 0, None)
         facts = {
             "group": name,
             "scores": band.scores.size,

@@ -43,10 +43,10 @@ from scipy import stats
 
 from greenexp.analysis.comparing.pairwise import EXACT, PERMUTATIONS, holm
 from greenexp.analysis.comparing.stochastic_order import almost_stochastic_order
-from greenexp.analysis.numbers.rounding import in_steps, unless_rounding
+from greenexp.analysis.numbers.rounding import ROUNDING, difference, size_of, tied, unless_rounding
 from greenexp.errors import did_you_mean
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 UNPAIRED = ("welch", "mann_whitney", "brunner_munzel", "permutation")
 PAIRED = ("paired_t", "wilcoxon", "sign_flip")
 TEST_COLUMNS = ("test", "statistic", "p", "least_p", "method")
@@ -54,7 +54,6 @@ PAIR_COLUMNS = (
     "a", "b", "n_a", "n_b", "difference", "lower", "upper", "d", "superiority", "epsilon_min", "epsilon_min_reverse",
     "p", "p_holm", "p_bonferroni", "test",
 )  # fmt: skip
-_ROUNDING = 1e-9
 _CHUNK = 1_000_000
 
 
@@ -91,7 +90,7 @@ def score_difference(
     squares = (ours.size - 1) * ours.var(ddof=1) + (theirs.size - 1) * theirs.var(ddof=1)
     pooled = unless_rounding(math.sqrt(squares / joint), ours, theirs)
     d = mean / pooled * (1 - 3 / (4 * joint - 1)) if pooled > 0 else math.nan
-    above = in_steps(np.subtract.outer(ours, theirs), ours, theirs) * (-1 if minimize else 1)
+    above = difference(ours[:, None], theirs[None, :]) * (-1 if minimize else 1)
     superiority = float((above > 0).mean() + (above == 0).mean() / 2)
     return Difference(mean, mean - reach, mean + reach, d, superiority, confidence)
 
@@ -167,9 +166,9 @@ def _run(
     if name in ("permutation", "sign_flip"):
         return _resampled(a, b, rng, permutations, paired=name == "sign_flip")
     if name == "wilcoxon":
-        return _wilcoxon(in_steps(a - b, a, b))
+        return _wilcoxon(tied(difference(a, b), size=size_of(a, b))[0])
     ranked = {"mann_whitney": _mann_whitney, "brunner_munzel": _brunner_munzel}
-    return ranked[name](in_steps(a, a, b), in_steps(b, a, b))
+    return ranked[name](*tied(a, b))
 
 
 def _t(a: Floats, b: Floats, paired: bool) -> tuple[float, float, float, str]:
@@ -245,7 +244,7 @@ def _resampled(
         ways, observed = math.comb(values.size, a.size), float(values[: a.size].sum())
     exact = ways <= EXACT
     chosen = _choices(values.size, None if paired else a.size, exact, permutations, rng)
-    bound = abs(observed) - _ROUNDING * float(np.abs(values).sum())
+    bound = abs(observed) - ROUNDING * float(np.abs(a).sum() + np.abs(b).sum())
     extreme, seen = 0, 0
     for masks in chosen:
         sums = np.where(masks, values, -values if paired else 0.0).sum(axis=1)

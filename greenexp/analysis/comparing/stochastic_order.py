@@ -26,12 +26,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
-from greenexp.analysis.numbers.rounding import in_steps
+from greenexp.analysis.numbers.rounding import difference
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 BOOTSTRAP = 1_000
 _CHUNK = 2_000_000
 
@@ -88,14 +88,13 @@ def _ratios(a: Floats, b: Floats) -> Floats:
     n, m = a.shape[1], b.shape[1]
     # In units of 1 / (n m), the quantile functions jump at multiples of m and of n.
     cuts = np.unique(np.concatenate((np.arange(0, n * m + 1, m), np.arange(0, n * m + 1, n))))
-    difference = a[:, cuts[:-1] // m] - b[:, cuts[:-1] // n]
-    difference = np.where(in_steps(difference, a, b) == 0, 0.0, difference)
+    gap = difference(a[:, cuts[:-1] // m], b[:, cuts[:-1] // n])
     # Scaled, so that squares of tiny differences do not vanish.
-    largest = np.abs(difference).max(axis=1, keepdims=True)
-    scaled = np.divide(difference, largest, out=np.zeros_like(difference), where=largest > 0)
+    largest = np.abs(gap).max(axis=1, keepdims=True)
+    scaled = np.divide(gap, largest, out=np.zeros_like(gap), where=largest > 0)
     squares = scaled**2 * np.diff(cuts)
     total = squares.sum(axis=1)
-    against = np.where(difference < 0, squares, 0.0).sum(axis=1)
+    against = np.where(gap < 0, squares, 0.0).sum(axis=1)
     ratios: Floats = np.divide(against, total, out=np.full_like(total, 0.5), where=total > 0)
     return ratios
 

@@ -29,13 +29,13 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from greenexp.analysis.numbers.order_statistics import equal_local_level, local_bounds
 from greenexp.errors import did_you_mean
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 Method = Literal["equal_local_levels", "ks", "dkw", "ld_highest_density"]
 METHODS: tuple[Method, ...] = get_args(Method)
 NO_SUPPORT = (-math.inf, math.inf)

@@ -16,10 +16,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-_ROUNDING = 1e-12
+from greenexp.analysis.numbers.rounding import SHARE_ROUNDING, at_least_as_good, lowered, tied
+from greenexp.records.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +61,7 @@ class BestDistribution:
         none = [math.nan]
         places = np.concatenate((self.scores[::-1], none) if self.minimize else (none, self.scores))
         share = np.cumsum(turned, axis=1)
-        first = (share >= level * (1 - _ROUNDING)).argmax(axis=1)
+        first = (share >= lowered(level)).argmax(axis=1)
         found: Floats = places[first]
         return found
 
@@ -90,12 +89,12 @@ class BestDistribution:
             )
             return error
         step = math.sqrt(level * (1 - level) / self.orders)
-        low, high = self.quantile(max(level - step, _ROUNDING)), self.quantile(min(level + step, 1 - _ROUNDING))
+        low, high = self.quantile(max(level - step, SHARE_ROUNDING)), self.quantile(min(level + step, lowered(1.0)))
         return np.asarray(np.abs(high - low) / 2, dtype=np.float64)
 
     def reaching(self, target: float) -> Floats:
         """P(a score at least as good as `target` is in hand), [B]."""
-        hit = self.scores <= target if self.minimize else self.scores >= target
+        hit = at_least_as_good(self.scores, target, self.minimize)
         return np.asarray(self.probability[:, 1:] @ hit, dtype=np.float64)
 
 
@@ -107,7 +106,7 @@ def better_at(a: BestDistribution, b: BestDistribution) -> Floats:
     if a.minimize != b.minimize or a.budgets.size != b.budgets.size:
         raise ValueError("two searches are compared at as many budgets, and in one direction")
     sign = -1.0 if a.minimize else 1.0
-    ours, theirs = (np.concatenate(([-math.inf], sign * side.scores)) for side in (a, b))
+    ours, theirs = (np.concatenate(([-math.inf], sign * scores)) for scores in tied(a.scores, b.scores))
     upto = np.concatenate((np.zeros((b.budgets.size, 1)), np.cumsum(b.probability, axis=1)), axis=1)
     below, at_most = (upto[:, np.searchsorted(theirs, ours, side=side)] for side in ("left", "right"))
     better: Floats = np.clip((a.probability * (below + at_most)).sum(axis=1) / 2, 0.0, 1.0)

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from greenexp.analysis.curves.tuning_curve import maximum_weights, named, quantile_level, tuning_curve
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 BOOTSTRAP_COLUMNS = ("budget", "lower", "upper")
 RESAMPLES = 2_000
 _CELLS = 4_000_000

@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from greenexp.analysis.curves.bands import NO_SUPPORT, ConfidenceBand, Method, confidence_band
+from greenexp.analysis.numbers.rounding import SHARE_ROUNDING
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 CURVE_COLUMNS = ("budget", "lower", "upper", "trivial")
 
 
@@ -57,7 +58,7 @@ def trivial_above(band: ConfidenceBand, level: float = 0.5) -> float:
     top = float(band.lower[-1])
     if top <= 0:
         return 0.0
-    return math.floor(math.log(level) / math.log(top) + 1e-9) if top < 1 else math.inf
+    return math.floor(math.log(level) / math.log(top) * (1 + SHARE_ROUNDING)) if top < 1 else math.inf
 
 
 def _level(estimator: str | float) -> float:

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.curves.tuning_curve import Estimator, Floats, tuning_curve, tuning_curve_std
+from greenexp.analysis.curves.tuning_curve import Estimator, tuning_curve, tuning_curve_std
 from greenexp.analysis.sweeps.configurations import configuration_states
 from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.records.arrays import Floats
 from greenexp.records.tables import SweepTables
 
 COLUMNS = ("configurations", "expected_best", "standard_deviation")
@@ -49,7 +50,7 @@ class ExpectedBest:
 def expected_best(tables: SweepTables, estimator: Estimator = "unbiased") -> ExpectedBest:
     """The expected-best curve the sweep's records allow (see the module), over n = 1 .. configurations with a value."""
     metric = metric_of(tables)
-    search = str((tables.spec.get("search") or {}).get("name", "unknown"))
+    search = tables.spec.search.name
     if search != "random":
         return _refused(
             f"the curve presumes configurations drawn independently from one distribution; a '{search}' search is "

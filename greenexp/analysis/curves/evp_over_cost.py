@@ -24,17 +24,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from greenexp.analysis.curves.best_so_far import not_measured
 from greenexp.analysis.curves.evp import expected_best
-from greenexp.analysis.curves.incumbent import not_measured
-from greenexp.analysis.curves.tuning_curve import Floats
+from greenexp.analysis.numbers.rounding import raised
 from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.records.arrays import Floats
 from greenexp.records.tables import SweepTables
 
 COST_COLUMNS = ("cost", "expected_best", "nothing_finished")
 REPEATS = 2000
 POINTS = 60
-# A sum of all costs in another order may differ in its last bits, and must still fit into the budget of all.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,11 @@ def expected_over_cost(tables: SweepTables, axis: str, rng: np.random.Generator 
 
     rng: draws the orders; if None, one seeded by the sweep's fingerprint, so that a report is the same each time
     """
-    refusal = _refusal(tables, axis)
+    refusal = refusal_over_cost(tables, axis)
     if refusal:
         return ExpectedOverCost(axis, pd.DataFrame(columns=list(COST_COLUMNS)), refusal)
     if rng is None:
-        rng = np.random.default_rng(zlib.crc32(str(tables.facts.get("fingerprint", "")).encode()))
+        rng = np.random.default_rng(zlib.crc32(tables.history.fingerprint.encode()))
     groups = tables.trials.groupby("configuration", sort=False)
     scores, costs = groups["score"].mean().to_numpy(), groups[axis].sum().to_numpy()
     budgets = np.linspace(costs.min(), costs.sum(), POINTS if len(costs) > 1 else 1)
@@ -78,7 +77,8 @@ def best_within(
     where no order finishes anything.
     """
     values = np.asarray(scores, dtype=np.float64) * (-1.0 if minimize else 1.0)
-    prices, limits = np.asarray(costs, dtype=np.float64), np.asarray(budgets, dtype=np.float64) * (1 + _ROUNDING)
+    # A sum of all costs in another order may differ in its last bits, and must still fit into the budget of all.
+    prices, limits = np.asarray(costs, dtype=np.float64), raised(np.asarray(budgets, dtype=np.float64))
     total, finished = np.zeros(limits.size), np.zeros(limits.size)
     for _ in range(REPEATS):
         order = rng.permutation(values.size)
@@ -90,8 +90,8 @@ def best_within(
     return (-mean if minimize else mean), 1 - finished / REPEATS
 
 
-def _refusal(tables: SweepTables, axis: str) -> str:
-    """Why there is no curve over cost, or an empty string."""
+def refusal_over_cost(tables: SweepTables, axis: str) -> str:
+    """Why there is no curve over cost on `axis`, or an empty string."""
     over_configurations = expected_best(tables).refusal
     if over_configurations:
         return over_configurations

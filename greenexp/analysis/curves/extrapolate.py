@@ -21,14 +21,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from greenexp.analysis.curves.bands import NO_SUPPORT
 from greenexp.analysis.curves.tail import MODELS, Model, Tail, fit_tail
 from greenexp.analysis.curves.tuning_curve import MEDIAN, quantile_level, tuning_curve
 from greenexp.errors import did_you_mean
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 MIN_FITTED = 24
 REPEATS = 20
 EXTRAPOLATION_COLUMNS = ("budget", "best", "extrapolated", "back_test_error")

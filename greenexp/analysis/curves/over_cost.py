@@ -34,9 +34,10 @@ from numpy.typing import ArrayLike, NDArray
 from greenexp.analysis.curves import renewal
 from greenexp.analysis.curves.best_distribution import BestDistribution
 from greenexp.analysis.curves.tuning_curve import Estimator, maximum_weights, quantile_level
+from greenexp.analysis.numbers.rounding import COST_ROUNDING, raised
 from greenexp.errors import did_you_mean
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Process = Literal["without_replacement", "with_replacement", "mean_cost"]
 PROCESSES: tuple[Process, ...] = get_args(Process)
@@ -81,19 +82,23 @@ def curve_over_cost(
     estimator: Process = "without_replacement",
     statistic: str | float = MEAN,
     orders: int = ORDERS,
+    most_steps: float = renewal.MOST_STEPS,
 ) -> CurveOverCost:
     """Best score in hand at each budget of a cost axis, see the module.
 
     scores: [N], finite, or NaN for a trial that crashed; costs: [N], finite, > 0, of the same trials; budgets: [B],
     from 0 to the sum of the costs, in their unit. statistic: `mean`, `median`, or a number q in (0, 1).
-    rng: only used, and then needed, where no exact form applies; orders: how many searches are simulated then.
+    rng: only used, and then needed, where no exact form applies; orders: how many searches are simulated then;
+    most_steps: multiplications that an exact form may take.
     Raises ValueError for anything else, and for a budget beyond what the sweep itself cost, about which it knows
     nothing.
     """
     level = None if statistic == MEAN else quantile_level(statistic)
     if level is None and statistic != MEAN:
         raise ValueError(f"statistic must be mean, median or a number between 0 and 1, received {statistic!r}")
-    found = best_over_cost(scores, costs, budgets, minimize, rng, estimator=estimator, orders=orders)
+    found = best_over_cost(
+        scores, costs, budgets, minimize, rng, estimator=estimator, orders=orders, most_steps=most_steps
+    )
     columns = (found.budgets, found.statistic(level), found.nothing_finished, found.standard_error(level))
     table = pd.DataFrame(dict(zip(COST_CURVE_COLUMNS, columns, strict=True)))
     return CurveOverCost(table, found, estimator, MEAN if level is None else f"quantile {level:g}")
@@ -108,6 +113,7 @@ def best_over_cost(
     *,
     estimator: Process = "without_replacement",
     orders: int = ORDERS,
+    most_steps: float = renewal.MOST_STEPS,
 ) -> BestDistribution:
     """The distribution of the best score in hand at each budget; arguments and errors as in `curve_over_cost`."""
     values, prices, limits = _checked(scores, costs, budgets)
@@ -118,7 +124,7 @@ def best_over_cost(
     distinct, ranks = ranked(sign * values)
     replacement = estimator == "with_replacement"
     mean = float(prices.mean())
-    if estimator == "mean_cost" or np.ptp(prices) <= mean * 1e-9:
+    if estimator == "mean_cost" or np.ptp(prices) <= mean * COST_ROUNDING:
         sizes = np.minimum(renewal.steps_of(limits, mean), values.size)
         table = _of_equal_costs(ranks, sizes, "biased" if replacement else "unbiased")
         method = "mean_cost" if estimator == "mean_cost" else "equal_costs"
@@ -126,7 +132,7 @@ def best_over_cost(
     unit = renewal.lattice_of(prices)
     if np.isfinite(unit):
         steps, ends = renewal.steps_of(prices, unit), renewal.steps_of(limits, unit)
-        if renewal.feasible(ranks, steps, int(ends.max(initial=0)), replacement):
+        if renewal.feasible(ranks, steps, int(ends.max(initial=0)), replacement, most_steps):
             table = renewal.on_lattice(ranks, steps, ends, replacement)
             return BestDistribution(limits, sign * distinct, table, minimize, "lattice", unit)
     if not replacement and values.size <= renewal.FEW:
@@ -168,7 +174,7 @@ def _checked(scores: ArrayLike, costs: ArrayLike, budgets: ArrayLike) -> tuple[F
     if limits.ndim != 1 or not (np.isfinite(limits) & (limits >= 0)).all():
         raise ValueError("budgets must be a list of finite numbers, none below 0")
     total = float(prices.sum())
-    if limits.size and limits.max() > total * (1 + 1e-9):
+    if limits.size and limits.max() > raised(total):
         raise ValueError(
             f"budgets must not exceed {total:g}, which is what all trials together cost; received {limits.max():g}: "
             "nothing is known about more than was paid for"

@@ -27,7 +27,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from greenexp.analysis.numbers.rounding import COST_ROUNDING, raised
+from greenexp.records.arrays import Floats
+
 Integers = NDArray[np.int64]
 
 FEW = 14
@@ -35,7 +37,6 @@ FEW = 14
 MOST_STEPS = 3e8
 """Multiplications an exact distribution may take: a second or so. Beyond, searches are simulated."""
 _MOST_CELLS = 1e7
-_ROUNDING = 1e-9
 _DECIMALS = 6
 _PARTS = 12
 
@@ -48,23 +49,27 @@ def lattice_of(costs: Floats) -> float:
     for base in (*(10.0**-k for k in range(_DECIMALS + 1)), *(float(costs.min()) / k for k in range(1, _PARTS + 1))):
         multiples = costs / base
         whole = np.rint(multiples)
-        if multiples.max() < 2**53 and (np.abs(multiples - whole) <= _ROUNDING * multiples).all() and whole.min() >= 1:
+        if (
+            multiples.max() < 2**53
+            and (np.abs(multiples - whole) <= COST_ROUNDING * multiples).all()
+            and whole.min() >= 1
+        ):
             return float(np.gcd.reduce(whole.astype(np.int64))) * base
     return math.nan
 
 
 def steps_of(amounts: Floats, lattice: float) -> Integers:
     """How many whole units of `lattice` are in each amount, a hair short of one counting as one."""
-    return np.floor(amounts / lattice * (1 + _ROUNDING)).astype(np.int64)
+    return np.floor(raised(amounts / lattice)).astype(np.int64)
 
 
-def feasible(ranks: Integers, steps: Integers, longest: int, replacement: bool) -> bool:
-    """Whether the lattice computation is within MOST_STEPS and the memory that is reasonable."""
+def feasible(ranks: Integers, steps: Integers, longest: int, replacement: bool, most_steps: float = MOST_STEPS) -> bool:
+    """Whether the lattice computation is within `most_steps` and the memory that is reasonable."""
     if replacement:
         classes = int(ranks.max()) + 1
-        return (longest + 1) * classes <= _MOST_CELLS and (longest + 1) * classes * np.unique(steps).size <= MOST_STEPS
+        return (longest + 1) * classes <= _MOST_CELLS and (longest + 1) * classes * np.unique(steps).size <= most_steps
     fits = min(ranks.size, longest // int(steps.min())) + 1
-    return fits * (longest + 1) <= _MOST_CELLS and ranks.size * fits * (longest + 1) <= MOST_STEPS
+    return fits * (longest + 1) <= _MOST_CELLS and ranks.size * fits * (longest + 1) <= most_steps
 
 
 def on_lattice(ranks: Integers, steps: Integers, limits: Integers, replacement: bool) -> Floats:
@@ -117,6 +122,7 @@ def _beyond_without(ranks: Integers, steps: Integers, limits: Integers) -> Float
     beyond = np.zeros((limits.size, classes))
     order = np.argsort(ranks, kind="stable")
     ends = np.cumsum(np.bincount(ranks, minlength=classes))
+    room = limits[:, None] - prices[None, :]  # [B, C], what may have been paid before a trial of that price
     begin = 0
     for rank, end in enumerate(ends):
         for trial in order[begin:end]:
@@ -126,7 +132,7 @@ def _beyond_without(ranks: Integers, steps: Integers, limits: Integers) -> Float
                 paid[1:, cost:] += paid[:-1, : longest + 1 - cost] * grows
         begin = int(end)
         upto = np.cumsum(next_one @ paid)
-        beyond[:, rank] = _first_bad(upto[:, None], left[:, None], prices, limits)[:, 0]
+        beyond[:, rank] = np.where(room >= 0, upto[np.maximum(room, 0)], 0.0) @ left
     return beyond
 
 
@@ -146,7 +152,7 @@ def of_subsets(ranks: Integers, costs: Floats, budgets: Floats) -> Floats:
         size[inside] += 1
     first = np.array([float(Fraction(1, math.comb(total, k))) for k in range(total + 1)])[size]
     found = np.zeros((budgets.size, int(ranks.max()) + 1))
-    for row, budget in enumerate(budgets * (1 + _ROUNDING)):
+    for row, budget in enumerate(raised(budgets)):
         blocked = np.zeros(sets.size)
         for trial in range(total):
             blocked += ((sets >> trial & 1) == 0) & (paid + costs[trial] > budget)
@@ -159,7 +165,7 @@ def simulated(
     ranks: Integers, costs: Floats, budgets: Floats, replacement: bool, orders: int, rng: np.random.Generator
 ) -> Floats:
     """As `on_lattice`, estimated from `orders` random searches."""
-    limits = budgets * (1 + _ROUNDING)
+    limits = raised(budgets)
     longest, rows = float(limits.max(initial=0.0)), np.arange(limits.size)
     found = np.zeros((limits.size, int(ranks.max()) + 1))
     usual = math.ceil(1.2 * longest / float(costs.mean())) + 8

@@ -28,10 +28,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize
 
-Floats = NDArray[np.float64]
+from greenexp.records.arrays import Floats
+
 Model = Literal["bounded", "noisy_quadratic"]
 MODELS: tuple[Model, ...] = get_args(Model)
 _LEAST = 5

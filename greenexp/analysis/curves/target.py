@@ -1,7 +1,7 @@
 """What it takes to reach a target score: how many trials, at what cost, with which probability.
 
-A trial reaches the target with probability p = 1 - F(target-), a tie being a hit and a crash a miss. Trials being
-independent, the first hit is number T, P(T > n) = (1 - p)^n, so
+A trial reaches the target with probability p = 1 - F(target-), a tie (up to rounding) being a hit and a crash a miss.
+Trials being independent, the first hit is number T, P(T > n) = (1 - p)^n, so
 
     P(reached in n trials) = 1 - (1 - p)^n        for any n: only p is estimated, nothing is extrapolated
     mean                     E[T] = 1/p
@@ -35,9 +35,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import signal, stats
 
-from greenexp.analysis.curves.renewal import MOST_STEPS, lattice_of
+from greenexp.analysis.curves.renewal import MOST_STEPS, lattice_of, steps_of
+from greenexp.analysis.numbers.rounding import at_least_as_good, lowered, raised
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 SHARES = (0.5, 0.9)
 TARGET_COLUMNS = ("quantity", "trials", "trials_lower", "trials_upper", "cost", "cost_lower", "cost_upper")
 REACH_COLUMNS = ("budget", "probability", "lower", "upper")
@@ -90,11 +91,13 @@ def budget_to_reach(
     confidence: float = 0.95,
     minimize: bool = False,
     shares: Sequence[float] = SHARES,
+    most_steps: float = MOST_STEPS,
 ) -> BudgetToReach:
     """How many trials, and at what cost, it takes to find a score at least as good as `target`.
 
     scores: [N], finite, or NaN for a trial that crashed; costs: [N], finite, > 0, of the same trials (None: trials
-    only); confidence, shares: in (0, 1). Raises ValueError for anything else.
+    only); confidence, shares: in (0, 1); most_steps: multiplications that the lattice of one
+    quantile may take. Raises ValueError for anything else.
     """
     hit, prices = _checked(scores, target, costs, confidence, minimize)
     if not all(0 < q < 1 for q in shares):
@@ -107,7 +110,7 @@ def budget_to_reach(
     cost = [[math.nan] * 3 for _ in trials]
     if prices is not None:
         means = [_mean_cost(p, hit, prices) for p in at]
-        cost = [means, *([_quantile_cost(p, q, hit, prices) for p in at] for q in shares)]
+        cost = [means, *([_quantile_cost(p, q, hit, prices, most_steps) for p in at] for q in shares)]
     names = ["mean", *(f"{100 * q:g} %" for q in shares)]
     rows = [(name, *counted, *paid) for name, counted, paid in zip(names, trials, cost, strict=True)]
     return BudgetToReach(
@@ -160,7 +163,7 @@ def _checked(
         raise ValueError("scores must be a list of at least one number, finite or NaN for a trial without a score")
     if not math.isfinite(target) or not 0 < confidence < 1:
         raise ValueError("the target must be finite and the confidence between 0 and 1")
-    hit = values <= target if minimize else values >= target
+    hit = at_least_as_good(values, target, minimize)
     if costs is None:
         return hit, None
     prices = np.asarray(costs, dtype=np.float64)
@@ -185,7 +188,7 @@ def _mean_trials(p: float) -> float:
 def _quantile_trials(p: float, q: float) -> float:
     if p == 0 or math.isnan(p):
         return math.inf if p == 0 else p
-    return max(1.0, math.ceil(math.log1p(-q) / math.log1p(-p) * (1 - 1e-12))) if p < 1 else 1.0
+    return max(1.0, math.ceil(lowered(math.log1p(-q) / math.log1p(-p)))) if p < 1 else 1.0
 
 
 def _parts(hit: NDArray[np.bool_], costs: Floats) -> tuple[Floats, Floats]:
@@ -198,15 +201,15 @@ def _mean_cost(p: float, hit: NDArray[np.bool_], costs: Floats) -> float:
     return float(hits.mean() + misses.mean() * (1 - p) / p) if p != 0 else math.inf
 
 
-def _quantile_cost(p: float, q: float, hit: NDArray[np.bool_], costs: Floats) -> float:
+def _quantile_cost(p: float, q: float, hit: NDArray[np.bool_], costs: Floats, most_steps: float) -> float:
     if p == 0 or math.isnan(p):
         return math.inf if p == 0 else p
     scale = -math.log1p(-q) * _mean_cost(p, hit, costs)
     longest = min(_quantile_trials(p, q) * float(costs.max()), 2 * scale + float(costs.max()))
     finest = math.inf
     while True:
-        unit = _unit(costs, longest)
-        reached = _upto(p, hit, costs, unit, longest) >= q * (1 - 1e-12)
+        unit = _unit(costs, longest, most_steps)
+        reached = _upto(p, hit, costs, unit, longest) >= lowered(q)
         found = float(reached.argmax() * unit)
         if not reached.any():
             longest *= 2
@@ -219,24 +222,24 @@ def _quantile_cost(p: float, q: float, hit: NDArray[np.bool_], costs: Floats) ->
 def _reached_within(p: float, hit: NDArray[np.bool_], costs: Floats, limits: Floats) -> Floats:
     """P(the first hit is paid for within each of `limits`); limits of about one size share a unit."""
     found = np.zeros(limits.size)
-    open_ones = limits >= _parts(hit, costs)[0].min() * (1 - 1e-9)
+    open_ones = raised(limits) >= _parts(hit, costs)[0].min()
     while open_ones.any():
         longest = float(limits[open_ones].max())
         near = open_ones & (limits > longest / _ROUGH)
         unit = _unit(costs, longest)
         upto = _upto(p, hit, costs, unit, longest)
-        found[near] = np.minimum(upto[np.floor(limits[near] / unit * (1 + 1e-9)).astype(np.int64)], 1.0)
+        found[near] = np.minimum(upto[steps_of(limits[near], unit)], 1.0)
         open_ones &= ~near
     return found
 
 
-def _unit(costs: Floats, longest: float) -> float:
+def _unit(costs: Floats, longest: float, most_steps: float = MOST_STEPS) -> float:
     """The lattice of the costs up to `longest`, or a unit to split them by if there is none that is coarse enough."""
-    costs = costs[costs <= longest * (1 + 1e-9)]
+    costs = costs[costs <= raised(longest)]
     if not costs.size:
         return longest
     lattice = lattice_of(costs)
-    if math.isfinite(lattice) and longest / lattice <= 1e6 and longest * float(costs.max()) / lattice**2 <= MOST_STEPS:
+    if math.isfinite(lattice) and longest / lattice <= 1e6 and longest * float(costs.max()) / lattice**2 <= most_steps:
         return lattice
     return max(float(costs.mean()) / _FINEST, longest / _ACROSS, float(costs.max()) / _LARGEST)
 
@@ -256,11 +259,11 @@ def _split(every: Floats, unit: float, longest: float) -> Floats:
 
     Without those above `longest`: the probabilities of the others stay as they are.
     """
-    costs = every[every <= longest * (1 + 1e-9)]
+    costs = every[every <= raised(longest)]
     if not costs.size:
         return np.zeros(1)
     exact = costs / unit
-    whole = np.floor(exact * (1 + 1e-9))
+    whole = np.floor(raised(exact))
     above = np.clip(exact - whole, 0.0, 1.0)
     above[above < 1e-6] = 0.0
     pmf = np.zeros(int(whole.max()) + 2)

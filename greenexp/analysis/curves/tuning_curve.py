@@ -28,14 +28,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from greenexp.analysis.numbers.rounding import lowered
 from greenexp.errors import did_you_mean
+from greenexp.records.arrays import Floats
 
 Estimator = Literal["unbiased", "biased"]
 ESTIMATORS: tuple[Estimator, ...] = ("unbiased", "biased")
 MEDIAN = "median"
 
 _NEGLIGIBLE = -math.log(1e-20)
-Floats = NDArray[np.float64]
 
 
 def tuning_curve(
@@ -142,7 +143,7 @@ def _quantile_curve(scores: ArrayLike, budgets: ArrayLike, level: float, minimiz
     shares = np.arange(1, ascending.size + 1) / ascending.size
     wanted = 1 - (1 - level) ** (1 / sizes) if minimize else level ** (1 / sizes)
     # Guard: 1 - (1 - 0.3) is 0.30000000000000004, above the share of 3 in 10.
-    curve: Floats = ascending[np.minimum(np.searchsorted(shares, wanted * (1 - 1e-12)), ascending.size - 1)]
+    curve: Floats = ascending[np.minimum(np.searchsorted(shares, lowered(wanted)), ascending.size - 1)]
     return curve
 
 

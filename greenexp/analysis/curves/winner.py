@@ -5,7 +5,8 @@ that the i-th best on dev is the best of n (`tuning_curve.maximum_weights`), and
 
     E[test score of the winner of n] = sum_i w_i t_(i).
 
-Configurations that are equal on dev share the sum of their weights evenly, as if the winner were drawn from among them.
+Configurations that are equal on dev (up to rounding) share the sum of their weights evenly, as if the winner were drawn
+from among them.
 The curve need not rise: where dev scores select noise, it flattens below the best test score, or falls.
 
 Assumptions: configurations are independent draws; none was trained on what dev and test were scored on.
@@ -14,11 +15,11 @@ Assumptions: configurations are independent draws; none was trained on what dev 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from greenexp.analysis.curves.tuning_curve import Estimator, maximum_weights, named
-
-Floats = NDArray[np.float64]
+from greenexp.analysis.numbers.rounding import tied
+from greenexp.records.arrays import Floats
 
 
 def expected_test_of_winner(
@@ -43,6 +44,7 @@ def expected_test_of_winner(
     kind, sizes = named(estimator), np.asarray(budgets, dtype=np.float64)
     if not ((sizes >= 1) & (sizes <= looks.size) & (sizes == np.floor(sizes))).all():
         raise ValueError(f"budgets must be whole numbers from 1 to {looks.size}, the number of configurations")
+    looks = tied(looks)[0]
     place = np.unique(looks if minimize else -looks, return_inverse=True)[1]  # 0 for the best on dev
     count = np.bincount(place)
     mean_test = np.bincount(place, weights=ends) / count

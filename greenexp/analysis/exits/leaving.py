@@ -7,6 +7,7 @@ import pandas as pd
 
 from greenexp.analysis.exits.policies import leaves_early
 from greenexp.analysis.exits.policy_curves import policy_curves
+from greenexp.analysis.numbers.rounding import raised
 
 TARGET = 2.0
 """Speed-up at which policies are ranked, if at least one reaches it."""
@@ -34,7 +35,7 @@ def profile_at(profiles: pd.DataFrame, speed_up: float) -> pd.DataFrame:
     profiles: table `exit_profiles` of one trial and one policy; a row per exit comes back.
     """
     speeds = profiles["speed_up"]
-    enough = speeds[speeds >= speed_up - 1e-9]
+    enough = speeds[raised(speeds.to_numpy(dtype=np.float64)) >= speed_up]
     chosen = enough.min() if len(enough) else speeds.max()
     at: pd.DataFrame = profiles[speeds == chosen].sort_values("exit", kind="stable")
     return at.drop_duplicates("exit").reset_index(drop=True)

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from greenexp.analysis.numbers.rounding import SHARE_ROUNDING
+
 EXITS = ("exit", "layer", "trials", "right", "right_std", "first_right", "right_then_wrong")
 
 
@@ -48,5 +50,5 @@ def overthinking(shares: pd.DataFrame) -> Overthinking:
     trials = ordered.agg(last_right=("right", "last"), oracle_right=("first_right", "sum")).reset_index()
     trials["overthought"] = (trials["oracle_right"] - trials["last_right"]).clip(lower=0)  # rounding of a sum of shares
     wrong = 1 - trials["last_right"]
-    trials["overthought_of_wrong"] = (trials["overthought"] / wrong).where(wrong > 1e-12)
+    trials["overthought_of_wrong"] = (trials["overthought"] / wrong).where(wrong > SHARE_ROUNDING)
     return Overthinking(exits[list(EXITS)], trials)

@@ -15,18 +15,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from greenexp.analysis.exits.policies import STATIC, family_of
+from greenexp.analysis.numbers.rounding import COST_ROUNDING, raised
+from greenexp.records.arrays import Floats
 
 PRICES = ("speed_up", "inference_flops")
 COLUMNS = ("policy", "price", "trials", "score_mean", "score_std")
 MOST_TARGETS = 120
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-_ROUNDING = 1e-9
-"""Relative: a speed-up of 1.2 must meet a target of 1.2, whatever their last bits."""
-
-Floats = NDArray[np.float64]
 
 
 def policy_curves(points: pd.DataFrame, price: str, targets: Floats | None = None, *, minimize: bool) -> pd.DataFrame:
@@ -57,7 +54,7 @@ def price_grid(points: pd.DataFrame, price: str) -> Floats:
         return np.unique(np.linspace(values.min(), values.max(), MOST_TARGETS))
     highest = values.max()
     step = next((s for s in _STEPS if (highest - 1) / s < MOST_TARGETS - 1), highest / MOST_TARGETS)
-    count = int((highest - 1) / step * (1 + _ROUNDING) + _ROUNDING) + 1
+    count = int(raised((highest - 1) / step)) + 1
     return np.asarray(np.round(1 + step * np.arange(count), 6), dtype=np.float64)
 
 
@@ -68,7 +65,7 @@ def _best_within(points: pd.DataFrame, price: str, targets: Floats, minimize: bo
     order = np.argsort(sign * points[price].to_numpy(), kind="stable")
     prices = sign * points[price].to_numpy()[order]
     losses = np.minimum.accumulate((1.0 if minimize else -1.0) * points["score"].to_numpy()[order])
-    limits = sign * targets + _ROUNDING * np.abs(targets)
+    limits = sign * targets + COST_ROUNDING * np.abs(targets)  # a speed-up of 1.2 meets a target of 1.2
     place = np.searchsorted(prices, limits, side="right") - 1
     found = np.where(place >= 0, losses[np.maximum(place, 0)], np.nan)
     return np.asarray(found if minimize else -found, dtype=np.float64)

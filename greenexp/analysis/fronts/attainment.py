@@ -27,8 +27,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from greenexp.analysis.fronts.pareto import Directions, as_costs
+from greenexp.analysis.numbers.rounding import lowered
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 LEVELS = (0.25, 0.5, 0.75)
 
 
@@ -48,7 +49,7 @@ def attainment(
     costs, owners, total = _owned(points, trials, directions)
     if not levels or not all(0 < level <= 1 for level in levels):
         raise ValueError("levels must be shares above 0 and up to 1")
-    needed = [max(1, math.ceil(level * total * (1 - 1e-12))) for level in levels]
+    needed = [max(1, math.ceil(lowered(level * total))) for level in levels]
     corners = _corners(costs, owners, sorted(set(needed)))
     signs = as_costs(np.ones((1, 2)), directions)[0]
     rows = [

@@ -22,8 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from greenexp.analysis.curves.tuning_curve import Estimator, named
 from greenexp.analysis.fronts.pareto import Directions, as_costs
-
-Floats = NDArray[np.float64]
+from greenexp.records.arrays import Floats
 
 
 def expected_hypervolume(

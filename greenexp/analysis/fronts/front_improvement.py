@@ -31,13 +31,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from greenexp.analysis.comparing.pairwise import holm
 from greenexp.analysis.comparing.score_tests import score_difference, score_tests
 from greenexp.analysis.fronts.pareto import Directions, as_costs, hypervolume, pareto_front
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 Fronts = Mapping[Hashable, ArrayLike]
 PAIRS = (
     "seed_a", "seed_b", "hypervolume_a", "hypervolume_b", "difference", "covered", "covered_reverse", "shift",

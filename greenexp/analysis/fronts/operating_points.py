@@ -11,6 +11,7 @@ import pandas as pd
 
 from greenexp.analysis.exits.policies import is_bound
 from greenexp.analysis.fronts.pareto import pareto_front
+from greenexp.analysis.numbers.rounding import at_least_as_good
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.records.tables import SweepTables
 
@@ -41,8 +42,7 @@ def cheapest_within(points: pd.DataFrame, tolerance: float, *, minimize: bool) -
     if known.empty:
         return None
     loss = known["score"] if minimize else -known["score"]
-    # Decimal scores that differ by exactly the tolerance must not drop out by a rounding error.
-    near = known.assign(_loss=loss)[loss <= loss.min() + tolerance + 1e-12]
+    near = known.assign(_loss=loss)[at_least_as_good(loss, loss.min() + tolerance, minimize=True)]
     row: pd.Series = near.sort_values(["inference_flops", "_loss"], kind="stable").drop(columns="_loss").iloc[0]
     return row
 
@@ -50,7 +50,7 @@ def cheapest_within(points: pd.DataFrame, tolerance: float, *, minimize: bool) -
 def cheapest_reaching(points: pd.DataFrame, score: float, *, minimize: bool) -> pd.Series | None:
     """The row with the fewest inference FLOPs whose score is at least as good as `score`; None if there is none."""
     known = points.dropna(subset=["score", "inference_flops"])
-    good = known[known["score"] <= score] if minimize else known[known["score"] >= score]
+    good = known[at_least_as_good(known["score"], score, minimize)]
     return None if good.empty else good.sort_values("inference_flops", kind="stable").iloc[0]
 
 

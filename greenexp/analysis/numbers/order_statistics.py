@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-Floats = NDArray[np.float64]
+from greenexp.records.arrays import Floats
 
 TERMS = 40
 """Poisson probabilities kept per step where the rate is at most 1: what is left out is below 1e-48."""

@@ -29,9 +29,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from greenexp.analysis.numbers.rounding import lowered
 from greenexp.analysis.search.search_space import ranked_configurations
 from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.records.search_space import Choice, Distribution, Int, LogUniform
 from greenexp.records.tables import PARAMS, SweepTables
+from greenexp.records.values import coordinate
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -40,7 +43,6 @@ if TYPE_CHECKING:
 IMPORTANCE_COLUMNS = ("parameter", "importance", "by_chance")
 FEWEST = 50
 PERMUTATIONS = 99
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,7 @@ def importance(tables: SweepTables, rng: np.random.Generator) -> Importance:
     """
     ranked = ranked_configurations(tables)
     left = tables.trials["configuration"].nunique() - len(ranked)
-    space = {path: d for path, d in (tables.spec.get("space") or {}).items() if PARAMS + path in ranked}
+    space = {path: d for path, d in tables.spec.space.items() if PARAMS + path in ranked}
     refusal = _refusal(len(ranked), space)
     if refusal:
         return Importance(pd.DataFrame(columns=list(IMPORTANCE_COLUMNS)), refusal, len(ranked), left)
@@ -73,7 +75,7 @@ def importance(tables: SweepTables, rng: np.random.Generator) -> Importance:
     observed = _divergences(study, loss, list(space))
     as_large = np.ones(len(space))
     for _ in range(PERMUTATIONS):
-        as_large += _divergences(study, rng.permutation(loss), list(space)) >= observed * (1 - _ROUNDING)
+        as_large += _divergences(study, rng.permutation(loss), list(space)) >= lowered(observed)
     total = observed.sum()
     columns = (list(space), observed / total if total > 0 else observed, as_large / (PERMUTATIONS + 1))
     table = pd.DataFrame(dict(zip(IMPORTANCE_COLUMNS, columns, strict=True)))
@@ -82,7 +84,7 @@ def importance(tables: SweepTables, rng: np.random.Generator) -> Importance:
     )
 
 
-def _refusal(configurations: int, space: Mapping[str, Any]) -> str:
+def _refusal(configurations: int, space: Mapping[str, Distribution]) -> str:
     if not space:
         return "no hyperparameter was searched over a distribution"
     if configurations < FEWEST:
@@ -93,7 +95,7 @@ def _refusal(configurations: int, space: Mapping[str, Any]) -> str:
     return ""
 
 
-def _study(ranked: pd.DataFrame, space: Mapping[str, Any]) -> Study:
+def _study(ranked: pd.DataFrame, space: Mapping[str, Distribution]) -> Study:
     """The configurations as an optuna study, in their order; its values are not looked at."""
     import optuna
 
@@ -110,23 +112,23 @@ def _study(ranked: pd.DataFrame, space: Mapping[str, Any]) -> Study:
     return study
 
 
-def _distribution(given: Mapping[str, Any]) -> BaseDistribution:
+def _distribution(given: Distribution) -> BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if given["dist"] == "choice":
-        return CategoricalDistribution([repr(value) for value in given["values"]])
-    if given["dist"] == "int":
-        low, step = int(given["low"]), int(given.get("step") or 1)
-        return IntDistribution(low, low + (int(given["high"]) - low) // step * step, step=step)
-    return FloatDistribution(float(given["low"]), float(given["high"]), log=given["dist"] == "loguniform")
+    if isinstance(given, Choice):
+        return CategoricalDistribution([repr(coordinate(value)) for value in given.ends().values()])
+    if isinstance(given, Int):
+        return IntDistribution(given.low, given.low + (given.count() - 1) * given.step, step=given.step)
+    return FloatDistribution(given.low, given.high, log=isinstance(given, LogUniform))
 
 
-def _cells(given: Mapping[str, Any], values: list[Any]) -> list[Any]:
+def _cells(given: Distribution, values: list[Any]) -> list[Any]:
     """Values as the distribution has them; a listed one by its text, as True and 1 are equal."""
-    if given["dist"] != "choice":
-        return [int(value) if given["dist"] == "int" else float(value) for value in values]
-    texts = {repr(known) for known in given["values"]}
-    return [text if (text := repr(value)) in texts else repr(_equal(value, given["values"])) for value in values]
+    if not isinstance(given, Choice):
+        return [int(value) if isinstance(given, Int) else float(value) for value in values]
+    listed = [coordinate(value) for value in given.ends().values()]
+    texts = set(map(repr, listed))
+    return [text if (text := repr(value)) in texts else repr(_equal(value, listed)) for value in values]
 
 
 def _equal(value: Any, listed: Any) -> Any:

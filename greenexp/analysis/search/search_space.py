@@ -10,8 +10,8 @@ k of the N, so that the number X of them near that end were hypergeometric,
 
 It is for one end of one parameter: with many parameters some end is near by chance.
 
-`leaders`: the mean difference to the best configuration, seed by seed (`analysis.seeds.paired`). The best was chosen by
-the same scores, which makes its lead too large.
+`leaders`: how far each is behind the best, with the interval and verdict of `analysis.comparing.lead_of_sweep`. The
+best was chosen by the same scores, which makes its lead too large.
 
 Assumptions: none on how configurations were chosen, except by a search that looks at earlier results, which crowds
 wherever it believes the best to be. A configuration whose seeds were all stopped early counts with its best so far.
@@ -20,23 +20,27 @@ wherever it believes the best to be. A configuration whose seeds were all stoppe
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from greenexp.analysis.seeds.paired import paired_difference
+from greenexp.analysis.comparing.lead_of_sweep import leads_over
+from greenexp.analysis.numbers.rounding import SHARE_ROUNDING
 from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.records.search_space import Choice, Distribution, Int
 from greenexp.records.tables import PARAMS, SweepTables
 
 BOUND_COLUMNS = (
     "parameter", "scale", "end", "bound", "configurations", "near_all", "best", "near", "leader_near", "hit",
     "by_chance",
 )  # fmt: skip
-LEADER_COLUMNS = ("rank", "configuration", "score_mean", "score_std", "seeds", "behind", "behind_error", "pairs")
+LEADER_COLUMNS = (
+    "rank", "configuration", "score_mean", "score_std", "seeds", "behind", "error", "lower", "upper", "verdict",
+)  # fmt: skip
 NEAR = 0.05
 BEST_SHARE = 0.1
 _FEWEST_CHOICES = 3
@@ -64,7 +68,7 @@ def bounds_hit(tables: SweepTables) -> pd.DataFrame:
     ranked = ranked_configurations(tables)
     rows = []
     best = math.ceil(BEST_SHARE * len(ranked))
-    for parameter, distribution in (tables.spec.get("space") or {}).items():
+    for parameter, distribution in tables.spec.space.items():
         column = PARAMS + parameter
         if column not in ranked or not best:
             continue
@@ -81,20 +85,20 @@ def bounds_hit(tables: SweepTables) -> pd.DataFrame:
 def leaders(tables: SweepTables, count: int = 5) -> pd.DataFrame:
     """The best `count` configurations and how far each is behind the first.
 
-    rank from 1; configuration; `params.<path>`; score_mean, score_std over seeds; seeds; behind: mean over shared seeds
-    of the first's score minus its own, in the metric's unit (negative where a smaller score is better); behind_error:
-    its standard error, NaN for one pair; pairs. The first is not behind: NaN.
+    rank from 1; configuration; `params.<path>`; score_mean, score_std over seeds; seeds; behind: the lead of the first
+    over it, in the metric's unit, above 0 where the first is better; error, lower, upper: its standard error and
+    interval; verdict: whether the two are told apart. The first is not behind: NaN, and no verdict.
     """
     top = ranked_configurations(tables).head(count)
-    names = top["configuration"].tolist()
-    behind = [paired_difference(tables.trials, names[0], name) for name in names[1:]]
-    nothing = [math.nan] if names else []
-    frame = top.assign(
-        rank=np.arange(1, len(top) + 1),
-        behind=[*nothing, *(lead.mean for lead in behind)],
-        behind_error=[*nothing, *(lead.error for lead in behind)],
-        pairs=[*(top["seeds"].tolist()[:1]), *(lead.pairs for lead in behind)],
-    )
+    names = [str(name) for name in top["configuration"]]
+    leads = leads_over(tables, names[0], names[1:]) if names else []
+    of_first = [math.nan] if names else []
+    numbers = {
+        column: [*of_first, *(getattr(lead.interval, name) for lead in leads)]
+        for column, name in (("behind", "lead"), ("error", "error"), ("lower", "lower"), ("upper", "upper"))
+    }
+    verdicts = [*([""] if names else []), *(str(lead.verdict) for lead in leads)]
+    frame = top.assign(rank=np.arange(1, len(top) + 1), verdict=verdicts, **numbers)
     searched = [PARAMS + path for path in tables.parameters]
     return frame[[*LEADER_COLUMNS[:2], *searched, *LEADER_COLUMNS[2:]]].reset_index(drop=True)
 
@@ -104,29 +108,27 @@ def ranked_configurations(tables: SweepTables) -> pd.DataFrame:
     return configuration_table(tables).dropna(subset=["score_mean"]).reset_index(drop=True)
 
 
-def _ends(distribution: Mapping[str, Any], values: Sequence[Any]) -> list[_End]:
+def _ends(distribution: Distribution, values: Sequence[Any]) -> list[_End]:
     """The two ends of a distribution, none if it has no order."""
-    kind = str(distribution.get("dist"))
-    if kind == "choice":
-        listed = distribution["values"]
-        if len(listed) < _FEWEST_CHOICES or not all(_is_number(value) for value in listed):
+    kind = distribution.dist
+    if isinstance(distribution, Choice):
+        listed = [float(value) for value in distribution.ends().values() if _is_number(value)]
+        if len(listed) < max(_FEWEST_CHOICES, len(distribution.ends())):
             return []
-        ends = (("low", float(min(listed))), ("high", float(max(listed))))
+        ends = (("low", min(listed)), ("high", max(listed)))
         return [_End(kind, end, bound, np.array([value == bound for value in values])) for end, bound in ends]
-    low, high = float(distribution["low"]), float(distribution["high"])
-    if kind == "int":
-        step = int(distribution.get("step") or 1)
-        high = low + step * math.floor((high - low) / step)
+    low, high = float(distribution.low), float(distribution.high)
+    if isinstance(distribution, Int):  # which its steps may not reach
+        high = low + (distribution.count() - 1) * distribution.step
     if high <= low:
         return []
     at = np.array(values, dtype=np.float64)
     part = np.log(at / low) / math.log(high / low) if kind == "loguniform" else (at - low) / (high - low)
-    rounding = 1e-9
     return [
-        _End(kind, "low", low, part <= NEAR + rounding),
-        _End(kind, "high", high, part >= 1 - NEAR - rounding),
+        _End(kind, "low", low, part <= NEAR + SHARE_ROUNDING),
+        _End(kind, "high", high, part >= 1 - NEAR - SHARE_ROUNDING),
     ]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -23,12 +23,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from greenexp.analysis.numbers.rounding import unless_rounding
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 Source = frozenset[int]
 """The axes that an effect depends on; RESIDUAL: the repeats within a cell."""
 RESIDUAL: Source = frozenset({-1})

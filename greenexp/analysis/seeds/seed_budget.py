@@ -13,7 +13,7 @@ chapter 7, best prediction). e_n = integral_0^inf [1 - Phi(z)^n - (1 - Phi(z))^n
 Smaller is better: the signs of e_n turn.
 
 Assumptions: the model, and tau, sigma known: estimates of them (`analysis.seeds.variance`) carry over their own
-uncertainty, which `reliability_of` gives. A search space with a cliff, where some configurations collapse, is not
+uncertainty. A search space with a cliff, where some configurations collapse, is not
 normal.
 """
 
@@ -21,18 +21,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from numpy.typing import ArrayLike
+from scipy import special
 
-from greenexp.analysis.curves.tuning_curve import tuning_curve
-from greenexp.analysis.curves.winner import expected_test_of_winner
 from greenexp.analysis.seeds.variance import CONFIGURATION, VarianceSplit
+from greenexp.records.arrays import Floats
 
-Floats = NDArray[np.float64]
 PLANS = (
     "seeds", "configurations", "trials", "reliability", "expected_true", "expected_shown", "optimism", "standard_error",
 )  # fmt: skip
@@ -99,46 +96,40 @@ def seed_plans(
     )[list(PLANS)]
 
 
-@dataclass(frozen=True, slots=True)
-class Reliability:
-    """rho = tau^2 / (tau^2 + variance of a seed mean): what share of a lead, on average, is real; and its interval.
-
-    lower, upper: NaN where the design has no F-interval
-    """
-
-    value: float
-    lower: float
-    upper: float
-
-
-def reliability_of(split: VarianceSplit) -> Reliability:
-    """The reliability of the configurations' means of a split; NaN for one configuration.
-
-    With one seed column rho = 1 - 1 / (E[MS_c] / E[MS_s]), so the F-interval of the ratio of mean squares carries over
-    exactly (equal numbers of seeds; unequal: nearly). With two, only the estimate.
-    """
-    if split.configurations < 2:
-        return Reliability(math.nan, math.nan, math.nan)
-    tau2, noise = split.variance(CONFIGURATION), split.of_a_mean
-    value = tau2 / (tau2 + noise) if tau2 + noise > 0 else math.nan
-    # share = tau^2 / (tau^2 + s noise), so tau^2 / noise = s share / (1 - share).
-    bounds = [1.0 if share == 1 else split.seeds * share / (1 - share + split.seeds * share) for share in split.share]
-    return Reliability(value, *bounds)
-
-
 def shrunken_means(
-    trials: pd.DataFrame, split: VarianceSplit, minimize: bool = False, score: str = "score"
+    trials: pd.DataFrame,
+    split: VarianceSplit,
+    minimize: bool = False,
+    score: str = "score",
+    variance_of_a_mean: float | None = None,
 ) -> pd.DataFrame:
     """What each configuration's mean is worth after the choice: best first.
 
     A row per configuration: configuration, trials, mean, standard_error (of the mean, by the pooled seed variance),
     expected_true = mu + rho (mean - mu), its posterior mean under the model with `split`'s variances, and its
     standard_deviation, tau sqrt(1 - rho). With different numbers of seeds each mean has its own rho.
+
+    Parameters
+    ----------
+    trials : frame with the columns `configuration` and `score`, required
+        The trials that were split.
+    split : VarianceSplit, required
+        Their split.
+    minimize : bool, default False
+        Whether a smaller score is better.
+    score : str, default "score"
+        The column of the scores.
+    variance_of_a_mean : float, default None
+        The variance of a configuration's mean over its seeds, if it is not that of `split`: where all configurations
+        share their seeds, what a seed does to all of them alike moves no mean against another
+        (`analysis.seeds.seed_noise`).
+
     """
     groups = trials.groupby(CONFIGURATION, sort=False)[score]
     frame = pd.DataFrame({"trials": groups.size(), "mean": groups.mean()}).reset_index()
     tau2 = split.variance(CONFIGURATION)
-    noise = split.of_a_mean * split.seeds / frame["trials"]
+    of_a_mean = split.of_a_mean if variance_of_a_mean is None else variance_of_a_mean
+    noise = of_a_mean * split.seeds / frame["trials"]
     total = tau2 + noise
     rho = (tau2 / total).where(total > 0, 1.0)
     frame = frame.assign(
@@ -147,36 +138,3 @@ def shrunken_means(
         standard_deviation=np.sqrt(tau2 * (1 - rho)),
     )
     return frame.sort_values("mean", ascending=minimize, kind="stable", ignore_index=True)
-
-
-def seed_mean_curve(
-    trials: pd.DataFrame,
-    split: VarianceSplit,
-    budgets: Sequence[int] | None = None,
-    minimize: bool = False,
-    score: str = "score",
-) -> pd.DataFrame:
-    """Expected best over configurations of the seed mean, as shown and as it is worth.
-
-    A row per number of configurations n (None: 1 .. N): configurations, expected_best (`tuning_curve` U over the
-    means), expected_true (of the configuration that has the best mean of n: `shrunken_means` looked up by
-    `expected_test_of_winner`), optimism (how much better the first looks). For n > 1 the first is biased by selection.
-    """
-    means = shrunken_means(trials, split, minimize, score)
-    sizes = list(range(1, len(means) + 1)) if budgets is None else list(budgets)
-    shown = tuning_curve(means["mean"], sizes, minimize=minimize)
-    worth = expected_test_of_winner(means["mean"], means["expected_true"], sizes, minimize=minimize)
-    lead = worth - shown if minimize else shown - worth
-    return pd.DataFrame({"configurations": sizes, "expected_best": shown, "expected_true": worth, "optimism": lead})
-
-
-def probability_of_right_choice(difference: float, sigma_a: float, sigma_b: float, seeds: ArrayLike) -> Floats:
-    """P(the mean of s seeds of the better of two is above that of the worse) = Phi(d / sqrt((sa^2 + sb^2) / s)).
-
-    difference: of the true means, at least 0; sigma: of one seed; normal, independent scores. Shape: of `seeds`.
-    """
-    number = np.asarray(seeds, dtype=np.float64)
-    noise = math.hypot(sigma_a, sigma_b)
-    if difference < 0 or noise <= 0 or not (number >= 1).all():
-        raise ValueError("the difference must be at least 0, the noise above 0, the seeds at least 1")
-    return np.asarray(stats.norm.cdf(difference * np.sqrt(number) / noise), dtype=np.float64)

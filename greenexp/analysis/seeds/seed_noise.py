@@ -92,6 +92,70 @@ def seed_noise(split: VarianceSplit) -> SeedNoise:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ComparisonNoise:
+    """What one seed adds to a comparison of two configurations.
+
+    sd: standard deviation of one trial's score over seeds, without what cancels if the seeds are paired
+    lower, upper: its interval, NaN where there is none
+    paired: whether configurations share their seeds, so that they are compared seed by seed
+    ratios: interval of the variance between configurations over sd^2, NaN where there is none
+    """
+
+    sd: float
+    lower: float
+    upper: float
+    paired: bool
+    ratios: tuple[float, float]
+
+    def of_a_difference(self, seeds: float) -> float:
+        """Standard error of the difference of two means over `seeds` seeds each."""
+        return math.sqrt(2 / seeds) * self.sd
+
+    def of_test(self, sd: float) -> float:
+        """The standard deviation that a t test works with: of the differences, if the seeds are paired."""
+        return math.sqrt(2) * sd if self.paired else sd
+
+
+def comparison_noise(split: VarianceSplit, shared_seeds: bool) -> ComparisonNoise:
+    """The noise of one seed in a comparison.
+
+    With shared seeds and several configurations it is what is left after pairing by seed (`SeedNoise.one`); otherwise
+    all that the seeds do to one trial, sqrt(`split.of_one_trial`).
+
+    Parameters
+    ----------
+    split : VarianceSplit, required
+        The split of the scores, made with the same `shared_seeds`.
+    shared_seeds : bool, required
+        Whether equal seeds of two configurations are the same seed.
+
+    Returns
+    -------
+    ComparisonNoise
+        The standard deviation and its interval, in the unit of the scores.
+
+    """
+    table, several = split.table, split.configurations > 1
+    paired = shared_seeds and several
+    of_seeds = table["source"] != CONFIGURATION
+    if paired:
+        of_seeds &= table["source"].str.startswith(f"{CONFIGURATION} x ") | (table["source"] == "residual")
+    rows = table[of_seeds]
+    ends = [math.sqrt(end) for end in rows[["lower", "upper"]].iloc[0]] if len(rows) == 1 else [math.nan] * 2
+    ratios = [math.nan, math.nan]
+    if paired:
+        noise = seed_noise(split)
+        levels = float(rows["levels"].iloc[0])
+        ratios = [(1 - s) / (s * levels) if s != 0 else math.inf for s in (noise.upper, noise.lower)]
+        sd = noise.one
+    else:
+        sd = math.sqrt(split.of_one_trial)
+        if several:
+            ratios = [share / (1 - share) if share != 1 else math.inf for share in split.share]
+    return ComparisonNoise(sd, ends[0], ends[1], paired, (ratios[0], ratios[1]))
+
+
 def _interval(table: pd.DataFrame, own: pd.DataFrame, confidence: float) -> tuple[float, float]:
     """MS_u / MS_c is F-distributed about E[MS_u] / E[MS_c] = 1 - rho."""
     between = table[table["source"] == CONFIGURATION]

@@ -24,7 +24,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-Floats = NDArray[np.float64]
+from greenexp.records.arrays import Floats
 
 
 def early_stopping_cdf(

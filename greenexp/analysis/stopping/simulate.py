@@ -6,7 +6,7 @@ trained to the end; its cost is everything that was trained. Both are averaged o
 draws.
 
     expected best   V(t) + mean over R searches of (b - f),  standard error = s(b - f) / sqrt(R)
-    incumbent(B)    mean over searches of the best value reported by the time all workers together had spent B
+    best so far(B)   mean over searches of the best value reported by the time all workers together had spent B
 
     expected cost   t x mean full cost x (sum of c / sum of g),  standard error by the delta method
 
@@ -29,7 +29,8 @@ For one rung and scores so far the expectation has a closed form, `analysis.earl
 Sources: Li et al. 2018 (JMLR 18, 185), section 3, and Jamieson and Talwalkar 2016 for the rules; resampling recorded
 trials for what a budget gives: Dodge et al. 2020, "Fine-Tuning Pretrained Language Models", section 5. Assumptions: the
 recorded units are independent draws of one search; a unit's curve does not depend on how it is scheduled; workers are
-equally fast, and time passes as cost does (it decides only the order of reports, which matters to asha).
+equally fast, and time passes as cost does (it decides only the order of reports, which matters
+to a scheduler that decides at once).
 """
 
 from __future__ import annotations
@@ -46,18 +47,17 @@ from numpy.typing import NDArray
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves
 from greenexp.analysis.stopping.simulate_saving import equal_result, full_search
 from greenexp.analysis.stopping.simulate_search import Search, run_search
-from greenexp.schedulers import Scheduler, build_over_units
+from greenexp.records.arrays import Floats
+from greenexp.schedulers import Scheduler, build_over_units, scheduler_of
 
-Floats = NDArray[np.float64]
 Settings = Mapping[str, Any]
-SEED_RACING = "seed_racing"
 _BUDGETS = 12
 
 SEARCHES = (
     "scheduler", "trials", "expected_best", "error", "cost", "cost_error", "share_of_full", "finished", "duration",
     "equal_trials", "equal_cost", "saved", "saved_low", "saved_high", "no_saving",
 )  # fmt: skip
-INCUMBENT = ("scheduler", "trials", "budget", "expected_best", "error", "reported")
+BEST_SO_FAR = ("scheduler", "trials", "budget", "expected_best", "error", "reported")
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ class Simulation:
         end; duration, in cost per worker; equal_trials, equal_cost: of a full search with the same expected best; saved
         and saved_low, saved_high, with expected best and cost 2 standard errors worse and better; no_saving: why
         there is none, or ""
-    incumbent: a row per scheduler, number begun and cost B: expected_best, error over the searches that had reported a
-        value by then; reported, their share
+    best_so_far: a row per scheduler, number begun and cost B: expected_best, error over the searches that had reported
+        a value by then; reported, their share
     curves: what was drawn from; repeats: searches behind each row; workers; replace: drawn with replacement
     """
 
     searches: pd.DataFrame
-    incumbent: pd.DataFrame
+    best_so_far: pd.DataFrame
     curves: RecordedCurves
     repeats: int
     workers: int
@@ -96,10 +96,11 @@ def simulate(
     """Simulate searches of each of `trials` sizes under each scheduler.
 
     schedulers: label -> a sweep file's `scheduler` section; grace_period counts parts of a schedule (the curves' T),
-        first_seeds of seed_racing counts seeds; trials: t, units begun by a search, 1 to N
-    budgets: costs at which the incumbent is read (default: 12 from one mean full run to t of them, at equal ratios)
-    Raises ValueError for impossible numbers and for seed_racing without seeds; greenexp.errors.InputError where a
-    scheduler could stop nobody.
+        first_seeds counts seeds; trials: t, units begun by a search, 1 to N
+    budgets: costs at which the best score so far is read (default: 12 from one mean full run to t of them, at equal
+        ratios)
+    Raises ValueError for impossible numbers, and for a scheduler that needs seeds where there are none;
+    greenexp.errors.InputError where a scheduler could stop no trial.
     """
     _check(curves, schedulers, trials, workers, repeats)
     units, largest = len(curves.units), max(trials)
@@ -115,10 +116,10 @@ def simulate(
             found = _searches(curves, settings, draws[:, :size], workers, grid)
             row = _summary(found, full, size, minimize=curves.minimize)
             rows.append({"scheduler": label, "trials": size, **row})
-            lines.append(_incumbent(label, size, grid, found.incumbents))
+            lines.append(_best_so_far(label, size, grid, found.best_values))
     return Simulation(
         pd.DataFrame(rows, columns=list(SEARCHES)),
-        pd.concat(lines, ignore_index=True)[list(INCUMBENT)],
+        pd.concat(lines, ignore_index=True)[list(BEST_SO_FAR)],
         curves,
         repeats,
         workers,
@@ -128,7 +129,7 @@ def simulate(
 
 @dataclass(frozen=True)
 class _Searches:
-    """Arrays over R repeats: of the search, and (full_*) of training all units it drew; incumbents: [R, B]."""
+    """Arrays over R repeats: of the search, and (full_*) of training all units it drew; best_values: [R, B]."""
 
     best: Floats
     full_best: Floats
@@ -136,7 +137,7 @@ class _Searches:
     full_cost: Floats
     finished: Floats
     duration: Floats
-    incumbents: Floats
+    best_values: Floats
 
 
 def _searches(
@@ -149,24 +150,24 @@ def _searches(
     )
     rungs = sorted({rung.epoch for bracket in scheduler.bracket_plan() for rung in bracket.rungs})
     fresh, sign = scheduler.state(), -1.0 if curves.minimize else 1.0
-    numbers, incumbents = np.empty((len(draws), 6)), np.empty((len(draws), grid.size))
+    numbers, best_values = np.empty((len(draws), 6)), np.empty((len(draws), grid.size))
     for row, drawn in enumerate(draws):
         scheduler.restore(fresh)
         search = run_search(scheduler, names, values[drawn], costs[drawn], rungs, workers)
         numbers[row] = _numbers(search, values[drawn], costs[drawn], sign)
-        incumbents[row] = sign * search.incumbent(sign * values[drawn], costs[drawn], grid)
+        best_values[row] = sign * search.best_so_far(sign * values[drawn], costs[drawn], grid)
     best, full_best, cost, full_cost, finished, duration = numbers.T
-    return _Searches(best, full_best, cost, full_cost, finished, duration, incumbents)
+    return _Searches(best, full_best, cost, full_cost, finished, duration, best_values)
 
 
 def _resource(curves: RecordedCurves, settings: Settings) -> tuple[Floats, Floats]:
     """(values, costs) along what the scheduler counts: parts of a schedule, or seeds."""
-    if settings.get("name") != SEED_RACING:
+    if not scheduler_of(settings).needs_seeds:
         return curves.scores, curves.costs
     if curves.seed_scores is None or curves.seed_costs is None:
         raise ValueError(
-            "seed_racing needs the same number of seeds, at least 2, of every configuration: name the column that says "
-            "which runs are seeds of one configuration"
+            f"{settings['name']} needs the same number of seeds, at least 2, of every configuration: name the column "
+            "that says which runs are seeds of one configuration"
         )
     return curves.seed_scores, curves.seed_costs
 
@@ -203,13 +204,13 @@ def _mean(values: Floats) -> tuple[float, float]:
     return float(values.mean()), error
 
 
-def _incumbent(label: str, size: int, grid: Floats, incumbents: Floats) -> pd.DataFrame:
+def _best_so_far(label: str, size: int, grid: Floats, best_values: Floats) -> pd.DataFrame:
     rows = []
-    for budget, column in zip(grid, incumbents.T, strict=True):
+    for budget, column in zip(grid, best_values.T, strict=True):
         there = column[~np.isnan(column)]
         best, error = _mean(there) if there.size else (math.nan, math.nan)
         rows.append((label, size, float(budget), best, error, there.size / column.size))
-    return pd.DataFrame(rows, columns=list(INCUMBENT))
+    return pd.DataFrame(rows, columns=list(BEST_SO_FAR))
 
 
 def _check(

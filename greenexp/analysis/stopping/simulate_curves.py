@@ -15,13 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from greenexp.analysis.numbers.rounding import raised
 from greenexp.analysis.sweeps.scored_exits import over_other_exits
+from greenexp.records.arrays import Floats
 from greenexp.records.tables import SweepTables
-
-Floats = NDArray[np.float64]
-_ROUNDING = 1e-9  # a third of a schedule of 3,000 steps ends at step 1,000 and not after it
+from greenexp.schedulers import scheduler_names
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,8 @@ def sweep_points(tables: SweepTables, axis: str = "epochs") -> pd.DataFrame:
     if stopped:
         raise ValueError(
             f"{len(stopped)} of {len(trials)} trials were stopped early ({_some(stopped)}): what they would have come "
-            "to is not known, so no other way of stopping can be simulated; simulation needs a pool of trials that all "
-            "ran to their end (scheduler fifo)"
+            "to is not known, so no other way of stopping can be simulated; simulation needs trials that all ran to "
+            f"their end (scheduler {' or '.join(scheduler_names(lambda kind: not kind.stops))})"
         )
     open_ones = trials.loc[trials["status"] != "finished", "trial"].tolist()
     if open_ones:
@@ -169,7 +168,8 @@ def _one_run(run: str, part: pd.DataFrame, parts: int, best_so_far: bool, minimi
     if best_so_far:
         score = np.minimum.accumulate(score) if minimize else np.maximum.accumulate(score)
     ends = np.arange(1, parts + 1) / parts
-    at = np.minimum(np.searchsorted(resource / resource[-1], ends - _ROUNDING), resource.size - 1)
+    # A third of a schedule of 3,000 steps ends at step 1,000, and not after it.
+    at = np.minimum(np.searchsorted(raised(resource / resource[-1]), ends), resource.size - 1)
     return score[at], cost[at]
 
 

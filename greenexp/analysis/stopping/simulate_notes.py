@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from greenexp.analysis.stopping.simulate import SEED_RACING, Settings, Simulation, fresh_scheduler
+from greenexp.analysis.stopping.simulate import Settings, Simulation, fresh_scheduler
+from greenexp.schedulers import scheduler_of
 
 
 def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings]) -> tuple[str, ...]:
@@ -35,9 +36,11 @@ def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings])
     for label, settings in schedulers.items():
         notes.append(f"{label}: {_rungs(simulation, settings, trials)}")
     if simulation.workers > 1:
+        at_once = [label for label, settings in schedulers.items() if _decides_at_once(settings)]
+        depends = f", on which {' and '.join(at_once)} depend{'s' * (len(at_once) == 1)}," if at_once else ""
         notes.append(
             f"{simulation.workers} workers are equally fast and take as much time as a stretch costs; that decides the "
-            "order of reports, which only asha depends on, and how much is spent before a first result."
+            f"order of reports{depends} and how much is spent before a first result."
         )
     if curves.seeds > 1:
         notes.append(
@@ -46,9 +49,15 @@ def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings])
     return tuple(notes)
 
 
+def _decides_at_once(settings: Settings) -> bool:
+    """Whether who goes on depends on the order in which units come to a rung."""
+    scheduler = scheduler_of(settings)
+    return scheduler.stops and not scheduler.waits
+
+
 def _rungs(simulation: Simulation, settings: Settings, trials: int) -> str:
     """Where a search of `trials` units is judged."""
-    of = "seeds" if settings.get("name") == SEED_RACING else "parts"
+    of = "seeds" if scheduler_of(settings).needs_seeds else "parts"
     rungs: dict[tuple[int, ...], list[float]] = {}
     for bracket in fresh_scheduler(simulation.curves, settings, trials).bracket_plan():
         rungs.setdefault(tuple(rung.epoch for rung in bracket.rungs), []).append(bracket.units)

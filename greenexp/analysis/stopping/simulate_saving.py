@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from greenexp.analysis.curves.tuning_curve import tuning_curve
+from greenexp.analysis.numbers.rounding import rounding_of
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves
-
-Floats = NDArray[np.float64]
+from greenexp.records.arrays import Floats
 
 
 def full_search(curves: RecordedCurves, *, replace: bool = True) -> Floats:
@@ -57,7 +56,7 @@ def equal_result(
 def _trials_for(curve: Floats, best: float) -> float:
     """The smallest n, not whole, at which the rising `curve` over n = 1, 2, ... reaches `best`; NaN outside it."""
     # The same runs averaged in another order may differ in the last digits.
-    slack = 1e-12 * max(1.0, abs(best))
+    slack = rounding_of(curve, [best])
     if best < curve[0] - slack or best > curve[-1] + slack:
         return math.nan
     place = int(np.searchsorted(curve, best - slack))

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from greenexp.analysis.curves.best_so_far import best_at
+from greenexp.records.arrays import Floats
 from greenexp.records.decision import Action, Verdict
 from greenexp.schedulers import Scheduler
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Search:
         start, units, after, until = self._columns()
         return float((start + costs[units, until - 1] - _before(costs, units, after)).max())
 
-    def incumbent(self, values: Floats, costs: Floats, budgets: Floats) -> Floats:
+    def best_so_far(self, values: Floats, costs: Floats, budgets: Floats) -> Floats:
         """Best value reported by the time that the search, all workers together, had spent each of `budgets`.
 
         values, costs: [t, T], values signed so that greater is better; NaN where nothing had been reported.
@@ -54,10 +54,7 @@ class Search:
         times = start[which] + costs[units[which], part] - base[which]
         spent = _spent(start, start + costs[units, until - 1] - base, times)
         order = np.argsort(spent, kind="stable")
-        best = np.maximum.accumulate(values[units[which], part][order])
-        # Sums of costs in another order may differ in their last digits.
-        place = np.searchsorted(spent[order], budgets * (1 + 1e-12), side="right") - 1
-        return np.where(place < 0, np.nan, best[np.maximum(place, 0)])
+        return best_at(values[units[which], part][order], spent[order], budgets)
 
     def _columns(self) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         start, units, after, until = zip(*self.stretches, strict=True)

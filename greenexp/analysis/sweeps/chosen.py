@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.records.selection import best_first, chosen_configuration, outcomes_of
 from greenexp.records.tables import SweepTables
 
 
@@ -33,10 +33,8 @@ class ChosenTrials:
 
 def chosen_trials(tables: SweepTables) -> ChosenTrials:
     """The seeds of the configuration with the best mean, as `records.selection` chooses it."""
-    trials = tables.trials[tables.trials["status"] != "failed"].dropna(subset=["score"])
-    trials = trials.sort_values("score", ascending=metric_of(tables).minimize, kind="stable")
-    ranked = configuration_table(tables).dropna(subset=["score_mean"])
-    if ranked.empty:
-        return ChosenTrials("", tuple(str(name) for name in trials["trial"].head(1)))
-    configuration = str(ranked["configuration"].iloc[0])
-    return ChosenTrials(configuration, tuple(trials.loc[trials["configuration"] == configuration, "trial"]))
+    outcomes, mode = outcomes_of(tables.trials), metric_of(tables).mode
+    configuration, ranked = chosen_configuration(outcomes, mode), best_first(outcomes, mode)
+    if configuration is None:
+        return ChosenTrials("", tuple(outcome.trial for outcome in ranked[:1]))
+    return ChosenTrials(configuration, tuple(o.trial for o in ranked if o.configuration == configuration))

@@ -28,7 +28,7 @@ def method_settings(tables: SweepTables) -> pd.DataFrame:
     fields = {path: first[PARAMS + path] for path in tables.parameters}
     frame = pd.DataFrame(fields, index=first.index, dtype=object)
     if _NAME not in frame:
-        frame[_NAME] = str((tables.spec.get(METHOD) or {}).get("name", ""))
+        frame[_NAME] = tables.spec.method.name
     return frame.astype(object).where(frame.notna(), None)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.repetitions import has_folds, over_folds
-from greenexp.records.selection import SeedOutcome, configuration_means, ended_together
+from greenexp.records.selection import configuration_means, ended_together, outcomes_of
 from greenexp.records.tables import PARAMS, SUMMED_COSTS, SweepTables
 
 UNFINISHED = ("planned", "running", "paused", "interrupted")
@@ -52,7 +52,7 @@ def configuration_table(tables: SweepTables) -> pd.DataFrame:
     frame["seeds"] = repeated.size().reindex(index).to_numpy()
     frame["ended"] = _count(trials, trials["status"].isin(["finished", "stopped"]), index)
     frame["failed"] = _count(trials, trials["status"] == "failed", index)
-    means = configuration_means(_outcomes(trials))
+    means = configuration_means(outcomes_of(trials))
     frame["score_mean"] = np.array([means.get(name, np.nan) for name in states], dtype=np.float64)
     frame["score_std"] = np.where(frame["score_mean"].notna(), repeated["score"].std().reindex(index), np.nan)
     valid = trials["score"].where(trials["status"] != "failed").groupby(trials["configuration"], sort=False)
@@ -63,14 +63,6 @@ def configuration_table(tables: SweepTables) -> pd.DataFrame:
         frame[cost] = _total(trials, cost).reindex(index).to_numpy()
     keys = frame["score_mean"] if metric.minimize else -frame["score_mean"]
     return frame.iloc[np.argsort(keys.to_numpy(), kind="stable")].reset_index(drop=True)
-
-
-def _outcomes(trials: pd.DataFrame) -> list[SeedOutcome]:
-    columns = (trials[name].tolist() for name in ("configuration", "status", "epochs", "score"))
-    return [
-        SeedOutcome(name, status, epochs, None if np.isnan(score) else score)
-        for name, status, epochs, score in zip(*columns, strict=True)
-    ]
 
 
 def configuration_states(trials: pd.DataFrame) -> dict[str, tuple[str, str]]:

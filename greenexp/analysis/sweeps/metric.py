@@ -44,5 +44,5 @@ class Metric:
 
 def metric_of(tables: SweepTables) -> Metric:
     """The metric named in the sweep file of `tables`."""
-    given = tables.spec["metric"]
-    return Metric(str(given["name"]), str(given.get("exit", "mean")), str(given.get("mode", "max")))
+    given = tables.spec.metric
+    return Metric(given.name, str(given.exit), given.mode)

@@ -10,19 +10,11 @@ averaged first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 SEEDS = ("initialisation_seed", "order_seed")
 FOLD = "fold"
-
-
-def folds_of(spec: Mapping[str, Any]) -> int:
-    """How many folds every seed was trained with; 0 where trials were scored on dev."""
-    return int((spec.get("seeds") or {}).get("folds") or 0)
 
 
 def has_folds(trials: pd.DataFrame) -> bool:

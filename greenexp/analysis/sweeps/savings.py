@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from greenexp.analysis.sweeps.scheduling import recorded_scheduler
 from greenexp.records.tables import SweepTables
 
 COLUMNS = ("bracket", "rung", "trials", "configurations", "went_on", "stopped", "waiting", "last_cutoff")
@@ -104,6 +105,6 @@ def abandoned(tables: SweepTables) -> pd.Series[bool]:
 
 def _ended_by_failure(tables: SweepTables) -> set[str]:
     """Configurations with a failed seed; none where every trial is judged for itself."""
-    if (tables.spec.get("scheduler") or {}).get("per_trial"):
+    if recorded_scheduler(tables).per_trial:
         return set()
     return set(tables.trials.loc[tables.trials["status"] == "failed", "configuration"])

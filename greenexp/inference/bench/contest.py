@@ -27,10 +27,11 @@ _TRIED = 6
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """How many times as much the engine without exits needs, for the same examples.
+    """How many times as much is needed without exits, for the same examples.
 
-    layers: L / mean layers used; flops: analytic, at each example's own length, exits asked on the way included
-    wall_clock: of measured seconds
+    layers: the speed-up, layers of the whole encoder / mean layers used
+    flops, wall_clock: of the engine without exits, which runs up to the last trained exit, / of the engine; FLOPs are
+        analytic, at each example's own length, exits asked on the way included
     """
 
     layers: float
@@ -90,7 +91,8 @@ def contest(
     everybody = (*contestants.timed, plain)
     timings = interleave(everybody, requests, protocol, stopwatch)
     said = {one.name: [answer for request in requests for answer in one.answer(request)] for one in everybody}
-    return result_of(timings, said[ENGINE], said[NO_EXITS], said[PLAIN], setting, tuple(contestants.plain))
+    layers = contestants.engines[ENGINE].model.backbone.num_layers
+    return result_of(timings, said[ENGINE], said[NO_EXITS], said[PLAIN], setting, tuple(contestants.plain), layers)
 
 
 def result_of(
@@ -100,6 +102,7 @@ def result_of(
     plain_said: Sequence[int | float],
     plain_setting: str,
     plain_tried: tuple[str, ...],
+    encoder_layers: int,
 ) -> BatchResult:
     """The numbers from raw times and answers; left, stayed: of the engine with and without exits, same examples."""
     exits = np.array([answer.exit for answer in left])
@@ -110,7 +113,7 @@ def result_of(
         warm_ups=timings.warm_ups,
         exit_shares={int(number): float((exits == number).mean()) for number in np.unique(exits)},
         saved=Saved(
-            layers=sum(one.layer for one in stayed) / sum(one.layer for one in left),
+            layers=encoder_layers * len(left) / sum(one.layer for one in left),
             flops=sum(one.inference_flops for one in stayed) / sum(one.inference_flops for one in left),
             wall_clock=ratio(timings, NO_EXITS, ENGINE),
         ),

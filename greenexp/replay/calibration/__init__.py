@@ -5,7 +5,7 @@ alone. Not in here: exit policies (replay), figures, models. To add a measure of
 `reliability`, a column in `tables`, a row in tests/replay/test_calibration_tables.py.
 """
 
-from greenexp.replay.calibration.reliability import ece, reliability_table
+from greenexp.replay.calibration.reliability import ece
 from greenexp.replay.calibration.tables import calibration_table, reliability_tables, temperatures
 from greenexp.replay.calibration.temperature import T_MAX, T_MIN, Temperature, fit_temperature
 
@@ -16,7 +16,6 @@ __all__ = [
     "calibration_table",
     "ece",
     "fit_temperature",
-    "reliability_table",
     "reliability_tables",
     "temperatures",
 ]

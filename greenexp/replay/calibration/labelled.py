@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from greenexp.errors import InputError
-
-Floats = npt.NDArray[np.float64]
+from greenexp.records.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)

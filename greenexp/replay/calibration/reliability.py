@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from greenexp.errors import InputError
-from greenexp.replay.calibration.labelled import Floats, Labelled, labelled
+from greenexp.records.arrays import Floats
+from greenexp.replay.calibration.labelled import Labelled, labelled
 
 BINS = 15
 """As in Guo et al. 2017."""
@@ -30,7 +31,10 @@ class Binned:
         return float(np.abs(self.right - self.confidence).sum() / total) if total else np.nan
 
     def table(self) -> pd.DataFrame:
-        """As `reliability_table`."""
+        """Columns bin (from 1) low high examples confidence accuracy; a row per bin (low, high] of the confidence.
+
+        confidence and accuracy are means over a bin's examples, NaN in an empty one.
+        """
         bins = len(self.examples)
         edges = np.linspace(0, 1, bins + 1)
         columns = {"bin": np.arange(1, bins + 1), "low": edges[:-1], "high": edges[1:], "examples": self.examples}
@@ -55,17 +59,6 @@ def ece(probabilities: npt.ArrayLike, labels: npt.ArrayLike, bins: int = BINS) -
     if data.examples and (data.scores.min() < 0 or np.abs(data.scores.sum(axis=0) - 1).max() > 1e-3):
         raise InputError("ece needs probabilities: rows not below 0 that sum to 1; logits go through softmax first")
     return _binned(data.scores, data.labels, bins).ece
-
-
-def reliability_table(
-    logits: npt.ArrayLike, labels: npt.ArrayLike, temperature: float = 1.0, bins: int = BINS
-) -> pd.DataFrame:
-    """Columns bin (from 1) low high examples confidence accuracy; a row per bin (low, high] of the confidence.
-
-    logits: [example, class], divided by `temperature`; labels: [example]. confidence and accuracy are means over a
-    bin's examples, NaN in an empty one. Otherwise as `ece`.
-    """
-    return binned(labelled(logits, labels), temperature, bins).table()
 
 
 def binned(data: Labelled, temperature: float = 1.0, bins: int = BINS) -> Binned:

@@ -8,7 +8,8 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from greenexp.replay.calibration.labelled import Floats, Labelled, labelled
+from greenexp.records.arrays import Floats
+from greenexp.replay.calibration.labelled import Labelled, labelled
 
 T_MIN, T_MAX = 1e-2, 1e2
 """Bounds of a temperature. Trained exits have between about 0.1 and 5, so one far beyond means that the logits do not

@@ -10,6 +10,7 @@ import pandas as pd
 
 from greenexp import __version__
 from greenexp.analysis.comparing.groups import COUNTED, GroupComparison
+from greenexp.analysis.findings import Findings
 from greenexp.figures import Channel, comparison_figure
 from greenexp.figures.comparison import MOST_GROUPS
 from greenexp.report.render import render_sections
@@ -54,19 +55,23 @@ class Question:
 
 
 def render_runs_report(
-    comparison: GroupComparison, question: Question, formats: Iterable[str], folder: Path
+    comparison: GroupComparison, question: Question, pairs: Findings, formats: Iterable[str], folder: Path
 ) -> list[Path]:
-    """Write the report into `folder` and return the files; formats as in `render_report`."""
-    return render_sections(f"Runs compared by {question.score}", runs_sections(comparison, question), formats, folder)
+    """Write the report into `folder` and return the files; pairs: what `comparison_study` finds about the groups.
+
+    Formats are as in `render_report`.
+    """
+    sections = runs_sections(comparison, question, pairs)
+    return render_sections(f"Runs compared by {question.score}", sections, formats, folder)
 
 
-def runs_sections(comparison: GroupComparison, question: Question) -> list[Section]:
-    """All sections, in order; the incumbent only if a cost was named."""
+def runs_sections(comparison: GroupComparison, question: Question, pairs: Findings) -> list[Section]:
+    """All sections, in order; the best score so far only if a cost was named."""
     sections = [_headline(comparison, question), _expected(comparison, question)]
     if len(comparison.groups) > 1:
-        sections.append(compared_section(comparison, question.score, _kind(comparison)))
+        sections.append(compared_section(pairs, question.score, _kind(comparison)))
     if question.cost:
-        sections.append(_incumbent(comparison, question))
+        sections.append(_best_so_far(comparison, question))
     return [*sections, _groups(comparison, question), _runs(comparison, question), _origin(question)]
 
 
@@ -194,7 +199,8 @@ def _presumed(comparison: GroupComparison, question: Question) -> tuple[str, ...
     if lost:
         notes.append(
             f"{counted(lost, 'run')} ended without a final score and {'is' if lost == 1 else 'are'} left out: the "
-            "curve is over runs that give one, so a budget that pays for the others too buys less than it shows."
+            "curve is over runs that give one. Failed runs also cost money, so the same budget gives fewer usable runs "
+            "than the curve suggests."
         )
     if comparison.groups["summary"].sum():
         notes.append(
@@ -225,17 +231,17 @@ def _not_over_cost(comparison: GroupComparison, question: Question) -> str:
     )
 
 
-def _incumbent(comparison: GroupComparison, question: Question) -> Section:
+def _best_so_far(comparison: GroupComparison, question: Question) -> Section:
     """What each group had in hand for what it had paid."""
     title = f"Best score so far over {question.cost}"
-    refused = [f"{name} ({reason})" for name, reason in comparison.no_incumbent.items()]
+    refused = [f"{name} ({reason})" for name, reason in comparison.no_best_so_far.items()]
     headline = (f"Not drawn: {listed(refused, _MOST_NAMED)}.",) if refused else ()
-    if comparison.incumbent.empty:
-        return Section("incumbent", title, headline)
+    if comparison.best_so_far.empty:
+        return Section("best-so-far", title, headline)
     figure = comparison_figure(
-        "incumbent",
+        "best-so-far",
         title,
-        comparison.incumbent,
+        comparison.best_so_far,
         Channel("cost", f"{question.cost}, cumulative{' (s)' if question.cost_unit else ''}"),
         Channel("score", f"Best {question.score} so far"),
         {},
@@ -255,15 +261,17 @@ def _incumbent(comparison: GroupComparison, question: Question) -> Section:
         ),
         "Runs without a final score cost what is recorded of them; runs that have not ended are left out.",
     ]
-    drawn = comparison.groups[~comparison.groups["group"].isin(list(comparison.no_incumbent))]
+    drawn = comparison.groups[~comparison.groups["group"].isin(list(comparison.no_best_so_far))]
     unknown = int(drawn["cost_unknown"].sum())
     if unknown:
         notes.append(
             f"{counted(unknown, 'run')} without a score {'has' if unknown == 1 else 'have'} no {question.cost} either: "
             "the lines lie too far left by what they cost."
         )
-    table = Table("incumbent", title, comparison.incumbent, columns, "The last row of a group is where its runs end.")
-    return Section("incumbent", title, headline, plates=(Plate(figure, table),), assumptions=tuple(notes))
+    table = Table(
+        "best-so-far", title, comparison.best_so_far, columns, "The last row of a group is where its runs end."
+    )
+    return Section("best-so-far", title, headline, plates=(Plate(figure, table),), assumptions=tuple(notes))
 
 
 def _groups(comparison: GroupComparison, question: Question) -> Section:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +17,10 @@ from greenexp.report.table import Column, Table, plain_value
 
 def section(tables: SweepTables) -> Section:
     """Facts of the sweep as a flat table, and the resolved sweep file with all defaults."""
-    rows = list(_flat(tables.facts))
+    rows = list(_flat(_facts(tables)))
     frame = pd.DataFrame(rows, columns=["fact", "value"])
     columns = (Column("fact", "Fact"), Column("value", "Value", "prose"))
-    listing = yaml.safe_dump(_plain(tables.spec), sort_keys=False, allow_unicode=True, width=100)
+    listing = yaml.safe_dump(tables.spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
     return Section(
         name="appendix",
         title="Appendix: sweep file, versions, machine",
@@ -27,6 +28,15 @@ def section(tables: SweepTables) -> Section:
         listing=listing,
         tables=(Table("facts", "Recorded facts", frame, columns),) if rows else (),
     )
+
+
+def _facts(tables: SweepTables) -> dict[str, Any]:
+    """What is recorded of the sweep as a whole, and what its tables lack; what is not there is left out."""
+    history = tables.history
+    limit = {} if history.limit is None else {"limit": dataclasses.asdict(history.limit)}
+    lacking = {name: remark for name, remark in dataclasses.asdict(tables.remarks).items() if remark}
+    recorded = {name: getattr(history, name) for name in ("name", "fingerprint", "began", "elapsed_s", "complete")}
+    return {**recorded, **limit, "policies": history.policies, "sessions": history.sessions, **lacking}
 
 
 def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
@@ -45,12 +55,3 @@ def _fact(path: str, value: Any) -> str:
     if path == "began" and isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return str(value) if isinstance(value, float) else plain_value(value)
-
-
-def _plain(value: Any) -> Any:
-    """Mappings and tuples as dicts and lists, which YAML can write."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value

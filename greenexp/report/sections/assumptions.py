@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
+from greenexp.analysis.comparing.lead import Basis
+from greenexp.analysis.comparing.lead_of_sweep import lead_of_best
 from greenexp.analysis.sweeps.metric import metric_of
-from greenexp.analysis.sweeps.repetitions import folds_of
+from greenexp.records.sections import Seeds
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.sections.circumstances import circumstances
@@ -27,14 +27,14 @@ def section(tables: SweepTables) -> Section:
             "Epochs, configurations and operating points were all chosen on the dev set that the scores are from. "
             f"{_test(tables)}"
         ),
-        _seeds(spec.get("seeds") or {}),
-        *_folds(folds_of(spec)),
-        *_patience(spec),
-        _search(spec, tables),
-        *_noise(spec, tables),
+        _seeds(spec.seeds),
+        *_folds(spec.seeds.folds),
+        *_patience(spec.training.patience),
+        _search(tables),
+        *_noise(tables),
         *circumstances(tables),
     ]
-    if not tables.facts.get("complete", True):
+    if not tables.history.complete:
         notes.append("The sweep is not complete: trials that have not ended can still change every number here.")
     return Section("assumptions", "Assumptions of the whole report", paragraphs=tuple(notes))
 
@@ -50,9 +50,9 @@ def _test(tables: SweepTables) -> str:
     )
 
 
-def _seeds(seeds: Mapping[str, Any]) -> str:
+def _seeds(seeds: Seeds) -> str:
     """What was repeated with other seeds and what was the same in all trials, so that no spread contains it."""
-    initialisation, order = int(seeds.get("initialisation", 1)), int(seeds.get("order", 1))
+    initialisation, order = seeds.initialisation, seeds.order
     if initialisation == order == 1:
         return "One seed: nothing was repeated, so there is no spread, and what a seed does is in every difference."
     trials = initialisation * order if is_crossed(seeds) else max(initialisation, order)
@@ -67,7 +67,7 @@ def _seeds(seeds: Mapping[str, Any]) -> str:
     return f"{begin} {varied} {SHARED_SEEDS} {end}" if is_crossed(seeds) else f"{begin} {varied} {end}"
 
 
-def _folds(folds: int) -> tuple[str, ...]:
+def _folds(folds: int | None) -> tuple[str, ...]:
     """What dev is in a sweep that cross-validates."""
     if not folds:
         return ()
@@ -84,8 +84,7 @@ def _folds(folds: int) -> tuple[str, ...]:
     )
 
 
-def _patience(spec: Mapping[str, Any]) -> tuple[str, ...]:
-    epochs = (spec.get("training") or {}).get("patience")
+def _patience(epochs: int | None) -> tuple[str, ...]:
     if epochs is None:
         return ()
     return (
@@ -96,16 +95,18 @@ def _patience(spec: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _search(spec: Mapping[str, Any], tables: SweepTables) -> str:
-    name = str((spec.get("search") or {}).get("name", "unknown"))
+def _search(tables: SweepTables) -> str:
+    name = tables.spec.search.name
     fields = ", ".join(tables.parameters) or "nothing"
     return f"Search: {name}, over {fields}. What was not searched has the value in the sweep file at the end."
 
 
-def _noise(spec: Mapping[str, Any], tables: SweepTables) -> tuple[str, ...]:
+def _noise(tables: SweepTables) -> tuple[str, ...]:
     """Sampling error of an accuracy on a dev set of n examples: sqrt(p (1 - p) / n), at the best trial's p."""
-    size = (spec.get("task") or {}).get("dev")
-    if folds_of(spec):  # a score on a fold has another number of examples, and a configuration's is over all of them
+    size = tables.spec.task.options.get("dev")
+    if (
+        tables.spec.seeds.folds
+    ):  # a score on a fold has another number of examples, and a configuration's is over all of them
         return ()
     metric = metric_of(tables)
     best = metric.best(tables.trials.loc[tables.trials["status"] != "failed", "score"])
@@ -117,6 +118,17 @@ def _noise(spec: Mapping[str, Any], tables: SweepTables) -> tuple[str, ...]:
     return (
         (
             f"The dev set has {size:,} examples: an accuracy of {best:.4f} measured on it has a standard error of "
-            f"about {error:.4f} (binomial{most}) from the choice of examples alone."
+            f"about {error:.4f} (binomial{most}) from the choice of examples alone.{_of_differences(tables)}"
         ),
+    )
+
+
+def _of_differences(tables: SweepTables) -> str:
+    """Why a difference has a smaller error than a score, with the one of the lead."""
+    lead = lead_of_best(tables)
+    if lead is None or lead.interval.basis not in {Basis.BOTH, Basis.EXAMPLES}:
+        return " Configurations share the examples, so their differences vary less than that."
+    return (
+        " Configurations share the examples, so their differences vary less: the lead of the best has a standard error "
+        f"of {lead.interval.error_of_examples:.4f} from the choice of examples."
     )

@@ -36,8 +36,7 @@ def circumstances(tables: SweepTables) -> tuple[str, ...]:
 
 
 def _methods(tables: SweepTables) -> Iterable[str]:
-    section = tables.spec.get("method")
-    settings = section if isinstance(section, dict) else {}
+    settings = tables.spec.method.to_json()
     for (field, value), text in _METHODS.items():
         column = f"{PARAMS}method.{field}"
         searched = tables.trials[column] if column in tables.trials else pd.Series([settings.get(field)])

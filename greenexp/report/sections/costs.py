@@ -59,7 +59,7 @@ def _evaluation(tables: SweepTables) -> str:
 
 def _row(row: dict[Any, Any], tables: SweepTables) -> dict[str, str]:
     axis = AXES[str(row["axis"])]
-    currency = (tables.spec.get("accounting") or {}).get("currency")
+    currency = tables.spec.accounting.currency
     unit = str(currency or "money") if axis.unit == "money" else axis.unit
     return {
         "title": axis.title,
@@ -83,10 +83,9 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
         ),
         "A total is given only if every report has the number; a partial sum would look like a total.",
     ]
-    accounting = tables.spec.get("accounting") or {}
-    if accounting.get("carbon_g_per_kwh") is not None:
+    accounting = tables.spec.accounting
+    if accounting.carbon_g_per_kwh is not None:
         notes.append(
-            f"CO2e = energy × PUE {accounting.get('pue', 1.0)} × {accounting['carbon_g_per_kwh']} g/kWh, as stated "
-            "in the sweep file."
+            f"CO2e = energy × PUE {accounting.pue} × {accounting.carbon_g_per_kwh} g/kWh, as stated in the sweep file."
         )
     return tuple(notes)

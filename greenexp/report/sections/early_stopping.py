@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from greenexp.analysis.sweeps.savings import Savings, rung_table, savings
+from greenexp.analysis.sweeps.scheduling import RecordedScheduler, recorded_scheduler
 from greenexp.figures import rungs_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -25,7 +26,7 @@ COLUMNS = (
 
 def section(tables: SweepTables) -> Section:
     """Rungs as bars and table, epochs saved, and the word that nothing was stopped if so."""
-    scheduler = str((tables.spec.get("scheduler") or {}).get("name", "fifo"))
+    scheduler = recorded_scheduler(tables)
     rungs = rung_table(tables)
     numbers = savings(tables)
     plates: tuple[Plate, ...] = ()
@@ -38,14 +39,14 @@ def section(tables: SweepTables) -> Section:
         headline=(*_sentences(scheduler, numbers, rungs), *_patience(numbers)),
         plates=plates,
         tables=(_ledger(numbers),),
-        assumptions=_assumptions(tables, scheduler, numbers),
+        assumptions=_assumptions(scheduler, numbers),
     )
 
 
-def _sentences(scheduler: str, numbers: Savings, rungs: pd.DataFrame) -> tuple[str, ...]:
+def _sentences(scheduler: RecordedScheduler, numbers: Savings, rungs: pd.DataFrame) -> tuple[str, ...]:
     if not numbers.stopped:
-        never = "never stops a trial" if scheduler == "fifo" else "has stopped no trial"
-        return (f"The scheduler ({scheduler}) {never}: no epoch was saved by early stopping.",)
+        never = "has stopped no trial" if scheduler.stops else "never stops a trial"
+        return (f"The scheduler ({scheduler.name}) {never}: no epoch was saved by early stopping.",)
     where = "; ".join(
         f"{stopped} of the {trials} at epoch "
         f"{rung}{f' of bracket {bracket}' if len(rungs['bracket'].unique()) > 1 else ''}"
@@ -54,7 +55,7 @@ def _sentences(scheduler: str, numbers: Savings, rungs: pd.DataFrame) -> tuple[s
         )
     )
     return (
-        f"{scheduler} stopped {share(numbers.stopped, numbers.trials)} trials{f' ({where})' if where else ''}.",
+        f"{scheduler.name} stopped {share(numbers.stopped, numbers.trials)} trials{f' ({where})' if where else ''}.",
         f"{share(numbers.saved_epochs, numbers.planned_epochs)} planned epochs were saved by it.",
     )
 
@@ -85,10 +86,10 @@ def _ledger(numbers: Savings) -> Table:
     return Table("epochs-saved", "Epochs", frame, (Column("what", "Epochs"), Column("epochs", "Number", "count")))
 
 
-def _assumptions(tables: SweepTables, scheduler: str, numbers: Savings) -> tuple[str, ...]:
-    if scheduler == "fifo":
+def _assumptions(scheduler: RecordedScheduler, numbers: Savings) -> tuple[str, ...]:
+    if not scheduler.stops:
         return ()
-    unit = "trial" if (tables.spec.get("scheduler") or {}).get("per_trial") else "configuration (mean over its seeds)"
+    unit = "trial" if scheduler.per_trial else "configuration (mean over its seeds)"
     notes = [f"The unit of decision is the {unit}; trials are counted by their last verdict at a rung."]
     if numbers.abandoned:
         notes.append(

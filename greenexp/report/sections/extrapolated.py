@@ -49,7 +49,7 @@ def more_configurations(
     made: dict[int, Extrapolation] = {}
     try:
         for factor in FACTORS:
-            rng = np.random.default_rng(zlib.crc32(str(tables.facts.get("fingerprint", "")).encode()))
+            rng = np.random.default_rng(zlib.crc32(tables.history.fingerprint.encode()))
             sizes = _beyond(scores.size, factor)
             made[factor] = extrapolate(scores, sizes, rng, support=support, minimize=metric.minimize)
     except ValueError as error:

@@ -133,9 +133,9 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
         )
     if is_bound(policies).any():
         notes.append("The oracle needs the labels: a bound, no policy. It takes no part here.")
-    if remark := tables.facts.get("operating_points"):
+    if remark := tables.remarks.operating_points:
         notes.append(f"{str(remark)[:1].upper()}{str(remark)[1:]}.")
-    notes += [f"Remark: {remark}." for remark in tables.facts.get("replay") or ()]
+    notes += [f"Remark: {remark}." for remark in tables.remarks.replay]
     if sum(family not in {"static", "oracle"} for family in families) > 1:
         notes.append("What several policies of a trial do at the same price and score is one point, the first one's.")
     notes += [

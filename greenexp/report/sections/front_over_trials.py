@@ -133,7 +133,7 @@ def _assumptions(
             "those that at least a quarter, half and three quarters of the seeds attain; equal ones are drawn once. "
             f"{counted(seeds, 'seed')} say{'s' if seeds == 1 else ''} little about the seeds to come."
         )
-        if is_crossed(tables.spec.get("seeds") or {}):
+        if is_crossed(tables.spec.seeds):
             notes.append(SHARED_SEEDS)
     notes.append("Operating points, thresholds included, are scored on the dev set that chose them: optimistic.")
     return tuple(notes)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import pandas as pd
 
+from greenexp.analysis.comparing.lead_of_sweep import Lead, lead_of_best
 from greenexp.analysis.fronts.operating_points import cheapest_within, operating_front
-from greenexp.analysis.seeds.paired import paired_difference
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import Metric, metric_of
-from greenexp.analysis.sweeps.repetitions import folds_of
 from greenexp.analysis.sweeps.savings import abandoned, savings
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
-from greenexp.report.sections.held_out import test_sentence, warnings
+from greenexp.report.sections.held_out import sentence_on_test as test_sentence
+from greenexp.report.sections.held_out import warnings
 from greenexp.report.sections.settings import setting_of
 from greenexp.report.sections.wording import (
     SHARED_SEEDS,
     counted,
     is_crossed,
+    lead_assumed,
     listed,
     mean_and_std,
     settings_of,
@@ -30,8 +31,6 @@ from greenexp.units import format_quantity
 POINT = 0.01
 """One point of a metric between 0 and 1."""
 ABANDONED = "ended with a failed seed"
-ROUNDING = 1e-12
-"""Means that differ by less differ by the order of their sums."""
 
 
 def section(tables: SweepTables) -> Section:
@@ -40,7 +39,8 @@ def section(tables: SweepTables) -> Section:
     configurations = configuration_table(tables)
     test = held_out(tables)
     tested = [] if test is None else [test_sentence(test, tables), *warnings(test)]
-    best = _best(tables, configurations, metric)
+    lead = lead_of_best(tables)
+    best = _best(tables, configurations, metric, lead)
     sentences = [*best, *tested, *_cheapest(tables, metric), _trials(tables), _budget(tables)]
     saved = _stopped(tables)
     others = "All scores are" if test is None else "All other scores are"
@@ -55,31 +55,26 @@ def section(tables: SweepTables) -> Section:
                 "they flatter what was chosen."
             ),
         ),
-        assumptions=_assumptions(tables, configurations),
+        assumptions=_assumptions(tables, lead),
     )
 
 
 def _dev(tables: SweepTables) -> str:
-    folds = folds_of(tables.spec)
+    folds = tables.spec.seeds.folds
     if not folds:
         return "the dev set"
     return f"the fold of the training set that a trial left out (one of {folds}, called dev here)"
 
 
-def _assumptions(tables: SweepTables, configurations: pd.DataFrame) -> tuple[str, ...]:
-    """What the comparison of the best two presumes, where there are two with several seeds."""
-    if int(configurations["score_std"].notna().sum()) < 2:
+def _assumptions(tables: SweepTables, lead: Lead | None) -> tuple[str, ...]:
+    """What the comparison of the best two presumes, where there are two."""
+    if lead is None:
         return ()
-    shared = f" {SHARED_SEEDS}" if is_crossed(tables.spec.get("seeds") or {}) else ""
-    return (
-        (
-            "Configurations are compared seed by seed, as all have the same seeds; twice the standard error is a rule "
-            f"of thumb, too small for few seeds, and the best of many leads by luck too.{shared}"
-        ),
-    )
+    shared = (SHARED_SEEDS,) if is_crossed(tables.spec.seeds) else ()
+    return (lead_assumed(lead), *shared)
 
 
-def _best(tables: SweepTables, configurations: pd.DataFrame, metric: Metric) -> list[str]:
+def _best(tables: SweepTables, configurations: pd.DataFrame, metric: Metric, lead: Lead | None) -> list[str]:
     shown = configurations.dropna(subset=["score_mean"])
     if shown.empty:
         best = configurations["best_score"].dropna()
@@ -93,52 +88,17 @@ def _best(tables: SweepTables, configurations: pd.DataFrame, metric: Metric) -> 
         ]
     first = shown.iloc[0]
     settings = settings_of(first, tables)
-    seeds = tables.spec.get("seeds") or {}
+    seeds = tables.spec.seeds
     spread = mean_and_std(first["score_mean"], first["score_std"], int(first["seeds"]), seeds)
     stopped = f" It was stopped early: a {metric.bound}." if first["state"] == "stopped" else ""
     name = f"{first['configuration']} ({settings})" if settings else first["configuration"]
     sentences = [(f"{_among(len(shown), len(configurations))}: {name}, {metric.label} {spread}.{stopped}")]
-    return sentences + ([_runner_up(tables, first, shown.iloc[1])] if len(shown) > 1 else [])
+    return sentences + ([] if lead is None else [lead.sentence])
 
 
 def _among(scored: int, planned: int) -> str:
     of = f"with a score from all seeds ({planned} planned)"
     return f"Best of the {scored} configurations {of}" if scored > 1 else f"The only configuration {of}"
-
-
-def _runner_up(tables: SweepTables, first: pd.Series, second: pd.Series) -> str:
-    """How far the second best is behind, and whether the seeds tell the two apart."""
-    early = ", stopped early" if second["state"] == "stopped" else ""
-    runner_up = f"The next, {second['configuration']}{early},"
-    gap = abs(first["score_mean"] - second["score_mean"])
-    bound = _bound_of_gap(first["state"] == "stopped", second["state"] == "stopped")
-    if gap < ROUNDING:
-        return f"{runner_up} has the same score{' so far' if bound else ''}: a tie."
-    sentence = f"{runner_up} is {bound}{_difference(gap)} behind"
-    found = paired_difference(tables.trials, first["configuration"], second["configuration"])
-    error = found.error
-    if pd.isna(error) and found.pairs > 1:
-        return f"{sentence}, by the same with every seed: nothing is left to tell this from noise."
-    if pd.isna(error):
-        return f"{sentence}; with one seed nothing tells this from noise."
-    if gap <= 2 * error:
-        return (
-            f"{sentence}, not more than twice the standard error of the paired difference ({_difference(error)}): this "
-            "sweep does not tell the two apart."
-        )
-    return f"{sentence}; the standard error of the paired difference is {_difference(error)}."
-
-
-def _difference(value: float) -> str:
-    """Four decimals, as scores have, or the first digit of what would print as 0."""
-    return f"{value:.4f}" if value >= 5e-5 or value < ROUNDING else f"{value:.1g}"
-
-
-def _bound_of_gap(first_stopped: bool, second_stopped: bool) -> str:
-    """What the gap of two scores is of the gap after full training, which can only raise a score that was stopped."""
-    if first_stopped and second_stopped:
-        return "by these bounds "
-    return "at least " if first_stopped else "at most " if second_stopped else ""
 
 
 def _cheapest(tables: SweepTables, metric: Metric) -> list[str]:
@@ -204,17 +164,17 @@ def _budget(tables: SweepTables) -> str:
 
 def _limit(tables: SweepTables) -> str:
     """That the budget ended the sweep, if it did."""
-    reached = tables.facts.get("limit")
-    if not reached or reached.get("axis") not in AXES:
+    reached = tables.history.limit
+    if reached is None or reached.axis not in AXES:
         return ""
-    axis = AXES[reached["axis"]]
+    axis = AXES[reached.axis]
     what = "time on the clock" if axis.name == "wall_s" else axis.title
-    limit = format_quantity(float(reached["limit"]), _unit(axis.unit, tables))
+    limit = format_quantity(reached.limit, _unit(axis.unit, tables))
     return f" The sweep ended because its budget was used up: {what}, limit {limit}."
 
 
 def _unit(unit: str, tables: SweepTables) -> str:
-    currency = (tables.spec.get("accounting") or {}).get("currency")
+    currency = tables.spec.accounting.currency
     return str(currency or "money") if unit == "money" else unit
 
 
@@ -229,7 +189,7 @@ def _stopped(tables: SweepTables) -> str:
     numbers = savings(tables)
     if not numbers.stopped:
         return ""
-    scheduler = str((tables.spec.get("scheduler") or {}).get("name", "the scheduler"))
+    scheduler = tables.spec.scheduler.name
     return (
         f"Early stopping ({scheduler}) ended {share(numbers.stopped, numbers.trials)} trials before their last epoch "
         f"and saved {share(numbers.saved_epochs, numbers.planned_epochs)} planned epochs."

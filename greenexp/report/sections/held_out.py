@@ -34,7 +34,7 @@ def section(tables: SweepTables) -> Section:
     return Section(
         name="held-out",
         title=TITLE,
-        headline=(test_sentence(found, tables), *warnings(found)),
+        headline=(sentence_on_test(found, tables), *warnings(found)),
         tables=(
             Table("held-out", "Test scores of every evaluated trial", found.evaluations, trials, _label(metric)),
             Table("held-out-exits", f"Exits of {found.configuration} on test", found.exits, exits,
@@ -47,10 +47,10 @@ def section(tables: SweepTables) -> Section:
     )  # fmt: skip
 
 
-def test_sentence(found: HeldOut, tables: SweepTables) -> str:
+def sentence_on_test(found: HeldOut, tables: SweepTables) -> str:
     """The test score of the chosen configuration, beside its dev score."""
     scores = found.latest["test_score"]
-    spread = mean_and_std(float(scores.mean()), float(scores.std()), len(scores), tables.spec.get("seeds") or {})
+    spread = mean_and_std(float(scores.mean()), float(scores.std()), len(scores), tables.spec.seeds)
     dev = found.latest["dev_score"].mean()
     beside = "" if pd.isna(dev) else f"; on dev, at the same epochs, {dev:.4f}"
     once = "evaluated once" if found.uses == 1 else f"evaluated {found.uses} times"

@@ -51,7 +51,7 @@ def section(tables: SweepTables) -> Section:
 
 
 def _sentences(found: Overthinking, tables: SweepTables) -> tuple[str, ...]:
-    trials, seeds = found.trials, tables.spec.get("seeds") or {}
+    trials, seeds = found.trials, tables.spec.seeds
     oracle = mean_and_std(trials["oracle_right"].mean(), trials["oracle_right"].std(), len(trials), seeds)
     last = f"{trials['last_right'].mean():.4f}"
     bound = f"An oracle over the exits would be right on {oracle} of the dev examples; the last exit is right on {last}"

@@ -9,6 +9,7 @@ from greenexp.analysis.exits.dev_to_test import dev_to_test
 from greenexp.analysis.exits.leaving import ranked_policies
 from greenexp.analysis.exits.policies import STATIC, is_bound, leaves_early
 from greenexp.analysis.exits.policy_curves import coinciding, policy_curves, static_points
+from greenexp.analysis.numbers.rounding import COST_ROUNDING, raised
 from greenexp.analysis.sweeps.chosen import ChosenTrials, chosen_trials
 from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import Metric, metric_of
@@ -38,7 +39,7 @@ def section(tables: SweepTables) -> Section:
     early = points[leaves_early(points["policy"])].dropna(subset=["score"])
     if early.empty:
         return Section("policies", TITLE, (_no_score(tables, chosen, points, metric),))
-    if early["speed_up"].max() <= 1:
+    if early["speed_up"].max() <= points["speed_up"].min():
         return Section("policies", TITLE, (_nobody_leaves(points, early),))
     reached, ranked = ranked_policies(points, minimize=metric.minimize)
     order = _ordered(points, list(ranked["policy"]))
@@ -95,12 +96,13 @@ def _what_is_drawn(chosen: ChosenTrials, points: pd.DataFrame) -> str:
 def _at(reached: float, ranked: pd.DataFrame, alone: pd.DataFrame, tables: SweepTables, metric: Metric) -> str:
     """The policies at one speed-up, best first, beside the exits used alone."""
     first = ranked.iloc[0]
-    spread = mean_and_std(first["score_mean"], first["score_std"], int(first["trials"]), tables.spec.get("seeds") or {})
+    spread = mean_and_std(first["score_mean"], first["score_std"], int(first["trials"]), tables.spec.seeds)
     rows = zip(ranked["policy"].iloc[1:], ranked["score_mean"].iloc[1:], strict=True)
     others = [f"{policy} {mean:.4f}" for policy, mean in rows]
     rest = f"; {listed(others, MOST_POLICIES)}" if others else ""
-    fast = alone[alone["speed_up"] >= reached - 1e-9]
-    scores = [f"the last exit {alone['score_mean'].iloc[-1]:.4f} at 1.00×"] if len(alone) else []
+    fast = alone[raised(alone["speed_up"].to_numpy(dtype=np.float64)) >= reached]
+    last = alone.iloc[-1:].to_dict("records")
+    scores = [f"the last exit {row['score_mean']:.4f} at {row['speed_up']:.2f}×" for row in last]
     if len(fast):
         best = fast.sort_values("score_mean", ascending=metric.minimize, kind="stable").iloc[0]
         scores.append(f"exit {int(best['exit'])} {best['score_mean']:.4f} at {best['speed_up']:.2f}×")
@@ -120,11 +122,11 @@ def _to_test(transfer: pd.DataFrame, best: str, reached: float, tables: SweepTab
         return (f"{tested}, so thresholds are reported on the dev set that chose them, which is optimistic.",)
     sign = -1 if metric.minimize else 1
     drop = sign * transfer["drop_mean"]
-    own = transfer[(transfer["policy"] == best) & ((transfer["target"] - reached).abs() < 1e-9)]
+    own = transfer[(transfer["policy"] == best) & np.isclose(transfer["target"], reached, rtol=COST_ROUNDING)]
     said = "Thresholds chosen on dev were applied to test as they are"
     if len(own):
         row = own.iloc[0]
-        spread = mean_and_std(row["test_mean"], row["test_std"], int(row["trials"]), tables.spec.get("seeds") or {})
+        spread = mean_and_std(row["test_mean"], row["test_std"], int(row["trials"]), tables.spec.seeds)
         said += (
             f": {best} goes from {row['dev_mean']:.4f} on dev to {spread} on test, and from a speed-up of "
             f"{row['dev_speed_up']:.2f} to {row['test_speed_up']:.2f}{_alone(transfer, reached)}"
@@ -140,7 +142,7 @@ def _to_test(transfer: pd.DataFrame, best: str, reached: float, tables: SweepTab
 
 def _alone(transfer: pd.DataFrame, reached: float) -> str:
     """How one exit for all, chosen in the same way, fares."""
-    own = transfer[(transfer["policy"] == STATIC) & ((transfer["target"] - reached).abs() < 1e-9)]
+    own = transfer[(transfer["policy"] == STATIC) & np.isclose(transfer["target"], reached, rtol=COST_ROUNDING)]
     if own.empty:
         return ""
     row = own.iloc[0]
@@ -239,5 +241,5 @@ def _assumptions(tables: SweepTables, metric: Metric, has_test: bool) -> tuple[s
             "The oracle lets each example leave at the first exit that is right, which takes the labels: a bound on "
             f"the {metric.name} of these exits, not a policy. It is chosen nowhere and is on no front."
         )
-    notes += [f"{remark}." for remark in tables.facts.get("replay") or ()]
+    notes += [f"{remark}." for remark in tables.remarks.replay]
     return tuple(notes)

@@ -24,7 +24,7 @@ def nothing_replayed(tables: SweepTables, chosen: ChosenTrials, what: str) -> st
     if not chosen.trials:
         return f"No {what}: no trial that did not fail has a score yet."
     whom = f"the seeds of {chosen.configuration}" if chosen.configuration else chosen.trials[0]
-    remarks = [str(remark) for remark in (tables.facts.get("operating_points"), *(tables.facts.get("replay") or ()))
+    remarks = [str(remark) for remark in (tables.remarks.operating_points, *(tables.remarks.replay))
                if remark]  # fmt: skip
     why = f" ({'; '.join(remarks)})" if remarks else ""
     return f"No {what}: for {whom} there are no stored dev logits of a classification that could be replayed{why}."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from greenexp.analysis.curves.best_so_far import best_so_far_over, not_measured
 from greenexp.analysis.curves.evp import ExpectedBest, expected_best
 from greenexp.analysis.curves.evp_over_cost import ExpectedOverCost, expected_over_cost
-from greenexp.analysis.curves.incumbent import incumbent, not_measured
 from greenexp.analysis.sweeps.metric import Metric, metric_of
-from greenexp.figures import expected_best_figure, expected_over_cost_figure, incumbent_figure
+from greenexp.figures import best_so_far_figure, expected_best_figure, expected_over_cost_figure
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -22,12 +22,12 @@ EXPECTED_OVER = ("train_flops", "wall_s")
 
 
 def section(tables: SweepTables) -> Section:
-    """The realised incumbent over every drawn axis, and the expected-best curve or the reason why there is none."""
+    """The best score so far over every drawn axis, and the expected-best curve or the reason why there is none."""
     metric = metric_of(tables)
     measured = [name for name in AXES if not not_measured(tables, name)]
-    curves = {name: incumbent(tables, name) for name in measured}
+    curves = {name: best_so_far_over(tables, name) for name in measured}
     reached = curves["epochs"]
-    plates = [] if reached.empty else _incumbents(curves, metric)
+    plates = [] if reached.empty else _best_so_far(curves, metric)
     curve = expected_best(tables)
     if len(curve.curve):
         plates.append(_expected(curve, metric))
@@ -43,7 +43,7 @@ def section(tables: SweepTables) -> Section:
     )
 
 
-def _incumbents(curves: dict[str, pd.DataFrame], metric: Metric) -> list[Plate]:
+def _best_so_far(curves: dict[str, pd.DataFrame], metric: Metric) -> list[Plate]:
     """One table with every measured axis beside the score, and a figure for every drawn one."""
     frame = curves["epochs"].drop(columns="cost")
     frame = frame.assign(**{name: curve["cost"].to_numpy() for name, curve in curves.items()})
@@ -57,7 +57,7 @@ def _incumbents(curves: dict[str, pd.DataFrame], metric: Metric) -> list[Plate]:
     drawn = [name for name in DRAWN if name in curves and curves[name]["cost"].iloc[-1] > 0]
     plates = []
     for name in drawn:
-        figure = incumbent_figure(curves[name], name, metric)
+        figure = best_so_far_figure(curves[name], name, metric)
         note = "Costs are of everything reported up to that moment. The last row is where the reports end."
         plates.append(Plate(figure, Table(figure.name, figure.title, frame, columns, note)))
     return plates
@@ -98,7 +98,7 @@ def _over_cost(found: ExpectedOverCost, metric: Metric) -> Plate:
 
 def _reached(reached: pd.DataFrame, metric: Metric) -> tuple[str, ...]:
     if reached.empty:
-        return ("No trial that did not fail has reported a score, so there is no incumbent.",)
+        return ("No trial that did not fail has reported a score, so there is no best score so far.",)
     best = reached[reached["improved"]].iloc[-1]
     end = reached["cost"].iloc[-1]
     return (
@@ -137,8 +137,8 @@ def _absent(tables: SweepTables) -> tuple[str, ...]:
 def _assumptions(tables: SweepTables, curve: ExpectedBest) -> tuple[str, ...]:
     notes = [
         (
-            "The incumbent is what this one search had in hand, in the order things happened; it is the best single "
-            "trial, so it is chosen over seeds too, and another search would give another line."
+            "The best score so far is what this one search had in hand, in the order things happened; it is that of "
+            "the best single trial, so it is chosen over seeds too, and another search would give another line."
         ),
         "Scores of trials that failed do not count, their costs do.",
     ]

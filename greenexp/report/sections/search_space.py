@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from greenexp.analysis.comparing.lead_of_sweep import lead_of_best
 from greenexp.analysis.search.importance import IMPORTANCE_COLUMNS, PERMUTATIONS, Importance, importance
 from greenexp.analysis.search.search_space import bounds_hit, leaders
 from greenexp.analysis.sweeps.metric import Metric, metric_of
@@ -33,7 +34,7 @@ def section(tables: SweepTables) -> Section:
     return Section(
         name="search-space",
         title="The search space",
-        headline=(*_bounds(ends, tables), _mattered(mattered), *_ahead(top)),
+        headline=(*_bounds(ends, tables), _mattered(mattered), *_ahead(tables, top)),
         plates=plates,
         tables=(_leaders_table(top, tables, metric), *((_bounds_table(ends),) if len(ends) else ())),
         assumptions=_assumptions(tables, ends, mattered, top),
@@ -42,7 +43,7 @@ def section(tables: SweepTables) -> Section:
 
 def _importances(tables: SweepTables) -> Importance:
     """Importance, with random permutations that are the same each time for one sweep."""
-    rng = np.random.default_rng(zlib.crc32(str(tables.facts.get("fingerprint", "")).encode()))
+    rng = np.random.default_rng(zlib.crc32(tables.history.fingerprint.encode()))
     try:
         return importance(tables, rng)
     except ValueError:
@@ -54,7 +55,7 @@ def _importances(tables: SweepTables) -> Importance:
 def _bounds(ends: pd.DataFrame, tables: SweepTables) -> tuple[str, ...]:
     """Where the best crowd at an end of what was searched."""
     if ends.empty:
-        space = tables.spec.get("space") or {}
+        space = tables.spec.space
         why = "no configuration has a mean score yet" if space and tables.parameters else (
             "nothing was searched over a range"
         )  # fmt: skip
@@ -92,18 +93,16 @@ def _mattered(found: Importance) -> str:
     return f"What told the best tenth of the configurations from the rest, in shares: {listed(parts)}; {told}."
 
 
-def _ahead(top: pd.DataFrame) -> tuple[str, ...]:
-    """How many of those behind are told apart from the best."""
-    rest = top.iloc[1:]
-    if rest.empty:
+def _ahead(tables: SweepTables, top: pd.DataFrame) -> tuple[str, ...]:
+    """Whether the best is better than the next, and from how many of those that follow it is told apart."""
+    lead = lead_of_best(tables)
+    if lead is None:
         return ()
-    known = rest.dropna(subset=["behind_error"])
-    if known.empty:
-        return (f"With one seed nothing tells the best configuration, {top['configuration'].iloc[0]}, from the next.",)
-    apart = int((known["behind"].abs() > 2 * known["behind_error"]).sum())
-    first, number = top["configuration"].iloc[0], counted(len(known), "configuration")
-    many = f"{apart} of the {number} that follow"
-    return (f"More than two standard errors of the paired difference behind the best, {first}: {many}.",)
+    verdicts = top["verdict"].iloc[1:]
+    counts = [f"{(verdicts == name).sum()} {name}" for name in dict.fromkeys(verdicts)]
+    if len(verdicts) == 1:
+        return (lead.sentence,)
+    return lead.sentence, f"Of the {len(verdicts)} that follow {lead.first}: {', '.join(counts)}."
 
 
 def _importance(found: Importance) -> Plate:
@@ -125,10 +124,11 @@ def _leaders_table(top: pd.DataFrame, tables: SweepTables, metric: Metric) -> Ta
         Column("score_mean", "Mean", "score"),
         Column("score_std", "Standard deviation", "score"),
         Column("behind", "Behind the first", "score"),
-        Column("behind_error", "Its standard error", "score"),
-        Column("pairs", "Seeds in both", "count"),
+        Column("lower", "From", "score"),
+        Column("upper", "to", "score"),
+        Column("verdict", "From the first"),
     )
-    note = f"{metric.label}; the difference to the first is over the seeds that both have."
+    note = f"{metric.label}. From, to: 95 % interval, over what the lead of the first is over, each for itself."
     return Table("leaders", "The best configurations", top, columns, note)
 
 
@@ -173,14 +173,14 @@ def _assumptions(tables: SweepTables, ends: pd.DataFrame, found: Importance, top
             f"{counted(stopped, 'configuration')} stopped early count with the best score so far, which "
             "full training can only improve."
         )
-    search = str((tables.spec.get("search") or {}).get("name", "unknown"))
+    search = tables.spec.search.name
     if search not in {"random", "grid"}:
         notes.append(
             f"A '{search}' search need not cover the space evenly: where it looked is part of what is seen here."
         )
     if len(top) > 1:
         notes.append(
-            "The first was chosen by the same scores, which makes its lead too large; the standard errors are not "
-            "corrected for comparing with several."
+            "The first was chosen by the same scores, which makes its lead too large; the intervals are not corrected "
+            "for comparing with several."
         )
     return tuple(notes) or ("No configuration has a mean score over its seeds, so there is nothing to rank.",)

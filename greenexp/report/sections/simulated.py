@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from greenexp.analysis.curves.evp import expected_best
-from greenexp.analysis.stopping.simulate import Simulation, simulate
+from greenexp.analysis.findings import Findings
+from greenexp.analysis.stopping.options import StoppingOptions
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves, recorded_curves, sweep_points
-from greenexp.analysis.stopping.simulate_notes import simulation_notes
-from greenexp.analysis.stopping.simulate_saving import full_search
+from greenexp.analysis.stopping.study import stopping_study
 from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.errors import InputError
 from greenexp.figures import simulated_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import counted
 from greenexp.report.table import Column, Table
+from greenexp.schedulers import SCHEDULERS, scheduler_names
 
 NAME, TITLE = "simulated", "What stopping early would have saved"
-SCHEDULERS = {label: {"name": label.lower()} for label in ("SHA", "ASHA", "Hyperband")}
-"""With the settings they have where a sweep file names none."""
 FEWEST = 9
 """Configurations: two rungs that each let one in three go on, the schedulers' own reduction factor."""
 SHORTEST = 3
@@ -40,15 +39,23 @@ COLUMNS = (
 
 
 def section(tables: SweepTables) -> Section:
-    """SHA, ASHA and Hyperband over the recorded curves, or the reason why they cannot be simulated."""
+    """The schedulers that halve over the recorded curves, or the reason why they cannot be simulated."""
     metric = metric_of(tables)
     curves, refusal = _curves(tables, metric)
     if curves is None:
         return Section(NAME, TITLE, (f"Not simulated: {refusal}.",), assumptions=(_PRESUMES,))
-    rng = np.random.default_rng(zlib.crc32(str(tables.facts.get("fingerprint", "")).encode()))
     begun = min(MOST, len(curves.units))
-    found = simulate(curves, SCHEDULERS, (begun,), rng=rng, repeats=REPEATS)
-    searches = found.searches.to_dict("records")
+    options = StoppingOptions(
+        schedulers=scheduler_names(lambda kind: kind.stops and not kind.needs_seeds),
+        trials=(begun,),
+        repeats=REPEATS,
+        seed=zlib.crc32(tables.history.fingerprint.encode()),
+    )
+    try:
+        findings = stopping_study(curves, options)
+    except InputError as error:
+        return Section(NAME, TITLE, (f"Not simulated: {error}.",), assumptions=(_PRESUMES,))
+    searches = findings["searches"].to_dict("records")
     return Section(
         name=NAME,
         title=TITLE,
@@ -57,10 +64,10 @@ def section(tables: SweepTables) -> Section:
                 f"Random searches of {begun} configurations, drawn from this sweep's {len(curves.units)} and run under "
                 "schedulers that stop some, beside training every one to its end at equal expected best:"
             ),
-            *(_said(row) for row in searches),
+            *(_sentence(row) for row in searches),
         ),
-        plates=(_plate(found, begun, metric),),
-        assumptions=_assumptions(found),
+        plates=(_plate(findings, begun, metric),),
+        assumptions=(*findings.notes, ASSUMED),
     )
 
 
@@ -85,8 +92,9 @@ def _curves(tables: SweepTables, metric: Metric) -> tuple[RecordedCurves | None,
         return None, str(error)
 
 
-def _said(row: dict[Hashable, Any]) -> str:
-    gives = f"{row['scheduler']}: expected best {row['expected_best']:.4f} for {row['cost']:.4g} epochs"
+def _sentence(row: Mapping[Hashable, Any]) -> str:
+    title = SCHEDULERS[str(row["scheduler"])].title
+    gives = f"{title}: expected best {row['expected_best']:.4f} for {row['cost']:.4g} epochs"
     if row["no_saving"]:
         return f"{gives}; no full training compares, as {row['no_saving']}."
     same = f"{gives}, to which full training comes for {row['equal_cost']:.4g}"
@@ -96,17 +104,15 @@ def _said(row: dict[Hashable, Any]) -> str:
     return f"{same}: {100 * abs(row['saved']):.0f} % {'saved' if less else 'more spent'}{spans}."
 
 
-def _plate(found: Simulation, begun: int, metric: Metric) -> Plate:
-    full = full_search(found.curves)
-    line = pd.DataFrame({
-        "way": FULL, "begun": np.arange(1, len(full) + 1), "finished": np.arange(1.0, len(full) + 1),
-        "expected_best": full[:, 0], "cost": full[:, 1],
-    })  # fmt: skip
-    marks = found.searches.rename(columns={"scheduler": "way", "trials": "begun"})
+def _plate(findings: Findings, begun: int, metric: Metric) -> Plate:
+    full = findings["full"].rename(columns={"trials": "begun"})
+    line = full.assign(way=FULL, finished=full["begun"].astype("float64"), no_saving="")
+    marks = findings["searches"].rename(columns={"trials": "begun"})
+    marks = marks.assign(way=[SCHEDULERS[name].title for name in marks["scheduler"]])
     shares = {
         name.replace("saved", "saved_percent"): 100 * marks[name] for name in ("saved", "saved_low", "saved_high")
     }
-    frame = pd.concat([marks.assign(**shares), line.assign(no_saving="")], ignore_index=True)
+    frame = pd.concat([marks.assign(**shares), line], ignore_index=True)
     frame = frame[[column.name for column in COLUMNS] + ["cost_error", "share_of_full", "no_saving"]]
     figure = simulated_figure(frame, begun, metric)
     shown = frame[(frame["way"] != FULL) | (frame["begun"] == begun)]
@@ -120,11 +126,8 @@ def _plate(found: Simulation, begun: int, metric: Metric) -> Plate:
 _PRESUMES = "A simulation presumes a random search of which every trial ran to its end, with nothing stopped."
 
 
-def _assumptions(found: Simulation) -> tuple[str, ...]:
-    return (
-        *simulation_notes(found, SCHEDULERS),
-        (
-            "Costs are epochs of training, all seeds of a configuration together, and one worker trains; with more, "
-            "ASHA judges in another order. What is saved is saved over this sweep's curves, and not in another search."
-        ),
-    )
+ASSUMED = (
+    "Costs are epochs of training, all seeds of a configuration together, and one worker trains; with more, a "
+    "scheduler that decides at once judges in another order. What is saved is saved over this sweep's curves, and not "
+    "in another search."
+)

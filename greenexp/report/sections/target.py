@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from greenexp.analysis.curves.best_so_far import not_measured
 from greenexp.analysis.curves.evp import ExpectedBest, expected_best
-from greenexp.analysis.curves.incumbent import not_measured
 from greenexp.analysis.curves.target import BudgetToReach, budget_to_reach, probability_to_reach
 from greenexp.analysis.sweeps.metric import Metric, metric_of
 from greenexp.figures import Channel, comparison_figure
 from greenexp.figures.scale import axis_unit
+from greenexp.records.arrays import Floats
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -27,8 +27,6 @@ NAME, TITLE = "target", "Reaching a target, and what more would bring"
 COST_AXES = ("train_flops", "wall_s", "gpu_s", "energy_j")
 """The first that was measured is the axis of cost."""
 FEWEST, _PLACES = 3, 60
-
-Floats = NDArray[np.float64]
 
 
 def section(tables: SweepTables) -> Section:

@@ -7,12 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from greenexp.analysis.numbers.rounding import difference
 from greenexp.analysis.sweeps.metric import Metric
 
 IN_POINTS = ("accuracy", "f1", "macro_f1", "matthews", "pearson", "spearman")
 """Metrics of which 0.01 is a point, and 1 the best there can be."""
 POINTS, SHARES = (0.0, 0.5, 1.0), (0.0, 0.1, 0.25)
-_ROUNDING = 1e-9
 
 
 def in_points(metric: Metric) -> bool:
@@ -29,11 +29,10 @@ def targets(scores: NDArray[np.float64], metric: Metric) -> dict[str, float]:
     else:
         at = {share: max(1, math.floor(share * descending.size)) - 1 for share in SHARES}
         found = {_of_share(share): descending[place] for share, place in at.items()}
-    # A score that is the target but for its last digits has reached it.
     named: dict[str, float] = {}
     for name, value in found.items():
-        aim = float(sign * (value - _ROUNDING * max(1.0, abs(value))))
-        if aim not in named.values():
+        aim = float(sign * value)
+        if (difference(list(named.values()), aim) != 0).all():
             named[name] = aim
     return named
 

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
+from greenexp.analysis.comparing.lead_of_sweep import Lead
+from greenexp.records.sections import Seeds
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.report.table import plain_value
 
 SHARED_SEEDS = "Crossed trials share seeds, so an error computed from them understates the spread of the mean."
+
+
+def lead_assumed(lead: Lead) -> str:
+    """What the lead of the best configuration presumes."""
+    begin = ""
+    if not math.isnan(lead.interval.error):
+        begin = f"The lead of the best configuration has a t interval over {lead.over}, the same for both. "
+    return (
+        f"{begin}The best two were chosen by the same scores, so among many configurations that are alike the lead is "
+        "too large on average."
+    )
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -24,25 +35,24 @@ def share(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,} ({100 * part / whole:.0f} %)" if whole else f"{part:,} of {whole:,}"
 
 
-def mean_and_std(mean: float, std: float, trials: int, seeds: Mapping[str, Any]) -> str:
+def mean_and_std(mean: float, std: float, trials: int, seeds: Seeds) -> str:
     """`0.9120 ± 0.0040 (mean ± standard deviation over 2 seeds)`; one trial has no spread.
 
     trials: over how many; seeds: the section of the sweep file
     """
     if math.isnan(std):
-        one = counted(trials, "seed") if trials != 1 or not seeds.get("folds") else "1 seed, a mean over its folds"
+        one = counted(trials, "seed") if trials != 1 or not seeds.folds else "1 seed, a mean over its folds"
         return f"{mean:.4f} ({one}, so no spread)"
     return f"{mean:.4f} ± {std:.4f} (mean ± standard deviation over {over_seeds(trials, seeds)})"
 
 
-def over_seeds(trials: int, seeds: Mapping[str, Any]) -> str:
+def over_seeds(trials: int, seeds: Seeds) -> str:
     """`2 seeds`, `4 trials (2 x 2 crossed seeds)`, `3 trials (3 paired seeds)`: what a mean over `trials` is over."""
-    initialisation, order = int(seeds.get("initialisation", 1)), int(seeds.get("order", 1))
-    folds = int(seeds.get("folds") or 0)
+    initialisation, order, folds = seeds.initialisation, seeds.order, seeds.folds
     if folds:
         pairs = initialisation * order if is_crossed(seeds) else max(initialisation, order)
         if trials == pairs:
-            return f"{over_seeds(trials, {**seeds, 'folds': None})}, each a mean over {folds} folds"
+            return f"{over_seeds(trials, seeds.model_copy(update={'folds': None}))}, each a mean over {folds} folds"
         return f"{counted(trials, 'trial')} ({counted(pairs, 'seed')} x {folds} folds)"
     if min(initialisation, order) == 1:
         return counted(trials, "seed")
@@ -51,10 +61,9 @@ def over_seeds(trials: int, seeds: Mapping[str, Any]) -> str:
     return f"{counted(trials, 'trial')} ({min(initialisation, order)} paired seeds)"
 
 
-def is_crossed(seeds: Mapping[str, Any]) -> bool:
+def is_crossed(seeds: Seeds) -> bool:
     """Whether trials of a configuration share seeds: several of both kinds, every one with every one."""
-    several = min(int(seeds.get("initialisation", 1)), int(seeds.get("order", 1))) > 1
-    return several and str(seeds.get("design", "crossed")) == "crossed"
+    return min(seeds.initialisation, seeds.order) > 1 and seeds.design == "crossed"
 
 
 def settings_of(row: pd.Series, tables: SweepTables) -> str:

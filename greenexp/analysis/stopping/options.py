@@ -1,0 +1,69 @@
+"""What can be chosen in the simulation of early stopping."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from greenexp.analysis.stopping.simulate_curves import RecordedCurves
+from greenexp.errors import InputError
+from greenexp.schedulers import SCHEDULERS, scheduler_names
+
+TRIALS = 27
+"""Units that a search begins where nobody says: 3 ^ 3, three full halvings by the usual reduction factor."""
+
+
+def whole_trials(numbers: Sequence[float]) -> tuple[int, ...]:
+    """Numbers of units as whole numbers. InputError if one is not."""
+    if any(number != int(number) for number in numbers):
+        raise InputError("trials must be whole numbers, such as 9, 27, 81")
+    return tuple(int(number) for number in numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class StoppingOptions:
+    """How searches are simulated; InputError for what is not possible.
+
+    schedulers: names, None: all that these curves allow; trials: numbers of units that a search begins, None: TRIALS,
+        or as many as there are; workers: units trained at a time
+    grace_period: parts of a schedule before the first rung; reduction_factor: one of this number of units goes on at a
+        rung; None: what each scheduler has by default
+    repeats: searches behind each number; replace: draw units with replacement; seed: of the draws
+    """
+
+    schedulers: tuple[str, ...] | None = None
+    trials: tuple[int, ...] | None = None
+    workers: int = 1
+    grace_period: int | None = None
+    reduction_factor: float | None = None
+    repeats: int = 500
+    replace: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in self.schedulers or ():
+            _ = SCHEDULERS[name]  # raises the error that names the nearest
+        numbers = {"workers": (self.workers,), "repeats": (self.repeats,), "trials": self.trials or ()}
+        for what, values in numbers.items():
+            wrong = [value for value in values if value != int(value) or value < 1]
+            if wrong:
+                raise InputError(f"{what} must be whole numbers of at least 1, received {wrong[0]:g}")
+        if self.schedulers is not None and not self.schedulers:
+            raise InputError("name at least one scheduler to simulate")
+
+    def sections(self, curves: RecordedCurves) -> dict[str, Mapping[str, Any]]:
+        """Scheduler -> its section of a sweep file; those that stop no trial come first, then in alphabetical order."""
+        if self.schedulers is not None:
+            names = tuple(dict.fromkeys(self.schedulers))
+        else:
+            full = scheduler_names(lambda kind: not kind.stops)
+            seeds = curves.seeds > 1
+            names = (*full, *scheduler_names(lambda kind: kind.stops and (seeds or not kind.needs_seeds)))
+        return {name: {"name": name, **self._settings(name)} for name in names}
+
+    def _settings(self, name: str) -> dict[str, Any]:
+        given = {"reduction_factor": self.reduction_factor, "grace_period": self.grace_period}
+        fields = {field.name for field in dataclasses.fields(SCHEDULERS[name])}
+        return {key: value for key, value in given.items() if value is not None and key in fields}

@@ -1,0 +1,28 @@
+"""What the scheduler of a recorded sweep does: asked of the scheduler itself, never of its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from greenexp.errors import InputError
+from greenexp.records.tables import SweepTables
+from greenexp.schedulers import scheduler_of
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedScheduler:
+    """name: as in the sweep file; stops: it can stop a trial; per_trial: it judges every trial by itself."""
+
+    name: str
+    stops: bool
+    per_trial: bool
+
+
+def recorded_scheduler(tables: SweepTables) -> RecordedScheduler:
+    """The scheduler of a sweep. One that is not installed here is taken for one that stops trials."""
+    section = tables.spec.scheduler
+    try:
+        scheduler = scheduler_of(section.to_json())
+    except (InputError, ImportError, AttributeError):  # a plug-in that is not here, or has other settings now
+        return RecordedScheduler(section.name, stops=True, per_trial=bool(section.options.get("per_trial")))
+    return RecordedScheduler(section.name, stops=scheduler.stops, per_trial=scheduler.per_trial)

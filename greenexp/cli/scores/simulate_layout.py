@@ -1,0 +1,39 @@
+"""What `greenexp simulate` shows of each table; the JSON has everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+SEARCHES = {
+    "scheduler": "scheduler",
+    "trials": "units begun",
+    "expected_best": "expected best",
+    "error": "+-",
+    "cost": "cost",
+    "share_of_full": "share of full cost",
+    "finished": "full runs",
+    "equal_trials": "as good as full runs",
+    "saved": "saved",
+    "saved_low": "from",
+    "saved_high": "to",
+}
+
+
+def layouts() -> dict[str, Callable[[pd.DataFrame], pd.DataFrame]]:
+    """Table -> the columns to show."""
+    return {"searches": _searches, "best_so_far": _best_so_far}
+
+
+def _searches(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[list(SEARCHES)].rename(columns=SEARCHES)
+
+
+def _best_so_far(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row per cost, a column per scheduler; of the largest number of units begun."""
+    lines = frame[frame["trials"] == frame["trials"].max()]
+    wide = lines.pivot_table(index="budget", columns="scheduler", values="expected_best", sort=False)
+    names = list(dict.fromkeys(lines["scheduler"]))
+    shown: pd.DataFrame = wide.reindex(columns=names).reset_index().rename(columns={"budget": "spent"})
+    return shown

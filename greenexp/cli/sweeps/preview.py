@@ -1,0 +1,145 @@
+"""The first lines of a run: what will be run, what it costs at most, what can be measured here and what not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from greenexp.records.axes import AXES
+from greenexp.units import format_quantity
+
+if TYPE_CHECKING:
+    from greenexp.plan import Plan
+    from greenexp.plan.price import Bound, Price
+    from greenexp.records.settings import Settings
+    from greenexp.schedulers import Bracket, Rung
+    from greenexp.tasks.tokens import TokenisedTask
+    from greenexp.tuning.run import Prepare
+
+
+def print_preview(plan: Plan, price: Price) -> None:
+    """Print it to stderr."""
+    for label, text in preview_lines(plan, price):
+        click.echo(f"{label:13} {text}", err=True)
+
+
+def preview_lines(plan: Plan, price: Price) -> list[tuple[str, str]]:
+    """(label, text) pairs."""
+    spec = plan.spec
+    configurations, trials = len(plan.configurations), len(plan.trials)
+    folds = spec.seeds.folds
+    seeds = trials // configurations // (folds or 1)
+    each = f" x {folds} folds" if folds else ""
+    what = f"{trials} trials ({configurations} configurations x {seeds} seeds{each})"
+    return [
+        (spec.name, f"{what} · task {spec.task.name} · {_named(plan, 'backbone')} · {_named(plan, 'method')}"),
+        ("scheduler", f"{spec.scheduler.name} · {spec.resources.workers} trials at a time"),
+        *(("", line) for line in bracket_lines(price.brackets)),
+        *_cost_lines(price),
+        *(
+            ("budget", f"{axis}: {format_quantity(limit, AXES[axis].unit)}")
+            for axis, limit in spec.budget.limits().items()
+        ),
+        *_meter_lines(plan),
+        *(
+            ("note", note)
+            for note in (*_patience_note(price), *_folds_note(plan), *_reconstructions(plan), *price.notes, *plan.notes)
+        ),
+    ]
+
+
+def _named(plan: Plan, section: str) -> str:
+    """The plug-ins of a section over all configurations, in their order."""
+    return ", ".join(dict.fromkeys(getattr(trial.settings, section).name for trial in plan.trials))
+
+
+def _patience_note(price: Price) -> tuple[str, ...]:
+    if not price.patience:
+        return ()
+    return ("training.patience may end trials before their last epoch, so all of this is at most; by how much is open",)
+
+
+def _folds_note(plan: Plan) -> tuple[str, ...]:
+    folds = plan.spec.seeds.folds
+    if not folds:
+        return ()
+    trained = f"every seed is trained {folds} times, on the training set without one fold, and scored there"
+    return (f"seeds.folds: {trained}; the task's dev set stays unseen",)
+
+
+def _reconstructions(plan: Plan) -> tuple[str, ...]:
+    """That a method is no faithful copy of what was published, and why."""
+    from greenexp.methods import METHODS
+
+    names = dict.fromkeys(trial.settings.method.name for trial in plan.trials)
+    said = {name: METHODS[name].reconstruction for name in names}
+    return tuple(
+        f"the method {name} is a reconstruction {of}: do not report it as theirs" for name, of in said.items() if of
+    )
+
+
+def remembering(prepare: Prepare) -> Prepare:
+    """`prepare`, reading each distinct task once: the price and the sweep need the same tokens."""
+    known: dict[str, TokenisedTask] = {}
+
+    def read(settings: Settings) -> TokenisedTask:
+        from greenexp.plan.data import data_key
+
+        key = data_key(settings)
+        if key not in known:
+            known[key] = prepare(settings)
+        return known[key]
+
+    return read
+
+
+def bracket_lines(brackets: Iterable[Bracket]) -> list[str]:
+    """`bracket 0: 8 train 1 epoch, about 2 go on to 3, ...`, one line per bracket that stops anybody."""
+    lines = []
+    for bracket in brackets:
+        if bracket.rungs:
+            rungs = ", ".join(f"epoch {rung.epoch}: {_count(rung, exact=bracket.exact)}" for rung in bracket.rungs)
+            lines.append(f"bracket {bracket.number}: {rungs}")
+    return lines
+
+
+def _count(rung: Rung, *, exact: bool) -> str:
+    about = "" if exact else "about "
+    return f"{rung.entering:.3g} in, {about}{rung.going_on:.2g} on"
+
+
+def _cost_lines(price: Price) -> list[tuple[str, str]]:
+    """What the sweep costs if nothing is stopped, and what the scheduler is expected to leave of it."""
+    lines = [("at most", _bounds(price, lambda bound: bound.most))]
+    if price.bounds["epochs"].expected != price.bounds["epochs"].most:
+        lines.append(
+            ("expected", _bounds(price, lambda bound: bound.expected) + ("" if price.exact else " (estimate)"))
+        )
+    return lines
+
+
+def _bounds(price: Price, pick: Callable[[Bound], float | None]) -> str:
+    """The known axes, e.g. `16 trials · 144 epochs · 1.2 TFLOP train_flops`."""
+    parts = []
+    for axis, bound in price.bounds.items():
+        value = pick(bound)
+        if value is not None and not (axis == "gpu_s" and value == 0):
+            shown = f"{value:,.0f}" if not AXES[axis].unit else format_quantity(value, AXES[axis].unit)
+            parts.append(f"{shown} {axis}")
+    return " · ".join(parts)
+
+
+def _meter_lines(plan: Plan) -> list[tuple[str, str]]:
+    from greenexp.meters import survey
+
+    resources = plan.spec.resources
+    found = survey(
+        exclusive=resources.workers == 1,
+        exclusive_gpus=resources.gpus_per_trial >= 1,
+        accounting=plan.spec.accounting,
+    )
+    can = [axis for axis, (measured, _) in found.items() if measured]
+    cannot = [f"{axis} ({how})" for axis, (measured, how) in found.items() if not measured]
+    return [("measured", ", ".join(can)), *(("not measured", line) for line in cannot)]

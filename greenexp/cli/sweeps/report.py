@@ -1,0 +1,94 @@
+"""The command `greenexp report`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import click
+
+from greenexp.cli.printing.newest import or_newest
+from greenexp.errors import InputError
+from greenexp.sources.tables import read_tables
+
+FORMATS = ("html", "md", "tex", "csv")
+
+
+def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    unknown = [part for part in chosen if part not in FORMATS]
+    if unknown or not chosen:
+        raise click.BadParameter(f"expected some of {','.join(FORMATS)}, got '{value}'")
+    return chosen
+
+
+@click.command()
+@click.argument("sources", metavar="[DIR|URI]...", nargs=-1)
+@click.option("--format", "formats", callback=_formats, default="html", show_default=True, metavar="html,md,tex,csv")
+@click.option("--sweep", help="One of several sweeps at an MLflow address, by name or id.")
+@click.option("--out", "target", type=click.Path(path_type=Path), help="Folder to write to (default: the sweep's own).")
+@click.option("--score", metavar="COLUMN", help="Compare any MLflow runs by this column, such as metrics.acc.")
+@click.option("--cost", metavar="COLUMN", help="With --score: what a run cost, such as metrics.seconds, or duration.")
+@click.option(
+    "--by", metavar="COLUMN", help="With --score: what to group runs by, such as params.model, or experiment."
+)
+@click.option("--minimize", is_flag=True, help="With --score: a smaller score is better.")
+@click.option(
+    "--experiment", "experiments", metavar="NAME", multiple=True, help="With --score: only its runs; may be repeated."
+)
+@click.option(
+    "--filter", "query", metavar="TEXT", help="With --score: only runs that answer this, in MLflow's language."
+)
+def report(
+    sources: tuple[str, ...],
+    formats: tuple[str, ...],
+    sweep: str | None,
+    target: Path | None,
+    score: str | None,
+    cost: str | None,
+    by: str | None,
+    minimize: bool,
+    experiments: tuple[str, ...],
+    query: str | None,
+) -> None:
+    """Each sweep is a folder, read from its journal (default: the newest under out/), or recorded at an MLflow address.
+
+    With --score, the report is of runs that other programs logged at an MLflow address: group by group the expected
+    best over the number of runs, comparisons, and with --cost the best score so far over the cost.
+    """
+    if score is None:
+        options = {"--cost": cost, "--by": by, "--minimize": minimize, "--experiment": experiments, "--filter": query}
+        given = [option for option, value in options.items() if value]
+        if given:
+            raise click.UsageError(f"{', '.join(given)}: only together with --score")
+        _report_sweeps(sources, formats, sweep, target)
+        return
+    if len(sources) != 1 or sweep is not None:
+        raise click.UsageError("--score takes the runs of one MLflow address, and no --sweep")
+    from greenexp.api.reports import runs_report
+
+    write = runs_report(
+        sources[0], score=score, cost=cost, by=by, minimize=minimize, experiments=experiments, query=query or ""
+    )
+    _write(partial(write, formats), target or Path.cwd())
+
+
+def _report_sweeps(sources: tuple[str, ...], formats: tuple[str, ...], sweep: str | None, target: Path | None) -> None:
+    from greenexp.report import render_report
+
+    for source in sources or (or_newest(None),):
+        tables, folder = read_tables(source, sweep)
+        place = target or folder or Path.cwd()
+        if len(sources) > 1 and target is not None:
+            place = target / tables.history.name
+        _write(partial(render_report, tables, formats), place)
+
+
+def _write(render: Callable[[Path], list[Path]], place: Path) -> None:
+    """Print the files that `render` writes to `place`."""
+    try:
+        for path in render(place):
+            click.echo(path)
+    except OSError as error:
+        raise InputError(f"cannot write the report to {place}: {error.strerror or error}") from error

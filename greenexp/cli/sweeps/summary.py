@@ -1,0 +1,100 @@
+"""The last lines of a run: how it ended, what came out, what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import click
+
+from greenexp.records.axes import AXES
+from greenexp.units import format_duration, format_quantity
+
+if TYPE_CHECKING:
+    from greenexp.journal.state import SweepState
+    from greenexp.plan import Plan
+    from greenexp.tuning.run import Outcome
+
+DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130
+
+
+def print_summary(
+    plan: Plan, outcome: Outcome, folder: Path, report: Path | None, address: str | None, *, open_cluster: bool = False
+) -> int:
+    """Print it and return the exit code. The report's path is the result and goes to stdout."""
+    state = outcome.state
+    _say(_ending(plan, outcome), _work(plan, state))
+    best = state.best
+    if best is not None:
+        values = best.spec.searched
+        searched = "  ".join(
+            f"{path} {value:.3g}" if isinstance(value, float) else f"{path} {value}"
+            for path, value in values.items()
+            if value is not None or f"{path.rpartition('.')[0]}.name" not in values  # the plug-in has no such field
+        )
+        _say("best", f"{best.spec.trial}  {plan.spec.metric.name} {best.score:.4f} (best dev value so far)  {searched}")
+    for trial in state.trials.values():
+        if trial.status == "failed":
+            logs = shlex.join(["greenexp", "logs", trial.spec.trial, "--out", str(folder)])
+            _say("failed", f"{trial.spec.trial}: {trial.reason}  ({logs})")
+    for line in _held_out(plan, state):
+        _say("test", line)
+    for problem in outcome.problems:
+        _say("problem", problem)
+    if plan.spec.tracking.enabled and plan.spec.tracking.uri is None:
+        uri = shlex.quote(f"sqlite:///{folder / 'mlflow.db'}")
+        _say("look around", f"mlflow ui --backend-store-uri {uri}")
+    if outcome.status != "finished":
+        # The resolved file and not the user's: it holds what --set changed, limits among it.
+        command = ["greenexp", "run", str(folder / "sweep.yaml"), "--out", str(folder), "--resume"]
+        command += ["--address", address] if address else []
+        command += ["--open-cluster"] if open_cluster else []
+        more = " --set budget.AXIS=MORE" if outcome.status == "limit" else ""
+        _say("go on", shlex.join(command) + more)
+    if report is not None:
+        _say("report", "the path below")
+        click.echo(report)
+    if outcome.status == "interrupted":
+        return INTERRUPTED
+    return SOME_FAILED if any(trial.status == "failed" for trial in state.trials.values()) else DONE
+
+
+def _held_out(plan: Plan, state: SweepState) -> list[str]:
+    """`c003: accuracy 0.8512 on test (2 seeds; dev 0.8662)`, said once per chosen configuration."""
+    trials = [trial for trial in state.chosen if trial.held_out]
+    if not trials:
+        return []
+    test = fmean(trial.held_out[-1][1].score for trial in trials)
+    dev = fmean(trial.score for trial in trials if trial.score is not None)  # whoever was evaluated has one
+    name, count = trials[0].spec.configuration, len(trials)
+    of, on = (f"{count} seed(s)", "dev") if plan.spec.seeds.folds is None else (f"{count} trials", "the left-out folds")
+    return [f"{name}: {plan.spec.metric.name} {test:.4f} on test, mean of {of} (on {on} {dev:.4f})"]
+
+
+def _ending(plan: Plan, outcome: Outcome) -> str:
+    limit = outcome.state.limit
+    if outcome.status == "limit" and limit is not None:
+        unit = AXES[limit.axis].unit
+        used, allowed = format_quantity(limit.used, unit), format_quantity(limit.limit, unit)
+        return f"stopped at the limit on {limit.axis} ({used} of {allowed})"
+    return "done" if outcome.status == "finished" else "interrupted"
+
+
+def _work(plan: Plan, state: SweepState) -> str:
+    trials = list(state.trials.values())
+    full = sum(trial.spec.settings.training.epochs for trial in trials)
+    counts = {status: sum(trial.status == status for trial in trials) for status in ("finished", "stopped", "failed")}
+    early = sum(trial.status == "finished" and bool(trial.reason) for trial in trials)
+    own = f" ({early} by patience)" if early else ""
+    parts = [
+        f"{format_duration(state.elapsed_s)}",
+        f"{state.epochs_run} of {full} epochs",
+        f"{counts['finished']} trials finished{own}, {counts['stopped']} stopped early, {counts['failed']} failed",
+    ]
+    return " · ".join(parts)
+
+
+def _say(what: str, text: str) -> None:
+    click.echo(f"{what:13} {text}", err=True)

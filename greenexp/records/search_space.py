@@ -1,0 +1,180 @@
+"""What is searched (distributions over fields) and how (random, grid, points)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from greenexp.records.sections import Section
+from greenexp.records.values import Scalar, Value
+
+
+def _values(values: Any) -> Any:
+    if not isinstance(values, list | tuple) or not values:
+        raise ValueError(f"expected a list of at least one value, got {values!r}")
+    checked = tuple(_value(value) for value in values)
+    if len({_kind(value) for value in checked}) != len(checked):
+        raise ValueError("a value is listed twice")
+    return checked
+
+
+def _value(value: Any) -> Value:
+    """A point's coordinate: a single value, or a list of them where the field is a list; never a mapping."""
+    if isinstance(value, list | tuple) and value:
+        return tuple(_scalar(item) for item in value)
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Scalar:
+    if not isinstance(value, bool | int | float | str | None):
+        expected = "a single value (number, text, true, false or null) or a list of single values"
+        raise ValueError(f"expected {expected}, got {value!r}")
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        raise ValueError(f"expected a finite number, got {value!r}")
+    return value
+
+
+def _kind(value: Value) -> tuple[Any, ...]:
+    """Equal only for the same value of the same type: 1, 1.0 and true are three."""
+    if isinstance(value, tuple):
+        return (tuple, *map(_kind, value))
+    return (type(value), value)
+
+
+Coordinate = Annotated[Value, BeforeValidator(_value)]
+
+
+class _Range(Section):
+    """Base of the distributions between two ends."""
+
+    dist: str
+    low: float
+    high: float
+
+    def ends(self) -> dict[str, Value]:
+        """Field -> value that a trial could be given: the two ends."""
+        return {"low": self.low, "high": self.high}
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"low ({self.low}) must be less than high ({self.high})")
+        return self
+
+
+class Uniform(_Range):
+    """Every number between `low` and `high` equally likely."""
+
+    dist: Literal["uniform"]
+    low: float = Field(description="Smallest value")
+    high: float = Field(description="Largest value")
+    steps: int | None = Field(None, ge=2, description="Number of equally spaced values a grid takes, ends included")
+
+
+class LogUniform(_Range):
+    """The logarithm uniform: as likely between 1e-4 and 1e-3 as between 1e-3 and 1e-2."""
+
+    dist: Literal["loguniform"]
+    low: float = Field(gt=0, description="Smallest value, more than 0")
+    high: float = Field(gt=0, description="Largest value")
+    steps: int | None = Field(None, ge=2, description="Number of values a grid takes, equal ratios, ends included")
+
+
+class Int(_Range):
+    """Whole numbers from `low` to `high`, both included."""
+
+    dist: Literal["int"]
+    low: int = Field(description="Smallest value")
+    high: int = Field(description="Largest value; reached if it is a whole number of steps away")
+    step: int = Field(1, ge=1, description="Distance between two values")
+
+    def count(self) -> int:
+        """How many values there are."""
+        return (self.high - self.low) // self.step + 1
+
+    def ends(self) -> dict[str, Value]:
+        """Field -> value: the smallest and the largest that are reached."""
+        return {"low": self.low, "high": self.low + (self.count() - 1) * self.step}
+
+
+def between(distribution: Uniform | LogUniform, part: float) -> float:
+    """The value `part` (0 to 1) of the way from low to high, on the distribution's scale."""
+    low, high = distribution.low, distribution.high
+    if isinstance(distribution, LogUniform):
+        value = math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
+    else:
+        value = low + part * (high - low)
+    return min(max(value, low), high)  # rounding may step over an end
+
+
+class Choice(Section):
+    """One of the listed values, each equally likely."""
+
+    dist: Literal["choice"]
+    values: Annotated[tuple[Value, ...], BeforeValidator(_values)] = Field(
+        description="The values; a list stands for a field that is one"
+    )
+
+    def ends(self) -> dict[str, Value]:
+        """Field -> value that a trial could be given: each of the values."""
+        return {f"values.{i}": value for i, value in enumerate(self.values)}
+
+
+def _tag(key: str) -> Any:
+    """The discriminator's value; a missing one is reported by pydantic as such."""
+
+    def read(value: Any) -> Any:
+        tag = value.get(key) if isinstance(value, Mapping) else getattr(value, key, None)
+        return tag if isinstance(tag, str) else None
+
+    return read
+
+
+Distribution = Annotated[
+    Annotated[Uniform, Tag("uniform")]
+    | Annotated[LogUniform, Tag("loguniform")]
+    | Annotated[Int, Tag("int")]
+    | Annotated[Choice, Tag("choice")],
+    Discriminator(_tag("dist")),
+]
+DISTRIBUTIONS: dict[str, type[Section]] = {
+    "uniform": Uniform,
+    "loguniform": LogUniform,
+    "int": Int,
+    "choice": Choice,
+}
+
+
+class RandomSearch(Section):
+    """Independent draws from `space`; more samples keep the earlier ones."""
+
+    name: Literal["random"]
+    samples: int = Field(ge=1, description="Number of configurations")
+    seed: int = Field(0, ge=0, description="Seed of the draws")
+
+
+class GridSearch(Section):
+    """Every combination of the values of `space`."""
+
+    name: Literal["grid"]
+
+
+class PointsSearch(Section):
+    """The configurations that are listed, and no others."""
+
+    name: Literal["points"]
+    points: Annotated[tuple[dict[str, Coordinate], ...], Field(strict=False, min_length=1)] = Field(
+        description="One mapping of dotted path to value per configuration"
+    )
+
+
+Search = Annotated[
+    Annotated[RandomSearch, Tag("random")]
+    | Annotated[GridSearch, Tag("grid")]
+    | Annotated[PointsSearch, Tag("points")],
+    Discriminator(_tag("name")),
+]
+SEARCHES: dict[str, type[Section]] = {"random": RandomSearch, "grid": GridSearch, "points": PointsSearch}

@@ -1,0 +1,283 @@
+"""The sections of a sweep file as frozen models: what a field is called, its type, range and default."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    create_model,
+    field_serializer,
+    model_validator,
+)
+
+from greenexp.records.addresses import without_password
+from greenexp.records.axes import AXES, BudgetAxis
+from greenexp.records.policies import DEFAULT_POLICIES
+from greenexp.registry import registry_at
+from greenexp.units import parse_quantity
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, nothing unknown accepted, no conversion between types, finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Component(BaseModel):
+    """A plug-in by name with its own fields, which `greenexp.plan` checks against the plug-in.
+
+    registry: where the plug-ins of its kind are registered, `module:NAME`
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    registry: ClassVar[str] = ""
+
+    name: str = Field(min_length=1, description="Name of the plug-in, as `greenexp ls` shows it")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The plug-in's fields as written: everything but the name."""
+        return dict(self.model_extra or {})
+
+    def plugin(self) -> Any:
+        """The plug-in with these fields. UnknownNameError if there is none of this name."""
+        return registry_at(self.registry)[self.name](**self.options)
+
+    def to_json(self) -> dict[str, Any]:
+        """Name and fields as JSON values."""
+        return self.model_dump(mode="json")
+
+
+class TaskChoice(Component):
+    """The task: what is learnt."""
+
+    registry: ClassVar[str] = "greenexp.tasks:TASKS"
+
+
+class BackboneChoice(Component):
+    """The encoder."""
+
+    registry: ClassVar[str] = "greenexp.backbones:BACKBONES"
+
+
+class HeadChoice(Component):
+    """The classifier at each exit."""
+
+    registry: ClassVar[str] = "greenexp.exits:HEADS"
+
+
+class MethodChoice(Component):
+    """The training method."""
+
+    registry: ClassVar[str] = "greenexp.methods:METHODS"
+
+
+class SchedulerChoice(Component):
+    """The rule that stops trials early."""
+
+    registry: ClassVar[str] = "greenexp.schedulers:SCHEDULERS"
+
+
+class PolicyChoice(Component):
+    """An exit policy."""
+
+    registry: ClassVar[str] = "greenexp.exits:POLICIES"
+
+
+def _layers(value: Any) -> Any:
+    """`all`, or layer numbers from 1, rising."""
+    if value == "all":
+        return value
+    numbers = list(value) if isinstance(value, list | tuple) else []
+    if not numbers or not all(type(n) is int and n >= 1 for n in numbers):
+        raise ValueError(f"expected 'all' or a list of layer numbers from 1, got {value!r}")
+    if numbers != sorted(set(numbers)):
+        raise ValueError(f"layer numbers must rise, each once: write {sorted(set(numbers))}, got {numbers}")
+    return tuple(numbers)
+
+
+def _which_exit(value: Any) -> Any:
+    """`mean`, `last`, `best`, or an exit's number from 1."""
+    if value in ("mean", "last", "best") or (type(value) is int and value >= 1):
+        return value
+    raise ValueError(f"expected mean, last, best or the number of an exit from 1, got {value!r}")
+
+
+class Exits(Section):
+    """Where the exits sit and what they are."""
+
+    layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(_layers)] = Field(
+        "all", description="`all`, or the numbers from 1 of the encoder layers that carry an exit, the last included"
+    )
+    head: HeadChoice | None = Field(
+        None, description="Exit head, one per exit; null: that of the method's publication, linear where it has none"
+    )
+
+
+class Training(Section):
+    """How every trial trains."""
+
+    epochs: int = Field(3, ge=1, description="Epochs of a full training; the schedulers' largest resource")
+    patience: int | None = Field(
+        None, ge=1, description="Epochs in a row without a better dev score that end a trial; null: it trains them all"
+    )
+    batch_size: int = Field(32, ge=1, description="Examples per optimiser step")
+    learning_rate: float = Field(2e-5, gt=0, description="Peak learning rate of AdamW")
+    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW")
+    warmup: float = Field(0.1, ge=0, le=1, description="Share of all steps over which the learning rate rises")
+    clip_norm: float | None = Field(1.0, gt=0, description="Largest gradient norm; null clips nothing")
+    micro_batch_size: int | None = Field(
+        None, ge=1, description="Examples per forward pass, if a batch must be split to fit; null: the whole batch"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Number format of the matrix products; auto: bf16 where the device computes it fast"
+    )
+    freeze_embeddings: bool = Field(False, description="Whether the embeddings stay as they are")
+    max_length: int = Field(128, ge=4, description="Longest text in tokens; the rest is cut off")
+
+    @property
+    def evaluation_batch_size(self) -> int:
+        """Twice what training computes at once: without gradients memory is no concern, and it stays the user's."""
+        return 2 * (self.micro_batch_size or self.batch_size)
+
+    @model_validator(mode="after")
+    def _micro_batch_fits(self) -> Training:
+        if self.micro_batch_size is not None and self.micro_batch_size > self.batch_size:
+            raise ValueError(
+                f"micro_batch_size ({self.micro_batch_size}) must not exceed batch_size ({self.batch_size})"
+            )
+        return self
+
+
+class Metric(Section):
+    """What the sweep maximises or minimises on dev."""
+
+    name: str = Field("accuracy", min_length=1, description="A metric of the task, or loss")
+    exit: Annotated[Literal["mean", "last", "best"] | int, BeforeValidator(_which_exit)] = Field(
+        "mean", description="mean over the exits, the last, the best, or an exit's number from 1"
+    )
+    mode: Literal["max", "min"] = Field("max", description="Whether more or less is better")
+
+
+class Seeds(Section):
+    """How often every configuration is repeated; the same seed lists for all configurations."""
+
+    root: int = Field(0, ge=0, description="Root of the seed tree")
+    initialisation: int = Field(1, ge=1, description="Number of initialisation seeds")
+    order: int = Field(1, ge=1, description="Number of data-order seeds")
+    design: Literal["crossed", "paired"] = Field(
+        "crossed", description="crossed: every pair of seeds; paired: the i-th with the i-th"
+    )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        description="Parts of the training set for cross-validation: each is left out once and scored on in the place "
+        "of dev; null: none, trials are scored on dev",
+    )
+    rounds: bool = Field(
+        False,
+        description="Whether all configurations train with one seed before any trains with the next, so that a sweep "
+        "that is cut short compares them at equal seeds",
+    )
+
+
+class Resources(Section):
+    """What trials run on."""
+
+    workers: int = Field(1, ge=1, description="Trials at a time")
+    cpus_per_trial: int = Field(1, ge=1, description="CPU cores, and threads, of one trial")
+    gpus_per_trial: float = Field(0, ge=0, description="GPUs of one trial; a fraction shares one")
+    max_failures: int = Field(1, ge=0, description="How often a trial whose worker died is started again")
+
+
+class Accounting(Section):
+    """The factors by which time and energy become grams and money; null: not known, and then not reported."""
+
+    carbon_g_per_kwh: float | None = Field(None, ge=0, description="Grams of CO2-equivalent per kWh")
+    pue: float = Field(1.0, ge=1, description="Power usage effectiveness: energy drawn / energy of the computers")
+    price_per_gpu_h: float | None = Field(None, ge=0, description="Price of a GPU hour")
+    price_per_cpu_h: float | None = Field(None, ge=0, description="Price of a CPU core hour")
+    price_per_kwh: float | None = Field(None, ge=0, description="Price of a kWh")
+    currency: str | None = Field(None, min_length=1, max_length=8, description="Currency of the prices")
+
+
+def _policies(value: Any) -> Any:
+    """A list in which a policy may be its name alone."""
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"expected a list of exit policies such as [max_probability], got {value!r}")
+    return tuple(PolicyChoice(name=policy) if isinstance(policy, str) and policy else policy for policy in value)
+
+
+class Replay(Section):
+    """What is worked out from the recorded dev and test logits, without training anything again."""
+
+    policies: Annotated[tuple[PolicyChoice, ...], BeforeValidator(_policies)] = Field(
+        default=_policies(DEFAULT_POLICIES),
+        description="Exit policies whose operating points the report shows: names, or mappings with options",
+    )
+
+
+class Tracking(Section):
+    """Where MLflow records the sweep."""
+
+    enabled: bool = Field(True, description="Whether MLflow is written")
+    uri: str | None = Field(None, min_length=1, description="Tracking URI; null: SQLite in the results folder")
+    experiment: str | None = Field(None, min_length=1, description="MLflow experiment; null: the sweep's name")
+
+    @field_serializer("uri")
+    def _for_the_record(self, uri: str | None) -> str | None:
+        """Whatever is written down of a sweep is handed on: journal, MLflow, report, `plan --json`."""
+        return None if uri is None else without_password(uri)
+
+
+class BudgetBase(Section):
+    """Limits on what the sweep may use; the sweep ends cleanly when one is reached."""
+
+    def limits(self) -> dict[str, float]:
+        """Axis -> limit in the axis's unit, only the axes that are limited."""
+        values = ((name, getattr(self, name)) for name in AXES)
+        return {name: float(value) for name, value in values if value is not None}
+
+
+def _limit(axis: BudgetAxis) -> Any:
+    """The type of one axis's limit: text with a unit, or a number of base units; more than 0."""
+
+    def parse(value: Any) -> float | None:
+        if value is None:
+            return None
+        if not isinstance(value, int | float | str) or isinstance(value, bool):
+            raise ValueError(f"expected a number or a number with a unit, got {value!r}")
+        if axis.unit in {"s", "J", "FLOP", "g"}:
+            number = parse_quantity(value, axis.unit)
+        elif isinstance(value, str):
+            raise ValueError(f"expected a number without unit, got {value!r}")
+        else:
+            number = float(value)
+        if not 0 < number < float("inf"):
+            raise ValueError(f"a limit must be finite and more than 0, got {value!r}")
+        if axis.unit == "" and not number.is_integer():
+            raise ValueError(f"expected a whole number of {axis.name}, got {value!r}")
+        return number
+
+    unit = f" ({axis.unit})" if axis.unit else ""
+    schema = WithJsonSchema({"type": ["number", "string", "null"], "description": f"Limit on {axis.about}{unit}"})
+    return Annotated[float | None, BeforeValidator(parse), schema]
+
+
+if TYPE_CHECKING:
+
+    class Budget(BudgetBase):
+        """The limits, one field per axis of `greenexp.records.axes`; None is no limit."""
+
+else:
+    Budget = create_model(
+        "Budget",
+        __base__=BudgetBase,
+        __doc__=BudgetBase.__doc__,
+        **{name: (_limit(axis), None) for name, axis in AXES.items()},
+    )

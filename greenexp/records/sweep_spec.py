@@ -1,0 +1,68 @@
+"""The whole sweep file as one frozen model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from greenexp.records.search_space import Distribution, RandomSearch, Search
+from greenexp.records.sections import (
+    Accounting,
+    BackboneChoice,
+    Budget,
+    Exits,
+    MethodChoice,
+    Metric,
+    Replay,
+    Resources,
+    SchedulerChoice,
+    Section,
+    Seeds,
+    TaskChoice,
+    Tracking,
+    Training,
+)
+
+
+class SweepSpec(Section):
+    """A sweep file. Only `name` and `task` must be given.
+
+    `load_sweep` also runs the checks across sections (`greenexp.spec.checks`), which this model alone does not.
+    """
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="Name of the sweep: letters, digits, dot, dash, underscore",
+    )
+    task: TaskChoice = Field(description="What is learnt, with the task's fields")
+    backbone: BackboneChoice = Field(default=BackboneChoice(name="bert"), description="The encoder, with its fields")
+    exits: Exits = Field(default=Exits(), description="Where the exits sit and what they are")
+    method: MethodChoice = Field(
+        default=MethodChoice(name="branchynet"), description="The training method, with its fields"
+    )
+    training: Training = Field(default=Training(), description="How every trial trains")
+    metric: Metric = Field(default=Metric(), description="What is maximised or minimised on dev")
+    space: dict[str, Distribution] = Field(
+        default={}, description="Dotted path of a field of task, backbone, exits, method or training -> distribution"
+    )
+    search: Search = Field(
+        default=RandomSearch(name="random", samples=1), description="How configurations are chosen from the space"
+    )
+    seeds: Seeds = Field(default=Seeds(), description="How often every configuration is repeated")
+    scheduler: SchedulerChoice = Field(default=SchedulerChoice(name="fifo"), description="What stops trials early")
+    budget: Budget = Field(default_factory=Budget, description="Limits on what the sweep may use")
+    resources: Resources = Field(default=Resources(), description="What trials run on")
+    accounting: Accounting = Field(default=Accounting(), description="Carbon and price factors")
+    replay: Replay = Field(default=Replay(), description="What is worked out from recorded logits")
+    tracking: Tracking = Field(default=Tracking(), description="Where MLflow records the sweep")
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SweepSpec:
+        """The sweep that `model_dump(mode="json")` wrote. Raises pydantic's ValidationError if it is something else."""
+        return cls.model_validate_json(json.dumps(data))
+
+
+SWEEP_FIELDS = tuple(SweepSpec.model_fields)

@@ -1,0 +1,109 @@
+"""What every running scheduler over trials keeps: everything it was asked, in order, and the verdicts it gave."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from greenexp.errors import ReplayError
+from greenexp.records.decision import Action, Decision, Verdict
+from greenexp.schedulers.base import Mode, UnitVerdict
+
+
+class RecordedScheduler(ABC):
+    """A running scheduler over trials whose state is the list of what it was asked; `restore` asks again.
+
+    settings: name and settings of the scheduler; groups: configuration -> its trials, in plan order
+    A subclass sets its own state in `_begin`, writes down with `_record` every question that can change it, and gives
+    verdicts through `_take`, so that a question asked twice gets the verdict that was given before.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, Any], groups: Mapping[str, Sequence[str]], *, max_epochs: int, mode: Mode
+    ) -> None:
+        self._groups = {configuration: list(trials) for configuration, trials in groups.items()}
+        self._max_epochs = max_epochs
+        self._sign = 1.0 if mode == "max" else -1.0
+        self._identity = {
+            "scheduler": dict(settings),
+            "max_epochs": max_epochs,
+            "mode": mode,
+            "groups": self._groups,
+        }
+        self._restart()
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """The state of the subclass before anything was asked."""
+
+    @abstractmethod
+    def decide(self, trial: str, resource: int, value: float) -> Decision:
+        """See `base.Scheduler.decide`."""
+
+    @abstractmethod
+    def withdraw(self, trial: str, reason: str) -> tuple[Verdict, ...]:
+        """See `base.Scheduler.withdraw`."""
+
+    @abstractmethod
+    def finish(self, trial: str, resource: int, value: float) -> tuple[Verdict, ...]:
+        """See `base.Scheduler.finish`."""
+
+    @abstractmethod
+    def enter(self, configuration: str, trials: Sequence[str]) -> None:
+        """See `base.Scheduler.enter`."""
+
+    def state(self) -> dict[str, Any]:
+        """What the scheduler is and everything it was asked; NaN and infinite values are text."""
+        return {**self._identity, "asked": [list(question) for question in self._questions]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Begin anew and ask again what `state` was asked. ReplayError if it belongs to another scheduler."""
+        different = [key for key, value in self._identity.items() if state.get(key) != value]
+        if different:
+            raise ReplayError(f"the scheduler's state belongs to another sweep: {', '.join(different)} differ")
+        self._restart()
+        for kind, name, *rest in state["asked"]:
+            if kind == "report":
+                self.decide(name, rest[0], float(rest[1]))
+            elif kind == "withdraw":
+                self.withdraw(name, rest[0])
+            elif kind == "finish":
+                self.finish(name, rest[0], float(rest[1]))
+            else:
+                self.enter(name, rest[0])
+
+    def _restart(self) -> None:
+        self._questions: list[list[Any]] = []
+        self._taken: dict[tuple[str, int], tuple[float, Verdict]] = {}  # (trial, epoch) -> reported value, verdict
+        self._begin()
+
+    def _record(self, kind: str, trial: str, resource: int, value: float) -> None:
+        self._questions.append([kind, trial, resource, value if math.isfinite(value) else str(value)])
+
+    def _take(self, trial: str, epoch: int, value: float, verdict: Verdict) -> Verdict:
+        self._taken[trial, epoch] = (value, verdict)
+        return verdict
+
+    def _again(self, trial: str, epoch: int, value: float) -> Verdict:
+        """The verdict already given, if the repeated attempt reports what the first one did."""
+        before, verdict = self._taken[trial, epoch]
+        if value != before and (math.isfinite(value) or math.isfinite(before)):
+            raise ReplayError(
+                f"{trial} reports {value} at epoch {epoch}, but {before} before, on which '{verdict.action}' was "
+                "decided"
+            )
+        return verdict
+
+    def _for_trial(self, trial: str, epoch: int, verdict: UnitVerdict, reason: str) -> Verdict:
+        """The verdict on a unit as that on one of its trials, in the metric's own direction."""
+        return Verdict(
+            trial=trial,
+            action=Action.GO_ON if verdict.go_on else Action.STOP,
+            rung=epoch,
+            value=None if verdict.value is None else self._sign * verdict.value,
+            cutoff=None if verdict.cutoff is None else self._sign * verdict.cutoff,
+            bracket=verdict.bracket,
+            reason=reason,
+        )

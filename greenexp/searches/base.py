@@ -1,0 +1,120 @@
+"""What a search is: settings as a sweep file names them, and the running search that proposes configurations.
+
+A running search is asked with what is known of its earlier proposals, and answers with the values of one more
+configuration. Everything it is told stands in the journal, so that the same questions get the same answers again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+from greenexp.records.search_space import Distribution
+from greenexp.records.values import Value
+
+Mode = Literal["max", "min"]
+Space = Mapping[str, Distribution]
+"""Dotted path of a field -> its distribution."""
+
+
+class Progress(StrEnum):
+    """How far a proposed configuration has come."""
+
+    RUNNING = "running"
+    """Some of its seeds have not ended; they may not have begun."""
+    COMPLETE = "complete"
+    """All its seeds trained to their end."""
+    STOPPED = "stopped"
+    """All its seeds have ended, and some were stopped early: its score is a bound of its full one."""
+    FAILED = "failed"
+    """All its seeds have ended, and some failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is known of one configuration that the search proposed.
+
+    number: which proposal it was, from 0; values: searched path -> value
+    score: mean over its seeds of the best dev value so far; None while a seed has none, and where one failed
+    ended: its place among the configurations in the order in which they ended, from 0; None while it is running
+    """
+
+    number: int
+    values: Mapping[str, Value]
+    progress: Progress = Progress.RUNNING
+    score: float | None = None
+    ended: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The values of one more configuration.
+
+    values: searched path -> value; places: searched path -> the dotted path in the sweep file that its value is from
+    place: the dotted path of the proposal as a whole
+    """
+
+    values: Mapping[str, Value]
+    places: Mapping[str, str]
+    place: str = "space"
+
+
+class NoProposal(Enum):
+    """Why there is no proposal."""
+
+    WAIT = "wait"
+    """More must be known of earlier proposals first."""
+    DONE = "done"
+    """The search proposes no further configuration."""
+
+
+class SearchProblem(NamedTuple):
+    """What is wrong with a search and its space, at a dotted path; `of_key`: with the field's name, not its value."""
+
+    path: str
+    message: str
+    of_key: bool = False
+
+
+class Search(Protocol):
+    """A running search. Deterministic in the order of its calls: no clock, and randomness from its seed alone."""
+
+    def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
+        """One more configuration, or why there is none. `history`: all earlier proposals, in their order."""
+
+    def tell(self, observation: Observation) -> None:
+        """A configuration has ended; told once for each, in the order in which they ended, before the next `ask`."""
+
+
+class SearchSettings:
+    """A search as a sweep file names it: a frozen dataclass whose fields are its settings, its docstring a card.
+
+    planned: whether every proposal is known before anything has run, so that the whole sweep can be planned and priced
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    planned: ClassVar[bool] = True
+
+    def start(self, space: Space, mode: Mode) -> Search:
+        """The running search over `space`; `mode`: which scores are better."""
+        raise NotImplementedError
+
+    def size(self, space: Space) -> int | None:
+        """The number of configurations it proposes in all; None if that is not known before it ends."""
+        raise NotImplementedError
+
+    def problems(self, space: Space) -> Iterator[SearchProblem]:
+        """Everything that keeps this search from running over `space`."""
+        yield from ()
+
+    def listed(self) -> tuple[Mapping[str, Value], ...]:
+        """The configurations that the settings themselves list, searched path -> value; most searches list none."""
+        return ()
+
+
+def places_in(space: Space) -> dict[str, str]:
+    """Searched path -> where its distribution stands in the sweep file."""
+    return {path: f"space.{path}" for path in space}

@@ -1,0 +1,96 @@
+"""Recorded learning curves, from a table with a row per run and evaluation, or from a sweep that stopped no trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import pandas as pd
+
+from greenexp.analysis.stopping.simulate_curves import RecordedCurves, recorded_curves, sweep_points
+from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.errors import InputError
+from greenexp.records.tables import SweepTables
+from greenexp.sources.columns import NOT_SET, Cells, read_columns
+from greenexp.sources.files import is_table, read_file
+from greenexp.sources.frames import read_frame
+from greenexp.sources.tables import read_tables
+
+CurveSource: TypeAlias = str | Path | pd.DataFrame | SweepTables | RecordedCurves
+PARTS = 9
+"""Parts of a schedule where nobody says: two rungs by the usual reduction factor, 3."""
+_COLUMNS = ("score", "run", "resource", "configuration", "minimize")
+_DEFAULTS = {"score": "score", "run": "run", "resource": "step"}
+
+
+@dataclass(frozen=True, slots=True)
+class CurveRequest:
+    """What to read of recorded runs.
+
+    score, run, resource, configuration, minimize: of a table: the score of a run at a step, which run a row belongs to,
+        how far the run had come, which runs are seeds of one configuration; a smaller score is better
+    cost: what the run had used by then: a column, or of a sweep a budget axis; None: the resource, or epochs
+    parts: equal parts of a run's own schedule, None: PARTS, or of a sweep its epochs
+    best_so_far: judge by the best score so far, else by the score at a rung
+    """
+
+    score: str | None = None
+    run: str | None = None
+    resource: str | None = None
+    cost: str | None = None
+    configuration: str | None = None
+    parts: int | None = None
+    best_so_far: bool = True
+    minimize: bool = False
+
+
+def read_curves(source: CurveSource, request: CurveRequest | None = None) -> RecordedCurves:
+    """The curves at `source`: a table in a file or a data frame, a sweep's folder or address, or curves as they are.
+
+    Raises InputError for what is wrong with a table, with its place, and for a sweep of which not every trial ran to
+    its end.
+    """
+    request = request or CurveRequest()
+    if isinstance(source, RecordedCurves):
+        return source
+    try:
+        if isinstance(source, pd.DataFrame):
+            return _of_table(read_frame(source), request)
+        if isinstance(source, str | Path) and (is_table(source) or Path(source).is_file()):
+            return _of_table(read_file(Path(source)), request)
+        return _of_sweep(source, request)
+    except ValueError as error:  # what the analysis refuses is something in the source
+        raise InputError(str(error)) from error
+
+
+def _of_table(cells: Cells, request: CurveRequest) -> RecordedCurves:
+    numbers = {name: getattr(request, name) or _DEFAULTS[name] for name in ("resource", "score")}
+    words = {"run": request.run or _DEFAULTS["run"]}
+    if request.cost is not None:
+        numbers["cost"] = request.cost
+    if request.configuration is not None:
+        words["configuration"] = request.configuration
+    columns = read_columns(cells, list(dict.fromkeys(numbers.values())), list(dict.fromkeys(words.values())))
+    for name in words.values():
+        if NOT_SET in columns.words[name]:
+            raise InputError(f"{columns.place(columns.words[name].index(NOT_SET))}: column '{name}' is empty here")
+    points = pd.DataFrame(
+        {name: columns.numbers[column] for name, column in numbers.items()}
+        | {name: columns.words[column] for name, column in words.items()}
+    )
+    parts = request.parts or PARTS
+    return recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=request.minimize)
+
+
+def _of_sweep(source: str | Path | SweepTables, request: CurveRequest) -> RecordedCurves:
+    given = [name for name in _COLUMNS if getattr(request, name)]
+    if given:
+        raise InputError(f"{', '.join(given)}: only for a table; the record of a sweep says this itself")
+    if not isinstance(source, SweepTables):
+        if "://" not in str(source) and not Path(source).is_dir():
+            raise InputError(f"there is no file or folder {source}")
+        source = read_tables(source).tables
+    points = sweep_points(source, request.cost or "epochs")
+    parts = request.parts or int(source.trials["max_epochs"].max())
+    return recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=metric_of(source).minimize)

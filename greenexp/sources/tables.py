@@ -1,0 +1,35 @@
+"""`SweepTables` of a sweep's folder, from its journal, or of a sweep recorded in MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from greenexp.records.tables import SweepTables
+from greenexp.sources.folders import sweep_folder
+
+
+class RecordedSweep(NamedTuple):
+    """tables: of the sweep; folder: where it lies, None if it was read from MLflow."""
+
+    tables: SweepTables
+    folder: Path | None
+
+
+def read_tables(source: str | Path, sweep: str | None = None) -> RecordedSweep:
+    """The sweep in a folder, from its journal, or at an MLflow address.
+
+    source: a folder, `sqlite:///...` or `http://...`, `ADDRESS#EXPERIMENT`, or an experiment at MLFLOW_TRACKING_URI
+    sweep: one of several sweeps at an MLflow address, by name or id
+    Raises InputError for a folder without a sweep, TrackingError for what MLflow does not have.
+    """
+    if not Path(source).is_dir():
+        from greenexp.tracking.reader import address
+        from greenexp.tracking.reader import read_tables as read_mlflow
+
+        uri, experiment = address(str(source))
+        return RecordedSweep(read_mlflow(uri, experiment, sweep), None)
+    from greenexp.journal.tables import read_tables as read_journal
+
+    folder = sweep_folder(source)
+    return RecordedSweep(read_journal(folder), folder)
