@@ -21,10 +21,10 @@ import numpy.typing as npt
 from scipy.special import log_softmax
 
 from greenexp.records.answers import ExampleAnswers
+from greenexp.records.arrays import Floats
 from greenexp.replay.logits import StoredLogits
 from greenexp.replay.record import ExitRecord
 
-Floats = npt.NDArray[np.float64]
 LOSS = "loss"
 UNDEFINED = 0.0
 """As in `training.scoring`, where the trials' scores come from."""

@@ -68,7 +68,7 @@ def test_pairs_are_seeds(folded: SweepTables) -> None:
 
 def test_one_seed_with_folds_has_no_spread(folded: SweepTables) -> None:
     trials = folded.trials[folded.trials["initialisation_seed"] == 0].reset_index(drop=True)
-    one = dataclasses.replace(folded, trials=trials, spec={**folded.spec, "seeds": {"folds": FOLDS}})
+    one = dataclasses.replace(folded, trials=trials, spec=changed_spec(folded.spec, seeds={"folds": FOLDS}))
     found = lead_over(one, "c000", "c001")
     assert (found.interval.seeds, np.isnan(found.interval.error), str(found.verdict)) == (1, True, "cannot be told")
     assert configuration_table(one)["score_std"].isna().all()

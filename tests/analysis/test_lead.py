@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from made_settings import changed_spec
 from made_sweeps import sweep, with_answers
 from scipy import stats
 
@@ -122,7 +123,7 @@ def test_what_cannot_be_resampled_says_why_and_falls_back() -> None:
     other = dataclasses.replace(tables, trials=tables.trials.assign(score=tables.trials["score"] + 0.01))
     assert "not those of the stored dev logits" in lead_over(other, "c002", "c001").note
     ranks = with_answers(sweep(3, 3, metric={"name": "pearson"}), classes=1)
-    ranks = dataclasses.replace(ranks, spec={**ranks.spec, "metric": {"name": "spearman"}})
+    ranks = dataclasses.replace(ranks, spec=changed_spec(ranks.spec, metric={"name": "spearman"}))
     found = lead_over(ranks, "c002", "c001")
     assert "spearman cannot be resampled" in found.note
     assert found.interval.basis is Basis.SEEDS
@@ -169,6 +170,6 @@ def test_scores_of_exits_follow_the_metric() -> None:
     each = (answers.answers == answers.labels).mean(axis=1)
     for exit_, expected in (("mean", each.mean()), ("best", each.max()), ("last", each[-1]), (2, each[1])):
         metric = metric_of(
-            dataclasses.replace(tables, spec={**tables.spec, "metric": {"name": "accuracy", "exit": exit_}})
+            dataclasses.replace(tables, spec=changed_spec(tables.spec, metric={"name": "accuracy", "exit": exit_}))
         )
         assert exit_score(answers, metric, np.ones((1, answers.examples)))[0] == pytest.approx(expected)

@@ -158,7 +158,8 @@ def test_choosing_knows_what_is_consulted_and_calibrated(sweep: Path) -> None:
     ("arguments", "reason"),
     [
         (["nowhere"], "nowhere"),
-        (["."], "neither a sweep"),
+        (["."], "out/tiny"),
+        (["out/tiny/models"], "neither a sweep"),
         (["out/tiny", "--trial", "c001-i0"], "'c001-i"),
         (["out/tiny", "--trial", "c000-i1-o0"], "c000-i1-o0 … finished"),
         (["out/tiny/models/c001-i0-o0", "--trial", "c001-i1-o0"], "--trial chooses among"),
@@ -198,7 +199,7 @@ def test_policies_from_text() -> None:
 
 def test_which_model_is_meant(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find_model(None) == (Path("out/tiny/models") / KEPT[0], KEPT[0], Path("out/tiny"))
+    assert find_model("out/tiny") == (Path("out/tiny/models") / KEPT[0], KEPT[0], Path("out/tiny"))
     assert find_model(str(sweep), KEPT[1]).folder == sweep / "models" / KEPT[1]
     assert find_model(str(sweep / "models" / KEPT[1])) == (sweep / "models" / KEPT[1], KEPT[1], sweep)
     alone = save_tiny(tmp_path / "alone")

@@ -42,7 +42,7 @@ def all_figures():
     return {
         "band": figures.banded_curve_figure("band", "Band", band(), X, Y, ("80", "95")),
         "difference": figures.banded_curve_figure("difference", "Difference", band(), X, Y, ("80", "95"), zero=True),
-        "seeds": figures.seeds_figure(strip, metric),
+        "seeds": figures.seeds_figure(strip, metric.label),
         "importance": figures.importance_figure(importance),
         "front": figures.front_over_trials_figure(found.curve, found.per_seed, ("Best accuracy", "over prices")),
         "attainment": figures.attainment_figure(curves, 2, chosen, metric),
@@ -117,7 +117,7 @@ def test_lines_of_fronts_are_their_tables(made):
 def test_trials_that_did_not_finish_have_another_shape():
     tables = sweep(3, 2, epochs=2, ends={"c000": ("stopped", 1)}, scheduler="asha")
     table = tables.trials.assign(mean=NAN)
-    figure = figures.seeds_figure(table, metric_of(tables))
+    figure = figures.seeds_figure(table, metric_of(tables).label)
     kinds = {row["kind"] for row in figure.spec["data"]["values"]}
     assert kinds == {"one seed", "one seed, best so far"}
     shapes = figure.spec["layer"][1]["encoding"]["shape"]["scale"]["range"]

@@ -96,7 +96,7 @@ def test_exits_and_operating_points(tables: SweepTables) -> None:
     assert points["threshold"].tolist() == [1.0, 2.0]
     assert points["speed_up"].tolist() == [2.0, 1.0]
     assert points["score"].fillna(-1).tolist() == [0.6, -1]
-    assert "replay" not in tables.facts
+    assert tables.remarks.replay == ()
 
 
 @pytest.mark.parametrize(("recorded", "speed_ups"), [(6, [3.0, 1.5]), (None, [2.0, 1.0])])
@@ -113,10 +113,8 @@ def test_speed_up_is_counted_from_the_whole_encoder_if_its_depth_is_on_record(
         journal.append("report", trial=A, attempt=1, record=written)
     tables = read_tables(tmp_path)
     assert tables.operating_points["speed_up"].tolist() == speed_ups
-    remarks = tables.facts.get("replay", [])
-    assert [remark for remark in remarks if "counted from the layer of the last trained exit" in remark] == (
-        remarks if recorded is None else []
-    )
+    remarks = tables.remarks.replay
+    assert tuple(remark for remark in remarks if "last trained exit" in remark) == (remarks if recorded is None else ())
     assert bool(remarks) == (recorded is None)
 
 

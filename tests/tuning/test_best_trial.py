@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from greenexp.cli.checkpoints import MANIFEST, MODELS, find_model
-from greenexp.cli.progress import totals
 from hypothesis import given
 from hypothesis import strategies as st
 from stand_ins import EPOCHS, Sweep, Workers
 
 from greenexp.analysis.sweeps.chosen import chosen_trials
+from greenexp.cli.sweeps.progress import totals
 from greenexp.journal.file import NAME, read_events
 from greenexp.journal.state import SweepState
 from greenexp.journal.tables import tables_of
 from greenexp.records.selection import SeedOutcome, best_first, best_trial, outcomes_of
+from greenexp.sources.checkpoints import MANIFEST, MODELS, find_model
 
 STATUSES = ("planned", "running", "paused", "finished", "stopped", "failed", "interrupted")
 OUTCOMES = st.builds(

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from greenexp.spec.sections import Accounting
 from stand_ins import a_trial
 
 from greenexp.errors import LOG_LENGTH, REASON_LENGTH, InputError, StateError, abridged
+from greenexp.records.sections import Accounting
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
 
 MEGABYTES = "x" * 10_000_000

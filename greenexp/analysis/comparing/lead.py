@@ -45,8 +45,6 @@ from scipy import stats
 from greenexp.analysis.numbers.rounding import unless_rounding
 
 RESAMPLES = 2_000
-TIE = 1e-12
-"""Means that differ by less differ by the order of their sums."""
 SAME_WITH_EVERY_SEED = (
     "they differ by the same amount with every seed, which says nothing about the noise, and single examples are not "
     "recorded"
@@ -134,8 +132,10 @@ def lead_interval(
 
     """
     each = np.asarray(differences, dtype=np.float64)
-    lead, seeds = float(each.mean()), each.size
-    spread = unless_rounding(float(each.std(ddof=1)), scores if np.size(scores) else each) if seeds > 1 else math.nan
+    behind = scores if np.size(scores) else each
+    seeds, mean = each.size, float(each.mean())
+    lead = math.copysign(unless_rounding(abs(mean), behind), mean)
+    spread = unless_rounding(float(each.std(ddof=1)), behind) if seeds > 1 else math.nan
     of_seeds = spread / math.sqrt(seeds)
     if resampled is not None:
         of_examples = float(np.asarray(resampled, dtype=np.float64).mean(axis=1).std(ddof=1))
@@ -164,7 +164,7 @@ def lead_verdict(interval: LeadInterval) -> tuple[LeadVerdict, str]:
     """The verdict, and its reason as the end of a sentence."""
     if math.isnan(interval.lead):
         return LeadVerdict.UNKNOWN, "they have no seed in common"
-    if abs(interval.lead) < TIE:
+    if interval.lead == 0:
         return LeadVerdict.NOT_APART, "their means are equal"
     if interval.basis is Basis.NOTHING:
         return LeadVerdict.UNKNOWN, "each has one seed, and single examples are not recorded"

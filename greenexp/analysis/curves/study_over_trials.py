@@ -71,7 +71,7 @@ def _curve_of(name: str, group: ScoreGroup, n: Integers, scores: Scores, options
     kind: Estimator = "biased" if options.estimator == "biased" else "unbiased"
     frame["standard_deviation"] = tuning_curve_std(values, n, kind, minimize) if options.of_mean else nothing
     if scores.test is not None:
-        frame["test_of_winner"] = _test_of_winner(name, group, n, scores, kind, draft)
+        frame["test_of_winner"] = _winner_on_test(name, group, n, scores, kind, draft)
     if options.best_so_far:
         frame["best_so_far"] = best_so_far(values, minimize)[n - 1]
     median = None
@@ -103,7 +103,7 @@ def _band(values: Floats, n: Integers, of: str | None, options: CurveOptions, mi
     return band[["lower", "upper", "trivial"]].assign(confidence=options.confidence)
 
 
-def _test_of_winner(name: str, group: ScoreGroup, n: Integers, scores: Scores, kind: Estimator, draft: Draft) -> Floats:
+def _winner_on_test(name: str, group: ScoreGroup, n: Integers, scores: Scores, kind: Estimator, draft: Draft) -> Floats:
     """Expected test score of the best of n trials that have both scores, NaN where there are fewer.
 
     The expectation is without replacement unless the curve beside it is with.
@@ -122,7 +122,7 @@ def _test_of_winner(name: str, group: ScoreGroup, n: Integers, scores: Scores, k
             f"{values[both].mean():.4g} with a test score, {values[lacking].mean():.4g} without)"
         )
     known = n <= int(both.sum())
-    expected[known] = expected_test_of_winner(values[both], tests[both], n[known], kind, scores.minimize)
+    expected[known] = expected_winner_on_test(values[both], tests[both], n[known], kind, scores.minimize)
     return expected
 
 

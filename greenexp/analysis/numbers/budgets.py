@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from greenexp.analysis.numbers.rounding import raised
+
 MOST_NAMED = 3
 """Budgets out of reach that a sentence names."""
 _DIGITS = (1, 2, 5)
-_ROUNDING = 1e-9
 
 
 def round_numbers(last: int) -> tuple[float, ...]:
@@ -32,7 +33,7 @@ def amounts(least: float, most: float, number: int = 12) -> tuple[float, ...]:
 
 def within_reach(budgets: Sequence[float], most: float) -> tuple[tuple[float, ...], str]:
     """The budgets up to `most`, and the others in words: an empty text, or `30, 40, 50 and 2 more`."""
-    kept = tuple(budget for budget in budgets if budget <= most * (1 + _ROUNDING))
+    kept = tuple(budget for budget in budgets if budget <= raised(most))
     beyond = [f"{budget:g}" for budget in budgets if budget not in kept]
     rest = len(beyond) - MOST_NAMED
     return kept, ", ".join(beyond[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from greenexp.analysis.findings import Findings
+from greenexp.analysis.stopping.one_look import one_look
 from greenexp.analysis.stopping.options import TRIALS, StoppingOptions
 from greenexp.analysis.stopping.simulate import Simulation, fresh_scheduler, simulate
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves
@@ -22,6 +23,7 @@ from greenexp.schedulers import SCHEDULERS, scheduler_of
 TITLES = {
     "searches": "What a search finds and costs under each scheduler, beside training every unit to its end",
     "best_so_far": "Best score reported by the time that a cost was spent",
+    "one_look": "One look after a part of the schedule, after which the best share goes on, exactly",
     "full": "Training every unit to its end: expected best score and cost of n units",
     "settings": "Settings of the schedulers",
 }
@@ -43,8 +45,8 @@ def stopping_study(curves: RecordedCurves, options: StoppingOptions | None = Non
     -------
     Findings
         The tables searches (a row per scheduler and number of units begun: `simulate.SEARCHES`), best_so_far
-        (`simulate.BEST_SO_FAR`), full (trials, expected_best, cost of full training) and settings. A refusal where
-        every scheduler that stops units is left out.
+        (`simulate.BEST_SO_FAR`), one_look (`one_look.one_look`), full (trials, expected_best, cost of full training)
+        and settings. A refusal where every scheduler that stops units is left out.
 
     Raises
     ------
@@ -77,6 +79,7 @@ def stopping_study(curves: RecordedCurves, options: StoppingOptions | None = Non
         tables={
             "searches": simulation.searches,
             "best_so_far": simulation.best_so_far,
+            "one_look": one_look(curves, trials, options.reduction_factor) if options.replace else pd.DataFrame(),
             "full": pd.DataFrame(columns),
             "settings": _settings(sections),
         },

@@ -23,11 +23,18 @@ SEARCHES = {
 
 def layouts() -> dict[str, Callable[[pd.DataFrame], pd.DataFrame]]:
     """Table -> the columns to show."""
-    return {"searches": _searches, "best_so_far": _best_so_far}
+    return {"searches": _searches, "one_look": _one_look, "best_so_far": _best_so_far}
 
 
 def _searches(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[list(SEARCHES)].rename(columns=SEARCHES)
+
+
+def _one_look(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of the largest number of units begun."""
+    shown = frame[frame["trials"] == frame["trials"].max()]
+    names = {"trials": "units begun", "going_on": "going on", "expected_best": "expected best"}
+    return shown.rename(columns={**names, "share_of_full": "share of full cost"})
 
 
 def _best_so_far(frame: pd.DataFrame) -> pd.DataFrame:
