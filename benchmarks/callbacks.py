@@ -65,8 +65,8 @@ def play(conductor: Conductor, epochs: int, rng: random.Random) -> list[float]:
     times: list[float] = []
     running: dict[str, tuple[int, int]] = {}
     while True:
-        for name in conductor.condemned():
-            conductor.forget(name)
+        for name in conductor.stopped_while_paused():
+            conductor.drop_paused(name)
         for name in conductor.releasable()[:1]:
             conductor.reserve(name)
             running[name] = (1, conductor.state.trials[name].epoch)

@@ -107,7 +107,7 @@ class Lane:
     """One stage of a method with a model, an optimiser and a state of its own; makes steps.
 
     A method whose steps differ has several `turns`: the number of a step of each kind, and how often it occurs.
-    Everything is as `training.workshop` and `training.epoch` have it, but for padding, FLOP counts and schedules.
+    Everything is as `training.trial_setup` and `training.epoch` have it, but for padding, FLOP counts and schedules.
     """
 
     def __init__(self, case: Case, setting: Setting, number: int, batches: Sequence[Pairs]) -> None:

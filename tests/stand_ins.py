@@ -134,8 +134,8 @@ class Workers:
 
     def _fill(self) -> None:
         conductor = self.conductor
-        for name in conductor.condemned():
-            conductor.forget(name)
+        for name in conductor.stopped_while_paused():
+            conductor.drop_paused(name)
             self.paused.pop(name)
         for name in list(conductor.releasable()):
             if name in conductor.releasable():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from greenexp.analysis.comparing.lead_of_sweep import lead_study
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.fronts.attainment import LEVELS
 from greenexp.analysis.fronts.options import FrontOptions
@@ -16,9 +18,11 @@ from greenexp.analysis.stopping.study import stopping_study
 from greenexp.errors import InputError
 from greenexp.figures.group_fronts import group_front_figures
 from greenexp.figures.seed_scores import seed_score_figures
+from greenexp.records.tables import SweepTables
 from greenexp.sources.learning_curves import CurveRequest, CurveSource, read_curves
 from greenexp.sources.request import ScoreRequest, View
 from greenexp.sources.scores import Sources, read_scores
+from greenexp.sources.tables import read_tables
 
 
 def seeds(
@@ -165,6 +169,30 @@ def front(
     scores = read_scores(source, request, View.POINTS)
     findings = front_study(scores, options)
     return dataclasses.replace(findings, figures=group_front_figures(findings, scores))
+
+
+def lead(source: str | Path | SweepTables) -> Findings:
+    """Whether the best configuration of a sweep is better than the next, over seeds and dev examples.
+
+    Parameters
+    ----------
+    source : folder of a sweep, address of MLflow, or SweepTables, required
+        The sweep.
+
+    Returns
+    -------
+    Findings
+        As of `analysis.comparing.lead_of_sweep.lead_study`.
+
+    Raises
+    ------
+    InputError
+        For a folder without a sweep.
+    TrackingError
+        For what MLflow does not have.
+
+    """
+    return lead_study(source if isinstance(source, SweepTables) else read_tables(source).tables)
 
 
 def simulate(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import BLUE, chart, quantity
@@ -14,7 +14,7 @@ from greenexp.records.axes import AXES
 from greenexp.units import format_quantity
 
 
-def best_so_far_figure(table: pd.DataFrame, axis: str, metric: Metric) -> Figure:
+def best_so_far_figure(table: pd.DataFrame, axis: str, metric: SweepMetric) -> Figure:
     """Best score so far as a step line over the cumulative cost on `axis`; a dot for every improvement.
 
     table: as `analysis.curves.best_so_far.best_so_far_over` gives it for that axis, at least one row.

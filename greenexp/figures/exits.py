@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import GREY, VERMILLION, chart, quantity
 
@@ -14,7 +14,7 @@ _COLOURS = {True: VERMILLION, False: GREY}
 _SHAPES = {True: "triangle-up", False: "circle"}
 
 
-def exits_figure(points: pd.DataFrame, highlighted: str, metric: Metric) -> Figure:
+def exits_figure(points: pd.DataFrame, highlighted: str, metric: SweepMetric) -> Figure:
     """A line over the exits for every trial; those of the configuration `highlighted` thick, with triangles.
 
     points: trial, configuration, exit, layer, score; one row per trial and exit, the trials to be preferred first,
@@ -55,7 +55,7 @@ def exits_figure(points: pd.DataFrame, highlighted: str, metric: Metric) -> Figu
     return Figure("exits", "Score of every exit", _alt(drawn, highlighted, metric), spec, drawn)
 
 
-def _alt(drawn: pd.DataFrame, highlighted: str, metric: Metric) -> str:
+def _alt(drawn: pd.DataFrame, highlighted: str, metric: SweepMetric) -> str:
     """Means of the highlighted configuration if it is drawn, else of all trials."""
     chosen = drawn[drawn["configuration"] == highlighted]
     who = f"the seeds of {highlighted}" if len(chosen) else "all trials drawn"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from greenexp.analysis.curves.evp import ExpectedBest
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import VERMILLION, chart, quantity
 
 
-def expected_best_figure(curve: ExpectedBest, metric: Metric) -> Figure:
+def expected_best_figure(curve: ExpectedBest, metric: SweepMetric) -> Figure:
     """The curve with a diamond at every n; it ends at the number of configurations seen. At least one row."""
     table = curve.curve
     data = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from greenexp.analysis.curves.evp_over_cost import ExpectedOverCost
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import VERMILLION, chart, quantity
@@ -13,7 +13,7 @@ from greenexp.records.axes import AXES
 from greenexp.units import format_quantity
 
 
-def expected_over_cost_figure(found: ExpectedOverCost, metric: Metric) -> Figure:
+def expected_over_cost_figure(found: ExpectedOverCost, metric: SweepMetric) -> Figure:
     """The curve up to the sweep's own cost; dotted where some searches have finished nothing yet. At least one row."""
     table = found.curve
     row = AXES[found.axis]

@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import BLUE, GREY, VERMILLION, chart, quantity
 
 _KINDS = ("from the scores", "by the model")
 
 
-def extrapolated_figure(table: pd.DataFrame, number: int, metric: Metric) -> Figure:
+def extrapolated_figure(table: pd.DataFrame, number: int, metric: SweepMetric) -> Figure:
     """Median best over configurations: solid up to `number`, all there are, and dashed beyond.
 
     table: configurations, median_best, kind (`from the scores` or `by the model`), back_test_error (NaN where the model
@@ -57,7 +57,7 @@ def extrapolated_figure(table: pd.DataFrame, number: int, metric: Metric) -> Fig
     )
 
 
-def _alt(table: pd.DataFrame, metric: Metric) -> str:
+def _alt(table: pd.DataFrame, metric: SweepMetric) -> str:
     seen = table[table["kind"] == _KINDS[0]].iloc[-1]
     barred = table[table["back_test_error"].notna()]
     parts = [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import BLUE, GREEN, GREY, VERMILLION, chart, quantity
@@ -50,7 +50,7 @@ def front_over_trials_figure(curve: pd.DataFrame, per_seed: pd.DataFrame, label:
     return Figure("front-over-trials", "Expected front over the number of trials", alt, chart(data, layers), table)
 
 
-def attainment_figure(curves: pd.DataFrame, trials: int, configuration: str, metric: Metric) -> Figure:
+def attainment_figure(curves: pd.DataFrame, trials: int, configuration: str, metric: SweepMetric) -> Figure:
     """A step line per number of trials that attain it, told apart by colour and dash; three at most.
 
     curves: trials (how many attain it), inference_flops, score: the corners, cheapest first, and where the drawing

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from greenexp.analysis.fronts.operating_points import evenly
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import BLUE, GREY, ORANGE, chart, quantity
@@ -25,7 +25,7 @@ _FILLS = {_FRONT: BLUE, _ALONE: "#ffffff", _EARLY: ORANGE}
 _SHAPES = {_FRONT: "circle", _ALONE: "square", _EARLY: "diamond"}
 
 
-def operating_points_figure(points: pd.DataFrame, metric: Metric) -> Figure:
+def operating_points_figure(points: pd.DataFrame, metric: SweepMetric) -> Figure:
     """The front as filled circles on a step line, behind it exits used alone as squares, policies as small diamonds.
 
     points: as `analysis.operating_front` gives them, at least one with a score and FLOPs.
@@ -75,7 +75,7 @@ def _thinned(points: pd.DataFrame) -> pd.DataFrame:
     return points.loc[points[front].index.union(alone.index).union(early.index)]
 
 
-def _alt(drawn: pd.DataFrame, metric: Metric) -> str:
+def _alt(drawn: pd.DataFrame, metric: SweepMetric) -> str:
     front = drawn[drawn["on_front"]]
     low, high = front.iloc[0], front.iloc[-1]
     return (

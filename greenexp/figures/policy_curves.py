@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from greenexp.analysis.exits.policies import is_bound
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, chart, quantity
@@ -26,7 +26,7 @@ _TITLES = {
 }
 
 
-def policy_curves_figure(curves: pd.DataFrame, alone: pd.DataFrame, price: str, metric: Metric) -> Figure:
+def policy_curves_figure(curves: pd.DataFrame, alone: pd.DataFrame, price: str, metric: SweepMetric) -> Figure:
     """A step line per policy, the oracle's dashed in grey, and a square for every exit used alone.
 
     curves: as `analysis.exits.policy_curves` gives them for that price, the policies to be preferred first, at least
@@ -65,7 +65,7 @@ def _table(curves: pd.DataFrame, alone: pd.DataFrame, price: str) -> pd.DataFram
 
 
 def _layers(
-    names: dict[str, str], policies: list[str], title: str, metric: Metric, *, has_alone: bool, step: str
+    names: dict[str, str], policies: list[str], title: str, metric: SweepMetric, *, has_alone: bool, step: str
 ) -> list[dict[str, Any]]:
     lines = list(names.values())
     colours = [_COLOURS[k % 4] for k in range(len(policies))] + [GREY] * (len(lines) - len(policies))
@@ -95,7 +95,7 @@ def _layers(
     return layers
 
 
-def _alt(drawn: pd.DataFrame, metric: Metric, what: str) -> str:
+def _alt(drawn: pd.DataFrame, metric: SweepMetric, what: str) -> str:
     """First and last point of every line."""
     parts = []
     for policy, rows in drawn.groupby("policy", sort=False):

@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import BLUE, GREEN, GREY, INK, VERMILLION, chart, quantity
 
 _LOOKS = ((BLUE, "circle"), (VERMILLION, "square"), (GREEN, "triangle-up"), (INK, "diamond"))
 
 
-def simulated_figure(table: pd.DataFrame, trials: int, metric: Metric) -> Figure:
+def simulated_figure(table: pd.DataFrame, trials: int, metric: SweepMetric) -> Figure:
     """A line, of full training, and a mark per scheduler; a dotted rule from it to the line is what it saves.
 
     table: way (`full training` or a scheduler), cost (epochs), expected_best, equal_cost (NaN: no such cost); rows of
@@ -55,7 +55,7 @@ def simulated_figure(table: pd.DataFrame, trials: int, metric: Metric) -> Figure
                   chart(line, layers), table)  # fmt: skip
 
 
-def _alt(full: pd.DataFrame, marks: pd.DataFrame, trials: int, metric: Metric) -> str:
+def _alt(full: pd.DataFrame, marks: pd.DataFrame, trials: int, metric: SweepMetric) -> str:
     parts = [
         f"{way} {value:.4f} for {cost:.4g} epochs"
         for way, value, cost in zip(marks["way"], marks["expected_best"], marks["cost"], strict=True)

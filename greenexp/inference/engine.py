@@ -29,7 +29,7 @@ from greenexp.model import MultiExitModel, Serving, load_model, load_serving
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
+class HostDecision:
     """What was decided at one exit, on the host.
 
     leaves: of each example; answers: [example], classes or values; logits: [example, class], raw
@@ -144,12 +144,12 @@ class EarlyExitEngine:
             climbers = self.segments.embed(rows, self.pad_id)
             for index in range(len(self.segments)):
                 climbers, said = self.segments.run(index, climbers)
-                verdict = self.judge(stream, index, said)
-                if not any(verdict.leaves):
+                decided = self.judge(stream, index, said)
+                if not any(decided.leaves):
                     continue
-                for row in verdict.rows(leave=True):
-                    found[int(places[row])] = self.settle(index, int(lengths[row]), verdict, row)
-                stay = np.array(verdict.rows(leave=False), dtype=np.int64)
+                for row in decided.rows(leave=True):
+                    found[int(places[row])] = self.settle(index, int(lengths[row]), decided, row)
+                stay = np.array(decided.rows(leave=False), dtype=np.int64)
                 if len(stay) == 0:
                     break
                 lengths, places = lengths[stay], places[stay]
@@ -168,7 +168,7 @@ class EarlyExitEngine:
         pairs = None if self.serving is None else self.serving.pairs
         return checked(tokens, backbone.vocab_size, backbone.max_length, pairs)
 
-    def judge(self, stream: PolicyStream, index: int, said: Said, before: Sequence[Said] = ()) -> Verdict:
+    def judge(self, stream: PolicyStream, index: int, said: Said, before: Sequence[Said] = ()) -> HostDecision:
         """Ask the policy at consulted exit `index` (from 0), where at the last one everybody leaves.
 
         before: what the consulted exits below said, if the stream has not seen it. One transfer brings all that the
@@ -184,7 +184,7 @@ class EarlyExitEngine:
             columns = (decision.leaves.unsqueeze(1), answers.unsqueeze(1), logits)
             told = torch.cat(columns, dim=1).cpu()  # all as floats, which is exact for classes below 2^24
             leaves, answers, raw = (told[:, 0] != 0).tolist(), told[:, 1], told[:, 2:]
-        return Verdict([True] * len(leaves) if index == len(self.consulted) - 1 else leaves, answers, raw)
+        return HostDecision([True] * len(leaves) if index == len(self.consulted) - 1 else leaves, answers, raw)
 
     def _output(self, index: int, said: Said) -> ExitOutput:
         """What the policy sees of consulted exit `index`: calibrated logits."""
@@ -192,10 +192,10 @@ class EarlyExitEngine:
         calibrated = logits / self._divisors[number] if number in self._divisors else logits
         return ExitOutput(number, calibrated, said.learned)
 
-    def settle(self, index: int, length: int, verdict: Verdict, row: int) -> Answer:
+    def settle(self, index: int, length: int, decided: HostDecision, row: int) -> Answer:
         """The answer of a row that leaves at consulted exit `index` (from 0)."""
         number = self.consulted[index]
-        logits, prediction = verdict.logits[row].tolist(), verdict.answers[row].item()
+        logits, prediction = decided.logits[row].tolist(), decided.answers[row].item()
         label = confidence = None
         if self.model.num_labels > 1:
             prediction = int(prediction)

@@ -15,7 +15,7 @@ from greenexp.records.sections import Accounting
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeterReading:
     """What a window cost; `not_measured`: name of a cost that is None (or `energy_j.<part>` of one) -> why."""
 
     costs: Costs
@@ -54,7 +54,7 @@ class Meters:
         """Call once per training step: reads counters that would otherwise wrap around unseen; almost free."""
         self._energy.keep_up(time.monotonic())
 
-    def read(self) -> Measured:
+    def read(self) -> MeterReading:
         """What the window that ends now cost."""
         now_s, cpu_s = time.monotonic(), time.process_time()
         wall_s = now_s - self._wall_s
@@ -69,7 +69,7 @@ class Meters:
         )
         costs, unpriced = price_costs(costs, self._accounting, cpus=self._cpus)
         self._begin(now_s, cpu_s)
-        return Measured(costs, reasons | unpriced)
+        return MeterReading(costs, reasons | unpriced)
 
     def close(self) -> None:
         """Give the counters back; twice is allowed."""

@@ -21,7 +21,7 @@ METHODS: Registry[type[Method]] = Registry(
         "berxit": "greenexp.methods.berxit:Berxit",
         "branchynet": "greenexp.methods.branchynet:BranchyNet",
         "dbt": "greenexp.methods.dbt:Dbt",
-        "elasticbert": "greenexp.methods.elasticbert:ElasticBert",
+        "elasticbert": "greenexp.methods.elasticbert:ElasticBertFineTuning",
         "deebert": "greenexp.methods.deebert:DeeBert",
         "ensemble": "greenexp.methods.ensemble:Ensemble",
         "fastbert": "greenexp.methods.fastbert:FastBert",

@@ -14,7 +14,7 @@ from greenexp.methods.joint import JointRun
 
 
 @dataclass(frozen=True)
-class ElasticBert(Method):
+class ElasticBertFineTuning(Method):
     """Joint training with gradient equilibrium: no layer is pushed harder because more exits lie above it.
 
     Formula: L = sum_m CE_m, m = 1..M the exits, CE_m the mean cross-entropy of exit m (MSE for regression). On its way
@@ -32,13 +32,13 @@ class ElasticBert(Method):
 
     defaults: ClassVar[Mapping[str, Any]] = {"exits.head": {"name": "pooled"}, "backbone.pooling": "pooler"}
 
-    def begin(self, shape: TrialShape) -> ElasticBertRun:
+    def begin(self, shape: TrialShape) -> ElasticBertFineTuningRun:
         """See `Method.begin`."""
-        return ElasticBertRun(shape, [1.0] * len(shape.exits))
+        return ElasticBertFineTuningRun(shape, [1.0] * len(shape.exits))
 
 
-class ElasticBertRun(JointRun):
-    """One trial of `ElasticBert`."""
+class ElasticBertFineTuningRun(JointRun):
+    """One trial of `ElasticBertFineTuning`."""
 
     def logits(self, context: StepContext, micro: MicroBatch) -> Tensor:
         """See `MethodRun.logits`."""

@@ -9,15 +9,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from greenexp.plan.fields import Checked, Finding, check_plugin
+from greenexp.plan.fields import Checked, FieldProblem, check_plugin
 from greenexp.plan.plugins import Plugins
 from greenexp.records.explain import message
 from greenexp.records.places import dotted
-from greenexp.records.sections import Exits, Metric, Section, Training
+from greenexp.records.sections import Exits, FileSection, Metric, Training
 from greenexp.records.settings import DEFAULT_HEAD, SECTIONS, Settings
 from greenexp.spec.paths import PLUGINS, value_at, with_value
 
-_MODELS: dict[str, type[Section]] = {"exits": Exits, "training": Training, "metric": Metric}
+_MODELS: dict[str, type[FileSection]] = {"exits": Exits, "training": Training, "metric": Metric}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Resolved:
     """The settings of one configuration, None if something is wrong."""
 
     settings: Settings | None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[FieldProblem, ...] = ()
 
 
 def resolve(base: Mapping[str, Any], values: Mapping[str, Any], plugins: Plugins) -> Resolved:
@@ -33,12 +33,12 @@ def resolve(base: Mapping[str, Any], values: Mapping[str, Any], plugins: Plugins
     data = dict(base)
     for path, value in values.items():
         data = with_value(data, path, value)
-    found: list[Finding] = []
+    found: list[FieldProblem] = []
     for name, model in _MODELS.items():
         try:
             data[name] = model.model_validate(data[name]).model_dump(mode="json")
         except ValidationError as error:
-            found += [Finding(dotted(name, *d["loc"][:1]), message(d)) for d in error.errors(include_url=False)]
+            found += [FieldProblem(dotted(name, *d["loc"][:1]), message(d)) for d in error.errors(include_url=False)]
     data = with_method_defaults(data, plugins)
     for path in PLUGINS:
         checked = check_plugin(path, value_at(data, path) or {}, plugins[path])
@@ -88,17 +88,17 @@ def _plugin_class(data: Mapping[str, Any], path: str, plugins: Plugins) -> Any:
         return None
 
 
-def _exits_fit(settings: Settings) -> Iterator[Finding]:
+def _exits_fit(settings: Settings) -> Iterator[FieldProblem]:
     """Exits on layers that exist, the last included; only where the file says how many layers there are."""
     layers, depth, chosen = settings.exits.layers, settings.backbone.options.get("layers"), settings.metric.exit
     count = None if layers == "all" else len(layers)
     if type(depth) is int:
         if layers != "all" and layers[-1] != depth:
             text = f"the last exit must be on the last layer, {depth}, got {list(layers)}"
-            yield Finding("exits.layers", text)
+            yield FieldProblem("exits.layers", text)
         count = depth if layers == "all" else count
     if isinstance(chosen, int) and count is not None and chosen > count:
-        yield Finding("metric.exit", f"there are {count} exits, got {chosen}")
+        yield FieldProblem("metric.exit", f"there are {count} exits, got {chosen}")
 
 
 def check_values(path: str, section: Mapping[str, Any], space: Mapping[str, Any], plugins: Plugins) -> Checked:
@@ -127,7 +127,7 @@ def _inside(path: str, field: str) -> bool:
     return path == field or path.startswith(f"{field}.")
 
 
-def _moved(finding: Finding, section: str, places: Mapping[str, str]) -> Finding:
+def _moved(finding: FieldProblem, section: str, places: Mapping[str, str]) -> FieldProblem:
     """The finding where the user wrote the value; an unknown searched field is wrong in its key.
 
     What is wrong with the section as a whole lies at the one field that is searched, if it is one.
@@ -135,5 +135,5 @@ def _moved(finding: Finding, section: str, places: Mapping[str, str]) -> Finding
     for field, place in places.items():
         if _inside(finding.path, field) or (finding.path == section and len(places) == 1):
             at = f"space.{field}" if finding.of_key else place
-            return Finding(at, finding.message, finding.of_key, finding.missing)
+            return FieldProblem(at, finding.message, finding.of_key, finding.missing)
     return finding

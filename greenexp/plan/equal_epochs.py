@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from greenexp.plan.fields import Finding
+from greenexp.plan.fields import FieldProblem
 from greenexp.records.search_space import PointsSearch
 
 EPOCHS = "training.epochs"
 
 
-def check_searched_epochs(sections: Mapping[str, Any], schedulers: Mapping[str, type[Any]]) -> Iterator[Finding]:
+def check_searched_epochs(sections: Mapping[str, Any], schedulers: Mapping[str, type[Any]]) -> Iterator[FieldProblem]:
     """A finding at every place where epochs are searched, if the scheduler of the file does not allow it.
 
     sections: those of a document that are valid by themselves; schedulers: the registry. An unknown scheduler is
@@ -26,7 +26,7 @@ def check_searched_epochs(sections: Mapping[str, Any], schedulers: Mapping[str, 
         paths += [f"search.points.{i}.{EPOCHS}" for i, point in enumerate(search.points) if EPOCHS in point]
     why = f"cannot be searched under scheduler '{scheduler.name}', whose rungs compare trials at equal epochs"
     for path in paths:
-        yield Finding(path, why)
+        yield FieldProblem(path, why)
 
 
 def _compares_at_equal_epochs(name: str, schedulers: Mapping[str, type[Any]]) -> bool:

@@ -17,7 +17,7 @@ from greenexp.records.places import dotted
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FieldProblem:
     """Something wrong at a dotted path; `of_key`: with the field's name, not its value; `missing`: it is not there."""
 
     path: str
@@ -31,7 +31,7 @@ class Checked:
     """A plug-in section with every field filled in, plain JSON values; None if something is wrong."""
 
     settings: dict[str, Any] | None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[FieldProblem, ...] = ()
 
 
 def check_plugin(path: str, section: Mapping[str, Any], registry: Mapping[str, type[Any]]) -> Checked:
@@ -41,14 +41,14 @@ def check_plugin(path: str, section: Mapping[str, Any], registry: Mapping[str, t
     if not isinstance(name, str) or name not in registry:
         known = list(registry)
         text = f"unknown name {name!r}{did_you_mean(str(name), known)} (known: {', '.join(known) or 'none'})"
-        return Checked(None, (Finding(f"{path}.name", text),))
+        return Checked(None, (FieldProblem(f"{path}.name", text),))
     try:
         plugin = registry[name]
     except (ImportError, AttributeError) as error:
-        return Checked(None, (Finding(f"{path}.name", f"'{name}' cannot be loaded: {error}"),))
+        return Checked(None, (FieldProblem(f"{path}.name", f"'{name}' cannot be loaded: {error}"),))
     known = [field.name for field in dataclasses.fields(plugin) if field.init]
     found = [
-        Finding(f"{path}.{key}", f"{name}: {unknown_field(key, known)}", of_key=True)
+        FieldProblem(f"{path}.{key}", f"{name}: {unknown_field(key, known)}", of_key=True)
         for key in options
         if key not in known
     ]
@@ -58,7 +58,7 @@ def check_plugin(path: str, section: Mapping[str, Any], registry: Mapping[str, t
     except ValidationError as error:
         return Checked(None, (*found, *_explained(path, options, error)))
     except GreenexpError as error:
-        return Checked(None, (*found, Finding(path, str(error))))
+        return Checked(None, (*found, FieldProblem(path, str(error))))
     return Checked(None if found else {"name": name, **filled}, tuple(found))
 
 
@@ -75,7 +75,7 @@ def _filled(plugin: type[Any], options: Mapping[str, Any]) -> dict[str, Any]:
     return {field.name: dumped[field.name] for field in dataclasses.fields(plugin) if field.init}
 
 
-def _explained(path: str, options: Mapping[str, Any], error: ValidationError) -> Iterator[Finding]:
+def _explained(path: str, options: Mapping[str, Any], error: ValidationError) -> Iterator[FieldProblem]:
     """One finding per field; the branches of a union say what each of them expected."""
     texts: dict[str, list[str]] = {}
     missing: set[str] = set()
@@ -88,7 +88,7 @@ def _explained(path: str, options: Mapping[str, Any], error: ValidationError) ->
         if text not in texts.setdefault(at, []):
             texts[at].append(text)
     for at, alternatives in texts.items():
-        yield Finding(at, "; or ".join(alternatives), missing=at in missing)
+        yield FieldProblem(at, "; or ".join(alternatives), missing=at in missing)
 
 
 def _in_options(loc: tuple[str | int, ...], options: Any) -> Iterator[str | int]:

@@ -8,7 +8,7 @@ from typing import Any
 from greenexp.errors import InputError, Problem, SweepFileError
 from greenexp.plan.configurations import Resolved, check_values, resolve
 from greenexp.plan.equal_epochs import check_searched_epochs
-from greenexp.plan.fields import Finding
+from greenexp.plan.fields import FieldProblem
 from greenexp.plan.plans import Configuration, Plan
 from greenexp.plan.plugins import Plugins, installed
 from greenexp.plan.policies import PATH as POLICIES
@@ -44,13 +44,13 @@ def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
     return plan
 
 
-def _check_plugins(document: Document, plugins: Plugins) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+def _check_plugins(document: Document, plugins: Plugins) -> tuple[dict[str, dict[str, Any]], list[FieldProblem]]:
     """The plug-in sections of all valid sections: filled in where they can be, and what is wrong with them."""
     space: Mapping[str, Any] = document.sections.get("space", {})
     search = document.sections.get("search")
     listed = {path for point in search.points for path in point} if isinstance(search, PointsSearch) else set()
     filled: dict[str, dict[str, Any]] = {}
-    found: list[Finding] = []
+    found: list[FieldProblem] = []
     for path in (*PLUGINS, "scheduler"):
         component = _component(document.sections, path)
         if component is None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from greenexp.plan.fields import Finding, check_plugin
+from greenexp.plan.fields import FieldProblem, check_plugin
 from greenexp.records.sections import Replay
 from greenexp.replay import FAMILIES
 
 PATH = "replay.policies"
 
 
-def check_policies(replay: Replay, registry: Mapping[str, type[Any]]) -> Iterator[Finding]:
+def check_policies(replay: Replay, registry: Mapping[str, type[Any]]) -> Iterator[FieldProblem]:
     """What is wrong with each: unknown, no replay form, options that do not fit, a threshold, or listed twice."""
     first: dict[str, int] = {}
     for place, policy in enumerate(replay.policies):
@@ -23,17 +23,18 @@ def check_policies(replay: Replay, registry: Mapping[str, type[Any]]) -> Iterato
             continue
         family = str(getattr(registry[policy.name], "family", ""))
         if family not in FAMILIES:
-            yield Finding(path, f"'{policy.name}' has no replay form, so recorded logits cannot tell what it would do")
+            problem = f"'{policy.name}' has no replay form, so recorded logits cannot tell what it would do"
+            yield FieldProblem(path, problem)
             continue
         # Of several, as patience and tolerance, it depends on the task which is replayed and which is fixed.
         several = hasattr(FAMILIES[family], "parameters")
         parameters = {"threshold"} if several else {"threshold", FAMILIES[family].parameter}
         yield from (
-            Finding(f"{path}.{field}", "is of no use here: every threshold is replayed; leave it out", of_key=True)
+            FieldProblem(f"{path}.{field}", "is of no use here: every threshold is replayed; leave it out", of_key=True)
             for field in policy.options
             if field in parameters
         )
         options = {field: value for field, value in checked.settings.items() if field not in parameters}
         earlier = first.setdefault(repr(options), place)
         if earlier != place:
-            yield Finding(path, f"is the same as {PATH}.{earlier}")
+            yield FieldProblem(path, f"is the same as {PATH}.{earlier}")

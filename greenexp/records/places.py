@@ -12,6 +12,19 @@ Position = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """Something wrong at a dotted path; `of_key`: with the field's name, not its value; `missing`: it is not there.
+
+    `problem_at` makes of it an `errors.Problem`, which knows file, line and column.
+    """
+
+    path: str
+    message: str
+    of_key: bool = False
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a key and its value begin; None where there is none: a list item has no key, `--set` no lines."""
 

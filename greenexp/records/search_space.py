@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from greenexp.records.sections import Section
+from greenexp.records.sections import FileSection
 from greenexp.records.values import Scalar, Value
 
 
@@ -47,7 +47,7 @@ def _kind(value: Value) -> tuple[Any, ...]:
 Coordinate = Annotated[Value, BeforeValidator(_value)]
 
 
-class _Range(Section):
+class _Range(FileSection):
     """Base of the distributions between two ends."""
 
     dist: str
@@ -110,7 +110,7 @@ def between(distribution: Uniform | LogUniform, part: float) -> float:
     return min(max(value, low), high)  # rounding may step over an end
 
 
-class Choice(Section):
+class Choice(FileSection):
     """One of the listed values, each equally likely."""
 
     dist: Literal["choice"]
@@ -140,7 +140,7 @@ Distribution = Annotated[
     | Annotated[Choice, Tag("choice")],
     Discriminator(_tag("dist")),
 ]
-DISTRIBUTIONS: dict[str, type[Section]] = {
+DISTRIBUTIONS: dict[str, type[FileSection]] = {
     "uniform": Uniform,
     "loguniform": LogUniform,
     "int": Int,
@@ -148,7 +148,7 @@ DISTRIBUTIONS: dict[str, type[Section]] = {
 }
 
 
-class RandomSearch(Section):
+class RandomSearch(FileSection):
     """Independent draws from `space`; more samples keep the earlier ones."""
 
     name: Literal["random"]
@@ -156,13 +156,13 @@ class RandomSearch(Section):
     seed: int = Field(0, ge=0, description="Seed of the draws")
 
 
-class GridSearch(Section):
+class GridSearch(FileSection):
     """Every combination of the values of `space`."""
 
     name: Literal["grid"]
 
 
-class PointsSearch(Section):
+class PointsSearch(FileSection):
     """The configurations that are listed, and no others."""
 
     name: Literal["points"]
@@ -177,4 +177,4 @@ Search = Annotated[
     | Annotated[PointsSearch, Tag("points")],
     Discriminator(_tag("name")),
 ]
-SEARCHES: dict[str, type[Section]] = {"random": RandomSearch, "grid": GridSearch, "points": PointsSearch}
+SEARCHES: dict[str, type[FileSection]] = {"random": RandomSearch, "grid": GridSearch, "points": PointsSearch}

@@ -22,7 +22,7 @@ from greenexp.registry import registry_at
 from greenexp.units import parse_quantity
 
 
-class Section(BaseModel):
+class FileSection(BaseModel):
     """Base of all sections: frozen, nothing unknown accepted, no conversion between types, finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -108,7 +108,7 @@ def _which_exit(value: Any) -> Any:
     raise ValueError(f"expected mean, last, best or the number of an exit from 1, got {value!r}")
 
 
-class Exits(Section):
+class Exits(FileSection):
     """Where the exits sit and what they are."""
 
     layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(_layers)] = Field(
@@ -119,7 +119,7 @@ class Exits(Section):
     )
 
 
-class Training(Section):
+class Training(FileSection):
     """How every trial trains."""
 
     epochs: int = Field(3, ge=1, description="Epochs of a full training; the schedulers' largest resource")
@@ -154,7 +154,7 @@ class Training(Section):
         return self
 
 
-class Metric(Section):
+class Metric(FileSection):
     """What the sweep maximises or minimises on dev."""
 
     name: str = Field("accuracy", min_length=1, description="A metric of the task, or loss")
@@ -164,7 +164,7 @@ class Metric(Section):
     mode: Literal["max", "min"] = Field("max", description="Whether more or less is better")
 
 
-class Seeds(Section):
+class Seeds(FileSection):
     """How often every configuration is repeated; the same seed lists for all configurations."""
 
     root: int = Field(0, ge=0, description="Root of the seed tree")
@@ -186,7 +186,7 @@ class Seeds(Section):
     )
 
 
-class Resources(Section):
+class Resources(FileSection):
     """What trials run on."""
 
     workers: int = Field(1, ge=1, description="Trials at a time")
@@ -195,7 +195,7 @@ class Resources(Section):
     max_failures: int = Field(1, ge=0, description="How often a trial whose worker died is started again")
 
 
-class Accounting(Section):
+class Accounting(FileSection):
     """The factors by which time and energy become grams and money; null: not known, and then not reported."""
 
     carbon_g_per_kwh: float | None = Field(None, ge=0, description="Grams of CO2-equivalent per kWh")
@@ -213,7 +213,7 @@ def _policies(value: Any) -> Any:
     return tuple(PolicyChoice(name=policy) if isinstance(policy, str) and policy else policy for policy in value)
 
 
-class Replay(Section):
+class Replay(FileSection):
     """What is worked out from the recorded dev and test logits, without training anything again."""
 
     policies: Annotated[tuple[PolicyChoice, ...], BeforeValidator(_policies)] = Field(
@@ -222,7 +222,7 @@ class Replay(Section):
     )
 
 
-class Tracking(Section):
+class Tracking(FileSection):
     """Where MLflow records the sweep."""
 
     enabled: bool = Field(True, description="Whether MLflow is written")
@@ -235,7 +235,7 @@ class Tracking(Section):
         return None if uri is None else without_password(uri)
 
 
-class BudgetBase(Section):
+class BudgetBase(FileSection):
     """Limits on what the sweep may use; the sweep ends cleanly when one is reached."""
 
     def limits(self) -> dict[str, float]:

@@ -14,12 +14,12 @@ from greenexp.records.sections import (
     BackboneChoice,
     Budget,
     Exits,
+    FileSection,
     MethodChoice,
     Metric,
     Replay,
     Resources,
     SchedulerChoice,
-    Section,
     Seeds,
     TaskChoice,
     Tracking,
@@ -27,7 +27,7 @@ from greenexp.records.sections import (
 )
 
 
-class SweepSpec(Section):
+class SweepSpec(FileSection):
     """A sweep file. Only `name` and `task` must be given.
 
     `load_sweep` also runs the checks across sections (`greenexp.spec.checks`), which this model alone does not.

@@ -20,10 +20,10 @@ import pandas as pd
 from greenexp.errors import InputError
 from greenexp.replay.confidence import Confidence
 from greenexp.replay.entropy import NOBODY as NO_ENTROPY
-from greenexp.replay.entropy import Entropy
+from greenexp.replay.entropy import EntropyReplay
 from greenexp.replay.family import Family
 from greenexp.replay.max_probability import NOBODY as NO_PROBABILITY
-from greenexp.replay.max_probability import MaxProbability
+from greenexp.replay.max_probability import MaxProbabilityReplay
 from greenexp.replay.naming import resolve
 from greenexp.replay.outcomes import checked_costs
 from greenexp.replay.points import operating_point
@@ -164,15 +164,15 @@ def _cuts(record: ExitRecord, costs: ExitCosts, label: str, family: Family, in_l
 
 def _confidence(record: ExitRecord, label: str, family: Family) -> Confidence:
     """[exit, example], more is more confident; an uncertainty with its sign turned, which in floats is exact."""
-    if isinstance(family, MaxProbability):
+    if isinstance(family, MaxProbabilityReplay):
         return max_probability(record)
-    if isinstance(family, Entropy):
+    if isinstance(family, EntropyReplay):
         return -entropy(record, family.normalised)
     raise InputError(f"thresholds for a budget are found for max_probability and entropy, not for '{label}'")
 
 
 def _policy(record: ExitRecord, label: str, family: Any, cut: _Cut) -> dict[str, Any]:
-    sign, nobody = (1, NO_PROBABILITY) if isinstance(family, MaxProbability) else (-1, NO_ENTROPY)
+    sign, nobody = (1, NO_PROBABILITY) if isinstance(family, MaxProbabilityReplay) else (-1, NO_ENTROPY)
     numbers = record.numbers[: max(len(cut.limits), 1)].tolist()
     limits = np.array(cut.limits or [np.inf], dtype=np.float32)
     stays = np.isinf(limits)

@@ -18,7 +18,7 @@ NOBODY = -1.0
 
 
 @dataclass(frozen=True)
-class Entropy:
+class EntropyReplay:
     """An example leaves at the first exit whose entropy is < the threshold.
 
     The entropy is computed in float64 and rounded to float32, as the stream form does, so that both decide alike.

@@ -60,13 +60,13 @@ class Family(Protocol):
 FAMILIES: Registry[type[Family]] = Registry(
     "exit policy",
     {
-        "entropy": "greenexp.replay.entropy:Entropy",
-        "max_probability": "greenexp.replay.max_probability:MaxProbability",
-        "patience": "greenexp.replay.patience:Patience",
-        "voting": "greenexp.replay.voting:Voting",
-        "learned": "greenexp.replay.learned:Learned",
-        "static": "greenexp.replay.static:Static",
-        "oracle": "greenexp.replay.oracle:Oracle",
+        "entropy": "greenexp.replay.entropy:EntropyReplay",
+        "max_probability": "greenexp.replay.max_probability:MaxProbabilityReplay",
+        "patience": "greenexp.replay.patience:PatienceReplay",
+        "voting": "greenexp.replay.voting:VotingReplay",
+        "learned": "greenexp.replay.learned:LearnedReplay",
+        "static": "greenexp.replay.static:StaticReplay",
+        "oracle": "greenexp.replay.oracle:OracleReplay",
     },
     "greenexp.exit_replays",
 )

@@ -19,7 +19,7 @@ NOBODY = -1.0
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedReplay:
     """An example leaves at the first exit where the model's learned exit module says less than the threshold.
 
     What the module says is a probability of being wrong; NaN, or anything outside 0 to 1, lets nobody leave. The

@@ -19,7 +19,7 @@ NOBODY = 2.0
 
 
 @dataclass(frozen=True)
-class MaxProbability:
+class MaxProbabilityReplay:
     """An example leaves at the first exit whose largest softmax probability is >= the threshold.
 
     The probability is computed in float64 and rounded to float32, as the stream form does, so that both decide alike.

@@ -15,7 +15,7 @@ from greenexp.replay.record import ExitRecord, Ints
 
 
 @dataclass(frozen=True)
-class Oracle:
+class OracleReplay:
     """An example leaves at the first exit that is right: a bound on what policies could do, none that can be used.
 
     Its one operating point has no threshold (NaN). Regression is refused.

@@ -16,7 +16,7 @@ from greenexp.replay.record import ExitRecord, Ints
 
 
 @dataclass(frozen=True)
-class Patience:
+class PatienceReplay:
     """An example leaves once `patience` exits in a row have agreed with the one before them.
 
     A staircase over classes, or over numbers with a tolerance given, is over patience: 1, 2, ..., exits - 1, at which

@@ -81,8 +81,8 @@ def resampled_scores(metric: str, answers: ExampleAnswers, weights: npt.NDArray[
     if metric == LOSS and answers.losses is not None:
         return _means(answers.losses.T, weights)
     compute = (_OF_NUMBERS if answers.is_regression else _OF_CLASSES)[metric]
-    found = compute(answers, weights)
-    return np.where(np.isfinite(found), found, UNDEFINED)
+    values = compute(answers, weights)
+    return np.where(np.isfinite(values), values, UNDEFINED)
 
 
 def _means(values: npt.ArrayLike, weights: Floats) -> Floats:
@@ -136,8 +136,8 @@ def _matthews(answers: ExampleAnswers, weights: Floats) -> Floats:
     size = weights.sum(axis=1)[:, None]
     spread = (size**2 - (predicted**2).sum(axis=2)) * (size**2 - (true**2).sum(axis=2))
     above = right.sum(axis=2) * size - (predicted * true).sum(axis=2)
-    found: Floats = np.divide(above, np.sqrt(np.maximum(spread, 0)), out=np.full_like(above, np.nan), where=spread > 0)
-    return found
+    values: Floats = np.divide(above, np.sqrt(np.maximum(spread, 0)), out=np.full_like(above, np.nan), where=spread > 0)
+    return values
 
 
 def _pearson(answers: ExampleAnswers, weights: Floats) -> Floats:
@@ -148,8 +148,8 @@ def _pearson(answers: ExampleAnswers, weights: Floats) -> Floats:
     spread = (squares_x - of_x**2) * (squares_y - of_y**2)
     above = _means((x * y).T, weights) - of_x * of_y
     defined = spread > CENTRED * squares_x * squares_y
-    found = np.divide(above, np.sqrt(np.maximum(spread, 0)), out=np.full_like(above, np.nan), where=defined)
-    clipped: Floats = np.clip(found, -1, 1)
+    values = np.divide(above, np.sqrt(np.maximum(spread, 0)), out=np.full_like(above, np.nan), where=defined)
+    clipped: Floats = np.clip(values, -1, 1)
     return clipped
 
 

@@ -14,7 +14,7 @@ from greenexp.replay.record import ExitRecord, Ints
 
 
 @dataclass(frozen=True)
-class Static:
+class StaticReplay:
     """Everybody leaves at one exit, and no other is evaluated.
 
     exit: its number, from 1; the next trained one if it was not trained; None for the last

@@ -16,7 +16,7 @@ from greenexp.replay.record import ExitRecord, Ints
 
 
 @dataclass(frozen=True)
-class Voting:
+class VotingReplay:
     """An example leaves at the first exit i (consulted exits, from 1) with max_c votes_c / i^exponent >= the threshold.
 
     A reconstruction (see the stream form). Votes are whole, i^exponent is Python's float power and the quotient that of

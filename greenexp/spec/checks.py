@@ -16,7 +16,7 @@ from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec.paths import with_value, wrong_path
 
 
-class Finding(NamedTuple):
+class FieldProblem(NamedTuple):
     """What is wrong at a dotted path; `of_key`: with the key, not its value."""
 
     path: str
@@ -29,7 +29,7 @@ MAX_TRIALS = 100_000  # a plan is held in memory and a journal line is written p
 Space = Mapping[str, Any]
 
 
-def check(sections: Mapping[str, Any], data: Mapping[str, Any]) -> list[Finding]:
+def check(sections: Mapping[str, Any], data: Mapping[str, Any]) -> list[FieldProblem]:
     """All findings of the checks whose sections are valid by themselves; `data` is the whole file."""
     space = data.get("space")
     found = list(_space_paths(space)) if isinstance(space, Mapping) else []
@@ -42,16 +42,16 @@ def check(sections: Mapping[str, Any], data: Mapping[str, Any]) -> list[Finding]
     return found
 
 
-def _space_paths(space: Space) -> Iterator[Finding]:
+def _space_paths(space: Space) -> Iterator[FieldProblem]:
     for path in space:
         if (wrong := wrong_path(path)) is not None:
-            yield Finding(f"space.{path}", wrong, of_key=True)
+            yield FieldProblem(f"space.{path}", wrong, of_key=True)
         for other in space:
             if wrong_path(path) is None and other.startswith(f"{path}."):
-                yield Finding(f"space.{other}", f"lies inside '{path}', which is searched too")
+                yield FieldProblem(f"space.{other}", f"lies inside '{path}', which is searched too")
 
 
-def _values_fit(path: str, values: Mapping[str, Any], base: Training | Exits, section: str) -> Iterator[Finding]:
+def _values_fit(path: str, values: Mapping[str, Any], base: Training | Exits, section: str) -> Iterator[FieldProblem]:
     """Every value a search could set, tried in the section it belongs to."""
     field = path.removeprefix(f"{section}.")
     for at, value in values.items():
@@ -59,10 +59,10 @@ def _values_fit(path: str, values: Mapping[str, Any], base: Training | Exits, se
         try:
             type(base).model_validate(data)
         except ValidationError as error:
-            yield Finding(at, message(error.errors(include_url=False)[0]))
+            yield FieldProblem(at, message(error.errors(include_url=False)[0]))
 
 
-def _own_values(space: Space, search: Any, section: str, base: Training | Exits) -> Iterator[Finding]:
+def _own_values(space: Space, search: Any, section: str, base: Training | Exits) -> Iterator[FieldProblem]:
     for path, distribution in space.items():
         if _own(path, section):
             ends = {f"space.{path}.{end}": value for end, value in distribution.ends().items()}
@@ -79,36 +79,36 @@ def _own(path: str, section: str) -> bool:
     return path.startswith(f"{section}.") and not path.startswith("exits.head.") and wrong_path(path) is None
 
 
-def _training_values(space: Space, search: Any, training: Training) -> Iterator[Finding]:
+def _training_values(space: Space, search: Any, training: Training) -> Iterator[FieldProblem]:
     # A searched batch size is tried without micro-batches: the two are compared where both are known, in the plan.
     alone = training.model_copy(update={"micro_batch_size": None, "batch_size": 2**31})
     yield from _own_values(space, search, "training", alone)
 
 
-def _exits_values(space: Space, search: Any, exits: Exits) -> Iterator[Finding]:
+def _exits_values(space: Space, search: Any, exits: Exits) -> Iterator[FieldProblem]:
     yield from _own_values(space, search, "exits", exits)
 
 
-def _search_fits(search: Any, space: Space) -> Iterator[Finding]:
+def _search_fits(search: Any, space: Space) -> Iterator[FieldProblem]:
     if isinstance(search, PointsSearch):
         if space:
-            yield Finding(
+            yield FieldProblem(
                 "space", "is not used by search 'points', which lists the values itself: remove one of the two"
             )
         yield from _points(search)
     elif isinstance(search, GridSearch):
         if not space:
-            yield Finding("search", "a grid needs a 'space'")
+            yield FieldProblem("search", "a grid needs a 'space'")
         for path, distribution in space.items():
             if isinstance(distribution, Uniform | LogUniform) and distribution.steps is None:
-                yield Finding(f"space.{path}", "a grid over a range needs 'steps', the number of values")
+                yield FieldProblem(f"space.{path}", "a grid over a range needs 'steps', the number of values")
     elif isinstance(search, RandomSearch):
         if not space and search.samples > 1:
-            yield Finding(
+            yield FieldProblem(
                 "search.samples", f"without a 'space' all {search.samples} samples would be the same: write 1"
             )
         if space and _is_default(search):
-            yield Finding(
+            yield FieldProblem(
                 "space", "says what to search: a 'search' must say how, e.g. search: {name: random, samples: 8}"
             )
 
@@ -118,18 +118,18 @@ def _is_default(search: RandomSearch) -> bool:
     return search is SweepSpec.model_fields["search"].default
 
 
-def _points(search: PointsSearch) -> Iterator[Finding]:
+def _points(search: PointsSearch) -> Iterator[FieldProblem]:
     for i, point in enumerate(search.points):
         for path in point:
             if (wrong := wrong_path(path)) is not None:
-                yield Finding(f"search.points.{i}.{path}", wrong, of_key=True)
+                yield FieldProblem(f"search.points.{i}.{path}", wrong, of_key=True)
 
 
-def _size(search: Any, space: Space, seeds: Seeds) -> Iterator[Finding]:
+def _size(search: Any, space: Space, seeds: Seeds) -> Iterator[FieldProblem]:
     per_configuration = seeds.initialisation * (seeds.order if seeds.design == "crossed" else 1)
     total = configurations(search, space) * per_configuration * (seeds.folds or 1)
     if total > MAX_TRIALS:
-        yield Finding("search", f"makes {total:,} trials; at most {MAX_TRIALS:,} are possible")
+        yield FieldProblem("search", f"makes {total:,} trials; at most {MAX_TRIALS:,} are possible")
 
 
 def configurations(search: Any, space: Space) -> int:
@@ -149,47 +149,49 @@ def configurations(search: Any, space: Space) -> int:
     return count
 
 
-def _seed_design(seeds: Seeds) -> Iterator[Finding]:
+def _seed_design(seeds: Seeds) -> Iterator[FieldProblem]:
     if seeds.design == "paired" and seeds.initialisation != seeds.order:
         counts = f"{seeds.initialisation} initialisation and {seeds.order} data-order seeds"
-        yield Finding("seeds", f"paired seeds need equal counts, got {counts}")
+        yield FieldProblem("seeds", f"paired seeds need equal counts, got {counts}")
 
 
-def _metric_mode(metric: Metric) -> Iterator[Finding]:
+def _metric_mode(metric: Metric) -> Iterator[FieldProblem]:
     if metric.name == "loss" and metric.mode == "max":
-        yield Finding("metric", "a loss is minimised: write mode: min")
+        yield FieldProblem("metric", "a loss is minimised: write mode: min")
 
 
-def _factors(budget: Budget, accounting: Accounting) -> Iterator[Finding]:
+def _factors(budget: Budget, accounting: Accounting) -> Iterator[FieldProblem]:
     limits = budget.limits()
     if "carbon_g" in limits and accounting.carbon_g_per_kwh is None:
-        yield Finding("budget.carbon_g", "needs accounting.carbon_g_per_kwh, the grams of CO2e per kWh")
+        yield FieldProblem("budget.carbon_g", "needs accounting.carbon_g_per_kwh, the grams of CO2e per kWh")
     prices = (accounting.price_per_gpu_h, accounting.price_per_cpu_h, accounting.price_per_kwh)
     if "money" in limits and all(price is None for price in prices):
-        yield Finding("budget.money", "needs a price: accounting.price_per_gpu_h, price_per_cpu_h or price_per_kwh")
+        wanted = "accounting.price_per_gpu_h, price_per_cpu_h or price_per_kwh"
+        yield FieldProblem("budget.money", f"needs a price: {wanted}")
 
 
-def _gpus(resources: Resources) -> Iterator[Finding]:
+def _gpus(resources: Resources) -> Iterator[FieldProblem]:
     gpus = resources.gpus_per_trial
     if gpus > 1 and not float(gpus).is_integer():
-        yield Finding("resources.gpus_per_trial", f"must be a fraction up to 1 or a whole number, got {gpus}")
+        yield FieldProblem("resources.gpus_per_trial", f"must be a fraction up to 1 or a whole number, got {gpus}")
 
 
-def _metric_exit(metric: Metric, exits: Exits, space: Space, search: Any) -> Iterator[Finding]:
+def _metric_exit(metric: Metric, exits: Exits, space: Space, search: Any) -> Iterator[FieldProblem]:
     points = search.points if isinstance(search, PointsSearch) else ()
     searched = any("exits.layers" in fields for fields in (space, *points))  # then each configuration is checked
     listed = exits.layers if isinstance(exits.layers, tuple) and not searched else None
     if isinstance(metric.exit, int) and listed is not None and metric.exit > len(listed):
-        yield Finding("metric.exit", f"there are {len(listed)} exits (exits.layers: {list(listed)}), got {metric.exit}")
+        have = f"there are {len(listed)} exits (exits.layers: {list(listed)})"
+        yield FieldProblem("metric.exit", f"{have}, got {metric.exit}")
 
 
-def _finite_options(name: str, section: Component | Exits) -> Iterator[Finding]:
+def _finite_options(name: str, section: Component | Exits) -> Iterator[FieldProblem]:
     path, component = ("exits.head", section.head) if isinstance(section, Exits) else (name, section)
     for at in _not_finite({} if component is None else component.options, path):
-        yield Finding(at, "expected a finite number")
+        yield FieldProblem(at, "expected a finite number")
 
 
-def _finite_policies(replay: Replay) -> Iterator[Finding]:
+def _finite_policies(replay: Replay) -> Iterator[FieldProblem]:
     for i, policy in enumerate(replay.policies):
         yield from _finite_options(f"replay.policies.{i}", policy)
 
@@ -205,7 +207,7 @@ def _not_finite(value: Any, path: str) -> Iterator[str]:
             yield from _not_finite(inner, f"{path}.{i}")
 
 
-_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Finding]]], ...] = (
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[FieldProblem]]], ...] = (
     (("space", "search", "training"), _training_values),
     (("space", "search", "exits"), _exits_values),
     (("search", "whole space"), _search_fits),

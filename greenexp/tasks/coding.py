@@ -12,7 +12,7 @@ import numpy as np
 
 from greenexp.errors import InputError, did_you_mean
 from greenexp.tasks.data import Labels
-from greenexp.tasks.table import Table
+from greenexp.tasks.table import RawTable
 
 LabelNames = Sequence[str] | Mapping[str, str | None]
 """The classes in order; or written label -> class name (None: leave such rows out), classes by first appearance."""
@@ -39,7 +39,7 @@ class Coding:
         return not self.names
 
     @classmethod
-    def of(cls, table: Table, label: str | int, given: LabelNames | None, regression: bool | None) -> Coding:
+    def of(cls, table: RawTable, label: str | int, given: LabelNames | None, regression: bool | None) -> Coding:
         """The coding of a train split's labels.
 
         given: see `LabelNames`. Without it labels are values if all are numbers and one is not whole (`5.000`), else
@@ -69,7 +69,7 @@ class Coding:
             raise InputError(f"labels: {', '.join(names) or 'none'}: expected at least two classes")
         return cls(names, {written: -1 if name is None else names.index(name) for written, name in pairs})
 
-    def encode(self, table: Table, label: str | int) -> tuple[Labels, Sequence[int]]:
+    def encode(self, table: RawTable, label: str | int) -> tuple[Labels, Sequence[int]]:
         """The labels of the rows that are kept, and which rows those are. Raises InputError with file and line."""
         values = [_written(value) for value in table.column(label)]
         if self.is_regression:
@@ -89,7 +89,7 @@ def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value).strip()
 
 
-def _numbers(table: Table, values: Iterable[str]) -> Iterable[float]:
+def _numbers(table: RawTable, values: Iterable[str]) -> Iterable[float]:
     for row, value in enumerate(values):
         if not _is_number(value):
             raise InputError(f"{table.place(row)}: label '{value[:40]}': expected a finite number")

@@ -8,23 +8,23 @@ from typing import Literal
 
 from greenexp.tasks.data import TaskData
 from greenexp.tasks.labelled import Size
-from greenexp.tasks.leaderboard import CORRELATED, Columns, Layout, task_folder, train_file
+from greenexp.tasks.leaderboard import CORRELATED, FileColumns, Layout, task_folder, train_file
 from greenexp.tasks.unlabelled import AnswerForm, UnlabelledSplit
 
 SOURCE = "the training sets are in the folder ELUE_data of github.com/txsun1997/HashEE"
 _POLARITY = {"0": "negative", "1": "positive"}
 
 LAYOUTS: Mapping[str, Layout] = {
-    "SST-2": Layout(Columns("sentence"), _POLARITY),
-    "IMDb": Layout(Columns("sentence"), _POLARITY),
-    "SNLI": Layout(Columns("premise", "hypothesis"), {"0": "entailment", "1": "neutral", "2": "contradiction"}),
-    "SciTail": Layout(Columns("premise", "hypothesis"), {"0": "neutral", "1": "entailment"}),
+    "SST-2": Layout(FileColumns("sentence"), _POLARITY),
+    "IMDb": Layout(FileColumns("sentence"), _POLARITY),
+    "SNLI": Layout(FileColumns("premise", "hypothesis"), {"0": "entailment", "1": "neutral", "2": "contradiction"}),
+    "SciTail": Layout(FileColumns("premise", "hypothesis"), {"0": "neutral", "1": "entailment"}),
     "MRPC": Layout(
-        Columns("#1 String", "#2 String", ("Quality", "label")),
+        FileColumns("#1 String", "#2 String", ("Quality", "label")),
         {"0": "not_equivalent", "1": "equivalent"},
         metrics=("accuracy", "f1"),
     ),
-    "STS-B": Layout(Columns("sentence1", "sentence2"), {}, metrics=CORRELATED),
+    "STS-B": Layout(FileColumns("sentence1", "sentence2"), {}, metrics=CORRELATED),
 }
 
 

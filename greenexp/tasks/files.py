@@ -9,13 +9,13 @@ from typing import Annotated
 from pydantic import Field
 
 from greenexp.tasks.data import TaskData
-from greenexp.tasks.labelled import Labelled, Share
-from greenexp.tasks.table import Table
+from greenexp.tasks.labelled import Share, TableFields
+from greenexp.tasks.table import RawTable
 from greenexp.tasks.text_files import read_jsonl, read_quoted, read_tsv
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Files(Labelled, ABC):
+class _Files(TableFields, ABC):
     train: str
     dev: str | Share = 0.1
     test: str | Share | None = None
@@ -27,7 +27,7 @@ class _Files(Labelled, ABC):
         return self.build(tables, type(self).__name__.lower())
 
     @abstractmethod
-    def _table(self, path: str) -> Table: ...
+    def _table(self, path: str) -> RawTable: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Tsv(_Files):
     header: bool = True
     quoted: bool = False
 
-    def _table(self, path: str) -> Table:
+    def _table(self, path: str) -> RawTable:
         if self.quoted:
             return read_quoted(path, delimiter="\t", header=self.header)
         return read_tsv(path, header=self.header)
@@ -68,7 +68,7 @@ class Csv(_Files):
     header: bool = True
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
 
-    def _table(self, path: str) -> Table:
+    def _table(self, path: str) -> RawTable:
         return read_quoted(path, delimiter=self.delimiter, header=self.header)
 
 
@@ -80,5 +80,5 @@ class Jsonl(_Files):
     are text, numbers or booleans.
     """
 
-    def _table(self, path: str) -> Table:
+    def _table(self, path: str) -> RawTable:
         return read_jsonl(path)

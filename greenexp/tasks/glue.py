@@ -9,41 +9,43 @@ from typing import Literal
 
 from greenexp.tasks.data import TaskData
 from greenexp.tasks.labelled import Share, Size
-from greenexp.tasks.leaderboard import CORRELATED, Columns, Layout, task_folder, train_file
+from greenexp.tasks.leaderboard import CORRELATED, FileColumns, Layout, task_folder, train_file
 from greenexp.tasks.unlabelled import AnswerForm, UnlabelledSplit
 
 SOURCE = "GLUE's own download, from gluebenchmark.com/tasks, has it"
 HEADER = ("index", "prediction")
 
-_SENTENCES = Columns("sentence1", "sentence2")
+_SENTENCES = FileColumns("sentence1", "sentence2")
 _PARAPHRASE = ("accuracy", "f1")
 _ENTAILMENT = {"entailment": "entailment", "not_entailment": "not_entailment"}
 _MNLI = Layout(
-    Columns("sentence1", "sentence2", ("gold_label",)),
+    FileColumns("sentence1", "sentence2", ("gold_label",)),
     {"entailment": "entailment", "neutral": "neutral", "contradiction": "contradiction"},
 )
 
 LAYOUTS: Mapping[str, Layout] = {
     "CoLA": Layout(
-        Columns(3, label=(1,), header=False),
+        FileColumns(3, label=(1,), header=False),
         {"0": "unacceptable", "1": "acceptable"},
         metrics=("matthews",),
-        test=Columns("sentence"),
+        test=FileColumns("sentence"),
     ),
-    "SST-2": Layout(Columns("sentence"), {"0": "negative", "1": "positive"}),
+    "SST-2": Layout(FileColumns("sentence"), {"0": "negative", "1": "positive"}),
     "MRPC": Layout(
-        Columns("#1 String", "#2 String", ("Quality",)), {"0": "not_equivalent", "1": "equivalent"}, metrics=_PARAPHRASE
+        FileColumns("#1 String", "#2 String", ("Quality",)),
+        {"0": "not_equivalent", "1": "equivalent"},
+        metrics=_PARAPHRASE,
     ),
     "QQP": Layout(
-        Columns("question1", "question2", ("is_duplicate",)),
+        FileColumns("question1", "question2", ("is_duplicate",)),
         {"0": "not_duplicate", "1": "duplicate"},
         metrics=_PARAPHRASE,
         broken=True,
     ),
-    "STS-B": Layout(Columns("sentence1", "sentence2", ("score",)), {}, metrics=CORRELATED),
+    "STS-B": Layout(FileColumns("sentence1", "sentence2", ("score",)), {}, metrics=CORRELATED),
     "MNLI": _MNLI,
     "MNLI-mm": _MNLI,
-    "QNLI": Layout(Columns("question", "sentence"), _ENTAILMENT),
+    "QNLI": Layout(FileColumns("question", "sentence"), _ENTAILMENT),
     "RTE": Layout(_SENTENCES, _ENTAILMENT),
     "WNLI": Layout(_SENTENCES, {"0": "not_entailment", "1": "entailment"}),
 }

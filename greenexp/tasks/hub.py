@@ -11,14 +11,14 @@ from typing import Any
 
 from greenexp.errors import InputError, did_you_mean
 from greenexp.tasks.data import TaskData
-from greenexp.tasks.labelled import Labelled, Share
-from greenexp.tasks.table import Table
+from greenexp.tasks.labelled import Share, TableFields
+from greenexp.tasks.table import RawTable
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hub(Labelled):
+class Hub(TableFields):
     """Labelled texts, or pairs of texts, from a dataset on the hub, at a commit, or from a local folder.
 
     path: `owner/name`, or a folder that the library `datasets` reads (relative to the working directory)
@@ -76,7 +76,7 @@ class Hub(Labelled):
         return None if names is None else tuple(names)
 
 
-def _table(found: Any, split: str) -> Table:
+def _table(found: Any, split: str) -> RawTable:
     """One split. A column of class numbers is read as the names of the classes; rows are numbered from 0."""
     if split not in found:
         raise InputError(f"hub: there is no split '{split}'{did_you_mean(split, found)} (splits: {', '.join(found)})")
@@ -86,7 +86,7 @@ def _table(found: Any, split: str) -> Table:
         if (names := getattr(feature, "names", None)) is not None:
             columns[name] = [_class_name(names, number) for number in columns[name]]
     rows = list(zip(*columns.values(), strict=True))
-    return Table(f"split {split}", rows, range(len(rows)), tuple(columns))
+    return RawTable(f"split {split}", rows, range(len(rows)), tuple(columns))
 
 
 def _class_name(names: list[str], number: int | None) -> str:

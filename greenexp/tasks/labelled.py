@@ -13,7 +13,7 @@ from greenexp.tasks.coding import Coding
 from greenexp.tasks.data import Split, TaskData
 from greenexp.tasks.metrics import find_metric
 from greenexp.tasks.partition import cut, subset
-from greenexp.tasks.table import Table
+from greenexp.tasks.table import RawTable
 
 Column = str | Annotated[int, Field(ge=0)]
 Size = Annotated[int, Field(ge=1)] | None
@@ -22,7 +22,7 @@ Names = tuple[str, ...] | dict[str, str | None] | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labelled:
+class TableFields:
     """The fields that say what is what in a table; see `greenexp ls tasks tsv`."""
 
     text: Column = "text"
@@ -35,16 +35,16 @@ class Labelled:
     dev_size: Size = None
     test_size: Size = None
 
-    def build(self, tables: Mapping[str, Table | float | None], about: str) -> TaskData:
+    def build(self, tables: Mapping[str, RawTable | float | None], about: str) -> TaskData:
         """The task from its tables. A number instead of a table is the share cut from train by hash; None: no split."""
         train = tables["train"]
-        if not isinstance(train, Table):
+        if not isinstance(train, RawTable):
             raise InputError("train: a table is needed")
         coding = Coding.of(train, self.label, self.labels, self.regression)
         shares = {name: share for name, share in tables.items() if isinstance(share, float)}
         parts = cut(self._split(train, coding), list(shares.values())) if shares else (self._split(train, coding),)
         splits = dict(zip(("train", *shares), parts, strict=True))
-        splits |= {n: self._split(t, coding) for n, t in tables.items() if isinstance(t, Table) and n != "train"}
+        splits |= {n: self._split(t, coding) for n, t in tables.items() if isinstance(t, RawTable) and n != "train"}
         wanted = {"train": self.train_size, "dev": self.dev_size, "test": self.test_size}
         chosen: dict[str, Any] = {name: subset(split, wanted[name], name) for name, split in splits.items()}
         return TaskData(
@@ -57,7 +57,7 @@ class Labelled:
             description=f"{about}: {', '.join(_described(n, splits[n], chosen[n], tables[n]) for n in splits)}",
         )
 
-    def _split(self, table: Table, coding: Coding) -> Split:
+    def _split(self, table: RawTable, coding: Coding) -> Split:
         labels, kept = coding.encode(table, self.label)
         texts = _texts(table, self.text)
         pairs = None if self.pair is None else _texts(table, self.pair)
@@ -70,7 +70,7 @@ class Labelled:
         return tuple(names)
 
 
-def _texts(table: Table, column: Column) -> list[str]:
+def _texts(table: RawTable, column: Column) -> list[str]:
     values = table.column(column)
     for row, value in enumerate(values):
         if not isinstance(value, str):
@@ -78,9 +78,9 @@ def _texts(table: Table, column: Column) -> list[str]:
     return [value.strip() for value in values]
 
 
-def _described(name: str, whole: Split, chosen: Split, origin: Table | float | None) -> str:
+def _described(name: str, whole: Split, chosen: Split, origin: RawTable | float | None) -> str:
     size = f"{len(chosen):,}" if len(chosen) == len(whole) else f"{len(chosen):,} of {len(whole):,}"
-    if not isinstance(origin, Table):
+    if not isinstance(origin, RawTable):
         return f"{name} {size} (cut from train by hash)"
     digest = f", sha256 {origin.digest[:12]}" if origin.digest else ""
     broken = f", {origin.left_out} broken rows left out" if origin.left_out else ""

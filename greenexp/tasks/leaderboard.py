@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from greenexp.errors import InputError
-from greenexp.tasks.labelled import Labelled
-from greenexp.tasks.table import Table
+from greenexp.tasks.labelled import TableFields
+from greenexp.tasks.table import RawTable
 from greenexp.tasks.text_files import read_tsv
 from greenexp.tasks.unlabelled import AnswerForm, UnlabelledSplit
 
@@ -18,7 +18,7 @@ CORRELATED = ("pearson", "spearman")
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class FileColumns:
     """Columns of a file, by name or by number from 0; several names of one: whichever is there."""
 
     text: str | int
@@ -35,10 +35,10 @@ class Layout:
     test: columns of the test file without labels; broken: whether rows of train may lack columns, which are left out
     """
 
-    columns: Columns
+    columns: FileColumns
     classes: Mapping[str, str]
     metrics: tuple[str, ...] = CLASSIFIED
-    test: Columns | None = None
+    test: FileColumns | None = None
     broken: bool = False
 
     @property
@@ -46,9 +46,9 @@ class Layout:
         """Class name -> how the benchmark writes it."""
         return {name: label for label, name in self.classes.items()}
 
-    def fields(self, train_size: int | None, dev_size: int | None, test_size: int | None) -> Labelled:
+    def fields(self, train_size: int | None, dev_size: int | None, test_size: int | None) -> TableFields:
         """How tables made by `labelled` become splits of these sizes."""
-        return Labelled(
+        return TableFields(
             pair=None if self.columns.pair is None else "pair",
             labels=dict(self.classes) or None,
             regression=not self.classes,
@@ -58,7 +58,7 @@ class Layout:
             test_size=test_size,
         )
 
-    def labelled(self, file: str, *, broken: bool = False) -> Table:
+    def labelled(self, file: str, *, broken: bool = False) -> RawTable:
         """A labelled file with columns `text`, `pair` (in tasks on pairs) and `label`. Raises InputError."""
         table = read_tsv(file, header=self.columns.header, skip_broken=broken and self.broken)
         label = next((c for c in self.columns.label if table.names and c in table.names), self.columns.label[0])
@@ -106,8 +106,8 @@ def _stripped(texts: list[str]) -> list[str]:
     return [text.strip() for text in texts]
 
 
-def _projected(table: Table, columns: Columns, label: str | int | None) -> Table:
-    """`table` with the columns that matter, under the names of `Labelled`'s defaults."""
+def _projected(table: RawTable, columns: FileColumns, label: str | int | None) -> RawTable:
+    """`table` with the columns that matter, under the names of `TableFields`'s defaults."""
     wanted: dict[str, Any] = {"text": columns.text}
     if columns.pair is not None:
         wanted["pair"] = columns.pair

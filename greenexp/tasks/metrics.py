@@ -20,7 +20,7 @@ Classes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class TaskMetric:
     """A metric's function and what it is for.
 
     compute: (predictions, labels) -> value or None. Classification metrics see predicted classes, int64 [example];
@@ -57,7 +57,7 @@ def score(names: Iterable[str], logits: Array, labels: Array) -> tuple[dict[str,
     return tuple(results)
 
 
-def find_metric(name: str, is_regression: bool, num_labels: int | None = None, mode: str | None = None) -> Metric:
+def find_metric(name: str, is_regression: bool, num_labels: int | None = None, mode: str | None = None) -> TaskMetric:
     """The metric of this name.
 
     num_labels: classes of the task; mode: the direction in which it is to be optimised; None where nobody asks
@@ -89,7 +89,7 @@ def find_metric(name: str, is_regression: bool, num_labels: int | None = None, m
     return metric
 
 
-def _allows(metric: Metric, num_labels: int) -> bool:
+def _allows(metric: TaskMetric, num_labels: int) -> bool:
     return metric.most_classes is None or num_labels <= metric.most_classes
 
 
@@ -162,14 +162,14 @@ def _varies(values: Array) -> bool:
     return bool(centred > 1e-12 * max(abs(float(values.mean())), 1e-300))
 
 
-METRICS: Mapping[str, Metric] = {
+METRICS: Mapping[str, TaskMetric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", accuracy, about="share of examples predicted right"),
-        Metric("f1", f1, most_classes=2, about="F1 of class 1, two classes"),
-        Metric("macro_f1", macro_f1, about="mean F1 over the classes"),
-        Metric("matthews", matthews, about="Matthews' correlation"),
-        Metric("pearson", pearson, is_regression=True, about="Pearson's correlation"),
-        Metric("spearman", spearman, is_regression=True, about="Spearman's rank correlation"),
+        TaskMetric("accuracy", accuracy, about="share of examples predicted right"),
+        TaskMetric("f1", f1, most_classes=2, about="F1 of class 1, two classes"),
+        TaskMetric("macro_f1", macro_f1, about="mean F1 over the classes"),
+        TaskMetric("matthews", matthews, about="Matthews' correlation"),
+        TaskMetric("pearson", pearson, is_regression=True, about="Pearson's correlation"),
+        TaskMetric("spearman", spearman, is_regression=True, about="Spearman's rank correlation"),
     )
 }

@@ -10,7 +10,7 @@ from greenexp.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)
-class Table:
+class RawTable:
     """Rows as they were read.
 
     source: what a message calls them; rows: sequences in the order of `names` (or without names), or mappings

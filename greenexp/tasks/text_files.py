@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from greenexp.errors import InputError
-from greenexp.tasks.table import Table
+from greenexp.tasks.table import RawTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class TextFile:
         return cls(name, text, hashlib.sha256(stored).hexdigest())
 
 
-def read_tsv(name: str, *, header: bool, skip_broken: bool = False) -> Table:
+def read_tsv(name: str, *, header: bool, skip_broken: bool = False) -> RawTable:
     """Tabs between columns, one row per line, quotation marks are ordinary characters (as in GLUE).
 
     skip_broken: leave rows with another number of columns out, and count them, instead of refusing the file
@@ -62,7 +62,7 @@ def read_tsv(name: str, *, header: bool, skip_broken: bool = False) -> Table:
     return replace(_with_header(file, rows, numbers, header, hint), left_out=len(lines) - len(rows))
 
 
-def read_quoted(name: str, *, delimiter: str, header: bool) -> Table:
+def read_quoted(name: str, *, delimiter: str, header: bool) -> RawTable:
     """Columns may stand in double quotes, then they may hold delimiters, line ends and doubled quotes (RFC 4180)."""
     file = TextFile.read(name)
     reader = csv.reader(io.StringIO(file.text, newline=""), delimiter=delimiter, strict=True)
@@ -80,12 +80,12 @@ def read_quoted(name: str, *, delimiter: str, header: bool) -> Table:
     return _with_header(file, rows, lines, header)
 
 
-def read_jsonl(name: str) -> Table:
+def read_jsonl(name: str) -> RawTable:
     """One JSON object per line."""
     file = TextFile.read(name)
     numbered = [(number, line) for number, line in enumerate(file.text.split("\n"), start=1) if line.strip()]
     rows = [_parsed(name, number, line) for number, line in numbered]
-    return Table(name, rows, [number for number, _ in numbered], digest=file.digest)
+    return RawTable(name, rows, [number for number, _ in numbered], digest=file.digest)
 
 
 def _parsed(name: str, number: int, line: str) -> dict[str, object]:
@@ -98,7 +98,7 @@ def _parsed(name: str, number: int, line: str) -> dict[str, object]:
     return value
 
 
-def _with_header(file: TextFile, rows: list[list[str]], lines: Sequence[int], header: bool, hint: str = "") -> Table:
+def _with_header(file: TextFile, rows: list[list[str]], lines: Sequence[int], header: bool, hint: str = "") -> RawTable:
     if not rows:
         raise InputError(f"{file.name} is empty")
     expected = len(rows[0])
@@ -107,4 +107,4 @@ def _with_header(file: TextFile, rows: list[list[str]], lines: Sequence[int], he
             first = "header" if header else "first row"
             raise InputError(f"{file.name}:{line}: {len(row)} columns where the {first} has {expected}{hint}")
     names = tuple(name.strip() for name in rows[0]) if header else None
-    return Table(file.name, rows[header:], lines[header:], names, file.digest)
+    return RawTable(file.name, rows[header:], lines[header:], names, file.digest)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from greenexp.errors import TrackingError
 from greenexp.journal.file import NAME, read_events
-from greenexp.tracking.level import find_runs, key_of
-from greenexp.tracking.picture import SWEEP_KEY, Picture
+from greenexp.tracking.run_writer import find_runs, key_of
 from greenexp.tracking.server import connect, failures_as, redacted
+from greenexp.tracking.tracked_sweep import SWEEP_KEY, TrackedSweep
 
 
 def attach(folder: Path, uri: str, experiment: str, files: Sequence[Path]) -> None:
@@ -17,12 +17,12 @@ def attach(folder: Path, uri: str, experiment: str, files: Sequence[Path]) -> No
 
     Raises TrackingError if MLflow cannot be reached, or does not hold the sweep yet (`greenexp sync` brings it there).
     """
-    picture = Picture()
-    picture.take(read_events(folder / NAME))
+    tracked = TrackedSweep()
+    tracked.take(read_events(folder / NAME))
     client = connect(uri)
     with failures_as(uri):
         found = client.get_experiment_by_name(experiment)
-        runs = [] if found is None else find_runs(client, [found.experiment_id], picture.sweep_id)
+        runs = [] if found is None else find_runs(client, [found.experiment_id], tracked.sweep_id)
         own = next((run for run in runs if key_of(run.data.tags) == SWEEP_KEY), None)
         if own is None:
             raise TrackingError(f"the sweep in {folder} is not in MLflow at {redacted(uri)} yet")

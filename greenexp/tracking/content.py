@@ -18,8 +18,8 @@ from greenexp.records.epoch import EpochRecord
 from greenexp.records.tables import SUMMED_COSTS
 from greenexp.records.totals import CostTotals
 from greenexp.tracking import names
-from greenexp.tracking.picture import SWEEP_KEY, Picture, RunKey
 from greenexp.tracking.texts import flat, param_texts, shortened, to_parts, value_text
+from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
 
 FORMAT = 1
 _MS = 1000
@@ -31,7 +31,7 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class MetricPoint:
     """One value of a metric; the time is the journal's, so that logging it again changes nothing."""
 
     name: str
@@ -54,19 +54,19 @@ class RunContent:
     end_ms: int | None
 
 
-def run_content(picture: Picture, key: RunKey) -> RunContent:
+def run_content(tracked: TrackedSweep, key: RunKey) -> RunContent:
     """The content of one run."""
     role, name = key
     if role == names.SWEEP:
-        return _sweep(picture)
+        return _sweep(tracked)
     if role == names.CONFIGURATION:
-        return _configuration(picture, name)
-    return _trial(picture, picture.state.trials[name])
+        return _configuration(tracked, name)
+    return _trial(tracked, tracked.state.trials[name])
 
 
-def _sweep(picture: Picture) -> RunContent:
-    state = picture.state
-    status = _sweep_status(picture)
+def _sweep(tracked: TrackedSweep) -> RunContent:
+    state = tracked.state
+    status = _sweep_status(tracked)
     environment = flat(state.sessions[0].data) if state.sessions else {}
     facts = {
         "format": FORMAT, "name": state.header["name"], "fingerprint": state.header["fingerprint"],
@@ -75,7 +75,7 @@ def _sweep(picture: Picture) -> RunContent:
         **({"added_policies": state.added_policies} if state.added_policies else {}),
     }  # fmt: skip
     tags = {
-        **_identity(picture, names.SWEEP),
+        **_identity(tracked, names.SWEEP),
         names.FINGERPRINT: str(state.header["fingerprint"]),
         names.STATUS: status,
         **{names.SESSION + names.clean(path): value_text(value, names.MAX_TAG) for path, value in environment.items()},
@@ -98,11 +98,11 @@ def _sweep(picture: Picture) -> RunContent:
     )
 
 
-def _sweep_status(picture: Picture) -> str:
+def _sweep_status(tracked: TrackedSweep) -> str:
     """planned, running, or how the last driver ended: finished, limit, interrupted."""
-    if not picture.state.sessions:
+    if not tracked.state.sessions:
         return "planned"
-    return picture.state.sessions[-1].closed or "running"
+    return tracked.state.sessions[-1].closed or "running"
 
 
 def _planned(trial: TrialState) -> dict[str, Any]:
@@ -116,17 +116,17 @@ def _planned(trial: TrialState) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _configuration(picture: Picture, name: str) -> RunContent:
-    members = picture.members(name)
+def _configuration(tracked: TrackedSweep, name: str) -> RunContent:
+    members = tracked.members(name)
     searched = members[0].spec.searched
-    status = _joint_status({trial.status for trial in members}, picture.live)
-    seen = [picture.seen[trial.spec.trial] for trial in members]
+    status = _joint_status({trial.status for trial in members}, tracked.live)
+    seen = [tracked.seen[trial.spec.trial] for trial in members]
     return RunContent(
         key=(names.CONFIGURATION, name),
         parent=SWEEP_KEY,
         name=shortened(f"{name} {_described(searched)}".strip(), names.MAX_NAME),
         params=param_texts(searched),
-        tags={**_identity(picture, names.CONFIGURATION), names.CONFIGURATION_NAME: name},
+        tags={**_identity(tracked, names.CONFIGURATION), names.CONFIGURATION_NAME: name},
         status=status,
         start_ms=_ms(min(times.first for times in seen)),
         end_ms=None if status == "RUNNING" else _ms(max(times.last for times in seen)),
@@ -142,19 +142,19 @@ def _joint_status(statuses: set[str], live: bool) -> str:
     return "FINISHED" if statuses == {"finished"} else "KILLED"
 
 
-def _trial(picture: Picture, trial: TrialState) -> RunContent:
-    spec, seen = trial.spec, picture.seen[trial.spec.trial]
+def _trial(tracked: TrackedSweep, trial: TrialState) -> RunContent:
+    spec, seen = trial.spec, tracked.seen[trial.spec.trial]
     seeds = {names.SEED_PARAMS[name]: value for name, value in dataclasses.asdict(spec.seeds).items()}
     if spec.fold is not None:
         seeds |= {names.FOLD: spec.fold.number, names.FOLDS: spec.fold.of}
-    first = {**flat(picture.first_settings[spec.trial].to_json()), **seeds}
+    first = {**flat(tracked.first_settings[spec.trial].to_json()), **seeds}
     now = flat(spec.settings.to_json())
     changed = {names.CHANGED + names.clean(path): value_text(v) for path, v in now.items() if first.get(path) != v}
     status = _STATUS[trial.status]
-    if not picture.live and status in {"RUNNING", "SCHEDULED"}:
+    if not tracked.live and status in {"RUNNING", "SCHEDULED"}:
         status = "KILLED"  # its driver is gone; a resumed sweep sets it running again
     tags = {
-        **_identity(picture, names.TRIAL),
+        **_identity(tracked, names.TRIAL),
         names.CONFIGURATION_NAME: spec.configuration,
         names.TRIAL_NAME: spec.trial,
         names.FINGERPRINT: spec.fingerprint,
@@ -165,8 +165,8 @@ def _trial(picture: Picture, trial: TrialState) -> RunContent:
             names.STATE, [trial.status, trial.reason, trial.attempts, trial.lost_wall_s, trial.lost, trial.broken]
         ),
         **to_parts(names.EXITS, _exits(record for _, _, record in trial.reports)),
-        **to_parts(names.DECISIONS, _decisions(picture, trial)),
-        **to_parts(names.HELD_OUT, _held_out(picture, trial)),
+        **to_parts(names.DECISIONS, _decisions(tracked, trial)),
+        **to_parts(names.HELD_OUT, _held_out(tracked, trial)),
         **to_parts(names.REPORTS, _reports(trial)),
     }
     return RunContent(
@@ -181,11 +181,11 @@ def _trial(picture: Picture, trial: TrialState) -> RunContent:
     )
 
 
-def _identity(picture: Picture, role: str) -> dict[str, str]:
+def _identity(tracked: TrackedSweep, role: str) -> dict[str, str]:
     return {
         names.KIND: role,
-        names.SWEEP_NAME: shortened(str(picture.state.header["name"]), names.MAX_TAG),
-        names.SWEEP_ID: picture.sweep_id,
+        names.SWEEP_NAME: shortened(str(tracked.state.header["name"]), names.MAX_TAG),
+        names.SWEEP_ID: tracked.sweep_id,
         names.SOURCE: "greenexp",
     }
 
@@ -213,15 +213,15 @@ def _exits(records: Iterable[EpochRecord]) -> dict[str, Any]:
     return {"layers": layers, "metrics": list(metrics), **encoder}
 
 
-def _decisions(picture: Picture, trial: TrialState) -> list[list[Any]]:
+def _decisions(tracked: TrackedSweep, trial: TrialState) -> list[list[Any]]:
     return [
-        [v.rung, v.bracket, v.action.value, v.value, v.cutoff, v.reason, time - picture.state.began]
+        [v.rung, v.bracket, v.action.value, v.value, v.cutoff, v.reason, time - tracked.state.began]
         for time, v in trial.verdicts
     ]
 
 
-def _held_out(picture: Picture, trial: TrialState) -> list[list[Any]]:
-    return [[time - picture.state.began, record.to_json()] for time, record in trial.held_out]
+def _held_out(tracked: TrackedSweep, trial: TrialState) -> list[list[Any]]:
+    return [[time - tracked.state.began, record.to_json()] for time, record in trial.held_out]
 
 
 def _reports(trial: TrialState) -> list[dict[str, Any]]:
@@ -246,7 +246,7 @@ def _reports(trial: TrialState) -> list[dict[str, Any]]:
     return rows
 
 
-def report_points(picture: Picture, trial: TrialState, first: int = 0) -> Iterator[list[Point]]:
+def report_points(tracked: TrackedSweep, trial: TrialState, first: int = 0) -> Iterator[list[MetricPoint]]:
     """The points of each report from number `first` (from 0) on; the last point of each is its ATTEMPT."""
     reported: set[int] = set()
     spent = CostTotals()
@@ -259,17 +259,17 @@ def report_points(picture: Picture, trial: TrialState, first: int = 0) -> Iterat
         values = names.record_metrics(record)
         totals = {cost: spent.total(cost) for cost in SUMMED_COSTS}
         values.update({names.total(cost): float(total) for cost, total in totals.items() if total is not None})
-        values[names.TIME] = time - picture.state.began
+        values[names.TIME] = time - tracked.state.began
         values[names.ATTEMPT] = float(attempt)
-        yield [Point(prefix + name, value, record.epoch, _ms(time)) for name, value in values.items()]
+        yield [MetricPoint(prefix + name, value, record.epoch, _ms(time)) for name, value in values.items()]
 
 
-def other_points(trial: TrialState) -> list[Point]:
+def other_points(trial: TrialState) -> list[MetricPoint]:
     """What is logged besides reports: what was compared at rungs, and results on the test set."""
     return [*_rung_points(trial), *_held_out_points(trial)]
 
 
-def _held_out_points(trial: TrialState) -> list[Point]:
+def _held_out_points(trial: TrialState) -> list[MetricPoint]:
     found = []
     for number, (time, record) in enumerate(trial.held_out, start=1):
         values: dict[str, float | None] = {names.TEST_SCORE: record.score}
@@ -277,11 +277,11 @@ def _held_out_points(trial: TrialState) -> list[Point]:
             values.update({names.held_out_metric(score.exit, name): value for name, value in score.metrics.items()})
         for name, value in values.items():
             if value is not None and math.isfinite(value):
-                found.append(Point(name, float(value), number, _ms(time)))
+                found.append(MetricPoint(name, float(value), number, _ms(time)))
     return found
 
 
-def _rung_points(trial: TrialState) -> list[Point]:
+def _rung_points(trial: TrialState) -> list[MetricPoint]:
     """What the scheduler compared at each rung: the first verdict there (a pause is followed by its release)."""
     earliest: dict[int, tuple[float, Verdict]] = {}
     for time, verdict in trial.verdicts:
@@ -290,7 +290,7 @@ def _rung_points(trial: TrialState) -> list[Point]:
     found = []
     for rung, (time, verdict) in earliest.items():
         pair = ((names.RUNG_VALUE, verdict.value), (names.RUNG_CUTOFF, verdict.cutoff))
-        found += [Point(name, float(value), rung, _ms(time)) for name, value in pair if value is not None]
+        found += [MetricPoint(name, float(value), rung, _ms(time)) for name, value in pair if value is not None]
     return found
 
 

@@ -12,10 +12,10 @@ from filelock import FileLock, Timeout
 
 from greenexp.errors import TrackingError
 from greenexp.records.addresses import without_password
-from greenexp.tracking.level import Level
-from greenexp.tracking.picture import Picture
+from greenexp.tracking.run_writer import RunWriter
 from greenexp.tracking.server import connect, failures_as, prepare
 from greenexp.tracking.tail import JournalTail
+from greenexp.tracking.tracked_sweep import TrackedSweep
 
 
 @contextlib.contextmanager
@@ -47,26 +47,26 @@ class Follower:
     uri: str
     experiment: str | None
     pause: Callable[[], None] = lambda: None
-    picture: Picture = field(default_factory=Picture)
+    tracked: TrackedSweep = field(default_factory=TrackedSweep)
     _tail: JournalTail | None = None
-    _level: Level | None = None
+    _writer: RunWriter | None = None
 
     def read(self) -> int:
         """Take in what the journal has new; returns the number of events."""
         if self._tail is None:
             self._tail = JournalTail(self.folder)
-        return self.picture.take(self._tail.new_events())
+        return self.tracked.take(self._tail.new_events())
 
-    def bring(self, *, whole: bool) -> None:
+    def write_changes(self, *, with_sweep: bool) -> None:
         """Bring MLflow level with what was read; nothing to do before the journal names its sweep."""
-        if not self.picture.sweep_id:
+        if not self.tracked.sweep_id:
             return
         with failures_as(self.uri):
-            if self._level is None:
-                self._level = self._connected()
-            self._level.bring(whole=whole)
+            if self._writer is None:
+                self._writer = self._connected()
+            self._writer.write_changes(with_sweep=with_sweep)
 
-    def _connected(self) -> Level:
-        experiment = self.experiment or str(self.picture.state.header["name"])
+    def _connected(self) -> RunWriter:
+        experiment = self.experiment or str(self.tracked.state.header["name"])
         experiment_id = prepare(self.uri, experiment)
-        return Level(connect(self.uri), experiment_id, self.picture, self.pause, self.folder)
+        return RunWriter(connect(self.uri), experiment_id, self.tracked, self.pause, self.folder)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from greenexp.errors import InputError, did_you_mean
 from greenexp.tracking import names
-from greenexp.tracking.level import search
+from greenexp.tracking.run_writer import search
 from greenexp.tracking.server import chosen_experiments, connect_existing, failures_as, redacted
 
 DURATION, EXPERIMENT = "duration", "experiment"

@@ -28,9 +28,9 @@ from greenexp.records.tables import DecisionFacts, HeldOutFacts, SweepFacts, Swe
 from greenexp.replay.standing import StandingLogits
 from greenexp.tracking import names
 from greenexp.tracking.content import FORMAT
-from greenexp.tracking.level import find_runs, key_of, search
 from greenexp.tracking.logits import fetch_exits, fetched_logits
 from greenexp.tracking.records import Series, metric_names, records_of
+from greenexp.tracking.run_writer import find_runs, key_of, search
 from greenexp.tracking.server import chosen_experiments, connect_existing, failures_as, redacted
 from greenexp.tracking.texts import from_parts
 

@@ -40,8 +40,8 @@ def sync(folder: Path, uri: str | None = None, experiment: str | None = None) ->
     follower = Follower(folder, uri, experiment)
     with only_one(folder, uri, LOCK_S):
         events = follower.read()
-        follower.bring(whole=True)
-    trials = follower.picture.state.trials.values()
+        follower.write_changes(with_sweep=True)
+    trials = follower.tracked.state.trials.values()
     return SyncResult(
         uri=uri,
         experiment=experiment,

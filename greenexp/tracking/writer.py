@@ -16,7 +16,7 @@ from greenexp.tracking.server import told
 
 POLL_S = 1.0
 """What was reported meanwhile goes out in one call per trial: a call costs the driver about 10 ms of CPU."""
-WHOLE_S = 10.0
+SWEEP_RUN_S = 10.0
 """How often the sweep's own run gets its elapsed time anew."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 LOCK_S = 5.0
@@ -76,14 +76,14 @@ class Tracker:
             self._problem = f"{type(error).__name__}: {told(error)}"
 
     def _follow(self) -> None:
-        wait_s, whole_at = FIRST_WAIT_S, time.monotonic()
+        wait_s, sweep_run_at = FIRST_WAIT_S, time.monotonic()
         while True:
             stopping = self._stopping.is_set()  # before reading: events of before `stop` are then all read
             now = time.monotonic()
-            whole = stopping or now >= whole_at
+            with_sweep = stopping or now >= sweep_run_at
             try:
-                if self._follower.read() or whole or self._problem:
-                    self._follower.bring(whole=whole)
+                if self._follower.read() or with_sweep or self._problem:
+                    self._follower.write_changes(with_sweep=with_sweep)
             except GreenexpError as error:
                 self._problem = str(error)
                 if stopping:
@@ -95,6 +95,6 @@ class Tracker:
             if stopping:
                 self._level = True
                 return
-            if whole:
-                whole_at = now + WHOLE_S
+            if with_sweep:
+                sweep_run_at = now + SWEEP_RUN_S
             self._stopping.wait(POLL_S)

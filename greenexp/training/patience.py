@@ -12,7 +12,7 @@ from greenexp.training.scoring import is_better
 
 
 @dataclass(eq=False, slots=True)
-class Patience:
+class TrialPatience:
     """Epochs without a better dev score, counted within the last stage of a method.
 
     epochs: how many in a row end the trial; None: it is never ended; first_epoch: of the last stage
@@ -30,7 +30,7 @@ class Patience:
     without_gain: int = 0
 
     @classmethod
-    def of(cls, training: Training, metric: Metric, method: MethodRun) -> Patience:
+    def of(cls, training: Training, metric: Metric, method: MethodRun) -> TrialPatience:
         """The patience that the section `training` asks for."""
         return cls(training.patience, method.stage(training.epochs).first_epoch, metric)
 

@@ -24,9 +24,9 @@ from greenexp.training.device import trial_device
 from greenexp.training.epoch import Trained
 from greenexp.training.evaluation import Evaluation, evaluate
 from greenexp.training.isolation import epoch_seed, isolated
-from greenexp.training.patience import Patience
+from greenexp.training.patience import TrialPatience
 from greenexp.training.scoring import exit_metrics, is_better, selected_score
-from greenexp.training.workshop import Workshop
+from greenexp.training.trial_setup import TrialSetup
 
 
 class TrialRun(Iterator[EpochRecord]):
@@ -63,13 +63,13 @@ class TrialRun(Iterator[EpochRecord]):
         self._epoch = 0
         self._best_score: float | None = None
         self._failure: BaseException | None = None
-        self._workshop: Workshop | None = None
+        self._setup: TrialSetup | None = None
         self._device = torch.device("cpu")
         try:
             self._device = trial_device(self._meters.gpus)
             with self._isolated(0):
-                self._workshop = work = Workshop.furnish(trial, self._data, self._device, self._meters)
-            self._patience = Patience.of(work.training, work.metric, work.method)
+                self._setup = work = TrialSetup.build(trial, self._data, self._device, self._meters)
+            self._patience = TrialPatience.of(work.training, work.metric, work.method)
         except BaseException:
             self.close()
             raise
@@ -80,7 +80,7 @@ class TrialRun(Iterator[EpochRecord]):
         return self._epoch
 
     def __next__(self) -> EpochRecord:
-        work = self._open_workshop()
+        work = self._open_setup()
         if self._epoch >= work.training.epochs or self._patience.exhausted:
             raise StopIteration
         try:
@@ -95,12 +95,12 @@ class TrialRun(Iterator[EpochRecord]):
     def unreported(self) -> Costs:
         """What was spent since the last record: what a failed epoch cost. Ask before `close`."""
         measured = self._meters.read()
-        flops = 0.0 if self._workshop is None else self._workshop.trainer.tally.flops
+        flops = 0.0 if self._setup is None else self._setup.trainer.tally.flops
         return dataclasses.replace(measured.costs, train_flops=flops)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint into `folder`, over an older one. Raises CheckpointError; the older one then stays."""
-        work = self._open_workshop()
+        work = self._open_setup()
         tensors, method_values = work.state()
         state = {
             "trial": self.trial.trial,
@@ -118,7 +118,7 @@ class TrialRun(Iterator[EpochRecord]):
 
     def load(self, folder: Path) -> None:
         """Go on from a checkpoint of this trial. Raises CheckpointError if it is another's, incomplete or damaged."""
-        work = self._open_workshop()
+        work = self._open_setup()
         tensors, state = read_checkpoint(folder)
         self._check_owner(folder, state)
         try:
@@ -136,8 +136,8 @@ class TrialRun(Iterator[EpochRecord]):
 
     def close(self) -> None:
         """Let go of model, optimiser and meters. Closing twice is allowed; everything else then raises TrialError."""
-        model = None if self._workshop is None else weakref.ref(self._workshop.model)
-        self._workshop = None
+        model = None if self._setup is None else weakref.ref(self._setup.model)
+        self._setup = None
         self._failure = None
         self._meters.close()
         if model is not None and model() is not None:
@@ -154,12 +154,12 @@ class TrialRun(Iterator[EpochRecord]):
     def _isolated(self, epoch: int) -> Any:
         return isolated(epoch_seed(self.trial.seeds.order, epoch), self._threads, self._device)
 
-    def _open_workshop(self) -> Workshop:
+    def _open_setup(self) -> TrialSetup:
         if self._failure is not None:
             raise self._failure
-        if self._workshop is None:
+        if self._setup is None:
             raise TrialError(f"trial {self.trial.trial} is closed")
-        return self._workshop
+        return self._setup
 
     def _check_owner(self, folder: Path, state: Mapping[str, Any]) -> None:
         for what, own in (("fingerprint", self.trial.fingerprint), ("data", self._data.fingerprint)):
@@ -169,7 +169,7 @@ class TrialRun(Iterator[EpochRecord]):
                     f"{str(state.get(what))[:12]}, not {own[:12]}"
                 )
 
-    def _run_epoch(self, work: Workshop, epoch: int) -> EpochRecord:
+    def _run_epoch(self, work: TrialSetup, epoch: int) -> EpochRecord:
         work.enter(epoch)
         trained = work.train(epoch)
         exits = work.method.trained_exits(epoch)
@@ -185,7 +185,7 @@ class TrialRun(Iterator[EpochRecord]):
         return self._record(work, epoch, exits, trained, found)
 
     def _record(
-        self, work: Workshop, epoch: int, exits: tuple[int, ...], trained: Trained, found: Evaluation
+        self, work: TrialSetup, epoch: int, exits: tuple[int, ...], trained: Trained, found: Evaluation
     ) -> EpochRecord:
         metrics = exit_metrics(found.logits, self._data.dev.labels, self._data.metrics, work.metric, work.step)
         score, remark = selected_score(exits, metrics, work.metric)
@@ -231,7 +231,7 @@ class TrialRun(Iterator[EpochRecord]):
             task=self.trial.settings.task.name,
         )
 
-    def _store(self, work: Workshop, exits: tuple[int, ...], found: Evaluation) -> str | None:
+    def _store(self, work: TrialSetup, exits: tuple[int, ...], found: Evaluation) -> str | None:
         if self._logits_folder is None:
             return None
         dev = self._data.dev

@@ -34,7 +34,7 @@ _ACTIONS = {
 MACHINE_TROUBLE = ("CheckpointError", "No space left on device", "Disk quota exceeded", "Read-only file system")
 
 
-class Session:
+class TuneSession:
     """What the three share: the conductor, each trial's current attempt, and the error that ended the session.
 
     Tune wraps exceptions from its callbacks in text; an error is kept here and raised when Tune has returned.
@@ -93,7 +93,7 @@ def trial_name(trial: Trial) -> str:
 class Feeder(Searcher):
     """Hands the conductor's next trial to Tune, which creates none on its own account."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: TuneSession) -> None:
         super().__init__()
         self._session = session
 
@@ -124,7 +124,7 @@ class Feeder(Searcher):
 class Bridge(TrialScheduler):
     """Takes every result to the conductor and its answer back to Tune."""
 
-    def __init__(self, session: Session, workers: int) -> None:
+    def __init__(self, session: TuneSession, workers: int) -> None:
         super().__init__()
         self._session = session
         self._workers = workers
@@ -160,9 +160,9 @@ class Bridge(TrialScheduler):
             tune_controller.request_stop_experiment()
             return None
         paused = {trial_name(t): t for t in tune_controller.get_live_trials() if t.status == Trial.PAUSED}
-        for name in conductor.condemned():
+        for name in conductor.stopped_while_paused():
             if name in paused:
-                conductor.forget(name)
+                conductor.drop_paused(name)
                 tune_controller.stop_trial(paused.pop(name))
         for name in self._session.guard(conductor.releasable, []):
             if name in paused:
@@ -204,7 +204,7 @@ class Bridge(TrialScheduler):
 class Watcher(Callback):
     """Tells the conductor of workers that start, save or die."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: TuneSession) -> None:
         self._session = session
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:

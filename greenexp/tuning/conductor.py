@@ -200,12 +200,12 @@ class Conductor:
         ready = [trial for trial in ready if not trial.ended and not _waits(trial) and self._has_room(trial)]
         return [trial.spec.trial for trial in sorted(ready, key=lambda trial: trial.spec.index)]
 
-    def condemned(self) -> list[str]:
+    def stopped_while_paused(self) -> list[str]:
         """Trials that paused in this session and have been stopped since."""
         return sorted(name for name in self._parked if self.state.trials[name].ended)
 
-    def forget(self, trial: str) -> None:
-        """A condemned trial has been removed from the workers' queue."""
+    def drop_paused(self, trial: str) -> None:
+        """A trial of `stopped_while_paused` has been removed from the workers' queue."""
         self._parked.discard(trial)
 
     def _next_runnable(self) -> TrialState | None:

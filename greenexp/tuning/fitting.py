@@ -16,7 +16,7 @@ from greenexp.plan import Plan
 from greenexp.plan.data import backbone_assets, data_key
 from greenexp.records.settings import Settings
 from greenexp.tasks.tokens import TokenisedTask
-from greenexp.tuning.bridge import Bridge, Feeder, Session, Watcher
+from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, Watcher
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
 
 
@@ -41,7 +41,7 @@ def _assets(plan: Plan) -> set[str]:
     return {name for configuration in plan.configurations for name in backbone_assets(configuration.settings)}
 
 
-def fit(session: Session, settings: WorkerSettings, plan: Plan) -> None:
+def fit(session: TuneSession, settings: WorkerSettings, plan: Plan) -> None:
     """Run a fresh Tuner until the conductor has nothing more to hand out. Its folder is scratch: nobody reads it again.
 
     Tune never tries a trial again by itself (`max_failures=0`): a worker that dies while it is being reset is told to

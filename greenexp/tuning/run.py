@@ -26,7 +26,7 @@ from greenexp.tuning.opening import OpenSweep
 
 if TYPE_CHECKING:
     from greenexp.tasks.tokens import TokenisedTask
-    from greenexp.tuning.bridge import Session
+    from greenexp.tuning.bridge import TuneSession
 
 Prepare = Callable[[Settings], "TokenisedTask"]
 
@@ -98,12 +98,12 @@ def _train(
     interrupting: Callable[[], None] | None,
 ) -> tuple[str, ...]:
     """With Ray up: the session's training, and the test set if something has been chosen; returns what went undone."""
-    from greenexp.tuning.bridge import Session  # only now: importing Ray reads the environment
+    from greenexp.tuning.bridge import TuneSession  # only now: importing Ray reads the environment
     from greenexp.tuning.fitting import fit, worker_settings
     from greenexp.tuning.held_out import evaluate_chosen
 
     conductor.begin(facts, sweep.missing)
-    session = Session(conductor, interrupting)
+    session = TuneSession(conductor, interrupting)
     settings = worker_settings(plan, folder, prepare, cluster=on_cluster(address))
     if ready is not None:
         ready()
@@ -134,7 +134,7 @@ def _tidying(folder: Path, state: SweepState, listen: Callable[[Event], None] | 
 
 
 @contextmanager
-def _interrupts(session: Session) -> Iterator[None]:
+def _interrupts(session: TuneSession) -> Iterator[None]:
     """Ctrl-C and SIGTERM drain the session, a second one halts it; the handler only says so, and Tune's loop acts.
 
     Outside the main thread nothing is changed.

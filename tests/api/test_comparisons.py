@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from made_sweeps import sweep, with_thresholds
 
-from greenexp.api.comparisons import front, seeds, simulate
+from greenexp.api.comparisons import front, lead, seeds, simulate
 from greenexp.errors import InputError
 from greenexp.figures.render import write_figure
 
@@ -82,6 +82,12 @@ def test_a_sweep_is_read_as_what_it_is() -> None:
     assert findings["searches"]["scheduler"].tolist() == ["sha"]
     with pytest.raises(InputError, match="score"):
         simulate(tables, score="acc")
+
+
+def test_the_lead_of_a_sweep() -> None:
+    findings = lead(sweep(4, 3))
+    assert findings["lead"]["first"].tolist() == ["c002"]
+    assert lead(sweep(1, 3)).refusal
 
 
 def test_curves_of_a_data_frame() -> None:

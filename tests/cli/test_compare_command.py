@@ -130,8 +130,9 @@ def test_several_sources_are_groups(command: Command, tmp_path: Path) -> None:
     assert ("one: x", "two: y") in {(row["a"], row["b"]) for row in found["pairs"]}
 
 
-def record(folder: Path, scheduler: str) -> Path:
+def record(folder: Path, scheduler: str, **spec: object) -> Path:
     plan = Sweep(folder)
+    plan.spec |= spec
     settings = {"name": "fifo"} if scheduler == "fifo" else {**ASHA, "name": scheduler}
     plan.spec |= {"search": {"name": "random"}, "scheduler": settings}
     conductor = plan.open(configurations=9, scheduler=settings)
@@ -154,6 +155,24 @@ def test_two_sweeps_and_one_that_was_stopped_early(command: Command, tmp_path: P
     assert "the difference of two bounds bounds nothing" in err
     pd.DataFrame({"acc": STEADY}).to_csv("t.csv", index=False)
     assert "leave out score" in command("compare", whole, "t.csv", "--score", "acc")[2]
+
+
+def test_sweeps_that_measure_different_things_are_refused(command: Command, tmp_path: Path) -> None:
+    clauses, pairs = (record(tmp_path / name, "fifo", task={"name": name}) for name in ("clauses", "glue"))
+    code, out, err = command("compare", clauses, pairs)
+    assert (code, out) == (2, "")
+    assert "clauses in clauses" in err
+    assert "glue in glue" in err
+
+
+def test_a_plot_is_the_main_figure(command: Command, table: Path) -> None:
+    asked = ["compare", table, "--score", "acc", "--by", "model", "--plot"]
+    code, out, err = command(*asked, "c.svg", "--json")
+    assert code == 0
+    assert "c.svg" in err
+    assert json.loads(out)["verdict"]
+    assert Path("c.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert command(*asked, "c.gif")[0] == 2
 
 
 @pytest.mark.parametrize(

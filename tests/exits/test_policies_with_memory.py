@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from greenexp.errors import InputError
-from greenexp.exits.policies.base import Decision, ExitOutput, PolicyStream
+from greenexp.exits.policies.base import ExitDecision, ExitOutput, PolicyStream
 from greenexp.exits.policies.max_probability import MaxProbability
 from greenexp.exits.policies.patience import Patience
 from greenexp.exits.policies.voting import Voting
 
 
-def asked(stream: PolicyStream, *exits: torch.Tensor) -> list[Decision]:
+def asked(stream: PolicyStream, *exits: torch.Tensor) -> list[ExitDecision]:
     """One decision per exit; nobody is dropped."""
     return [stream.decide(ExitOutput(number, logits)) for number, logits in enumerate(exits, start=1)]
 
@@ -27,7 +27,7 @@ def classes(*predicted: int, of: int = 3) -> torch.Tensor:
     return rows
 
 
-def leaves(decisions: list[Decision]) -> list[list[bool]]:
+def leaves(decisions: list[ExitDecision]) -> list[list[bool]]:
     return [decision.leaves.tolist() for decision in decisions]
 
 

@@ -9,7 +9,7 @@ from bench_stand_ins import MadeClock, of_lengths
 from told import tells
 
 from greenexp.inference.bench import measure_energy, requests_of
-from greenexp.meters.measure import Measured
+from greenexp.meters.measure import MeterReading
 from greenexp.records.epoch import Costs
 
 
@@ -32,10 +32,10 @@ class MadeMeter:
         self._clock.now_s += seconds
         self.is_idle = True
 
-    def read(self) -> Measured:
+    def read(self) -> MeterReading:
         seconds = self._clock.now_s - self._began
         watts = next(self._idle_w) if self.is_idle else 30.0
-        return Measured(Costs(seconds, energy_j=None if watts is None else watts * seconds), self._reasons)
+        return MeterReading(Costs(seconds, energy_j=None if watts is None else watts * seconds), self._reasons)
 
 
 def measured(idle_w: tuple[float | None, float | None], reasons: Any = ()) -> tuple[Any, MadeMeter]:

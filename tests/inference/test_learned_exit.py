@@ -18,7 +18,7 @@ from tiny_served_models import save_tiny, texts
 from torch import Tensor
 
 from greenexp.errors import InputError
-from greenexp.exits.policies.base import Decision, ExitOutput, PolicyStream, Stateless, own_answers
+from greenexp.exits.policies.base import ExitDecision, ExitOutput, PolicyStream, Stateless, own_answers
 from greenexp.inference import Answer, EarlyExitEngine, Rebatcher
 from greenexp.inference.bench.contestants import ENGINE, EVERY_EXIT, NO_EXITS, Contestants, EngineSettings
 from greenexp.inference.service.limits import Limits
@@ -99,13 +99,13 @@ class Falling:
 class FallingStream:
     before: Tensor | None = None
 
-    def decide(self, output: ExitOutput) -> Decision:
+    def decide(self, output: ExitOutput) -> ExitDecision:
         assert output.learned is not None
         leaves = torch.zeros_like(output.learned, dtype=torch.bool)
         if self.before is not None:
             leaves = output.learned < self.before
         self.before = output.learned
-        return Decision(leaves, own_answers(output.logits))
+        return ExitDecision(leaves, own_answers(output.logits))
 
     def keep(self, rows: Tensor) -> None:
         assert self.before is not None
@@ -171,9 +171,9 @@ def test_a_model_without_the_module_does_nothing_for_it(monkeypatch: pytest.Monk
         def stream(self) -> PolicyStream:
             return self
 
-        def decide(self, output: ExitOutput) -> Decision:
+        def decide(self, output: ExitOutput) -> ExitDecision:
             told.append(output.learned)
-            return Decision(torch.zeros(len(output.logits), dtype=torch.bool), own_answers(output.logits))
+            return ExitDecision(torch.zeros(len(output.logits), dtype=torch.bool), own_answers(output.logits))
 
     monkeypatch.setattr(model.backbone, "pool", counted)
     engine = EarlyExitEngine(model, Asked())

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from greenexp.meters.flops import training_flops
 from greenexp.methods.base import MicroBatch
-from greenexp.methods.elasticbert import ElasticBert
+from greenexp.methods.elasticbert import ElasticBertFineTuning
 from greenexp.records.costs import Part
 
 FIELDS = {"name": "elasticbert"}
@@ -91,5 +91,5 @@ def test_a_step_needs_a_batch(make_trial):
 
 
 def test_it_has_no_fields_and_brings_its_heads():
-    assert TypeAdapter(ElasticBert).validate_python({}) == ElasticBert()
-    assert ElasticBert.defaults == {"exits.head": {"name": "pooled"}, "backbone.pooling": "pooler"}
+    assert TypeAdapter(ElasticBertFineTuning).validate_python({}) == ElasticBertFineTuning()
+    assert ElasticBertFineTuning.defaults == {"exits.head": {"name": "pooled"}, "backbone.pooling": "pooler"}

@@ -21,7 +21,7 @@ def settings_of(method: dict[str, Any], **sections: Any) -> dict[str, Any]:
         "metric": Metric().model_dump(mode="json"),
     }
     found = resolve({**base, **sections}, {}, installed())
-    assert found.findings == ()
+    assert found.problems == ()
     assert found.settings is not None
     return found.settings.to_json()
 

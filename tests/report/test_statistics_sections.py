@@ -236,7 +236,7 @@ def test_leaders_have_the_verdicts_of_their_leads():
     tables = scored(np.concatenate([0.9 + noise, 0.8 - noise, 0.9 - 3 * noise]), 3, 3, metric={"name": "f1"})
     frame = table(tables, "search-space", "leaders").frame
     assert frame["verdict"].tolist() == ["", "not told apart", "told apart"]
-    assert "1 not told apart, 1 told apart" in text(tables, "search-space")
+    assert "1 told apart from it, 1 not told apart" in text(tables, "search-space")
     assert "cannot be told" in text(random_sweep(4), "search-space")
 
 

@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def load(name: str, **fields: Any) -> TaskData:
     """As a sweep file gives it: checked by plan, then made from JSON values."""
     checked = check_plugin("task", {"name": name, **fields}, TASKS)
-    assert checked.settings is not None, checked.findings
+    assert checked.settings is not None, checked.problems
     settings = json.loads(json.dumps(checked.settings))
     return TASKS[settings.pop("name")](**settings).load()
 

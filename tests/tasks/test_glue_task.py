@@ -39,7 +39,7 @@ def glue(tmp_path: Path) -> Path:
 def made(glue: Path, task: str, **fields: Any) -> Glue:
     """As a sweep file gives it."""
     checked = check_plugin("task", {"name": "glue", "task": task, "folder": str(glue), **fields}, TASKS)
-    assert checked.settings is not None, checked.findings
+    assert checked.settings is not None, checked.problems
     settings = dict(checked.settings)
     return TASKS[settings.pop("name")](**settings)
 
@@ -139,7 +139,7 @@ def test_the_folder_may_be_the_tasks_own_or_is_told_what_it_is(glue: Path, monke
 
 def test_an_unknown_task_is_told_what_there_is(glue: Path) -> None:
     checked = check_plugin("task", {"name": "glue", "task": "SST2", "folder": str(glue)}, TASKS)
-    (finding,) = checked.findings
+    (finding,) = checked.problems
     assert finding.path == "task.task"
     assert "'SST-2'" in finding.message
 

@@ -13,11 +13,11 @@ from small_sweeps import BEGAN, SPEC, Sweep, record, ticking, trial_spec
 
 from greenexp.tracking import names
 from greenexp.tracking.content import report_points
-from greenexp.tracking.level import Level
-from greenexp.tracking.picture import Picture
+from greenexp.tracking.run_writer import RunWriter
 from greenexp.tracking.server import connect, prepare
 from greenexp.tracking.sync import sync
 from greenexp.tracking.tail import JournalTail
+from greenexp.tracking.tracked_sweep import TrackedSweep
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_what_was_not_measured_is_not_logged(contents: dict[Any, Any]) -> None:
 
 def test_a_total_ends_where_a_part_is_missing(tmp_path: Path) -> None:
     trial = trial_spec(0, 0)
-    picture = Picture()
+    tracked = TrackedSweep()
     with Sweep(tmp_path) as sweep:
         sweep.session()
         sweep.plan(trial)
@@ -102,8 +102,8 @@ def test_a_total_ends_where_a_part_is_missing(tmp_path: Path) -> None:
             costs = {**record(1).to_json()["costs"], "cpu_s": cpu_s}
             body = {**record(epoch).to_json(), "costs": costs}
             sweep.journal.append("report", trial=trial.trial, attempt=1, record=body)
-    picture.take(JournalTail(tmp_path).new_events())
-    points = [p for report in report_points(picture, picture.state.trials[trial.trial]) for p in report]
+    tracked.take(JournalTail(tmp_path).new_events())
+    points = [p for report in report_points(tracked, tracked.state.trials[trial.trial]) for p in report]
     assert [p.step for p in points if p.name == "total_cpu_s"] == [1]
     assert [p.step for p in points if p.name == "total_wall_s"] == [1, 2, 3]
 
@@ -145,18 +145,18 @@ def test_the_sweep_file_and_the_environment_are_kept(standard: tuple[Path, str])
 
 def test_a_parameter_that_changes_is_kept_as_a_tag(uri: str, client: Any, tmp_path: Path) -> None:
     """MLflow refuses a parameter's second value, and with it the whole batch."""
-    picture = Picture()
-    level = Level(client, prepare(uri, "changed"), picture)
+    tracked = TrackedSweep()
+    level = RunWriter(client, prepare(uri, "changed"), tracked)
     with Sweep(tmp_path) as sweep:
         tail = JournalTail(tmp_path)
         sweep.session()
         sweep.plan(trial_spec(0, 0))
         sweep.start("c000-i0-o0")
-        picture.take(tail.new_events())
-        level.bring(whole=True)
+        tracked.take(tail.new_events())
+        level.write_changes(with_sweep=True)
         sweep.plan(trial_spec(0, 0, epochs=27))
-        picture.take(tail.new_events())
-        level.bring(whole=True)
+        tracked.take(tail.new_events())
+        level.write_changes(with_sweep=True)
     run = dump(client, prepare(uri, "changed"))["trial", "c000-i0-o0"]
     assert run["params"]["training.epochs"] == "9"
     assert run["tags"]["greenexp.changed.training.epochs"] == "27"

@@ -12,22 +12,22 @@ from mlflow_contents import Killed, counting, doubled_steps, dump, dying, failin
 from small_sweeps import Sweep, standard_events, ticking, tiny_journal, trial_spec, write_journal
 
 from greenexp.journal.file import Journal
-from greenexp.tracking.level import IDENTITY, Level
-from greenexp.tracking.picture import Picture
+from greenexp.tracking.run_writer import IDENTITY, RunWriter
 from greenexp.tracking.server import connect, prepare
 from greenexp.tracking.tail import JournalTail
+from greenexp.tracking.tracked_sweep import TrackedSweep
 
 WRITES = ("create_run", "log_batch", "set_terminated", "update_run", "log_text")
 
 
-def picture_of(folder: Path) -> Picture:
-    picture = Picture()
-    picture.take(JournalTail(folder).new_events())
-    return picture
+def tracked_sweep_of(folder: Path) -> TrackedSweep:
+    tracked = TrackedSweep()
+    tracked.take(JournalTail(folder).new_events())
+    return tracked
 
 
 def level(client: Any, experiment: str, folder: Path) -> None:
-    Level(client, experiment, picture_of(folder)).bring(whole=True)
+    RunWriter(client, experiment, tracked_sweep_of(folder)).write_changes(with_sweep=True)
 
 
 @pytest.fixture
@@ -82,13 +82,13 @@ def test_a_writer_killed_again_and_again_while_the_sweep_grows(uri: str, client:
 
 
 def test_a_writer_that_follows_gives_the_same_as_one_sync(uri: str, client: Any, tmp_path: Path) -> None:
-    experiment, picture = prepare(uri, "follows"), Picture()
-    follower = Level(client, experiment, picture)
+    experiment, tracked = prepare(uri, "follows"), TrackedSweep()
+    follower = RunWriter(client, experiment, tracked)
     with Sweep(tmp_path) as sweep:
         tail = JournalTail(tmp_path)
         for _ in standard_events(sweep):
-            picture.take(tail.new_events())
-            follower.bring(whole=True)
+            tracked.take(tail.new_events())
+            follower.write_changes(with_sweep=True)
     other = prepare(uri, "at once")
     level(client, other, tmp_path)
     assert dump(client, experiment) == dump(client, other)
@@ -97,12 +97,12 @@ def test_a_writer_that_follows_gives_the_same_as_one_sync(uri: str, client: Any,
 def test_answers_that_get_lost_do_not_double_anything(
     uri: str, client: Any, sweep_folder: Path, undisturbed: dict[Any, Any]
 ) -> None:
-    experiment, picture = prepare(uri, "lost"), picture_of(sweep_folder)
+    experiment, tracked = prepare(uri, "lost"), tracked_sweep_of(sweep_folder)
     unlucky = failing(client, lambda count, name: count % 3 == 0 and name in WRITES, after=True)
-    writer = Level(unlucky, experiment, picture)
+    writer = RunWriter(unlucky, experiment, tracked)
     for _ in range(200):
         try:
-            writer.bring(whole=True)
+            writer.write_changes(with_sweep=True)
             break
         except ConnectionError:
             continue
@@ -124,36 +124,36 @@ def test_a_run_that_was_made_twice_is_hidden(
 def test_runs_that_somebody_deletes_come_back(
     uri: str, client: Any, sweep_folder: Path, undisturbed: dict[Any, Any]
 ) -> None:
-    experiment, picture = prepare(uri, "deleted"), picture_of(sweep_folder)
-    writer = Level(client, experiment, picture)
-    writer.bring(whole=True)
+    experiment, tracked = prepare(uri, "deleted"), tracked_sweep_of(sweep_folder)
+    writer = RunWriter(client, experiment, tracked)
+    writer.write_changes(with_sweep=True)
     for run in client.search_runs([experiment], "tags.`greenexp.kind` != 'configuration'"):
         client.delete_run(run.info.run_id)
-    picture.state.sessions[-1].last += 1  # anything that makes the next pass write
+    tracked.state.sessions[-1].last += 1  # anything that makes the next pass write
     with pytest.raises(Exception, match="must be in the 'active' state"):
-        writer.bring(whole=True)
-    picture.state.sessions[-1].last -= 1
-    writer.bring(whole=True)
+        writer.write_changes(with_sweep=True)
+    tracked.state.sessions[-1].last -= 1
+    writer.write_changes(with_sweep=True)
     assert dump(client, experiment) == undisturbed
 
 
 def test_one_log_batch_per_report(uri: str, client: Any, tmp_path: Path) -> None:
     trial = trial_spec(0, 0)
-    picture, watched = Picture(), counting(client)
-    follower = Level(watched, prepare(uri, "one by one"), picture)
+    tracked, watched = TrackedSweep(), counting(client)
+    follower = RunWriter(watched, prepare(uri, "one by one"), tracked)
     with Sweep(tmp_path) as sweep:
         tail = JournalTail(tmp_path)
         sweep.session()
         sweep.plan(trial)
         sweep.start(trial.trial)
-        picture.take(tail.new_events())
-        follower.bring(whole=False)
+        tracked.take(tail.new_events())
+        follower.write_changes(with_sweep=False)
         watched.calls.clear()
         for epoch in range(1, 5):
             sweep.report(trial.trial, epoch)
             sweep.decide(trial.trial, "go_on", epoch)
-            picture.take(tail.new_events())
-            follower.bring(whole=False)
+            tracked.take(tail.new_events())
+            follower.write_changes(with_sweep=False)
             assert watched.calls == ["log_batch"]
             watched.calls.clear()
 

@@ -21,12 +21,12 @@ from greenexp.records.tables import REPLAYED
 from greenexp.replay import ExitCosts
 from greenexp.replay.logits import StoredLogits, write_logits
 from greenexp.tracking import names
-from greenexp.tracking.level import Level
-from greenexp.tracking.picture import Picture
 from greenexp.tracking.reader import read_tables
+from greenexp.tracking.run_writer import RunWriter
 from greenexp.tracking.server import prepare
 from greenexp.tracking.sync import sync
 from greenexp.tracking.tail import JournalTail
+from greenexp.tracking.tracked_sweep import TrackedSweep
 
 FIRST, SECOND = trial_spec(0, 0), trial_spec(0, 1)
 
@@ -65,9 +65,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def level(client: Any, experiment: str, folder: Path) -> None:
-    picture = Picture()
-    picture.take(JournalTail(folder).new_events())
-    Level(client, experiment, picture, folder=folder).bring(whole=True)
+    tracked = TrackedSweep()
+    tracked.take(JournalTail(folder).new_events())
+    RunWriter(client, experiment, tracked, folder=folder).write_changes(with_sweep=True)
 
 
 def artifacts(client: Any, experiment: str) -> dict[str, list[str]]:
@@ -98,13 +98,13 @@ def test_mlflow_gives_back_every_table(uri: str, folder: Path) -> None:
 
 
 def test_tables_are_equal_at_every_stage(uri: str, client: Any, tmp_path: Path) -> None:
-    picture = Picture()
-    writer = Level(client, prepare(uri, "stages"), picture, folder=tmp_path)
+    tracked = TrackedSweep()
+    writer = RunWriter(client, prepare(uri, "stages"), tracked, folder=tmp_path)
     tail = JournalTail(tmp_path)
 
     def check() -> None:
-        picture.take(tail.new_events())
-        writer.bring(whole=True)
+        tracked.take(tail.new_events())
+        writer.write_changes(with_sweep=True)
         assert_same_tables(tmp_path, uri)
 
     with Sweep(tmp_path) as sweep:
@@ -174,13 +174,13 @@ def test_an_artifact_store_that_refuses_keeps_no_metric_back(uri: str, client: A
 
 
 def test_a_follower_tries_again_what_the_store_refused(uri: str, client: Any, folder: Path) -> None:
-    experiment, picture = prepare(uri, "later"), Picture()
-    picture.take(JournalTail(folder).new_events())
+    experiment, tracked = prepare(uri, "later"), TrackedSweep()
+    tracked.take(JournalTail(folder).new_events())
     unlucky = failing(client, lambda count, name: name == "log_artifact" and count < 12, after=False)
-    follower = Level(unlucky, experiment, picture, folder=folder)
+    follower = RunWriter(unlucky, experiment, tracked, folder=folder)
     for _ in range(12):
-        follower.bring(whole=True)
-    assert picture.dirty == set()
+        follower.write_changes(with_sweep=True)
+    assert tracked.dirty == set()
     assert_same_tables(folder, uri)
 
 

@@ -18,12 +18,12 @@ from greenexp.journal.tables import read_tables as journal_tables
 from greenexp.journal.tables import sweep_facts
 from greenexp.records.tables import REPLAYED
 from greenexp.records.trial import Fold
-from greenexp.tracking.level import Level
-from greenexp.tracking.picture import Picture
 from greenexp.tracking.reader import address, list_sweeps, read_facts, read_tables
+from greenexp.tracking.run_writer import RunWriter
 from greenexp.tracking.server import connect, prepare
 from greenexp.tracking.sync import sync
 from greenexp.tracking.tail import JournalTail
+from greenexp.tracking.tracked_sweep import TrackedSweep
 
 
 def assert_same_tables(folder: Path, uri: str, **choice: str) -> None:
@@ -55,13 +55,13 @@ def test_facts_from_mlflow_equal_those_from_the_journal(standard: tuple[Path, st
 
 
 def test_tables_are_equal_at_every_stage_of_a_sweep(uri: str, tmp_path: Path) -> None:
-    picture = Picture()
-    writer = Level(connect(uri), prepare(uri, "stages"), picture)
+    tracked = TrackedSweep()
+    writer = RunWriter(connect(uri), prepare(uri, "stages"), tracked)
     with Sweep(tmp_path) as sweep:
         tail = JournalTail(tmp_path)
         for _ in standard_events(sweep):
-            picture.take(tail.new_events())
-            writer.bring(whole=True)
+            tracked.take(tail.new_events())
+            writer.write_changes(with_sweep=True)
             assert_same_tables(tmp_path, uri)
 
 

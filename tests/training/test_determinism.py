@@ -173,4 +173,4 @@ def disturb() -> None:
 
 
 def model(run: TrialRun) -> torch.nn.Module:
-    return run._open_workshop().model
+    return run._open_setup().model

@@ -59,6 +59,6 @@ def test_the_mix_moves_in_a_trial(trial: Make, data: TokenisedTask) -> None:
     spec = trial(method={"name": "righttool"}, exits={"head": {"name": "scalar_mix"}})
     with TrialRun(spec, data) as run:
         list(run)
-        weights = run._open_workshop().model.head(2).weights.tolist()
+        weights = run._open_setup().model.head(2).weights.tolist()
     assert weights[0] != pytest.approx(0.5**0.5, abs=1e-4)
     assert sum(weight**2 for weight in weights) == pytest.approx(1)

@@ -19,7 +19,7 @@ from greenexp.records.sections import Metric, Training
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun, run
-from greenexp.training.patience import Patience
+from greenexp.training.patience import TrialPatience
 
 Make = Callable[..., TrialSpec]
 
@@ -43,11 +43,11 @@ def ends_after(scores: Sequence[float], patience: int, first_epoch: int, sign: f
 def test_it_is_exhausted_where_the_definition_says(
     scores: list[float], patience: int, first_epoch: int, mode: Any
 ) -> None:
-    counting = Patience(patience, first_epoch, Metric(name="loss", mode=mode))
+    counting = TrialPatience(patience, first_epoch, Metric(name="loss", mode=mode))
     found = None
     for epoch, score in enumerate(scores, start=1):
         # Through its state, as if the trial had been paused after every epoch.
-        before, counting = counting, Patience(patience, first_epoch, Metric(name="loss", mode=mode))
+        before, counting = counting, TrialPatience(patience, first_epoch, Metric(name="loss", mode=mode))
         counting.restore(before.state())
         counting.note(epoch, score)
         if counting.exhausted:
@@ -57,7 +57,7 @@ def test_it_is_exhausted_where_the_definition_says(
 
 
 def test_without_patience_nothing_is_exhausted() -> None:
-    endless = Patience(None, 1, Metric())
+    endless = TrialPatience(None, 1, Metric())
     for epoch in range(1, 50):
         endless.note(epoch, 0.5)
     assert not endless.exhausted

@@ -100,7 +100,7 @@ def test_going_back_to_the_first_stage_forgets_the_kept_states(
 def test_each_stage_trains_its_part_alone(trial: Make, data: TokenisedTask, title: str) -> None:
     states: list[dict[str, torch.Tensor]] = []
     with TrialRun(spec_of(trial, title), data) as run:
-        model = run._open_workshop().model
+        model = run._open_setup().model
         states.append({name: value.clone() for name, value in model.state_dict().items()})
         for record in run:
             if record.epoch % 2 == 0:

@@ -142,7 +142,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
     monkeypatch.setattr(Optimisation, "update", grab)
     for size in (None, 5, 1):
         run = TrialRun(trial(backbone=STILL[0], exits=STILL[1], micro_batch_size=size), data)
-        names = {name for name, _ in run._open_workshop().model.named_parameters()}
+        names = {name for name, _ in run._open_setup().model.named_parameters()}
         with pytest.raises(KeyboardInterrupt):
             next(run)
         run.close()
@@ -172,7 +172,7 @@ def test_frozen_embeddings_do_not_move_and_cost_less(trial: Make, data: Tokenise
     flops = []
     for frozen in (True, False):
         with TrialRun(trial(epochs=1, freeze_embeddings=frozen), data) as run:
-            model = run._open_workshop().model
+            model = run._open_setup().model
             before = [parameter.clone() for parameter in model.embedding_parameters()]
             flops.append(next(run).costs.train_flops)
             moved = [not torch.equal(a, b) for a, b in zip(before, model.embedding_parameters(), strict=True)]
@@ -238,7 +238,7 @@ def test_a_loss_that_is_nan_stops_before_the_weights_are_touched(
     trial: Make, data: TokenisedTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = TrialRun(trial(), data)
-    work = run._open_workshop()
+    work = run._open_setup()
     before = {name: value.clone() for name, value in work.model.state_dict().items()}
     monkeypatch.setattr(type(work.method), "loss", lambda self, logits, labels, epoch: logits.sum() * math.nan)
     with pytest.raises(DivergedError, match=r"training loss became nan.*1"):
@@ -254,7 +254,7 @@ def test_an_error_of_the_method_repeats_and_is_not_the_end_of_the_trial(
         raise RuntimeError("bad method")
 
     run = TrialRun(trial(), data)
-    monkeypatch.setattr(type(run._open_workshop().method), "loss", broken)
+    monkeypatch.setattr(type(run._open_setup().method), "loss", broken)
     for _ in range(2):
         with pytest.raises(RuntimeError, match="bad method"):
             next(run)
@@ -279,7 +279,7 @@ def test_closing_frees_the_model_and_the_meters(trial: Make, data: TokenisedTask
     source = FakeSource([0.0] * 9)
     meters = Meters(energy=EnergyWindows([source], {}), memory=ResidentMemory())
     run = TrialRun(trial(learning_rate=learning_rate, warmup=0.0), data, meters=meters)
-    model = weakref.ref(run._open_workshop().model)
+    model = weakref.ref(run._open_setup().model)
     gc.disable()
     try:
         with contextlib.suppress(DivergedError):

@@ -21,7 +21,7 @@ from greenexp.analysis.comparing.lead import (
 )
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.sweeps.configurations import configuration_table
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.analysis.sweeps.repetitions import FOLD, SEEDS
 from greenexp.records.answers import ExampleAnswers
 from greenexp.records.arrays import Floats
@@ -115,7 +115,7 @@ def _lead(
     tables: SweepTables,
     names: tuple[str, str],
     pairs: _Pairs,
-    metric: Metric,
+    metric: SweepMetric,
     resampled: Floats | None,
     obstacle: str,
 ) -> Lead:
@@ -146,12 +146,12 @@ def lead_study(tables: SweepTables) -> Findings:
         seeds.
 
     """
-    found = lead_of_best(tables)
-    if found is None:
+    lead = lead_of_best(tables)
+    if lead is None:
         return Findings(refusal="fewer than two configurations have a score from all their seeds")
-    notes = (found.note,) if found.note else ()
+    notes = (lead.note,) if lead.note else ()
     titles = {"lead": "Lead of the best configuration over the next"}
-    return Findings((found.sentence,), {"lead": pd.DataFrame([lead_row(found)])}, titles, notes)
+    return Findings((lead.sentence,), {"lead": pd.DataFrame([lead_row(lead)])}, titles, notes)
 
 
 def lead_row(lead: Lead) -> dict[str, object]:
@@ -183,7 +183,7 @@ class _Pairs:
         both = parts[0].merge(parts[1], on=[*SEEDS, FOLD], how="inner").dropna(subset=["first", "second"])
         return cls(both.reset_index(drop=True))
 
-    def differences(self, metric: Metric) -> Floats:
+    def differences(self, metric: SweepMetric) -> Floats:
         """[S]: per pair of seeds, the mean over its folds, above 0 if the first is better."""
         return self._by_seed(((self.frame["first"] - self.frame["second"]) * _sign(metric)).to_numpy(dtype=np.float64))
 
@@ -201,7 +201,7 @@ class _Pairs:
         stacked: Floats = np.stack(means, axis=-1)
         return stacked
 
-    def resampled(self, scores: Mapping[str, Floats], metric: Metric) -> Floats:
+    def resampled(self, scores: Mapping[str, Floats], metric: SweepMetric) -> Floats:
         """[R, S]: differences on samples of the examples. scores: trial -> its score on each sample."""
         sides = [
             np.stack([scores[str(trial)] for trial in self.frame[f"trial_{side}"]]) for side in ("first", "second")
@@ -209,10 +209,13 @@ class _Pairs:
         return self._by_seed((sides[0] - sides[1]).T * _sign(metric))
 
 
-def _resampled_trials(tables: SweepTables, pairs: Sequence[_Pairs], metric: Metric) -> dict[str, Floats]:
+def _resampled_trials(tables: SweepTables, pairs: Sequence[_Pairs], metric: SweepMetric) -> dict[str, Floats]:
     """Trial -> [R], its score on samples of the examples, which are the same for all trials of a fold."""
-    frames = [each.frame[[FOLD, f"trial_{side}"]].set_axis([FOLD, "trial"], axis=1) for each in pairs
-              for side in ("first", "second")]  # fmt: skip
+    frames = [
+        each.frame[[FOLD, f"trial_{side}"]].set_axis([FOLD, "trial"], axis=1)
+        for each in pairs
+        for side in ("first", "second")
+    ]
     scores: dict[str, Floats] = {}
     if not frames:
         return scores
@@ -223,12 +226,12 @@ def _resampled_trials(tables: SweepTables, pairs: Sequence[_Pairs], metric: Metr
         rng = np.random.default_rng([seed, int(str(fold)) + 1])
         for start, weights in _samples(tables.answers[trials[0]].examples, rng):
             for trial in trials:
-                found = exit_score(tables.answers[trial], metric, weights)
-                scores[trial][start : start + len(weights)] = found
+                of_samples = exit_score(tables.answers[trial], metric, weights)
+                scores[trial][start : start + len(weights)] = of_samples
     return scores
 
 
-def exit_score(answers: ExampleAnswers, metric: Metric, weights: NDArray[np.float64]) -> Floats:
+def exit_score(answers: ExampleAnswers, metric: SweepMetric, weights: NDArray[np.float64]) -> Floats:
     """[samples]: the sweep's score on samples of examples, over the exits that `metric.exit` means."""
     each = resampled_scores(metric.name, answers, weights)
     if metric.exit == "mean":
@@ -248,7 +251,7 @@ def _samples(size: int, rng: np.random.Generator) -> Iterator[tuple[int, NDArray
         yield start, np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size).astype(np.float64)
 
 
-def _obstacle(tables: SweepTables, pairs: _Pairs, metric: Metric) -> str:
+def _obstacle(tables: SweepTables, pairs: _Pairs, metric: SweepMetric) -> str:
     """Why the examples of these trials cannot be resampled, or an empty text."""
     if pairs.frame.empty:
         return "they have no seed in common"
@@ -270,7 +273,7 @@ def _obstacle(tables: SweepTables, pairs: _Pairs, metric: Metric) -> str:
     return ""
 
 
-def _binomial(pairs: _Pairs, metric: Metric, examples: int) -> float:
+def _binomial(pairs: _Pairs, metric: SweepMetric, examples: int) -> float:
     """A bound of the standard error of the lead over dev examples: that of two independent accuracies."""
     if metric.name != ACCURACY or examples < 1 or pairs.frame.empty:
         return math.nan
@@ -291,7 +294,7 @@ def _is_stopped(tables: SweepTables, configuration: str) -> bool:
     return bool((trials.loc[trials["configuration"] == configuration, "status"] == "stopped").any())
 
 
-def _sign(metric: Metric) -> float:
+def _sign(metric: SweepMetric) -> float:
     return -1.0 if metric.minimize else 1.0
 
 

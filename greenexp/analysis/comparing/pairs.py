@@ -11,7 +11,7 @@ from greenexp.analysis.curves.draft import Draft
 from greenexp.analysis.numbers.rounding import difference
 from greenexp.records.arrays import Floats
 
-MOST_COMPARED = 12
+MOST_COMPARED = 8
 """Groups that are compared pair by pair: of more, so many tests are made that hardly any p-value survives Holm's
 correction, and nobody reads so many rows."""
 

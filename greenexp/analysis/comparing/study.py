@@ -16,6 +16,8 @@ from greenexp.analysis.findings import Findings
 from greenexp.errors import InputError
 from greenexp.records.scores import ScoreGroup, Scores
 
+QUANTILES = 6
+"""Of what a target costs, of each group: two, each with its interval."""
 MOST_GROUPS = 500
 """Groups beyond which the column of groups more likely tells single trials apart."""
 
@@ -95,7 +97,7 @@ def _reach_target(groups: dict[str, ScoreGroup], scores: Scores, options: Compar
     A trial without a score misses the target. Of a group that never reached it: `at_least_trials`, on average.
     """
     target = options.target
-    costs, steps = scores.cost is not None, min(MOST_STEPS, STEPS_OF_ALL / len(groups))
+    costs, steps = scores.cost is not None, min(MOST_STEPS, STEPS_OF_ALL / (QUANTILES * len(groups)))
     first = ["group", "of_trials", "hits", "quantity", "trials", "trials_lower", "trials_upper", "at_least_trials"]
     paid = ["cost", "cost_lower", "cost_upper", "at_least_cost"] if costs else []
     sentences = []

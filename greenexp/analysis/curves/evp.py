@@ -21,7 +21,7 @@ import pandas as pd
 
 from greenexp.analysis.curves.tuning_curve import Estimator, tuning_curve, tuning_curve_std
 from greenexp.analysis.sweeps.configurations import configuration_states
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.records.arrays import Floats
 from greenexp.records.tables import SweepTables
 
@@ -92,7 +92,7 @@ def expected_best_curve(scores: Floats, estimator: Estimator, minimize: bool) ->
 
 
 def _notes(
-    metric: Metric,
+    metric: SweepMetric,
     states: dict[str, str],
     values: dict[str, float],
     counted: pd.DataFrame,

@@ -122,7 +122,7 @@ def _winner_on_test(name: str, group: ScoreGroup, n: Integers, scores: Scores, k
             f"{values[both].mean():.4g} with a test score, {values[lacking].mean():.4g} without)"
         )
     known = n <= int(both.sum())
-    expected[known] = expected_winner_on_test(values[both], tests[both], n[known], kind, scores.minimize)
+    expected[known] = expected_test_of_winner(values[both], tests[both], n[known], kind, scores.minimize)
     return expected
 
 

@@ -241,7 +241,8 @@ def _unit(costs: Floats, longest: float, most_steps: float = MOST_STEPS) -> floa
     lattice = lattice_of(costs)
     if math.isfinite(lattice) and longest / lattice <= 1e6 and longest * float(costs.max()) / lattice**2 <= most_steps:
         return lattice
-    return max(float(costs.mean()) / _FINEST, longest / _ACROSS, float(costs.max()) / _LARGEST)
+    unit = max(float(costs.mean()) / _FINEST, longest / _ACROSS, float(costs.max()) / _LARGEST)
+    return unit * math.sqrt(max(1.0, longest * float(costs.max()) / unit**2 / most_steps))
 
 
 def _upto(p: float, hit: NDArray[np.bool_], costs: Floats, unit: float, longest: float) -> Floats:

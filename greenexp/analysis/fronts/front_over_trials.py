@@ -33,7 +33,7 @@ from greenexp.analysis.fronts.expected_hypervolume import expected_hypervolume
 from greenexp.analysis.fronts.operating_points import operating_front
 from greenexp.analysis.fronts.pareto import pareto_front
 from greenexp.analysis.sweeps.configurations import configuration_table
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.analysis.sweeps.repetitions import FOLD, SEEDS
 from greenexp.records.tables import SweepTables
 
@@ -118,7 +118,7 @@ def attained_fronts(tables: SweepTables) -> tuple[str, pd.DataFrame]:
     )
 
 
-def _own_fronts(tables: SweepTables, metric: Metric) -> pd.DataFrame:
+def _own_fronts(tables: SweepTables, metric: SweepMetric) -> pd.DataFrame:
     """Name and _COLUMNS of the operating points that are on their own trial's front: no other counts in a union."""
     points = operating_front(tables).dropna(subset=_COLUMNS)[["trial", *_COLUMNS]]
     kept = [

@@ -180,21 +180,21 @@ def _paired(a: str, b: str, groups: Mapping[str, Fronts]) -> _TrialPair:
     return _TrialPair(a, b, ours, theirs, paired=True, notes=(note,) if others else ())
 
 
-def _over_trials(found: ParetoImprovement, pair: _TrialPair) -> dict[str, Any]:
-    by_trial = found.pairs.drop_duplicates("seed_a"), found.pairs.drop_duplicates("seed_b")
+def _over_trials(improvement: ParetoImprovement, pair: _TrialPair) -> dict[str, Any]:
+    by_trial = improvement.pairs.drop_duplicates("seed_a"), improvement.pairs.drop_duplicates("seed_b")
     return {
         "pairing": "paired" if pair.paired else "unpaired",
         "compared_a": len(by_trial[0]),
         "compared_b": len(by_trial[1]),
-        "improves_a": found.improves,
-        "improves_b": found.improves_reverse,
+        "improves_a": improvement.improves,
+        "improves_b": improvement.improves_reverse,
         "hypervolume_a": float(by_trial[0]["hypervolume_a"].mean()),
         "hypervolume_b": float(by_trial[1]["hypervolume_b"].mean()),
-        "difference": found.difference,
-        "lower": found.lower,
-        "upper": found.upper,
-        "p": found.p,
-        "least_p": found.least_p,
+        "difference": improvement.difference,
+        "lower": improvement.lower,
+        "upper": improvement.upper,
+        "p": improvement.p,
+        "least_p": improvement.least_p,
     }
 
 
@@ -202,9 +202,9 @@ def _corrected(frame: pd.DataFrame) -> pd.DataFrame:
     """With Holm's correction over all rows that have a p-value."""
     if "p" not in frame:
         return frame
-    known = frame["p"].notna()
+    tested = frame["p"].notna()
     corrected = np.full(len(frame), math.nan)
-    corrected[known] = holm(frame.loc[known, "p"].to_numpy())
+    corrected[tested] = holm(frame.loc[tested, "p"].to_numpy())
     return frame.assign(p_holm=corrected)
 
 

@@ -97,15 +97,15 @@ def attainment_table(scores: Scores, levels: tuple[float, ...]) -> tuple[pd.Data
         total = rows[TRIAL].nunique()
         if total == 1:
             continue
-        found = attainment(values_of(rows), rows[TRIAL].tolist(), levels, scores.directions)
-        found = found.set_axis(["level", "attained_by", COST, SCORE], axis=1)
+        curves = attainment(values_of(rows), rows[TRIAL].tolist(), levels, scores.directions)
+        curves = curves.set_axis(["level", "attained_by", COST, SCORE], axis=1)
         notes += [
             f"{name}: no place is attained by {100 * level:g} % of {total} trials: not enough of them have a point"
             for level in levels
-            if not (found["level"] == level).any()
+            if not (curves["level"] == level).any()
         ]
-        found.insert(2, "trials", total)
-        found.insert(0, BY, str(name))
-        frames.append(found)
+        curves.insert(2, "trials", total)
+        curves.insert(0, BY, str(name))
+        frames.append(curves)
     columns = [BY, "level", "attained_by", "trials", COST, SCORE]
     return (pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)), notes

@@ -135,5 +135,5 @@ def _square(square: float, *scores: ArrayLike) -> float:
 
 
 def _subsets(axes: Sequence[int]) -> list[Source]:
-    found = [frozenset(axis for k, axis in enumerate(axes) if mask >> k & 1) for mask in range(1, 2 ** len(axes))]
-    return sorted(found, key=lambda source: (len(source), sorted(source)))
+    subsets = [frozenset(axis for k, axis in enumerate(axes) if mask >> k & 1) for mask in range(1, 2 ** len(axes))]
+    return sorted(subsets, key=lambda source: (len(source), sorted(source)))

@@ -65,8 +65,8 @@ def compare_methods(scores: Scores, options: SeedOptions) -> Findings:
             notes.append(f"{a} and {b} have fewer than two seeds in common, so they are not compared")
             continue
         pairs.append(pair.row(options, rng, minimize=scores.minimize))
-        found = score_tests(pair.ours, pair.theirs, rng, paired=options.paired)
-        tests.append(found.assign(a=a, b=b, n_a=pair.ours.size, n_b=pair.theirs.size))
+        results = score_tests(pair.ours, pair.theirs, rng, paired=options.paired)
+        tests.append(results.assign(a=a, b=b, n_a=pair.ours.size, n_b=pair.theirs.size))
     if not pairs:
         return Findings(refusal="no two groups have two seeds in common, so no pair can be compared seed by seed")
     tested = _corrected(pd.concat(tests, ignore_index=True))
@@ -175,8 +175,8 @@ class _Pair:
 def _corrected(tests: pd.DataFrame) -> pd.DataFrame:
     """p_holm over the pairs, test by test; a test that is not defined counts as one all the same."""
     for _, rows in tests.groupby("test", sort=False):
-        known = rows["p"].notna()
-        tests.loc[rows.index[known], "p_holm"] = holm(rows["p"].fillna(1.0))[known]
+        defined = rows["p"].notna()
+        tests.loc[rows.index[defined], "p_holm"] = holm(rows["p"].fillna(1.0))[defined]
     return tests[["a", "b", "n_a", "n_b", "test", "statistic", "p", "p_holm", "least_p", "method"]]
 
 

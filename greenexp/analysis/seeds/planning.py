@@ -72,12 +72,12 @@ def power_table(split: VarianceSplit, noise: ComparisonNoise, options: SeedOptio
     configurations have this noise.
     """
     numbers = sorted({s for s in (*SEED_NUMBERS, round(split.seeds)) if s > 1})
-    found = [
+    differences = [
         smallest_difference(s, noise.of_test(noise.sd), None, noise.paired, options.power, options.alpha)
         for s in numbers
     ]
     errors = [noise.of_a_difference(s) for s in numbers]
-    columns = {"seeds": numbers, "standard_error": errors, "smallest_difference": found}
+    columns = {"seeds": numbers, "standard_error": errors, "smallest_difference": differences}
     return pd.DataFrame({**columns, "test": "paired t" if noise.paired else "t"})
 
 
@@ -90,8 +90,8 @@ def needed_table(noise: ComparisonNoise, difference: float, options: SeedOptions
         for sd in (noise.sd, noise.lower, noise.upper)
     ]
     columns = ("seeds_needed", "if_noise_is_least", "if_noise_is_most")
-    found = np.array([math.nan if number is None else number for number in numbers], dtype=np.float64)
-    return pd.DataFrame([{"difference": difference, **dict(zip(columns, found, strict=True))}])
+    values = np.array([math.nan if number is None else number for number in numbers], dtype=np.float64)
+    return pd.DataFrame([{"difference": difference, **dict(zip(columns, values, strict=True))}])
 
 
 def _best(plans: pd.DataFrame, minimize: bool) -> int:

@@ -52,8 +52,8 @@ def expected_maximum(n: ArrayLike) -> Floats:
     area = half[:, None] * weights
     flat = sizes.reshape(-1, 1, 1)
     missing = -np.expm1(flat * special.log_ndtr(z)) - np.exp(flat * special.log_ndtr(-z))
-    found = (missing * area).sum(axis=(1, 2)).reshape(sizes.shape)
-    return np.asarray(np.where(sizes == 1, 0.0, found), dtype=np.float64)
+    heights = (missing * area).sum(axis=(1, 2)).reshape(sizes.shape)
+    return np.asarray(np.where(sizes == 1, 0.0, heights), dtype=np.float64)
 
 
 def seed_plans(

@@ -64,27 +64,27 @@ def split_groups(scores: Scores, options: SeedOptions) -> SplitTables:
         Tables with the column `by`, which names the group, and sentences about them.
 
     """
-    found = SplitTables()
+    splits = SplitTables()
     for name, rows in scores.frame.groupby(GROUP, sort=False):
         of = f"{name}: " if scores.by is not None else ""
         try:
             split = variance_split(rows, scores.seeds, shared_seeds=scores.shared_seeds, confidence=options.confidence)
         except ValueError as error:
-            found.refusals[str(name)] = str(error)
+            splits.refusals[str(name)] = str(error)
             continue
         noise = comparison_noise(split, scores.shared_seeds)
         plans = None
         if noise.sd > 0:
             plans = plan_seeds(split, noise, options.trials or len(rows), minimize=scores.minimize)
-        group = found.groups[str(name)] = GroupSplit(rows, split, noise, plans)
+        group = splits.groups[str(name)] = GroupSplit(rows, split, noise, plans)
         for table, frame in _group_tables(group, scores, options).items():
-            found.frames.setdefault(table, []).append(frame.assign(**{BY: str(name)})[[BY, *frame.columns]])
+            splits.frames.setdefault(table, []).append(frame.assign(**{BY: str(name)})[[BY, *frame.columns]])
         sentences = split_sentences(group, options)
         if scores.by is not None:  # of many groups, what differs most between them
             sentences = [sentences[0], *(sentences[-1:] if options.difference is not None and noise.sd > 0 else [])]
-        found.verdict += [f"{of}{sentence}" for sentence in sentences]
-        found.notes += [f"{of}{sentence}" for sentence in _notes(group)]
-    return found
+        splits.verdict += [f"{of}{sentence}" for sentence in sentences]
+        splits.notes += [f"{of}{sentence}" for sentence in _notes(group)]
+    return splits
 
 
 def split_sentences(group: GroupSplit, options: SeedOptions) -> list[str]:

@@ -269,9 +269,9 @@ def _remarks(groups: Sequence[np.ndarray], confidence: float) -> tuple[str, ...]
     p = float(stats.bartlett(*testable).pvalue) if min(spread) > 0 else 0.0
     if p >= 1 - confidence:
         return ()
-    found = (
+    remark = (
         f"the seed variance is not the same in all configurations, or scores are not normal (Bartlett p = {p:.2g}; "
         f"standard deviations from {min(spread):.3g} to {max(spread):.3g}): the estimates are averages over "
         "configurations, and the intervals do not hold"
     )
-    return (found,)
+    return (remark,)

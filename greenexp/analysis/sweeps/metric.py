@@ -10,7 +10,7 @@ from greenexp.records.tables import SweepTables
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class SweepMetric:
     """The task metric `name` on dev, taken at `exit` (mean, last, best or a number); `mode` is max or min."""
 
     name: str
@@ -42,7 +42,7 @@ class Metric:
         return float(scores.min() if self.minimize else scores.max())
 
 
-def metric_of(tables: SweepTables) -> Metric:
+def metric_of(tables: SweepTables) -> SweepMetric:
     """The metric named in the sweep file of `tables`."""
     given = tables.spec.metric
-    return Metric(given.name, str(given.exit), given.mode)
+    return SweepMetric(given.name, str(given.exit), given.mode)

@@ -43,7 +43,7 @@ def predict(given: str, plain: bool, logits: bool, **options: Any) -> int:
     with _opened(given) as descriptor:
         choice = EngineChoice(**options)
         engine, _, _ = load_engine(choice)
-        tally = Tally(engine.model.backbone.num_layers)
+        tally = AnswerTally(engine.model.backbone.num_layers)
         for chunk in Lines(descriptor, MAX_LINE).chunks(BATCHES_AT_ONCE * choice.batch_size):
             shown = answered(engine, chunk, choice.batch_size, tally, plain=plain, logits=logits)
             click.echo("\n".join(json.dumps(line, allow_nan=False) for line in shown))
@@ -51,7 +51,7 @@ def predict(given: str, plain: bool, logits: bool, **options: Any) -> int:
     return 1 if tally.errors else 0
 
 
-class Tally:
+class AnswerTally:
     """What has been answered so far. layers: of the whole model."""
 
     def __init__(self, layers: int) -> None:
@@ -78,7 +78,7 @@ def answered(
     engine: EarlyExitEngine,
     chunk: Sequence[bytes | None],
     batch_size: int,
-    tally: Tally,
+    tally: AnswerTally,
     *,
     plain: bool = False,
     logits: bool = False,

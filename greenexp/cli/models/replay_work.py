@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from greenexp.cli.models.replaying import PolicyReplay, Row, Split, TrialReplay, Wish, priced_in_seconds, rows_of
+from greenexp.cli.models.replaying import PolicyReplay, ReplaySplit, Row, TrialReplay, Wish, priced_in_seconds, rows_of
 from greenexp.errors import InputError, did_you_mean
 from greenexp.replay.budgeted import budgeted_thresholds
 from greenexp.replay.calibration import temperatures
@@ -80,11 +80,11 @@ class _Work:
             raise InputError(f"{error}{near}; choose one with --metric") from None
 
     @cached_property
-    def _splits(self) -> tuple[Split, Split | None, str]:
+    def _splits(self) -> tuple[ReplaySplit, ReplaySplit | None, str]:
         """dev, test, and what is wrong with test."""
         found, problem = held_out_split(self.stored, self.logits.test)
-        splits = [Split("dev", self.stored.record, priced(self.stored))]
-        splits += [] if found is None else [Split("test", found.record, found.costs, found.has_flops)]
+        splits = [ReplaySplit("dev", self.stored.record, priced(self.stored))]
+        splits += [] if found is None else [ReplaySplit("test", found.record, found.costs, found.has_flops)]
         if self.wish.calibrated:
             fitted = temperatures(self.stored.record)
             splits = [dataclasses.replace(split, record=split.record.calibrated(fitted)) for split in splits]

@@ -29,7 +29,7 @@ class Wish:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class ReplaySplit:
     """One split of a trial. has_flops: whether its FLOPs are known."""
 
     name: str
@@ -84,14 +84,14 @@ class TrialReplay:
 
     trial: str
     metric: str
-    dev: Split
-    test: Split | None
+    dev: ReplaySplit
+    test: ReplaySplit | None
     policies: tuple[PolicyReplay, ...]
     budgets: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
-    def splits(self) -> list[Split]:
+    def splits(self) -> list[ReplaySplit]:
         """dev, and test if it is there."""
         return [split for split in (self.dev, self.test) if split is not None]
 
@@ -105,7 +105,7 @@ class TrialReplay:
                 for point in rows_of(split.points(policy.family, policy.shown, self.metric)):
                     yield self._named(split, point)
 
-    def _named(self, split: Split, point: Row) -> Row:
+    def _named(self, split: ReplaySplit, point: Row) -> Row:
         plain = {name: None if _unknown(value) else value for name, value in point.items()}
         return {"trial": self.trial, "split": split.name, **plain}
 
@@ -115,7 +115,7 @@ def rows_of(frame: pd.DataFrame) -> list[Row]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def priced_in_seconds(split: Split, seconds: Any) -> Split:
+def priced_in_seconds(split: ReplaySplit, seconds: Any) -> ReplaySplit:
     """The split with the latency of each exit, float64 [exit, length], among its costs."""
     return dataclasses.replace(split, costs=dataclasses.replace(split.costs, latency_s=seconds))
 

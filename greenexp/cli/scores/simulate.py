@@ -11,7 +11,7 @@ from greenexp.cli.scores.options import json_option
 
 
 def parse_names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """`asha,sha`, each once."""
+    """`NAME,NAME`, each once."""
     if value is None:
         return None
     return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))

@@ -32,9 +32,10 @@ def _searches(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _one_look(frame: pd.DataFrame) -> pd.DataFrame:
     """Of the largest number of units begun."""
-    shown = frame[frame["trials"] == frame["trials"].max()]
+    shown: pd.DataFrame = frame[frame["trials"] == frame["trials"].max()]
     names = {"trials": "units begun", "going_on": "going on", "expected_best": "expected best"}
-    return shown.rename(columns={**names, "share_of_full": "share of full cost"})
+    renamed: pd.DataFrame = shown.rename(columns={**names, "share_of_full": "share of full cost"})
+    return renamed
 
 
 def _best_so_far(frame: pd.DataFrame) -> pd.DataFrame:

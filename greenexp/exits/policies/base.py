@@ -23,7 +23,7 @@ class ExitOutput:
     labels: Tensor | None = None
 
 
-class Decision(NamedTuple):
+class ExitDecision(NamedTuple):
     """leaves: bool [example], who leaves here; answers: what each row would answer if it left here, [example].
 
     Answers are classes (int64), or values (the logits' type) for regression.
@@ -36,7 +36,7 @@ class Decision(NamedTuple):
 class PolicyStream(Protocol):
     """One batch on its way up."""
 
-    def decide(self, output: ExitOutput) -> Decision:
+    def decide(self, output: ExitOutput) -> ExitDecision:
         """Who leaves at this exit, and with which answer. No host synchronisation.
 
         Called once per consulted exit, ascending, the last one included: there everybody leaves, whatever `leaves`

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from greenexp.exits.policies.base import Decision, ExitOutput, Stateless, own_answers
+from greenexp.exits.policies.base import ExitDecision, ExitOutput, Stateless, own_answers
 from greenexp.exits.policies.softmax import COMPARE, entropy
 from greenexp.replay.fields import Threshold, check_fields, limit_at
 
@@ -44,8 +44,8 @@ class Entropy(Stateless):
         """See `Policy.stream`."""
         return self
 
-    def decide(self, output: ExitOutput) -> Decision:
+    def decide(self, output: ExitOutput) -> ExitDecision:
         """See `PolicyStream.decide`."""
         unsure = entropy(output.logits, self.normalised)
         leaves = COMPARE[self.comparator](unsure, limit_at(self.threshold, output.number))
-        return Decision(leaves, own_answers(output.logits))
+        return ExitDecision(leaves, own_answers(output.logits))

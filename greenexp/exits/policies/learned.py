@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from greenexp.errors import InputError
-from greenexp.exits.policies.base import Decision, ExitOutput, Stateless, own_answers
+from greenexp.exits.policies.base import ExitDecision, ExitOutput, Stateless, own_answers
 from greenexp.exits.policies.softmax import COMPARE
 from greenexp.replay.fields import Threshold, check_fields, limit_at
 
@@ -39,11 +39,11 @@ class Learned(Stateless):
         """See `Policy.stream`."""
         return self
 
-    def decide(self, output: ExitOutput) -> Decision:
+    def decide(self, output: ExitOutput) -> ExitDecision:
         """See `PolicyStream.decide`."""
         if output.learned is None:
             raise InputError("learned needs a model with a learned exit module, and this one has none")
         wrong = output.learned.float()
         wrong = wrong.where((wrong >= 0) & (wrong <= 1), torch.nan)
         leaves = COMPARE[self.comparator](wrong, limit_at(self.threshold, output.number))
-        return Decision(leaves, own_answers(output.logits))
+        return ExitDecision(leaves, own_answers(output.logits))

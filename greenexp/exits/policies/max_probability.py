@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from greenexp.exits.policies.base import Decision, ExitOutput, PolicyStream, Stateless, own_answers
+from greenexp.exits.policies.base import ExitDecision, ExitOutput, PolicyStream, Stateless, own_answers
 from greenexp.exits.policies.softmax import COMPARE, max_probability
 from greenexp.replay.fields import Threshold, check_fields, limit_at
 
@@ -45,9 +45,11 @@ class MaxProbability(Stateless):
         """See `Policy.stream`."""
         return self if self.unsure == "last" else _MostConfident(self)
 
-    def decide(self, output: ExitOutput) -> Decision:
+    def decide(self, output: ExitOutput) -> ExitDecision:
         """See `PolicyStream.decide`."""
-        return Decision(self.is_confident(max_probability(output.logits), output.number), own_answers(output.logits))
+        return ExitDecision(
+            self.is_confident(max_probability(output.logits), output.number), own_answers(output.logits)
+        )
 
     def is_confident(self, probability: Tensor, number: int) -> Tensor:
         """Who leaves at exit `number`, bool [example]."""
@@ -62,18 +64,18 @@ class _MostConfident:
         self._probability: Tensor | None = None
         self._answer: Tensor | None = None
 
-    def decide(self, output: ExitOutput) -> Decision:
+    def decide(self, output: ExitOutput) -> ExitDecision:
         """See `PolicyStream.decide`."""
         probability, answer = max_probability(output.logits), own_answers(output.logits)
         leaves = self._policy.is_confident(probability, output.number)
         if self._probability is None or self._answer is None:
             self._probability, self._answer = probability.nan_to_num(nan=-torch.inf), answer
-            return Decision(leaves, answer)
+            return ExitDecision(leaves, answer)
         # Nobody confident so far: the last one asked answers.
         better = (probability > self._probability) | (self._probability == -torch.inf)
         self._answer = answer.where(better, self._answer)
         self._probability = probability.nan_to_num(nan=-torch.inf).where(better, self._probability)
-        return Decision(leaves, self._answer)
+        return ExitDecision(leaves, self._answer)
 
     def keep(self, rows: Tensor) -> None:
         """See `PolicyStream.keep`."""

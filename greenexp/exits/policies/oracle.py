@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from greenexp.errors import InputError
-from greenexp.exits.policies.base import Decision, ExitOutput, Stateless, own_answers
+from greenexp.exits.policies.base import ExitDecision, ExitOutput, Stateless, own_answers
 from greenexp.replay.fields import check_fields
 
 
@@ -34,11 +34,11 @@ class Oracle(Stateless):
             raise InputError("oracle with never_right=first can only be replayed: at the first exit nobody knows yet")
         return self
 
-    def decide(self, output: ExitOutput) -> Decision:
+    def decide(self, output: ExitOutput) -> ExitDecision:
         """See `PolicyStream.decide`."""
         if output.labels is None:
             raise InputError("oracle needs the labels, which nobody has where a policy is used: it is a bound")
         if output.logits.shape[1] == 1:
             raise InputError("oracle needs classes: a number is not right or wrong")
         answers = own_answers(output.logits)
-        return Decision(answers == output.labels, answers)
+        return ExitDecision(answers == output.labels, answers)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from greenexp.errors import InputError
-from greenexp.exits.policies.base import Decision, ExitOutput, own_answers
+from greenexp.exits.policies.base import ExitDecision, ExitOutput, own_answers
 from greenexp.replay.fields import check_fields, limit_at
 
 
@@ -49,7 +49,7 @@ class PatienceStream:
         self._before: Tensor | None = None
         self._counter: Tensor | None = None
 
-    def decide(self, output: ExitOutput) -> Decision:
+    def decide(self, output: ExitOutput) -> ExitDecision:
         """See `PolicyStream.decide`. InputError for regression without a tolerance, and for classes with one."""
         predicted = self._predicted(output.logits)
         if self._before is None or self._counter is None:
@@ -58,7 +58,7 @@ class PatienceStream:
             self._counter = (self._counter + 1) * self._agree(self._before, predicted)
         self._before = predicted
         leaves = (self._counter == self._policy.patience) & (self._policy.patience > 0)
-        return Decision(leaves, own_answers(output.logits))
+        return ExitDecision(leaves, own_answers(output.logits))
 
     def keep(self, rows: Tensor) -> None:
         """See `PolicyStream.keep`."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from greenexp.exits.policies.base import Decision, ExitOutput, Stateless, own_answers
+from greenexp.exits.policies.base import ExitDecision, ExitOutput, Stateless, own_answers
 from greenexp.replay.fields import check_fields
 
 
@@ -29,8 +29,8 @@ class Static(Stateless):
         """See `Policy.stream`."""
         return self
 
-    def decide(self, output: ExitOutput) -> Decision:
+    def decide(self, output: ExitOutput) -> ExitDecision:
         """See `PolicyStream.decide`: true from `exit` on, so that an untrained exit there is passed over."""
         here = self.exit is not None and output.number >= self.exit
         leaves = torch.full(output.logits.shape[:1], here, dtype=torch.bool, device=output.logits.device)
-        return Decision(leaves, own_answers(output.logits))
+        return ExitDecision(leaves, own_answers(output.logits))

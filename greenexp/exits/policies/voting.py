@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from greenexp.errors import InputError
-from greenexp.exits.policies.base import Decision, ExitOutput
+from greenexp.exits.policies.base import ExitDecision, ExitOutput
 from greenexp.replay.fields import check_fields
 
 
@@ -57,7 +57,7 @@ class VotingStream:
         self._exits = 0
         self._votes: Tensor | None = None
 
-    def decide(self, output: ExitOutput) -> Decision:
+    def decide(self, output: ExitOutput) -> ExitDecision:
         """See `PolicyStream.decide`."""
         logits = output.logits
         if logits.shape[1] == 1:
@@ -65,7 +65,7 @@ class VotingStream:
         votes = one_hot(logits.argmax(dim=1), logits.shape[1]) * ~logits.isnan().any(dim=1, keepdim=True)
         self._votes = votes if self._votes is None else self._votes + votes
         self._exits += 1
-        return Decision(self._votes.amax(dim=1) >= self._policy.needed(self._exits), self._votes.argmax(dim=1))
+        return ExitDecision(self._votes.amax(dim=1) >= self._policy.needed(self._exits), self._votes.argmax(dim=1))
 
     def keep(self, rows: Tensor) -> None:
         """See `PolicyStream.keep`."""

@@ -14,7 +14,7 @@ from typing import Protocol as Interface
 import torch
 
 from greenexp.inference.bench.protocol import Contestant, Request, Stopwatch
-from greenexp.meters.measure import Measured
+from greenexp.meters.measure import MeterReading
 
 STEADY = 0.1
 """Idle power before and after may differ by this part of the larger."""
@@ -29,7 +29,7 @@ class Meter(Interface):
     def keep_up(self) -> None:
         """Call it often within a window."""
 
-    def read(self) -> Measured:
+    def read(self) -> MeterReading:
         """End the window and begin the next."""
 
 
@@ -78,11 +78,11 @@ def measure_energy(
     return Energy(joules, power, gaps)
 
 
-def _joules(measured: Measured) -> float:
+def _joules(measured: MeterReading) -> float:
     return measured.costs.energy_j or 0.0
 
 
-def _window(meter: Meter, work: Callable[[], object]) -> Measured:
+def _window(meter: Meter, work: Callable[[], object]) -> MeterReading:
     meter.start()
     work()
     return meter.read()
@@ -90,7 +90,7 @@ def _window(meter: Meter, work: Callable[[], object]) -> Measured:
 
 def _rounds(
     contestant: Contestant, requests: Sequence[Request], meter: Meter, stopwatch: Stopwatch, window_s: float
-) -> tuple[Measured, int]:
+) -> tuple[MeterReading, int]:
     """What the window cost, and how many examples were answered in it."""
     examples = 0
 

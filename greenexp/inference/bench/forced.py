@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from greenexp.exits.policies.base import Decision, ExitOutput, Policy, PolicyStream
+from greenexp.exits.policies.base import ExitDecision, ExitOutput, Policy, PolicyStream
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class _ForcedStream:
     def __init__(self, stream: PolicyStream, exit_number: int | None) -> None:
         self._stream, self._exit = stream, exit_number
 
-    def decide(self, output: ExitOutput) -> Decision:
+    def decide(self, output: ExitOutput) -> ExitDecision:
         """See `PolicyStream.decide`."""
         decision = self._stream.decide(output)
         here = self._exit is not None and output.number >= self._exit
-        return Decision(torch.full_like(decision.leaves, here), decision.answers)
+        return ExitDecision(torch.full_like(decision.leaves, here), decision.answers)
 
     def keep(self, rows: Tensor) -> None:
         """See `PolicyStream.keep`."""

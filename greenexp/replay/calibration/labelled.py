@@ -13,7 +13,7 @@ from greenexp.records.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class LabelledScores:
     """Examples whose scores are all finite.
 
     scores: logits or probabilities, float64 [class, example]: reductions over a short last axis are slow
@@ -50,7 +50,7 @@ class Labelled:
         return gaps
 
 
-def labelled(scores: npt.ArrayLike, labels: npt.ArrayLike) -> Labelled:
+def labelled(scores: npt.ArrayLike, labels: npt.ArrayLike) -> LabelledScores:
     """The examples that count, of scores [example, class] and labels [example], classes from 0.
 
     InputError for other shapes, for a single class (a regression output has no probability), and for labels that are
@@ -66,7 +66,7 @@ def labelled(scores: npt.ArrayLike, labels: npt.ArrayLike) -> Labelled:
     _check_classes(classes, rows.shape[1])
     finite = np.isfinite(rows).all(axis=1)
     kept = np.ascontiguousarray(rows[finite].T, dtype=np.float64)
-    return Labelled(kept, classes[finite].astype(np.int64), int((~finite).sum()))
+    return LabelledScores(kept, classes[finite].astype(np.int64), int((~finite).sum()))
 
 
 def _check_classes(labels: npt.NDArray[Any], classes: int) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from greenexp.errors import InputError
 from greenexp.records.arrays import Floats
-from greenexp.replay.calibration.labelled import Labelled, labelled
+from greenexp.replay.calibration.labelled import LabelledScores, labelled
 
 BINS = 15
 """As in Guo et al. 2017."""
@@ -61,7 +61,7 @@ def ece(probabilities: npt.ArrayLike, labels: npt.ArrayLike, bins: int = BINS) -
     return _binned(data.scores, data.labels, bins).ece
 
 
-def binned(data: Labelled, temperature: float = 1.0, bins: int = BINS) -> Binned:
+def binned(data: LabelledScores, temperature: float = 1.0, bins: int = BINS) -> Binned:
     """The confidences softmax(z / T) of logits, in bins. InputError for a temperature that is not positive."""
     if not 0 < temperature < np.inf:
         raise InputError(f"a temperature must be positive and finite, received {temperature}")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from greenexp.errors import InputError
-from greenexp.replay.calibration.labelled import Labelled, labelled
+from greenexp.replay.calibration.labelled import LabelledScores, labelled
 from greenexp.replay.calibration.reliability import BINS, binned
 from greenexp.replay.calibration.temperature import Temperature, fit_temperature
 from greenexp.replay.record import ExitRecord
@@ -28,7 +28,7 @@ class _Exit:
 
     number: int
     split: str
-    data: Labelled
+    data: LabelledScores
     fitted: Temperature
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from greenexp.records.arrays import Floats
-from greenexp.replay.calibration.labelled import Labelled, labelled
+from greenexp.replay.calibration.labelled import LabelledScores, labelled
 
 T_MIN, T_MAX = 1e-2, 1e2
 """Bounds of a temperature. Trained exits have between about 0.1 and 5, so one far beyond means that the logits do not
@@ -73,7 +73,7 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Temperature
     return Temperature(value, before, after, data.examples, reason, data.remark)
 
 
-def _minimiser(data: Labelled) -> tuple[float, str]:
+def _minimiser(data: LabelledScores) -> tuple[float, str]:
     """The temperature, and why it is no minimum."""
     gaps = data.gaps()
     if not gaps.any():

@@ -6,7 +6,7 @@ import pandas as pd
 
 from greenexp.analysis.fronts.operating_points import exit_summary
 from greenexp.analysis.sweeps.configurations import configuration_table
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import exits_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -57,7 +57,7 @@ def _finished(tables: SweepTables) -> int:
     return int((tables.trials["status"] == "finished").sum())
 
 
-def _points(tables: SweepTables, metric: Metric) -> pd.DataFrame:
+def _points(tables: SweepTables, metric: SweepMetric) -> pd.DataFrame:
     """Exit scores at the best epoch: finished trials if any, else all that did not fail; the best trials first."""
     trials = tables.trials[tables.trials["status"] != "failed"]
     if (trials["status"] == "finished").any():
@@ -70,7 +70,7 @@ def _points(tables: SweepTables, metric: Metric) -> pd.DataFrame:
     return points[["trial", "configuration", "exit", "layer", "epoch", "score", "inference_flops"]]
 
 
-def _sentences(points: pd.DataFrame, best: str, metric: Metric) -> tuple[str, ...]:
+def _sentences(points: pd.DataFrame, best: str, metric: SweepMetric) -> tuple[str, ...]:
     chosen = points[points["configuration"] == best]
     known = (chosen if len(chosen) else points).dropna(subset=["score"])
     means = known.groupby("exit")["score"].mean()

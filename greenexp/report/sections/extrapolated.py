@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from greenexp.analysis.curves.bands import NO_SUPPORT
 from greenexp.analysis.curves.extrapolate import MIN_FITTED, Extrapolation, extrapolate
 from greenexp.analysis.curves.tuning_curve import tuning_curve
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures import extrapolated_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate
@@ -36,7 +36,7 @@ class MoreConfigurations:
 
 
 def more_configurations(
-    tables: SweepTables, scores: NDArray[np.float64], metric: Metric, *, limited: bool
+    tables: SweepTables, scores: NDArray[np.float64], metric: SweepMetric, *, limited: bool
 ) -> MoreConfigurations:
     """The median best of 2 and 4 times as many configurations, drawn as far as the model wins its back-test.
 
@@ -97,7 +97,7 @@ def _tested(factor: int, made: Extrapolation) -> bool:
     return made.tested_factor >= _NEAR * factor
 
 
-def _plate(scores: NDArray[np.float64], made: dict[int, Extrapolation], metric: Metric) -> Plate:
+def _plate(scores: NDArray[np.float64], made: dict[int, Extrapolation], metric: SweepMetric) -> Plate:
     number = scores.size
     sizes = np.unique(np.rint(np.geomspace(1, number, min(number, _PLACES))))
     seen = pd.DataFrame(

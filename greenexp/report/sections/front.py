@@ -6,7 +6,7 @@ import pandas as pd
 
 from greenexp.analysis.exits.policies import family_of, is_bound
 from greenexp.analysis.fronts.operating_points import cheapest_reaching, evenly, operating_front
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import operating_points_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -66,7 +66,7 @@ def _with_setting(points: pd.DataFrame) -> pd.DataFrame:
                       points.iloc[:, place:]], axis=1)  # fmt: skip
 
 
-def _range(front: pd.DataFrame, known: int, metric: Metric) -> str:
+def _range(front: pd.DataFrame, known: int, metric: SweepMetric) -> str:
     low, high = front.iloc[0], front.iloc[-1]
     return (
         f"{counted(len(front), 'operating point')} of {known:,} {'is' if len(front) == 1 else 'are'} on the "
@@ -76,7 +76,7 @@ def _range(front: pd.DataFrame, known: int, metric: Metric) -> str:
     )
 
 
-def _gain(known: pd.DataFrame, metric: Metric) -> tuple[str, ...]:
+def _gain(known: pd.DataFrame, metric: SweepMetric) -> tuple[str, ...]:
     """What leaving early saves at the score of the best exit used alone."""
     alone = known[known["policy"] == "static"]
     if alone.empty or len(alone) == len(known):

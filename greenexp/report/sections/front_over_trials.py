@@ -6,7 +6,7 @@ import pandas as pd
 
 from greenexp.analysis.fronts.front_over_trials import FrontOverTrials, attained_fronts, front_over_trials
 from greenexp.analysis.fronts.operating_points import evenly
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import attainment_figure, front_over_trials_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -35,13 +35,13 @@ def section(tables: SweepTables) -> Section:
     )
 
 
-def _label(metric: Metric) -> tuple[str, str]:
+def _label(metric: SweepMetric) -> tuple[str, str]:
     if metric.minimize:
         return f"Improvement of dev {metric.name},", "mean over all prices"
     return f"Best dev {metric.name} within a price,", "mean over all prices"
 
 
-def _worth(found: FrontOverTrials, metric: Metric) -> Plate:
+def _worth(found: FrontOverTrials, metric: SweepMetric) -> Plate:
     figure = front_over_trials_figure(found.curve, found.per_seed, _label(metric))
     several = len(set(found.per_seed["seed"])) > 1
     shown = figure.table[figure.table["seed"] == "mean"]
@@ -55,7 +55,7 @@ def _worth(found: FrontOverTrials, metric: Metric) -> Plate:
     )
 
 
-def _attained(curves: pd.DataFrame, seeds: int, chosen: str, metric: Metric) -> Plate:
+def _attained(curves: pd.DataFrame, seeds: int, chosen: str, metric: SweepMetric) -> Plate:
     figure = attainment_figure(curves, seeds, chosen, metric)
     columns = (
         Column("trials", f"Seeds of {seeds}, at least", "count"),
@@ -70,7 +70,7 @@ def _attained(curves: pd.DataFrame, seeds: int, chosen: str, metric: Metric) -> 
     return Plate(figure, Table(figure.name, figure.title, figure.table, columns, note, shown if fewer else None))
 
 
-def _said_worth(found: FrontOverTrials, metric: Metric) -> tuple[str, ...]:
+def _said_worth(found: FrontOverTrials, metric: SweepMetric) -> tuple[str, ...]:
     if found.refusal:
         return (f"No curve of the front over trials: {found.refusal}.",)
     first, last = found.curve.iloc[0], found.curve.iloc[-1]
@@ -87,7 +87,7 @@ def _said_worth(found: FrontOverTrials, metric: Metric) -> tuple[str, ...]:
     )
 
 
-def _said_attained(curves: pd.DataFrame, seeds: int, chosen: str, metric: Metric) -> tuple[str, ...]:
+def _said_attained(curves: pd.DataFrame, seeds: int, chosen: str, metric: SweepMetric) -> tuple[str, ...]:
     if not chosen:
         return ("No attainment curves: no configuration has a score from all its seeds.",)
     if curves.empty:
@@ -104,7 +104,7 @@ def _said_attained(curves: pd.DataFrame, seeds: int, chosen: str, metric: Metric
 
 
 def _assumptions(
-    tables: SweepTables, found: FrontOverTrials, curves: pd.DataFrame, seeds: int, metric: Metric
+    tables: SweepTables, found: FrontOverTrials, curves: pd.DataFrame, seeds: int, metric: SweepMetric
 ) -> tuple[str, ...]:
     notes = []
     if not found.refusal:

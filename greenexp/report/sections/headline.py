@@ -8,7 +8,7 @@ from greenexp.analysis.comparing.lead_of_sweep import Lead, lead_of_best
 from greenexp.analysis.fronts.operating_points import cheapest_within, operating_front
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.held_out import held_out
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.analysis.sweeps.savings import abandoned, savings
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
@@ -74,7 +74,7 @@ def _assumptions(tables: SweepTables, lead: Lead | None) -> tuple[str, ...]:
     return (lead_assumed(lead), *shared)
 
 
-def _best(tables: SweepTables, configurations: pd.DataFrame, metric: Metric, lead: Lead | None) -> list[str]:
+def _best(tables: SweepTables, configurations: pd.DataFrame, metric: SweepMetric, lead: Lead | None) -> list[str]:
     shown = configurations.dropna(subset=["score_mean"])
     if shown.empty:
         best = configurations["best_score"].dropna()
@@ -101,7 +101,7 @@ def _among(scored: int, planned: int) -> str:
     return f"Best of the {scored} configurations {of}" if scored > 1 else f"The only configuration {of}"
 
 
-def _cheapest(tables: SweepTables, metric: Metric) -> list[str]:
+def _cheapest(tables: SweepTables, metric: SweepMetric) -> list[str]:
     points = operating_front(tables)
     known = points.dropna(subset=["score", "inference_flops"])
     if known.empty or metric.minimize:

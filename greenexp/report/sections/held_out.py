@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from greenexp.analysis.sweeps.held_out import HeldOut, held_out
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.sections.wording import counted, mean_and_std
@@ -74,5 +74,5 @@ def warnings(found: HeldOut) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _label(metric: Metric) -> str:
+def _label(metric: SweepMetric) -> str:
     return metric.label.removeprefix("dev ")

@@ -12,7 +12,7 @@ from greenexp.analysis.exits.policy_curves import coinciding, policy_curves, sta
 from greenexp.analysis.numbers.rounding import COST_ROUNDING, raised
 from greenexp.analysis.sweeps.chosen import ChosenTrials, chosen_trials
 from greenexp.analysis.sweeps.held_out import held_out
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import policy_curves_figure
 from greenexp.figures.policy_curves import MOST_POLICIES
 from greenexp.records.tables import SweepTables
@@ -61,7 +61,7 @@ def section(tables: SweepTables) -> Section:
     )
 
 
-def _no_score(tables: SweepTables, chosen: ChosenTrials, points: pd.DataFrame, metric: Metric) -> str:
+def _no_score(tables: SweepTables, chosen: ChosenTrials, points: pd.DataFrame, metric: SweepMetric) -> str:
     replayed = points[leaves_early(points["policy"])]
     if replayed.empty:
         return nothing_replayed(tables, chosen, "curves of exit policies")
@@ -93,7 +93,7 @@ def _what_is_drawn(chosen: ChosenTrials, points: pd.DataFrame) -> str:
     )
 
 
-def _at(reached: float, ranked: pd.DataFrame, alone: pd.DataFrame, tables: SweepTables, metric: Metric) -> str:
+def _at(reached: float, ranked: pd.DataFrame, alone: pd.DataFrame, tables: SweepTables, metric: SweepMetric) -> str:
     """The policies at one speed-up, best first, beside the exits used alone."""
     first = ranked.iloc[0]
     spread = mean_and_std(first["score_mean"], first["score_std"], int(first["trials"]), tables.spec.seeds)
@@ -113,7 +113,9 @@ def _at(reached: float, ranked: pd.DataFrame, alone: pd.DataFrame, tables: Sweep
     )
 
 
-def _to_test(transfer: pd.DataFrame, best: str, reached: float, tables: SweepTables, metric: Metric) -> tuple[str, ...]:
+def _to_test(
+    transfer: pd.DataFrame, best: str, reached: float, tables: SweepTables, metric: SweepMetric
+) -> tuple[str, ...]:
     """The drop from dev to test of the policy that is best on dev, and over all rows; or that none is known."""
     if transfer.empty:
         tested = (
@@ -162,7 +164,7 @@ def _remarks(curves: pd.DataFrame) -> tuple[str, ...]:
     return (" ".join(same),) if same else ()
 
 
-def _plate(curves: pd.DataFrame, alone: pd.DataFrame, price: str, metric: Metric) -> Plate:
+def _plate(curves: pd.DataFrame, alone: pd.DataFrame, price: str, metric: SweepMetric) -> Plate:
     figure = policy_curves_figure(curves, alone, price, metric)
     title, kind, unit = PRICES[price]
     columns = (
@@ -204,7 +206,7 @@ def _settings(rows: pd.DataFrame) -> list[str]:
     return [settings(str(policy), low, high) for policy, low, high in parts]
 
 
-def _dev_only(points: pd.DataFrame, metric: Metric) -> Table:
+def _dev_only(points: pd.DataFrame, metric: SweepMetric) -> Table:
     usable = points[~is_bound(points["policy"])]
     frame = policy_curves(usable, "speed_up", np.array(TARGETS), minimize=metric.minimize)
     frame = frame.sort_values("price", kind="stable").rename(columns={"price": "speed_up"}).reset_index(drop=True)
@@ -219,7 +221,7 @@ def _dev_only(points: pd.DataFrame, metric: Metric) -> Table:
     return Table("policies-dev", "Chosen and reported on DEV", frame, columns, note)
 
 
-def _assumptions(tables: SweepTables, metric: Metric, has_test: bool) -> tuple[str, ...]:
+def _assumptions(tables: SweepTables, metric: SweepMetric, has_test: bool) -> tuple[str, ...]:
     notes = [
         (
             "Dev chose epoch, configuration and threshold, so dev scores flatter; a policy with many settings has more "

@@ -7,7 +7,7 @@ import pandas as pd
 from greenexp.analysis.curves.best_so_far import best_so_far_over, not_measured
 from greenexp.analysis.curves.evp import ExpectedBest, expected_best
 from greenexp.analysis.curves.evp_over_cost import ExpectedOverCost, expected_over_cost
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import best_so_far_figure, expected_best_figure, expected_over_cost_figure
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
@@ -43,7 +43,7 @@ def section(tables: SweepTables) -> Section:
     )
 
 
-def _best_so_far(curves: dict[str, pd.DataFrame], metric: Metric) -> list[Plate]:
+def _best_so_far(curves: dict[str, pd.DataFrame], metric: SweepMetric) -> list[Plate]:
     """One table with every measured axis beside the score, and a figure for every drawn one."""
     frame = curves["epochs"].drop(columns="cost")
     frame = frame.assign(**{name: curve["cost"].to_numpy() for name, curve in curves.items()})
@@ -63,7 +63,7 @@ def _best_so_far(curves: dict[str, pd.DataFrame], metric: Metric) -> list[Plate]
     return plates
 
 
-def _expected(curve: ExpectedBest, metric: Metric) -> Plate:
+def _expected(curve: ExpectedBest, metric: SweepMetric) -> Plate:
     figure = expected_best_figure(curve, metric)
     bound = f" ({curve.bound})" if curve.bound else ""
     columns = (
@@ -80,7 +80,7 @@ def _expected(curve: ExpectedBest, metric: Metric) -> Plate:
     return Plate(figure, Table(figure.name, figure.title, curve.curve, (*columns, spread), note))
 
 
-def _over_cost(found: ExpectedOverCost, metric: Metric) -> Plate:
+def _over_cost(found: ExpectedOverCost, metric: SweepMetric) -> Plate:
     figure = expected_over_cost_figure(found, metric)
     row = AXES[found.axis]
     frame = found.curve.assign(nothing=[f"{100 * share:.1f} %" for share in found.curve["nothing_finished"]])
@@ -96,7 +96,7 @@ def _over_cost(found: ExpectedOverCost, metric: Metric) -> Plate:
     return Plate(figure, Table(figure.name, figure.title, frame, columns, note))
 
 
-def _reached(reached: pd.DataFrame, metric: Metric) -> tuple[str, ...]:
+def _reached(reached: pd.DataFrame, metric: SweepMetric) -> tuple[str, ...]:
     if reached.empty:
         return ("No trial that did not fail has reported a score, so there is no best score so far.",)
     best = reached[reached["improved"]].iloc[-1]

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from greenexp.analysis.comparing.lead import LeadVerdict
 from greenexp.analysis.comparing.lead_of_sweep import lead_of_best
 from greenexp.analysis.search.importance import IMPORTANCE_COLUMNS, PERMUTATIONS, Importance, importance
 from greenexp.analysis.search.search_space import bounds_hit, leaders
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric as Metric
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.figures import importance_figure
 from greenexp.figures.importance import MOST_PARAMETERS
 from greenexp.records.tables import PARAMS, SweepTables
@@ -29,8 +31,8 @@ def section(tables: SweepTables) -> Section:
     metric = metric_of(tables)
     ends, top = bounds_hit(tables), leaders(tables, LEADERS)
     mattered = _importances(tables)
-    found = mattered.table
-    plates = (_importance(mattered),) if len(found) and found["importance"].sum() > 0 else ()
+    table = mattered.table
+    plates = (_importance(mattered),) if len(table) and table["importance"].sum() > 0 else ()
     return Section(
         name="search-space",
         title="The search space",
@@ -80,17 +82,17 @@ def _crowded(row: Mapping[Hashable, Any]) -> str:
     )
 
 
-def _mattered(found: Importance) -> str:
-    if found.refusal:
-        return f"No importance of hyperparameters: {found.refusal}."
-    table = found.table
+def _mattered(importances: Importance) -> str:
+    if importances.refusal:
+        return f"No importance of hyperparameters: {importances.refusal}."
+    table = importances.table
     if table["importance"].sum() == 0:
         return "No hyperparameter tells the best tenth of the configurations from the rest."
     clear = table[table["by_chance"] <= _UNLIKELY]
     parts = [f"{name} {share:.2f}" for name, share in zip(table["parameter"], table["importance"], strict=True)]
     likely = listed([str(name) for name in clear["parameter"]]) if len(clear) else ""
-    told = f"more than chance (5 %, each for itself): {likely}" if likely else "none is more than chance (5 %)"
-    return f"What told the best tenth of the configurations from the rest, in shares: {listed(parts)}; {told}."
+    words = f"more than chance (5 %, each for itself): {likely}" if likely else "none is more than chance (5 %)"
+    return f"What told the best tenth of the configurations from the rest, in shares: {listed(parts)}; {words}."
 
 
 def _ahead(tables: SweepTables, top: pd.DataFrame) -> tuple[str, ...]:
@@ -99,21 +101,23 @@ def _ahead(tables: SweepTables, top: pd.DataFrame) -> tuple[str, ...]:
     if lead is None:
         return ()
     verdicts = top["verdict"].iloc[1:]
-    counts = [f"{(verdicts == name).sum()} {name}" for name in dict.fromkeys(verdicts)]
     if len(verdicts) == 1:
         return (lead.sentence,)
-    return lead.sentence, f"Of the {len(verdicts)} that follow {lead.first}: {', '.join(counts)}."
+    apart, alike, unknown = (int((verdicts == str(name)).sum()) for name in LeadVerdict)
+    others = f"; for {unknown} it cannot be told" if unknown else ""
+    counts = f"{apart} told apart from it, {alike} not told apart{others}"
+    return lead.sentence, f"Of the {len(verdicts)} configurations that follow {lead.first}: {counts}."
 
 
-def _importance(found: Importance) -> Plate:
-    figure = importance_figure(found.table)
+def _importance(importances: Importance) -> Plate:
+    figure = importance_figure(importances.table)
     columns = (
         Column("parameter", "Hyperparameter", "name"),
         Column("importance", "Share", "score"),
         Column("by_chance", "As large by chance", "score"),
     )
-    note = f"The first {MOST_PARAMETERS} are drawn." if len(found.table) > MOST_PARAMETERS else ""
-    return Plate(figure, Table(figure.name, figure.title, found.table, columns, note))
+    note = f"The first {MOST_PARAMETERS} are drawn." if len(importances.table) > MOST_PARAMETERS else ""
+    return Plate(figure, Table(figure.name, figure.title, importances.table, columns, note))
 
 
 def _leaders_table(top: pd.DataFrame, tables: SweepTables, metric: Metric) -> Table:
@@ -151,20 +155,22 @@ def _bounds_table(ends: pd.DataFrame) -> Table:
     return Table("bounds", "Ends of the searched ranges", ends, columns, note)
 
 
-def _assumptions(tables: SweepTables, ends: pd.DataFrame, found: Importance, top: pd.DataFrame) -> tuple[str, ...]:
+def _assumptions(
+    tables: SweepTables, ends: pd.DataFrame, importances: Importance, top: pd.DataFrame
+) -> tuple[str, ...]:
     notes = []
     if len(ends):
         notes.append(
             f"The best: a tenth of the {int(ends['configurations'].iloc[0])} configurations with a mean, at least one. "
             f"Each of the {len(ends)} ends is judged by itself; with many, one is crowded by chance."
         )
-    if not found.refusal:
+    if not importances.refusal:
         notes.append(
             "Importance: PED-ANOVA, each hyperparameter alone; what matters only together with another shows little. "
             f"By chance: share of {PERMUTATIONS + 1} assignments of the scores, the one at hand included, with as "
             "large a divergence."
         )
-    left = found.without_score
+    left = importances.without_score
     if left:
         notes.append(f"{counted(left, 'configuration')} without a mean (failed, not ended, stopped apart) left out.")
     stopped = tables.trials.loc[tables.trials["status"] == "stopped", "configuration"].nunique()

@@ -14,7 +14,8 @@ from greenexp.analysis.seeds.planning import SeedPlans
 from greenexp.analysis.seeds.seed_noise import seed_noise
 from greenexp.analysis.seeds.splitting import BY, GroupSplit, SplitTables, percent, split_groups
 from greenexp.analysis.sweeps.configurations import configuration_table
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric as Metric
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.repetitions import SEEDS, has_folds, over_folds
 from greenexp.figures import seeds_figure
 from greenexp.figures.seeds import MOST_CONFIGURATIONS
@@ -90,8 +91,8 @@ def _random_pair(group: GroupSplit | None) -> tuple[str, ...]:
     if math.isnan(noise.share):
         return ()
     ends = [noise.lower, noise.upper]
-    known = [] if any(map(math.isnan, ends)) else list(dict.fromkeys(map(percent, ends)))
-    between = f" (95 % interval: {' to '.join(known)})" if known else ""
+    bounds = [] if any(map(math.isnan, ends)) else list(dict.fromkeys(map(percent, ends)))
+    between = f" (95 % interval: {' to '.join(bounds)})" if bounds else ""
     return (
         (
             f"Between two configurations drawn at random, {percent(noise.share)} of the variance of the difference of "

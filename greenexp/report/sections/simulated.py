@@ -14,7 +14,7 @@ from greenexp.analysis.findings import Findings
 from greenexp.analysis.stopping.options import StoppingOptions
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves, recorded_curves, sweep_points
 from greenexp.analysis.stopping.study import stopping_study
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.errors import InputError
 from greenexp.figures import simulated_figure
 from greenexp.records.tables import SweepTables
@@ -71,7 +71,7 @@ def section(tables: SweepTables) -> Section:
     )
 
 
-def _curves(tables: SweepTables, metric: Metric) -> tuple[RecordedCurves | None, str]:
+def _curves(tables: SweepTables, metric: SweepMetric) -> tuple[RecordedCurves | None, str]:
     """The curves, or None and why there are none."""
     trials = tables.trials
     number, epochs = trials["configuration"].nunique(), int(trials["max_epochs"].max()) if len(trials) else 0
@@ -104,7 +104,7 @@ def _sentence(row: Mapping[Hashable, Any]) -> str:
     return f"{same}: {100 * abs(row['saved']):.0f} % {'saved' if less else 'more spent'}{spans}."
 
 
-def _plate(findings: Findings, begun: int, metric: Metric) -> Plate:
+def _plate(findings: Findings, begun: int, metric: SweepMetric) -> Plate:
     full = findings["full"].rename(columns={"trials": "begun"})
     line = full.assign(way=FULL, finished=full["begun"].astype("float64"), no_saving="")
     marks = findings["searches"].rename(columns={"trials": "begun"})

@@ -10,7 +10,7 @@ import pandas as pd
 from greenexp.analysis.curves.best_so_far import not_measured
 from greenexp.analysis.curves.evp import ExpectedBest, expected_best
 from greenexp.analysis.curves.target import BudgetToReach, budget_to_reach, probability_to_reach
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import Channel, comparison_figure
 from greenexp.figures.scale import axis_unit
 from greenexp.records.arrays import Floats
@@ -79,7 +79,7 @@ def _cost_axis(tables: SweepTables) -> tuple[str, tuple[str, ...]]:
     return "", ("Not told over cost: no cost was measured of every trial.",)
 
 
-def _over_configurations(reached: dict[str, BudgetToReach], scores: Floats, metric: Metric) -> Plate:
+def _over_configurations(reached: dict[str, BudgetToReach], scores: Floats, metric: SweepMetric) -> Plate:
     last = max(scores.size, *(int(_known(found.table["trials"].max(), 0.0)) for found in reached.values()))
     sizes = np.unique(np.rint(np.linspace(1, last, min(last, _PLACES))))
     frame = _probabilities(reached, scores, sizes, None, metric)
@@ -87,7 +87,9 @@ def _over_configurations(reached: dict[str, BudgetToReach], scores: Floats, metr
                   Column("budget", "Configurations", "count"))  # fmt: skip
 
 
-def _over_cost(reached: dict[str, BudgetToReach], scores: Floats, costs: Floats, axis: str, metric: Metric) -> Plate:
+def _over_cost(
+    reached: dict[str, BudgetToReach], scores: Floats, costs: Floats, axis: str, metric: SweepMetric
+) -> Plate:
     row = AXES[axis]
     last = max(float(costs.sum()), *(_known(found.table["cost"].max(), 0.0) for found in reached.values()))
     frame = _probabilities(reached, scores, np.linspace(0, last, _PLACES + 1)[1:], costs, metric)
@@ -100,7 +102,7 @@ def _over_cost(reached: dict[str, BudgetToReach], scores: Floats, costs: Floats,
 
 
 def _probabilities(
-    reached: dict[str, BudgetToReach], scores: Floats, budgets: Floats, costs: Floats | None, metric: Metric
+    reached: dict[str, BudgetToReach], scores: Floats, budgets: Floats, costs: Floats | None, metric: SweepMetric
 ) -> pd.DataFrame:
     parts = [
         probability_to_reach(scores, found.target, budgets, costs, minimize=metric.minimize).assign(
@@ -169,7 +171,7 @@ def _known(value: float, otherwise: float) -> float:
 _PRESUMES = "Budgets to reach a target presume configurations drawn independently and trained to their end."
 
 
-def _assumptions(tables: SweepTables, found: ExpectedBest, metric: Metric, axis: str) -> tuple[str, ...]:
+def _assumptions(tables: SweepTables, found: ExpectedBest, metric: SweepMetric, axis: str) -> tuple[str, ...]:
     entered, states = len(found.values), tables.trials["configuration"].nunique()
     notes = [
         f"{_PRESUMES} {entered} of {states} enter, each with the mean over its seeds and what all of them cost.",

@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greenexp.analysis.numbers.rounding import difference
-from greenexp.analysis.sweeps.metric import Metric
+from greenexp.analysis.sweeps.metric import SweepMetric
 
 IN_POINTS = ("accuracy", "f1", "macro_f1", "matthews", "pearson", "spearman")
 """Metrics of which 0.01 is a point, and 1 the best there can be."""
 POINTS, SHARES = (0.0, 0.5, 1.0), (0.0, 0.1, 0.25)
 
 
-def in_points(metric: Metric) -> bool:
+def in_points(metric: SweepMetric) -> bool:
     """Whether 0.01 of the metric is a point."""
     return metric.name in IN_POINTS and not metric.minimize
 
 
-def targets(scores: NDArray[np.float64], metric: Metric) -> dict[str, float]:
+def targets(scores: NDArray[np.float64], metric: SweepMetric) -> dict[str, float]:
     """What it is called -> the score: the best, and 0.5 and 1 points below it, or what the best 10 and 25 % reach."""
     sign = -1.0 if metric.minimize else 1.0
     descending = np.sort(sign * scores)[::-1]

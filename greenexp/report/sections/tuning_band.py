@@ -10,7 +10,7 @@ from greenexp.analysis.curves.bands import ConfidenceBand, confidence_band
 from greenexp.analysis.curves.curve_bands import trivial_above, tuning_curve_band
 from greenexp.analysis.curves.evp import ExpectedBest, expected_best
 from greenexp.analysis.curves.tuning_curve import tuning_curve, tuning_curve_error
-from greenexp.analysis.sweeps.metric import Metric, metric_of
+from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import Channel, banded_curve_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -51,7 +51,7 @@ def _scores(found: ExpectedBest) -> NDArray[np.float64]:
     return np.array(list(entered.values()))
 
 
-def _table(scores: NDArray[np.float64], found: ExpectedBest, metric: Metric) -> pd.DataFrame:
+def _table(scores: NDArray[np.float64], found: ExpectedBest, metric: SweepMetric) -> pd.DataFrame:
     """configurations, median_best, lower_80, upper_80, lower_95, upper_95 (NaN: open); of estimates also the mean."""
     sizes = found.curve["configurations"].to_numpy()
     columns = {"configurations": sizes, "median_best": tuning_curve(scores, sizes, "median", metric.minimize)}
@@ -65,7 +65,7 @@ def _table(scores: NDArray[np.float64], found: ExpectedBest, metric: Metric) -> 
     return pd.DataFrame(columns)
 
 
-def _plate(frame: pd.DataFrame, found: ExpectedBest, metric: Metric) -> Plate:
+def _plate(frame: pd.DataFrame, found: ExpectedBest, metric: SweepMetric) -> Plate:
     bound = f", {found.bound}s" if found.bound else ""
     figure = banded_curve_figure(
         "tuning-band",
@@ -91,7 +91,7 @@ def _plate(frame: pd.DataFrame, found: ExpectedBest, metric: Metric) -> Plate:
     return Plate(figure, Table(figure.name, figure.title, frame, tuple(columns), note))
 
 
-def _lasting(frame: pd.DataFrame, found: ExpectedBest, metric: Metric) -> str:
+def _lasting(frame: pd.DataFrame, found: ExpectedBest, metric: SweepMetric) -> str:
     """The side that lasts: what the best of all n is at least worth."""
     last = frame.iloc[-1]
     side, words = ("upper", "at most") if metric.minimize else ("lower", "at least")
@@ -132,7 +132,9 @@ def _first(frame: pd.DataFrame) -> tuple[str, ...]:
 _PRESUMES = "A band presumes scores that were drawn independently from one distribution, three of them at least."
 
 
-def _assumptions(found: ExpectedBest, band: ConfidenceBand, metric: Metric, tables: SweepTables) -> tuple[str, ...]:
+def _assumptions(
+    found: ExpectedBest, band: ConfidenceBand, metric: SweepMetric, tables: SweepTables
+) -> tuple[str, ...]:
     notes = [
         (
             f"Bands: equal local levels, exact for {len(found.values)} independent scores of a continuous "
@@ -155,7 +157,7 @@ def _assumptions(found: ExpectedBest, band: ConfidenceBand, metric: Metric, tabl
     return (*notes, *found.notes)
 
 
-def _of_bounds(found: ExpectedBest, metric: Metric) -> str:
+def _of_bounds(found: ExpectedBest, metric: SweepMetric) -> str:
     side = "upper" if metric.minimize else "lower"
     return (
         f"Curve and bands are those of the {found.bound}s. Scores after full training can only be better, so for them "

@@ -29,8 +29,8 @@ _MODEL, _OPTIMISER, _METHOD = "model.", "optimiser.", "method."
 
 
 @dataclass(eq=False)
-class Workshop:
-    """Everything with memory of its own that a trial needs; `furnish` makes one.
+class TrialSetup:
+    """Everything with memory of its own that a trial needs; `build` makes one.
 
     step: optimiser steps made; stage_first_step: of them before the present stage
     """
@@ -46,7 +46,7 @@ class Workshop:
     _exit_costs: dict[tuple[int, ...], ExitCosts] = field(default_factory=dict)
 
     @classmethod
-    def furnish(cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters) -> Workshop:
+    def build(cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters) -> TrialSetup:
         """Build model and method from the trial's settings. Raises InputError where they do not fit."""
         training, metric = trial.settings.training, trial.settings.metric
         plugin = trial.settings.method.plugin()

@@ -1,4 +1,4 @@
-"""Bringing MLflow level with a picture of a sweep: find what is there, send what is missing.
+"""Bringing MLflow level with a tracked sweep: find what is there, send what is missing.
 
 Safe to be killed between any two calls, and to be repeated: runs are found by their tags before any is made; the tag
 that says which reports are there is written by the same `log_batch` as their metrics, and after them; where it is
@@ -19,9 +19,9 @@ import yaml
 from greenexp.journal.state import TrialState
 from greenexp.journal.tables import standing_logits
 from greenexp.tracking import names
-from greenexp.tracking.content import Point, RunContent, other_points, report_points, run_content
+from greenexp.tracking.content import MetricPoint, RunContent, other_points, report_points, run_content
 from greenexp.tracking.logits import log_exits
-from greenexp.tracking.picture import SWEEP_KEY, Picture, RunKey
+from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
 
 # mlflow/utils/validation.py: log_batch takes 1000 metrics, 100 parameters, 100 tags, together 1000 entities and 1 MB.
 MAX_METRICS, MAX_PAIRS = 800, 100
@@ -47,7 +47,7 @@ class Known:
     markers: set[tuple[str, int]] | None = field(default_factory=set)
 
 
-class Level:
+class RunWriter:
     """Keeps one sweep in one experiment level.
 
     client: an `MlflowClient`; between any two of its calls `pause` is called, which may raise to give up
@@ -58,42 +58,42 @@ class Level:
         self,
         client: Any,
         experiment_id: str,
-        picture: Picture,
+        tracked: TrackedSweep,
         pause: Callable[[], None] = lambda: None,
         folder: Path | None = None,
     ) -> None:
         self._client = client
         self._experiment = experiment_id
-        self._picture = picture
+        self._tracked = tracked
         self._pause = pause
         self._folder = folder
         self._known: dict[RunKey, Known] | None = None
         self._refused: set[RunKey] = set()
 
-    def bring(self, *, whole: bool) -> None:
-        """Send what is missing of the runs that changed, and with `whole` of the sweep's own (its elapsed time).
+    def write_changes(self, *, with_sweep: bool) -> None:
+        """Send what is missing of the runs that changed, and with `with_sweep` of the sweep's own (its elapsed time).
 
         Whatever MLflow raises is passed on; what is known of MLflow is forgotten then, and found out again next time.
         """
-        picture = self._picture
+        tracked = self._tracked
         self._refused.clear()
         try:
             if self._known is None:
                 self._known = self._discover()
-                picture.touch_all()
-            if whole:
-                picture.dirty.add(SWEEP_KEY)
-            for key in sorted(picture.dirty, key=lambda key: (_ORDER[key[0]], key[1])):
-                self._bring_run(key)
-                picture.dirty.discard(key)
-            picture.dirty |= self._refused  # for next time
+                tracked.touch_all()
+            if with_sweep:
+                tracked.dirty.add(SWEEP_KEY)
+            for key in sorted(tracked.dirty, key=lambda key: (_ORDER[key[0]], key[1])):
+                self._write_run(key)
+                tracked.dirty.discard(key)
+            tracked.dirty |= self._refused  # for next time
         except BaseException:
             self._known = None
             raise
 
     def _discover(self) -> dict[RunKey, Known]:
         found: dict[RunKey, Known] = {}
-        for run in find_runs(self._client, [self._experiment], self._picture.sweep_id):
+        for run in find_runs(self._client, [self._experiment], self._tracked.sweep_id):
             self._pause()
             key = key_of(run.data.tags)
             known = Known(
@@ -111,10 +111,10 @@ class Level:
                 found[key] = known
         return found
 
-    def _bring_run(self, key: RunKey) -> None:
-        content = run_content(self._picture, key)
+    def _write_run(self, key: RunKey) -> None:
+        content = run_content(self._tracked, key)
         known = self._known_run(content)
-        trial = self._picture.state.trials.get(key[1]) if key[0] == names.TRIAL else None
+        trial = self._tracked.state.trials.get(key[1]) if key[0] == names.TRIAL else None
         wanted = {**self._tags(content), **(self._log_exits(key, known, trial) if trial else {})}
         tags = {name: text for name, text in wanted.items() if known.tags.get(name) != text}
         params = {name: text for name, text in content.params.items() if name not in known.params}
@@ -149,18 +149,18 @@ class Level:
 
     def _runs(self) -> dict[RunKey, Known]:
         if self._known is None:
-            raise RuntimeError("the runs in MLflow were not looked up")  # a bug: `bring` looks them up first
+            raise RuntimeError("the runs in MLflow were not looked up")  # a bug: `write_changes` looks them up first
         return self._known
 
-    def _missing_points(self, known: Known, trial: TrialState, tags: Mapping[str, str]) -> list[Point]:
+    def _missing_points(self, known: Known, trial: TrialState, tags: Mapping[str, str]) -> list[MetricPoint]:
         """Points of reports, rungs and test results that MLflow lacks; `tags`, those it lacks, tell whether to look."""
         others = other_points(trial)
         if known.markers is None:
             behind = any(tag.startswith((names.REPORTS, names.DECISIONS, names.HELD_OUT)) for tag in tags)
             known.reports = 0 if behind else len(trial.reports)
             known.markers = self._markers(known, trial) if behind else {(p.name, p.step) for p in others}
-        missing: list[Point] = []
-        for points in report_points(self._picture, trial, known.reports):
+        missing: list[MetricPoint] = []
+        for points in report_points(self._tracked, trial, known.reports):
             if (points[-1].name, points[-1].step) not in known.markers:
                 missing += points
         return missing + [p for p in others if (p.name, p.step) not in known.markers]
@@ -168,14 +168,14 @@ class Level:
     def _markers(self, known: Known, trial: TrialState) -> set[tuple[str, int]]:
         """Which reports and rungs MLflow really has."""
         keys = {point.name for point in other_points(trial)}
-        keys |= {points[-1].name for points in report_points(self._picture, trial)}
+        keys |= {points[-1].name for points in report_points(self._tracked, trial)}
         found: set[tuple[str, int]] = set()
         for key in sorted(keys):
             self._pause()
             found |= {(key, metric.step) for metric in self._client.get_metric_history(known.run_id, key)}
         return found
 
-    def _log(self, known: Known, points: list[Point], params: dict[str, str], tags: dict[str, str]) -> None:
+    def _log(self, known: Known, points: list[MetricPoint], params: dict[str, str], tags: dict[str, str]) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         self._client.log_batch(
@@ -202,7 +202,7 @@ class Level:
         """The resolved sweep file as an artifact, where artifacts can be reached from here: a convenience only."""
         if _FILED in known.tags or not self._takes_artifacts(known):
             return
-        text = yaml.safe_dump(dict(self._picture.state.header["spec"]), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(dict(self._tracked.state.header["spec"]), sort_keys=False, allow_unicode=True)
         self._pause()
         with contextlib.suppress(Exception):
             self._client.log_text(known.run_id, text, names.SWEEP_FILE)
@@ -211,7 +211,7 @@ class Level:
     def _log_exits(self, key: RunKey, known: Known, trial: TrialState) -> dict[str, str]:
         """Log logits and operating points of a trial that is at rest, once; the tags that say so go with the others.
 
-        An artifact store that refuses must not keep metrics from being written: it is asked once per `bring`.
+        An artifact store that refuses must not keep metrics from being written: it is asked once per `write_changes`.
         """
         logits = standing_logits(trial)
         if logits is None or self._folder is None or not self._takes_artifacts(known):
@@ -219,7 +219,7 @@ class Level:
         if self._refused:
             self._refused.add(key)
             return {}
-        state = self._picture.state
+        state = self._tracked.state
         metric = state.spec.metric.name
         where = (self._client, known.run_id, self._folder)
         try:
@@ -269,8 +269,8 @@ def search(client: Any, experiments: list[str], query: str) -> Iterator[Any]:
 
 
 def batches(
-    points: list[Point], params: Mapping[str, str], tags: Mapping[str, str]
-) -> Iterator[tuple[list[Point], dict[str, str], dict[str, str]]]:
+    points: list[MetricPoint], params: Mapping[str, str], tags: Mapping[str, str]
+) -> Iterator[tuple[list[MetricPoint], dict[str, str], dict[str, str]]]:
     """(points, params, tags) of each `log_batch`, within its limits; the last one carries the last tags.
 
     The tags say what is there, so all metrics go in earlier calls or in the same one, which writes them first.

@@ -25,7 +25,7 @@ class Seen:
 
 
 @dataclass(slots=True)
-class Picture:
+class TrackedSweep:
     """A sweep as recorded so far; `dirty` holds the runs whose content may have changed since it was last emptied.
 
     first_settings: a trial's settings as first planned: MLflow refuses to change a parameter
