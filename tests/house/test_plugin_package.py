@@ -69,10 +69,11 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def python(package: Path, script: str) -> str:
     """What a Python that has the package installed prints."""
+    paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=package,
-        env={**os.environ, "PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=180,
