@@ -134,7 +134,7 @@ def record(folder: Path, scheduler: str, **spec: object) -> Path:
     plan = Sweep(folder)
     plan.spec |= spec
     settings = {"name": "fifo"} if scheduler == "fifo" else {**ASHA, "name": scheduler}
-    plan.spec |= {"search": {"name": "random"}, "scheduler": settings}
+    plan.spec |= {"search": {"name": "random", "samples": 9}, "scheduler": settings}
     conductor = plan.open(configurations=9, scheduler=settings)
     Workers(conductor).play()
     conductor.close()

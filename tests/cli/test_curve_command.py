@@ -232,7 +232,8 @@ def sweep(tmp_path: Path) -> Callable[..., str]:
         folder = tmp_path / f"{scheduler}-{search}"
         plan = Sweep(folder)
         settings = {"name": "fifo"} if scheduler == "fifo" else {**ASHA, "name": scheduler}
-        plan.spec |= {"search": {"name": search}, "scheduler": settings}
+        searched = {"name": search, "samples": 9} if search == "random" else {"name": search}
+        plan.spec |= {"search": searched, "scheduler": settings}
         conductor = plan.open(configurations=9, scheduler=settings)
         Workers(conductor).play()
         conductor.close()

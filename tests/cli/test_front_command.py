@@ -220,7 +220,7 @@ def test_one_mistake_one_message(command: Command, table: Path, asked: list[str]
 def record(folder: Path) -> SweepTables:
     """A finished sweep of 4 configurations x 2 seeds; one seed of the last failed."""
     plan = Sweep(folder)
-    plan.spec |= {"search": {"name": "random"}, "scheduler": {"name": "fifo"}}
+    plan.spec |= {"search": {"name": "random", "samples": 9}, "scheduler": {"name": "fifo"}}
     conductor = plan.open(configurations=4, scheduler={"name": "fifo"})
     Workers(conductor, fail={"c003-i1-o0": 2}).play()
     conductor.close()

@@ -253,7 +253,7 @@ def recorded(folder: Path, scheduler: str, fail: dict[str, int] | None = None) -
     """A sweep of 9 configurations x 2 seeds."""
     plan = Sweep(folder)
     settings: dict[str, Any] = {"name": "fifo"} if scheduler == "fifo" else {**ASHA, "name": scheduler}
-    plan.spec |= {"search": {"name": "random"}, "scheduler": settings}
+    plan.spec |= {"search": {"name": "random", "samples": 9}, "scheduler": settings}
     conductor = plan.open(configurations=9, scheduler=settings)
     Workers(conductor, fail=fail).play()
     conductor.close()
