@@ -15,6 +15,7 @@ from served_models import a_serving, made_model
 from greenexp.errors import CheckpointError, InputError
 from greenexp.inference import EarlyExitEngine, Tokens
 from greenexp.model import load_serving, save_model
+from greenexp.records.settings import Settings
 from greenexp.records.trial import TrialSeeds, TrialSpec
 from greenexp.replay import exits_taken
 from greenexp.replay.logits import read_logits
@@ -49,7 +50,7 @@ def trained(task: TokenisedTask, out: Path) -> Any:
         "training": {"epochs": 1, "batch_size": 8, "learning_rate": 1e-2, "precision": "fp32"},
         "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
     }
-    trial = TrialSpec("c000-i0-o0", "c000", 0, settings, {}, TrialSeeds(0, 0))
+    trial = TrialSpec("c000-i0-o0", "c000", 0, Settings.from_json(settings), {}, TrialSeeds(0, 0))
     with TrialRun(trial, task, logits_folder=out / "logits", model_folder=out / "model") as run:
         (record,) = run
     return record
