@@ -1,6 +1,8 @@
 # Everything runs in .venv, which is made when it is first needed and again when pyproject.toml has changed.
 
 PYTHON ?= python3
+# How many processes share the tests that start no Ray; each takes about 1.5 GB.
+JOBS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -21,8 +23,10 @@ $(INSTALLED): pyproject.toml
 # One thread each: tests share the cores with the trials they start.
 test test-gpu: export OMP_NUM_THREADS = 1
 
+# What starts Ray runs alone, as it takes the cores for itself; a worker takes whole files, for their fixtures' sake.
 test: $(INSTALLED) ## run all tests that need no GPU, also the slow ones and those that start Ray
-	$(BIN)/python -m pytest -m 'not gpu'
+	$(BIN)/python -m pytest -m 'not gpu and not cluster' --numprocesses $(JOBS) --dist loadfile; apart=$$?; \
+	$(BIN)/python -m pytest -m 'cluster and not gpu' && exit $$apart
 
 test-gpu: $(INSTALLED) ## run the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu

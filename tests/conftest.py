@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -12,12 +14,19 @@ from hypothesis import settings
 settings.register_profile("greenexp", deadline=None)
 settings.load_profile("greenexp")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+HERE = Path(__file__).resolve().parent
+SHARED = HERE.parents[1] / "shared"
+
+
+@pytest.fixture(scope="session")
+def reference() -> Callable[[str], Any]:
+    """`reference("patience")`: what tests/reference/patience.json holds. Read anew at each call, so never changed."""
+    return lambda name: json.loads((HERE / "reference" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
 def shared() -> Callable[[str], Path]:
-    """`shared("reference/evp/x.json")`: a file beside the checkout, or a skip that says which one is absent."""
+    """`shared("data/elue")`: a file or folder beside the checkout, or a skip that says which one is absent."""
 
     def find(name: str) -> Path:
         path = SHARED / name

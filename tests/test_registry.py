@@ -48,9 +48,7 @@ def test_listing_imports_nothing(words: Registry[type], provided: list[EntryPoin
 
 
 def test_an_unknown_name_suggests(words: Registry[type], provided: list[EntryPoint]) -> None:
-    with pytest.raises(
-        UnknownNameError, match=r"unknown word 'txet' \(did you mean 'text'\?\) \(known: gone, number, text\)"
-    ):
+    with pytest.raises(UnknownNameError, match=r"'txet'.*'text'"):
         words["txet"]
     assert "txet" not in words
     assert 3 not in words
@@ -74,7 +72,7 @@ def test_other_packages_add_names(words: Registry[type], provided: list[EntryPoi
 @pytest.mark.parametrize("names", [("text",), ("third", "third")])
 def test_a_name_means_one_thing(words: Registry[type], provided: list[EntryPoint], names: tuple[str, ...]) -> None:
     provided.extend(EntryPoint(name, "a_plug_in:Third", GROUP) for name in names)
-    with pytest.raises(GreenexpError, match=f"registers word '{names[0]}', which already exists"):
+    with pytest.raises(GreenexpError, match=f"word '{names[0]}'"):
         list(words)
 
 

@@ -125,14 +125,14 @@ def test_what_is_wrong_is_said():
         (([],), "at least one number"),
         (([0.1, math.nan],), "finite"),
         (([0.1], 1.0), "between 0 and 1"),
-        (([0.1], 0.9, "dwk"), "did you mean 'dkw'"),
-        (([1.2], 0.9, "dkw", (0, 1)), "do not lie in the support"),
+        (([0.1], 0.9, "dwk"), "'dkw'"),
+        (([1.2], 0.9, "dkw", (0, 1)), "support"),
     ]:
         with pytest.raises(ValueError, match=words):
             confidence_band(*arguments)
     with pytest.raises(ValueError, match="finite support"):
         tuning_curve_band([0.1, 0.2], [1], estimator="mean")
-    with pytest.raises(ValueError, match="mean, median or a number"):
+    with pytest.raises(ValueError, match="median"):
         tuning_curve_band([0.1, 0.2], [1], estimator="maen")
     with pytest.raises(ValueError, match="at least 1"):
         tuning_curve_band([0.1, 0.2], [0.5])

@@ -33,7 +33,7 @@ def test_better_is_a_share_of_all_pairs_of_searches(a, b, data, estimator, minim
 
 def test_equal_budgets_are_the_default_and_too_many_are_refused():
     assert probability_better([1, 2, 3], [1, 2, 3], 2) == pytest.approx(0.5)
-    with pytest.raises(ValueError, match="n_b is 4: a whole number from 1 to 3"):
+    with pytest.raises(ValueError, match=r"n_b is 4.*from 1 to 3"):
         probability_better([1, 2, 3, 4], [1, 2, 3], 4)
     with pytest.raises(ValueError, match="finite"):
         probability_better([float("nan")], [1], 1)
@@ -68,7 +68,7 @@ def test_one_column_that_does_not_matter_is_the_tuning_curve():
 def test_trials_without_a_point_count_as_trials():
     points = [[0.5, 0.5], [np.nan, 0.1], [2.0, 0.1]]
     assert expected_hypervolume(points, [1, 3], [1, 1]) == pytest.approx([0.25 / 3, 0.25])
-    with pytest.raises(ValueError, match="number of trials, 3"):
+    with pytest.raises(ValueError, match="trials, 3"):
         expected_hypervolume(points, [4], [1, 1])
 
 
@@ -108,7 +108,7 @@ def test_numbers_of_trials_that_are_none_are_refused_in_words():
         with pytest.raises(ValueError, match="two whole numbers"):
             early_stopping_cdf([0.1], [0.2], started, continued)  # type: ignore[arg-type]
     for n in (float("nan"), float("inf"), "2", [1]):
-        with pytest.raises(ValueError, match="a whole number from 1 to 2"):
+        with pytest.raises(ValueError, match="from 1 to 2"):
             probability_better([1, 2], [3, 4], n)  # type: ignore[arg-type]
 
 

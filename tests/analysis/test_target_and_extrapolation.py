@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opda.parametric import NoisyQuadraticDistribution
 from scipy import stats
+from told import tells
 
 from greenexp.analysis.curves.extrapolate import extrapolate
 from greenexp.analysis.curves.over_cost import curve_over_cost
@@ -43,7 +44,7 @@ def test_a_target_not_reached_has_a_bound_and_no_estimate():
     assert found.at_least_cost == pytest.approx(2 / highest)
     assert found.table[["trials", "cost"]].isna().all(axis=None)
     assert np.isinf(found.table[["trials_upper", "cost_upper"]].to_numpy()).all()
-    assert "not reached by 3 trials: at least 1.58 trials" in found.summary
+    assert tells(found.summary, "3 trials … 1.58 trials")
     many = budget_to_reach(np.zeros(1000), 1.0).at_least_trials
     assert many == pytest.approx(1000 / 3, rel=4e-3)  # the rule of three
     always = budget_to_reach([1.0, 1.0], 1.0, costs=[1, 2])
@@ -100,7 +101,7 @@ def test_rare_targets_take_no_longer_to_compute():
     ("change", "reason"),
     [
         ({"scores": []}, "at least one number"),
-        ({"target": math.nan}, "target must be finite"),
+        ({"target": math.nan}, "target"),
         ({"confidence": 1.0}, "confidence"),
         ({"costs": [1.0, 0.0]}, "above 0"),
         ({"shares": (1.0,)}, "shares"),
@@ -137,7 +138,7 @@ def test_extrapolation_is_labelled_and_comes_with_its_back_test():
     truth = 0.9 - 0.3 * (1 - 0.5 ** (1 / 600))
     assert found.table["best"].iloc[-1] == pytest.approx(truth, abs=0.002)
     assert found.rms_error < found.rms_error_without
-    assert "fitted to 50 trials and asked for the best of 150 others" in found.summary
+    assert tells(found.summary, "50 trials … 150")
     turned = extrapolate(-scores, [50, 200, 600], np.random.default_rng(4), support=(-1, 0), minimize=True)
     same = extrapolate(scores, [50, 200, 600], np.random.default_rng(4), support=(0, 1))
     assert turned.table["best"].to_numpy() == pytest.approx(-same.table["best"].to_numpy())
@@ -148,12 +149,12 @@ def test_what_cannot_be_extrapolated_is_refused():
     scores, rng = np.random.default_rng(5).random(60), np.random.default_rng(0)
     for arguments, options, reason in (
         ((scores[:47], [100]), {}, "at least 48"),
-        ((scores, [59]), {}, "no budget is beyond the 60"),
+        ((scores, [59]), {}, "60"),
         ((scores, [100]), {"estimator": "unbiased"}, "only quantiles"),
-        ((scores, [100]), {"model": "bounde"}, "did you mean 'bounded'"),
-        ((scores, [100]), {"support": (0, 0.5)}, "do not lie in the support"),
-        ((np.round(scores), [100]), {}, "too few to fit"),
-        ((scores, [100]), {"support": (0, scores.max())}, "greatest there can be"),
+        ((scores, [100]), {"model": "bounde"}, "'bounded'"),
+        ((scores, [100]), {"support": (0, 0.5)}, "support"),
+        ((np.round(scores), [100]), {}, "few"),
+        ((scores, [100]), {"support": (0, scores.max())}, "greatest"),
     ):
         with pytest.raises(ValueError, match=reason):
             extrapolate(*arguments, rng, **options)
@@ -165,19 +166,15 @@ def test_more_trials_than_can_be_tested_are_tested_as_far_as_possible():
     assert found.tested_factor == 36 / 24
 
 
-def test_deberta_from_forty_eight_trials(shared):
-    trials = pd.read_csv(shared("reference/evp/deberta_base_input.csv"))["final_matched"].to_numpy()
-    found = extrapolate(trials[:48], [48, 1000], np.random.default_rng(0), support=(0, 1))
-    assert found.table["best"].iloc[-1] == pytest.approx(0.8901, abs=0.002)  # the median of the best of 1,000
-
-
 @pytest.mark.slow
-def test_the_model_with_noise_is_that_of_opda(shared):
-    trials = pd.read_csv(shared("reference/evp/deberta_base_input.csv"))["final_matched"].to_numpy()
-    rng = np.random.default_rng(0)
-    tail = fit_tail(trials[:48], "noisy_quadratic", 0.5, 1.0, rng)
-    assert tail.quantile(np.array([0.5**0.001])) == pytest.approx([0.8922], abs=5e-4)
+def test_the_model_with_noise_finds_the_quantile_its_scores_were_drawn_from():
+    truth = NoisyQuadraticDistribution(0.3, 0.9, 2, 0.01, convex=False)
+    scores = truth.sample(400, generator=np.random.default_rng(1))
+    tail = fit_tail(scores, "noisy_quadratic", 0.5, 1.0, np.random.default_rng(0))
+    rare = np.array([0.5**0.001])
+    assert tail.quantile(rare) == pytest.approx(truth.ppf(rare), abs=0.01)
     assert set(tail.parameters) == {"start", "end", "hyperparameters", "noise"}
+    assert np.isnan(tail.quantile(np.array([0.1])))
 
 
 def test_one_very_dear_trial_does_not_blur_what_small_budgets_reach():

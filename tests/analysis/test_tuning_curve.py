@@ -1,9 +1,8 @@
-"""Tuning curves against exact rationals, brute force, the reference files and opda."""
+"""Tuning curves against exact rationals, brute force, the published codes and opda."""
 
 from __future__ import annotations
 
 import itertools
-import json
 from fractions import Fraction
 from math import comb
 
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 from greenexp.analysis.curves.tuning_curve import ESTIMATORS, maximum_weights, tuning_curve, tuning_curve_std
 
 SCORES = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40)
-REFERENCES = ["reference/evp/sst5_expected.json", "reference/evp/syw_readme_example_expected.json"]
 
 
 def exact(scores, n, estimator):
@@ -47,25 +45,16 @@ def test_many_scores_stay_finite_and_exact_at_small_budgets(estimator):
     assert np.isfinite(tuning_curve(np.arange(1, total + 1) / total, n, estimator)).all()
 
 
-@pytest.mark.parametrize("name", REFERENCES)
-def test_equals_the_reference_files(shared, name):
-    data = json.loads(shared(name).read_text())
-    for model, expected in data["models"].items():
-        scores = data["input"] if "input" in data else _sst5(shared, model)
-        n = np.arange(1, expected["N"] + 1)
-        for fields, estimator in (
-            (("show_your_work_mean", "show_your_work_var_field_is_std", "opda_v_minimize"), "biased"),
-            (("meanmax_corrected_unbiased", "allentune_without_replacement_std", "opda_u_minimize"), "unbiased"),
-        ):
-            mean, std, low = (np.array(expected[field]) for field in fields)
-            np.testing.assert_allclose(tuning_curve(scores, n, estimator), mean, rtol=0, atol=1e-12)
-            np.testing.assert_allclose(tuning_curve_std(scores, n, estimator), std, rtol=0, atol=1e-12)
-            np.testing.assert_allclose(tuning_curve(scores, n, estimator, minimize=True), low, rtol=0, atol=1e-12)
-
-
-def _sst5(shared, model):
-    rows = [line.split(",") for line in shared("reference/evp/sst5_input.csv").read_text().splitlines()[1:]]
-    return [float(score) for name, score, _ in rows if name == model]
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("name", ["accuracies", "ties", "losses of either sign", "two"])
+def test_equals_the_published_codes(reference, name, estimator):
+    given = reference("tuning_curves")["curves"][name]
+    scores, expected = given["scores"], given[estimator]
+    n = np.arange(1, len(scores) + 1)
+    mean, std, low = (np.array(expected[field]) for field in ("mean", "standard_deviation", "minimized"))
+    np.testing.assert_allclose(tuning_curve(scores, n, estimator), mean, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(tuning_curve_std(scores, n, estimator), std, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(tuning_curve(scores, n, estimator, minimize=True), low, rtol=0, atol=1e-12)
 
 
 @given(SCORES)
@@ -129,16 +118,16 @@ def test_shape_follows_the_budgets_in_any_order():
 @pytest.mark.parametrize(
     ("scores", "budgets", "estimator", "message"),
     [
-        ([0.1, float("nan")], [1], "unbiased", "1 of 2 scores are NaN or infinite"),
+        ([0.1, float("nan")], [1], "unbiased", "1 of 2 scores"),
         ([0.1, float("inf")], [1], "biased", "NaN or infinite"),
         ([], [1], "unbiased", "at least one"),
         ([[1.0]], [1], "unbiased", "shape"),
-        ([1.0, 2.0], [3], "unbiased", "between 1 and the number of scores, 2"),
-        ([1.0, 2.0], [3], "biased", "between 1 and the number of scores, 2"),
+        ([1.0, 2.0], [3], "unbiased", "between 1.* 2; received 3"),
+        ([1.0, 2.0], [3], "biased", "between 1.* 2; received 3"),
         ([1.0, 2.0], [0], "unbiased", "between 1"),
         ([1.0, 2.0], [1.5], "unbiased", "whole numbers"),
         ([1.0, 2.0], [True], "unbiased", "whole numbers"),
-        ([1.0, 2.0], [1], "unbias", "did you mean 'unbiased'"),
+        ([1.0, 2.0], [1], "unbias", "'unbiased'"),
     ],
 )
 def test_refuses(scores, budgets, estimator, message):
@@ -151,5 +140,5 @@ def test_a_quantile_that_is_a_share_of_the_scores_is_that_score_in_both_directio
     for tenth in range(1, 10):
         for minimize in (False, True):
             assert tuning_curve(scores, [1], tenth / 10, minimize) == tenth
-    with pytest.raises(ValueError, match="a name or a number"):
+    with pytest.raises(ValueError, match="name"):
         tuning_curve(scores, [1], None)  # type: ignore[arg-type]

@@ -1,11 +1,10 @@
-"""BERT in pieces against the library's own forward pass."""
+"""BERT's fields and checkpoints; what holds for every family is in test_families and test_family_costs."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from encoder_families import batch, states
 from transformers import AutoModel, BertModel
 
 from greenexp.backbones.base import TokenBatch
@@ -21,77 +20,8 @@ def small(**fields: object) -> BertBackbone:
         return Bert(**{**SMALL, **fields}).build(50, 0).eval()
 
 
-def batch(padded: bool, examples: int = 3, length: int = 7) -> TokenBatch:
-    ids = torch.from_numpy(np.random.default_rng(0).integers(4, 50, (examples, length)))
-    if not padded:
-        return TokenBatch(ids)
-    mask = torch.ones_like(ids)
-    for row in range(1, examples):
-        mask[row, -row:] = 0
-    return TokenBatch(ids * mask, mask, torch.arange(length).ge(3).long().expand(examples, -1))
-
-
-def states(backbone: BertBackbone, tokens: TokenBatch) -> list[torch.Tensor]:
-    state = backbone.embed(tokens)
-    hidden = [state.hidden]
-    for index in range(backbone.num_layers):
-        state = backbone.layer(index, state)
-        hidden.append(state.hidden)
-    return [*hidden, backbone.pool(state)]
-
-
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("padded", [False, True])
-@pytest.mark.parametrize("examples", [1, 3])
-def test_hidden_states_equal_the_library(attention: str, padded: bool, examples: int):
-    backbone, tokens = small(attention=attention), batch(padded, examples)
-    with torch.inference_mode():
-        ours = states(backbone, tokens)
-        theirs = backbone.model(
-            input_ids=tokens.input_ids,
-            attention_mask=tokens.attention_mask,
-            token_type_ids=tokens.token_type_ids,
-            output_hidden_states=True,
-        )
-    # The trap: with SDPA and no mask a lost batch dimension raises nothing, so the shapes are checked by themselves.
-    assert all(hidden.shape == (examples, 7, 16) for hidden in ours[:-1])
-    expected = [*theirs.hidden_states, theirs.pooler_output]
-    assert len(ours) == len(expected)
-    for one, other in zip(ours, expected, strict=True):
-        assert (one - other).abs().max() <= 1e-6
-
-
-@pytest.mark.parametrize("pooling", ["pooler", "cls", "mean"])
-def test_padding_changes_nothing(pooling: str):
-    backbone, tokens = small(pooling=pooling), batch(padded=True)
-    with torch.inference_mode():
-        together = states(backbone, tokens)[-1]
-        for row, length in enumerate([7, 6, 5]):
-            alone = TokenBatch(tokens.input_ids[[row], :length], None, tokens.token_type_ids[[row], :length])
-            assert (states(backbone, alone)[-1] - together[[row]]).abs().max() <= 1e-6
-
-
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
-def test_examples_of_different_batches_go_on_together(attention: str):
-    backbone = small(attention=attention, pooling="mean")
-    alone = [TokenBatch(torch.arange(4, 4 + length)[None]) for length in (7, 3)]
-    with torch.inference_mode():
-        first = [backbone.layer(0, backbone.embed(tokens)).hidden for tokens in alone]
-        padded = torch.cat([first[0], torch.cat([first[1], torch.full((1, 4, 16), 9.0)], dim=1)])
-        together = backbone.regroup(padded, (torch.arange(7) < torch.tensor([[7], [3]])).long())
-        wanted = torch.cat([states(backbone, tokens)[-1] for tokens in alone])
-        found = backbone.pool(backbone.layer(2, backbone.layer(1, together)))
-        assert (found - wanted).abs().max() <= 1e-6
-        assert backbone.regroup(first[0], None).mask is None
-        assert backbone.regroup(first[0], torch.ones(1, 7, dtype=torch.int64)).padding is None
-
-
-def test_pooling_by_definition():
-    tokens = batch(padded=True)
+def test_a_pooler_that_nobody_asks_for_is_not_there():
     backbone = small(pooling="mean")
-    state = backbone.embed(tokens)
-    assert torch.allclose(backbone.pool(state)[2], state.hidden[2, :5].mean(dim=0), atol=1e-6)
-    assert torch.equal(small(pooling="cls").pool(state), state.hidden[:, 0])
     assert backbone.model.pooler is None
     assert list(backbone.pooler_parameters()) == []
 
@@ -101,50 +31,6 @@ def test_a_mask_that_masks_nothing_is_no_mask():
     state = small().embed(TokenBatch(tokens.input_ids, torch.ones_like(tokens.input_ids)))
     assert state.mask is None
     assert state.padding is None
-
-
-def test_sequences_beyond_the_positions_are_refused():
-    with pytest.raises(InputError, match=r"21 tokens.*20 positions"):
-        small().embed(batch(padded=False, length=21))
-
-
-def test_parts_cover_every_parameter_once():
-    backbone = small()
-    parts = [
-        *backbone.embedding_parameters(),
-        *backbone.layer_parameters(),
-        *backbone.pooler_parameters(),
-    ]
-    assert sorted(map(id, parts)) == sorted(map(id, backbone.parameters()))
-
-
-@pytest.mark.parametrize(("examples", "length"), [(1, 5), (4, 9)])
-def test_costs_block_by_block_equal_the_counter(examples: int, length: int):
-    backbone = small(attention="eager")
-    costs = backbone.matmuls(examples, length)
-
-    def counted(call) -> int:
-        with FlopCounterMode(display=False) as counter:
-            call()
-        return counter.get_total_flops()
-
-    with torch.inference_mode():
-        tokens = batch(padded=False, examples=examples, length=length)
-        assert counted(lambda: backbone.embed(tokens)) == sum(one.flops for one in costs.embeddings) == 0
-        state = backbone.embed(tokens)
-        for index, layer in enumerate(costs.layers):
-            assert counted(lambda i=index: backbone.layer(i, state)) == sum(one.flops for one in layer) > 0
-        assert counted(lambda: backbone.pool(state)) == sum(one.flops for one in costs.pooler) > 0
-    for pooling in ("cls", "mean"):
-        assert small(pooling=pooling).matmuls(examples, length).pooler == ()
-
-
-def test_meta_device_draws_nothing():
-    before = torch.random.get_rng_state()
-    backbone = Bert(**SMALL).build(50, 0, "meta")
-    assert torch.equal(torch.random.get_rng_state(), before)
-    assert {parameter.device.type for parameter in backbone.parameters()} == {"meta"}
-    assert backbone.matmuls(2, 8) == small().matmuls(2, 8)
 
 
 @pytest.mark.parametrize(
@@ -243,16 +129,3 @@ def test_load_refuses_what_is_not_there(tmp_path):
 
 def test_random_backbone_has_no_tokenizer():
     assert Bert(**SMALL).tokenizer() is None
-
-
-def test_gte_small_layer_by_layer(shared):
-    folder = str(shared("weights/gte-small"))
-    plugin = Bert(source=folder, layers=2, pooling="mean")
-    tokenizer = plugin.tokenizer()
-    coded = tokenizer(["a plain film", "a film with no plot at all"], padding=True, return_tensors="pt")
-    backbone = plugin.build(len(tokenizer), tokenizer.pad_token_id).eval()
-    tokens = TokenBatch(coded["input_ids"], coded["attention_mask"])
-    with torch.inference_mode():
-        theirs = backbone.model(**coded, output_hidden_states=True).hidden_states
-        for one, other in zip(states(backbone, tokens), theirs, strict=False):
-            assert (one - other).abs().max() <= 1e-6

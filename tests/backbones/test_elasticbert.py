@@ -90,7 +90,7 @@ def test_each_layer_has_its_own_pooler_to_start_from(published: Path, layers: in
 def test_where_exits_share_one_it_starts_from_the_last_layer_s(published: Path):
     for layers in (2, 3):
         backbone, tokens = built(published, layers=layers), batch(padded=True)
-        assert [note for note in backbone.notes if f"that of layer {layers}" in note] == list(backbone.notes)
+        assert [note for note in backbone.notes if f"layer {layers}" in note] == list(backbone.notes)
         weight, bias = (own_pooler(published, layers, name) for name in ("weight", "bias"))
         state = backbone.embed(tokens)
         assert torch.allclose(backbone.pool(state), torch.tanh(nn.functional.linear(state.hidden[:, 0], weight, bias)))
@@ -137,7 +137,7 @@ def test_it_is_saved_as_the_bert_it_is(published: Path, pooling: str, tmp_path: 
         assert (library_states(backbone, tokens)[3] - expected[3]).abs().max() <= 1e-6
         again = BACKBONES["bert"](source=str(tmp_path), pooling=pooling).build(50, 0).eval()
         assert torch.equal(states(again, tokens)[-1], expected[-1])
-    with pytest.raises(InputError, match="type 'bert', not 'elasticbert': write `name: bert`"):
+    with pytest.raises(InputError, match=r"'bert', not 'elasticbert'.*`name: bert`"):
         built(tmp_path)
 
 
@@ -190,14 +190,14 @@ def test_missing_poolers_are_missing_weights(published: Path, tmp_path: Path):
 
 
 def test_asking_for_bert_names_elasticbert(published: Path):
-    with pytest.raises(InputError, match="type 'elasticbert', not 'bert': write `name: elasticbert`"):
+    with pytest.raises(InputError, match=r"'elasticbert', not 'bert'.*`name: elasticbert`"):
         BACKBONES["bert"](source=str(published)).build(50, 0)
 
 
 def test_the_documented_conversion(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """As published there is a pickle only: refused, and read after the documentation's few lines."""
     torch.save(official(tmp_path), tmp_path / "pytorch_model.bin")
-    with pytest.raises(InputError, match=r"unpickling runs what is in it.*docs/tasks-and-weights\.md"):
+    with pytest.raises(InputError, match=r"docs/tasks-and-weights\.md"):
         built(tmp_path)
     snippets = re.findall(r"```python\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), flags=re.DOTALL)
     (snippet,) = [text for text in snippets if "pytorch_model.bin" in text]

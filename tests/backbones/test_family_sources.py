@@ -97,15 +97,15 @@ def test_a_pooler_that_was_trained_here_is_the_next_source_s(name: str, tmp_path
 @pytest.mark.parametrize("asked", ["bert", "albert", "elasticbert"])
 @pytest.mark.parametrize("held", ["roberta", "electra", "distilbert"])
 def test_another_family_s_checkpoint_is_refused_with_the_right_name(asked: str, held: str, made: dict[str, Path]):
-    with pytest.raises(InputError, match=f"type '{held}', not '{asked}': write `name: {held}`"):
+    with pytest.raises(InputError, match=f"'{held}', not '{asked}'.*`name: {held}`"):
         built(asked, made[held])
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({}, "of type 'None', not 'bert'"),
-        ({"model_type": "xlnet"}, "'xlnet', not 'bert': backbones are albert, bert, distilbert"),
+        ({}, "'None', not 'bert'"),
+        ({"model_type": "xlnet"}, "'xlnet', not 'bert'"),
         ({"model_type": "bert", "is_decoder": True}, "is a decoder"),
         ({"model_type": "bert", "position_embedding_type": "relative_key"}, "relative positions"),
     ],
@@ -128,13 +128,13 @@ def test_a_roberta_of_the_hub(made: dict[str, Path], tmp_path: Path, monkeypatch
     assert backbone.notes == ()
     for name, value in expected.state_dict().items():
         assert torch.equal(backbone.state_dict()[name], value)
-    with pytest.raises(InputError, match="type 'roberta', not 'bert': write `name: roberta`"):
+    with pytest.raises(InputError, match=r"'roberta', not 'bert'.*`name: roberta`"):
         BACKBONES["bert"](source=f"owner/small-roberta@{COMMIT}").build(50, 1)
 
 
 @pytest.mark.parametrize("name", ["roberta", "mobilebert"])
 def test_data_with_other_padding_is_refused(name: str, made: dict[str, Path]):
-    with pytest.raises(InputError, match=r"padded with 3, the source '.*' with [01]"):
+    with pytest.raises(InputError, match=r"with 3.*with [01]"):
         BACKBONES[name](source=str(made[name])).build(50, 3)
 
 
@@ -197,7 +197,7 @@ def test_albert_s_groups_keep_their_layers(layers: int, groups: int, tmp_path: P
         theirs = library_states(whole, tokens)[: 2 * 6 + 1 : 2]
         assert max((one - other).abs().max() for one, other in zip(expected[:-1], theirs, strict=True)) <= 1e-6
     for wrong in (3, 5):
-        with pytest.raises(InputError, match=f"layers .{wrong}.: the source's groups have 2 layers"):
+        with pytest.raises(InputError, match=f"layers .{wrong}..*2 layers"):
             built("albert", tmp_path, layers=wrong)
 
 
@@ -205,5 +205,5 @@ def test_albert_s_groups_keep_their_layers(layers: int, groups: int, tmp_path: P
 def test_pickled_weights_are_refused_with_the_way_out(name: str, made: dict[str, Path], tmp_path: Path):
     shutil.copy(made[name] / "config.json", tmp_path)
     torch.save(load_file(made[name] / "model.safetensors"), tmp_path / "pytorch_model.bin")
-    with pytest.raises(InputError, match=r"pytorch_model\.bin is a pickle.*docs/tasks-and-weights\.md"):
+    with pytest.raises(InputError, match=r"pytorch_model\.bin.*docs/tasks-and-weights\.md"):
         built(name, tmp_path)

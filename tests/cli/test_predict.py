@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from tiny_served_models import KEPT, save_tiny, texts, write_sweep
+from told import tells
 
-from greenexp.cli.main import main
 from greenexp.cli.models.lines import Lines
 from greenexp.cli.models.policies import ask_policy, read_policy
 from greenexp.errors import InputError, UnknownNameError
@@ -40,18 +40,15 @@ def sweep(made: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def predict(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Predict:
+def predict(command: Callable[..., tuple[int, str, str]]) -> Predict:
     """`predict(content, *arguments) -> (exit code, lines of stdout, stderr)`; content None: no --input."""
-    monkeypatch.chdir(tmp_path)
 
     def run(content: bytes | None, *arguments: object) -> tuple[int, list[dict[str, Any]], str]:
         if content is not None:
             Path("input.jsonl").write_bytes(content)
             arguments = (*arguments, "--input", "input.jsonl")
-        with pytest.raises(SystemExit) as leaving:
-            main(["predict", *map(str, arguments)])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), [json.loads(line) for line in printed.out.splitlines()], printed.err
+        code, out, said = command("predict", *arguments)
+        return code, [json.loads(line) for line in out.splitlines()], said
 
     return run
 
@@ -70,7 +67,7 @@ def test_every_line_is_answered_in_order(predict: Predict, sweep: Path) -> None:
         assert math.isclose(one.pop("confidence"), expected.pop("confidence"), abs_tol=1e-5)
         assert one == expected
     mean = sum(one["layer"] for one in found) / 100
-    assert f"100 examples, 0 errors · mean {mean:.2f} of 3 layers (speed-up {3 / mean:.2f})" in said
+    assert tells(said, f"100 examples … 0 errors … {mean:.2f} of 3 layers … {3 / mean:.2f}")
     assert KEPT[0] in said
 
 
@@ -106,7 +103,7 @@ def test_bad_lines_are_told_and_the_rest_goes_on(predict: Predict, sweep: Path) 
 def test_nothing_in_nothing_out(predict: Predict, sweep: Path) -> None:
     code, found, said = predict(b"", sweep)
     assert (code, found) == (0, [])
-    assert "0 examples, 0 errors · " in said
+    assert "0 examples, 0 errors" in said
 
 
 def test_plain_lines_and_logits(predict: Predict, sweep: Path) -> None:
@@ -124,20 +121,20 @@ def test_options_that_change_the_engine(predict: Predict, sweep: Path, arguments
     if arguments[0] == "--check-every":
         assert {one["exit"] for one in found} == {2, 3}, "exit 1 is not consulted"
     if arguments[0] == "--calibrated":
-        assert "temperatures fitted on dev, 300 examples" in said
+        assert tells(said, "temperatures … 300 examples")
 
 
 def test_a_threshold_is_chosen_on_dev(predict: Predict, sweep: Path) -> None:
     code, found, said = predict(lines(texts(300)), sweep, "--policy", "max_probability", "--speed-up", "1.3")
     assert code == 0
-    assert "chosen on dev, 300 examples: accuracy 0." in said
+    assert tells(said, "dev, 300 examples … accuracy 0.")
     told = float(said.partition("at speed-up ")[2].split()[0])
     assert told >= 1.3
     assert 3 * 300 / sum(one["layer"] for one in found) == pytest.approx(told, abs=0.005), "these are the dev examples"
     assert predict(b"", sweep, "--speed-up", "9")[0] == 2
     code, _, said = predict(b"", sweep, "--policy", "max_probability:0.8", "--speed-up", "2")
     assert code == 2
-    assert "give the policy without one" in said
+    assert "policy" in said
 
 
 def test_the_exit_of_static_is_chosen_too(sweep: Path) -> None:
@@ -160,20 +157,20 @@ def test_choosing_knows_what_is_consulted_and_calibrated(sweep: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["nowhere"], "there is no folder nowhere"),
-        (["."], "not itself the folder of a sweep; the sweeps in it are: out/tiny"),
+        (["nowhere"], "nowhere"),
+        (["."], "out/tiny"),
         (["out/tiny/models"], "neither a sweep"),
-        (["out/tiny", "--trial", "c001-i0"], "did you mean 'c001-i"),
-        (["out/tiny", "--trial", "c000-i1-o0"], "keeps no model of c000-i1-o0, which is finished"),
+        (["out/tiny", "--trial", "c001-i0"], "'c001-i"),
+        (["out/tiny", "--trial", "c000-i1-o0"], "c000-i1-o0 … finished"),
         (["out/tiny/models/c001-i0-o0", "--trial", "c001-i1-o0"], "--trial chooses among"),
-        (["out/tiny", "--policy", "max_probabilty"], "did you mean 'max_probability'"),
+        (["out/tiny", "--policy", "max_probabilty"], "'max_probability'"),
         (["out/tiny", "--policy", "max_probability:high"], "threshold"),
         (["out/tiny", "--policy", "max_probability:0.8,comparator=!"], "comparator"),
         (["out/tiny", "--policy", "{name: max_probability"], "YAML"),
         (["out/tiny", "--policy", "{name: [a]}"], "unknown exit policy"),
         (["out/tiny", "--policy", "oracle"], "labels"),
-        (["out/tiny", "--input", "nowhere"], "cannot read nowhere"),
-        (["out/tiny", "--input", "out"], "it is a folder"),
+        (["out/tiny", "--input", "nowhere"], "nowhere"),
+        (["out/tiny", "--input", "out"], "folder"),
         (["out/tiny", "--speed-up", "0.5"], "--speed-up"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -181,7 +178,7 @@ def test_choosing_knows_what_is_consulted_and_calibrated(sweep: Path) -> None:
 def test_what_cannot_be_is_said(predict: Predict, sweep: Path, arguments: list[str], reason: str) -> None:
     code, found, said = predict(None, "--input", os.devnull, *arguments)  # a later --input counts
     assert (code, found) == (2, [])
-    assert reason in said
+    assert tells(said, reason)
     assert "Traceback" not in said
 
 
@@ -190,7 +187,7 @@ def test_a_model_saved_without_what_serving_needs_reads_ids(predict: Predict, sw
     code, found, said = predict(b'{"ids": [1, 2]}\n"a good film"\n{"ids": [3]}\n', "bare", "--policy", "patience:1")
     assert (code, "error" in found[1], found[1]["line"]) == (1, True, 2)
     assert [line["label"] for line in found if "error" not in line] == [None, None]
-    assert "which exits were trained is not on record" in said
+    assert "exits were trained" in said
 
 
 def test_policies_from_text() -> None:
@@ -212,7 +209,7 @@ def test_which_model_is_meant(sweep: Path, tmp_path: Path, monkeypatch: pytest.M
     shutil.rmtree(sweep / "models" / KEPT[0])
     assert find_model(str(sweep)).trial == KEPT[1]
     (sweep / "models" / KEPT[1] / "greenexp.json").unlink()  # half-written
-    with pytest.raises(InputError, match=r"no model of its chosen configuration, c001\. There is no model"):
+    with pytest.raises(InputError, match=r"c001\."):
         find_model(str(sweep))
     with pytest.raises(UnknownNameError):
         find_model(str(sweep), "c009")

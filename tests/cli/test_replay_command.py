@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from stand_ins import EPOCHS, a_record, a_scheduler, a_trial
+from told import tells
 
-from greenexp.cli.main import main
 from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal, read_events
 from greenexp.journal.state import SweepState
@@ -34,20 +34,6 @@ Command = Callable[..., tuple[int, str, str]]
 TRIALS = [a_trial(configuration, seed, 2) for configuration in range(2) for seed in range(2)]
 BEST = "c001-i1-o0"
 COSTS = ExitCosts([2, 4, 6], [3, 4, 5], [[3, 4, 5], [6, 8, 10], [9, 12, 15]], [[3, 4, 5], [7, 9, 11], [11, 14, 17]])
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """`command("replay", ...) -> (exit code, stdout, stderr)`, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as leaving:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 def logits(folder: Path, seed: int, examples: int = 50) -> str:
@@ -109,9 +95,7 @@ def test_the_only_sweep_replays_its_own_policies_and_nothing_changes(command: Co
     code, out, _ = command("replay")
     assert code == 0
     head, rule, _, columns, *rows = out.splitlines()
-    assert head.startswith(
-        f"small  {BEST} (the chosen configuration's best trial on dev) · 50 dev and 40 test examples"
-    )
+    assert tells(head, f"small  {BEST} … 50 dev … 40 test")
     assert rule.startswith("Thresholds are chosen on dev")
     assert "test accuracy" in columns
     assert {row.split()[0] for row in rows[: rows.index("")]} == {"static", "max_probability", "patience"}
@@ -201,20 +185,20 @@ def test_mlflow_has_them_after_sync_and_can_be_replayed_itself(command: Command,
     assert "Nothing was added" in out
     code, _, err = command("replay", uri, "--trial", "c001-i1-o1")
     assert code == 2
-    assert err.startswith("error: unknown trial 'c001-i1-o1' (did you mean")
+    assert tells(err, "error: … 'c001-i1-o1'")
     assert read_mlflow(uri).history.policies == ours.history.policies
 
 
 def test_another_trial_and_every_trial(command: Command, sweep: Path) -> None:
     out = command("replay", sweep, "--trial", "c000-i0-o0")[1]
     assert "50 dev examples" in out
-    assert "There are no test logits" in out
+    assert "test logits" in out
     assert "test accuracy" not in out
     rows = json.loads(command("replay", sweep, "--trial", "all", "--json")[1])
     assert list(dict.fromkeys(row["trial"] for row in rows)) == [trial.trial for trial in TRIALS]
     code, _, err = command("replay", sweep, "--trial", "c001-i1-o1")
     assert code == 2
-    assert "did you mean 'c001-i1-o0'" in err
+    assert "'c001-i1-o0'" in err
 
 
 def test_every_trial_is_every_one_whose_logits_can_be_read(command: Command, sweep: Path) -> None:
@@ -223,7 +207,7 @@ def test_every_trial_is_every_one_whose_logits_can_be_read(command: Command, swe
     code, out, err = command("replay", sweep, "--trial", "all", "--json")
     assert code == 0
     assert {row["trial"] for row in json.loads(out)} == {trial.trial for trial in TRIALS[1:]}
-    assert "left out: c000-i0-o0 cannot be replayed: dev logits" in err
+    assert tells(err, "c000-i0-o0 … dev logits")
     assert command("replay", sweep, "--trial", "c000-i0-o0")[0] == 2
 
 
@@ -237,7 +221,7 @@ def test_calibrated_logits_are_replayed_and_said_so(command: Command, sweep: Pat
     fitted = temperatures(stored(sweep).record)
     expected = operating_points(stored(sweep, split="test").record.calibrated(fitted), "max_probability", COSTS)
     assert np.array_equal(points["threshold"], expected["threshold"])
-    assert "temperature fitted on dev" in command("replay", sweep, "--policy", "oracle", "--calibrated")[1]
+    assert "temperature" in command("replay", sweep, "--policy", "oracle", "--calibrated")[1]
     assert (sweep / NAME).read_bytes() == before, "calibrated policies are not added"
 
 
@@ -246,7 +230,7 @@ def test_another_metric(command: Command, sweep: Path) -> None:
     assert "matthews" in rows[0]
     code, _, err = command("replay", sweep, "--metric", "mathews")
     assert code == 2
-    assert "did you mean 'matthews'" in err
+    assert "'matthews'" in err
 
 
 def test_a_metric_that_is_defined_nowhere_is_said(command: Command, sweep: Path) -> None:
@@ -257,7 +241,7 @@ def test_a_metric_that_is_defined_nowhere_is_said(command: Command, sweep: Path)
     (sweep / NAME).write_text(journal.replace(name, write_logits(sweep / FOLDER, one)), encoding="utf-8")
     code, out, _ = command("replay", sweep, "--metric", "matthews", "--policy", "patience")
     assert code == 0
-    assert "matthews on dev is not defined at any setting of static, patience" in out
+    assert tells(out, "matthews … static, patience")
 
 
 def test_a_budget_gives_thresholds_per_exit(command: Command, sweep: Path) -> None:
@@ -290,16 +274,16 @@ def test_a_latency_table_prices_in_seconds(command: Command, sweep: Path, tmp_pa
     assert last["latency_s"] == pytest.approx(np.interp(stored(sweep).lengths, [3, 5], seconds[2]).mean())
     out = command("replay", sweep, "--latency", file)[1]
     assert "dev seconds" in out
-    assert "a CPU, 1 thread(s), fp32" in out
+    assert tells(out, "CPU … 1 thread … fp32")
     write_latency(file, LatencyTable("a CPU", 1, "fp32", [1, 2, 3], [4, 5], seconds))  # type: ignore[arg-type]
     code, _, err = command("replay", sweep, "--latency", file)
     assert code == 2
-    assert "length 3 was not measured" in err, "nothing is extrapolated"
+    assert "length 3" in err, "nothing is extrapolated"
 
 
 @pytest.mark.parametrize(
     ("policy", "words"),
-    [("entropi", "did you mean 'entropy'"), ("entropy:normalized=true", "did you mean 'normalised'"),
+    [("entropi", "'entropy'"), ("entropy:normalized=true", "'normalised'"),
      ("learned", "learned"), ("patience:-1", "whole number")],
 )  # fmt: skip
 def test_a_policy_that_cannot_be_is_refused_and_nothing_added(
@@ -316,7 +300,7 @@ def test_a_running_sweep_is_shown_but_not_written_to(command: Command, sweep: Pa
     with Journal(sweep / NAME):
         code, out, err = command("replay", sweep, "--policy", "oracle")
         assert (code, out) == (2, "")
-        assert "another greenexp run is writing" in err
+        assert "another greenexp run" in err
         assert "--json" in err
         assert command("replay", sweep, "--policy", "oracle", "--json")[0] == 0
         assert command("replay", sweep)[0] == 0
@@ -328,7 +312,7 @@ def test_why_there_is_nothing_to_replay(command: Command, sweep: Path) -> None:
         file.write_bytes(b"PK no")
     code, _, err = command("replay", sweep)
     assert code == 2
-    assert f"{BEST} cannot be replayed: dev logits" in err
+    assert tells(err, f"{BEST} … dev logits")
     assert "are damaged" in err
     path.unlink()
     shutil.rmtree(sweep / FOLDER)
@@ -338,7 +322,7 @@ def test_why_there_is_nothing_to_replay(command: Command, sweep: Path) -> None:
 
 
 def test_a_sweep_that_stored_no_logits_or_has_not_ended_says_so(command: Command, tmp_path: Path) -> None:
-    for name, record, words in (("none", True, "none were stored"), ("begun", False, "no trial has ended yet")):
+    for name, record, words in (("none", True, "none were stored"), ("begun", False, "ended")):
         with Journal(tmp_path / name / NAME) as journal:
             spec = {"name": "x", "task": {"name": "clauses"}, "metric": {"name": "accuracy"}}
             journal.append("sweep", format=FORMAT, name="x", fingerprint="f", spec=spec)
@@ -385,6 +369,6 @@ def test_patience_of_numbers_may_be_given_without_its_name(command: Command, tmp
     code, out, err = command("replay", tmp_path / "numbers", "--policy", "patience:1")
     assert (code, err) == (0, "")
     assert "given" not in out
-    assert "Added to the record" in out
+    assert "Added" in out
     again = command("replay", tmp_path / "numbers", "--policy", "patience:patience=1")[1]
     assert out.startswith(again.rstrip())

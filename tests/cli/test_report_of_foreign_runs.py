@@ -13,7 +13,6 @@ import pytest
 from mlflow_runs import log_run, log_search
 
 from greenexp.analysis.curves.over_cost import curve_over_cost
-from greenexp.cli.main import main
 from greenexp.tracking.server import connect, default_uri
 
 with warnings.catch_warnings():  # MLflow's own imports warn
@@ -31,19 +30,6 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log_run(client, client.create_experiment("other"), 20, metrics={"acc": 0.5}, params={"model": "gpt"})
     yield address
     SqlAlchemyStore._engine_map.pop(address).dispose()
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as leaving:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 def test_the_command_of_the_readme(command: Command, uri: str, tmp_path: Path) -> None:

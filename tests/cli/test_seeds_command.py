@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,7 +22,6 @@ from greenexp.analysis.comparing.score_tests import compare_scores, score_tests
 from greenexp.analysis.seeds.seed_budget import seed_plans
 from greenexp.analysis.seeds.seed_noise import seed_noise
 from greenexp.analysis.seeds.variance import seed_scores, variance_split
-from greenexp.cli.main import main
 from greenexp.journal.tables import read_tables
 from greenexp.tracking.server import connect, default_uri
 
@@ -35,17 +35,8 @@ COLUMNS = ["--score", "acc", "--configuration", "rate", "--seed-column", "seed"]
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """`command("seeds", ...) -> (exit code, stdout, stderr)`, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as leaving:
-            main(["seeds", *(str(argument) for argument in arguments)])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out, printed.err
-
-    return run
+def command(command: Command) -> Command:
+    return functools.partial(command, "seeds")
 
 
 def scores(shift: float = 0.0) -> np.ndarray:
@@ -262,7 +253,7 @@ def recorded(folder: Path, scheduler: str, fail: dict[str, int] | None = None) -
     """A sweep of 9 configurations x 2 seeds."""
     plan = Sweep(folder)
     settings: dict[str, Any] = {"name": "fifo"} if scheduler == "fifo" else {**ASHA, "name": scheduler}
-    plan.spec |= {"search": {"name": "random"}, "scheduler": settings}
+    plan.spec |= {"search": {"name": "random", "samples": 9}, "scheduler": settings}
     conductor = plan.open(configurations=9, scheduler=settings)
     Workers(conductor, fail=fail).play()
     conductor.close()

@@ -2,64 +2,36 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from kept_models import TRIAL, write_kept
 from made_benchmarks import TEST, write_elue, write_glue
 from made_settings import made_settings
-from stand_ins import EPOCHS, a_record, a_trial
+from told import tells
 
-from greenexp.cli.main import main
 from greenexp.inference import EarlyExitEngine
-from greenexp.journal.events import FORMAT
-from greenexp.journal.file import NAME, Journal
-from greenexp.model import Serving, build_model, save_model
-from greenexp.plan.data import prepare_data
+from greenexp.journal.file import NAME
 from greenexp.tasks import TASKS
 
-TRIAL = "c000-i0-o0"
 Submit = Callable[..., tuple[int, list[str], str]]
 
 
 def write_sweep(folder: Path, task: dict[str, Any], trained: tuple[int, ...] = (1, 2, 3)) -> Path:
-    """A sweep of one trial that is over, its model random and kept."""
     backbone = {"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 40}
     settings = made_settings(task=task, backbone=backbone, training={"max_length": 32})
-    data = prepare_data(settings)
-    model = build_model(settings.model, data.num_labels, vocab_size=data.vocab_size, pad_id=data.pad_id, seed=0).eval()
-    with torch.no_grad():
-        for number in model.exits:
-            model.head(number).classifier.weight.mul_(100)  # far enough from equal that examples part
-    serving = Serving(data.tokenizer, data.label_names, 32, data.pad_id, data.pairs, trained, task["name"])
-    save_model(model, folder / "models" / TRIAL, serving)
-    trial = dataclasses.replace(a_trial(0, 0, 1), settings=settings)
-    with Journal(folder / NAME) as journal:
-        spec = {
-            "name": "tiny",
-            "task": {"name": "clauses"},
-            "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
-        }
-        journal.append("sweep", format=FORMAT, name="tiny", fingerprint="f", spec=spec)
-        journal.append("trial", spec=trial.to_json())
-        journal.append("session", number=1, versions={}, measures={})
-        journal.append("started", trial=TRIAL, attempt=1, after=0)
-        journal.append("report", trial=TRIAL, attempt=1, record=a_record(trial, EPOCHS, 0.8).to_json())
-    return folder
+    return write_kept(folder, settings, trained, scale=100)
 
 
 @pytest.fixture
-def submit(capsys: pytest.CaptureFixture[str]) -> Submit:
+def submit(command: Callable[..., tuple[int, str, str]]) -> Submit:
     """`submit(*arguments) -> (exit code, lines of stdout, stderr)`."""
 
     def run(*arguments: object) -> tuple[int, list[str], str]:
-        with pytest.raises(SystemExit) as leaving:
-            main(["submit", *map(str, arguments)])
-        printed = capsys.readouterr()
-        return int(leaving.value.code or 0), printed.out.splitlines(), printed.err
+        code, out, said = command("submit", *arguments)
+        return code, out.splitlines(), said
 
     return run
 
@@ -137,7 +109,7 @@ def test_a_policy_may_decide_where_each_answer_comes_from(submit: Submit, tmp_pa
     assert "mean 1.00 of 3 layers" in submit(sweep, "--policy", "max_probability:0")[2]
     code, _, said = submit(sweep, "--policy", "max_probability:0", "--exit", 2)
     assert code == 2
-    assert "--exit is a policy of its own" in said
+    assert "--exit" in said
 
 
 def test_only_trained_exits_answer(submit: Submit, tmp_path: Path) -> None:
@@ -146,9 +118,9 @@ def test_only_trained_exits_answer(submit: Submit, tmp_path: Path) -> None:
     for number in (3, 9):
         code, out, said = submit(sweep, "--exit", number)
         assert (code, out) == (2, [])
-        assert f"exit {number} of this model was not trained; those that were: 1, 2" in said
+        assert tells(said, f"exit {number} … 1, 2")
     other = write_sweep(tmp_path / "other", glue(tmp_path, "RTE"), trained=(3,))
-    assert "exit 1 of this model was not trained; those that were: 3" in submit(other, "--exit", 1)[2]
+    assert tells(submit(other, "--exit", 1)[2], "exit 1 … 3")
 
 
 def test_what_cannot_be_handed_in_is_told(submit: Submit, tmp_path: Path) -> None:
@@ -157,19 +129,19 @@ def test_what_cannot_be_handed_in_is_told(submit: Submit, tmp_path: Path) -> Non
     plain = write_sweep(tmp_path / "plain", {"name": "clauses", "train": 40, "dev": 20, "test": 20})
     code, _, said = submit(plain)
     assert code == 2
-    assert "task 'clauses' has no test set whose labels a leaderboard keeps" in said
-    assert "(tasks that have: elue, glue)" in said
+    assert "task 'clauses'" in said
+    assert "elue, glue" in said
     alone = sweep / "models" / TRIAL
     assert submit(alone)[0] == 0
     (sweep / NAME).rename(tmp_path / "journal")
-    assert "does not lie in a sweep's folder" in submit(alone)[2]
+    assert "sweep's folder" in submit(alone)[2]
     (tmp_path / "journal").rename(sweep / NAME)
     Path(section["folder"], "RTE", "test.tsv").unlink()
-    assert "there is no file" in submit(sweep)[2]
+    assert "no file" in submit(sweep)[2]
     (alone / "greenexp.json").unlink()
     code, _, said = submit(sweep)
     assert code == 2
-    assert "holds no model of its chosen configuration" in said
+    assert "chosen configuration" in said
 
 
 def test_a_model_of_the_other_kind_of_task_writes_nothing(submit: Submit, tmp_path: Path) -> None:
@@ -179,8 +151,8 @@ def test_a_model_of_the_other_kind_of_task_writes_nothing(submit: Submit, tmp_pa
     (classes / "models").rename(tmp_path / "aside")
     (values / "models").rename(classes / "models")
     (tmp_path / "aside").rename(values / "models")
-    assert "MRPC.tsv takes not_equivalent, equivalent; the model answers" in submit(classes)[2]
+    assert tells(submit(classes)[2], "MRPC.tsv … not_equivalent, equivalent")
     code, out, said = submit(values)
     assert (code, out) == (2, [])
-    assert "STS-B.tsv takes finite numbers; the model answers '" in said
+    assert "STS-B.tsv" in said
     assert not (values / "submission").exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from sweeps_for_tests import TINY, count, events, greenexp, interrupt, numbers, start, wait_for, workers_of, write_sweep
+from told import tells
 
 from greenexp.journal.tables import read_tables as from_journal
 from greenexp.tracking.reader import read_tables as from_mlflow
@@ -52,7 +53,7 @@ def test_the_smoke_sweep(tmp_path: Path) -> None:
     assert mean.iloc[-1] > mean.iloc[0] > 0.6, "depth should buy accuracy on graded sentences"
 
 
-@pytest.mark.parametrize("reports", [1, 6, 11])
+@pytest.mark.parametrize("reports", [1, 11])  # at every report, without Ray: tests/tuning/test_conductor.py
 def test_a_killed_driver_loses_nothing_and_doubles_nothing(tmp_path: Path, whole: Path, reports: int) -> None:
     sweep, out = write_sweep(tmp_path), tmp_path / "out"
     process = start(tmp_path / "log", "run", sweep, "--out", out)
@@ -145,7 +146,7 @@ def test_a_finished_sweep_can_be_extended(tmp_path: Path) -> None:
     assert tested == 2, "all seeds of the chosen configuration are evaluated on test"
     refused = greenexp("run", sweep, "--out", out, "--resume", "--set", "training.epochs=3")
     assert refused.returncode == 2
-    assert "2 of 2 trials would not be kept, as training changed" in refused.stderr
+    assert tells(refused.stderr, "2 of 2 trials … training")
     more = greenexp("run", sweep, "--out", out, "--resume", "--set", "search.samples=3", "--set", "seeds.order=2")
     assert more.returncode == 0, more.stderr
     after = numbers(out)

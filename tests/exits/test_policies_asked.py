@@ -77,7 +77,7 @@ def test_learned_leaves_below_the_threshold():
         output = ExitOutput(1, torch.zeros(6, columns), said)
         assert Learned(0.3).stream().decide(output).leaves.tolist() == [True, False, False, False, False, True]
         assert Learned(0.3, "<=").stream().decide(output).leaves.tolist() == [True, True, False, False, False, True]
-    with pytest.raises(InputError, match="this one has none"):
+    with pytest.raises(InputError, match="has none"):
         leaving(Learned(), torch.zeros(1, 2))
 
 
@@ -89,7 +89,7 @@ def test_the_oracle_needs_labels_and_classes():
         leaving(Oracle(), logits)
     with pytest.raises(InputError, match="needs classes"):
         Oracle().stream().decide(ExitOutput(1, torch.zeros(2, 1), None, torch.zeros(2)))
-    with pytest.raises(InputError, match="can only be replayed"):
+    with pytest.raises(InputError, match="replayed"):
         Oracle("first").stream()
 
 

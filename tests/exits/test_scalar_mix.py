@@ -72,7 +72,7 @@ def test_all_layers_count_alike_at_first(normalisation: Any):
 
 def test_it_wants_every_layer():
     head = ScalarMix().build(ExitPlace(8, 2, layer=3))
-    with pytest.raises(ValueError, match="mix of 3 layers was given the pooled vectors of 2"):
+    with pytest.raises(ValueError, match=r"3 layers.* 2"):
         head(seen(pooled_vectors(2)))
 
 

@@ -16,7 +16,10 @@ OWNERS = packages_distributions()
 # Part of another dependency, which chooses its version.
 CARRIED = {"pydantic-core": "pydantic", "sqlalchemy": "mlflow"}
 # Used as a program, or for its types alone.
-PROGRAMS = {"pytest-timeout", "ruff", "mypy", "import-linter", "build", "pandas-stubs", "scipy-stubs", "types-pyyaml"}
+PROGRAMS = {
+    "pytest-timeout", "pytest-xdist", "ruff", "mypy", "import-linter", "build", "pandas-stubs", "scipy-stubs",
+    "types-pyyaml",
+}  # fmt: skip
 
 
 def normal(name: str) -> str:

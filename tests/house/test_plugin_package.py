@@ -13,18 +13,34 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+Commands = dict[str, tuple[int, str, str]]
 BLOCK = re.compile(r"^```(?:python|toml|yaml)\n# ([\w./-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMANDS = """
+import contextlib, io, json
+
+from greenexp.cli.main import main
+
+asked = ["ls methods --json", "ls tasks", "plan letters.yaml --json", "plan wrong.yaml"]
+found = {}
+for command in asked:
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            main(command.split())
+        except SystemExit as leaving:
+            found[command] = (leaving.code or 0, out.getvalue(), err.getvalue())
+print(json.dumps(found))
+"""
 TRAIN = """
-import sys
 from pathlib import Path
 
 from greenexp.plan import make_plan, prepare_data
 from greenexp.spec import load_sweep
 from greenexp.training import TrialRun
 
-trial = make_plan(load_sweep(Path(sys.argv[1]))).trials[0]
-with TrialRun(trial, prepare_data(trial.settings)) as run:
-    print(*(f"{record.epoch}:{record.train_loss:.6f}" for record in run))
+for sweep in ("letters.yaml", "own.yaml"):
+    trial = make_plan(load_sweep(Path(sweep))).trials[0]
+    with TrialRun(trial, prepare_data(trial.settings)) as run:
+        print(sweep, *(f"{record.epoch}:{record.train_loss:.6f}" for record in run))
 """
 
 
@@ -51,53 +67,58 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A Python that has the package installed."""
-    return subprocess.run(
-        [sys.executable, *arguments],
+def python(package: Path, script: str) -> str:
+    """What a Python that has the package installed prints."""
+    paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-c", script],
         cwd=package,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(package), str(ROOT))), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
-
-
-def python(package: Path, *arguments: str) -> str:
-    done = run(package, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_ls_shows_the_card_and_where_it_comes_from(package: Path) -> None:
-    rows = json.loads(python(package, "-m", "greenexp", "ls", "methods", "--json"))
+@pytest.fixture(scope="module")
+def commands(package: Path) -> Commands:
+    """Command -> (exit code, stdout, stderr), all of one process."""
+    wrong = "name: wrong\ntask: {name: letters}\nmethod: {name: geometric, ratio: 2}\n"
+    (package / "wrong.yaml").write_text(wrong, encoding="utf-8")
+    return {command: tuple(found) for command, found in json.loads(python(package, COMMANDS)).items()}
+
+
+def test_ls_shows_the_card_and_where_it_comes_from(commands: Commands) -> None:
+    rows = json.loads(commands["ls methods --json"][1])
     assert rows["geometric"]["from"] == "spelling"
     assert rows["geometric"]["fields"] == {"ratio": 0.5}
     assert rows["branchynet"]["from"] == "greenexp"
     assert "r^(M - i)" in rows["geometric"]["card"]
-    assert "letters" in python(package, "-m", "greenexp", "ls", "tasks")
+    assert "letters" in commands["ls tasks"][1]
 
 
-def test_plan_fills_in_its_fields_and_prices_it(package: Path) -> None:
-    plan = json.loads(python(package, "-m", "greenexp", "plan", "letters.yaml", "--json"))
-    trials = plan["trials"]
+def test_plan_fills_in_its_fields_and_prices_it(commands: Commands) -> None:
+    code, out, err = commands["plan letters.yaml --json"]
+    assert code == 0, err
+    trials = json.loads(out)["trials"]
     assert len(trials) == 3
     assert all(0.3 <= trial["searched"]["method.ratio"] <= 1.0 for trial in trials)
 
 
-def test_a_wrong_field_is_shown_with_its_place(package: Path) -> None:
-    wrong = package / "wrong.yaml"
-    wrong.write_text("name: wrong\ntask: {name: letters}\nmethod: {name: geometric, ratio: 2}\n", encoding="utf-8")
-    done = run(package, "-m", "greenexp", "plan", wrong.name)
-    assert done.returncode == 2
-    assert "wrong.yaml:3:34: method.ratio: " in done.stderr
+def test_a_wrong_field_is_shown_with_its_place(commands: Commands) -> None:
+    code, _, err = commands["plan wrong.yaml"]
+    assert code == 2
+    assert "wrong.yaml:3:34: method.ratio: " in err
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sweep", ["letters.yaml", "own.yaml"])
-def test_its_trials_train(package: Path, sweep: str) -> None:
-    first, second = python(package, "-c", TRAIN, sweep).split()
-    assert first.startswith("1:")
-    assert second.startswith("2:")
-    assert float(second[2:]) < float(first[2:]), "a method's own step should train"
+def test_its_trials_train(package: Path) -> None:
+    lines = [line.split() for line in python(package, TRAIN).splitlines()]
+    assert [name for name, *_ in lines] == ["letters.yaml", "own.yaml"]
+    for _, first, second in lines:
+        assert first.startswith("1:")
+        assert second.startswith("2:")
+        assert float(second[2:]) < float(first[2:]), "a method's own step should train"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import torch
+from made_benchmarks import WORDS, write_elue
+from transformers import BertConfig, BertModel
 
 from greenexp.assets import find, find_sweep, shipped_sweeps
 from greenexp.plan import make_plan, price_plan
@@ -31,11 +34,21 @@ def test_a_shipped_sweep_plans(name: str) -> None:
     assert make_plan(load_sweep(find_sweep(name))).spec.name == name
 
 
+@pytest.fixture(scope="module")
+def brought(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What a user brings to the sweeps over methods, in small: ELUE's folder, and a BERT of twelve layers."""
+    elue, weights = write_elue(tmp_path_factory.mktemp("elue")), tmp_path_factory.mktemp("weights")
+    (weights / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
+    sizes = {"hidden_size": 12, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 24}
+    with torch.random.fork_rng(devices=[]):
+        BertModel(BertConfig(vocab_size=5 + len(WORDS), **sizes), add_pooling_layer=False).save_pretrained(weights)
+    return {"task.folder": elue, "backbone.source": weights}
+
+
 @pytest.mark.parametrize("name", shipped_sweeps())
-def test_a_shipped_sweep_has_a_price(name: str, shared: Callable[[str], Path]) -> None:
-    brought = {"task.folder": "data/elue", "backbone.source": "weights/gte-small"}  # by the user
+def test_a_shipped_sweep_has_a_price(name: str, brought: Mapping[str, Path]) -> None:
     wanted = {"methods": ["task.folder"], "methods-12-layers": list(brought)}.get(name, [])
-    overrides = [f"{path}={shared(brought[path])}" for path in wanted]
+    overrides = [f"{path}={brought[path]}" for path in wanted]
     if overrides:  # long sweeps: one seed tells as much
         overrides += ["seeds.initialisation=1", "seeds.order=1"]
     plan = make_plan(load_sweep(find_sweep(name), overrides))

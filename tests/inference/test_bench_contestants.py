@@ -106,7 +106,7 @@ def test_bf16_leaves_the_model_as_it_was() -> None:
 def test_a_backbone_without_a_library_model_is_refused() -> None:
     model = made_model()
     model.backbone.model = nn.Identity()
-    with pytest.raises(InputError, match="BertBackbone drives no encoder of transformers"):
+    with pytest.raises(InputError, match="BertBackbone"):
         PlainModel(model, 6, attention="sdpa", precision="fp32", pad_id=0, compiled=False)
 
 

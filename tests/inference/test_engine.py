@@ -251,20 +251,20 @@ def test_no_examples():
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
-        (Tokens([]), "an example of 0 tokens: this model takes 1 to 24"),
-        (Tokens([3] * 25), "an example of 25 tokens"),
-        (Tokens([3, 60, -1]), "token id 60 is not in the model's vocabulary, which has 0 to 59"),
+        (Tokens([]), "0 tokens.*1 to 24"),
+        (Tokens([3] * 25), "25 tokens"),
+        (Tokens([3, 60, -1]), "60.*0 to 59"),
         (Tokens([3, -1]), "token id -1 "),
-        (Tokens([3, 2**70]), "expected a list of whole numbers"),
-        (Tokens([3, 2**63]), "expected a list of whole numbers|token id"),
-        (Tokens([3, 1.5]), "expected a list of whole numbers"),  # type: ignore[list-item]
-        (Tokens(["a"]), "expected a list of whole numbers"),  # type: ignore[list-item]
-        (Tokens([[3]]), "expected a list of whole numbers"),  # type: ignore[list-item]
-        (Tokens([[3], [3, 4]]), "expected a list of whole numbers"),  # type: ignore[list-item]
-        (Tokens(7), "expected a list of whole numbers"),  # type: ignore[arg-type]
+        (Tokens([3, 2**70]), "whole numbers"),
+        (Tokens([3, 2**63]), "whole numbers|token id"),
+        (Tokens([3, 1.5]), "whole numbers"),  # type: ignore[list-item]
+        (Tokens(["a"]), "whole numbers"),  # type: ignore[list-item]
+        (Tokens([[3]]), "whole numbers"),  # type: ignore[list-item]
+        (Tokens([[3], [3, 4]]), "whole numbers"),  # type: ignore[list-item]
+        (Tokens(7), "whole numbers"),  # type: ignore[arg-type]
         (Tokens([3, 4], [0]), "1 type ids for 2 token ids"),
         (Tokens([3, 4], [0, 2]), "another number"),
-        (Tokens([True, False]), "expected a list of whole numbers"),
+        (Tokens([True, False]), "whole numbers"),
     ],
 )
 def test_bad_tokens_are_refused_with_words(tokens: Tokens, message: str):
@@ -277,15 +277,15 @@ def test_bad_tokens_are_refused_with_words(tokens: Tokens, message: str):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"policy": "entropie"}, "did you mean 'entropy'"),
+        ({"policy": "entropie"}, "'entropy'"),
         ({"policy": "entropy:threshold=0.1,speed=3"}, "speed"),
-        ({"exits": ()}, "expected ascending numbers from 1 to 6"),
-        ({"exits": (1, 7)}, "expected ascending numbers from 1 to 6"),
-        ({"exits": (2, 1)}, "expected ascending numbers from 1 to 6"),
+        ({"exits": ()}, "1 to 6"),
+        ({"exits": (1, 7)}, "1 to 6"),
+        ({"exits": (2, 1)}, "1 to 6"),
         ({"check_every": 0}, "check_every is 0"),
-        ({"temperatures": {7: 1.0}}, "exit 7: this model has exits 1 to 6"),
-        ({"temperatures": {1: 0.0}}, "expected a number above 0"),
-        ({"temperatures": {1: float("nan")}}, "expected a number above 0"),
+        ({"temperatures": {7: 1.0}}, "exit 7.*1 to 6"),
+        ({"temperatures": {1: 0.0}}, "above 0"),
+        ({"temperatures": {1: float("nan")}}, "above 0"),
         ({"precision": "fp8"}, "fp8"),
         *(({"policy": name}, words) for name, words in REFUSED.items()),
     ],

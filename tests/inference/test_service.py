@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from running_service import JSON, Asked, HeldQueue, running
 from tiny_served_models import NAMES, save_tiny, texts
+from told import tells
 
 from greenexp.errors import InputError
 from greenexp.inference import EarlyExitEngine, Rebatcher
@@ -84,10 +85,10 @@ def test_concurrent_requests_get_their_own_answers(engine: EarlyExitEngine) -> N
         (b'"\xff"', 400, "not UTF-8"),
         (b"[" * 1_900, 400, "nested"),
         (b'{"text": ' * 200, 400, "not JSON"),
-        (b"[1, 2]", 422, "an object or a text, received a list"),
+        (b"[1, 2]", 422, "received a list"),
         (b"null", 422, "received null"),
         (b"{}", 422, "either 'text' or 'ids'"),
-        (b'{"txt": "a"}', 422, "did you mean 'text'"),
+        (b'{"txt": "a"}', 422, "'text'"),
         (b'{"text": "a", "ids": [1]}', 422, "not both"),
         (b'{"text": 3}', 422, "received a number"),
         (b'{"text": " \\n"}', 422, "empty"),
@@ -109,10 +110,10 @@ def test_concurrent_requests_get_their_own_answers(engine: EarlyExitEngine) -> N
         (b'{"inputs": "a"}', 422, "list of examples"),
         (b'{"inputs": []}', 422, "an empty one"),
         (b'{"inputs": ["a"], "text": "a"}', 422, "beside"),
-        (b'{"inputs": ["a", {"text": ""}]}', 422, "inputs[1]: 'text' is empty"),
+        (b'{"inputs": ["a", {"text": ""}]}', 422, "inputs[1] … 'text'"),
         (b'{"inputs": [' + b'"a", ' * 8 + b'"a"]}', 413, "at most 8"),
-        (b'"' + b"a" * 2_000 + b'"', 413, "longer than 2,000 bytes"),
-        (b'"' + b"a" * 50_000 + b'"', 413, "longer than 2,000 bytes"),
+        (b'"' + b"a" * 2_000 + b'"', 413, "2,000 bytes"),
+        (b'"' + b"a" * 50_000 + b'"', 413, "2,000 bytes"),
         (b"1" * 1_999, 422, "received a number"),
     ],
     ids=lambda value: repr(value[:30]) if isinstance(value, bytes) else None,
@@ -121,7 +122,7 @@ def test_a_body_that_cannot_be_answered_says_why(service: Asked, body: bytes, st
     found, data, _ = service.ask(body=body)
     assert found == status, data
     assert list(data) == ["error"]
-    assert reason in data["error"]
+    assert tells(data["error"], reason)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_a_full_queue_refuses_and_goes_on(engine: EarlyExitEngine) -> None:
         queue.wait_for(lambda: len(queue.futures) == 7)
         status, data, headers = service.ask(body={"inputs": ["a", "b"]})
         assert (status, headers["retry-after"]) == (503, "1")
-        assert "7 examples are waiting" in data["error"]
+        assert "7 examples" in data["error"]
         second = ThreadPoolExecutor(1).submit(service.ask, body="a")  # one more is allowed
         queue.wait_for(lambda: len(queue.futures) == 8)
         assert service.metric("queue_examples") == 8

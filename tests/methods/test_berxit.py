@@ -76,15 +76,7 @@ def test_gradients_equal_a_hand_written_sum(way: str, module: bool, regression: 
     (micro,) = batch = make_batch(regression=regression)
     _, step, weights = WAYS[way]
     found = trial.run.step(trial.context(batch, step=step))
-    gradients = trial.gradients()
-    trial.model.zero_grad()
-    expected = by_hand(trial, micro, weights, module, regression)
-    expected.backward()
-    assert torch.allclose(found, expected.detach(), rtol=1e-12)
-    assert trial.updates == [found.item()]
-    for name, value in trial.model.named_parameters():
-        reference = value.grad if value.grad is not None else torch.zeros_like(value)
-        assert torch.allclose(gradients.get(name, torch.zeros_like(value)), reference, rtol=1e-9, atol=1e-14), name
+    trial.check_step(found, by_hand(trial, micro, weights, module, regression))
 
 
 @each_way
@@ -196,7 +188,7 @@ def test_targets_of_the_module(exits: int, examples: int, classes: int, seed: in
 
 
 def test_the_loss_of_the_module_does_not_broadcast():
-    with pytest.raises(ValueError, match=r"\(2, 1\) for logits of \(2, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"\(2, 1\).*\(2, 3, 4\)"):
         learning_to_exit_loss(torch.zeros(2, 1), torch.zeros(2, 3, 4), torch.zeros(3))
 
 
@@ -205,9 +197,9 @@ def test_fields():
     for wrong in ({"schedule": "odd"}, {"learning_to_exit": "perhaps"}):
         with pytest.raises((ValidationError, InputError)):
             TypeAdapter(Berxit).validate_python(wrong)
-    with pytest.raises(InputError, match="has no odd steps"):
+    with pytest.raises(InputError, match="odd steps"):
         Berxit("joint", odd_steps_skip_last=True)
-    with pytest.raises(InputError, match="nothing would be left"):
+    with pytest.raises(InputError, match="left"):
         Berxit(odd_steps_skip_last=True).begin(TrialShape((3,), 3, 2, 1))
 
 

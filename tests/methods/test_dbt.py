@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import pytest
@@ -21,10 +20,10 @@ CASE = Case({"name": "dbt", "confidence": 0.50001, "annealing": 1.5}, (1, 1, 1))
 
 
 @pytest.fixture
-def official(shared):
-    reference = json.loads(shared("reference/earlyexit/distillation_losses.json").read_text())
-    logits = torch.tensor(reference["inputs"]["logits"], dtype=torch.float64)
-    return reference, logits, torch.tensor(reference["inputs"]["labels"])
+def official(reference):
+    inputs = reference("exit_logits")["classes"]["3"]
+    logits = torch.tensor(inputs["logits"], dtype=torch.float64)
+    return reference("distillation")["phuong"], logits, torch.tensor(inputs["labels"])
 
 
 def run_of(method: Dbt, exits: int, num_labels: int):
@@ -32,24 +31,24 @@ def run_of(method: Dbt, exits: int, num_labels: int):
 
 
 def test_the_official_loss_at_a_constant_temperature(official):
-    reference, logits, labels = official
-    constant = reference["phuong_const_temp"]
-    method = Dbt(distillation=constant["C"], temperature=constant["T"], annealing=1)
+    values, logits, labels = official
+    constant = values["constant"]
+    method = Dbt(distillation=constant["distillation"], temperature=constant["temperature"], annealing=1)
     loss = run_of(method, len(logits), logits.shape[-1]).loss(logits, labels, 1)
     assert loss.item() == pytest.approx(constant["loss"], rel=1e-6)
 
 
 def test_the_official_losses_and_temperatures_call_after_call(official):
-    reference, logits, labels = official
-    annealed = reference["phuong_annealed"]
-    method = Dbt(annealed["C"], annealed["T0"], annealed["Tmult"], annealed["maxprob"])
+    values, logits, labels = official
+    annealed = values["annealed"]
+    method = Dbt(**{name: annealed[name] for name in ("distillation", "temperature", "annealing", "confidence")})
     run = run_of(method, len(logits), logits.shape[-1])
     found = []
-    for _ in annealed["loss_and_T_after_each_call"]:
+    for _ in annealed["loss_and_temperature"]:
         loss = run.loss(logits, labels, 1).item()
         run.anneal(run.teacher_confidence(logits))
         found.append([loss, run.temperature.item()])
-    assert found == [pytest.approx(pair, rel=1e-6) for pair in annealed["loss_and_T_after_each_call"]]
+    assert found == [pytest.approx(pair, rel=1e-6) for pair in annealed["loss_and_temperature"]]
 
 
 def test_gradients_equal_a_hand_written_sum(make_trial, make_batch):

@@ -181,7 +181,7 @@ def test_what_is_asked_of_the_trainer(make_trial):
     with pytest.raises(ValueError, match="without `prepare`"):
         run.step(trial.context([micro_batch([0])], 3))
     nameless = dataclasses.replace(micro_batch([0]), indices=None)
-    with pytest.raises(ValueError, match="rows of the training split"):
+    with pytest.raises(ValueError, match="rows"):
         run.prepare(dataclasses.replace(context_of(trial), batches=lambda: iter([nameless])))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,21 +37,13 @@ def test_gradients_equal_a_hand_written_sum(case: Case, regression: bool, make_t
     trial = make_trial(case, num_labels=1 if regression else 2)
     (micro,) = batch = make_batch(regression=regression)
     found = trial.run.step(trial.context(batch, case.epoch))
-    gradients = trial.gradients()
-
-    trial.model.zero_grad()
     logits = trial.model(micro.tokens)
     expected = torch.zeros((), dtype=torch.float64)
     for weight, exit_logits in zip(case.weights, logits, strict=True):
         for row, label in zip(exit_logits, micro.labels, strict=True):
             term = (row[0] - label) ** 2 if regression else -functional.log_softmax(row, dim=0)[label]
             expected = expected + weight * term / len(micro.labels)
-    expected.backward()
-    assert torch.allclose(found, expected.detach(), rtol=1e-12)
-    assert trial.updates == [found.item()]
-    for name, value in trial.model.named_parameters():
-        reference = value.grad if value.grad is not None else torch.zeros_like(value)
-        assert torch.allclose(gradients.get(name, torch.zeros_like(value)), reference, rtol=1e-9, atol=1e-14), name
+    trial.check_step(found, expected)
 
 
 @each_case
@@ -151,17 +142,17 @@ def test_finetune_adapts_backbone_and_exits():
     assert cut.layers == (2, 3)
     assert FineTune().adapt(settings) is settings
     assert FineTune(layers=3).adapt(replace(settings, layers="all")).layers == "all"
-    with pytest.raises(InputError, match="first 7 of a backbone of 6"):
+    with pytest.raises(InputError, match=r"7 .*6"):
         FineTune(layers=7).adapt(settings)
 
 
 def test_finetune_notices_a_model_that_was_not_cut():
-    with pytest.raises(InputError, match="build it from adapted settings"):
+    with pytest.raises(InputError, match="adapted settings"):
         FineTune(layers=2).begin(TrialShape((1, 2, 3), 3, 2, 1))
 
 
 def test_unknown_method():
-    with pytest.raises(UnknownNameError, match="did you mean 'pabee'"):
+    with pytest.raises(UnknownNameError, match="'pabee'"):
         MethodChoice(name="pabe").plugin()
 
 
@@ -171,9 +162,9 @@ def test_a_step_needs_a_batch(make_trial):
         trial.run.step(trial.context([]))
 
 
-def test_pabee_loss_equals_the_official_one(shared):
-    reference = json.loads(shared("reference/earlyexit/pabee_patience.json").read_text())["train_loss"]
-    logits = torch.tensor(reference["logits"], dtype=torch.float64)
-    shape = TrialShape(tuple(range(1, len(logits) + 1)), len(logits), reference["num_labels"], 1)
-    loss = Pabee().begin(shape).loss(logits, torch.tensor(reference["labels"]), 1)
-    assert loss.item() == pytest.approx(reference["loss"], abs=1e-6)
+def test_pabee_loss_equals_the_official_one(reference):
+    inputs = reference("exit_logits")["classes"]["3"]
+    logits = torch.tensor(inputs["logits"], dtype=torch.float64)
+    shape = TrialShape(tuple(range(1, len(logits) + 1)), len(logits), logits.shape[-1], 1)
+    loss = Pabee().begin(shape).loss(logits, torch.tensor(inputs["labels"]), 1)
+    assert loss.item() == pytest.approx(reference("patience")["training_loss"]["loss"], abs=1e-6)

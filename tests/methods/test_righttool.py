@@ -51,15 +51,15 @@ def test_only_the_chosen_exits_are_ever_trained_or_evaluated():
 
 
 def test_an_exit_that_the_model_lacks_is_named():
-    with pytest.raises(InputError, match=r"no exit after 4, 6: exits.layers has \[1, 3, 12\]"):
+    with pytest.raises(InputError, match=r"after 4, 6.*\[1, 3, 12\]"):
         RightTool().begin(shape(12, (1, 3, 12)))
-    with pytest.raises(InputError, match="no exit after 13"):
+    with pytest.raises(InputError, match="after 13"):
         RightTool(layers=(1, 13)).begin(shape(12))
 
 
 @pytest.mark.parametrize("layers", [(), (0, 3), (3, 1), (2, 2)])
 def test_layers_must_rise(layers: Any):
-    with pytest.raises(InputError, match="rising numbers from 1"):
+    with pytest.raises(InputError, match="rising"):
         RightTool(layers=layers)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,20 +43,19 @@ def begun(exits: int, **fields: Any) -> Any:
     return RomeBert(**fields).begin(TrialShape(tuple(range(1, exits + 1)), exits, 3, 1))
 
 
-def test_the_official_losses(shared: Any):
-    reference = json.loads(shared("reference/earlyexit/distillation_losses.json").read_text())
-    logits = torch.tensor(reference["inputs"]["logits"], dtype=torch.float64)
-    labels = torch.tensor(reference["inputs"]["labels"])
-    for name, teacher in (("romebert_raw", "last"), ("romebert_ta", "next")):
-        wanted = reference[name]
+def test_the_official_losses(reference: Any):
+    official, inputs = reference("distillation"), reference("exit_logits")["classes"]["3"]
+    logits, labels = torch.tensor(inputs["logits"], dtype=torch.float64), torch.tensor(inputs["labels"])
+    for teacher in ("last", "next"):
+        wanted = official["romebert"][teacher]
         run = begun(len(logits), teacher=teacher, reduction="mean")
         assert run.last(logits[-1], labels).item() == pytest.approx(wanted["last"], rel=1e-6)
         assert run.multi(logits, labels).item() == pytest.approx(wanted["distill"] + wanted["multi"], rel=1e-6)
         assert run.loss(logits, labels, 1).item() == pytest.approx(wanted["loss"], rel=1e-6)
         labels_alone = begun(len(logits), gamma=0.0, reduction="mean").multi(logits, labels).item()
         assert 0.1 * labels_alone == pytest.approx(wanted["multi"], rel=1e-6)
-    for wanted in reference["imta_ofa"]:
-        run = begun(len(logits), gamma=wanted["gamma"], temperature=wanted["T"], reduction="mean")
+    for wanted in official["imta"]:
+        run = begun(len(logits), gamma=wanted["gamma"], temperature=wanted["temperature"], reduction="mean")
         assert run.loss(logits, labels, 1).item() == pytest.approx(wanted["loss"], rel=1e-6)
 
 

@@ -49,7 +49,7 @@ def test_stage_one_takes_half_of_the_epochs_rounded_up(method: Any, epochs: int,
 def test_stage_one_as_long_as_wanted(plugin: Any):
     run = plugin(first_epochs=3).begin(SHAPE)
     assert (run.stage(3).number, run.stage(4).number) == (1, 2)
-    with pytest.raises(InputError, match="at least one must be left for stage 2"):
+    with pytest.raises(InputError, match="stage 2"):
         plugin(first_epochs=4).begin(SHAPE)
 
 
@@ -57,7 +57,7 @@ def test_stage_one_as_long_as_wanted(plugin: Any):
 def test_both_stages_need_something_to_train(method: Any):
     with pytest.raises(InputError, match="there are none"):
         method.begin(TrialShape((3,), 3, 2, EPOCHS))
-    with pytest.raises(InputError, match="at least one must be left"):
+    with pytest.raises(InputError, match="at least one"):
         method.begin(TrialShape((1, 2), 2, 2, 1))
 
 
@@ -88,25 +88,24 @@ def test_off_ramps_are_those_of_the_publication():
 
 
 @pytest.mark.parametrize("num_labels", [2, 3])
-def test_the_official_last_exit_is_reproduced(num_labels: int, shared):
+def test_the_official_last_exit_is_reproduced(num_labels: int, reference):
     """Decisions of the official encoder: the untrained off-ramp of the last layer answers when it is sure."""
-    reference = json.loads(shared("reference/earlyexit/deebert_entropy.json").read_text())
-    inputs = reference["inputs"][str(num_labels)]
-    ramps = torch.tensor(inputs["highway_logits"], dtype=torch.float64)
+    inputs = reference("exit_logits")["classes"][str(num_labels)]
+    ramps = torch.tensor(inputs["logits"], dtype=torch.float64)
     trained = torch.tensor(inputs["final_logits"], dtype=torch.float64)
     answered_untrained = 0
-    for official in (exits for exits in reference["exits"] if exits["num_labels"] == num_labels):
+    for official in reference("entropy")["exits"]["by_classes"][str(num_labels)]:
         below = official["threshold"]
         ours = torch.cat([ramps[:-1], untrained_if_sure(ramps[-1], trained, below)[None]])
         entropy = torch.distributions.Categorical(logits=ramps).entropy()
-        for example, (layer, prediction, source) in enumerate(
-            zip(official["exit_layer"], official["prediction"], official["logits_from"], strict=True)
+        for example, (layer, prediction, off_ramp) in enumerate(
+            zip(official["exit_layer"], official["prediction"], official["off_ramp"], strict=True)
         ):
             sure = [number for number in range(1, len(ramps)) if entropy[number - 1, example] < below]
             left_at = sure[0] if sure else len(ramps)
             assert left_at == layer
             assert ours[left_at - 1, example].argmax().item() == prediction
-            untrained = left_at == len(ramps) and source == "highway"
+            untrained = left_at == len(ramps) and off_ramp == 1
             answered_untrained += untrained
             if left_at == len(ramps):
                 assert torch.equal(ours[-1, example], ramps[-1, example] if untrained else trained[example])
@@ -130,7 +129,7 @@ def test_the_untrained_classifier_answers_in_evaluation_alone(make_trial, make_b
 def test_the_untrained_classifier_wants_a_pooled_head_and_classes():
     method = DeeBert(untrained_last_below=0.3)
     settings = made_model_settings()
-    with pytest.raises(InputError, match="wants exit head pooled, not linear"):
+    with pytest.raises(InputError, match=r"pooled.*linear"):
         method.adapt(settings)
     assert DeeBert().adapt(settings) is settings
     adapted = method.adapt(made_model_settings(exits={"head": POOLED}))
@@ -151,7 +150,7 @@ def test_weights_rise_to_what_an_exit_costs():
 
 
 def test_shallow_deep_has_stages_only_without_the_network():
-    with pytest.raises(InputError, match="mode joint has one stage"):
+    with pytest.raises(InputError, match="joint"):
         ShallowDeep(mode="joint", first_epochs=2)
     assert isinstance(ShallowDeep().begin(SHAPE), RisingRun)
 

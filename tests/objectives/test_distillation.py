@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -107,7 +106,7 @@ def test_a_single_output_is_no_distribution():
 
 @pytest.mark.parametrize("form", ["mse", "KL", ""])
 def test_a_form_is_never_guessed(form: str):
-    with pytest.raises(ValueError, match="expected ce or kl"):
+    with pytest.raises(ValueError, match="ce or kl"):
         distillation_matrix(torch.zeros(2, 3, 2), 1.0, form)
 
 
@@ -127,7 +126,7 @@ def test_who_teaches_whom(teachers: str, expected: list[list[int]]):
 
 @pytest.mark.parametrize("temperature", [0.0, -2.0, math.nan, torch.ones(3), torch.ones(3, 1, 1)])
 def test_a_temperature_is_one_number_above_zero(temperature: float | torch.Tensor):
-    with pytest.raises(ValueError, match="one number above 0"):
+    with pytest.raises(ValueError, match="above 0"):
         distillation_matrix(torch.zeros(3, 2, 3), temperature)
 
 
@@ -146,10 +145,9 @@ def test_teachers_are_never_guessed():
         teacher_mask(0, "all")
 
 
-def test_mean_kl_of_official_codes(shared):
+def test_mean_kl_of_official_codes(reference):
     """RomeBERT takes PyTorch's default mean, over examples and classes: gamma x our sum over classes / their number."""
-    reference = json.loads(shared("reference/earlyexit/distillation_losses.json").read_text())
-    inputs, rome = reference["inputs"], reference["romebert_raw"]
-    logits = torch.tensor(inputs["logits"], dtype=torch.float64)
-    students = distillation_matrix(logits, rome["T"], "kl")[:-1, -1]
-    assert rome["gamma"] * students.sum().item() / logits.shape[-1] == pytest.approx(rome["distill"], rel=1e-5)
+    rome = reference("distillation")["romebert"]
+    logits = torch.tensor(reference("exit_logits")["classes"]["3"]["logits"], dtype=torch.float64)
+    students = distillation_matrix(logits, rome["temperature"], "kl")[:-1, -1]
+    assert rome["gamma"] * students.sum().item() / logits.shape[-1] == pytest.approx(rome["last"]["distill"], rel=1e-5)

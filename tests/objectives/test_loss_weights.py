@@ -72,7 +72,7 @@ def test_mass_flows_to_the_smallest_loss_of_its_group():
 
 def test_raw_weights_diverge_and_say_so():
     rate = 0.02
-    with pytest.warns(RuntimeWarning, match="pass zero after about 50 of them"):
+    with pytest.warns(RuntimeWarning, match="after about 50"):
         weights = make(parametrisation="raw", learning_rate=rate)
     crossed = None
     for number in range(200):
@@ -127,7 +127,7 @@ def test_what_each_scheme_looks_at(scheme: Scheme, looks: list[tuple[Look, ...]]
 
 def test_a_step_refuses_other_measurements():
     weights = make("clo-v1")
-    with pytest.raises(ValueError, match="clo-v1, step 0: expected"):
+    with pytest.raises(ValueError, match="clo-v1, step 0"):
         weights.step(0, {Look.FIRST_BEFORE: losses(0), Look.SECOND_AFTER: losses(1)})
     with pytest.raises(ValueError, match="expected"):
         weights.step(0, {})
@@ -223,7 +223,7 @@ def test_the_constructor_draws_random_weights_too():
     [
         ("clov2", {}, "clo-v2"),
         ("CLO-v1", {}, "clo-v1"),
-        ("clo-v2", {"reading": "paper"}, "reading: expected one of algorithm, text"),
+        ("clo-v2", {"reading": "paper"}, "algorithm, text"),
         ("clo-v2", {"cycle": 0}, "cycle"),
         ("slo", {"steps": "three"}, "steps"),
         ("slo", {"parametrisation": "exp"}, "raw, softplus or softmax"),

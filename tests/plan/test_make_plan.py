@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sweep_plugins import HEAD, PLUGINS
+from told import tells
 
 from greenexp.errors import SweepFileError
 from greenexp.plan import Plan, editor_schema, make_plan
@@ -164,24 +165,20 @@ method: {name: joint, weights: [1, a]}
 training: {epochs: 0}
 scheduler: {name: asha, reduction: 3}
 """
-        assert refusal("", head) == [
-            "f:2:14: task.name: unknown name 'row' (did you mean 'rows'?) (known: rows)",
-            "f:3:33: backbone.hidden: expected a whole number, got 'sixty'",
-            (
-                "f:3:40: backbone.layrs: tower: unknown field 'layrs' (did you mean 'layers'?) "
-                "(known: hidden, layers, heads, dropout)"
-            ),
-            "f:4:34: exits.head.bias: expected true or false, got 1",
-            "f:5:32: method.weights: expected 'uniform' or 'linear', got a list of 2; or expected a number, got 'a'",
-            "f:6:20: training.epochs: must be at least 1, got 0",
-            (
-                "f:7:25: scheduler.reduction: asha: unknown field 'reduction' (did you mean 'reduction_factor'?) "
-                "(known: reduction_factor, grace_period, per_trial, brackets, bracket_seed)"
-            ),
+        expected = [
+            "f:2:14: task.name: … 'rows'",
+            "f:3:33: backbone.hidden: … got 'sixty'",
+            "f:3:40: backbone.layrs: tower: … 'layers'",
+            "f:4:34: exits.head.bias: … got 1",
+            "f:5:32: method.weights: … got 'a'",
+            "f:6:20: training.epochs: … got 0",
+            "f:7:25: scheduler.reduction: asha: … 'reduction_factor'",
         ]
+        for problem, facts in zip(refusal("", head), expected, strict=True):
+            assert tells(problem, facts)
 
     def test_overrides_are_blamed_for_themselves(self) -> None:
-        with pytest.raises(SweepFileError, match=r"^--set: backbone.layrs: tower: unknown field 'layrs' \(did you"):
+        with pytest.raises(SweepFileError, match=r"^--set: backbone.layrs: tower: .*'layrs'"):
             plan("", "backbone.layrs=3")
 
     def test_a_missing_field(self) -> None:
@@ -196,47 +193,46 @@ space:
   backbone.hiden: {dist: int, low: 1, high: 4}
   task.train: {dist: int, low: 0, high: 4}
 """
-        assert refusal(text) == [
-            "f:8:51: space.backbone.dropout.high: must be less than 1.0, got 1.0",
-            "f:9:47: space.backbone.layers.values.1: expected a whole number, got 'four'",
-            (
-                "f:10:3: space.backbone.hiden: tower: unknown field 'hiden' (did you mean 'hidden'?) "
-                "(known: hidden, layers, heads, dropout)"
-            ),
-            "f:11:32: space.task.train.low: must be at least 1, got 0",
+        expected = [
+            "f:8:51: space.backbone.dropout.high: … got 1.0",
+            "f:9:47: space.backbone.layers.values.1: … got 'four'",
+            "f:10:3: space.backbone.hiden: tower: … 'hidden'",
+            "f:11:32: space.task.train.low: … got 0",
         ]
+        for problem, facts in zip(refusal(text), expected, strict=True):
+            assert tells(problem, facts)
 
     def test_a_combination_that_does_not_fit(self) -> None:
         text = "search: {name: grid}\nspace: {backbone.heads: {dist: choice, values: [2, 3]}}"
-        assert refusal(text) == ["f:7:52: space.backbone.heads.values.1: hidden (64) must be a multiple of heads (3)"]
+        (problem,) = refusal(text)
+        assert tells(problem, "f:7:52: space.backbone.heads.values.1: … hidden (64) … heads (3)")
 
     def test_a_listed_point_that_does_not_fit(self) -> None:
         text = "search: {name: points, points: [{task.train: 5}, {task.train: 0}, {method.name: staged}]}"
-        assert refusal(text) == [
-            "f:6:63: search.points.1.task.train: must be at least 1, got 0 (with task.train=0)",
-            "f:6:81: search.points.2.method.name: method.stages is missing (with method.name=staged)",
-        ]
+        first, second = refusal(text)
+        assert tells(first, "f:6:63: search.points.1.task.train: … got 0 … task.train=0")
+        assert tells(second, "f:6:81: search.points.2.method.name: … method.stages … method.name=staged")
 
     def test_exits_on_layers_that_do_not_exist(self) -> None:
         text = HEAD.replace("exits: {", "exits: {layers: [2, 5], ")
         (problem,) = refusal("", text)
-        assert problem == "f:4:17: exits.layers: the last exit must be on the last layer, 4, got [2, 5]"
+        assert tells(problem, "f:4:17: exits.layers: … 4 … got [2, 5]")
 
     def test_a_metric_of_an_exit_that_does_not_exist(self) -> None:
         (problem,) = refusal("metric: {exit: 5}")
-        assert problem == "f:6:16: metric.exit: there are 4 exits, got 5"
+        assert tells(problem, "f:6:16: metric.exit: … 4 exits … got 5")
 
     def test_micro_batches_larger_than_a_searched_batch(self) -> None:
         text = """training: {micro_batch_size: 16}
 search: {name: grid}
 space: {training.batch_size: {dist: choice, values: [16, 8]}}"""
         (problem,) = refusal(text)
-        assert "micro_batch_size (16) must not exceed batch_size (8)" in problem
+        assert tells(problem, "micro_batch_size (16) … batch_size (8)")
         assert problem.startswith("f:8:")
 
     def test_a_scheduler_that_cannot_act(self) -> None:
         (problem,) = refusal(RANDOM + "scheduler: {name: asha, grace_period: 3}")
-        assert problem.startswith("f:9:1: scheduler: scheduler asha can stop no trial")
+        assert problem.startswith("f:9:1: scheduler:")
 
     def test_epochs_are_not_searched_under_a_scheduler_that_compares_at_equal_epochs(self) -> None:
         space = "search: {name: random, samples: 4}\nspace: {training.epochs: {dist: int, low: 1, high: 2}}\n"
@@ -253,7 +249,7 @@ space: {training.batch_size: {dist: choice, values: [16, 8]}}"""
                 raise ImportError("no module named x")
 
         plugins = {**PLUGINS, "task": Broken(rows=int)}
-        with pytest.raises(SweepFileError, match=r"task.name: 'rows' cannot be loaded: no module named x"):
+        with pytest.raises(SweepFileError, match=r"task.name: 'rows'.*no module named x"):
             make_plan(load_sweep(HEAD), plugins)
 
     def test_a_plug_in_that_refuses_by_itself(self) -> None:
@@ -265,19 +261,19 @@ class TestRepeated:
     def test_a_grid_with_two_names_for_one_point_is_refused(self) -> None:
         text = "search: {name: grid}\nspace: {training.warmup: {dist: choice, values: [1, 1.0]}}"
         (problem,) = refusal(text)
-        assert "configuration c001 is the same as c000 (training.warmup=1.0)" in problem
+        assert tells(problem, "c001 … c000 (training.warmup=1.0)")
 
     def test_listed_points_are_refused_at_the_second(self) -> None:
         text = "search: {name: points, points: [{training.warmup: 0.1}, {training.epochs: 3}]}"
         (problem,) = refusal(text)
-        assert problem.startswith("f:6:57: search.points.1: configuration c001 is the same as c000")
+        assert tells(problem, "f:6:57: search.points.1: … c001 … c000")
 
     def test_random_draws_are_kept_and_noted(self) -> None:
         text = "search: {name: random, samples: 5}\nspace: {training.batch_size: {dist: choice, values: [8, 16]}}"
         repeated = plan(text)
         assert len(repeated.configurations) == 5
         assert len(repeated.notes) == 3
-        assert "drawn twice, trained twice" in repeated.notes[0]
+        assert "twice" in repeated.notes[0]
 
 
 def test_the_scheduler_sees_the_groups() -> None:

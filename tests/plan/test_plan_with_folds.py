@@ -62,8 +62,8 @@ def test_the_price_is_that_of_all_folds() -> None:
     ratio = (folds.eval_flops.most or 0) / (whole.eval_flops.most or 1)
     assert ratio == pytest.approx(90 / 24, rel=0.2), "but for padding"
     lines = preview_lines(plan("seeds.folds=3"), folds)
-    assert lines[0][1].startswith("9 trials (3 configurations x 1 seeds x 3 folds)")
-    assert any(label == "note" and "every seed is trained 3 times" in text for label, text in lines)
+    assert lines[0][1].startswith("9 trials")
+    assert any(label == "note" and "3 times" in text for label, text in lines)
 
 
 def test_patience_makes_every_price_an_upper_bound() -> None:

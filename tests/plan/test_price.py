@@ -172,16 +172,16 @@ def test_data_is_prepared_once_per_task_and_tokeniser(data: TokenisedTask) -> No
 )
 def test_what_does_not_fit_together_is_found_before_it_runs(override: str, message: str, data: TokenisedTask) -> None:
     overrides = (override, "method.name=finetune") if override == "metric.exit=2" else (override,)
-    with pytest.raises(InputError, match=f"configuration c000 cannot run: .*{message}"):
+    with pytest.raises(InputError, match=f"c000.*{message}"):
         price_plan(plan(*overrides), prepared(data))
 
 
 def test_a_metric_for_two_classes_is_refused_for_three(data: TokenisedTask) -> None:
     three = dataclasses.replace(data, num_labels=3)
-    with pytest.raises(InputError, match="'f1' is for at most 2 classes, the task has 3"):
+    with pytest.raises(InputError, match=r"'f1'.*2 classes.*3"):
         price_plan(plan("metric.name=f1"), prepared(three))
     values = dataclasses.replace(data, num_labels=1)
-    with pytest.raises(InputError, match=r"the task is regression \(allowed: pearson, spearman\)"):
+    with pytest.raises(InputError, match=r"regression .*pearson, spearman"):
         price_plan(plan(), prepared(values))
     assert price_plan(plan("metric.name=macro_f1"), prepared(three)).bounds["epochs"].most
 

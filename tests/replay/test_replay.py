@@ -138,7 +138,7 @@ def test_regression_has_no_confidence() -> None:
         lambda: exits_taken(record, "max_probability"),
         lambda: operating_points(record, "max_probability", made_costs(record)),
     ):
-        with pytest.raises(InputError, match="at least two classes"):
+        with pytest.raises(InputError, match="two classes"):
             call()
     assert exits_taken(record, "static").tolist() == [2, 2, 2]
 
@@ -165,19 +165,19 @@ def test_every_policy_with_a_family_names_one_of_replay() -> None:
 def test_what_is_wrong_is_said() -> None:
     record = random_record()
     costs = made_costs(record)
-    with pytest.raises(UnknownNameError, match="did you mean 'max_probability'"):
+    with pytest.raises(UnknownNameError, match="'max_probability'"):
         exits_taken(record, "max_probabilty")
-    with pytest.raises(InputError, match=r"no option 'treshold' \(did you mean 'threshold'\?\)"):
+    with pytest.raises(InputError, match=r"'treshold'.*'threshold'"):
         exits_taken(record, {"name": "max_probability", "treshold": 1})
-    with pytest.raises(InputError, match="is no exit policy"):
+    with pytest.raises(InputError, match="exit policy"):
         exits_taken(record, 7)
-    with pytest.raises(InputError, match=r"labels of shape \(2,\) do not fit"):
+    with pytest.raises(InputError, match=r"shape \(2,\)"):
         ExitRecord(record.logits, [0, 1], record.lengths)
     with pytest.raises(InputError, match="ascending numbers"):
         ExitRecord(record.logits, record.labels, record.lengths, [1, 2, 3, 4, 6, 6])
-    with pytest.raises(InputError, match="costs of 2 exits do not fit a record of 6"):
+    with pytest.raises(InputError, match=r"2 exits.*6"):
         operating_points(record, "static", made_costs(random_record(exits=2)))
-    with pytest.raises(InputError, match=r"no costs are given for examples of length [3-8]"):
+    with pytest.raises(InputError, match=r"length [3-8]"):
         operating_points(record, "static", ExitCosts(costs.layers, [1, 2], *[np.zeros((6, 2))] * 2))
     with pytest.raises(InputError, match="without examples"):
         operating_points(ExitRecord(np.zeros((2, 0, 2)), [], []), "static", made_costs(random_record(exits=2)))

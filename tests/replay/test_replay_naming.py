@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_records import random_record
+from told import tells
 
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.exits.policies.choose import stream_policy
@@ -84,34 +85,34 @@ def test_the_label_of_a_sweep_leaves_out_what_is_swept() -> None:
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
-        ("entropi:0.3", "unknown exit policy 'entropi' (did you mean 'entropy'?)"),
-        ("entropy:treshold=1", "has no option 'treshold' (did you mean 'threshold'?) (it has: threshold, normalised, "),
-        ("entropy:low", "'entropy': threshold must be a number, or exit number -> such a number, received 'low'"),
-        ("entropy:nan", "threshold must be a number, or exit number -> such a number, received nan"),
-        ("entropy:true", "threshold must be a number, or exit number -> such a number, received True"),
-        ("max_probability:3=-1", "a number >= 0, or exit number -> such a number, received {3: -1}"),
-        ({"name": "entropy", "threshold": {}}, "or exit number -> such a number, received {}"),
-        ({"name": "entropy", "threshold": {0: 0.3}}, "or exit number -> such a number, received {0: 0.3}"),
-        ("entropy:comparator===", "comparator must be '<' or '<=', received '=='"),
-        ("entropy:normalised=1", "normalised must be true or false, received 1"),
-        ("patience:-1", "patience must be a whole number >= 0, received -1"),
-        ("patience:2.5", "patience must be a whole number >= 0, received 2.5"),
-        ("patience:3,tolerance=-1", "tolerance must be a number >= 0, or none, received -1"),
-        ("voting:exponent=1.5", "exponent must be a number from 0 to 1, received 1.5"),
-        ("patience:9" + 400 * "9", "patience must be a whole number up to 2147483647, received 99"),
-        ("voting:9" + 400 * "9", "threshold must be a number >= 0 that a float can hold, received 99"),
-        ("static:0", "exit must be a whole number >= 1, or none, received 0"),
-        ("oracle:0.3", "'oracle' has no threshold, received 0.3"),
-        ("entropy:0.3,0.4", "threshold is given twice"),
-        ("entropy:3=0.3,3=0.4", "threshold is given twice"),
-        ("entropy:3=0.3,0.4", "threshold is given twice"),
+        ("entropi:0.3", "'entropi' … 'entropy'"),
+        ("entropy:treshold=1", "'treshold' … 'threshold'"),
+        ("entropy:low", "'entropy': threshold … received 'low'"),
+        ("entropy:nan", "threshold … received nan"),
+        ("entropy:true", "threshold … received True"),
+        ("max_probability:3=-1", "received {3: -1}"),
+        ({"name": "entropy", "threshold": {}}, "received {}"),
+        ({"name": "entropy", "threshold": {0: 0.3}}, "received {0: 0.3}"),
+        ("entropy:comparator===", "comparator … received '=='"),
+        ("entropy:normalised=1", "normalised … received 1"),
+        ("patience:-1", "patience … received -1"),
+        ("patience:2.5", "patience … received 2.5"),
+        ("patience:3,tolerance=-1", "tolerance … received -1"),
+        ("voting:exponent=1.5", "exponent … received 1.5"),
+        ("patience:9" + 400 * "9", "patience … 2147483647, received 99"),
+        ("voting:9" + 400 * "9", "threshold … received 99"),
+        ("static:0", "exit … received 0"),
+        ("oracle:0.3", "'oracle' … threshold, received 0.3"),
+        ("entropy:0.3,0.4", "threshold … twice"),
+        ("entropy:3=0.3,3=0.4", "threshold … twice"),
+        ("entropy:3=0.3,0.4", "threshold … twice"),
         ("entropy:", "no empty part"),
         ("entropy:normalised=", "no empty part"),
-        ({"name": "entropy:0.3", "threshold": 0.4}, "threshold is given twice, in the name and beside it"),
-        ({"name": "static", "exit": 1, "threshold": 2}, "exit is given twice, once as threshold"),
-        ({"threshold": 0.3}, "its name is missing"),
-        (7, "7 is no exit policy"),
-        (Entropy, "is no exit policy"),
+        ({"name": "entropy:0.3", "threshold": 0.4}, "threshold … twice"),
+        ({"name": "static", "exit": 1, "threshold": 2}, "exit … twice"),
+        ({"threshold": 0.3}, "name"),
+        (7, "7 is"),
+        (Entropy, "exit policy"),
     ],
 )
 def test_both_forms_refuse_in_the_same_words(policy: Any, said: str) -> None:
@@ -121,7 +122,7 @@ def test_both_forms_refuse_in_the_same_words(policy: Any, said: str) -> None:
             read(policy)
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
-    assert said in messages[0]
+    assert tells(messages[0], said)
 
 
 def test_a_policy_of_ones_own_needs_what_the_protocol_says_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +132,7 @@ def test_a_policy_of_ones_own_needs_what_the_protocol_says_and_no_more(monkeypat
     assert exits_taken(record, "half").tolist() == [1] * 300
     assert resolve({"name": "half", "threshold": 3.0})[1].place == 3.0  # type: ignore[attr-defined]  # its own field
     assert resolve(Half(2.0), record)[0] == "half"
-    with pytest.raises(InputError, match=r"exit policy 'half': .*unexpected keyword argument 'speed'"):
+    with pytest.raises(InputError, match=r"'half'.*'speed'"):
         resolve("half:speed=1")
 
 
@@ -144,7 +145,7 @@ def test_a_stream_without_a_replay_form_says_so() -> None:
             return self
 
     assert stream_policy(Alone()) == Alone()
-    with pytest.raises(InputError, match="has no replay form"):
+    with pytest.raises(InputError, match="replay form"):
         resolve(Alone())
     with pytest.raises(UnknownNameError):
         stream_policy("alone")
@@ -177,5 +178,5 @@ def test_a_cell_without_a_threshold_is_the_last_exit_of_static() -> None:
 
 
 def test_what_only_looks_like_a_digit_is_no_exit() -> None:
-    with pytest.raises(InputError, match="has no option '²'"):
+    with pytest.raises(InputError, match="'²'"):
         exits_taken(random_record(), "entropy:²=0.3")

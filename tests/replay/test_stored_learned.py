@@ -73,9 +73,8 @@ def test_the_points_of_learned_are_those_of_its_record() -> None:
 def test_a_record_without_it_loses_these_points_alone() -> None:
     found = policy_points(stored(learned=False), ["learned", "max_probability"], "accuracy")
     assert set(found.points["policy"]) == {"max_probability"}
-    assert found.remarks == (
-        "policy learned: learned needs what the model's learned exit module says, and this record has none of it",
-    )
+    (remark,) = found.remarks
+    assert remark.startswith("policy learned: ")
 
 
 def test_thresholds_on_test_and_profiles_know_it() -> None:

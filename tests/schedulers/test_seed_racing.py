@@ -9,6 +9,7 @@ from statistics import fmean
 import pytest
 from scheduler_driving import drive, groups_of, scheduler_for
 from stand_ins import Sweep, Workers
+from told import tells
 
 from greenexp.errors import InputError, ReplayError
 from greenexp.records.decision import Action
@@ -84,8 +85,8 @@ def test_a_seed_whose_turn_has_not_come_is_held_and_then_released_or_stopped():
         ("c000-i1", STOP, 0.2, 0.3),
         ("c001-i1", GO_ON, 0.3, 0.3),
     ]
-    assert last.others[0].reason == "rank 2 of 2, 1 go on after 1 of 2 seeds"
-    with pytest.raises(ReplayError, match=r"0\.4 at epoch 3, but 0\.3 before"):
+    assert tells(last.others[0].reason, "rank 2 of 2 … 1 … 1 of 2 seeds")
+    with pytest.raises(ReplayError, match=r"0\.4 at epoch 3.*0\.3"):
         scheduler.decide("c001-i0", 3, 0.4)
 
 
@@ -111,11 +112,11 @@ def test_a_value_that_is_no_number_ends_its_configuration():
 @pytest.mark.parametrize(
     ("groups", "epochs", "settings", "said"),
     [
-        (groups_of(4, 1), 4, {}, "after 1 seeds, is not below the number of seeds, 1; raise seeds.initialisation"),
-        (groups_of(4, 2), 4, {"first_seeds": 2}, "raise seeds.initialisation or lower first_seeds"),
+        (groups_of(4, 1), 4, {}, "1 seeds.* 1;.*seeds.initialisation"),
+        (groups_of(4, 2), 4, {"first_seeds": 2}, "seeds.initialisation.*first_seeds"),
         (groups_of(4, 2), 1, {}, "training.epochs is 1"),
-        (groups_of(1, 2), 4, {}, "of 1 to compare, 1/2 is less than one whole"),
-        ({"a": ["a0"], "b": ["b0", "b1"]}, 4, {}, "the same number of seeds"),
+        (groups_of(1, 2), 4, {}, "of 1 .*1/2"),
+        ({"a": ["a0"], "b": ["b0", "b1"]}, 4, {}, "number of seeds"),
     ],
 )
 def test_a_race_that_could_stop_nobody_is_refused(groups, epochs, settings, said):
@@ -124,7 +125,7 @@ def test_a_race_that_could_stop_nobody_is_refused(groups, epochs, settings, said
 
 
 def test_nobody_joins_a_race():
-    with pytest.raises(InputError, match="its race was filled at the start"):
+    with pytest.raises(InputError, match="filled"):
         race().enter("c009", ["c009-i0"])
     with pytest.raises(ReplayError, match="groups differ"):
         race(4).restore(race(5).state())

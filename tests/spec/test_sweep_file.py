@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from told import tells
 
 from greenexp.errors import InputError, SweepFileError
 from greenexp.records.sections import TaskChoice
@@ -49,93 +50,69 @@ space:
   training.learning_rate: {dist: logunifrom, low: 1, high: 2}
 name: again
 """
-    assert problems(text) == [
-        (
-            "f:1:7: name: 'my sweep' is not a name: 1 to 100 letters, digits, dots, dashes and underscores, "
-            "beginning with a letter or a digit"
-        ),
-        (
-            "f:3:1: trainig: unknown field 'trainig' (did you mean 'training'?) (known: name, task, backbone, exits, "
-            "method, training, metric, space, search, seeds, scheduler, budget, resources, accounting, replay, "
-            "tracking)"
-        ),
-        "f:4:20: training.epochs: must be at least 1, got 0",
-        "f:4:31: training.warmup: must be at most 1.0, got 2",
-        "f:5:34: seeds.initialisation: must be at least 1, got 0",
-        (
-            "f:7:27: space.training.learning_rate: unknown dist 'logunifrom' (did you mean 'loguniform'?) "
-            "(known: uniform, loguniform, int, choice)"
-        ),
-        "f:8:1: name: 'name' is given twice, first in line 1",
+    expected = [
+        "f:1:7: name: … 'my sweep'",
+        "f:3:1: trainig: … 'training'",
+        "f:4:20: training.epochs: … got 0",
+        "f:4:31: training.warmup: … got 2",
+        "f:5:34: seeds.initialisation: … got 0",
+        "f:7:27: space.training.learning_rate: … 'loguniform'",
+        "f:8:1: name: … line 1",
     ]
+    for problem, facts in zip(problems(text), expected, strict=True):
+        assert tells(problem, facts)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("task: {}", "f:3:1: task.name: is missing"),
-        ("task: clauses", "f:3:7: task: expected a mapping such as {name: clauses}, got 'clauses'"),
-        ("task: {name: 3}", "f:3:14: task.name: expected text, got 3"),
-        ("training: {epochs: 9.0}", "f:3:20: training.epochs: expected a whole number, got 9.0"),
-        ("training: {epochs: '9'}", "f:3:20: training.epochs: expected a whole number, got '9'"),
-        ("training: {epochs: true}", "f:3:20: training.epochs: expected a whole number, got true"),
-        ("training: {learning_rate: 1e-4x}", "f:3:27: training.learning_rate: expected a number, got '1e-4x'"),
-        ("training: {learning_rate: .inf}", "f:3:27: training.learning_rate: expected a finite number, got inf"),
-        ("training: {freeze_embeddings: yes}", "f:3:31: training.freeze_embeddings: expected true or false, got 'yes'"),
-        ("training: {precision: fp23}", ("f:3:23: training.precision: expected 'auto', 'fp32' or 'bf16', got 'fp23' "
-                                        "(did you mean 'fp32'?)")),
+        ("task: clauses", "f:3:7: task: … got 'clauses'"),
+        ("task: {name: 3}", "f:3:14: task.name: … got 3"),
+        ("training: {epochs: 9.0}", "f:3:20: training.epochs: … got 9.0"),
+        ("training: {epochs: '9'}", "f:3:20: training.epochs: … got '9'"),
+        ("training: {epochs: true}", "f:3:20: training.epochs: … got true"),
+        ("training: {learning_rate: 1e-4x}", "f:3:27: training.learning_rate: … got '1e-4x'"),
+        ("training: {learning_rate: .inf}", "f:3:27: training.learning_rate: … got inf"),
+        ("training: {freeze_embeddings: yes}", "f:3:31: training.freeze_embeddings: … got 'yes'"),
+        ("training: {precision: fp23}", "f:3:23: training.precision: … 'fp32'"),
         ("training: {batch_size: 8, micro_batch_size: 9}",
-         "f:3:11: training: micro_batch_size (9) must not exceed batch_size (8)"),
-        ("training: []", "f:3:11: training: expected a mapping such as {key: value}, got a list of 0"),
-        ("exits: {layers: [2, 1, 2]}", ("f:3:17: exits.layers: layer numbers must rise, each once: write [1, 2], "
-                                       "got [2, 1, 2]")),
-        ("exits: {layers: [0]}", "f:3:17: exits.layers: expected 'all' or a list of layer numbers from 1, got [0]"),
-        ("exits: {layers: [true]}", ("f:3:17: exits.layers: expected 'all' or a list of layer numbers from 1, "
-                                    "got [True]")),
-        ("metric: {exit: middle}", ("f:3:16: metric.exit: expected mean, last, best or the number of an exit from 1, "
-                                   "got 'middle'")),
-        ("metric: {exit: 3}\nexits: {layers: [1, 2]}", ("f:3:16: metric.exit: there are 2 exits "
-                                                       "(exits.layers: [1, 2]), got 3")),
-        ("metric: {name: loss}", "f:3:9: metric: a loss is minimised: write mode: min"),
+         "f:3:11: training: micro_batch_size (9) … batch_size (8)"),
+        ("training: []", "f:3:11: training: … got a list of 0"),
+        ("exits: {layers: [2, 1, 2]}", "f:3:17: exits.layers: … got [2, 1, 2]"),
+        ("exits: {layers: [0]}", "f:3:17: exits.layers: … got [0]"),
+        ("exits: {layers: [true]}", "f:3:17: exits.layers: … got [True]"),
+        ("metric: {exit: middle}", "f:3:16: metric.exit: … got 'middle'"),
+        ("metric: {exit: 3}\nexits: {layers: [1, 2]}", "f:3:16: metric.exit: … got 3"),
+        ("metric: {name: loss}", "f:3:9: metric: … mode: min"),
         ("seeds: {initialisation: 2, order: 3, design: paired}",
-         "f:3:8: seeds: paired seeds need equal counts, got 2 initialisation and 3 data-order seeds"),
-        ("budget: {wall: 3}", ("f:3:10: budget.wall: unknown field 'wall' (did you mean 'wall_s'?) (known: trials, "
-                              "epochs, wall_s, gpu_s, cpu_s, train_flops, energy_j, carbon_g, money)")),
-        ("budget: {wall_s: 3 kWh}", ("f:3:18: budget.wall_s: '3 kWh' is not a quantity: expected a number of s, or a "
-                                    "number with one of ms, s, m, min, h, d")),
-        ("budget: {trials: 1.5}", "f:3:18: budget.trials: expected a whole number of trials, got 1.5"),
-        ("budget: {epochs: 0}", "f:3:18: budget.epochs: a limit must be finite and more than 0, got 0"),
-        ("budget: {energy_j: .inf}", ("f:3:20: budget.energy_j: inf is not a quantity: it must be finite and not "
-                                     "negative (a number of J, or a number with one of mj, j, kj, wh, kwh, mwh)")),
-        ("budget: {money: 1 EUR}", "f:3:17: budget.money: expected a number without unit, got '1 EUR'"),
-        ("budget: {money: 1}", ("f:3:17: budget.money: needs a price: accounting.price_per_gpu_h, price_per_cpu_h or "
-                               "price_per_kwh")),
-        ("budget: {carbon_g: 1 kg}", ("f:3:20: budget.carbon_g: needs accounting.carbon_g_per_kwh, the grams of CO2e "
-                                     "per kWh")),
-        ("resources: {gpus_per_trial: 1.5}", ("f:3:29: resources.gpus_per_trial: must be a fraction up to 1 or a whole "
-                                             "number, got 1.5")),
-        ("accounting: {pue: 0.5}", "f:3:19: accounting.pue: must be at least 1.0, got 0.5"),
-        ("search: {name: gird}", ("f:3:9: search: unknown name 'gird' (did you mean 'grid'?) (known: random, grid, "
-                                 "points)")),
-        ("search: {name: random, samples: 2}", ("f:3:33: search.samples: without a 'space' all 2 samples would be the "
-                                               "same: write 1")),
-        ("search: {name: random, sample: 1}", ("f:3:24: search.sample: unknown field 'sample' (did you mean "
-                                              "'samples'?) (known: name, samples, seed)")),
-        ("search: {name: grid}", "f:3:9: search: a grid needs a 'space'"),
-        ("search: {name: points, points: []}", "f:3:32: search.points: expected at least one entry"),
+         "f:3:8: seeds: … 2 … 3"),
+        ("budget: {wall: 3}", "f:3:10: budget.wall: … 'wall_s'"),
+        ("budget: {wall_s: 3 kWh}", "f:3:18: budget.wall_s: … '3 kWh'"),
+        ("budget: {trials: 1.5}", "f:3:18: budget.trials: … got 1.5"),
+        ("budget: {epochs: 0}", "f:3:18: budget.epochs: … got 0"),
+        ("budget: {energy_j: .inf}", "f:3:20: budget.energy_j: inf"),
+        ("budget: {money: 1 EUR}", "f:3:17: budget.money: … got '1 EUR'"),
+        ("budget: {money: 1}", "f:3:17: budget.money: … accounting.price_per_gpu_h … price_per_kwh"),
+        ("budget: {carbon_g: 1 kg}", "f:3:20: budget.carbon_g: … accounting.carbon_g_per_kwh"),
+        ("resources: {gpus_per_trial: 1.5}", "f:3:29: resources.gpus_per_trial: … got 1.5"),
+        ("accounting: {pue: 0.5}", "f:3:19: accounting.pue: … got 0.5"),
+        ("search: {name: gird}", "f:3:9: search: … 'grid'"),
+        ("search: {name: random, samples: 2}", "f:3:33: search.samples: … 'space' … 2 samples"),
+        ("search: {name: random, sample: 1}", "f:3:24: search.sample: … 'samples'"),
+        ("search: {name: grid}", "f:3:9: search: … 'space'"),
+        ("search: {name: points, points: []}", "f:3:32: search.points:"),
         ("search: {name: points, points: [{training.epoch: 3}]}",
-         ("f:3:34: search.points.0.training.epoch: 'training.epoch' is not the path of a field (did you mean 'epochs'?)"
-         " (known: epochs, patience, batch_size, learning_rate, weight_decay, warmup, clip_norm, micro_batch_size, "
-         "precision, freeze_embeddings, max_length)")),
+         "f:3:34: search.points.0.training.epoch: … 'epochs'"),
         ("search: {name: points, points: [{training.epochs: 0}]}",
-         "f:3:51: search.points.0.training.epochs: must be at least 1, got 0"),
+         "f:3:51: search.points.0.training.epochs: … got 0"),
     ],
 )  # fmt: skip
 def test_one_problem(text: str, expected: str) -> None:
     head = "name: x\n\n" if text.startswith("task") else HEAD
     found = problems(head + text)
-    assert expected in found
-    assert all(message == expected for message in found if not message.endswith("is missing"))
+    assert any(tells(message, expected) for message in found)
+    assert all(tells(message, expected) for message in found if not message.endswith("is missing"))
 
 
 SPACE = HEAD + "search: {name: random, samples: 2}\nspace:\n  "
@@ -145,68 +122,67 @@ SPACE = HEAD + "search: {name: random, samples: 2}\nspace:\n  "
     ("text", "expected"),
     [
         ("training.batch_size: {dist: choice, values: []}",
-         "f:5:47: space.training.batch_size.values: expected a list of at least one value, got []"),
+         "f:5:47: space.training.batch_size.values: … got []"),
         ("training.batch_size: {dist: choice, values: [8, 8]}",
-         "f:5:47: space.training.batch_size.values: a value is listed twice"),
+         "f:5:47: space.training.batch_size.values: … twice"),
         ("training.batch_size: {dist: choice, values: [8, 0]}",
-         "f:5:51: space.training.batch_size.values.1: must be at least 1, got 0"),
+         "f:5:51: space.training.batch_size.values.1: … got 0"),
         ("training.learning_rate: {dist: uniform, low: -1, high: 1}",
-         "f:5:48: space.training.learning_rate.low: must be more than 0.0, got -1.0"),
+         "f:5:48: space.training.learning_rate.low: … got -1.0"),
         ("training.warmup: {dist: uniform, low: 0, high: 2}",
-         "f:5:50: space.training.warmup.high: must be at most 1.0, got 2.0"),
+         "f:5:50: space.training.warmup.high: … got 2.0"),
         ("training.learning_rate: {dist: loguniform, low: 0, high: 1}",
-         "f:5:51: space.training.learning_rate.low: must be more than 0.0, got 0"),
+         "f:5:51: space.training.learning_rate.low: … got 0"),
         ("training.learning_rate: {dist: loguniform, low: 1, high: 0.1}",
-         "f:5:27: space.training.learning_rate: low (1.0) must be less than high (0.1)"),
+         "f:5:27: space.training.learning_rate: … 1.0 … 0.1"),
         ("training.learning_rate: {dist: loguniform, low: 1}", "f:5:3: space.training.learning_rate.high: is missing"),
         ("training.learning_rate: {low: 1, high: 2}",
-         "f:5:27: space.training.learning_rate: has no 'dist': one of uniform, loguniform, int, choice"),
-        ("training.learning_rate: 3", ("f:5:27: space.training.learning_rate: expected a mapping such as "
-                                      "{dist: loguniform, low: 1e-5, high: 1e-3}, got 3")),
+         "f:5:27: space.training.learning_rate: … 'dist'"),
+        ("training.learning_rate: 3", "f:5:27: space.training.learning_rate: … got 3"),
         ("training.batch_size: {dist: int, low: 1, high: 4, steps: 3}",
-         ("f:5:53: space.training.batch_size.steps: unknown field 'steps' (did you mean 'step'?) "
-         "(known: dist, low, high, step)")),
+         "f:5:53: space.training.batch_size.steps: … 'step'"),
         ("metric.exit: {dist: int, low: 1, high: 4}",
-         ("f:5:3: space.metric.exit: fields of 'metric' cannot be searched, only those of task, backbone, exits, "
-         "method, training")),
+         "f:5:3: space.metric.exit: … 'metric'"),
         ("exits.head: {dist: choice, values: [linear]}",
-         "f:5:3: space.exits.head: 'exits.head' is a plug-in: write exits.head.name or one of its fields"),
+         "f:5:3: space.exits.head: … exits.head.name"),
         ("method: {dist: choice, values: [pabee]}",
-         "f:5:3: space.method: 'method' is not the path of a field: write e.g. training.learning_rate"),
+         "f:5:3: space.method: 'method'"),
         ("learning_rate: {dist: uniform, low: 1, high: 2}",
-         ("f:5:3: space.learning_rate: 'learning_rate' is not the path of a field: 'learning_rate' is no section "
-         "(did you mean 'training.learning_rate'?)")),
+         "f:5:3: space.learning_rate: … 'training.learning_rate'"),
     ],
 )  # fmt: skip
 def test_one_problem_of_the_space(text: str, expected: str) -> None:
-    assert problems(SPACE + text) == [expected]
+    (problem,) = problems(SPACE + text)
+    assert tells(problem, expected)
 
 
 def test_a_grid_over_a_range_needs_steps() -> None:
     text = HEAD + "search: {name: grid}\nspace: {training.warmup: {dist: uniform, low: 0, high: 1}}"
-    assert problems(text) == ["f:4:26: space.training.warmup: a grid over a range needs 'steps', the number of values"]
+    (problem,) = problems(text)
+    assert tells(problem, "f:4:26: space.training.warmup: … 'steps'")
 
 
 def test_a_space_without_a_search() -> None:
     text = HEAD + "space: {training.warmup: {dist: uniform, low: 0, high: 1}}"
     (problem,) = problems(text)
-    assert "a 'search' must say how" in problem
+    assert "'search'" in problem
 
 
 def test_points_and_a_space_exclude_each_other() -> None:
     text = HEAD + "search: {name: points, points: [{training.epochs: 2}]}\n"
     (problem,) = problems(text + "space: {training.warmup: {dist: uniform, low: 0, high: 1}}")
-    assert "not used by search 'points'" in problem
+    assert "search 'points'" in problem
 
 
 def test_a_plan_too_large_for_memory_is_refused_before_it_is_made() -> None:
     text = HEAD + "search: {name: grid}\nspace: {training.batch_size: {dist: int, low: 1, high: 1000000000000}}"
-    assert problems(text) == ["f:3:9: search: makes 1,000,000,000,000 trials; at most 100,000 are possible"]
+    (problem,) = problems(text)
+    assert tells(problem, "f:3:9: search: … 1,000,000,000,000 trials … 100,000")
 
 
 def test_nested_space_is_explained() -> None:
     found = problems(SPACE + "training: {learning_rate: {dist: uniform, low: 1, high: 2}}")
-    assert any("write the dotted path of a field as the key" in problem for problem in found)
+    assert any("dotted path" in problem for problem in found)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
@@ -217,7 +193,7 @@ def test_an_empty_file(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["- a\n- b", "hello", "3", "null"])
 def test_a_file_that_is_no_mapping(text: str) -> None:
-    with pytest.raises(SweepFileError, match=r"f:1:1: expected sections \(name: ..., task: ...\), got"):
+    with pytest.raises(SweepFileError, match=r"^f:1:1: "):
         load_sweep(text, source="f")
 
 
@@ -247,7 +223,7 @@ class TestFiles:
     def test_not_utf8(self, tmp_path: Path) -> None:
         path = tmp_path / "sweep.yaml"
         path.write_bytes(HEAD.encode() + b"# caf\xe9\n")
-        with pytest.raises(SweepFileError, match=r"sweep.yaml:3:6: the byte 0xe9 is not UTF-8 text"):
+        with pytest.raises(SweepFileError, match=r"sweep.yaml:3:6: .*0xe9"):
             load_sweep(path)
 
     def test_too_large(self, tmp_path: Path) -> None:
@@ -257,7 +233,7 @@ class TestFiles:
             load_sweep(path)
 
     def test_missing(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="no such sweep file"):
+        with pytest.raises(InputError, match="no such"):
             load_sweep(tmp_path / "absent.yaml")
 
     def test_a_folder(self, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_folds_are_balanced_and_follow_positions(drawn: list[tuple[int, int]], f
     at = np.array([place / 31 for place, _ in drawn])
     labels = np.array([label for _, label in drawn])
     if len(set(at)) < folds:
-        with pytest.raises(InputError, match=rf"seeds.folds is {folds}, but the training set has \d+ different texts"):
+        with pytest.raises(InputError, match=f"seeds.folds is {folds}"):
             fold_numbers(at, labels, folds)
         return
     numbers = fold_numbers(at, labels, folds)
@@ -123,10 +123,10 @@ def test_doubles_are_on_one_side_even_with_other_labels() -> None:
     numbers = fold_numbers(data.positions, split.labels, 5)
     assert numbers[0] == numbers[1]
     assert sorted(set(numbers)) == list(range(5))
-    with pytest.raises(InputError, match=r"seeds\.folds is 6, but the training set has 5 different texts"):
+    with pytest.raises(InputError, match=r"seeds\.folds is 6.*5 different"):
         on_fold(data, Fold(0, 6))
 
 
 def test_tokens_made_otherwise_have_no_folds(data: TokenisedTask) -> None:
-    with pytest.raises(ValueError, match="positions of the training texts"):
+    with pytest.raises(ValueError, match="positions"):
         on_fold(dataclasses.replace(data, positions=None), Fold(0, 2))

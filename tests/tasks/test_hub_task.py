@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from told import tells
 
 from greenexp.errors import InputError
 from greenexp.tasks.hub import Hub
@@ -55,7 +56,7 @@ def test_a_local_folder_with_pairs_and_named_classes(folder: Path) -> None:
     assert data.train.texts[3] == "train one 3"
     assert data.train.pairs[3] == "train two 3"
     assert data.train.labels[:4].tolist() == [0, 1, 0, 1]
-    assert "train 40 (split train), dev 6 (split validation)" in data.description
+    assert tells(data.description, "train 40 … dev 6")
 
 
 def test_classes_can_be_renamed_and_splits_cut(folder: Path) -> None:
@@ -72,9 +73,9 @@ def test_values_are_a_regression(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"dev": "valid"}, r"no split 'valid' .*splits: train, validation, test"),
-        ({"text": "on"}, "column 'on' is not there"),
-        ({"test": "test"}, r"split test:0: label '-1 \(no label\)'"),
+        ({"dev": "valid"}, "'valid'.*train, validation, test"),
+        ({"text": "on"}, "column 'on'"),
+        ({"test": "test"}, "test:0: label '-1"),
         ({"subset": "other"}, "cannot be read"),
     ],
 )
@@ -84,12 +85,12 @@ def test_what_is_not_there_is_refused(folder: Path, fields: dict[str, str], mess
 
 
 def test_a_dataset_on_the_hub_is_pinned() -> None:
-    with pytest.raises(InputError, match="needs `revision`: the commit"):
+    with pytest.raises(InputError, match="`revision`"):
         load("owner/name")
     with pytest.raises(InputError, match="40 hexadecimal digits"):
         load("owner/name", revision="main")
 
 
 def test_offline_is_an_error_of_ours() -> None:
-    with pytest.raises(InputError, match="'owner/name' cannot be read"):
+    with pytest.raises(InputError, match="'owner/name'"):
         load("owner/name", revision=COMMIT)

@@ -111,22 +111,22 @@ def test_a_loss_that_is_not_finite_is_none() -> None:
 
 
 def test_metrics_for_fewer_classes_and_wrong_directions_are_refused() -> None:
-    with pytest.raises(InputError, match=r"'f1' is for at most 2 classes, the task has 3 \(allowed: .*macro_f1.*\)"):
+    with pytest.raises(InputError, match=r"'f1'.*2 classes.*3.*macro_f1"):
         find_metric("f1", is_regression=False, num_labels=3)
     assert find_metric("f1", is_regression=False, num_labels=2).name == "f1"
     assert find_metric("macro_f1", is_regression=False, num_labels=3, mode="max").name == "macro_f1"
     for name, is_regression in (("accuracy", False), ("pearson", True)):
-        with pytest.raises(InputError, match=f"'{name}' with mode min .*: more is better; write mode: max"):
+        with pytest.raises(InputError, match=f"'{name}'.*mode: max"):
             find_metric(name, is_regression, mode="min")
 
 
 def test_wrong_names_kinds_and_shapes() -> None:
     logits, labels = np.zeros((1, 2, 2), np.float32), np.array([0, 1])
-    with pytest.raises(UnknownNameError, match="did you mean 'accuracy'"):
+    with pytest.raises(UnknownNameError, match="'accuracy'"):
         score(["acuracy"], logits, labels)
-    with pytest.raises(InputError, match="'pearson' is for regression, the task is classification"):
+    with pytest.raises(InputError, match="'pearson' is for regression"):
         score(["pearson"], logits, labels)
-    with pytest.raises(InputError, match="expected \\[exit, example, class\\] with 3 examples"):
+    with pytest.raises(InputError, match="with 3 examples"):
         score(["accuracy"], logits, np.zeros(3, np.int64))
 
 

@@ -43,7 +43,7 @@ def test_a_subset_is_fixed_stratified_and_named(movie_snippets: Path) -> None:
 
 
 def test_more_than_there_is_is_refused(movie_snippets: Path) -> None:
-    with pytest.raises(InputError, match="train: 5000 examples asked for"):
+    with pytest.raises(InputError, match="train: 5000"):
         MovieSnippets(train=5000).load()
 
 
@@ -54,7 +54,7 @@ def test_files_that_do_not_fit_are_refused(name: str, movie_snippets: Path) -> N
     with pytest.raises(AssetError, match="stands beside"):
         MovieSnippets().load()
     file.write_text("1\t2")
-    with pytest.raises(AssetError, match="columns in every row"):
+    with pytest.raises(AssetError, match="columns"):
         MovieSnippets().load()
 
 

@@ -95,6 +95,6 @@ def test_a_subset_of_values_is_by_hash_alone() -> None:
 
 
 def test_more_than_there_is_is_refused() -> None:
-    with pytest.raises(InputError, match="dev: 11 examples asked for, the dev split has 10"):
+    with pytest.raises(InputError, match=r"dev: 11 .*10"):
         subset(a_split(10), 11, "dev")
     assert len(subset(a_split(10), None, "dev")) == 10

@@ -89,10 +89,10 @@ def test_a_split_checks_itself(changes: dict[str, object], message: str) -> None
 @pytest.mark.parametrize(
     ("train", "changes", "message"),
     [
-        (split(0), {}, "the train split is empty"),
-        (split(labels=np.array([0, 1, 2])), {}, r"train labels lie in 0\.\.2: expected 0\.\.1"),
-        (split(), {"num_labels": 1}, "train labels are int64"),
-        (split(pairs=["a", "b", "c"]), {}, "the dev and train splits differ in having text pairs"),
+        (split(0), {}, "train"),
+        (split(labels=np.array([0, 1, 2])), {}, r"0\.\.2.*0\.\.1"),
+        (split(), {"num_labels": 1}, "train.*int64"),
+        (split(pairs=["a", "b", "c"]), {}, "dev and train"),
     ],
 )
 def test_a_task_checks_its_splits(train: Split, changes: dict[str, object], message: str) -> None:

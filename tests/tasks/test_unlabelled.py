@@ -27,5 +27,5 @@ def test_values_are_clipped_and_have_three_decimals() -> None:
     [(CLASSES, "maybe"), (CLASSES, 1.0), (VALUES, "yes"), (VALUES, math.nan), (VALUES, math.inf)],
 )
 def test_what_cannot_be_handed_in_is_refused(form: AnswerForm, answer: str | float) -> None:
-    with pytest.raises(InputError, match=f"{form.file} takes .*; the model answers"):
+    with pytest.raises(InputError, match=f"{form.file}"):
         list(form.lines([answer]))

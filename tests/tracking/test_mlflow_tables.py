@@ -99,31 +99,31 @@ def test_sweeps_in_one_database_are_told_apart(three: tuple[str, list[Path]]) ->
 
 def test_an_ambiguous_choice_lists_the_sweeps(three: tuple[str, list[Path]]) -> None:
     uri, _ = three
-    with pytest.raises(TrackingError, match=r"3 sweeps at .*say which one") as raised:
+    with pytest.raises(TrackingError, match="3 sweeps") as raised:
         read_tables(uri)
     assert all(entry.sweep_id in str(raised.value) for entry in list_sweeps(uri))
     with pytest.raises(TrackingError, match="2 sweeps"):
         read_tables(uri, sweep="a")
-    with pytest.raises(TrackingError, match=r"no sweep 'c'.*there are"):
+    with pytest.raises(TrackingError, match="'c'"):
         read_tables(uri, sweep="c")
-    with pytest.raises(TrackingError, match=r"no experiment 'tvo' \(did you mean 'two'\?\)"):
+    with pytest.raises(TrackingError, match=r"'tvo'.*'two'"):
         read_tables(uri, experiment="tvo")
 
 
 def test_a_database_without_a_sweep(uri: str) -> None:
-    with pytest.raises(TrackingError, match="no sweep of greenexp is recorded"):
+    with pytest.raises(TrackingError, match="no sweep"):
         read_tables(uri)
 
 
 def test_reading_makes_no_database(tmp_path: Path) -> None:
-    with pytest.raises(TrackingError, match="there is no MLflow database"):
+    with pytest.raises(TrackingError, match="no MLflow database"):
         read_tables(f"sqlite:///{tmp_path}/none.db")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_text("hello " * 1000)
-    with pytest.raises(TrackingError, match=r"MLflow at sqlite:.*not a database"):
+    with pytest.raises(TrackingError, match=r"sqlite:.*not a database"):
         read_tables(f"sqlite:///{tmp_path}/x.db")
 
 
@@ -136,7 +136,7 @@ def test_a_metric_that_was_deleted_is_missed(uri: str, sweep_folder: Path) -> No
     with sqlite3.connect(sqlite_file(uri) or "") as database:
         database.execute("DELETE FROM metrics WHERE key = 'train_loss' AND step = 2")
     database.close()
-    with pytest.raises(TrackingError, match=r"lacks the metric 'train_loss' of trial c00\d-i0-o0 at epoch 2"):
+    with pytest.raises(TrackingError, match=r"'train_loss'.*c00\d-i0-o0.*epoch 2"):
         read_tables(uri)
 
 
@@ -146,7 +146,7 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
     assert address("my sweep") == ("http://host:5000", "my sweep")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    with pytest.raises(TrackingError, match="neither a folder nor an MLflow address"):
+    with pytest.raises(TrackingError, match="neither"):
         address("my sweep")
 
 
@@ -167,9 +167,7 @@ def test_folds_and_ends_by_patience_are_the_same_on_both_sides(uri: str, tmp_pat
     assert_same_tables(tmp_path, uri)
     trials = read_tables(uri).trials
     assert trials["fold"].tolist() == [1, 2]
-    assert trials["reason"].tolist() == [
-        "ended by patience after epoch 2 of 9: no better dev score for 1 in a row", "",
-    ]  # fmt: skip
+    assert trials["reason"].astype(bool).tolist() == [True, False]
     client = connect(uri)
     runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
     (run,) = (run for run in runs if run.data.tags.get("greenexp.trial") == first.trial)

@@ -37,7 +37,7 @@ def test_parts_left_over_from_a_longer_value_are_ignored() -> None:
 def test_a_damaged_part_is_an_error() -> None:
     parts = to_parts("t", ["x" * 30_000])
     del parts["t.3"]
-    with pytest.raises(TrackingError, match="'t' in MLflow is damaged"):
+    with pytest.raises(TrackingError, match=r"'t' .*damaged"):
         from_parts("t", parts)
 
 

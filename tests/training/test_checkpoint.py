@@ -48,7 +48,7 @@ def test_a_full_disk_is_said_and_the_old_checkpoint_stays(
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint.os, "fsync", full)
-    with pytest.raises(CheckpointError, match="cannot be written: No space left on device"):
+    with pytest.raises(CheckpointError, match="No space left on device"):
         write_checkpoint(folder, {"a": torch.zeros(5)}, {"epoch": 2})
     monkeypatch.undo()
     assert read_checkpoint(folder)[1] == {"epoch": 1}
@@ -110,7 +110,7 @@ def test_a_manifest_cannot_point_elsewhere(folder: Path, tmp_path: Path) -> None
 
 
 def test_no_checkpoint_at_all(folder: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"incomplete: it has no manifest\.json"):
+    with pytest.raises(CheckpointError, match=r"manifest\.json"):
         read_checkpoint(folder)
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from told import tells
 from torch import nn
 
 from greenexp.errors import DivergedError, InputError, StateError
@@ -105,7 +106,7 @@ def test_changed_weights_are_seen_whatever_autocast_is_around(around: bool) -> N
 
 
 def test_a_metric_that_does_not_fit_the_task_is_refused_before_training() -> None:
-    with pytest.raises(InputError, match="at most 2 classes"):
+    with pytest.raises(InputError, match="2 classes"):
         check_metric(Metric(name="f1"), (1, 2), 3)
     with pytest.raises(InputError, match="write mode: max"):
         check_metric(Metric(mode="min"), (1, 2), 2)
@@ -123,7 +124,7 @@ VALUES = ({"loss": 0.3, "matthews": 0.2}, {"loss": 0.1, "matthews": None}, {"los
 def test_selected_score(exit_: str | int, mode: str, expected: float) -> None:
     score, remark = selected_score((2, 4, 6), VALUES, Metric(name="matthews", exit=exit_, mode=mode))
     assert score == pytest.approx(expected)
-    assert remark == "matthews is undefined at exit 4: taken as 0"
+    assert tells(remark or "", "matthews … exit 4 … 0")
     assert selected_score((2, 4, 6), VALUES, Metric(name="loss"))[1] is None
 
 
@@ -136,7 +137,7 @@ def test_better() -> None:
 
 def test_dev_logits_that_overflow_are_divergence() -> None:
     logits = np.full((1, 3, 2), np.nan, dtype=np.float32)
-    with pytest.raises(DivergedError, match="the dev loss became nan at optimiser step 12"):
+    with pytest.raises(DivergedError, match=r"dev loss became nan.*12"):
         exit_metrics(logits, np.array([0, 1, 0]), ("accuracy",), Metric(), step=12)
 
 

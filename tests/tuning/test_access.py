@@ -112,7 +112,6 @@ def test_the_token_is_written_nowhere_and_rays_files_are_the_users_own(session: 
             assert token not in (entry / "cmdline").read_bytes()
 
 
-@pytest.mark.cluster
 def test_the_environment_is_as_it_was_when_a_session_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", "mine")
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
@@ -125,7 +124,6 @@ def test_the_environment_is_as_it_was_when_a_session_is_over(monkeypatch: pytest
     assert "RAY_AUTH_MODE" not in os.environ
 
 
-@pytest.mark.cluster
 def test_a_cluster_without_a_token_at_hand_is_refused_before_anything_connects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

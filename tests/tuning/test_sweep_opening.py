@@ -63,7 +63,7 @@ def test_a_sweep_with_folds_goes_on_with_the_same_ones_alone(tmp_path: Path) -> 
     kept = {name: trial.spec for name, trial in first.state.trials.items()}
     assert {name: again.state.trials[name].spec for name in kept} == kept
     assert len(again.state.trials) == 5 * 2 * 3
-    with pytest.raises(InputError, match="30 of 30 trials would not be kept, as seeds changed"):
+    with pytest.raises(InputError, match=r"30 of 30 trials.*seeds"):
         opened(tmp_path, "seeds.folds=4", "search.samples=5")
 
 
@@ -71,7 +71,7 @@ def test_another_default_of_a_method_is_named(tmp_path: Path, monkeypatch: pytes
     """The file is the same, but a later version fills it in otherwise."""
     opened(tmp_path).journal.close()
     monkeypatch.setattr("greenexp.plan.configurations.DEFAULT_HEAD", "attention")
-    with pytest.raises(InputError, match=r"would not be kept, as exits\.head changed"):
+    with pytest.raises(InputError, match=r"exits\.head"):
         opened(tmp_path)
 
 
@@ -101,7 +101,7 @@ def test_a_limit_on_trials_that_would_starve_a_synchronous_rung_is_refused(tmp_p
 
 def test_a_running_sweep_is_not_put_aside(tmp_path: Path) -> None:
     sweep = opened(tmp_path / "out")
-    with pytest.raises(InputError, match="another greenexp run is writing"):
+    with pytest.raises(InputError, match="another greenexp run"):
         put_aside(tmp_path / "out")
     with pytest.raises(JournalError, match="another greenexp run"):
         opened(tmp_path / "out")
