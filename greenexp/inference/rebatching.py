@@ -100,12 +100,6 @@ class Rebatcher:
         return future
 
     @property
-    def pending(self) -> int:
-        """Requests submitted and not answered yet."""
-        with self._changed:
-            return sum(map(len, self._pools)) + sum(not request.future.done() for request in self._running)
-
-    @property
     def statistics(self) -> Statistics:
         """What has run so far."""
         with self._changed:

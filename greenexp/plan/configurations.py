@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from greenexp.plan.fields import Checked, FieldProblem, check_plugin
+from greenexp.plan.fields import Checked, check_plugin
 from greenexp.plan.plugins import Plugins
 from greenexp.records.explain import message
-from greenexp.records.places import dotted
+from greenexp.records.places import FieldProblem, dotted
 from greenexp.records.sections import Exits, FileSection, Metric, Training
 from greenexp.records.settings import DEFAULT_HEAD, SECTIONS, Settings
 from greenexp.spec.paths import PLUGINS, value_at, with_value
@@ -25,7 +25,7 @@ class Resolved:
     """The settings of one configuration, None if something is wrong."""
 
     settings: Settings | None
-    findings: tuple[FieldProblem, ...] = ()
+    problems: tuple[FieldProblem, ...] = ()
 
 
 def resolve(base: Mapping[str, Any], values: Mapping[str, Any], plugins: Plugins) -> Resolved:
@@ -42,7 +42,7 @@ def resolve(base: Mapping[str, Any], values: Mapping[str, Any], plugins: Plugins
     data = with_method_defaults(data, plugins)
     for path in PLUGINS:
         checked = check_plugin(path, value_at(data, path) or {}, plugins[path])
-        found += checked.findings
+        found += checked.problems
         if checked.settings is not None:
             data = with_value(data, path, checked.settings)
     if found:
@@ -113,11 +113,11 @@ def check_values(path: str, section: Mapping[str, Any], space: Mapping[str, Any]
         first = with_value(first, field.removeprefix(f"{path}."), values[0][1])
     start = check_plugin(path, first, plugins[path])
     found = [_moved(finding, path, {field: f"space.{field}.{values[0][0]}" for field, values in ends.items()})
-             for finding in start.findings]  # fmt: skip
+             for finding in start.problems]  # fmt: skip
     for field, values in ends.items():
         for end, value in values[1:]:
             changed = with_value(first, field.removeprefix(f"{path}."), value)
-            wrong = check_plugin(path, changed, plugins[path]).findings
+            wrong = check_plugin(path, changed, plugins[path]).problems
             places = {field: f"space.{field}.{end}"}
             found += [_moved(f, path, places) for f in wrong if _inside(f.path, field) or (alone and f.path == path)]
     return Checked(start.settings if not found else None, tuple(dict.fromkeys(found)))

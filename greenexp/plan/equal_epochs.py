@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from greenexp.plan.fields import FieldProblem
-from greenexp.records.search_space import PointsSearch
+from greenexp.plan.growth import EPOCHS
+from greenexp.records.places import FieldProblem
+from greenexp.searches.base import SearchSettings
 
-EPOCHS = "training.epochs"
 
+def check_searched_epochs(
+    sections: Mapping[str, Any], search: SearchSettings | None, schedulers: Mapping[str, type[Any]]
+) -> Iterator[FieldProblem]:
+    """A problem at every place where epochs are searched, if the scheduler of the file does not allow it.
 
-def check_searched_epochs(sections: Mapping[str, Any], schedulers: Mapping[str, type[Any]]) -> Iterator[FieldProblem]:
-    """A finding at every place where epochs are searched, if the scheduler of the file does not allow it.
-
-    sections: those of a document that are valid by themselves; schedulers: the registry. An unknown scheduler is
-    another finding's business, and so is one that cannot be loaded.
+    sections: those of a document that are valid by themselves; search: None if its section is not
+    schedulers: the registry; an unknown scheduler is another problem's business, and so is one that cannot be loaded
     """
     scheduler = sections.get("scheduler")
     if scheduler is None or not _compares_at_equal_epochs(scheduler.name, schedulers):
         return
     paths = [f"space.{path}" for path in sections.get("space", {}) if path == EPOCHS]
-    search = sections.get("search")
-    if isinstance(search, PointsSearch):
-        paths += [f"search.points.{i}.{EPOCHS}" for i, point in enumerate(search.points) if EPOCHS in point]
+    listed = {} if search is None else search.listed()
+    paths += [f"{place}.{EPOCHS}" for place, values in listed.items() if EPOCHS in values]
     why = f"cannot be searched under scheduler '{scheduler.name}', whose rungs compare trials at equal epochs"
     for path in paths:
         yield FieldProblem(path, why)

@@ -13,25 +13,19 @@ from pydantic import TypeAdapter, ValidationError
 
 from greenexp.errors import GreenexpError, did_you_mean
 from greenexp.records.explain import message, unknown_field
-from greenexp.records.places import dotted
-
-
-@dataclass(frozen=True, slots=True)
-class FieldProblem:
-    """Something wrong at a dotted path; `of_key`: with the field's name, not its value; `missing`: it is not there."""
-
-    path: str
-    message: str
-    of_key: bool = False
-    missing: bool = False
+from greenexp.records.places import FieldProblem, dotted
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A plug-in section with every field filled in, plain JSON values; None if something is wrong."""
+    """A plug-in section with every field filled in, plain JSON values; None if something is wrong.
+
+    plugin: the plug-in with these fields
+    """
 
     settings: dict[str, Any] | None
-    findings: tuple[FieldProblem, ...] = ()
+    problems: tuple[FieldProblem, ...] = ()
+    plugin: Any = None
 
 
 def check_plugin(path: str, section: Mapping[str, Any], registry: Mapping[str, type[Any]]) -> Checked:
@@ -54,12 +48,12 @@ def check_plugin(path: str, section: Mapping[str, Any], registry: Mapping[str, t
     ]
     options = {key: value for key, value in options.items() if key in known}
     try:
-        filled = _filled(plugin, options)
+        made, filled = _filled(plugin, options)
     except ValidationError as error:
         return Checked(None, (*found, *_explained(path, options, error)))
     except GreenexpError as error:
         return Checked(None, (*found, FieldProblem(path, str(error))))
-    return Checked(None if found else {"name": name, **filled}, tuple(found))
+    return Checked(None, tuple(found)) if found else Checked({"name": name, **filled}, plugin=made)
 
 
 @lru_cache(maxsize=256)
@@ -67,12 +61,12 @@ def _adapter(plugin: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(cast(Any, plugin))
 
 
-def _filled(plugin: type[Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """All fields of the plug-in made from `options`. JSON mode: lists may be tuples, but no text is a number."""
+def _filled(plugin: type[Any], options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The plug-in made from `options`, and all its fields. JSON mode: lists may be tuples, but no text is a number."""
     adapter = _adapter(cast(Hashable, plugin))
     instance = adapter.validate_json(json.dumps(options), strict=True)
     dumped: dict[str, Any] = adapter.dump_python(instance, mode="json")
-    return {field.name: dumped[field.name] for field in dataclasses.fields(plugin) if field.init}
+    return instance, {field.name: dumped[field.name] for field in dataclasses.fields(plugin) if field.init}
 
 
 def _explained(path: str, options: Mapping[str, Any], error: ValidationError) -> Iterator[FieldProblem]:

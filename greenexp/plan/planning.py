@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from greenexp.errors import InputError, Problem, SweepFileError
 from greenexp.plan.configurations import Resolved, check_values, resolve
 from greenexp.plan.equal_epochs import check_searched_epochs
-from greenexp.plan.fields import FieldProblem
-from greenexp.plan.plans import Configuration, Plan
+from greenexp.plan.fields import check_plugin
+from greenexp.plan.growth import Configuration, Growth, configuration_name, searched_values
+from greenexp.plan.plans import Plan, trials_of
 from greenexp.plan.plugins import Plugins, installed
 from greenexp.plan.policies import PATH as POLICIES
 from greenexp.plan.policies import check_policies
-from greenexp.plan.search import Point, points
-from greenexp.plan.seeds import repetitions
-from greenexp.records.search_space import PointsSearch
+from greenexp.plan.searching import check_search, proposals
+from greenexp.records.places import FieldProblem
 from greenexp.records.sections import HeadChoice
 from greenexp.records.settings import SECTIONS
-from greenexp.records.trial import TrialSpec
 from greenexp.records.values import canonical_json, coordinate
+from greenexp.schedulers import scheduler_names
+from greenexp.searches.base import Proposal, SearchSettings
 from greenexp.spec import Component, Document, SweepSpec
-from greenexp.spec.paths import PLUGINS, value_at
+from greenexp.spec.paths import PLUGINS
 
 
 def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
@@ -30,25 +32,29 @@ def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
     Raises SweepFileError with all problems of the document and of its plug-ins' names and fields.
     """
     plugins = installed() if plugins is None else plugins
-    filled, found = _check_plugins(document, plugins)
+    search, found = check_search(document, plugins)
+    filled, wrong = _check_plugins(document, search, plugins)
+    known = {problem.path for problem in document.problems}
+    found = [problem for problem in found if problem.path not in known] + wrong
     problems = [*document.problems, *(document.problem(f.path, f.message, of_key=f.of_key) for f in found)]
-    if problems:
+    if problems or search is None:
         raise SweepFileError(dict.fromkeys(problems))
     spec = _with_components(document.checked(), filled)
-    configurations, notes = _configurations(document, spec, plugins)
-    plan = Plan(spec, configurations, _trials(spec, configurations), notes)
+    plan = _plan(document, spec, search, plugins)
     try:
+        plan.expected_scheduler()
         plan.new_scheduler()
     except InputError as error:
         raise SweepFileError([document.problem("scheduler", str(error), of_key=True)]) from error
     return plan
 
 
-def _check_plugins(document: Document, plugins: Plugins) -> tuple[dict[str, dict[str, Any]], list[FieldProblem]]:
+def _check_plugins(
+    document: Document, search: SearchSettings | None, plugins: Plugins
+) -> tuple[dict[str, dict[str, Any]], list[FieldProblem]]:
     """The plug-in sections of all valid sections: filled in where they can be, and what is wrong with them."""
     space: Mapping[str, Any] = document.sections.get("space", {})
-    search = document.sections.get("search")
-    listed = {path for point in search.points for path in point} if isinstance(search, PointsSearch) else set()
+    listed = {path for values in ({} if search is None else search.listed()).values() for path in values}
     filled: dict[str, dict[str, Any]] = {}
     found: list[FieldProblem] = []
     for path in (*PLUGINS, "scheduler"):
@@ -61,15 +67,35 @@ def _check_plugins(document: Document, plugins: Plugins) -> tuple[dict[str, dict
         if any(field.startswith(f"{path}.") for field in listed):
             # Each point is checked whole later; what it changes cannot be judged here.
             continue
-        found += checked.findings
+        found += checked.problems
         if checked.settings is not None:
             own = {field: value for field, value in checked.settings.items() if f"{path}.{field}" not in searched}
             unsettled = f"{path}.name" in searched
             filled[path] = written if unsettled else {**own, **written}
-    found += check_searched_epochs(document.sections, plugins["scheduler"])
+    if search is not None:
+        chosen = document.sections["search"]
+        settings = check_plugin("search", chosen.to_json(), plugins["search"]).settings
+        filled["search"] = {**(settings or {}), **chosen.to_json()}
+    found += check_searched_epochs(document.sections, search, plugins["scheduler"])
+    found += _waiting_scheduler(document.sections, search, plugins["scheduler"])
     if "replay" in document.sections:
         found += check_policies(document.sections["replay"], plugins[POLICIES])
     return filled, found
+
+
+def _waiting_scheduler(
+    sections: Mapping[str, Any], search: SearchSettings | None, schedulers: Mapping[str, type[Any]]
+) -> Iterator[FieldProblem]:
+    """A scheduler that compares all configurations at a rung, beside a search that waits for their ends."""
+    scheduler = sections.get("scheduler")
+    if search is None or search.planned or scheduler is None or scheduler.name not in schedulers:
+        return
+    with contextlib.suppress(ImportError, AttributeError):  # one that cannot be loaded is another problem
+        if schedulers[scheduler.name].waits:
+            name = sections["search"].name
+            why = f"compares all configurations at its rungs, and search '{name}' proposes them one after the other"
+            others = ", ".join(scheduler_names(lambda kind: not kind.waits))
+            yield FieldProblem("scheduler.name", f"'{scheduler.name}' {why}; choose one of {others}")
 
 
 def _component(sections: Mapping[str, Any], path: str) -> Component | None:
@@ -90,37 +116,35 @@ def _with_components(spec: SweepSpec, filled: Mapping[str, dict[str, Any]]) -> S
     return spec.model_copy(update=update)
 
 
-def _configurations(
-    document: Document, spec: SweepSpec, plugins: Plugins
-) -> tuple[tuple[Configuration, ...], tuple[str, ...]]:
+def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: Plugins) -> Plan:
     base = {name: getattr(spec, name).model_dump(mode="json") for name in SECTIONS}
-    all_points = list(points(spec.search, spec.space))
-    fields = tuple(dict.fromkeys(path for point in all_points for path in point.values))
+    proposed = list(proposals(search, spec.space, spec.metric.mode))
+    paths = dict.fromkeys([*spec.space, *(path for proposal in proposed for path in proposal.values)])
     configurations: list[Configuration] = []
-    wrong: list[tuple[Point, Resolved]] = []
-    for point in all_points:
-        resolved = resolve(base, point.values, plugins)
+    problems: list[Problem] = []
+    for proposal in proposed:
+        resolved = resolve(base, proposal.values, plugins)
         if resolved.settings is None:
-            wrong.append((point, resolved))
+            problems += _misfits(document, proposal, resolved)
             continue
-        plain = resolved.settings.to_json()
-        searched = {path: coordinate(value_at(plain, path)) for path in fields}
-        name = f"c{len(configurations):03d}"
-        configurations.append(Configuration(name, searched, resolved.settings, point.place))
-    problems = [problem for point, resolved in wrong for problem in _misfits(document, point, resolved)]
+        name, searched = configuration_name(len(configurations)), searched_values(resolved.settings, paths)
+        configurations.append(Configuration(name, searched, resolved.settings, proposal.place))
     repeated = _repeated(configurations)
-    if spec.search.name != "random":
+    if not search.independent:
         problems += [document.problem(later.place, _same(later, earlier)) for earlier, later in repeated]
+    if not proposed:
+        problems += [document.problem("search", f"search '{spec.search.name}' proposes nothing", of_key=True)]
     if problems:
         raise SweepFileError(_distinct(problems))
     notes = tuple(f"{_same(later, earlier)}: drawn twice, trained twice" for earlier, later in repeated)
-    return tuple(configurations), notes
+    growth = None if search.planned else Growth(search, spec.space, spec.metric.mode, base, plugins)
+    return Plan(spec, tuple(configurations), tuple(trials_of(spec, configurations)), notes, growth)
 
 
-def _misfits(document: Document, point: Point, resolved: Resolved) -> Iterable[Problem]:
-    """What is wrong with a point, each at the value in the file that is to blame, if one is."""
+def _misfits(document: Document, point: Proposal, resolved: Resolved) -> Iterable[Problem]:
+    """What is wrong with a proposal, each at the value in the file that is to blame, if one is."""
     shown = ", ".join(f"{path}={coordinate(value)}" for path, value in point.values.items())
-    for finding in resolved.findings:
+    for finding in resolved.problems:
         blamed = _blamed(finding.path, point.values)
         place = point.places[blamed] if blamed else finding.path
         # A field that is missing because the search chose another plug-in stands nowhere: name it.
@@ -155,27 +179,6 @@ def _repeated(configurations: Iterable[Configuration]) -> list[tuple[Configurati
 def _same(later: Configuration, earlier: Configuration) -> str:
     shown = ", ".join(f"{path}={value}" for path, value in later.searched.items())
     return f"configuration {later.name} is the same as {earlier.name} ({shown})"
-
-
-def _trials(spec: SweepSpec, configurations: Sequence[Configuration]) -> tuple[TrialSpec, ...]:
-    """All seeds (and folds) of a configuration behind one another; in rounds, all configurations of one of them."""
-    repeated = repetitions(spec.seeds)
-    if spec.seeds.rounds:
-        wanted = [(configuration, one) for one in repeated for configuration in configurations]
-    else:
-        wanted = [(configuration, one) for configuration in configurations for one in repeated]
-    return tuple(
-        TrialSpec(
-            trial=f"{configuration.name}-{name}",
-            configuration=configuration.name,
-            index=index,
-            settings=configuration.settings,
-            searched=configuration.searched,
-            seeds=seeds,
-            fold=fold,
-        )
-        for index, (configuration, (name, seeds, fold)) in enumerate(wanted)
-    )
 
 
 def _distinct(problems: Iterable[Problem]) -> list[Problem]:

@@ -1,43 +1,44 @@
-"""What a sweep file means: configurations and trials."""
+"""What a sweep file means: configurations and trials, all of them or the first ones of a plan that grows."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count, islice
+from typing import Any
 
-from greenexp.records.settings import Settings
+from greenexp.errors import StateError
+from greenexp.plan.growth import Configuration, Growth, configuration_name
+from greenexp.plan.seeds import repetitions
+from greenexp.records.settings import SECTIONS, Settings
 from greenexp.records.trial import TrialSpec
-from greenexp.records.values import Scalar, canonical_json
+from greenexp.records.values import Value, canonical_json
 from greenexp.schedulers import Scheduler, build
 from greenexp.spec import SweepSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """One point of the search.
-
-    name: `c003`; searched, settings: as in TrialSpec; place: dotted path of its origin in the sweep file
-    """
-
-    name: str
-    searched: Mapping[str, Scalar]
-    settings: Settings
-    place: str
-
-
 @dataclass(frozen=True)
 class Plan:
-    """All trials of a sweep, in the order they start; equal files give equal plans.
+    """The trials of a sweep, in the order they start; equal files give equal plans.
 
     spec: the sweep with the plug-ins' defaults filled in; notes: what the user should know, as sentences
+    growth: how further configurations are made, where the search proposes them while the sweep runs; None where
+        `configurations` are all there will be
     """
 
     spec: SweepSpec
     configurations: tuple[Configuration, ...]
     trials: tuple[TrialSpec, ...]
     notes: tuple[str, ...] = ()
+    growth: Growth | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every configuration is known before anything has run."""
+        return self.growth is None
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -50,22 +51,95 @@ class Plan:
     @property
     def max_epochs(self) -> int:
         """The largest number of epochs any trial may train."""
-        return max(trial.settings.training.epochs for trial in self.trials)
+        known = [trial.settings.training.epochs for trial in self.trials]
+        return max([*known, *(() if self.growth is None else self.growth.epochs)])
+
+    @property
+    def size(self) -> int | None:
+        """The number of configurations in all; None if it is not known before the search ends."""
+        return len(self.configurations) if self.growth is None else self.growth.size
+
+    def grown(self, proposals: Sequence[Mapping[str, Value]]) -> Plan:
+        """An open plan with the configurations that the search has proposed: searched path -> value of each.
+
+        Without any, the plan as it is: with the one that the search proposes first. InputError if values do not fit.
+        """
+        if self.growth is None or not proposals:
+            return self
+        made = tuple(self.growth.configuration(number, values) for number, values in enumerate(proposals))
+        return replace(self, configurations=made, trials=tuple(trials_of(self.spec, made)))
+
+    def trials_of_proposal(self, number: int, values: Mapping[str, Value]) -> tuple[TrialSpec, ...]:
+        """The trials of configuration `number` (from 0) of an open plan. InputError if the values do not fit."""
+        if self.growth is None:
+            raise StateError("the plan is complete: it has no further configuration")
+        trials = tuple(trials_of(self.spec, (self.growth.configuration(number, values),)))
+        return tuple(replace(trial, index=number * len(trials) + trial.index) for trial in trials)
 
     def new_scheduler(self) -> Scheduler:
-        """A running scheduler over the plan's trials, that has seen nothing yet."""
-        return build(
-            self.spec.scheduler.to_json(), max_epochs=self.max_epochs, groups=self.groups, mode=self.spec.metric.mode
-        )
+        """A running scheduler that has seen nothing yet, over the plan's trials; those of an open plan enter later.
+
+        Of an open plan it has the first configuration only. InputError if it could never stop anything.
+        """
+        if self.growth is None:
+            return self._scheduler(self.groups)
+        first, trials = next(iter(self.groups.items()))
+        size = math.inf if self.growth.size is None else self.growth.size
+        return self._scheduler({first: trials}, later=size - 1)
+
+    def expected_scheduler(self) -> Scheduler:
+        """The scheduler over all configurations that there will be, as far as their number is known: for a price."""
+        if self.growth is None or self.growth.size is None:
+            return self.new_scheduler()
+        seeds = [name for name, _, _ in repetitions(self.spec.seeds)]
+        names = islice(map(configuration_name, count()), self.growth.size)
+        return self._scheduler({name: tuple(f"{name}-{seed}" for seed in seeds) for name in names})
+
+    def _scheduler(self, groups: Mapping[str, Sequence[str]], later: float = 0) -> Scheduler:
+        spec = self.spec
+        settings, mode = spec.scheduler.to_json(), spec.metric.mode
+        return build(settings, max_epochs=self.max_epochs, groups=groups, mode=mode, later=later)
+
+    def possible_settings(self) -> Iterator[Settings]:
+        """The settings of the known configurations, and of an open plan those that its space could lead to.
+
+        Of a space, each value of each choice in the first configuration: enough to find what trials read.
+        """
+        yield from (configuration.settings for configuration in self.configurations)
+        if self.growth is not None:
+            yield from self.growth.possible_settings(self.configurations[0].searched)
 
     @cached_property
     def fingerprint(self) -> str:
         """sha256 (hex) over what determines which numbers the sweep can show: its trials and its scheduler.
 
-        Budget, resources, prices and tracking may change between two sessions of a sweep; these may not.
+        Budget, resources, prices and tracking may change between two sessions of a sweep; these may not. Of an open
+        plan: what the trials follow from, that is, the search, the space, the seeds and everything not searched.
         """
-        content = {
-            "trials": [[trial.trial, trial.fingerprint] for trial in self.trials],
-            "scheduler": {"name": self.spec.scheduler.name, **self.spec.scheduler.options},
-        }
+        spec = self.spec
+        content: dict[str, Any] = {"scheduler": {"name": spec.scheduler.name, **spec.scheduler.options}}
+        if self.growth is None:
+            content["trials"] = [[trial.trial, trial.fingerprint] for trial in self.trials]
+        else:
+            whole = spec.model_dump(mode="json")
+            content["open"] = {name: whole[name] for name in (*SECTIONS, "space", "search", "seeds")}
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def trials_of(spec: SweepSpec, configurations: Sequence[Configuration]) -> Iterator[TrialSpec]:
+    """All seeds (and folds) of a configuration behind one another; in rounds, all configurations of one of them."""
+    repeated = repetitions(spec.seeds)
+    if spec.seeds.rounds:
+        wanted = [(configuration, one) for one in repeated for configuration in configurations]
+    else:
+        wanted = [(configuration, one) for configuration in configurations for one in repeated]
+    for index, (configuration, (name, seeds, fold)) in enumerate(wanted):
+        yield TrialSpec(
+            trial=f"{configuration.name}-{name}",
+            configuration=configuration.name,
+            index=index,
+            settings=configuration.settings,
+            searched=configuration.searched,
+            seeds=seeds,
+            fold=fold,
+        )

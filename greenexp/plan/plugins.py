@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 Plugins = Mapping[str, Mapping[str, type[Any]]]
-"""Path of a plug-in section (`task`, `backbone`, `exits.head`, `method`, `scheduler`), or of a list of them
+"""Path of a plug-in section (`task`, `backbone`, `exits.head`, `method`, `search`, `scheduler`), or of a list of them
 (`replay.policies`) -> its registry."""
 
 
@@ -16,6 +16,7 @@ def installed() -> Plugins:
     from greenexp.exits import HEADS, POLICIES
     from greenexp.methods import METHODS
     from greenexp.schedulers import SCHEDULERS
+    from greenexp.searches import SEARCHES
     from greenexp.tasks import TASKS
 
     return {
@@ -23,6 +24,7 @@ def installed() -> Plugins:
         "backbone": BACKBONES,
         "exits.head": HEADS,
         "method": METHODS,
+        "search": SEARCHES,
         "scheduler": SCHEDULERS,
         "replay.policies": POLICIES,
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from greenexp.plan.fields import FieldProblem, check_plugin
+from greenexp.plan.fields import check_plugin
+from greenexp.records.places import FieldProblem
 from greenexp.records.sections import Replay
 from greenexp.replay import FAMILIES
 
@@ -18,7 +19,7 @@ def check_policies(replay: Replay, registry: Mapping[str, type[Any]]) -> Iterato
     for place, policy in enumerate(replay.policies):
         path = f"{PATH}.{place}"
         checked = check_plugin(path, {"name": policy.name, **policy.options}, registry)
-        yield from checked.findings
+        yield from checked.problems
         if checked.settings is None:
             continue
         family = str(getattr(registry[policy.name], "family", ""))

@@ -10,7 +10,8 @@ import numpy as np
 
 from greenexp.errors import InputError
 from greenexp.plan.data import data_key, prepare_data
-from greenexp.plan.flops import EpochFlops, epoch_flops, same_cost
+from greenexp.plan.flops import WITHOUT_EFFECT, EpochFlops, epoch_flops, same_cost
+from greenexp.plan.growth import EPOCHS, Growth
 from greenexp.plan.plans import Plan
 from greenexp.records.axes import AXES
 from greenexp.records.metrics import LOSS
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from greenexp.tasks.tokens import TokenisedTask
 
 NOT_CALIBRATED = "not known before something ran on this machine"
+UNKNOWN_SIZE = "the number of configurations is not known before the search ends"
+SEARCHED_COST = "depends on the configurations that the search proposes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,16 @@ class Price:
     patience: bool = False
     notes: tuple[str, ...] = ()
 
-    def over_budget(self, limits: Mapping[str, float]) -> tuple[str, ...]:
-        """The axes whose most exceeds its limit, so that the sweep may end there; workers share the wall clock."""
-        return tuple(axis for axis, limit in limits.items() if (self.bounds[axis].most or 0.0) > limit)
+    def over_budget(self, limits: Mapping[str, float], workers: int) -> tuple[str, ...]:
+        """The axes whose most exceeds its limit, so that the sweep may end there.
+
+        Unknown bounds are left out. A limit on `wall_s` is on elapsed time, which `workers` trials at a time share.
+        """
+        return tuple(
+            axis
+            for axis, limit in limits.items()
+            if (self.bounds[axis].most or 0.0) / (workers if axis == "wall_s" else 1) > limit
+        )
 
 
 def price_plan(
@@ -71,15 +81,18 @@ def price_plan(
     prepare: trial settings -> tokens, asked once per distinct task and tokeniser
     seconds_per_flop: worker seconds per FLOP measured here (training and evaluation alike); joules_per_flop: the same
         of energy. Without them time, energy and what follows stay unknown.
+    An open plan is priced as if all its configurations were like the first; what that cannot bound has no `most`.
     Expected FLOPs assume that those who go on cost what the average trial costs, and that none ends by its patience.
     Raises InputError where model, method, metric and data do not fit.
     """
     epochs, notes = _all_epochs(plan, prepare)
-    scheduler = plan.new_scheduler()
+    scheduler = plan.expected_scheduler()
     brackets = scheduler.bracket_plan()
+    if plan.growth is not None:
+        epochs *= plan.growth.size or 1  # as if all were like the first
     train = _bound([e.training for e in epochs], brackets)
     evaluation = _bound([e.evaluation for e in epochs], brackets)
-    count = float(len(plan.trials))
+    count = float(len(epochs))
     both = _combined(train, evaluation)
     bounds = {
         "trials": Bound(count, count),
@@ -87,10 +100,31 @@ def price_plan(
         "train_flops": train,
         **_measured(plan.spec.resources, plan.spec.accounting, both, seconds_per_flop, joules_per_flop),
     }
+    if plan.growth is not None:
+        bounds, notes = _of_open_plan(bounds, plan.growth), (*notes, _open_note(plan.growth))
     ordered = {axis: bounds.get(axis, Bound(None, None, NOT_CALIBRATED)) for axis in AXES}
     patience = any(trial.settings.training.patience is not None for trial in plan.trials)
-    exact = scheduler.expected_epochs.exact and not patience
+    exact = scheduler.expected_epochs.exact and not patience and plan.complete
     return Price(ordered, evaluation, brackets, exact=exact, patience=patience, notes=notes)
+
+
+def _of_open_plan(bounds: Mapping[str, Bound], growth: Growth) -> dict[str, Bound]:
+    """Bounds worked out as if all configurations were like the first, with what that does not tell taken out."""
+    if growth.size is None:
+        return {axis: Bound(None, None, UNKNOWN_SIZE) for axis in bounds}
+    fixed = {"trials", *(() if EPOCHS in growth.space else ("epochs",))}
+    if all(path.removeprefix("training.") in WITHOUT_EFFECT for path in growth.space):
+        return dict(bounds)
+    return {
+        axis: bound if axis in fixed or bound.expected is None else Bound(None, bound.expected, SEARCHED_COST)
+        for axis, bound in bounds.items()
+    }
+
+
+def _open_note(growth: Growth) -> str:
+    if growth.size is None:
+        return f"no price: {UNKNOWN_SIZE}; a budget limits what is spent"
+    return "the search proposes the configurations while the sweep runs; the price is as if all were like the first"
 
 
 def _all_epochs(plan: Plan, prepare: Callable[[Settings], TokenisedTask]) -> tuple[list[EpochFlops], tuple[str, ...]]:

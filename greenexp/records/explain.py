@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from greenexp.errors import Problem, did_you_mean
 from greenexp.records.places import Places, dotted, problem_at
-from greenexp.records.search_space import DISTRIBUTIONS, SEARCHES
+from greenexp.records.search_space import DISTRIBUTIONS
 from greenexp.records.sweep_spec import SweepSpec
 
 Part = str | int
@@ -90,19 +90,16 @@ def _rest(details: ErrorDetails) -> str:
 
 
 def _untagged(details: ErrorDetails) -> str:
-    """A distribution without a known `dist`, or a search without a known `name`."""
-    in_space = details["loc"][0] == "space"
-    key, known = ("dist", DISTRIBUTIONS) if in_space else ("name", SEARCHES)
-    value = details.get("input")
+    """A distribution without a known `dist`."""
+    known, value = DISTRIBUTIONS, details.get("input")
     if not isinstance(value, Mapping):
-        example = "{dist: loguniform, low: 1e-5, high: 1e-3}" if in_space else "{name: random, samples: 8}"
-        return f"expected a mapping such as {example}, got {shown(value)}"
-    if key not in value:
-        nested = in_space and any(isinstance(inner, Mapping) for inner in value.values())
+        return f"expected a mapping such as {{dist: loguniform, low: 1e-5, high: 1e-3}}, got {shown(value)}"
+    if "dist" not in value:
+        nested = any(isinstance(inner, Mapping) for inner in value.values())
         hint = "; write the dotted path of a field as the key" if nested else ""
-        return f"has no '{key}': one of {', '.join(known)}{hint}"
-    name = value[key]
-    return f"unknown {key} {shown(name)}{did_you_mean(str(name), known)} (known: {', '.join(known)})"
+        return f"has no 'dist': one of {', '.join(known)}{hint}"
+    name = value["dist"]
+    return f"unknown dist {shown(name)}{did_you_mean(str(name), known)} (known: {', '.join(known)})"
 
 
 def unknown_field(name: str, known: Sequence[str]) -> str:
@@ -129,11 +126,9 @@ def _nearest(value: Any, expected: str) -> str:
 
 
 def _in_file(loc: tuple[Part, ...]) -> tuple[Part, ...]:
-    """The location without what pydantic adds for unions: `space.<path>.<dist>.low`, `search.<name>.points`."""
+    """The location without what pydantic adds for unions: `space.<path>.<dist>.low`."""
     if loc[:1] == ("space",) and len(loc) > 2:
         return (*loc[:2], *loc[3:])
-    if loc[:1] == ("search",) and len(loc) > 1:
-        return (*loc[:1], *loc[2:])
     return tuple(loc)
 
 
@@ -142,8 +137,6 @@ def fields_at(loc: Sequence[Part]) -> Iterator[str]:
     model: Any = SweepSpec
     if loc[:1] == ("space",) and len(loc) == 3:
         model = DISTRIBUTIONS.get(str(loc[2]))
-    elif loc[:1] == ("search",) and len(loc) == 2:
-        model = SEARCHES.get(str(loc[1]))
     else:
         for part in loc:
             known = isinstance(model, type) and issubclass(model, BaseModel)

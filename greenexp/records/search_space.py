@@ -1,4 +1,4 @@
-"""What is searched (distributions over fields) and how (random, grid, points)."""
+"""What is searched: distributions over fields."""
 
 from __future__ import annotations
 
@@ -123,14 +123,10 @@ class Choice(FileSection):
         return {f"values.{i}": value for i, value in enumerate(self.values)}
 
 
-def _tag(key: str) -> Any:
+def _dist(value: Any) -> str | None:
     """The discriminator's value; a missing one is reported by pydantic as such."""
-
-    def read(value: Any) -> Any:
-        tag = value.get(key) if isinstance(value, Mapping) else getattr(value, key, None)
-        return tag if isinstance(tag, str) else None
-
-    return read
+    dist = value.get("dist") if isinstance(value, Mapping) else getattr(value, "dist", None)
+    return dist if isinstance(dist, str) else None
 
 
 Distribution = Annotated[
@@ -138,7 +134,7 @@ Distribution = Annotated[
     | Annotated[LogUniform, Tag("loguniform")]
     | Annotated[Int, Tag("int")]
     | Annotated[Choice, Tag("choice")],
-    Discriminator(_tag("dist")),
+    Discriminator(_dist),
 ]
 DISTRIBUTIONS: dict[str, type[FileSection]] = {
     "uniform": Uniform,
@@ -146,35 +142,3 @@ DISTRIBUTIONS: dict[str, type[FileSection]] = {
     "int": Int,
     "choice": Choice,
 }
-
-
-class RandomSearch(FileSection):
-    """Independent draws from `space`; more samples keep the earlier ones."""
-
-    name: Literal["random"]
-    samples: int = Field(ge=1, description="Number of configurations")
-    seed: int = Field(0, ge=0, description="Seed of the draws")
-
-
-class GridSearch(FileSection):
-    """Every combination of the values of `space`."""
-
-    name: Literal["grid"]
-
-
-class PointsSearch(FileSection):
-    """The configurations that are listed, and no others."""
-
-    name: Literal["points"]
-    points: Annotated[tuple[dict[str, Coordinate], ...], Field(strict=False, min_length=1)] = Field(
-        description="One mapping of dotted path to value per configuration"
-    )
-
-
-Search = Annotated[
-    Annotated[RandomSearch, Tag("random")]
-    | Annotated[GridSearch, Tag("grid")]
-    | Annotated[PointsSearch, Tag("points")],
-    Discriminator(_tag("name")),
-]
-SEARCHES: dict[str, type[FileSection]] = {"random": RandomSearch, "grid": GridSearch, "points": PointsSearch}

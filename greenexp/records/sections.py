@@ -71,6 +71,12 @@ class HeadChoice(Component):
     registry: ClassVar[str] = "greenexp.exits:HEADS"
 
 
+class SearchChoice(Component):
+    """The search: which configurations are tried."""
+
+    registry: ClassVar[str] = "greenexp.searches:SEARCHES"
+
+
 class MethodChoice(Component):
     """The training method."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from greenexp.records.search_space import Distribution, RandomSearch, Search
+from greenexp.records.search_space import Distribution
 from greenexp.records.sections import (
     Accounting,
     BackboneChoice,
@@ -20,6 +20,7 @@ from greenexp.records.sections import (
     Replay,
     Resources,
     SchedulerChoice,
+    SearchChoice,
     Seeds,
     TaskChoice,
     Tracking,
@@ -48,8 +49,9 @@ class SweepSpec(FileSection):
     space: dict[str, Distribution] = Field(
         default={}, description="Dotted path of a field of task, backbone, exits, method or training -> distribution"
     )
-    search: Search = Field(
-        default=RandomSearch(name="random", samples=1), description="How configurations are chosen from the space"
+    search: SearchChoice = Field(
+        default=SearchChoice.model_validate({"name": "random", "samples": 1}),
+        description="How configurations are chosen from the space, with the search's fields",
     )
     seeds: Seeds = Field(default=Seeds(), description="How often every configuration is repeated")
     scheduler: SchedulerChoice = Field(default=SchedulerChoice(name="fifo"), description="What stops trials early")

@@ -52,21 +52,28 @@ DEFAULT = "fifo"
 
 
 def build(
-    settings: Mapping[str, Any], *, max_epochs: int, groups: Mapping[str, Sequence[str]], mode: Mode
+    settings: Mapping[str, Any],
+    *,
+    max_epochs: int,
+    groups: Mapping[str, Sequence[str]],
+    mode: Mode,
+    later: float = 0,
 ) -> Scheduler:
     """The running scheduler of the section `settings` (`{"name": "asha", "reduction_factor": 3}`) over trials.
 
     max_epochs: epochs of a full trial
-    groups: configuration -> its trials, in plan order
+    groups: configuration -> its trials, in plan order; later: how many configurations may `enter` it, may be infinite
     mode: which values are better
     Raises UnknownNameError, or InputError for wrong settings and for a scheduler that could never stop anything.
     """
     if not groups:
         raise InputError("a scheduler needs at least one configuration")
     name, chosen = _chosen(settings, mode)
+    if later and chosen.waits:
+        raise InputError(f"scheduler {name} compares all configurations at its rungs: none can come later")
     if isinstance(chosen, OverTrials):
         return chosen.over_trials(groups, max_epochs=max_epochs, mode=mode)
-    return SeedGroups(name, chosen, groups, max_epochs=max_epochs, mode=mode)
+    return SeedGroups(name, chosen, groups, max_epochs=max_epochs, mode=mode, later=later)
 
 
 def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resource: int, mode: Mode) -> Scheduler:

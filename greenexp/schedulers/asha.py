@@ -53,9 +53,10 @@ class Asha:
     brackets: Annotated[int, Field(ge=1)] = 1
     bracket_seed: Annotated[int, Field(ge=0)] = 0
 
-    def start(self, units: Sequence[str], *, max_epochs: int) -> AshaRun:
+    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> AshaRun:
         """A running scheduler. Raises InputError if a bracket could never stop anything."""
-        check_halving("asha", self.reduction_factor, self.grace_period, max_epochs, len(units))
+        count = len(units) + later
+        check_halving("asha", self.reduction_factor, self.grace_period, max_epochs, count)
         ladders = [
             upward_rungs(self.grace_period, self.reduction_factor, max_epochs, skip) for skip in range(self.brackets)
         ]
@@ -66,12 +67,10 @@ class Asha:
                 f"bracket {acting} of {self.brackets} would have its first rung after the last epoch, {max_epochs}",
                 f"lower brackets to {acting}",
             )
-        largest = math.ceil(len(units) / self.brackets)
+        largest = count if math.isinf(count) else math.ceil(count / self.brackets)
         if largest < self.reduction_factor:
             why, _ = too_few(largest, self.reduction_factor)
-            raise cannot_act(
-                "asha", f"every bracket gets at most {largest} of {len(units)}: {why}", "lower brackets to 1"
-            )
+            raise cannot_act("asha", f"every bracket gets at most {largest} of {count}: {why}", "lower brackets to 1")
         run = AshaRun(self, ladders, max_epochs)
         for unit in units:
             run.enter(unit)

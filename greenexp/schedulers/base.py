@@ -85,8 +85,11 @@ class SchedulerSettings(Protocol):
     def per_trial(self) -> bool:
         """Whether every trial is a unit of its own, instead of every configuration."""
 
-    def start(self, units: Sequence[str], *, max_epochs: int) -> UnitScheduler:
-        """The running scheduler over `units`, in plan order. Raises InputError if it could never stop anything."""
+    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> UnitScheduler:
+        """The running scheduler over `units`, in plan order. Raises InputError if it could never stop anything.
+
+        later: how many units may `enter` it afterwards, may be infinite; not given to one that says it `waits`
+        """
 
 
 class Scheduler(Protocol):

@@ -27,7 +27,7 @@ class Fifo:
     per_trial: ClassVar[bool] = True
     """No trial depends on another, so later seeds of a known configuration may enter too."""
 
-    def start(self, units: Sequence[str], *, max_epochs: int) -> FifoRun:
+    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> FifoRun:  # noqa: ARG002
         """A running scheduler that never says anything."""
         return FifoRun(len(units), max_epochs)
 

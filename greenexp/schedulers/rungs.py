@@ -11,7 +11,7 @@ ROUNDING = 1e-9
 """Of whole numbers from powers and quotients: 100 * 1.1 is 110.00000000000001 and must still mean epoch 110."""
 
 
-def check_halving(name: str, reduction_factor: float, grace_period: int, max_epochs: int, units: int) -> None:
+def check_halving(name: str, reduction_factor: float, grace_period: int, max_epochs: int, units: float) -> None:
     """Raise InputError for settings under which no unit could ever be stopped, or that mean nothing."""
     if not (math.isfinite(reduction_factor) and reduction_factor > 1):
         raise InputError(
@@ -32,7 +32,7 @@ def check_halving(name: str, reduction_factor: float, grace_period: int, max_epo
         raise cannot_act(name, *too_few(units, reduction_factor))
 
 
-def too_few(units: int, reduction_factor: float) -> tuple[str, str]:
+def too_few(units: float, reduction_factor: float) -> tuple[str, str]:
     """Why and what to change where a rung would let less than one unit go on."""
     why = f"of {units} to compare, 1/{reduction_factor:g} is less than one whole"
     lower = f", lower reduction_factor to {units}" if units >= 2 else ""

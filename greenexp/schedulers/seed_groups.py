@@ -35,8 +35,10 @@ class SeedGroups(RecordedScheduler):
         *,
         max_epochs: int,
         mode: Mode,
+        later: float = 0,
     ) -> None:
         self._settings = settings
+        self._later = later
         fields = {"name": name, **dataclasses.asdict(settings)}
         super().__init__(fields, groups, max_epochs=max_epochs, mode=mode)
 
@@ -47,7 +49,9 @@ class SeedGroups(RecordedScheduler):
         for configuration, trials in self._groups.items():
             for unit, members in self._split(configuration, trials):
                 self._add(unit, members)
-        self._units = self._settings.start(tuple(self._members), max_epochs=self._max_epochs)
+        units = tuple(self._members)
+        later = self._later * (len(units) // len(self._groups))
+        self._units = self._settings.start(units, max_epochs=self._max_epochs, **({"later": later} if later else {}))
         self._waiting: dict[str, dict[str, float]] = {}  # unit -> its trials at the current rung and their values
         self._ended: dict[str, float] = {}  # trial that ended by itself -> its value
         self._arrived: set[str] = set()  # units that wait at a rung for others

@@ -8,8 +8,10 @@ entry point group `greenexp.searches`.
 
 from __future__ import annotations
 
+import contextlib
+
 from greenexp.registry import Registry
-from greenexp.searches.base import NoProposal, Observation, Progress, Proposal, Search, SearchProblem, SearchSettings
+from greenexp.searches.base import NoProposal, Observation, Progress, Proposal, Search, SearchSettings
 
 __all__ = [
     "SEARCHES",
@@ -18,8 +20,9 @@ __all__ = [
     "Progress",
     "Proposal",
     "Search",
-    "SearchProblem",
     "SearchSettings",
+    "is_even",
+    "is_independent",
 ]
 
 SEARCHES: Registry[type[SearchSettings]] = Registry(
@@ -31,3 +34,21 @@ SEARCHES: Registry[type[SearchSettings]] = Registry(
     },
     group="greenexp.searches",
 )
+
+
+def is_independent(name: str) -> bool:
+    """Whether the search of this name draws its configurations independently; not if it is not installed here."""
+    found = _kind(name)
+    return found is not None and found.independent
+
+
+def is_even(name: str) -> bool:
+    """Whether the search of this name covers its space evenly; not if it is not installed here."""
+    found = _kind(name)
+    return found is not None and found.even
+
+
+def _kind(name: str) -> type[SearchSettings] | None:
+    with contextlib.suppress(ImportError, AttributeError):
+        return SEARCHES.get(name)
+    return None

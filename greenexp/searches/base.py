@@ -10,8 +10,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
+from greenexp.records.places import FieldProblem
 from greenexp.records.search_space import Distribution
 from greenexp.records.values import Value
 
@@ -71,19 +72,14 @@ class NoProposal(Enum):
     """The search proposes no further configuration."""
 
 
-class SearchProblem(NamedTuple):
-    """What is wrong with a search and its space, at a dotted path; `of_key`: with the field's name, not its value."""
-
-    path: str
-    message: str
-    of_key: bool = False
-
-
 class Search(Protocol):
     """A running search. Deterministic in the order of its calls: no clock, and randomness from its seed alone."""
 
     def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
-        """One more configuration, or why there is none. `history`: all earlier proposals, in their order."""
+        """One more configuration, or why there is none. `history`: all earlier proposals, in their order.
+
+        An answer without a proposal changes nothing: how often it was given is not on record.
+        """
 
     def tell(self, observation: Observation) -> None:
         """A configuration has ended; told once for each, in the order in which they ended, before the next `ask`."""
@@ -93,10 +89,15 @@ class SearchSettings:
     """A search as a sweep file names it: a frozen dataclass whose fields are its settings, its docstring a card.
 
     planned: whether every proposal is known before anything has run, so that the whole sweep can be planned and priced
+    independent: whether its configurations are independent draws from one distribution, as the expected best over
+        trials presumes; then one that repeats another by chance is trained twice
+    even: whether it covers the space evenly, wherever the good scores are
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     planned: ClassVar[bool] = True
+    independent: ClassVar[bool] = False
+    even: ClassVar[bool] = False
 
     def start(self, space: Space, mode: Mode) -> Search:
         """The running search over `space`; `mode`: which scores are better."""
@@ -106,13 +107,16 @@ class SearchSettings:
         """The number of configurations it proposes in all; None if that is not known before it ends."""
         raise NotImplementedError
 
-    def problems(self, space: Space) -> Iterator[SearchProblem]:
+    def problems(self, space: Space) -> Iterator[FieldProblem]:
         """Everything that keeps this search from running over `space`."""
         yield from ()
 
-    def listed(self) -> tuple[Mapping[str, Value], ...]:
-        """The configurations that the settings themselves list, searched path -> value; most searches list none."""
-        return ()
+    def listed(self) -> Mapping[str, Mapping[str, Value]]:
+        """The configurations that the settings themselves list: where one stands in the sweep file -> its values.
+
+        Most searches list none.
+        """
+        return {}
 
 
 def places_in(space: Space) -> dict[str, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from greenexp.records.places import FieldProblem
 from greenexp.records.search_space import Choice, Distribution, Int, LogUniform, Uniform, between
 from greenexp.records.values import Value
 from greenexp.searches.base import (
@@ -13,7 +15,6 @@ from greenexp.searches.base import (
     NoProposal,
     Observation,
     Proposal,
-    SearchProblem,
     SearchSettings,
     Space,
     places_in,
@@ -27,6 +28,8 @@ class Grid(SearchSettings):
     A range takes `steps` values, equally spaced on its own scale, both ends included.
     """
 
+    even: ClassVar[bool] = True
+
     def start(self, space: Space, mode: Mode) -> GridPoints:
         """See `SearchSettings.start`."""
         return GridPoints(space)
@@ -35,13 +38,13 @@ class Grid(SearchSettings):
         """See `SearchSettings.size`."""
         return math.prod(number_of_values(distribution) for distribution in space.values())
 
-    def problems(self, space: Space) -> Iterator[SearchProblem]:
+    def problems(self, space: Space) -> Iterator[FieldProblem]:
         """See `SearchSettings.problems`."""
         if not space:
-            yield SearchProblem("search", "a grid needs a 'space'")
+            yield FieldProblem("search", "a grid needs a 'space'")
         for path, distribution in space.items():
             if isinstance(distribution, Uniform | LogUniform) and distribution.steps is None:
-                yield SearchProblem(f"space.{path}", "a grid over a range needs 'steps', the number of values")
+                yield FieldProblem(f"space.{path}", "a grid over a range needs 'steps', the number of values")
 
 
 @dataclass(frozen=True)

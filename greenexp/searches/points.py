@@ -8,9 +8,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from greenexp.records.places import FieldProblem
 from greenexp.records.search_space import Coordinate
 from greenexp.records.values import Value
-from greenexp.searches.base import Mode, NoProposal, Observation, Proposal, SearchProblem, SearchSettings, Space
+from greenexp.searches.base import Mode, NoProposal, Observation, Proposal, SearchSettings, Space
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,15 @@ class Points(SearchSettings):
         """See `SearchSettings.size`."""
         return len(self.points)
 
-    def problems(self, space: Space) -> Iterator[SearchProblem]:
+    def problems(self, space: Space) -> Iterator[FieldProblem]:
         """See `SearchSettings.problems`."""
         if space:
             message = "is not used by search 'points', which lists the values itself: remove one of the two"
-            yield SearchProblem("space", message)
+            yield FieldProblem("space", message)
 
-    def listed(self) -> tuple[Mapping[str, Value], ...]:
+    def listed(self) -> Mapping[str, Mapping[str, Value]]:
         """See `SearchSettings.listed`."""
-        return self.points
+        return {f"search.points.{number}": values for number, values in enumerate(self.points)}
 
 
 @dataclass(frozen=True)

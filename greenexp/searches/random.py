@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
+from greenexp.records.places import FieldProblem
 from greenexp.records.search_space import Choice, Distribution, Int, between
 from greenexp.records.values import Value
 from greenexp.searches.base import (
@@ -17,7 +18,6 @@ from greenexp.searches.base import (
     NoProposal,
     Observation,
     Proposal,
-    SearchProblem,
     SearchSettings,
     Space,
     places_in,
@@ -34,7 +34,10 @@ class Random(SearchSettings):
     samples: number of configurations; seed: of the draws
     """
 
-    samples: Annotated[int, Field(ge=1)] = 1
+    independent: ClassVar[bool] = True
+    even: ClassVar[bool] = True
+
+    samples: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)] = 0
 
     def start(self, space: Space, mode: Mode) -> RandomDraws:
@@ -45,11 +48,11 @@ class Random(SearchSettings):
         """See `SearchSettings.size`."""
         return self.samples
 
-    def problems(self, space: Space) -> Iterator[SearchProblem]:
+    def problems(self, space: Space) -> Iterator[FieldProblem]:
         """See `SearchSettings.problems`."""
         if not space and self.samples > 1:
             message = f"without a 'space' all {self.samples} samples would be the same: write 1"
-            yield SearchProblem("search.samples", message)
+            yield FieldProblem("search.samples", message)
 
 
 @dataclass(frozen=True)

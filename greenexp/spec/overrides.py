@@ -9,15 +9,16 @@ from pydantic import BaseModel
 
 from greenexp.errors import Problem, SweepFileError
 from greenexp.records.places import Place, dotted
-from greenexp.records.search_space import RandomSearch
 from greenexp.records.sections import Component
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec.yaml12 import Tree, parse
 
 SOURCE = "--set"
 
-_PATH_KEYED = (("space",), ("search", "points", "*"))
-"""Mappings whose keys are themselves dotted paths."""
+
+def _is_keyed_by_paths(pattern: tuple[str, ...]) -> bool:
+    """Whether the keys of the mapping there are dotted paths: the space, and what a search lists."""
+    return pattern == ("space",) or (len(pattern) == 3 and pattern[0] == "search" and pattern[2] == "*")
 
 
 def apply(tree: Tree, overrides: Sequence[str]) -> None:
@@ -72,12 +73,12 @@ def _absent(path: str) -> dict[str, Any]:
         default = field.default if field else None
         if not isinstance(default, BaseModel):
             return {}
-    return default.model_dump() if isinstance(default, Component | RandomSearch) else {}
+    return default.model_dump() if isinstance(default, Component) else {}
 
 
 def _next_key(container: Any, rest: list[str], pattern: tuple[str, ...]) -> str:
     """The key meant next: usually one part of the path, in mappings keyed by paths as many as fit."""
-    if pattern not in _PATH_KEYED or not isinstance(container, dict):
+    if not _is_keyed_by_paths(pattern) or not isinstance(container, dict):
         return rest[0]
     prefixes = [".".join(rest[:n]) for n in range(len(rest), 0, -1)]
     return next((prefix for prefix in prefixes if prefix in container), prefixes[0])

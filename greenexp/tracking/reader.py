@@ -69,14 +69,6 @@ def address(text: str) -> tuple[str, str | None]:
     return uri, text
 
 
-def list_sweeps(uri: str, experiment: str | None = None) -> list[SweepEntry]:
-    """The sweeps recorded at `uri`, oldest first, in all experiments or in one."""
-    client = connect_existing(uri)
-    with failures_as(uri):
-        experiments = chosen_experiments(client, uri, () if experiment is None else (experiment,))
-        return [_entry(run, named) for run, named in _sweep_runs(client, experiments)]
-
-
 def read_tables(uri: str, experiment: str | None = None, sweep: str | None = None) -> SweepTables:
     """The tables of a sweep.
 

@@ -38,7 +38,7 @@ def worker_settings(
 
 
 def _assets(plan: Plan) -> set[str]:
-    return {name for configuration in plan.configurations for name in backbone_assets(configuration.settings)}
+    return {name for settings in plan.possible_settings() for name in backbone_assets(settings)}
 
 
 def fit(session: TuneSession, settings: WorkerSettings, plan: Plan) -> None:

@@ -102,6 +102,19 @@ def test_a_warning_is_one_line_and_a_reconstruction_is_noted(
     assert "of Sun et al. 2021" in noted[0]
 
 
+def test_plan_says_which_limits_the_sweep_may_reach(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    changes = ["--set", "budget={epochs: 31, trials: 8}"]
+    with pytest.raises(SystemExit):
+        main(["plan", str(path), *changes])
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note") and "budget." in line]
+    assert len(notes) == 1
+    assert "budget.epochs is 31, and all trials take up to 32: the sweep may end there" in notes[0]
+    with pytest.raises(SystemExit):
+        main(["plan", str(path), *changes, "--json"])
+    assert json.loads(capsys.readouterr().out)["over_budget"] == ["epochs"]
+
+
 def test_what_drives_the_note_is_the_class_and_not_the_text_of_its_card(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,7 +73,7 @@ def test_answers_are_those_of_the_engine(policy: str, batch_size: int, max_wait_
         futures = list(threads.map(rebatcher.submit, examples))
         answers = [future.result(60) for future in futures]
     assert all(map(same, answers, alone))
-    assert rebatcher.pending == 0
+    assert not any(rebatcher._pools)
     statistics = rebatcher.statistics
     reached = [sum(answer.exit >= number for answer in alone) for number in engine.consulted]
     assert list(statistics.rows) == reached
@@ -90,7 +90,7 @@ def test_calibrated_and_fewer_exits():
 def test_requests_that_wait_together_go_together():
     with held("static", batch_size=4) as (rebatcher, gate, first):
         later = [rebatcher.submit(Tokens([5, 6, 7])) for _ in range(6)]
-        assert rebatcher.pending == 7
+        assert len(rebatcher._pools[0]) == 6
         gate.open()
         assert [future.result(60).exit for future in (first, *later)] == [6] * 7
     assert rebatcher.statistics.batches == (3,)
@@ -195,7 +195,7 @@ def test_a_callback_that_ends_the_thread_leaves_nobody_waiting():
     for future in together[1:]:
         with pytest.raises(RuntimeError, match="died"):
             future.result(60)
-    assert rebatcher.pending == 0
+    assert not any(rebatcher._pools)
     rebatcher.close()
 
 

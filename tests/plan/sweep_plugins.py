@@ -10,6 +10,7 @@ from pydantic import Field
 from greenexp.errors import InputError
 from greenexp.plan.plugins import Plugins
 from greenexp.schedulers import SCHEDULERS
+from greenexp.searches import SEARCHES
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ PLUGINS: Plugins = {
     "backbone": {"tower": Tower, "spire": Spire},
     "exits.head": {"flat": Flat, "round": Round},
     "method": {"joint": Joint, "staged": Staged, "published": Published},
+    "search": SEARCHES,
     "scheduler": SCHEDULERS,
     "replay.policies": {"max_probability": Confident, "patience": Confident, "mute": Mute},
 }

@@ -79,7 +79,15 @@ def test_without_a_scheduler_everything_runs(data: TokenisedTask) -> None:
     assert price.bounds["train_flops"].most == 9 * sum(epoch_flops(plan().trials[0], data).training)
     assert price.bounds["train_flops"].expected == price.bounds["train_flops"].most
     assert price.exact
-    assert price.over_budget({"epochs": 80, "trials": 9}) == ("epochs",)
+    assert price.over_budget({"epochs": 80, "trials": 9, "energy_j": 1.0}, workers=2) == ("epochs",)
+
+
+def test_a_limit_on_the_clock_is_shared_by_the_workers(data: TokenisedTask) -> None:
+    price = price_plan(plan(), prepared(data), seconds_per_flop=1e-9)
+    seconds = price.bounds["wall_s"].most
+    assert seconds is not None
+    assert price.over_budget({"wall_s": 0.6 * seconds}, workers=1) == ("wall_s",)
+    assert price.over_budget({"wall_s": 0.6 * seconds}, workers=2) == ()
 
 
 def test_successive_halving_is_exact_in_epochs(data: TokenisedTask) -> None:
@@ -181,7 +189,7 @@ def test_a_metric_for_two_classes_is_refused_for_three(data: TokenisedTask) -> N
     with pytest.raises(InputError, match=r"'f1'.*2 classes.*3"):
         price_plan(plan("metric.name=f1"), prepared(three))
     values = dataclasses.replace(data, num_labels=1)
-    with pytest.raises(InputError, match=r"regression .*pearson, spearman"):
+    with pytest.raises(InputError, match=r"regression .*mean_squared_error, pearson, spearman"):
         price_plan(plan(), prepared(values))
     assert price_plan(plan("metric.name=macro_f1"), prepared(three)).bounds["epochs"].most
 

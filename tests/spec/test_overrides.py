@@ -49,7 +49,7 @@ def test_a_section_that_is_left_out_keeps_its_default_plug_in() -> None:
     assert spec.method.name == "branchynet"
     assert spec.method.options == {"weights": "linear"}
     assert spec.exits.head.name == "linear"
-    assert (spec.search.name, spec.search.samples, spec.search.seed) == ("random", 1, 7)
+    assert (spec.search.name, *spec.search.options.values()) == ("random", 1, 7)
     (problem,) = load_sweep("name: x", ["task.train=3"]).problems
     assert str(problem) == "--set: task.name: is missing"
 
@@ -64,7 +64,7 @@ def test_list_items_count_from_0() -> None:
 
 def test_keys_that_are_paths_themselves() -> None:
     search = load_sweep(TEXT, ["search.points.1.training.warmup=0.5"]).checked().search
-    assert search.points == ({"training.warmup": 0.1}, {"training.warmup": 0.5})
+    assert search.options["points"] == [{"training.warmup": 0.1}, {"training.warmup": 0.5}]
     space = load_sweep(SPACE, ["space.training.learning_rate.high=1e-2"]).checked().space
     assert space["training.learning_rate"].high == 1e-2
     more = load_sweep(SPACE, ["space.training.batch_size={dist: choice, values: [8, 16]}"]).checked().space

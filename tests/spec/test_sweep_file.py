@@ -83,7 +83,6 @@ name: again
         ("exits: {layers: [0]}", "f:3:17: exits.layers: … got [0]"),
         ("exits: {layers: [true]}", "f:3:17: exits.layers: … got [True]"),
         ("metric: {exit: middle}", "f:3:16: metric.exit: … got 'middle'"),
-        ("metric: {exit: 3}\nexits: {layers: [1, 2]}", "f:3:16: metric.exit: … got 3"),
         ("metric: {name: loss}", "f:3:9: metric: … mode: min"),
         ("seeds: {initialisation: 2, order: 3, design: paired}",
          "f:3:8: seeds: … 2 … 3"),
@@ -97,15 +96,6 @@ name: again
         ("budget: {carbon_g: 1 kg}", "f:3:20: budget.carbon_g: … accounting.carbon_g_per_kwh"),
         ("resources: {gpus_per_trial: 1.5}", "f:3:29: resources.gpus_per_trial: … got 1.5"),
         ("accounting: {pue: 0.5}", "f:3:19: accounting.pue: … got 0.5"),
-        ("search: {name: gird}", "f:3:9: search: … 'grid'"),
-        ("search: {name: random, samples: 2}", "f:3:33: search.samples: … 'space' … 2 samples"),
-        ("search: {name: random, sample: 1}", "f:3:24: search.sample: … 'samples'"),
-        ("search: {name: grid}", "f:3:9: search: … 'space'"),
-        ("search: {name: points, points: []}", "f:3:32: search.points:"),
-        ("search: {name: points, points: [{training.epoch: 3}]}",
-         "f:3:34: search.points.0.training.epoch: … 'epochs'"),
-        ("search: {name: points, points: [{training.epochs: 0}]}",
-         "f:3:51: search.points.0.training.epochs: … got 0"),
     ],
 )  # fmt: skip
 def test_one_problem(text: str, expected: str) -> None:
@@ -154,30 +144,6 @@ SPACE = HEAD + "search: {name: random, samples: 2}\nspace:\n  "
 def test_one_problem_of_the_space(text: str, expected: str) -> None:
     (problem,) = problems(SPACE + text)
     assert tells(problem, expected)
-
-
-def test_a_grid_over_a_range_needs_steps() -> None:
-    text = HEAD + "search: {name: grid}\nspace: {training.warmup: {dist: uniform, low: 0, high: 1}}"
-    (problem,) = problems(text)
-    assert tells(problem, "f:4:26: space.training.warmup: … 'steps'")
-
-
-def test_a_space_without_a_search() -> None:
-    text = HEAD + "space: {training.warmup: {dist: uniform, low: 0, high: 1}}"
-    (problem,) = problems(text)
-    assert "'search'" in problem
-
-
-def test_points_and_a_space_exclude_each_other() -> None:
-    text = HEAD + "search: {name: points, points: [{training.epochs: 2}]}\n"
-    (problem,) = problems(text + "space: {training.warmup: {dist: uniform, low: 0, high: 1}}")
-    assert "search 'points'" in problem
-
-
-def test_a_plan_too_large_for_memory_is_refused_before_it_is_made() -> None:
-    text = HEAD + "search: {name: grid}\nspace: {training.batch_size: {dist: int, low: 1, high: 1000000000000}}"
-    (problem,) = problems(text)
-    assert tells(problem, "f:3:9: search: … 1,000,000,000,000 trials … 100,000")
 
 
 def test_nested_space_is_explained() -> None:

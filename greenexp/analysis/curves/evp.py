@@ -24,6 +24,7 @@ from greenexp.analysis.sweeps.configurations import configuration_states
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.records.arrays import Floats
 from greenexp.records.tables import SweepTables
+from greenexp.searches import is_independent
 
 COLUMNS = ("configurations", "expected_best", "standard_deviation")
 _MOST_POINTS = 200
@@ -51,7 +52,7 @@ def expected_best(tables: SweepTables, estimator: Estimator = "unbiased") -> Exp
     """The expected-best curve the sweep's records allow (see the module), over n = 1 .. configurations with a value."""
     metric = metric_of(tables)
     search = tables.spec.search.name
-    if search != "random":
+    if not is_independent(search):
         return _refused(
             f"the curve presumes configurations drawn independently from one distribution; a '{search}' search is "
             "not that"

@@ -17,8 +17,8 @@ def needed_assets(plan: Plan) -> tuple[str, ...]:
     from greenexp.plan.data import backbone_assets, task_assets
 
     found: dict[str, None] = {}
-    for configuration in plan.configurations:
-        found.update(dict.fromkeys((*task_assets(configuration.settings), *backbone_assets(configuration.settings))))
+    for settings in plan.possible_settings():
+        found.update(dict.fromkeys((*task_assets(settings), *backbone_assets(settings))))
     return tuple(found)
 
 

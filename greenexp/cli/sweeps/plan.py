@@ -49,6 +49,7 @@ def _as_data(planned: Plan, price: Price) -> dict[str, Any]:
         "trials": [trial.to_json() for trial in planned.trials],
         "price": {axis: dataclasses.asdict(bound) for axis, bound in price.bounds.items()},
         "eval_flops": dataclasses.asdict(price.eval_flops),
+        "over_budget": list(price.over_budget(planned.spec.budget.limits(), planned.spec.resources.workers)),
         "brackets": [dataclasses.asdict(bracket) for bracket in price.brackets],
         "notes": list(planned.notes),
         "spec": resolved(planned.spec),

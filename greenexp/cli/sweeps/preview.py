@@ -28,13 +28,8 @@ def print_preview(plan: Plan, price: Price) -> None:
 def preview_lines(plan: Plan, price: Price) -> list[tuple[str, str]]:
     """(label, text) pairs."""
     spec = plan.spec
-    configurations, trials = len(plan.configurations), len(plan.trials)
-    folds = spec.seeds.folds
-    seeds = trials // configurations // (folds or 1)
-    each = f" x {folds} folds" if folds else ""
-    what = f"{trials} trials ({configurations} configurations x {seeds} seeds{each})"
     return [
-        (spec.name, f"{what} · task {spec.task.name} · {_named(plan, 'backbone')} · {_named(plan, 'method')}"),
+        (spec.name, f"{_size(plan)} · task {spec.task.name} · {_named(plan, 'backbone')} · {_named(plan, 'method')}"),
         ("scheduler", f"{spec.scheduler.name} · {spec.resources.workers} trials at a time"),
         *(("", line) for line in bracket_lines(price.brackets)),
         *_cost_lines(price),
@@ -45,14 +40,45 @@ def preview_lines(plan: Plan, price: Price) -> list[tuple[str, str]]:
         *_meter_lines(plan),
         *(
             ("note", note)
-            for note in (*_patience_note(price), *_folds_note(plan), *_reconstructions(plan), *price.notes, *plan.notes)
+            for note in (
+                *_budget_notes(plan, price),
+                *_patience_note(price),
+                *_folds_note(plan),
+                *_reconstructions(plan),
+                *price.notes,
+                *plan.notes,
+            )
         ),
     ]
+
+
+def _size(plan: Plan) -> str:
+    """`18 trials (9 configurations x 2 seeds)`."""
+    folds = plan.spec.seeds.folds
+    each = len(plan.trials) // len(plan.configurations)
+    seeds = f"{each // (folds or 1)} seeds" + (f" x {folds} folds" if folds else "")
+    if plan.size is None:
+        return f"{seeds} of each configuration that search {plan.spec.search.name} proposes"
+    proposed = "" if plan.complete else f" that search {plan.spec.search.name} proposes"
+    return f"{plan.size * each} trials ({plan.size} configurations{proposed} x {seeds})"
 
 
 def _named(plan: Plan, section: str) -> str:
     """The plug-ins of a section over all configurations, in their order."""
     return ", ".join(dict.fromkeys(getattr(trial.settings, section).name for trial in plan.trials))
+
+
+def _budget_notes(plan: Plan, price: Price) -> tuple[str, ...]:
+    """Which limits the sweep may reach before it is through."""
+    limits = plan.spec.budget.limits()
+    notes = []
+    for axis in price.over_budget(limits, plan.spec.resources.workers):
+        bound, unit = price.bounds[axis], AXES[axis].unit
+        most, limit = format_quantity(bound.most, unit), format_quantity(limits[axis], unit)
+        expects = bound.expected is not None and bound.expected > limits[axis] and axis != "wall_s"
+        end = "is expected to end there" if expects else "may end there"
+        notes.append(f"budget.{axis} is {limit}, and all trials take up to {most}: the sweep {end}")
+    return tuple(notes)
 
 
 def _patience_note(price: Price) -> tuple[str, ...]:
@@ -113,7 +139,7 @@ def _count(rung: Rung, *, exact: bool) -> str:
 def _cost_lines(price: Price) -> list[tuple[str, str]]:
     """What the sweep costs if nothing is stopped, and what the scheduler is expected to leave of it."""
     lines = [("at most", _bounds(price, lambda bound: bound.most))]
-    if price.bounds["epochs"].expected != price.bounds["epochs"].most:
+    if any(bound.expected != bound.most for bound in price.bounds.values()):
         lines.append(
             ("expected", _bounds(price, lambda bound: bound.expected) + ("" if price.exact else " (estimate)"))
         )

@@ -124,7 +124,7 @@ def _to_test(
         return (f"{tested}, so thresholds are reported on the dev set that chose them, which is optimistic.",)
     sign = -1 if metric.minimize else 1
     drop = sign * transfer["drop_mean"]
-    own = transfer[(transfer["policy"] == best) & np.isclose(transfer["target"], reached, rtol=COST_ROUNDING)]
+    own = transfer[(transfer["policy"] == best) & np.isclose(transfer["target"], reached, rtol=COST_ROUNDING, atol=0)]
     said = "Thresholds chosen on dev were applied to test as they are"
     if len(own):
         row = own.iloc[0]
@@ -144,7 +144,7 @@ def _to_test(
 
 def _alone(transfer: pd.DataFrame, reached: float) -> str:
     """How one exit for all, chosen in the same way, fares."""
-    own = transfer[(transfer["policy"] == STATIC) & np.isclose(transfer["target"], reached, rtol=COST_ROUNDING)]
+    own = transfer[(transfer["policy"] == STATIC) & np.isclose(transfer["target"], reached, rtol=COST_ROUNDING, atol=0)]
     if own.empty:
         return ""
     row = own.iloc[0]

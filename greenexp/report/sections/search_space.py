@@ -21,6 +21,7 @@ from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import counted, listed
 from greenexp.report.table import Column, Table, plain_value
+from greenexp.searches import is_even
 
 LEADERS = 10
 _UNLIKELY = 0.05
@@ -180,7 +181,7 @@ def _assumptions(
             "full training can only improve."
         )
     search = tables.spec.search.name
-    if search not in {"random", "grid"}:
+    if not is_even(search):
         notes.append(
             f"A '{search}' search need not cover the space evenly: where it looked is part of what is seen here."
         )

@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from greenexp.plan.search import between, draw, generator, grid_values, points
-from greenexp.records.search_space import Choice, GridSearch, Int, LogUniform, PointsSearch, RandomSearch, Uniform
+from greenexp.plan.searching import proposals
+from greenexp.records.search_space import Choice, Int, LogUniform, Uniform, between
+from greenexp.searches.grid import Grid, grid_values
+from greenexp.searches.points import Points
+from greenexp.searches.random import Random, draw, generator
 
 SPACE = {
     "training.learning_rate": LogUniform(dist="loguniform", low=1e-5, high=1e-2, steps=4),
@@ -22,8 +25,7 @@ SPACE = {
 
 
 def drawn(samples: int, space: dict[str, Any], seed: int = 0) -> list[dict[str, Any]]:
-    search = RandomSearch(name="random", samples=samples, seed=seed)
-    return [dict(point.values) for point in points(search, space)]
+    return [dict(point.values) for point in proposals(Random(samples, seed), space, "max")]
 
 
 def test_more_samples_keep_the_earlier_ones() -> None:
@@ -93,14 +95,13 @@ def test_grid_values() -> None:
 
 
 def test_a_grid_is_every_combination_the_last_field_fastest() -> None:
-    found = [dict(point.values) for point in points(GridSearch(name="grid"), SPACE)]
+    found = [dict(point.values) for point in proposals(Grid(), SPACE, "max")]
     assert len(found) == 4 * 4 * 3
     assert [point["method.weights"] for point in found[:4]] == ["uniform", "linear", None, "uniform"]
     assert len({tuple(point.values()) for point in found}) == len(found)
 
 
 def test_points_are_taken_as_listed() -> None:
-    search = PointsSearch(name="points", points=({"a.b": 1}, {"a.c": "x"}))
-    first, second = points(search, {})
+    first, second = proposals(Points(({"a.b": 1}, {"a.c": "x"})), {}, "max")
     assert (first.values, first.places) == ({"a.b": 1}, {"a.b": "search.points.0.a.b"})
     assert second.place == "search.points.1"

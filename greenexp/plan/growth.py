@@ -1,0 +1,89 @@
+"""From the values a search proposes to a configuration: of a plan at once, or of one that grows while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from greenexp.errors import InputError
+from greenexp.plan.configurations import resolve
+from greenexp.plan.plugins import Plugins
+from greenexp.records.search_space import Choice
+from greenexp.records.settings import Settings
+from greenexp.records.values import Scalar, Value, coordinate
+from greenexp.searches.base import Mode, Search, SearchSettings, Space
+from greenexp.spec.paths import value_at
+
+EPOCHS = "training.epochs"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One point of the search.
+
+    name: `c003`; searched, settings: as in TrialSpec; place: dotted path of its origin in the sweep file
+    """
+
+    name: str
+    searched: Mapping[str, Scalar]
+    settings: Settings
+    place: str
+
+
+def configuration_name(number: int) -> str:
+    """`c003`."""
+    return f"c{number:03d}"
+
+
+def searched_values(settings: Settings, paths: Mapping[str, Any]) -> dict[str, Scalar]:
+    """Searched path -> its value in the settings, as a table shows it."""
+    plain = settings.to_json()
+    return {path: coordinate(value_at(plain, path)) for path in paths}
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How the configurations of a sweep are made whose search proposes them while it runs.
+
+    search, space, mode: what is searched and how; base: the sections of the sweep file that the values change
+    """
+
+    search: SearchSettings
+    space: Space
+    mode: Mode
+    base: Mapping[str, Any]
+    plugins: Plugins
+
+    def start(self) -> Search:
+        """The running search, which has been told nothing."""
+        return self.search.start(self.space, self.mode)
+
+    @property
+    def size(self) -> int | None:
+        """The number of configurations it proposes in all; None if that is not known before it ends."""
+        return self.search.size(self.space)
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """The numbers of epochs that a trial may be given, where they are searched."""
+        ends = self.space[EPOCHS].ends().values() if EPOCHS in self.space else ()
+        return tuple(value for value in ends if isinstance(value, int))
+
+    def configuration(self, number: int, values: Mapping[str, Value]) -> Configuration:
+        """Configuration `number` (from 0). InputError if the values do not fit."""
+        resolved = resolve(self.base, values, self.plugins)
+        if resolved.settings is None:
+            wrong = "; ".join(f"{problem.path} {problem.message}" for problem in resolved.problems)
+            shown = ", ".join(f"{path}={coordinate(value)}" for path, value in values.items())
+            raise InputError(f"the search proposed {shown}, which cannot be run: {wrong}")
+        searched = searched_values(resolved.settings, {**self.space, **values})
+        return Configuration(configuration_name(number), searched, resolved.settings, "space")
+
+    def possible_settings(self, first: Mapping[str, Scalar]) -> Iterator[Settings]:
+        """`first` with each value of each choice of the space, one at a time; what does not fit is left out."""
+        for path, distribution in self.space.items():
+            for value in distribution.ends().values() if isinstance(distribution, Choice) else ():
+                settings = resolve(self.base, {**first, path: value}, self.plugins).settings
+                if settings is not None:
+                    yield settings
