@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,10 @@ class Workers:
         fail: dict[str, int] | None = None,
         ends: dict[str, int] | None = None,
         wall_s: float = 1.0,
+        score: Callable[[TrialSpec, int], float] = curve,
     ) -> None:
         """fail: trial -> the epoch it dies in; ends: trial -> the epoch after which it ends by its patience."""
+        self.score = score
         self.conductor = conductor
         self.fail, self.ends = fail or {}, ends or {}
         self.wall_s = wall_s
@@ -159,7 +162,7 @@ class Workers:
             self.conductor.failed(name, assignment.attempt, "loss became nan at optimiser step 7")
             return
         self.ran.append((name, epoch))
-        record = a_record(assignment.spec, epoch, wall_s=self.wall_s)
+        record = a_record(assignment.spec, epoch, self.score(assignment.spec, epoch), wall_s=self.wall_s)
         record = dataclasses.replace(record, last=record.last or self.ends.get(name) == epoch)
         action = self.conductor.report(name, assignment.attempt, record)
         if action is Action.GO_ON:

@@ -12,7 +12,9 @@ from greenexp.errors import JournalError
 FORMAT = 1
 
 KINDS: Mapping[str, str] = {
-    "sweep": "first line: journal format, sweep name, resolved sweep file, its fingerprint",
+    "sweep": "first line: journal format, sweep name, resolved sweep file, its fingerprint; whether its plan is open",
+    "proposal": "the search proposed one more configuration of an open plan: its number, name and values",
+    "search_done": "the search proposes no further configuration",
     "trial": "one planned trial (TrialSpec); a later line for the same trial replaces it",
     "session": "a driver began: its number, versions, machine, what can be measured and what not",
     "started": "a trial got a worker: attempt, the epoch it continues after (0 = from the start)",

@@ -20,6 +20,8 @@ from greenexp.records.totals import CostTotals
 from greenexp.records.trial import TrialSpec, early_end
 
 ENDED = frozenset({"finished", "stopped", "failed"})
+# What a trial's end comes with.
+_ENDING = frozenset({"report", "decision", "ended"})
 # Written while no session is under way: the time since the last session is not at its expense.
 _BETWEEN_SESSIONS = frozenset({"sweep", "trial", "replay"})
 
@@ -72,6 +74,14 @@ class TrialState:
         return best_epoch(self.records)
 
 
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A configuration that the search of an open plan proposed; `values`: searched path -> value."""
+
+    configuration: str
+    values: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Session:
     """One driver's life: `began` and `last` are times of its first and latest event; `closed` its orderly end."""
@@ -85,6 +95,8 @@ class Session:
 class SweepState:
     """The state after a sequence of events; feed it further events with `apply`.
 
+    proposals: what the search of an open plan proposed, in order; search_done: whether it will propose nothing more
+    ended: the configurations all of whose trials have ended, in the order in which they did
     added_policies: exit policies that were added to the record, besides those of the sweep file
     spent: totals over all reports so far and over lost work as far as it is known, kept as events come, so that
         checking a limit costs the same at the first report and the ten-thousandth; epochs_run: reports so far
@@ -95,6 +107,10 @@ class SweepState:
         self._spec: SweepSpec | None = None
         self.began = 0.0
         self.trials: dict[str, TrialState] = {}
+        self.proposals: list[Proposed] = []
+        self.search_done = False
+        self.ended: list[str] = []
+        self._members: dict[str, list[TrialState]] = {}
         self.sessions: list[Session] = []
         self.limit: LimitReached | None = None
         self.added_policies: list[Any] = []
@@ -122,8 +138,18 @@ class SweepState:
 
     @property
     def complete(self) -> bool:
-        """True when every planned trial has ended."""
-        return bool(self.trials) and all(trial.ended for trial in self.trials.values())
+        """True when every planned trial has ended, and none will be added."""
+        ended = bool(self.trials) and all(trial.ended for trial in self.trials.values())
+        return ended and (self.search_done or not self.open)
+
+    @property
+    def open(self) -> bool:
+        """Whether the search proposes configurations while the sweep runs."""
+        return bool(self.header.get("open"))
+
+    def members(self, configuration: str) -> tuple[TrialState, ...]:
+        """The trials of a configuration, in the order of the journal."""
+        return tuple(self._members.get(configuration, ()))
 
     @property
     def chosen(self) -> tuple[TrialState, ...]:
@@ -151,13 +177,22 @@ class SweepState:
             handler(event)
         except (KeyError, TypeError, ValueError) as error:
             raise JournalError(f"event {event.number} ('{event.kind}') cannot be understood: {error!r}") from error
+        if event.kind in _ENDING:
+            self._note_end(self.trials[event.data["trial"]].spec.configuration)
         if self.sessions and event.kind not in _BETWEEN_SESSIONS:
             self.sessions[-1].last = max(self.sessions[-1].last, event.time)
+
+    def _note_end(self, configuration: str) -> None:
+        """Put the configuration into `ended` if its last trial has just ended."""
+        members = self._members[configuration]
+        if configuration not in self.ended and all(trial.ended for trial in members):
+            self.ended.append(configuration)
 
     def _on_sweep(self, event: Event) -> None:
         if event.data["format"] != FORMAT:
             raise JournalError(f"journal format {event.data['format']} is not format {FORMAT} of this greenexp")
         self.began = self.began or event.time
+        self.search_done = False  # another number of proposals may have been asked for
         self.header, self._spec = event.data, SweepSpec.from_json(event.data["spec"])
 
     def _on_trial(self, event: Event) -> None:
@@ -166,6 +201,15 @@ class SweepState:
             self.trials[spec.trial].spec = spec
         else:
             self.trials[spec.trial] = TrialState(spec)
+            self._members.setdefault(spec.configuration, []).append(self.trials[spec.trial])
+
+    def _on_proposal(self, event: Event) -> None:
+        if event.data["number"] != len(self.proposals):
+            raise ValueError(f"proposal {event.data['number']} where {len(self.proposals)} belongs")
+        self.proposals.append(Proposed(event.data["configuration"], event.data["values"]))
+
+    def _on_search_done(self, _event: Event) -> None:
+        self.search_done = True
 
     def _on_session(self, event: Event) -> None:
         for trial in self.trials.values():

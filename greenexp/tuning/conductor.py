@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from greenexp.errors import StateError
 from greenexp.journal.budget import limit_reached, room_for
 from greenexp.journal.events import Event
 from greenexp.journal.file import Journal
@@ -24,6 +25,8 @@ from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.history import LimitReached
 from greenexp.records.trial import TrialSpec
 from greenexp.schedulers import Scheduler
+from greenexp.searches.base import NoProposal, Proposal
+from greenexp.tuning.searching import Searching
 
 Listener = Callable[[Event], None]
 
@@ -53,6 +56,7 @@ class Conductor:
     state: the journal's state, kept up to date here
     scheduler: rebuilt from the same journal (`replay.rebuild`)
     limits: budget axis -> limit in the axis' unit; workers: trials running at a time
+    search: of an open plan, asked for the next configuration when no trial is left to start
     max_failures: how often a trial whose worker died is handed out again in this session
     listen: called with every event after it is on disk
     """
@@ -66,6 +70,7 @@ class Conductor:
         limits: Mapping[str, float],
         workers: int,
         max_failures: int = 1,
+        search: Searching | None = None,
         listen: Listener | None = None,
     ) -> None:
         self.journal = journal
@@ -74,6 +79,7 @@ class Conductor:
         self.limits = limits
         self.workers = workers
         self.max_failures = max_failures
+        self.search = search
         self.listen = listen
         self.limit: LimitReached | None = None
         self.draining = False
@@ -96,6 +102,8 @@ class Conductor:
         if len(self._live) >= self.workers or self.releasable():
             return NoTrial.WAIT  # what has been released goes first
         trial = self._next_runnable()
+        if trial is None and self._propose():
+            trial = self._next_runnable()
         if trial is None:
             self._note_trials_limit()
         if trial is None or not self._has_room(trial):
@@ -218,6 +226,32 @@ class Conductor:
             candidates = [trial for trial in candidates if trial.attempts > 0]
         return min(candidates, key=lambda trial: (trial.attempts == 0, trial.spec.index), default=None)
 
+    def _propose(self) -> bool:
+        """Ask the search for one more configuration, and put it and its trials on record; whether there is one."""
+        if self.search is None or not self._may_propose or self._trials_used_up() or self._budget_used_up():
+            return False
+        answer = self.search.ask(self.state)
+        if answer is NoProposal.DONE:
+            self._write("search_done")
+        if answer is NoProposal.WAIT and not self._live and not self._parked:
+            raise StateError("the search waits for a configuration to end, but none is running")
+        if not isinstance(answer, Proposal):
+            return False
+        number = len(self.state.proposals)
+        trials = self.search.trials(number, answer.values)
+        configuration = trials[0].configuration
+        self._write("proposal", number=number, configuration=configuration, values=dict(answer.values))
+        for trial in trials:
+            self._write("trial", spec=trial.to_json())
+        self.scheduler.enter(configuration, [trial.trial for trial in trials])
+        return True
+
+    def _budget_used_up(self) -> bool:
+        reached = limit_reached(self.state, self.limits)
+        if reached is not None and self.limit is None:
+            self._reach(reached)
+        return reached is not None
+
     def _trials_used_up(self) -> bool:
         return self._trials_started() >= self.limits.get("trials", float("inf"))
 
@@ -230,9 +264,13 @@ class Conductor:
             self._trials_used_up()
             and not self._live
             and self.limit is None
-            and self._trials_started() < len(self.state.trials)
+            and (self._trials_started() < len(self.state.trials) or self._may_propose)
         ):
             self._reach(LimitReached("trials", float(self._trials_started()), self.limits["trials"]))
+
+    @property
+    def _may_propose(self) -> bool:
+        return self.search is not None and not self.state.search_done
 
     def _decide(self, trial: str, record: EpochRecord) -> Action:
         decision = self.scheduler.decide(trial, record.epoch, record.best_score)
@@ -254,10 +292,7 @@ class Conductor:
     def _may_train_on(self, trial: TrialState) -> bool:
         if self.draining:
             return False
-        reached = limit_reached(self.state, self.limits)
-        if reached is not None and self.limit is None:
-            self._reach(reached)
-        return reached is None and self._has_room(trial)
+        return not self._budget_used_up() and self._has_room(trial)
 
     def _has_room(self, trial: TrialState) -> bool:
         """Whether the budget has room for one more epoch of this trial besides those that are under way."""

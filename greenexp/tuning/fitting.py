@@ -25,7 +25,7 @@ def worker_settings(
 ) -> WorkerSettings:
     """What the workers share, each distinct task in the object store once; on a `cluster` also the weights."""
     resources = plan.spec.resources
-    keys = {data_key(trial.settings): trial.settings for trial in plan.trials}
+    keys = {data_key(settings): settings for settings in plan.possible_settings()}
     return WorkerSettings(
         folder=folder.resolve(),
         data={key: ray.put(prepare(example)) for key, example in keys.items()},

@@ -15,19 +15,24 @@ from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
 from greenexp.records.values import canonical_json
 from greenexp.schedulers import Scheduler, scheduler_names
+from greenexp.searches.base import Proposal
 from greenexp.tuning.replay import rebuild
+from greenexp.tuning.searching import Searching
 
 
 @dataclass(slots=True)
 class OpenSweep:
     """A sweep ready to run: its journal open for writing, its state and scheduler rebuilt from it.
 
+    plan: with the configurations that the search of an open plan has proposed; search: that search, rebuilt too
     missing: verdicts the last driver died before writing; the session writes them first.
     """
 
     journal: Journal
     state: SweepState
     scheduler: Scheduler
+    plan: Plan
+    search: Searching | None = None
     missing: tuple[Verdict, ...] = ()
 
     @property
@@ -49,16 +54,20 @@ def open_sweep(
     journal = Journal(folder / NAME)
     try:
         state = SweepState(journal.events)
+        first = plan
+        plan = plan.grown([proposed.values for proposed in state.proposals])
         _refuse_other_plan(state, plan, resolved, folder)
         _refuse_other_data(state, data or {}, folder)
         extended = bool(state.trials) and len(plan.trials) > len(state.trials)
-        scheduler, missing = _rebuild(plan, journal, extended=extended)
+        search = None if plan.complete else Searching(plan)
+        changed = bool(state.header) and state.header["spec"]["search"] != resolved["search"]
+        scheduler, missing = _rebuild(first, journal, search, extended=extended, changed_search=changed)
         _refuse_starved(plan, scheduler)
-        _write_plan(journal, state, plan, resolved)
+        _write_plan(journal, state, plan, resolved, search)
     except BaseException:
         journal.close()
         raise
-    return OpenSweep(journal, state, scheduler, missing)
+    return OpenSweep(journal, state, scheduler, plan, search, missing)
 
 
 def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any], folder: Path) -> None:
@@ -75,6 +84,12 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
             f"{', '.join(differ or _changed(state, plan, lost[0]))} changed: {lost[0]} is not what it was. More "
             "samples, seeds or budget keep what is done; everything else is another sweep: choose another --out, or "
             "put this one aside with --fresh"
+        )
+    fixed = [name for name in ("space", "seeds") if name in differ and not plan.complete]
+    if fixed:
+        raise InputError(
+            f"{folder} holds a sweep whose search has learnt from what it was, and {' and '.join(fixed)} changed: "
+            "choose another --out, or put this one aside with --fresh"
         )
     if "scheduler" in differ:
         raise InputError(
@@ -117,23 +132,43 @@ def _refuse_starved(plan: Plan, scheduler: Scheduler) -> None:
         )
 
 
-def _write_plan(journal: Journal, state: SweepState, plan: Plan, resolved: Mapping[str, Any]) -> None:
-    """The `sweep` line if it is new or has changed, and a `trial` line for each trial that is new or has changed."""
+def _write_plan(
+    journal: Journal, state: SweepState, plan: Plan, resolved: Mapping[str, Any], search: Searching | None
+) -> None:
+    """The `sweep` line if it is new or has changed, and a `trial` line for each trial that is new or has changed.
+
+    Of an open plan also what its search proposes first, if that is not there yet. A driver that died between a
+    proposal and its trials left some of their lines out: they are written now.
+    """
     if not state.header or state.header["spec"] != resolved:
         header = {"format": FORMAT, "name": plan.spec.name, "fingerprint": plan.fingerprint, "spec": dict(resolved)}
+        if not plan.complete:
+            header["open"] = True
         state.apply(journal.append("sweep", **header))
+    if search is not None and not state.proposals:
+        first = search.ask(state)
+        if isinstance(first, Proposal):  # else the plan would not have begun with one
+            name, values = plan.configurations[0].name, dict(first.values)
+            state.apply(journal.append("proposal", number=0, configuration=name, values=values))
     for trial in plan.trials:
         known = state.trials.get(trial.trial)
         if known is None or canonical_json(known.spec.to_json()) != canonical_json(trial.to_json()):
             state.apply(journal.append("trial", spec=trial.to_json()))
 
 
-def _rebuild(plan: Plan, journal: Journal, *, extended: bool) -> tuple[Scheduler, tuple[Verdict, ...]]:
-    """The plan's scheduler after everything in the journal, and the verdicts the journal lacks."""
+def _rebuild(
+    plan: Plan, journal: Journal, search: Searching | None, *, extended: bool, changed_search: bool
+) -> tuple[Scheduler, tuple[Verdict, ...]]:
+    """The plan's scheduler after everything in the journal, and the verdicts the journal lacks; `search` beside it."""
     scheduler = plan.new_scheduler()
     try:
-        return scheduler, rebuild(scheduler, journal.events)
+        return scheduler, rebuild(scheduler, journal.events, search)
     except ReplayError as error:
+        if search is not None and changed_search:
+            raise InputError(
+                f"search {plan.spec.search.name} with these settings would have proposed otherwise ({error}): begin a "
+                "new sweep (another --out, or --fresh)"
+            ) from error
         if not extended:
             raise
         raise InputError(

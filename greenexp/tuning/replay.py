@@ -7,13 +7,18 @@ from collections.abc import Iterable
 
 from greenexp.errors import ReplayError
 from greenexp.journal.events import Event
+from greenexp.journal.state import SweepState
 from greenexp.records.decision import Verdict
 from greenexp.records.epoch import EpochRecord
 from greenexp.schedulers import Scheduler
+from greenexp.tuning.searching import Searching
 
 
-def rebuild(scheduler: Scheduler, events: Iterable[Event]) -> tuple[Verdict, ...]:
+def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | None = None) -> tuple[Verdict, ...]:
     """Feed a fresh scheduler the journal's reports, ends and failures in their order.
+
+    search: the fresh search of an open plan, which is asked again for every proposal that the journal holds; the
+        scheduler has the first configuration, and the others enter it here
 
     Returns the verdicts the journal lacks because the driver died between a report and its decision; the caller
     writes them. Raises ReplayError at the first recorded decision the scheduler does not come to: the journal, the
@@ -21,7 +26,12 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event]) -> tuple[Verdict, ...
     """
     expected: deque[Verdict] = deque()
     seen: set[tuple[str, int]] = set()
+    state = SweepState()
     for event in events:
+        if search is not None:
+            if event.kind == "proposal":
+                _propose_again(event, state, search, scheduler)
+            state.apply(event)
         if event.kind == "decision":
             _check(event, expected)
         elif event.kind == "report":
@@ -40,6 +50,14 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event]) -> tuple[Verdict, ...
             withdrawn = scheduler.withdraw(event.data["trial"], event.data.get("reason", ""))
             expected.extend(verdict for verdict in withdrawn if verdict.rung is not None)
     return tuple(expected)
+
+
+def _propose_again(event: Event, state: SweepState, search: Searching, scheduler: Scheduler) -> None:
+    number, values = event.data["number"], event.data["values"]
+    search.check(state, number, values)
+    if number > 0:
+        trials = [trial.trial for trial in search.trials(number, values)]
+        scheduler.enter(event.data["configuration"], trials)
 
 
 def _check(event: Event, expected: deque[Verdict]) -> None:

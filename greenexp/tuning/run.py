@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from greenexp.errors import JournalError
 from greenexp.journal.events import Event
 from greenexp.journal.state import SweepState
-from greenexp.plan import Plan
 from greenexp.plan.data import prepare_data
 from greenexp.records.settings import Settings
 from greenexp.tuning.checkpoints import drop_checkpoints, prune_checkpoints
@@ -45,7 +44,6 @@ class Outcome:
 
 def run_session(
     sweep: OpenSweep,
-    plan: Plan,
     folder: Path,
     *,
     facts: Mapping[str, Any],
@@ -67,7 +65,7 @@ def run_session(
     """
     if sweep.finished:
         return Outcome("finished", sweep.state)
-    resources = plan.spec.resources
+    plan, resources = sweep.plan, sweep.plan.spec.resources
     conductor = Conductor(
         sweep.journal,
         sweep.state,
@@ -75,11 +73,12 @@ def run_session(
         limits=plan.spec.budget.limits(),
         workers=resources.workers,
         max_failures=resources.max_failures,
+        search=sweep.search,
         listen=_tidying(folder, sweep.state, listen),
     )
     shape = {name: getattr(resources, name) for name in ("workers", "cpus_per_trial", "gpus_per_trial")}
     with ray_cluster(**shape, address=address, open_cluster=open_cluster):
-        problems = _train(conductor, sweep, plan, folder, facts, prepare, address, ready, interrupting)
+        problems = _train(conductor, sweep, folder, facts, prepare, address, ready, interrupting)
     status = conductor.close()
     if status == "finished":
         drop_checkpoints(folder)
@@ -89,7 +88,6 @@ def run_session(
 def _train(
     conductor: Conductor,
     sweep: OpenSweep,
-    plan: Plan,
     folder: Path,
     facts: Mapping[str, Any],
     prepare: Prepare,
@@ -104,6 +102,7 @@ def _train(
 
     conductor.begin(facts, sweep.missing)
     session = TuneSession(conductor, interrupting)
+    plan = sweep.plan
     settings = worker_settings(plan, folder, prepare, cluster=on_cluster(address))
     if ready is not None:
         ready()

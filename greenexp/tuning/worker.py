@@ -18,8 +18,10 @@ from ray import tune
 from greenexp.assets import find, install
 from greenexp.errors import LOG_LENGTH, CheckpointError, GreenexpError, StateError, abridged
 from greenexp.meters import Meters, open_meters
+from greenexp.plan.data import prepare_data
 from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
+from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder
 from greenexp.tuning.models import model_folder
@@ -118,7 +120,7 @@ class TrialWorker(tune.Trainable):
                 if find(name) is None:
                     install(name, ray.get(files))
             if self._data_key not in self._data:
-                self._data = {self._data_key: ray.get(shared.data[self._data_key])}
+                self._data = {self._data_key: self._read()}
             self._run = TrialRun(
                 self._trial,
                 self._data[self._data_key],
@@ -129,6 +131,11 @@ class TrialWorker(tune.Trainable):
             )
             self._go_on()
         return self._run
+
+    def _read(self) -> TokenisedTask:
+        """The trial's data from the object store; what only the search could know of is read here."""
+        known = self._settings.data.get(self._data_key)
+        return prepare_data(self._trial.settings) if known is None else ray.get(known)
 
     def _go_on(self) -> None:
         """Load the checkpoint; where it is gone or damaged, begin anew: the seeds give the same numbers again."""

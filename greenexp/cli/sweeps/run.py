@@ -135,7 +135,6 @@ def _run(
             with open_progress(sweep.state, plan.spec.budget.limits()) as progress:
                 outcome = run_session(
                     sweep,
-                    plan,
                     folder,
                     facts=facts,
                     prepare=prepare,
