@@ -46,7 +46,7 @@ class Climber:
     told: list[Observation] = field(default_factory=list)
 
     def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
-        """See `Search.ask`."""
+        """See `RunningSearch.ask`."""
         if len(history) >= self.proposals:
             return NoProposal.DONE
         if len(self.told) < len(history):
@@ -58,7 +58,7 @@ class Climber:
         return Proposal({PATH: min(max(value, 1e-4), 1e-1)}, places_in(self.space))
 
     def tell(self, observation: Observation) -> None:
-        """See `Search.tell`."""
+        """See `RunningSearch.tell`."""
         before = [seen.score for seen in self.told if seen.score is not None]
         if observation.score is None or (
             before and self.sign * observation.score <= max(self.sign * s for s in before)

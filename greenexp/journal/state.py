@@ -161,6 +161,8 @@ class SweepState:
     @property
     def best(self) -> TrialState | None:
         """The trial with the best score so far, of those that did not fail."""
+        if not self.trials:
+            return None
         return best_trial(self.trials.values(), self.mode)
 
     @property

@@ -12,7 +12,7 @@ from greenexp.plan.plugins import Plugins
 from greenexp.records.search_space import Choice
 from greenexp.records.settings import Settings
 from greenexp.records.values import Scalar, Value, coordinate
-from greenexp.searches.base import Mode, Search, SearchSettings, Space
+from greenexp.searches.base import Mode, RunningSearch, SearchSettings, Space
 from greenexp.spec.paths import value_at
 
 EPOCHS = "training.epochs"
@@ -55,7 +55,7 @@ class Growth:
     base: Mapping[str, Any]
     plugins: Plugins
 
-    def start(self) -> Search:
+    def start(self) -> RunningSearch:
         """The running search, which has been told nothing."""
         return self.search.start(self.space, self.mode)
 

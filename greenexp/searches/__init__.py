@@ -1,9 +1,9 @@
 """Searches: which configuration comes next. Pure: told values in, proposals out; no torch, Ray, MLflow or clock.
 
 To add one: a frozen dataclass in `<name>.py` that derives from `base.SearchSettings` (fields = settings, docstring =
-card) whose `start` returns a `base.Search`, and a line in SEARCHES. One that learns says `planned = False`: it is asked
-while the sweep runs, its proposals are journaled, and the plan grows by them. Third parties register theirs under the
-entry point group `greenexp.searches`.
+card) whose `start` returns a `base.RunningSearch`, and a line in SEARCHES. One that learns says `planned = False`: it is
+asked while the sweep runs, its proposals are journaled, and the plan grows by them. Third parties register theirs under
+the entry point group `greenexp.searches`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from __future__ import annotations
 import contextlib
 
 from greenexp.registry import Registry
-from greenexp.searches.base import NoProposal, Observation, Progress, Proposal, Search, SearchSettings
+from greenexp.searches.base import NoProposal, Observation, Proposal, ProposalState, RunningSearch, SearchSettings
 
 __all__ = [
     "SEARCHES",
     "NoProposal",
     "Observation",
-    "Progress",
     "Proposal",
-    "Search",
+    "ProposalState",
+    "RunningSearch",
     "SearchSettings",
     "is_even",
     "is_independent",

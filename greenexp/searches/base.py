@@ -21,7 +21,7 @@ Space = Mapping[str, Distribution]
 """Dotted path of a field -> its distribution."""
 
 
-class Progress(StrEnum):
+class ProposalState(StrEnum):
     """How far a proposed configuration has come."""
 
     RUNNING = "running"
@@ -45,7 +45,7 @@ class Observation:
 
     number: int
     values: Mapping[str, Value]
-    progress: Progress = Progress.RUNNING
+    progress: ProposalState = ProposalState.RUNNING
     score: float | None = None
     ended: int | None = None
 
@@ -72,7 +72,7 @@ class NoProposal(Enum):
     """The search proposes no further configuration."""
 
 
-class Search(Protocol):
+class RunningSearch(Protocol):
     """A running search. Deterministic in the order of its calls: no clock, and randomness from its seed alone."""
 
     def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
@@ -99,7 +99,7 @@ class SearchSettings:
     independent: ClassVar[bool] = False
     even: ClassVar[bool] = False
 
-    def start(self, space: Space, mode: Mode) -> Search:
+    def start(self, space: Space, mode: Mode) -> RunningSearch:
         """The running search over `space`; `mode`: which scores are better."""
         raise NotImplementedError
 

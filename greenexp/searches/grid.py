@@ -55,7 +55,7 @@ class GridPoints:
     _values: dict[str, tuple[Value, ...]] = field(default_factory=dict)
 
     def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
-        """See `Search.ask`."""
+        """See `RunningSearch.ask`."""
         if not self._values:
             self._values.update({path: grid_values(distribution) for path, distribution in self.space.items()})
         left = len(history)

@@ -49,7 +49,7 @@ class ListedPoints:
     points: Sequence[Mapping[str, Value]]
 
     def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
-        """See `Search.ask`."""
+        """See `RunningSearch.ask`."""
         number = len(history)
         if number >= len(self.points):
             return NoProposal.DONE

@@ -63,7 +63,7 @@ class RandomDraws:
     space: Space
 
     def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
-        """See `Search.ask`."""
+        """See `RunningSearch.ask`."""
         sample = len(history)
         if sample >= self.settings.samples:
             return NoProposal.DONE

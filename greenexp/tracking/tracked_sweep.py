@@ -50,7 +50,7 @@ class TrackedSweep:
         return count
 
     def _note(self, event: Event) -> None:
-        if event.kind in {"sweep", "limit"}:
+        if event.kind in {"sweep", "limit", "proposal", "search_done"}:
             self.dirty.add(SWEEP_KEY)
         elif event.kind == "trial":
             spec = self.state.trials[event.data["spec"]["trial"]].spec

@@ -9,7 +9,7 @@ from greenexp.journal.state import Proposed, SweepState
 from greenexp.plan import Plan
 from greenexp.records.trial import TrialSpec
 from greenexp.records.values import Value, canonical_json
-from greenexp.searches.base import NoProposal, Observation, Progress, Proposal
+from greenexp.searches.base import NoProposal, Observation, Proposal, ProposalState
 
 
 class Searching:
@@ -53,10 +53,10 @@ def _observation(state: SweepState, number: int, proposed: Proposed) -> Observat
     statuses = {trial.status for trial in trials}
     scores = [trial.score for trial in trials]
     ended = state.ended.index(proposed.configuration) if proposed.configuration in state.ended else None
-    progress = Progress.RUNNING
+    progress = ProposalState.RUNNING
     if ended is not None:
-        one_of = (("failed", Progress.FAILED), ("stopped", Progress.STOPPED))
-        progress = next((kind for status, kind in one_of if status in statuses), Progress.COMPLETE)
+        one_of = (("failed", ProposalState.FAILED), ("stopped", ProposalState.STOPPED))
+        progress = next((kind for status, kind in one_of if status in statuses), ProposalState.COMPLETE)
     known = [score for score in scores if score is not None]
     is_whole = bool(trials) and len(known) == len(scores) and "failed" not in statuses
     score = sum(known) / len(known) if is_whole else None

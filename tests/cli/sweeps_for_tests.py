@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+HERE = Path(__file__).parents[1]
 TINY = """\
 name: tiny
 task: {name: clauses, train: 400, dev: 96, test: 96}
@@ -32,22 +33,23 @@ def write_sweep(folder: Path, text: str = TINY) -> Path:
     return path
 
 
-def greenexp(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The command run to its end, at most four minutes."""
-    command = [sys.executable, "-m", "greenexp", *map(str, arguments)]
+def greenexp(*arguments: object, cwd: Path | None = None, module: str = "greenexp") -> subprocess.CompletedProcess[str]:
+    """The command run to its end, at most four minutes; `module`: what Python starts."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=240, check=False)
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
+    paths = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default", "PYTHONPATH": paths}
 
 
-def start(log: Path, *arguments: object) -> subprocess.Popen[bytes]:
+def start(log: Path, *arguments: object, module: str = "greenexp") -> subprocess.Popen[bytes]:
     """The command in a process group of its own, as a terminal would start it; its output goes to `log`.
 
     A file and not a pipe: Ray's processes inherit it and may outlive a killed driver for a moment.
     """
-    command = [sys.executable, "-m", "greenexp", *map(str, arguments)]
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     with log.open("wb") as output:
         return subprocess.Popen(command, env=environment(), stdout=output, stderr=output, start_new_session=True)
 

@@ -74,6 +74,29 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(tmp_path: Path, whole
         pd.testing.assert_frame_equal(recorded.frames[name], frame, obj=name)
 
 
+def test_a_search_that_learns_is_killed_and_goes_on(tmp_path: Path) -> None:
+    """At every event, without Ray: tests/tuning/test_growing_plan.py."""
+    text = TINY.replace("{name: random, samples: 4}", "{name: climb, proposals: 4}").replace("sha,", "asha,")
+    sweep, out = write_sweep(tmp_path, text), tmp_path / "out"
+    planned = json.loads(greenexp("plan", sweep, "--json", module="climbing_greenexp").stdout)
+    process = start(tmp_path / "log", "run", sweep, "--out", out, module="climbing_greenexp")
+    wait_for(process, lambda: count(out, "proposal") >= 2 and count(out, "report") >= 9)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = events(out)
+    resumed = greenexp("run", sweep, "--out", out, "--resume", module="climbing_greenexp")
+    assert resumed.returncode == 0, resumed.stderr
+    assert events(out)[: len(before)] == before
+    assert (count(out, "proposal"), count(out, "search_done")) == (4, 1)
+    assert events(out)[0]["fingerprint"] == planned["fingerprint"]
+    tables = from_journal(out)
+    assert len(tables.trials) == 8
+    recorded = from_mlflow(default_uri(out))
+    for name, frame in tables.frames.items():
+        pd.testing.assert_frame_equal(recorded.frames[name], frame, obj=name)
+    assert json.loads(greenexp("status", out, "--json").stdout)["state"] == "finished", "without the search's code"
+
+
 def test_ctrl_c_ends_cleanly_and_resume_goes_on(tmp_path: Path, whole: Path) -> None:
     sweep, out = write_sweep(tmp_path), tmp_path / "out"
     process = start(tmp_path / "log", "run", sweep, "--out", out)

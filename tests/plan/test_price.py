@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from climb import Climb
 
 from greenexp.errors import InputError
 from greenexp.meters import price_costs
 from greenexp.plan import Plan, data_key, make_plan, prepare_data, price_plan
 from greenexp.plan.flops import epoch_flops, micro_shapes
-from greenexp.plan.price import Bound
+from greenexp.plan.price import Bound, Price
 from greenexp.records.axes import AXES
 from greenexp.records.epoch import Costs
+from greenexp.searches import SEARCHES
 from greenexp.spec import load_sweep
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.run import TrialRun
@@ -209,3 +211,34 @@ def test_micro_batches_are_padded_one_by_one(data: TokenisedTask) -> None:
         (2, max(lengths[2:4])),
         (1, lengths[4]),
     ]
+
+
+class TestOpenPlan:
+    """The price of a sweep whose search proposes while it runs; its configurations are priced like the first."""
+
+    @pytest.fixture(autouse=True)
+    def climb(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert list(SEARCHES)
+        monkeypatch.setitem(SEARCHES._targets, "climb", Climb)
+
+    def price(self, data: TokenisedTask, *overrides: str) -> Price:
+        return price_plan(plan("search={name: climb, proposals: 9}", *overrides), prepared(data))
+
+    def test_what_changes_no_shape_is_bounded_like_a_known_plan(self, data: TokenisedTask) -> None:
+        asha = "scheduler={name: asha}"
+        known, grown = price_plan(plan(asha), prepared(data)), self.price(data, asha)
+        for axis in ("trials", "epochs", "train_flops"):
+            assert grown.bounds[axis] == known.bounds[axis]
+        assert grown.brackets == known.brackets
+        assert not grown.exact
+
+    def test_what_the_proposals_decide_has_no_upper_bound(self, data: TokenisedTask) -> None:
+        price = self.price(data, "space.training.batch_size={dist: choice, values: [8, 16]}")
+        bound = price.bounds["train_flops"]
+        assert (bound.most, bool(bound.expected), bool(bound.reason)) == (None, True, True)
+        assert (price.bounds["trials"].most, price.bounds["epochs"].most) == (9, 81)
+
+    def test_without_a_number_of_configurations_there_is_no_price(self, data: TokenisedTask) -> None:
+        price = self.price(data, "search.known=false")
+        assert {(bound.most, bound.expected) for bound in price.bounds.values()} == {(None, None)}
+        assert price.over_budget({"epochs": 1.0}, workers=1) == ()

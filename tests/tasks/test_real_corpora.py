@@ -85,7 +85,7 @@ def test_a_corpus_is_read_by_configuration_alone(name: str, shared: Callable[[st
     if "test" in fields:
         fields = {**fields, "test": str(shared(f"data/{name}/{fields['test']}"))}
     checked = check_plugin("task", {"name": "tsv", **paths, **fields}, TASKS)
-    assert checked.settings is not None, checked.findings
+    assert checked.settings is not None, checked.problems
     data = TASKS["tsv"](**{name: value for name, value in checked.settings.items() if name != "name"}).load()
     assert (
         tuple(len(data.splits[split]) if split in data.splits else None for split in ("train", "dev", "test")) == sizes

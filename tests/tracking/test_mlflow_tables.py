@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from climb import Climb
+from growing_sweeps import session
 from small_sweeps import Sweep, standard_events, ticking, trial_spec, write_journal
 
 from greenexp.errors import TrackingError
@@ -18,6 +20,7 @@ from greenexp.journal.tables import read_tables as journal_tables
 from greenexp.journal.tables import sweep_facts
 from greenexp.records.tables import REPLAYED
 from greenexp.records.trial import Fold
+from greenexp.searches import SEARCHES
 from greenexp.tracking.reader import address, read_facts, read_tables
 from greenexp.tracking.run_writer import RunWriter
 from greenexp.tracking.server import connect, prepare
@@ -44,6 +47,19 @@ def test_tables_from_mlflow_equal_those_from_the_journal(standard: tuple[Path, s
     rich = (len(frame) > 2 for name, frame in tables.frames.items() if name not in REPLAYED)
     assert all(rich), "the sweep is too poor to prove anything"
     assert_same_tables(folder, uri)
+
+
+def test_a_plan_that_grew_is_recorded_like_any_other(
+    fresh: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(SEARCHES)
+    monkeypatch.setitem(SEARCHES._targets, "climb", Climb)
+    uri = fresh()
+    for reports in (20, None):  # the second driver writes the rest to the same runs
+        session(tmp_path, reports=reports)
+        sync(tmp_path, uri, experiment="grown")
+    assert len(journal_tables(tmp_path).trials) == 12
+    assert_same_tables(tmp_path, uri, experiment="grown")
 
 
 def test_facts_from_mlflow_equal_those_from_the_journal(standard: tuple[Path, str]) -> None:

@@ -10,7 +10,7 @@ from greenexp.schedulers import scheduler_of
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedScheduler:
+class SweepScheduler:
     """name: as in the sweep file; stops: it can stop a trial; per_trial: it judges every trial by itself."""
 
     name: str
@@ -18,11 +18,11 @@ class RecordedScheduler:
     per_trial: bool
 
 
-def recorded_scheduler(tables: SweepTables) -> RecordedScheduler:
+def recorded_scheduler(tables: SweepTables) -> SweepScheduler:
     """The scheduler of a sweep. One that is not installed here is taken for one that stops trials."""
     section = tables.spec.scheduler
     try:
         scheduler = scheduler_of(section.to_json())
     except (InputError, ImportError, AttributeError):  # a plug-in that is not here, or has other settings now
-        return RecordedScheduler(section.name, stops=True, per_trial=bool(section.options.get("per_trial")))
-    return RecordedScheduler(section.name, stops=scheduler.stops, per_trial=scheduler.per_trial)
+        return SweepScheduler(section.name, stops=True, per_trial=bool(section.options.get("per_trial")))
+    return SweepScheduler(section.name, stops=scheduler.stops, per_trial=scheduler.per_trial)

@@ -154,7 +154,7 @@ def _bounds(price: Price, pick: Callable[[Bound], float | None]) -> str:
         if value is not None and not (axis == "gpu_s" and value == 0):
             shown = f"{value:,.0f}" if not AXES[axis].unit else format_quantity(value, AXES[axis].unit)
             parts.append(f"{shown} {axis}")
-    return " · ".join(parts)
+    return " · ".join(parts) or "not known"
 
 
 def _meter_lines(plan: Plan) -> list[tuple[str, str]]:

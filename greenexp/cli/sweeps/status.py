@@ -46,7 +46,7 @@ def _status(state: SweepState, folder: Path) -> dict[str, Any]:
         "state": _stage(state, closed),
         "trials": counts,
         "used": used(state),
-        "limits": state.spec.budget.limits(),
+        "limits": state.spec.budget.limits() if state.header else {},
         "limit_reached": dataclasses.asdict(state.limit) if state.limit else None,
         "elapsed_s": state.elapsed_s,
         "sessions": len(state.sessions),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from greenexp.analysis.sweeps.savings import Savings, rung_table, savings
-from greenexp.analysis.sweeps.scheduling import RecordedScheduler, recorded_scheduler
+from greenexp.analysis.sweeps.scheduling import SweepScheduler, recorded_scheduler
 from greenexp.figures import rungs_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -43,7 +43,7 @@ def section(tables: SweepTables) -> Section:
     )
 
 
-def _sentences(scheduler: RecordedScheduler, numbers: Savings, rungs: pd.DataFrame) -> tuple[str, ...]:
+def _sentences(scheduler: SweepScheduler, numbers: Savings, rungs: pd.DataFrame) -> tuple[str, ...]:
     if not numbers.stopped:
         never = "has stopped no trial" if scheduler.stops else "never stops a trial"
         return (f"The scheduler ({scheduler.name}) {never}: no epoch was saved by early stopping.",)
@@ -86,7 +86,7 @@ def _ledger(numbers: Savings) -> Table:
     return Table("epochs-saved", "Epochs", frame, (Column("what", "Epochs"), Column("epochs", "Number", "count")))
 
 
-def _assumptions(scheduler: RecordedScheduler, numbers: Savings) -> tuple[str, ...]:
+def _assumptions(scheduler: SweepScheduler, numbers: Savings) -> tuple[str, ...]:
     if not scheduler.stops:
         return ()
     unit = "trial" if scheduler.per_trial else "configuration (mean over its seeds)"
