@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from told import tells
 
 from greenexp.errors import SweepFileError
 from greenexp.plan import make_plan
 from greenexp.spec import load_sweep
-from tests.told import tells
 
 HEAD = "name: x\ntask: {name: clauses}\n"
 
