@@ -1,22 +1,8 @@
-"""What is said beside results, on stderr, and what the analysis refuses as a user's mistake."""
+"""What is said beside results, on stderr."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
-
-from greenexp.errors import InputError
-
-
-@contextmanager
-def as_bad_input() -> Iterator[None]:
-    """What the analysis refuses is something the user gave."""
-    try:
-        yield
-    except ValueError as error:
-        raise InputError(str(error)) from error
 
 
 def note(text: str) -> None:
