@@ -11,6 +11,9 @@ import pandas as pd
 
 from greenexp.units import format_quantity
 
+# Not `tables`: there `greenexp export` writes the recorded tables, some of which have the names of tables of a report.
+TABLES_FOLDER = "report-tables"
+
 KINDS = ("name", "text", "prose", "score", "count", "number", "factor", "quantity")
 NONE = "–"
 
@@ -72,6 +75,11 @@ class Table:
         shown = self.rows.head(len(self.rows) if most is None else most)
         written = [[column.cell(value) for value in shown[column.name]] for column in self.columns]
         return [list(row) for row in zip(*written, strict=True)]
+
+    @property
+    def path(self) -> str:
+        """Where its CSV file stands, seen from the folder of the report."""
+        return f"{TABLES_FOLDER}/{self.name}.csv"
 
     def csv(self) -> str:
         """All rows and columns, base units, full precision, empty where there is no value."""
