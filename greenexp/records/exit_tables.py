@@ -16,9 +16,11 @@ class ExitTables:
 
     points: `POINTS` of all policies but `static`; tables: name in `REPLAYED` -> rows, without trial and configuration
     remarks: what could not be worked out, and why; answers: on every dev example, None without dev logits
+    unread: why logits that are on record could not be read
     """
 
     points: pd.DataFrame
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     answers: ExampleAnswers | None = None
+    unread: tuple[str, ...] = ()

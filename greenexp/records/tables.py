@@ -103,10 +103,18 @@ class TableRemarks:
     """What the tables of a sweep lack, so that a reader of them knows it.
 
     operating_points: why trials have static points alone, "" if none has; replay: what could not be worked out
+    unread: which logits that are on record could not be read, so that tables are smaller than they should be; "" if all
+        could be
     """
 
     operating_points: str = ""
     replay: tuple[str, ...] = ()
+    unread: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the tables unfit for use as they are, a sentence each."""
+        return (f"{self.unread}.",) if self.unread else ()
 
 
 @dataclass(frozen=True)

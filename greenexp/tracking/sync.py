@@ -9,7 +9,7 @@ from typing import Any
 from greenexp.errors import TrackingError
 from greenexp.journal.file import NAME, read_events
 from greenexp.tracking.follow import Follower, only_one
-from greenexp.tracking.server import default_uri
+from greenexp.tracking.server import default_uri, sqlite_file, sqlite_uri
 
 LOCK_S = 5.0
 
@@ -35,7 +35,7 @@ def sync(folder: Path, uri: str | None = None, experiment: str | None = None) ->
     """
     header = _header(folder)
     settings = header["spec"].get("tracking") or {}
-    uri = uri or settings.get("uri") or default_uri(folder)
+    uri = uri or recorded_uri(folder, settings.get("uri"))
     experiment = experiment or settings.get("experiment") or str(header["name"])
     follower = Follower(folder, uri, experiment)
     with only_one(folder, uri, LOCK_S):
@@ -50,6 +50,22 @@ def sync(folder: Path, uri: str | None = None, experiment: str | None = None) ->
         trials=sum(trial.attempts > 0 for trial in trials),
         reports=sum(len(trial.reports) for trial in trials),
     )
+
+
+def recorded_uri(folder: Path, recorded: str | None) -> str:
+    """The address that the record of the sweep in `folder` means.
+
+    A recorded database file that lies in another sweep's folder, or is gone, was this folder's own before it was copied
+    or moved, if a file of its name lies here. recorded: of the sweep file; None: the database in `folder`
+    """
+    file = None if recorded is None else sqlite_file(recorded)
+    if file is None:
+        return recorded or default_uri(folder)
+    own = folder / file.name
+    elsewhere = file.parent.resolve() != folder.resolve()
+    if elsewhere and own.is_file() and ((file.parent / NAME).is_file() or not file.is_file()):
+        return sqlite_uri(own)
+    return str(recorded)
 
 
 def _header(folder: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import click
 import pandas as pd
 
 from greenexp.cli.printing.newest import or_newest
+from greenexp.cli.printing.remarks import warn
 from greenexp.errors import InputError
 from greenexp.sources.tables import read_tables
 
@@ -19,7 +20,10 @@ from greenexp.sources.tables import read_tables
 @click.option("--format", "kind", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True)
 def export(source: str | None, sweep: str | None, target: Path | None, kind: str) -> None:
     """The sweep lies in DIR (default: the newest under out/), or is recorded at the MLflow URI. One file per table."""
-    tables, folder = read_tables(or_newest(source), sweep)
+    source = or_newest(source)
+    tables, folder = read_tables(source, sweep)
+    for warning in tables.remarks.warnings:
+        warn(f"{source}: {warning}")
     target = target or (folder or Path.cwd()) / "tables"
     try:
         target.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from greenexp.cli.printing.newest import or_newest
+from greenexp.cli.printing.remarks import warn
 from greenexp.errors import InputError
 from greenexp.sources.tables import read_tables
 
@@ -79,6 +80,8 @@ def _report_sweeps(sources: tuple[str, ...], formats: tuple[str, ...], sweep: st
 
     for source in sources or (or_newest(None),):
         tables, folder = read_tables(source, sweep)
+        for warning in tables.remarks.warnings:
+            warn(f"{source}: {warning}")
         place = target or folder or Path.cwd()
         if len(sources) > 1 and target is not None:
             place = target / tables.history.name

@@ -41,7 +41,8 @@ def section(tables: SweepTables) -> Section:
     tested = [] if test is None else [test_sentence(test, tables), *warnings(test)]
     lead = lead_of_best(tables)
     best = _best(tables, configurations, metric, lead)
-    sentences = [*best, *tested, *_cheapest(tables, metric), _trials(tables), _budget(tables)]
+    incomplete = [f"Warning: {warning}" for warning in tables.remarks.warnings]
+    sentences = [*incomplete, *best, *tested, *_cheapest(tables, metric), _trials(tables), _budget(tables)]
     saved = _stopped(tables)
     others = "All scores are" if test is None else "All other scores are"
     return Section(
