@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,8 @@ TABLES_FOLDER = "report-tables"
 
 KINDS = ("name", "text", "prose", "score", "count", "number", "factor", "quantity")
 NONE = "–"
+MOST_ROWS = 20
+"""Rows that a notebook shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,22 @@ class Table:
         return [list(row) for row in zip(*written, strict=True)]
 
     @property
+    def file_name(self) -> str:
+        """Of its CSV file; words are joined as in the names that `greenexp export` gives."""
+        return f"{self.name.replace('-', '_')}.csv"
+
+    @property
     def path(self) -> str:
         """Where its CSV file stands, seen from the folder of the report."""
-        return f"{TABLES_FOLDER}/{self.name}.csv"
+        return f"{TABLES_FOLDER}/{self.file_name}"
+
+    def _repr_html_(self) -> str:
+        """The first rows as a notebook shows them, written as in the report."""
+        shown = pd.DataFrame(self.cells(MOST_ROWS), columns=[column.title for column in self.columns])
+        rest = len(self.rows) - len(shown)
+        more = f"<p>{rest} more rows.</p>" if rest else ""
+        note = f"<p>{escape(self.note)}</p>" if self.note and len(shown) else ""
+        return f"<h4>{escape(self.title)}</h4>\n{shown.to_html(index=False, border=0)}{more}{note}"
 
     def csv(self) -> str:
         """All rows and columns, base units, full precision, empty where there is no value."""

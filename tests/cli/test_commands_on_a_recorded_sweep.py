@@ -124,6 +124,7 @@ def test_export_and_report_write_no_file_of_each_other(
         assert path.read_bytes() == content, f"{second} wrote {path}"
     same = {path.stem for path in written["export"]} & {path.stem for path in written["report"]}
     assert same, "no table is in both, so the test shows nothing"
+    assert not any("-" in path.stem for paths in written.values() for path in paths), "one way to join words"
 
 
 def test_report_in_every_format(command: Command, sweep: Path, tmp_path: Path) -> None:

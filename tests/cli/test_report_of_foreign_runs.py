@@ -42,7 +42,7 @@ def test_the_command_of_the_readme(command: Command, uri: str, tmp_path: Path) -
     groups = pd.read_csv(tmp_path / "there" / "report-tables" / "groups.csv").set_index("group")
     assert groups["counted"].to_dict() == {"albert": 3, "bert": 3}
     assert groups["failed"].to_dict() == {"albert": 0, "bert": 1}
-    curve = pd.read_csv(tmp_path / "there" / "report-tables" / "expected-best.csv")
+    curve = pd.read_csv(tmp_path / "there" / "report-tables" / "expected_best.csv")
     assert curve.groupby("group")["runs"].max().to_dict() == {"albert": 3, "bert": 3}
     assert curve.groupby("group")["expected_best"].max().to_dict() == {"albert": 0.95, "bert": 0.9}
 
