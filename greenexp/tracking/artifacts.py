@@ -72,6 +72,7 @@ def settle_artifacts(uri: str) -> None:
     file, folder = sqlite_file(uri), artifacts_beside(uri)
     if file is None or folder is None or not file.is_file():
         return
+    _forget_places()
     here = folder.as_uri()
     try:
         with contextlib.closing(sqlite3.connect(file, timeout=WAIT_S)) as database, database:
@@ -87,6 +88,15 @@ def settle_artifacts(uri: str) -> None:
                 )
     except sqlite3.Error as error:
         raise TrackingError(f"cannot write the locations of artifacts into {file}: {error}") from error
+
+
+def _forget_places() -> None:
+    """MLflow remembers by the run alone where its artifacts go, and a copy has runs of the same ids."""
+    from mlflow.tracking._tracking_service import utils
+
+    remembered = getattr(utils, "_artifact_repos_cache", None)  # private: another version may have none
+    if remembered is not None:
+        remembered.clear()
 
 
 def _moved(database: sqlite3.Connection, here: str) -> Iterator[int]:

@@ -60,17 +60,30 @@ def sync(folder: Path, uri: str | None = None, experiment: str | None = None) ->
 def recorded_uri(folder: Path, recorded: str | None) -> str:
     """The address that the record of the sweep in `folder` means.
 
-    A recorded database file that lies in another sweep's folder, or is gone, was this folder's own before it was copied
-    or moved, if a file of its name lies here. recorded: of the sweep file; None: the database in `folder`
+    A recorded database file is this folder's own where it was made beside the journal and the folder has been copied or
+    moved since: where the same journal lies beside it, or where its folder is gone and a file of its name lies here.
+    recorded: of the sweep file; None: the database in `folder`
     """
     file = None if recorded is None else sqlite_file(recorded)
     if file is None:
         return recorded or default_uri(folder)
     own = folder / file.name
     elsewhere = file.parent.resolve() != folder.resolve()
-    if elsewhere and own.is_file() and ((file.parent / NAME).is_file() or not file.is_file()):
+    if elsewhere and (_same_sweep(folder, file.parent) or (own.is_file() and not file.parent.exists())):
         return sqlite_uri(own)
     return str(recorded)
+
+
+def _same_sweep(folder: Path, other: Path) -> bool:
+    """Whether the journals in two folders begin with the same line, which names a sweep and when it began."""
+    first = []
+    for journal in (folder / NAME, other / NAME):
+        try:
+            with journal.open("rb") as file:
+                first.append(file.readline())
+        except OSError:
+            return False
+    return bool(first[0]) and first[0] == first[1]
 
 
 def _header(folder: Path) -> dict[str, Any]:
