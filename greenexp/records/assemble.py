@@ -70,6 +70,11 @@ def assemble(facts: SweepFacts) -> SweepTables:
         history=facts.history,
         remarks=_remarks(facts, {str(point["trial"]) for point in points}),
         answers={trial: replay.answers for trial, replay in facts.replays.items() if replay.answers is not None},
+        answers_on_test={
+            trial: replay.answers_on_test
+            for trial, replay in facts.replays.items()
+            if replay.answers_on_test is not None
+        },
         **replayed_tables(trials, facts.replays),
     )
 

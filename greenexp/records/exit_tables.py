@@ -15,7 +15,8 @@ class ExitTables:
     """What the logits of one trial say.
 
     points: `POINTS` of all policies but `static`; tables: name in `REPLAYED` -> rows, without trial and configuration
-    remarks: what could not be worked out, and why; answers: on every dev example, None without dev logits
+    remarks: what could not be worked out, and why; answers: on every dev example, None without dev logits;
+        answers_on_test: the same of test
     unread: why logits that are on record could not be read
     """
 
@@ -24,3 +25,4 @@ class ExitTables:
     remarks: tuple[str, ...] = ()
     answers: ExampleAnswers | None = None
     unread: tuple[str, ...] = ()
+    answers_on_test: ExampleAnswers | None = None

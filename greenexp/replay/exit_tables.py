@@ -48,7 +48,12 @@ def exit_tables(standing: StandingLogits, policies: Iterable[Any], metric: str) 
     remarks += [problem] if problem else []
     tables = _Replay(dev.record, priced(dev), test, remarks).tables(found.families, metric if found.scored else None)
     return ExitTables(
-        points, tables, tuple(dict.fromkeys(remarks)), example_answers(dev, metric), unread=standing.problems
+        points,
+        tables,
+        tuple(dict.fromkeys(remarks)),
+        example_answers(dev, metric),
+        unread=standing.problems,
+        answers_on_test=None if test is None or standing.test is None else example_answers(standing.test, metric),
     )
 
 
