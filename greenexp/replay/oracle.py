@@ -27,6 +27,7 @@ class OracleReplay:
 
     parameter: ClassVar[str] = ""
     evaluates_all: ClassVar[bool] = True
+    needs_labels: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_fields(self, "oracle")

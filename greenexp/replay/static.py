@@ -25,6 +25,11 @@ class StaticReplay:
     parameter: ClassVar[str] = "exit"
     evaluates_all: ClassVar[bool] = False
 
+    @staticmethod
+    def setting(threshold: float, _: dict[str, str]) -> str:
+        """See `Family`."""
+        return f"exit {threshold:.0f}"
+
     def __post_init__(self) -> None:
         check_fields(self, "static")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from greenexp.cli.models.replaying import PolicyReplay, ReplaySplit, Row, TrialReplay, Wish, priced_in_seconds, rows_of
 from greenexp.errors import InputError
+from greenexp.records.policies import STATIC
 from greenexp.replay.budgeted import budgeted_thresholds
 from greenexp.replay.calibration import temperatures
 from greenexp.replay.chosen import at_threshold, chosen_thresholds
@@ -17,7 +18,7 @@ from greenexp.replay.exit_tables import held_out_split
 from greenexp.replay.latency import LatencyTable
 from greenexp.replay.logits import StoredLogits
 from greenexp.replay.naming import described, parameters_of, resolve
-from greenexp.replay.policy_points import STATIC, priced
+from greenexp.replay.policy_points import priced
 from greenexp.replay.scores import find_metric
 from greenexp.replay.standing import StandingLogits
 from greenexp.sources.recorded import Recorded
