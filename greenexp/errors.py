@@ -4,6 +4,7 @@
   x InputError                 what the user wrote cannot be run (exit code 2)
     - SweepFileError           problems in a sweep file, all of them, each with its place
     - UnknownNameError         a name no registry knows
+    - FieldError               a field of the sweep does not fit the data, the model or the machine
     - AssetError               a named corpus or checkpoint cannot be had or kept on this machine
   x StateError                 what lies on disk cannot be trusted or written
     - JournalError             the journal is damaged, locked by another run, or cannot be written
@@ -17,7 +18,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -67,6 +69,30 @@ class SweepFileError(InputError):
 
     def __reduce__(self) -> tuple[type[SweepFileError], tuple[tuple[Problem, ...]]]:
         return type(self), (self.problems,)
+
+
+class FieldError(InputError):
+    """A field's value does not fit what it names; `path` is dotted, `reason` says why."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: {reason}")
+
+    def __reduce__(self) -> tuple[type[FieldError], tuple[str, str]]:
+        return type(self), (self.path, self.reason)
+
+
+@contextmanager
+def about_field(path: str) -> Iterator[None]:
+    """Name the field that an InputError is about; one that is about a field already gets `path` in front of its own."""
+    try:
+        yield
+    except FieldError as error:
+        raise FieldError(f"{path}.{error.path}", error.reason) from error
+    except SweepFileError:
+        raise
+    except InputError as error:
+        raise FieldError(path, str(error)) from error
 
 
 class UnknownNameError(InputError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenexp.api.watching import Watcher
+from greenexp.errors import FieldError, SweepFileError
 from greenexp.plan.plans import Plan
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec import Document
@@ -55,7 +57,9 @@ def plan(sweep: SweepSource = "smoke", *, set: Overrides = (), watch: Watcher | 
         Where model, method, metric and data do not fit.
 
     """
-    return priced_plan(read_plan(sweep, set), watch or Watcher(), prepare=None)
+    document = read_document(sweep, set)
+    with placed(document):
+        return priced_plan(plan_of(document), watch or Watcher(), prepare=None)
 
 
 def schema() -> dict[str, Any]:
@@ -74,11 +78,20 @@ def read_document(sweep: SweepSource, overrides: Overrides = ()) -> Document:
     return load_sweep(source, _as_text(overrides))
 
 
-def read_plan(sweep: SweepSource, overrides: Overrides = ()) -> Plan:
+def plan_of(document: Document) -> Plan:
     """The plan of a sweep, without its price. SweepFileError with all that is wrong."""
     from greenexp.plan.planning import make_plan
 
-    return make_plan(read_document(sweep, overrides))
+    return make_plan(document)
+
+
+@contextmanager
+def placed(document: Document) -> Iterator[None]:
+    """Give what is wrong with a field, and shows only with data or model at hand, its line in the sweep file."""
+    try:
+        yield
+    except FieldError as error:
+        raise SweepFileError([document.problem(error.path, error.reason)]) from error
 
 
 def priced_plan(planned: Plan, watch: Watcher, prepare: Prepare | None) -> Plan:
@@ -86,9 +99,14 @@ def priced_plan(planned: Plan, watch: Watcher, prepare: Prepare | None) -> Plan:
     from greenexp.api.assets import fetch_assets
     from greenexp.plan.data import prepare_data
     from greenexp.plan.price import price_plan
+    from greenexp.sources.recorded_speed import recorded_speed
 
     fetch_assets(planned, watch)
-    return dataclasses.replace(planned, price=price_plan(planned, prepare or prepare_data))
+    speed = recorded_speed(planned.configurations[0].settings)
+    seconds_per_flop = None if speed is None else speed.seconds_per_flop
+    price = price_plan(planned, prepare or prepare_data, seconds_per_flop=seconds_per_flop)
+    price = dataclasses.replace(price, time_after="" if speed is None else str(speed.sweep))
+    return dataclasses.replace(planned, price=price)
 
 
 def remembering(prepare: Prepare) -> Prepare:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenexp.api.assets import asset_facts
 from greenexp.api.folders import check_folder, prepare_folder
-from greenexp.api.planning import Overrides, SweepSource, priced_plan, read_plan, remembering
+from greenexp.api.planning import Overrides, SweepSource, placed, plan_of, priced_plan, read_document, remembering
 from greenexp.api.watching import Watcher
 from greenexp.errors import GreenexpError, InputError, TrackingError
 from greenexp.sources.folders import DEFAULT
@@ -59,11 +59,13 @@ def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, wat
     """
     from greenexp.plan.data import prepare_data
 
-    plan = _with_absolute_address(read_plan(sweep, overrides))
+    document = read_document(sweep, overrides)
+    plan = _with_absolute_address(plan_of(document))
     folder = options.out or DEFAULT / plan.spec.name
     check_folder(folder, resume=options.resume, fresh=options.fresh)
     prepare = remembering(prepare_data)
-    plan = priced_plan(plan, watch, prepare)
+    with placed(document):
+        plan = priced_plan(plan, watch, prepare)
     watch.planned(plan)
     prepare_folder(folder, watch, fresh=options.fresh)
     outcome, report = _session(plan, folder, options, prepare, watch)

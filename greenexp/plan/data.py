@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from greenexp.errors import about_field
 from greenexp.records.settings import Settings
 from greenexp.records.values import canonical_json
 
@@ -33,11 +34,14 @@ def prepare_data(settings: Settings) -> TokenisedTask:
     """
     from greenexp.tasks.tokens import tokenise, word_tokenizer
 
-    task = settings.task.plugin().load()
-    tokeniser = settings.backbone.plugin().tokenizer()
+    with about_field("task"):
+        task = settings.task.plugin().load()
+    with about_field("backbone"):
+        tokeniser = settings.backbone.plugin().tokenizer()
     if tokeniser is None:
         tokeniser = word_tokenizer(chain(task.train.texts, task.train.pairs or ()))
-    return tokenise(task, tokeniser, settings.training.max_length)
+    with about_field("training.max_length"):
+        return tokenise(task, tokeniser, settings.training.max_length)
 
 
 def data_facts(every: Iterable[Settings], prepare: Callable[[Settings], TokenisedTask]) -> dict[str, Any]:

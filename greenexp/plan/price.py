@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greenexp.errors import InputError
+from greenexp.errors import FieldError, InputError, about_field
 from greenexp.plan.data import data_key, prepare_data
 from greenexp.plan.flops import WITHOUT_EFFECT, EpochFlops, epoch_flops, same_cost
 from greenexp.plan.growth import EPOCHS, Growth
 from greenexp.plan.plans import Plan
-from greenexp.plan.prices import Bound, Price
+from greenexp.plan.prices import Bound, DataContents, Price
 from greenexp.records.axes import AXES
 from greenexp.records.metrics import LOSS
 from greenexp.records.sections import Accounting, Resources
 from greenexp.records.settings import Settings
+from greenexp.records.trial import TrialSpec
 from greenexp.schedulers.brackets import Bracket
 from greenexp.spec.accounting import CPU_TIME, ENERGY, GPU_TIME, NO_CARBON_FACTOR, NO_PRICE, carbon_g, money, priced
 
@@ -44,7 +45,8 @@ def price_plan(
     Expected FLOPs assume that those who go on cost what the average trial costs, and that none ends by its patience.
     Raises InputError where model, method, metric and data do not fit.
     """
-    epochs, notes = _all_epochs(plan, prepare)
+    data: dict[str, TokenisedTask] = {}
+    epochs, notes = _all_epochs(plan, prepare, data)
     scheduler = plan.expected_scheduler()
     brackets = scheduler.bracket_plan()
     if plan.growth is not None:
@@ -61,10 +63,32 @@ def price_plan(
     }
     if plan.growth is not None:
         bounds, notes = _of_open_plan(bounds, plan.growth), (*notes, _open_note(plan.growth))
+    notes = (*notes, *_missing_gpu(plan.spec.resources))
     ordered = {axis: bounds.get(axis, Bound(None, None, NOT_CALIBRATED)) for axis in AXES}
     patience = any(trial.settings.training.patience is not None for trial in plan.trials)
     exact = scheduler.expected_epochs.exact and not patience and plan.complete
-    return Price(ordered, evaluation, brackets, exact=exact, patience=patience, notes=notes)
+    return Price(ordered, evaluation, brackets, exact=exact, patience=patience, notes=notes, data=_contents(data))
+
+
+def _missing_gpu(resources: Resources) -> tuple[str, ...]:
+    if resources.gpus_per_trial <= 0:
+        return ()
+    import torch
+
+    if torch.cuda.is_available():
+        return ()
+    missing = "there is no GPU on this machine that torch can use: it takes another machine, or a cluster (--address)"
+    return (f"resources.gpus_per_trial is {resources.gpus_per_trial:g}, and {missing}",)
+
+
+def _contents(data: Mapping[str, TokenisedTask]) -> tuple[DataContents, ...]:
+    return tuple(DataContents(each.max_length, each.contents) for each in data.values() if each.contents)
+
+
+def _whose(trial: TrialSpec) -> str:
+    """The searched values of a trial that cannot run: the user knows them, and not its name."""
+    values = ", ".join(f"{path} {value}" for path, value in trial.searched.items())
+    return f"with {values}: " if values else ""
 
 
 def _of_open_plan(bounds: Mapping[str, Bound], growth: Growth) -> dict[str, Bound]:
@@ -86,9 +110,10 @@ def _open_note(growth: Growth) -> str:
     return "the search proposes the configurations while the sweep runs; the price is as if all were like the first"
 
 
-def _all_epochs(plan: Plan, prepare: Callable[[Settings], TokenisedTask]) -> tuple[list[EpochFlops], tuple[str, ...]]:
-    """Per trial, computed once for trials of the same cost, on data prepared once; and notes on the data."""
-    data: dict[str, TokenisedTask] = {}
+def _all_epochs(
+    plan: Plan, prepare: Callable[[Settings], TokenisedTask], data: dict[str, TokenisedTask]
+) -> tuple[list[EpochFlops], tuple[str, ...]]:
+    """Per trial, computed once for trials of the same cost; and notes on the data, which `data` then has by key."""
     known: dict[str, EpochFlops] = {}
     result = []
     notes: dict[str, None] = {}
@@ -101,8 +126,10 @@ def _all_epochs(plan: Plan, prepare: Callable[[Settings], TokenisedTask]) -> tup
                     data[key] = prepare(trial.settings)
                     notes.update(dict.fromkeys(_check_metric(plan, data[key])))
                 known[cost] = epoch_flops(trial, data[key])
+            except FieldError:
+                raise
             except InputError as error:
-                raise InputError(f"configuration {trial.configuration} cannot run: {error}") from error
+                raise InputError(f"{_whose(trial)}{error}") from error
         result.append(known[cost])
     return result, tuple(notes)
 
@@ -113,7 +140,8 @@ def _check_metric(plan: Plan, data: TokenisedTask) -> tuple[str, ...]:
 
     metric = plan.spec.metric
     if metric.name != LOSS:
-        find_metric(metric.name, is_regression=data.num_labels == 1, num_labels=data.num_labels, mode=metric.mode)
+        with about_field("metric.name"):
+            find_metric(metric.name, is_regression=data.num_labels == 1, num_labels=data.num_labels, mode=metric.mode)
     if metric.name != "accuracy" or metric.name in data.metrics:
         return ()
     return (f"metric.name is {metric.name}; the task's own metric is {', '.join(data.metrics)}",)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from greenexp.schedulers.brackets import Bracket
+
+if TYPE_CHECKING:
+    from greenexp.tasks.contents import SplitContents
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,14 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class DataContents:
+    """The texts that trials read. max_length: tokens after which they are cut; splits: name -> what is in it."""
+
+    max_length: int
+    splits: Mapping[str, SplitContents]
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """The price of a plan.
 
@@ -28,6 +40,8 @@ class Price:
     brackets: the scheduler's plan; exact: whether `expected` is certain (no failures, no trial that ends by its own
         patience), not an expectation; patience: whether trials may end by it, so that both are upper bounds
     notes: what should be known before it is paid
+    time_after: the recorded sweep that the bounds on time rest on, "" if there is none
+    data: what is in the data, an entry per distinct task, tokeniser and sequence length
     """
 
     bounds: Mapping[str, Bound]
@@ -36,6 +50,8 @@ class Price:
     exact: bool
     patience: bool = False
     notes: tuple[str, ...] = ()
+    time_after: str = ""
+    data: tuple[DataContents, ...] = ()
 
     def over_budget(self, limits: Mapping[str, float], workers: int) -> tuple[str, ...]:
         """The axes whose most exceeds its limit, so that the sweep may end there.

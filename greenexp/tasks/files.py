@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from greenexp.errors import InputError, about_field
 from greenexp.tasks.data import TaskData
 from greenexp.tasks.labelled import Share, TableFields
 from greenexp.tasks.table import RawTable
@@ -23,8 +25,19 @@ class _Files(TableFields, ABC):
     def load(self) -> TaskData:
         """Read the files. Raises InputError with file and line."""
         given: dict[str, str | float | None] = {"train": self.train, "dev": self.dev, "test": self.test}
-        tables = {name: self._table(value) if isinstance(value, str) else value for name, value in given.items()}
+        files: dict[Path, str] = {}
+        tables: dict[str, RawTable | float | None] = {}
+        for name, value in given.items():
+            with about_field(name):
+                tables[name] = self._read(name, value, files) if isinstance(value, str) else value
         return self.build(tables, type(self).__name__.lower())
+
+    def _read(self, name: str, file: str, files: dict[Path, str]) -> RawTable:
+        """The table of one split. A file that is another split's too scores a model on what it was trained on."""
+        other = files.setdefault(Path(file).expanduser().resolve(), name)
+        if other != name:
+            raise InputError(f"{file} is the file of {other}: a share such as 0.1 cuts {name} off instead")
+        return self._table(file)
 
     @abstractmethod
     def _table(self, path: str) -> RawTable: ...

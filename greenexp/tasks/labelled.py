@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from greenexp.errors import InputError
+from greenexp.errors import InputError, about_field
 from greenexp.tasks.coding import Coding
 from greenexp.tasks.data import Split, TaskData
 from greenexp.tasks.metrics import find_metric
@@ -40,7 +40,8 @@ class TableFields:
         train = tables["train"]
         if not isinstance(train, RawTable):
             raise InputError("train: a table is needed")
-        coding = Coding.of(train, self.label, self.labels, self.regression)
+        with about_field("label"):
+            coding = Coding.of(train, self.label, self.labels, self.regression)
         shares = {name: share for name, share in tables.items() if isinstance(share, float)}
         parts = cut(self._split(train, coding), list(shares.values())) if shares else (self._split(train, coding),)
         splits = dict(zip(("train", *shares), parts, strict=True))
@@ -58,9 +59,12 @@ class TableFields:
         )
 
     def _split(self, table: RawTable, coding: Coding) -> Split:
-        labels, kept = coding.encode(table, self.label)
-        texts = _texts(table, self.text)
-        pairs = None if self.pair is None else _texts(table, self.pair)
+        with about_field("label"):
+            labels, kept = coding.encode(table, self.label)
+        with about_field("text"):
+            texts = _texts(table, self.text)
+        with about_field("pair"):
+            pairs = None if self.pair is None else _texts(table, self.pair)
         return Split([texts[i] for i in kept], labels, None if pairs is None else [pairs[i] for i in kept])
 
     def _metrics(self, coding: Coding) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from greenexp.errors import InputError
+from greenexp.tasks.contents import SplitContents, split_contents
 from greenexp.tasks.data import Labels, Split, TaskData
 from greenexp.tasks.partition import positions
 
@@ -59,6 +60,7 @@ class TokenisedTask:
     tokenizer: what made the ids, as JSON text of the library `tokenizers`, cutting off at `max_length` tokens; whoever
         serves the model reads with it
     positions: [training example] where the hash of its texts falls in [0, 1), for folds; None: not known
+    contents: split -> what is in it, before folds; empty: not known
     """
 
     train: TokenisedSplit
@@ -74,6 +76,7 @@ class TokenisedTask:
     tokenizer: str = ""
     max_length: int = 0
     positions: npt.NDArray[np.float64] | None = None
+    contents: Mapping[str, SplitContents] = field(default_factory=dict)
 
     @property
     def pairs(self) -> bool:
@@ -135,7 +138,8 @@ def tokenise(task: TaskData, tokenizer: Any, max_length: int) -> TokenisedTask:
         )
     own.no_padding()
     own.enable_truncation(max_length, strategy="longest_first")
-    splits = {name: _tokenise_split(split, own) for name, split in task.splits.items()}
+    made = {name: _tokenise_split(split, own) for name, split in task.splits.items()}
+    splits = {name: split for name, (split, _) in made.items()}
     return TokenisedTask(
         train=splits["train"],
         dev=splits["dev"],
@@ -150,6 +154,7 @@ def tokenise(task: TaskData, tokenizer: Any, max_length: int) -> TokenisedTask:
         tokenizer=own.to_str(),
         max_length=max_length,
         positions=positions(task.train.texts, task.train.pairs, purpose="folds"),
+        contents=split_contents(task, {name: truncated for name, (_, truncated) in made.items()}),
     )
 
 
@@ -163,7 +168,8 @@ def _pad_id(tokenizer: Tokenizer) -> int:
     return int(found)
 
 
-def _tokenise_split(split: Split, tokenizer: Tokenizer) -> TokenisedSplit:
+def _tokenise_split(split: Split, tokenizer: Tokenizer) -> tuple[TokenisedSplit, int]:
+    """The ids of a split, and how many of its examples were cut."""
     texts: Any = list(split.texts) if split.pairs is None else list(zip(split.texts, split.pairs, strict=True))
     encodings = tokenizer.encode_batch(texts)
     offsets = np.zeros(len(encodings) + 1, dtype=np.int64)
@@ -172,7 +178,9 @@ def _tokenise_split(split: Split, tokenizer: Tokenizer) -> TokenisedSplit:
     if split.pairs is not None:
         types = np.concatenate([np.asarray(encoding.type_ids, dtype=np.int8) for encoding in encodings])
     ids = np.concatenate([np.asarray(encoding.ids, dtype=np.int32) for encoding in encodings])
-    return TokenisedSplit(ids=ids, offsets=offsets, labels=split.labels, type_ids=types, columns=dict(split.columns))
+    truncated = sum(bool(encoding.overflowing) for encoding in encodings)
+    columns = dict(split.columns)
+    return TokenisedSplit(ids=ids, offsets=offsets, labels=split.labels, type_ids=types, columns=columns), truncated
 
 
 def _fingerprint(splits: Mapping[str, TokenisedSplit]) -> str:

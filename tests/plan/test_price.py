@@ -182,7 +182,7 @@ def test_data_is_prepared_once_per_task_and_tokeniser(data: TokenisedTask) -> No
 )
 def test_what_does_not_fit_together_is_found_before_it_runs(override: str, message: str, data: TokenisedTask) -> None:
     overrides = (override, "method.name=finetune") if override == "metric.exit=2" else (override,)
-    with pytest.raises(InputError, match=f"c000.*{message}"):
+    with pytest.raises(InputError, match=message):
         price_plan(plan(*overrides), prepared(data))
 
 

@@ -44,7 +44,9 @@ def _as_data(planned: Plan) -> dict[str, Any]:
         "price": {axis: dataclasses.asdict(bound) for axis, bound in price.bounds.items()},
         "eval_flops": dataclasses.asdict(price.eval_flops),
         "over_budget": list(price.over_budget(planned.spec.budget.limits(), planned.spec.resources.workers)),
+        "time_after": price.time_after or None,
+        "data": [dataclasses.asdict(each) for each in price.data],
         "brackets": [dataclasses.asdict(bracket) for bracket in price.brackets],
-        "notes": list(planned.notes),
+        "notes": [*price.notes, *planned.notes],
         "spec": planned.spec.model_dump(mode="json"),
     }

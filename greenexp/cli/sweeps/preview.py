@@ -12,8 +12,12 @@ from greenexp.units import format_quantity
 
 if TYPE_CHECKING:
     from greenexp.plan import Plan
-    from greenexp.plan.prices import Bound, Price
+    from greenexp.plan.prices import Bound, DataContents, Price
     from greenexp.schedulers import Bracket, Rung
+    from greenexp.tasks.contents import SplitContents
+
+MOST_CLASSES = 6
+"""That are named one by one."""
 
 
 def print_preview(plan: Plan, *, err: bool = True) -> None:
@@ -31,7 +35,9 @@ def preview_lines(plan: Plan) -> list[tuple[str, str]]:
         (spec.name, f"{_size(plan)} · task {spec.task.name} · {_named(plan, 'backbone')} · {_named(plan, 'method')}"),
         ("scheduler", f"{spec.scheduler.name} · {spec.resources.workers} trials at a time"),
         *(("", line) for line in bracket_lines(price.brackets)),
+        *data_lines(price.data),
         *_cost_lines(price),
+        *_time_line(price),
         *(
             ("budget", f"{axis}: {format_quantity(limit, AXES[axis].unit)}")
             for axis, limit in spec.budget.limits().items()
@@ -139,6 +145,40 @@ def _bounds(price: Price, pick: Callable[[Bound], float | None]) -> str:
             shown = f"{value:,.0f}" if not AXES[axis].unit else format_quantity(value, AXES[axis].unit)
             parts.append(f"{shown} {axis}")
     return " · ".join(parts) or "not known"
+
+
+def _time_line(price: Price) -> list[tuple[str, str]]:
+    """What the estimate of time rests on."""
+    if price.time_after:
+        return [("time", f"estimated from the trials of {price.time_after}, in worker seconds")]
+    return [("time", "not measured: no sweep under out/ has trained this backbone on texts of this length")]
+
+
+def data_lines(data: Iterable[DataContents]) -> list[tuple[str, str]]:
+    """Rows, classes and cut texts of each split, and what splits share."""
+    lines = []
+    for each in data:
+        for name, split in each.splits.items():
+            cut = f"{100 * split.truncated / split.rows:.1f} % cut at {each.max_length} tokens"
+            parts = [f"{name} {split.rows:,} rows", *_balance(split), cut]
+            parts += [
+                f"{count:,} of the texts ({100 * count / split.rows:.1f} %) are also in {other}"
+                for other, count in split.shared.items()
+                if count
+            ]
+            lines.append(("data", " · ".join(parts)))
+    return lines
+
+
+def _balance(split: SplitContents) -> list[str]:
+    """The shares of the classes, of many the largest and the smallest."""
+    if not split.classes:
+        return ["values"]
+    shares = {name: f"{name} {100 * count / split.rows:.1f} %" for name, count in split.classes.items()}
+    if len(shares) <= MOST_CLASSES:
+        return [", ".join(shares.values())]
+    ranked = sorted(split.classes, key=lambda name: split.classes[name])
+    return [f"{len(shares)} classes, from {shares[ranked[0]]} to {shares[ranked[-1]]}"]
 
 
 def _meter_lines(plan: Plan) -> list[tuple[str, str]]:

@@ -1,0 +1,140 @@
+"""What `greenexp plan` says of the data, the machine and the time before anything is run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stand_ins import Sweep, Workers, a_record
+
+from greenexp.api.planning import plan
+from greenexp.cli.sweeps.preview import preview_lines
+from greenexp.errors import SweepFileError
+from greenexp.plan.data import prepare_data
+from greenexp.records.epoch import EpochRecord
+from greenexp.records.settings import Settings
+from greenexp.sources.recorded_speed import recorded_speed
+
+TEXT = """\
+name: told
+task:
+  name: csv
+  train: {train}
+  dev: {dev}
+  text: text
+  label: label
+backbone: {{name: bert, layers: 1, hidden: 16, heads: 2}}
+training: {{epochs: 2, max_length: 6}}
+"""
+LONG = "one two three four five six seven"
+
+
+def write(path: Path, rows: list[tuple[str, str]], header: str = "text,label") -> str:
+    path.write_text("\n".join([header, *(f"{text},{label}" for text, label in rows)]) + "\n", encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sweep file: of 10 training texts 2 are too long, of 4 dev texts one is in train."""
+    monkeypatch.chdir(tmp_path)
+    rows = [(f"text {number}", "yes" if number < 7 else "no") for number in range(8)] + [(LONG, "no"), (LONG, "no")]
+    train = write(tmp_path / "train.csv", rows)
+    dev = write(tmp_path / "dev.csv", [("text 3", "yes"), ("new", "no"), ("newer", "no"), ("newest", "yes")])
+    path = tmp_path / "sweep.yaml"
+    path.write_text(TEXT.format(train=train, dev=dev), encoding="utf-8")
+    return path
+
+
+def test_the_data_are_counted(file: Path) -> None:
+    price = plan(file).price
+    assert price is not None
+    (data,) = price.data
+    train, dev = data.splits["train"], data.splits["dev"]
+    assert (data.max_length, train.rows, dev.rows) == (6, 10, 4)
+    assert train.classes == {"no": 3, "yes": 7}
+    assert (train.truncated, dev.truncated) == (2, 0)
+    assert (train.shared, dev.shared) == ({}, {"train": 1})
+
+
+def test_they_are_printed(file: Path) -> None:
+    lines = [text for label, text in preview_lines(plan(file)) if label == "data"]
+    assert len(lines) == 2
+    assert all(word in lines[0] for word in ("train", "10", "70.0 %", "20.0 %"))
+    assert all(word in lines[1] for word in ("dev", "4", "25.0 %"))
+
+
+def test_many_classes_and_values_have_a_line_too(file: Path, tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", [(f"text {number}", f"class{number % 9}") for number in range(30)])
+    write(tmp_path / "dev.csv", [("a", "class1")])
+    assert "9 classes" in dict(reversed(preview_lines(plan(file))))["data"]
+    write(tmp_path / "train.csv", [(f"text {number}", f"{number}.5") for number in range(30)])
+    write(tmp_path / "dev.csv", [("a", "0.5")])
+    price = plan(file, set={"metric.name": "pearson"}).price
+    assert price is not None
+    assert price.data[0].splits["train"].classes == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [(("label: label", "label: lable"), 7), (("text: text", "text: txt"), 6), (("train.csv", "gone.csv"), 4),
+     (("dev.csv", "train.csv"), 5), (("max_length: 6", "max_length: 2"), 9)],
+    ids=["label", "text", "train", "dev is train", "length"],
+)  # fmt: skip
+def test_what_does_not_fit_has_its_line(file: Path, change: tuple[str, str], line: int) -> None:
+    file.write_text(file.read_text(encoding="utf-8").replace(*change), encoding="utf-8")
+    with pytest.raises(SweepFileError) as raised:
+        plan(file)
+    (problem,) = raised.value.problems
+    assert (problem.source, problem.line) == (str(file), line)
+    assert "c000" not in str(raised.value)
+
+
+def test_a_gpu_that_is_not_there_is_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for gpus, said in ((0, False), (1, True)):
+        price = plan(file, set={"resources.gpus_per_trial": gpus}).price
+        assert price is not None
+        assert any("gpus_per_trial" in note for note in price.notes) == said
+
+
+def recorded(folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep of two trials with these settings whose epochs of 1e9 and 5e8 FLOPs took 2 s each."""
+
+    def evaluated(*given: Any, **more: Any) -> EpochRecord:
+        record = a_record(*given, **more)
+        return dataclasses.replace(record, costs=dataclasses.replace(record.costs, eval_flops=5e8))
+
+    monkeypatch.setattr("stand_ins.made_settings", lambda **_: settings)
+    monkeypatch.setattr("stand_ins.a_record", evaluated)
+    folder.mkdir(parents=True)
+    conductor = Sweep(folder).open(configurations=1, scheduler={"name": "fifo"})
+    try:
+        Workers(conductor, wall_s=2.0).play()
+        conductor.close()
+    finally:
+        conductor.journal.close()
+
+
+def test_time_is_estimated_from_a_sweep_of_the_same_model_alone(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(file)
+    assert planned.price is not None
+    assert planned.price.bounds["wall_s"].most is None
+    assert planned.price.time_after == ""
+    settings = planned.configurations[0].settings
+    recorded(tmp_path / "out" / "earlier", settings, monkeypatch)
+    assert recorded_speed(plan(file, set={"training.max_length": 5}).configurations[0].settings) is None
+    price = plan(file).price
+    assert price is not None
+    assert price.time_after == str(Path("out") / "earlier")
+    flops = (price.bounds["train_flops"].most or 0) + (price.eval_flops.most or 0)
+    assert price.bounds["wall_s"].most == pytest.approx(flops * 2.0 / 1.5e9)
+
+
+def test_the_contents_are_of_what_is_prepared(file: Path) -> None:
+    data = prepare_data(plan(file).configurations[0].settings)
+    assert {name: each.rows for name, each in data.contents.items()} == {"train": len(data.train), "dev": len(data.dev)}
