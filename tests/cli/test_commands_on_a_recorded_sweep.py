@@ -86,6 +86,27 @@ def test_status_of_nothing_and_of_a_folder_of_sweeps(command: Command, sweep: Pa
     assert "nowhere" in err
 
 
+@pytest.mark.parametrize("given", [["c002-i1-o1"], ["c000-i0-o0", "--out", "out"], ["c000-i0-o0", "--out", "nowhere"]])
+def test_logs_that_are_not_found_say_how_to_name_the_sweep(command: Command, sweep: Path, given: list[str]) -> None:
+    code, _, err = command("logs", *given)
+    assert code == 2
+    assert "--out" in err
+
+
+@pytest.mark.parametrize("given", [["--out", "afile"], ["--out", "nowhere", "--resume"]], ids=["a file", "nothing"])
+def test_a_results_folder_that_cannot_be_is_refused_before_anything_is_planned(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str]
+) -> None:
+    def unwanted(*_: object, **__: object) -> None:
+        raise AssertionError("the sweep was priced")
+
+    (tmp_path / "afile").touch()
+    monkeypatch.setattr("greenexp.api.running.priced_plan", unwanted)
+    code, out, err = command("run", "smoke", *given)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+
+
 def test_logs_of_an_unknown_trial_names_the_nearest(command: Command, sweep: Path) -> None:
     code, _, err = command("logs", "c002-i1-o1")
     assert code == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from greenexp.cli.printing.newest import or_newest
+from greenexp.errors import InputError
 
 
 @click.command()
@@ -14,7 +15,10 @@ def logs(trial: str, directory: str | None) -> None:
     """TRIAL is the name of a trial. Its log has attempts, epochs and, where it failed, the traceback."""
     from greenexp.api.sweeps import load
 
-    text = load(or_newest(directory)).log(trial)
+    try:
+        text = load(or_newest(directory)).log(trial)
+    except InputError as error:
+        raise InputError(f"{error}; --out DIR names the folder of the sweep") from error
     if text:
         click.echo(text)
     else:
