@@ -106,10 +106,6 @@ def test_no_name_of_the_product_looks_like_a_test() -> None:
     assert found == set()
 
 
-OTHERS_CLASS_NAMES = {"Columns", "Noise"}
-"""Of commands that are being rewritten; to be emptied."""
-
-
 def test_a_class_name_means_one_thing_in_the_whole_house() -> None:
     """Private classes, `_Name`, may share one: nobody meets two of them in one file."""
     where: dict[str, list[str]] = {}
@@ -117,7 +113,7 @@ def test_a_class_name_means_one_thing_in_the_whole_house() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 where.setdefault(node.name, []).append(f"{shown(path)}:{node.lineno}")
-    assert {name: places for name, places in where.items() if len(places) > 1 and name not in OTHERS_CLASS_NAMES} == {}
+    assert {name: places for name, places in where.items() if len(places) > 1} == {}
 
 
 def test_the_type_of_arrays_and_the_tolerances_have_one_home() -> None:

@@ -22,9 +22,12 @@ matter, not the one that was seen.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy import optimize, special, stats
+
+from greenexp.records.arrays import Floats
 
 MOST = 1_000_000
 """Seeds beyond which `seeds_needed` gives up."""
@@ -63,10 +66,7 @@ def smallest_difference(
     noise, own = _noise(seeds, sd, sd_other, paired, alpha)
     degrees = own if degrees is None else degrees
     _check_power(power, alpha)
-    far = 1.0
-    while _power(far, degrees, alpha) < power:
-        far *= 2
-    return noise * float(optimize.brentq(lambda d: _power(d, degrees, alpha) - power, 0.0, far, xtol=1e-10))
+    return noise * _smallest_shift(degrees, power, alpha)
 
 
 def seeds_needed(
@@ -112,6 +112,22 @@ def _noise(seeds: float, sd: float, sd_other: float | None, paired: bool, alpha:
     return math.sqrt((a + b) / seeds), (seeds - 1) * (a + b) ** 2 / (a**2 + b**2)
 
 
+@lru_cache(maxsize=4096)
+def _smallest_shift(degrees: float, power: float, alpha: float) -> float:
+    """The difference in standard errors; many groups of one design ask for the same one."""
+    far = 1.0
+    while _power(far, degrees, alpha) < power:
+        far *= 2
+    return float(optimize.brentq(lambda d: _power(d, degrees, alpha) - power, 0.0, far, xtol=1e-10))
+
+
+@lru_cache(maxsize=1)
+def _gauss_legendre() -> tuple[Floats, Floats]:
+    """Nodes and weights, which take longer to find than all that is done with them."""
+    nodes, weights = np.polynomial.legendre.leggauss(80)
+    return nodes, weights
+
+
 def _power(shift: float, degrees: float, alpha: float) -> float:
     """P(|T| > bound) for T = (Z + shift) / R, R = sqrt(chi-squared / degrees), integrated over R.
 
@@ -121,7 +137,7 @@ def _power(shift: float, degrees: float, alpha: float) -> float:
     ends = np.sqrt(stats.chi2.ppf([1e-15, 0.5, 1 - 1e-15], degrees) / degrees)
     turn = shift / bound + np.array([-9.0, -3.0, 0.0, 3.0, 9.0]) / bound  # where the inner probability changes
     edges = np.unique(np.clip(np.concatenate((ends, turn)), ends[0], ends[-1]))
-    nodes, weights = np.polynomial.legendre.leggauss(80)
+    nodes, weights = _gauss_legendre()
     half = np.diff(edges)[:, None] / 2
     root = edges[:-1, None] + half * (1 + nodes)
     density = 2 * degrees * root * stats.chi2.pdf(degrees * root**2, degrees)

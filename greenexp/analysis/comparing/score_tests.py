@@ -90,9 +90,17 @@ def score_difference(
     squares = (ours.size - 1) * ours.var(ddof=1) + (theirs.size - 1) * theirs.var(ddof=1)
     pooled = unless_rounding(math.sqrt(squares / joint), ours, theirs)
     d = mean / pooled * (1 - 3 / (4 * joint - 1)) if pooled > 0 else math.nan
-    above = difference(ours[:, None], theirs[None, :]) * (-1 if minimize else 1)
-    superiority = float((above > 0).mean() + (above == 0).mean() / 2)
+    superiority = _superiority(ours, theirs)
+    superiority = 1 - superiority if minimize else superiority
     return Difference(mean, mean - reach, mean + reach, d, superiority, confidence)
+
+
+def _superiority(a: Floats, b: Floats) -> float:
+    """P(A > B) + P(A = B) / 2 over all pairs, by ranks: tens of thousands of scores have too many pairs."""
+    ours, theirs = tied(a, b)
+    ordered = np.sort(theirs)
+    below, upto = (np.searchsorted(ordered, ours, side=side) for side in ("left", "right"))
+    return float((below + upto).sum()) / (2 * ours.size * theirs.size)
 
 
 def score_tests(
