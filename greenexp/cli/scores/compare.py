@@ -49,7 +49,9 @@ def compare(sources: tuple[str, ...], *, plot: Path | None, as_json: bool, **opt
     """
     from greenexp.api.statistics import compare as compared
     from greenexp.cli.printing.findings import print_all
+    from greenexp.cli.printing.waiting import waiting
     from greenexp.cli.scores.compare_layout import layouts
 
-    findings = compared(list(sources), **options)
+    with waiting("comparing groups"):
+        findings = compared(list(sources), **options)
     print_all(findings, layouts(every=options["budgets"] is not None), as_json=as_json, plot=plot)

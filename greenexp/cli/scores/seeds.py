@@ -82,17 +82,19 @@ def seeds(
     """
     from greenexp.api.comparisons import seeds as seed_findings
     from greenexp.cli.printing.findings import print_all
+    from greenexp.cli.printing.waiting import waiting
     from greenexp.cli.scores.seed_layout import heading, layouts
 
-    findings = seed_findings(
-        source,
-        score=score,
-        configuration=configuration,
-        seed_columns=seed_columns,
-        by=by,
-        where=where,
-        query=query or "",
-        minimize=minimize,
-        **options,
-    )
+    with waiting("splitting the variance"):
+        findings = seed_findings(
+            source,
+            score=score,
+            configuration=configuration,
+            seed_columns=seed_columns,
+            by=by,
+            where=where,
+            query=query or "",
+            minimize=minimize,
+            **options,
+        )
     print_all(findings, layouts(by), as_json=as_json, plot=plot, heading=heading(findings))
