@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from greenexp.cli.machine import machine_facts
+from greenexp.meters.machine import machine_facts
 from greenexp.cli.printing.text_table import print_json
 
 

@@ -177,7 +177,7 @@ def _address(plan: Plan, folder: Path) -> tuple[str, str]:
 
 def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
     """What the session's line says of this machine. InputError for a limit that could not be watched here."""
-    from greenexp.cli.machine import machine_facts
+    from greenexp.meters.machine import machine_facts
     from greenexp.meters import survey
     from greenexp.plan.data import data_facts
 

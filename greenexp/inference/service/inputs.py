@@ -58,9 +58,10 @@ def parse_json(content: str | bytes) -> Any:
         raise InputError(f"not read: {str(error).partition(';')[0]}") from error
 
 
-def read_example(data: Any, engine: Engine, max_text: int) -> Example:
+def read_example(data: Any, engine: Engine, max_text: int, also: tuple[str, ...] = ()) -> Example:
     """`data` (parsed JSON) as an example with texts of at most `max_text` characters.
 
+    also: further fields that the caller knows and has taken out, for messages
     Raises InputError for what is no example, or none that this model can be asked.
     """
     fields = {"text": data} if isinstance(data, str) else data
@@ -68,7 +69,8 @@ def read_example(data: Any, engine: Engine, max_text: int) -> Example:
         raise InputError(f"expected an object or a text, received {kind_of(data)}")
     for name in fields:
         if name not in FIELDS:
-            raise InputError(f"unknown field {shown(name)}{did_you_mean(name, FIELDS)} (known: {', '.join(FIELDS)})")
+            known = (*FIELDS, *also)
+            raise InputError(f"unknown field {shown(name)}{did_you_mean(name, known)} (known: {', '.join(known)})")
     identity = identity_of(fields)
     if identity is None and fields.get("id") is not None:
         raise InputError(f"'id' must be a text or a finite number, received {kind_of(fields['id'])}")
