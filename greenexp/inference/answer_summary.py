@@ -57,9 +57,7 @@ class AnswerSummary:
         if len(self.classes) != 1 or self.answers < LEAST_ANSWERS:
             return ()
         (only,) = self.classes
-        return (
-            f"all {self.answers:,} answers are of one class, '{only}': a model that has learnt nothing answers so",
-        )
+        return (f"all {self.answers:,} answers are of one class, '{only}': a model that has learnt nothing answers so",)
 
 
 class AnswerTally:
@@ -121,6 +119,8 @@ def class_name(answer: Answer) -> str:
 
 def is_right(answer: Answer, label: Label) -> bool:
     """Whether the answer is this class, given by name or by number."""
-    return answer.label == label if isinstance(label, str) and answer.label is not None else (
-        str(answer.prediction) == str(label)
+    return (
+        answer.label == label
+        if isinstance(label, str) and answer.label is not None
+        else (str(answer.prediction) == str(label))
     )

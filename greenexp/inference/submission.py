@@ -11,6 +11,7 @@ from greenexp.errors import InputError
 from greenexp.inference.answer_summary import AnswerSummary, AnswerTally
 from greenexp.inference.answers import Answer
 from greenexp.inference.engine import EarlyExitEngine
+from greenexp.replay.serving_policy import DevScores
 from greenexp.tasks.unlabelled import UnlabelledSplit
 
 
@@ -25,10 +26,15 @@ class SubmissionFile:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """All files of one task. folder: where they are written if no other folder is named."""
+    """All files of one task.
+
+    folder: where they are written if no other folder is named; dev: what the model scores on dev when it answers so,
+    with its baselines; None where that is not on record
+    """
 
     files: tuple[SubmissionFile, ...]
     folder: Path
+    dev: DevScores | None = None
 
     def write(self, folder: str | Path | None = None) -> tuple[Path, ...]:
         """Write the files, and return where they are. Raises InputError where that is not possible."""

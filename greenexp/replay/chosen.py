@@ -99,7 +99,8 @@ def needs_labels(family: Family) -> bool:
 def at_threshold(family: Family, threshold: float, record: ExitRecord) -> Family:
     """The same policy with another threshold: one of those of its staircase over `record`."""
     choose = getattr(family, "swept", None)
-    changed: Family = dataclasses.replace(  # type: ignore[type-var]  # a replay form is a frozen dataclass
-        family, **{choose(record) if choose else family.parameter: threshold}
-    )
+    parameter = choose(record) if choose else family.parameter
+    if not parameter:  # a bound such as `oracle` has none
+        return family
+    changed: Family = dataclasses.replace(family, **{parameter: threshold})  # type: ignore[type-var]  # a frozen dataclass
     return changed

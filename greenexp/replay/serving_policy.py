@@ -123,14 +123,13 @@ def dev_scores(chosen: ServingPolicy, dev: StoredLogits, metric: str, check_ever
     record, costs = _consulted(dev, dev.costs, chosen.temperatures, check_every)
     try:
         wanted = find_metric(metric, True) if record.is_regression else "accuracy"
-        scores = [
-            float(operating_point(record, policy, costs, wanted)[wanted].iloc[0])
-            for policy in (chosen.policy, LAST_EXIT)
-        ]
+        policy, last_exit = (
+            float(operating_point(record, one, costs, wanted)[wanted].iloc[0]) for one in (chosen.policy, LAST_EXIT)
+        )
     except (InputError, ImportError, AttributeError):  # a policy without a replay form, or of another package
         return None
     share = None if record.is_regression else majority_share(record.labels.tolist())
-    return DevScores(wanted, len(record.labels), *scores, share)
+    return DevScores(wanted, len(record.labels), policy, last_exit, share)
 
 
 def majority_share(labels: Sequence[Any]) -> float:

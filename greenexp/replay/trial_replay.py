@@ -84,10 +84,12 @@ def replay_trial(
     splits, problem = _splits(logits.dev, logits, options)
     policies, left_out = _policies(splits[0].record, recorded_policies, options)
     work = _Work(splits, _metric(logits.dev.record, metric, options), options)
+    chosen: list[dict[str, Any]] = []
+    budgets: list[dict[str, Any]] = []
     if options.budget_flops is None:
-        chosen, budgets, points = work.chosen(policies), [], work.points(policies)
+        chosen, points = work.chosen(policies), work.points(policies)
     else:
-        chosen, (budgets, points) = [], work.budgets([same[0] for same in policies], options.budget_flops)
+        budgets, points = work.budgets([same[0] for same in policies], options.budget_flops)
     notes = [*logits.problems, *filter(None, [problem]), *left_out, *work.remarks(policies, chosen)]
     return TrialReplay(
         trial=trial,
@@ -134,9 +136,7 @@ def _splits(dev: StoredLogits, logits: StandingLogits, options: ReplayOptions) -
     return splits, problem
 
 
-def _policies(
-    record: ExitRecord, recorded: Sequence[Any], options: ReplayOptions
-) -> tuple[list[list[Any]], list[str]]:
+def _policies(record: ExitRecord, recorded: Sequence[Any], options: ReplayOptions) -> tuple[list[list[Any]], list[str]]:
     """What to replay, `static` first; those that differ in their threshold alone are together. And what was left out.
 
     What was asked for must work; of the record's own policies, what does.

@@ -17,13 +17,14 @@ import pytest
 from tiny_served_models import KEPT, save_tiny, texts, write_sweep
 from told import tells
 
-from greenexp.cli.models.lines import Lines
-from greenexp.cli.models.policies import ask_policy, read_policy
+from greenexp.api.engines import EngineOptions, choose_policy
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.inference import EarlyExitEngine
 from greenexp.inference.service.inputs import answer_fields
 from greenexp.model import load_model, save_model
+from greenexp.replay.policy_text import policy_from_text
 from greenexp.sources.checkpoints import find_model
+from greenexp.sources.lines import Lines
 
 Predict = Callable[..., tuple[int, list[dict[str, Any]], str]]
 TEXTS = texts(100)
@@ -138,13 +139,15 @@ def test_a_threshold_is_chosen_on_dev(predict: Predict, sweep: Path) -> None:
 
 
 def test_the_exit_of_static_is_chosen_too(sweep: Path) -> None:
-    asked = ask_policy(find_model(str(sweep)), "static", 1.4, 1, calibrated=False)
+    asked = choose_policy(find_model(sweep), EngineOptions(policy="static", speed_up=1.4))
     assert asked.text in {"static:1", "static:2"}
     assert EarlyExitEngine.load(sweep / "models" / KEPT[0], asked.policy).consulted == (int(asked.text[-1]),)
 
 
 def test_choosing_knows_what_is_consulted_and_calibrated(sweep: Path) -> None:
-    asked = ask_policy(find_model(str(sweep)), "max_probability", 1.1, 2, calibrated=True)
+    asked = choose_policy(
+        find_model(sweep), EngineOptions(policy="max_probability", speed_up=1.1, check_every=2, calibrated=True)
+    )
     engine = EarlyExitEngine.load(
         sweep / "models" / KEPT[0], asked.policy, check_every=2, temperatures=asked.temperatures
     )
@@ -191,10 +194,10 @@ def test_a_model_saved_without_what_serving_needs_reads_ids(predict: Predict, sw
 
 
 def test_policies_from_text() -> None:
-    assert read_policy("{name: max_probability, threshold: {1: 0.2, 2: 0.1}}") == {
+    assert policy_from_text("{name: max_probability, threshold: {1: 0.2, 2: 0.1}}") == {
         "name": "max_probability", "threshold": {"1": 0.2, "2": 0.1},
     }  # fmt: skip
-    assert read_policy("max_probability:1=0.2,2=0.1") == "max_probability:1=0.2,2=0.1"
+    assert policy_from_text("max_probability:1=0.2,2=0.1") == "max_probability:1=0.2,2=0.1"
 
 
 def test_which_model_is_meant(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +208,7 @@ def test_which_model_is_meant(sweep: Path, tmp_path: Path, monkeypatch: pytest.M
     alone = save_tiny(tmp_path / "alone")
     assert find_model(str(alone)) == (alone, "alone", None)
     with pytest.raises(InputError, match="no dev logits"):
-        ask_policy(find_model(str(alone)), None, 2.0, 1, calibrated=False)
+        choose_policy(find_model(alone), EngineOptions(speed_up=2.0))
     shutil.rmtree(sweep / "models" / KEPT[0])
     assert find_model(str(sweep)).trial == KEPT[1]
     (sweep / "models" / KEPT[1] / "greenexp.json").unlink()  # half-written

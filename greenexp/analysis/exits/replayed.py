@@ -20,8 +20,9 @@ def replay_study(
     """Exit policies over the logits of each trial: thresholds chosen on dev, their worth on test, and all points.
 
     trials: name -> its logits; recorded_policies, metric: of the sweep's record, where `options` names none.
-    Tables: `trials` (trial, metric, dev_examples, test_examples); `chosen`, or `budgets` if a budget was given; `points`.
-    The columns are those of `TrialReplay` after `trial`. Raises InputError for what was asked for and cannot be.
+    Tables: `trials` (trial, metric, dev_examples, test_examples), `chosen`, or `budgets` if a budget was given, and
+    `points`. The columns are those of `TrialReplay` after `trial`.
+    Raises InputError for what was asked for and cannot be.
     """
     replayed = [replay_trial(name, logits, recorded_policies, metric, options) for name, logits in trials.items()]
     about = pd.DataFrame(

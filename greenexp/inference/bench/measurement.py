@@ -74,7 +74,7 @@ def measure(
     policy: ServingPolicy,
     examples: BenchExamples,
     options: BenchOptions,
-    tell: Callable[[str], None] = lambda line: None,
+    tell: Callable[[str], None],
 ) -> BenchReport:
     """Time the model saved in `folder`; tell: takes a line per step. Writes the table of latencies if it has a file.
 
@@ -89,7 +89,7 @@ def measure(
         precision=options.precision,
     )
     with fixed_threads(options.threads) as threads:
-        warning = busy_warning(threads if device.type == "cpu" else 1)
+        warning = busy_warning()
         if warning:
             tell(f"warning: {warning}")
         model = load_model(folder, device=options.device)

@@ -114,7 +114,8 @@ def interleave(
 ) -> Timings:
     """Time every contestant on every request `protocol.repeats` times, taking turns, so that noise hits all alike.
 
-    progress: is told warm-ups and repeats, between them and never within what is timed. Who begins changes from turn to turn. InputError if there is nobody, or nothing to answer.
+    progress: is told warm-ups and repeats, between them and never within what is timed. Who begins changes from turn to
+    turn. InputError if there is nobody, or nothing to answer.
     """
     if not contestants or not requests:
         raise InputError("nothing to time: there must be a contestant and a request")

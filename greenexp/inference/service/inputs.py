@@ -89,6 +89,14 @@ def read_example(data: Any, engine: Engine, max_text: int, also: tuple[str, ...]
     return Example(texts=(texts[0], texts[1]) if len(texts) == 2 else texts[0], identity=identity)
 
 
+def sample_fields(engine: Engine) -> dict[str, Any]:
+    """An example that the model can be asked, as JSON."""
+    serving = engine.serving
+    if serving is not None and serving.tokenizer:
+        return {"text": "a first text", "pair": "a second text"} if serving.pairs else {"text": "a text"}
+    return {"ids": [0]} if serving is None or not serving.pairs else {"ids": [0], "type_ids": [0]}
+
+
 def tokens_of(engine: Engine, examples: Sequence[Example]) -> list[Tokens]:
     """All examples in token ids, the texts in one go; too long texts are cut off as in training."""
     texts = [example.texts for example in examples if example.texts is not None]
