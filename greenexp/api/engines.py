@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.replay.policy_text import policy_from_text
@@ -13,8 +13,7 @@ from greenexp.sources.checkpoints import FoundModel, dev_logits, find_model
 
 if TYPE_CHECKING:
     from greenexp.inference import EarlyExitEngine
-
-Precision: TypeAlias = Literal["fp32", "bf16"]
+    from greenexp.inference.segments import Precision
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from greenexp.analysis.exits.replayed import replay_study
 from greenexp.analysis.findings import Findings
-from greenexp.api.engines import EngineOptions, Precision, ServedModel, choose_policy, load_found, load_served
+from greenexp.api.engines import EngineOptions, ServedModel, choose_policy, load_found, load_served
 from greenexp.errors import InputError
 from greenexp.journal.policies import add_policies
 from greenexp.replay.latency import LatencyTable, read_latency
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from greenexp.inference.bench.examples import BenchExamples
     from greenexp.inference.bench.report import BenchReport
     from greenexp.inference.line_answers import LineAnswers
+    from greenexp.inference.segments import Precision
     from greenexp.inference.submission import Submission
 
 BATCHES_AT_ONCE = 8

@@ -16,7 +16,7 @@ Label: TypeAlias = "str | int"
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledScores:
+class LabelledAccuracy:
     """The accuracy over the examples whose labels are known, and the two baselines.
 
     examples: their number; accuracy: of the answers; last_exit_accuracy: if all had left at the last trained exit
@@ -44,7 +44,7 @@ class AnswerSummary:
     layers: int
     mean_layers: float | None
     classes: Mapping[str, int] = field(default_factory=dict)
-    labelled: LabelledScores | None = None
+    labelled: LabelledAccuracy | None = None
 
     @property
     def speed_up(self) -> float | None:
@@ -100,10 +100,10 @@ class AnswerTally:
             labelled=self._scores() if self._labels else None,
         )
 
-    def _scores(self) -> LabelledScores:
+    def _scores(self) -> LabelledAccuracy:
         examples = self._labels.total()
         ((majority, count),) = self._labels.most_common(1)
-        return LabelledScores(
+        return LabelledAccuracy(
             examples=examples,
             accuracy=self._right / examples,
             last_exit_accuracy=self._last_exit_right / examples,

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_served_models import KEPT, save_tiny, texts, write_sweep
+import torch
+from tiny_served_models import KEPT, NAMES, save_tiny, texts, write_sweep
 from told import tells
 
 from greenexp.api.engines import EngineOptions, choose_policy
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.inference import EarlyExitEngine
 from greenexp.inference.service.inputs import answer_fields
-from greenexp.model import load_model, save_model
+from greenexp.model import load_model, load_serving, save_model
 from greenexp.replay.policy_text import policy_from_text
 from greenexp.sources.checkpoints import find_model
 from greenexp.sources.lines import Lines
@@ -112,6 +113,51 @@ def test_plain_lines_and_logits(predict: Predict, sweep: Path) -> None:
     assert code == 1
     assert [len(one.get("logits", ())) for one in found] == [2, 2, 0]
     assert "not UTF-8" in found[2]["error"]
+
+
+def test_labels_are_compared_and_stand_beside_their_baselines(predict: Predict, sweep: Path) -> None:
+    engine, last = (
+        EarlyExitEngine.load(sweep / "models" / KEPT[0], policy) for policy in ("max_probability:0.6", "static")
+    )
+    answers, at_last = (one.answer(one.encode(TEXTS), 32) for one in (engine, last))
+    labels = ["better"] * 70 + ["worse"] * 30
+    content = "".join(
+        json.dumps({"text": text, "label": label if place % 2 else NAMES.index(label)}) + "\n"  # by name and by number
+        for place, (text, label) in enumerate(zip(TEXTS, labels, strict=True))
+    )
+    code, found, said = predict(content.encode(), sweep, "--policy", "max_probability:0.6")
+    assert (code, len(found)) == (0, 100)
+    right, right_at_last = (
+        sum(answer.label == label for answer, label in zip(these, labels, strict=True)) / 100
+        for these in (answers, at_last)
+    )
+    assert tells(said, f"100 examples … accuracy {right:.4f} … last exit {right_at_last:.4f} … 'better' 0.7000")
+
+
+def test_without_labels_the_baselines_are_those_of_dev(predict: Predict, sweep: Path) -> None:
+    said = predict(lines(TEXTS[:3]), sweep, "--policy", "max_probability:0.8")[2]
+    assert tells(said, "dev … 300 examples … accuracy 0. … last exit 0.8000 … most frequent class 0.")
+    assert "warning" not in said, "three answers of one class say nothing"
+
+
+@pytest.mark.parametrize("label", ['"best"', "2", "-1", "true", "null", "[1]"])
+def test_a_label_that_no_answer_can_be_is_told(predict: Predict, sweep: Path, label: str) -> None:
+    code, found, _ = predict(f'{{"text": "a good film", "label": {label}}}\n'.encode(), sweep)
+    assert code == 1
+    assert tells(found[0]["error"], "'label' … worse, better")
+
+
+def test_a_model_that_answers_one_class_is_warned_of(predict: Predict, sweep: Path) -> None:
+    folder = sweep / "models" / KEPT[0]
+    serving, model = load_serving(folder), load_model(folder)
+    for head in model.heads:
+        torch.nn.init.zeros_(head.classifier.weight)
+        torch.nn.init.constant_(head.classifier.bias, 0.0)
+        head.classifier.bias.data[1] = 5.0
+    save_model(model, folder, serving)
+    code, found, said = predict(lines(TEXTS), sweep)
+    assert (code, {one["label"] for one in found}) == (0, {"better"})
+    assert tells(said, "warning: … 100 answers … 'better'")
 
 
 @pytest.mark.parametrize("arguments", [["--precision", "bf16"], ["--check-every", "2"], ["--calibrated"]])
