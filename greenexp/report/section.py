@@ -17,7 +17,7 @@ class Plate:
     table: Table
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Section:
     """A part of the report: plain text (no markup; the writers escape it), tables, figures.
 
@@ -39,10 +39,6 @@ class Section:
     def all_tables(self) -> tuple[Table, ...]:
         """The figures' tables and its own."""
         return (*(plate.table for plate in self.plates), *self.tables)
-
-    def __repr__(self) -> str:
-        """Name and title only."""
-        return f"Section({self.name!r}, title={self.title!r})"
 
     def _repr_html_(self) -> str:
         """The section as a notebook shows it: its result, figures, tables and what the result rests on."""
