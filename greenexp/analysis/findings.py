@@ -13,9 +13,17 @@ MOST_ROWS = 20
 """Rows of a table that a notebook shows."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Findings:
     """The answer of a study, or why there is none.
+
+    >>> import greenexp, pandas as pd
+    >>> trials = pd.DataFrame({"accuracy": [0.71, 0.74, 0.68, 0.77]})
+    >>> findings = greenexp.curve(trials, score="accuracy")
+    >>> isinstance(findings, greenexp.Findings), findings.refusal, list(findings.tables)
+    (True, '', ['curve', 'median'])
+    >>> findings["curve"]["n"].tolist()
+    [1, 2, 4]
 
     verdict: what follows from the tables, a sentence each, the most important one first
     tables: name -> rows in base units; titles: name -> one line that says what the table holds
@@ -31,6 +39,12 @@ class Findings:
     warnings: tuple[str, ...] = ()
     refusal: str = ""
     figures: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        """Verdict and names only: the tables are too large for a prompt."""
+        if self.refusal:
+            return f"Findings(refusal={self.refusal!r})"
+        return f"Findings(verdict={self.verdict!r}, tables={list(self.tables)!r}, figures={len(self.figures)})"
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         """The table of that name."""

@@ -18,7 +18,7 @@ CARRIED = {"pydantic-core": "pydantic", "sqlalchemy": "mlflow"}
 # Used as a program, or for its types alone.
 PROGRAMS = {
     "pytest-timeout", "pytest-xdist", "ruff", "mypy", "import-linter", "build", "pandas-stubs", "scipy-stubs",
-    "types-pyyaml",
+    "types-pyyaml", "ipykernel",
 }  # fmt: skip
 
 
