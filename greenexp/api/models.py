@@ -102,15 +102,19 @@ def replay(
         latency=read_latency(Path(latency)) if isinstance(latency, str | Path) else latency,
     )
     recorded = recorded_logits(str(source), sweep, trials)
-    findings = replay_study(recorded.trials, recorded.policies, recorded.metric, options)
-    notes = [f"{next(iter(recorded.trials))} is {recorded.why}"] if recorded.why else []
-    if add and options.policies:
-        notes.append(_add(recorded, options.policies))
-    trials_of_sweep: pd.DataFrame = findings["trials"].assign(sweep=recorded.name)
+    findings = _about_sweep(replay_study(recorded.trials, recorded.policies, recorded.metric, options), recorded)
+    added = _add(recorded, options.policies) if add and options.policies else ""
+    return dataclasses.replace(findings, notes=(*findings.notes, added)) if added else findings
+
+
+def _about_sweep(findings: Findings, recorded: Recorded) -> Findings:
+    """The findings with the sweep's name, how the trial was chosen, and which trials could not be read."""
+    trials: pd.DataFrame = findings["trials"].assign(sweep=recorded.name)
+    chosen = (f"{next(iter(recorded.trials))} is {recorded.why}",) if recorded.why else ()
     return dataclasses.replace(
         findings,
-        tables={**findings.tables, "trials": trials_of_sweep},
-        notes=(*findings.notes, *filter(None, notes)),
+        tables={**findings.tables, "trials": trials},
+        notes=(*findings.notes, *chosen),
         warnings=(*findings.warnings, *(f"left out: {problem}" for problem in recorded.left_out)),
     )
 
@@ -262,11 +266,8 @@ def bench(
     Raises InputError for a model without its sweep, a device that is not there, a file that cannot be written, and as
     `engine` does.
     """
-    path = None if latency is None else Path(latency)
-    if path is not None and not path.absolute().parent.is_dir():
-        raise InputError(f"latency {path}: there is no folder {path.parent}")
     found = find_model(source, options.trial)
-    policy = choose_policy(found, options)
+    policy, table = choose_policy(found, options), _writable(latency)
     # Here and not above: it loads torch.
     from greenexp.inference.bench.measurement import BenchOptions, measure, usable_device
 
@@ -279,9 +280,17 @@ def bench(
         check_every=options.check_every,
         precision=options.precision,
         threads=options.threads,
-        latency=path,
+        latency=table,
     )
     return measure(found.folder, found.trial, policy, examples_of_task(found, examples), how, tell)
+
+
+def _writable(file: str | Path | None) -> Path | None:
+    """The path of a file that will be written. InputError if its folder is not there."""
+    path = None if file is None else Path(file)
+    if path is not None and not path.absolute().parent.is_dir():
+        raise InputError(f"--latency {path}: there is no folder {path.parent}")
+    return path
 
 
 def examples_of_task(found: FoundModel, count: int) -> BenchExamples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -46,17 +47,7 @@ from greenexp.errors import JournalError
 @click.option(
     "--json", "as_json", is_flag=True, help="Print every operating point as JSON, and add nothing to the record."
 )
-def replay(
-    source: str | None,
-    policies: tuple[str, ...],
-    trials: tuple[str, ...],
-    sweep: str | None,
-    metric: str | None,
-    calibrated: bool,
-    budget_flops: float | None,
-    latency: Path | None,
-    as_json: bool,
-) -> None:
+def replay(source: str | None, *, calibrated: bool, as_json: bool, **options: Any) -> None:
     """The sweep lies in DIR (default: the newest under out/), or is recorded at the MLflow URI.
 
     Thresholds are chosen on dev, and shown with what they are worth on test where test logits were stored. Policies
@@ -69,17 +60,7 @@ def replay(
     from greenexp.cli.printing.text_table import print_json
 
     try:
-        findings = replayed(
-            or_newest(source),
-            policies=policies,
-            trials=trials,
-            sweep=sweep,
-            metric=metric,
-            calibrated=calibrated,
-            budget_flops=budget_flops,
-            latency=latency,
-            add=not (as_json or calibrated),
-        )
+        findings = replayed(or_newest(source), calibrated=calibrated, add=not (as_json or calibrated), **options)
     except JournalError as error:
         raise JournalError(f"{error} (--json shows the points and adds nothing)") from error
     if as_json:

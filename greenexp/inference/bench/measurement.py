@@ -81,22 +81,14 @@ def measure(
     Raises InputError for a device that is not there, and as `EarlyExitEngine` and `PlainModel` do.
     """
     device = usable_device(options.device)
-    settings = EngineSettings(
-        serving=load_serving(folder),
-        check_every=options.check_every,
-        temperatures=policy.temperatures,
-        compiled=options.compiled,
-        precision=options.precision,
-    )
+    not_measured: dict[str, str] = {}
+    if warning := busy_warning():
+        tell(f"warning: {warning}")
     with fixed_threads(options.threads) as threads:
-        warning = busy_warning()
-        if warning:
-            tell(f"warning: {warning}")
-        model = load_model(folder, device=options.device)
+        model, settings = load_model(folder, device=options.device), _settings(folder, policy, options)
         contestants = Contestants.of(model, policy.policy, settings)
         stopwatch = Stopwatch.of(device)
         bench = _Bench(options, model, policy, settings, contestants, examples, stopwatch, device, threads, tell)
-        not_measured: dict[str, str] = {}
         batches = tuple(_batch(bench, place, not_measured) for place in range(len(options.batch_sizes)))
         tokenisation = _tokenisation(bench, not_measured)
         if options.latency is not None:
@@ -111,6 +103,16 @@ def measure(
         latency_table=None if options.latency is None else str(options.latency),
         not_measured=not_measured,
         warnings=(warning,) if warning else (),
+    )
+
+
+def _settings(folder: Path, policy: ServingPolicy, options: BenchOptions) -> EngineSettings:
+    return EngineSettings(
+        serving=load_serving(folder),
+        check_every=options.check_every,
+        temperatures=policy.temperatures,
+        compiled=options.compiled,
+        precision=options.precision,
     )
 
 
