@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from greenexp.errors import InputError, UnknownNameError
+from greenexp.errors import InputError, StateError, UnknownNameError
 from greenexp.replay.policy_text import policy_from_text
 from greenexp.replay.serving_policy import DevScores, ServingPolicy, chosen_policy, dev_scores, given_policy
 from greenexp.sources.checkpoints import FoundModel, dev_logits, find_model
@@ -47,10 +47,10 @@ class ServedModel:
 
     @property
     def dev(self) -> DevScores | None:
-        """What it scores on dev under its policy, and the baselines; None where no dev logits are on record."""
+        """What it scores on dev under its policy, and the baselines; None where no dev logits can be read."""
         try:
             logits = dev_logits(self.found)
-        except InputError:
+        except (InputError, StateError):  # the answers do not depend on them
             return None
         return dev_scores(self.policy, logits.stored, logits.metric, self.options.check_every)
 

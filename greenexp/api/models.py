@@ -212,7 +212,7 @@ def answer_lines(
         from greenexp.inference.line_answers import MAX_LINE, LineAnswers
 
         chunks = Lines(descriptor, MAX_LINE).chunks(BATCHES_AT_ONCE * batch_size)
-        yield LineAnswers(model.engine, chunks, batch_size, plain=plain)
+        yield LineAnswers(model.engine, chunks, batch_size, plain=plain, dev=model.dev)
 
 
 def submit(

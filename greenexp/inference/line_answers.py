@@ -22,6 +22,7 @@ from greenexp.inference.service.inputs import (
     shown,
     tokens_of,
 )
+from greenexp.replay.serving_policy import DevScores
 
 MAX_LINE = 1_000_000
 """Bytes of a line: a text of a few hundred tokens has a few thousand."""
@@ -60,12 +61,19 @@ class LineAnswers:
     """The answers to lines, chunk by chunk; `summary` is right once they have all been read.
 
     engine: answers them; chunks: lines without their ends, None for one that was too long; batch_size: examples at once
-    plain: each line is a text as it stands, and no JSON
+    plain: each line is a text as it stands, and no JSON; dev: what the model scores on dev, for whoever shows it
     """
 
     def __init__(
-        self, engine: EarlyExitEngine, chunks: Iterable[Sequence[bytes | None]], batch_size: int, *, plain: bool
+        self,
+        engine: EarlyExitEngine,
+        chunks: Iterable[Sequence[bytes | None]],
+        batch_size: int,
+        *,
+        plain: bool,
+        dev: DevScores | None = None,
     ) -> None:
+        self.dev = dev
         self._engine, self._chunks, self._batch_size, self._plain = engine, chunks, batch_size, plain
         self._last_exit: EarlyExitEngine | None = None
         self._tally = AnswerTally(engine.model.backbone.num_layers)

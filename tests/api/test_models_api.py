@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,15 @@ def test_a_model_alone_has_no_dev_scores(folder: Path, tmp_path: Path) -> None:
         assert isinstance(models.engine(alone), EarlyExitEngine)
     finally:
         alone.rename(folder / "models" / KEPT[0])
+
+
+def test_damaged_dev_logits_cost_the_baselines_alone(folder: Path, tmp_path: Path) -> None:
+    sweep = Path(shutil.copytree(folder, tmp_path / "sweep"))
+    for file in (sweep / "logits").glob("*.npz"):
+        file.write_bytes(b"PK no")
+    assert load_served(sweep, EngineOptions()).dev is None
+    shutil.rmtree(sweep / "logits")
+    assert load_served(sweep, EngineOptions()).dev is None
 
 
 @pytest.mark.parametrize(

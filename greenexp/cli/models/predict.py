@@ -12,7 +12,7 @@ from greenexp.cli.models.options import batch_size_option, model_options, print_
 from greenexp.units import format_duration
 
 if TYPE_CHECKING:
-    from greenexp.api.engines import EngineOptions, ServedModel
+    from greenexp.api.engines import EngineOptions
     from greenexp.inference.answer_summary import AnswerSummary
 
 
@@ -32,18 +32,12 @@ def predict(run: str, engine: EngineOptions, file: str, batch_size: int, plain: 
     """
     from greenexp.api.models import answer_lines
 
-    models: list[ServedModel] = []
-
-    def loaded(model: ServedModel) -> None:
-        models.append(model)
-        print_model(model)
-
-    with answer_lines(run, file, engine, batch_size=batch_size, plain=plain, loaded=loaded) as answers:
+    with answer_lines(run, file, engine, batch_size=batch_size, plain=plain, loaded=print_model) as answers:
         begin = time.perf_counter()
         for chunk in answers:
             click.echo("\n".join(json.dumps(line.fields(logits=logits), allow_nan=False) for line in chunk))
         click.echo(f"{_summary(answers.summary)} · {format_duration(time.perf_counter() - begin)} wall clock", err=True)
-    print_scores(answers.summary, models[0].dev)
+    print_scores(answers.summary, answers.dev)
     return 1 if answers.summary.errors else 0
 
 
