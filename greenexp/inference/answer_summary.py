@@ -119,8 +119,6 @@ def class_name(answer: Answer) -> str:
 
 def is_right(answer: Answer, label: Label) -> bool:
     """Whether the answer is this class, given by name or by number."""
-    return (
-        answer.label == label
-        if isinstance(label, str) and answer.label is not None
-        else (str(answer.prediction) == str(label))
-    )
+    if isinstance(label, str) and answer.label is not None:
+        return answer.label == label
+    return str(answer.prediction) == str(label)

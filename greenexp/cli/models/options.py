@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from greenexp.cli.printing.newest import or_newest
-from greenexp.cli.printing.remarks import warn
 
 if TYPE_CHECKING:
     from greenexp.api.engines import ServedModel
-    from greenexp.inference.answer_summary import AnswerSummary
+    from greenexp.inference.answer_summary import LabelledAccuracy
     from greenexp.replay.serving_policy import DevScores
 
 _OPTIONS = (
@@ -68,11 +67,9 @@ def print_model(model: ServedModel) -> None:
         click.echo(f"              {line}", err=True)
 
 
-def print_scores(summary: AnswerSummary, dev: DevScores | None) -> None:
-    """The accuracy beside its baselines, over labelled examples or else on dev; warnings about the answers."""
-    for text in summary.warnings:
-        warn(text)
-    if (labelled := summary.labelled) is not None:
+def print_scores(labelled: LabelledAccuracy | None, dev: DevScores | None) -> None:
+    """The accuracy beside its baselines, over the labelled examples, or else on dev."""
+    if labelled is not None:
         parts = [f"accuracy {labelled.accuracy:.4f}", f"last exit {labelled.last_exit_accuracy:.4f}"]
         parts.append(f"always '{labelled.majority_class}' {labelled.majority_share:.4f}")
         click.echo(f"labelled      {labelled.examples:,} examples: {' · '.join(parts)}", err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from greenexp.cli.models.options import batch_size_option, model_options, print_model, print_scores
+from greenexp.cli.printing.remarks import warn
 from greenexp.units import format_duration
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def predict(run: str, engine: EngineOptions, file: str, batch_size: int, plain: 
         for chunk in answers:
             click.echo("\n".join(json.dumps(line.fields(logits=logits), allow_nan=False) for line in chunk))
         click.echo(f"{_summary(answers.summary)} · {format_duration(time.perf_counter() - begin)} wall clock", err=True)
-    print_scores(answers.summary, answers.dev)
+    for text in answers.summary.warnings:
+        warn(text)
+    print_scores(answers.summary.labelled, answers.dev)
     return 1 if answers.summary.errors else 0
 
 

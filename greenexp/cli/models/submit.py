@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from greenexp.cli.models.options import batch_size_option, model_options, print_model, print_scores
+from greenexp.cli.printing.remarks import warn
 
 if TYPE_CHECKING:
     from greenexp.api.engines import EngineOptions
@@ -30,7 +31,9 @@ def submit(run: str, engine: EngineOptions, batch_size: int, number: int | None,
     submission = submission_of(run, engine, exit=number, batch_size=batch_size, loaded=print_model)
     for file in submission.files:
         click.echo(_about(file), err=True)
-        print_scores(file.summary, submission.dev)
+        for text in file.summary.warnings:
+            warn(text)
+    print_scores(None, submission.dev)
     for path in submission.write(out):
         click.echo(path)
 
