@@ -28,6 +28,7 @@ class VotingReplay:
 
     parameter: ClassVar[str] = "threshold"
     evaluates_all: ClassVar[bool] = True
+    remark: ClassVar[str] = "voting: a reconstruction of Sun et al. 2021, whose text was not at hand"
 
     def __post_init__(self) -> None:
         check_fields(self, "voting")
