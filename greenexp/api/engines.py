@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenexp.errors import InputError, StateError, UnknownNameError
+from greenexp.extras import require
 from greenexp.replay.policy_text import policy_from_text
 from greenexp.replay.serving_policy import DevScores, ServingPolicy, chosen_policy, dev_scores, given_policy
 from greenexp.sources.checkpoints import FoundModel, dev_logits, find_model
@@ -86,7 +87,8 @@ def load_served(source: str | Path, options: EngineOptions) -> ServedModel:
 
 
 def load_found(found: FoundModel, policy: ServingPolicy, options: EngineOptions) -> ServedModel:
-    """The same, of a model and a policy that have been chosen already."""
+    """The same, of a model and a policy that have been chosen already. MissingExtraError without greenexp[train]."""
+    require()
     # Here and not above: torch takes seconds to load, and what a user got wrong is known before.
     from greenexp.inference import EarlyExitEngine
 

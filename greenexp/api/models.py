@@ -14,6 +14,7 @@ from greenexp.analysis.exits.replayed import replay_study
 from greenexp.analysis.findings import Findings
 from greenexp.api.engines import EngineOptions, ServedModel, choose_policy, load_found, load_served
 from greenexp.errors import InputError
+from greenexp.extras import require
 from greenexp.journal.policies import add_policies
 from greenexp.replay.latency import LatencyTable, read_latency
 from greenexp.replay.policy_text import policy_from_text
@@ -229,7 +230,8 @@ def submit(
     exit: answers of this exit alone; batch_size: examples at once; loaded: called once the model is there
     Raises InputError for a task without such test sets, for an exit that was not trained, and as `engine` does.
     """
-    from greenexp.tasks.unlabelled import unlabelled_splits
+    require()
+    from greenexp.tasks.unlabelled import unlabelled_splits  # loads scikit-learn
 
     options = _with_exit(options, exit)
     found = find_model(source, options.trial)
@@ -268,6 +270,7 @@ def bench(
     """
     found = find_model(source, options.trial)
     policy, table = choose_policy(found, options), _writable(latency)
+    require()
     # Here and not above: it loads torch.
     from greenexp.inference.bench.measurement import BenchOptions, measure, usable_device
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from greenexp.api.engines import EngineOptions, ServedModel, load_served
 from greenexp.api.watching import ServiceWatcher
+from greenexp.extras import require
 from greenexp.inference.service.limits import Limits
 
 
@@ -40,7 +41,8 @@ def serve(
     source, options: as of `engine`; watch: told when the address is taken, the model loaded, the service ready
     Raises InputError for an address that cannot be had, before the model is loaded, and as `engine` does.
     """
-    from greenexp.inference.service import server
+    require()
+    from greenexp.inference.service import server  # loads uvicorn
 
     watch = watch or ServiceWatcher()
     with server.bind(service.host, service.port) as bound:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from tiny_served_models import KEPT, texts, write_sweep
 import greenexp
 from greenexp.api import models
 from greenexp.api.engines import EngineOptions, load_served
+from greenexp.api.serving import serve
 from greenexp.api.sweeps import Sweep
-from greenexp.errors import InputError, UnknownNameError
+from greenexp.errors import InputError, MissingExtraError, UnknownNameError
 from greenexp.inference import EarlyExitEngine
 
 
@@ -97,6 +99,15 @@ def test_damaged_dev_logits_cost_the_baselines_alone(folder: Path, tmp_path: Pat
 def test_what_cannot_be_is_an_input_error(folder: Path, options: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         greenexp.load(folder).engine(**options)
+
+
+@pytest.mark.parametrize("use", [models.engine, models.bench, models.submit, serve], ids=repr)
+def test_without_the_extra_it_says_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, use: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr("greenexp.extras.find_spec", lambda module: None)
+    with pytest.raises(MissingExtraError, match=r"greenexp\[train\]"):
+        use(folder)
 
 
 def test_an_address_has_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
