@@ -14,6 +14,7 @@ from greenexp.analysis.exits.replayed import replay_study
 from greenexp.analysis.findings import Findings
 from greenexp.api.engines import EngineOptions, ServedModel, choose_policy, load_found, load_served
 from greenexp.errors import InputError
+from greenexp.extras import require
 from greenexp.journal.policies import add_policies
 from greenexp.replay.latency import LatencyTable, read_latency
 from greenexp.replay.policy_text import policy_from_text
@@ -161,7 +162,7 @@ def engine(
     calibrated : bool, default False
         Divide each exit's logits by a temperature fitted on dev.
     check_every : int of at least 1, default 1
-        Consult every so-many-th trained exit, and always the last one.
+        Consult every n-th trained exit, n this number, and always the last one.
     precision : "fp32" or "bf16", default "fp32"
         Of all computing.
     threads : int, optional
@@ -180,6 +181,7 @@ def engine(
         If the model's folder cannot be trusted.
 
     """
+    require("torch", "transformers")
     options = EngineOptions(trial, policy, speed_up, calibrated, check_every, precision, threads)
     return load_served(source, options).engine
 
