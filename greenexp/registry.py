@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, cast
 
-from greenexp.errors import GreenexpError, UnknownNameError
+from greenexp.errors import GreenexpError, InputError, UnknownNameError
 
 T = TypeVar("T")
 
@@ -53,11 +53,19 @@ class Registry(Mapping[str, T], Generic[T]):
         return name in self._targets
 
     def add(self, name: str, plugin: T) -> None:
-        """Register `plugin` in this process. Raises GreenexpError if another one has the name already."""
+        """Register `plugin` in this process, in the place of one that was registered so before.
+
+        Raises InputError if a built-in or installed one has the name.
+        """
         self._discover()
-        if name in self._targets and self._targets[name] is not plugin:
-            raise GreenexpError(f"there is a {self.kind} '{name}' already (from {self.origin(name)})")
-        self._targets[name] = cast(Any, plugin)
+        if isinstance(self._targets.get(name), str | EntryPoint):
+            raise InputError(f"there is a {self.kind} '{name}' already (from {self.origin(name)})")
+        self._targets[name] = plugin
+
+    @property
+    def added(self) -> dict[str, T]:
+        """Name -> plug-in, of those that were registered in this process alone."""
+        return {name: target for name, target in self._targets.items() if not isinstance(target, str | EntryPoint)}
 
     def origin(self, name: str) -> str:
         """`greenexp` for a built-in name, else the distribution that provides it."""

@@ -22,7 +22,7 @@ from greenexp.records.tables import SweepTables
 from greenexp.sources.learning_curves import CurveRequest, CurveSource, read_curves
 from greenexp.sources.request import ScoreRequest, View
 from greenexp.sources.scores import Sources, read_scores
-from greenexp.sources.tables import read_tables
+from greenexp.sources.tables import WithTables, tables_of
 
 
 def seeds(
@@ -171,7 +171,7 @@ def front(
     return dataclasses.replace(findings, figures=group_front_figures(findings, scores))
 
 
-def lead(source: str | Path | SweepTables) -> Findings:
+def lead(source: str | Path | SweepTables | WithTables) -> Findings:
     """Whether the best configuration of a sweep is better than the next, over seeds and dev examples.
 
     Parameters
@@ -192,7 +192,7 @@ def lead(source: str | Path | SweepTables) -> Findings:
         For what MLflow does not have.
 
     """
-    return lead_study(source if isinstance(source, SweepTables) else read_tables(source).tables)
+    return lead_study(tables_of(source))
 
 
 def simulate(

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from greenexp.cli.machine import machine_facts
 from greenexp.cli.printing.text_table import print_json
+from greenexp.meters.machine import machine_facts
 
 
 @click.command()

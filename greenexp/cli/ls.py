@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 import click
@@ -14,18 +13,20 @@ from greenexp.cli.printing.text_table import print_json
 from greenexp.records.axes import AXES
 from greenexp.registry import Registry
 
-REGISTRIES = {
-    "tasks": ("greenexp.tasks", "TASKS"),
-    "backbones": ("greenexp.backbones", "BACKBONES"),
-    "heads": ("greenexp.exits", "HEADS"),
-    "methods": ("greenexp.methods", "METHODS"),
-    "policies": ("greenexp.exits", "POLICIES"),
-    "schedulers": ("greenexp.schedulers", "SCHEDULERS"),
+KINDS = {
+    "tasks": "task",
+    "backbones": "backbone",
+    "heads": "exits.head",
+    "methods": "method",
+    "policies": "replay.policies",
+    "searches": "search",
+    "schedulers": "scheduler",
 }
+"""What a user may ask for -> the path of its section in a sweep file."""
 
 
 @click.command()
-@click.argument("kind", type=click.Choice([*REGISTRIES, "axes"]))
+@click.argument("kind", type=click.Choice([*KINDS, "axes"]))
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def ls(kind: str, name: str | None, as_json: bool) -> None:
@@ -51,9 +52,9 @@ def _axes() -> dict[str, dict[str, Any]]:
 
 
 def _registry(kind: str) -> Registry[Any]:
-    module, attribute = REGISTRIES[kind]
-    registry: Registry[Any] = getattr(import_module(module), attribute)
-    return registry
+    from greenexp.plan.plugins import registry_of
+
+    return registry_of(KINDS[kind])
 
 
 def _plugins(kind: str) -> dict[str, dict[str, Any]]:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import click
 
-from greenexp import __version__
 from greenexp.errors import GreenexpError, SweepFileError, did_you_mean
+from greenexp.version import VERSION
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -86,7 +86,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="greenexp")
+@click.version_option(VERSION, prog_name="greenexp")
 def cli() -> None:
     """Budget-aware sweeps of multi-exit encoders, and the report that shows the work.
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from greenexp.tasks.tokens import TokenisedTask
 
 
+Prepare = Callable[[Settings], "TokenisedTask"]
+"""Reads what a trial with these settings trains and is evaluated on."""
+
+
 def data_key(settings: Settings) -> str:
     """Equal for trials that read the same tokens: same task, same tokeniser, same cut-off."""
     tokeniser = {"name": settings.backbone.name, "source": settings.backbone.options.get("source")}

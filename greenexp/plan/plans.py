@@ -12,6 +12,7 @@ from typing import Any
 
 from greenexp.errors import StateError
 from greenexp.plan.growth import Configuration, Growth, configuration_name
+from greenexp.plan.prices import Price
 from greenexp.plan.seeds import repetitions
 from greenexp.records.settings import SECTIONS, Settings
 from greenexp.records.trial import TrialSpec
@@ -27,6 +28,7 @@ class Plan:
     spec: the sweep with the plug-ins' defaults filled in; notes: what the user should know, as sentences
     growth: how further configurations are made, where the search proposes them while the sweep runs; None where
         `configurations` are all there will be
+    price: what the sweep costs at most and is expected to cost, None before that has been worked out
     """
 
     spec: SweepSpec
@@ -34,6 +36,7 @@ class Plan:
     trials: tuple[TrialSpec, ...]
     notes: tuple[str, ...] = ()
     growth: Growth | None = None
+    price: Price | None = None
 
     @property
     def complete(self) -> bool:

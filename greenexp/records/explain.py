@@ -11,7 +11,6 @@ from pydantic_core import ErrorDetails
 from greenexp.errors import Problem, did_you_mean
 from greenexp.records.places import Places, dotted, problem_at
 from greenexp.records.search_space import DISTRIBUTIONS
-from greenexp.records.sweep_spec import SweepSpec
 
 Part = str | int
 
@@ -39,13 +38,13 @@ _BOUNDS = {
 }
 
 
-def problems_of(error: ValidationError, places: Places) -> list[Problem]:
-    """One problem per path of what pydantic found wrong with a whole sweep file."""
+def problems_of(error: ValidationError, places: Places, model: type[BaseModel]) -> list[Problem]:
+    """One problem per path of what pydantic found wrong with a whole `model`: a sweep file, or a section of one."""
     found: dict[str, Problem] = {}
     for details in error.errors(include_url=False):
         parts = _in_file(details["loc"])
         of_key = details["type"] == "extra_forbidden"
-        known = tuple(fields_at(details["loc"][:-1])) if of_key else ()
+        known = tuple(fields_at(details["loc"][:-1], model)) if of_key else ()
         problem = problem_at(places, dotted(*parts), message(details, known), of_key=of_key)
         found.setdefault(problem.path, problem)
     return list(found.values())
@@ -132,9 +131,9 @@ def _in_file(loc: tuple[Part, ...]) -> tuple[Part, ...]:
     return tuple(loc)
 
 
-def fields_at(loc: Sequence[Part]) -> Iterator[str]:
-    """The names of all fields allowed in the mapping at pydantic's location `loc`."""
-    model: Any = SweepSpec
+def fields_at(loc: Sequence[Part], whole: type[BaseModel]) -> Iterator[str]:
+    """The names of all fields allowed in the mapping at pydantic's location `loc` of a `whole`."""
+    model: Any = whole
     if loc[:1] == ("space",) and len(loc) == 3:
         model = DISTRIBUTIONS.get(str(loc[2]))
     else:

@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from greenexp.errors import SweepFileError
+from greenexp.records.explain import problems_of
 from greenexp.records.search_space import Distribution
 from greenexp.records.sections import (
     Accounting,
@@ -29,9 +31,19 @@ from greenexp.records.sections import (
 
 
 class SweepSpec(FileSection):
-    """A sweep file. Only `name` and `task` must be given.
+    """A sweep file. Only `name` and `task` must be given; a section is given as a mapping, as in the file.
 
-    `load_sweep` also runs the checks across sections (`greenexp.spec.checks`), which this model alone does not.
+    >>> spec = SweepSpec(
+    ...     name="learning-rates",
+    ...     task={"name": "clauses"},
+    ...     space={"training.learning_rate": {"dist": "loguniform", "low": 1e-4, "high": 1e-2}},
+    ...     search={"name": "random", "samples": 8},
+    ... )
+    >>> spec.training.epochs
+    3
+
+    Raises SweepFileError with everything that is wrong. What depends on several sections or on plug-ins is checked by
+    whoever reads it: `greenexp.plan`, `greenexp.run`.
     """
 
     name: str = Field(
@@ -60,6 +72,16 @@ class SweepSpec(FileSection):
     accounting: Accounting = Field(default=Accounting(), description="Carbon and price factors")
     replay: Replay = Field(default=Replay(), description="What is worked out from recorded logits")
     tracking: Tracking = Field(default=Tracking(), description="Where MLflow records the sweep")
+
+    def __init__(self, **sections: Any) -> None:
+        try:
+            super().__init__(**sections)
+        except ValidationError as error:
+            raise SweepFileError(problems_of(error, {}, SweepSpec)) from None
+
+    # Pydantic's own validation of a mapping does not go through `__init__`: `greenexp.spec` places each of its errors
+    # in the file.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SweepSpec:

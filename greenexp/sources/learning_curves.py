@@ -15,9 +15,9 @@ from greenexp.records.tables import SweepTables
 from greenexp.sources.columns import NOT_SET, Cells, read_columns
 from greenexp.sources.files import is_table, read_file
 from greenexp.sources.frames import read_frame
-from greenexp.sources.tables import read_tables
+from greenexp.sources.tables import WithTables, tables_of
 
-CurveSource: TypeAlias = str | Path | pd.DataFrame | SweepTables | RecordedCurves
+CurveSource: TypeAlias = str | Path | pd.DataFrame | SweepTables | RecordedCurves | WithTables
 PARTS = 9
 """Parts of a schedule where nobody says: two rungs by the usual reduction factor, 3."""
 _COLUMNS = ("score", "run", "resource", "configuration", "minimize")
@@ -83,14 +83,13 @@ def _of_table(cells: Cells, request: CurveRequest) -> RecordedCurves:
     return recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=request.minimize)
 
 
-def _of_sweep(source: str | Path | SweepTables, request: CurveRequest) -> RecordedCurves:
+def _of_sweep(source: str | Path | SweepTables | WithTables, request: CurveRequest) -> RecordedCurves:
     given = [name for name in _COLUMNS if getattr(request, name)]
     if given:
         raise InputError(f"{', '.join(given)}: only for a table; the record of a sweep says this itself")
-    if not isinstance(source, SweepTables):
-        if "://" not in str(source) and not Path(source).is_dir():
-            raise InputError(f"there is no file or folder {source}")
-        source = read_tables(source).tables
-    points = sweep_points(source, request.cost or "epochs")
-    parts = request.parts or int(source.trials["max_epochs"].max())
-    return recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=metric_of(source).minimize)
+    if isinstance(source, str | Path) and "://" not in str(source) and not Path(source).is_dir():
+        raise InputError(f"there is no file or folder {source}")
+    tables = tables_of(source)
+    points = sweep_points(tables, request.cost or "epochs")
+    parts = request.parts or int(tables.trials["max_epochs"].max())
+    return recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=metric_of(tables).minimize)

@@ -17,8 +17,9 @@ from greenexp.sources.folders import JOURNAL
 from greenexp.sources.frames import read_frame
 from greenexp.sources.request import ScoreRequest, View
 from greenexp.sources.table_scores import table_scores
+from greenexp.sources.tables import WithTables
 
-Source: TypeAlias = str | Path | pd.DataFrame | SweepTables | Scores
+Source: TypeAlias = str | Path | pd.DataFrame | SweepTables | Scores | WithTables
 Sources: TypeAlias = Source | Sequence[Source] | Mapping[str, Source]
 NAMED_AFTER_SOURCE = "source"
 """What the groups are where nothing but their source tells them apart."""
@@ -60,6 +61,8 @@ def _read(source: Source, request: ScoreRequest, view: View) -> Scores:
         from greenexp.sources.sweeps import sweep_scores
 
         return sweep_scores(source, request, view)
+    if isinstance(source, WithTables):
+        return _read(source.tables, request, view)
     path = Path(source)
     if is_table(path):
         return table_scores(read_file(path), request, view)
@@ -77,12 +80,18 @@ def _read(source: Source, request: ScoreRequest, view: View) -> Scores:
 
 def _short_names(sources: Sequence[Source]) -> list[str]:
     """A name for each source: the last part of its path, or, where that is not enough, all of it."""
-    whole = [str(one) if isinstance(one, str | Path) else f"source {k}" for k, one in enumerate(sources, start=1)]
+    whole = [_named(one) or f"source {k}" for k, one in enumerate(sources, start=1)]
     short = [Path(name).stem for name in whole]
     names = short if len(set(short)) == len(short) else whole
     if len(set(names)) < len(names):
         raise InputError("a source is named twice")
     return names
+
+
+def _named(source: Source) -> str:
+    """A path or an address as text, also of a sweep that was opened; "" for data at hand."""
+    place = source if isinstance(source, str | Path) else getattr(source, "source", "")
+    return str(place) if isinstance(place, str | Path) else ""
 
 
 def _together(parts: Mapping[str, Scores], request: ScoreRequest) -> Scores:

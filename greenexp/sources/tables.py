@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from greenexp.records.tables import SweepTables
 from greenexp.sources.folders import sweep_folder
+
+
+@runtime_checkable
+class WithTables(Protocol):
+    """What has the tables of a sweep, such as `greenexp.Sweep`."""
+
+    @property
+    def tables(self) -> SweepTables:
+        """The sweep as tables."""
 
 
 class RecordedSweep(NamedTuple):
@@ -33,3 +42,12 @@ def read_tables(source: str | Path, sweep: str | None = None) -> RecordedSweep:
 
     folder = sweep_folder(source)
     return RecordedSweep(read_journal(folder), folder)
+
+
+def tables_of(source: str | Path | SweepTables | WithTables) -> SweepTables:
+    """The tables at hand, or those that `read_tables` reads."""
+    if isinstance(source, SweepTables):
+        return source
+    if isinstance(source, WithTables):
+        return source.tables
+    return read_tables(source).tables

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from greenexp.errors import InputError, Problem, SweepFileError
@@ -16,6 +17,7 @@ from greenexp.records.search_space import Distribution
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec import overrides as command_line
 from greenexp.spec.checks import check
+from greenexp.spec.resolved import to_yaml
 from greenexp.spec.yaml12 import MAX_BYTES, Tree, parse
 
 
@@ -47,22 +49,38 @@ class Document:
         return self.spec
 
 
-def load_sweep(path_or_text: Path | str, overrides: Sequence[str] = (), source: str | None = None) -> Document:
-    """Read a sweep file (a Path) or its text (a str), apply `--set` overrides, and check it.
+def load_sweep(
+    sweep: Path | str | Mapping[str, Any] | SweepSpec, overrides: Sequence[str] = (), source: str | None = None
+) -> Document:
+    """Read a sweep file (a Path), its text (a str), or a sweep made in Python; apply `--set` overrides; check it.
 
     source: what problems name as the file; the path as given, or `sweep`. Problems are collected in the document.
     Raises InputError where there is nothing to check: no such file, not UTF-8, not YAML, not a mapping.
     """
-    if isinstance(path_or_text, Path):
-        source = source or str(path_or_text)
-        text = _read(path_or_text, source)
+    if isinstance(sweep, Path):
+        source = source or str(sweep)
+        tree = parse(_read(sweep, source), source)
+    elif isinstance(sweep, str):
+        source = source or "sweep"
+        tree = parse(sweep, source)
     else:
-        source, text = source or "sweep", path_or_text
-    tree = parse(text, source)
+        source = source or "sweep"
+        tree = parse(_as_text(sweep, source), source, lines=False)
     if not isinstance(tree.data, dict):
         raise SweepFileError([*tree.problems, *_not_a_mapping(tree)])
     command_line.apply(tree, overrides)
     return _validated(tree)
+
+
+def _as_text(sweep: Mapping[str, Any] | SweepSpec, source: str) -> str:
+    """A sweep made in Python as YAML without what was left to defaults, so that it is checked like any file."""
+    data = sweep.model_dump(mode="json", exclude_unset=True) if isinstance(sweep, SweepSpec) else sweep
+    try:
+        return to_yaml(data)
+    except yaml.YAMLError as error:
+        raise SweepFileError(
+            [Problem("", f"a sweep is made of plain values, got {error.args[-1]!r}", source)]
+        ) from None
 
 
 def _read(path: Path, source: str) -> str:
@@ -100,7 +118,7 @@ def _validated(tree: Tree) -> Document:
         sections = {name: getattr(spec, name) for name in SweepSpec.model_fields}
     except ValidationError as error:
         sections = _valid_sections(tree.data, error)
-        problems += _without_refused(problems_of(error, tree.places), tree.problems)
+        problems += _without_refused(problems_of(error, tree.places, SweepSpec), tree.problems)
     problems += [problem_at(tree.places, f.path, f.message, of_key=f.of_key) for f in check(sections, tree.data)]
     return Document(
         source=tree.source,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 import yaml
@@ -18,7 +20,17 @@ def resolved(spec: SweepSpec) -> dict[str, Any]:
 
 def dump_resolved(spec: SweepSpec) -> str:
     """The sweep as YAML that `load_sweep` reads back as an equal spec."""
-    return yaml.dump(resolved(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return to_yaml(resolved(spec))
+
+
+def to_yaml(data: Any, *, one_line: bool = False) -> str:
+    """Plain data as YAML that `load_sweep` reads back as it was; a tuple is a list, a path its text.
+
+    Raises yaml.YAMLError for a value of another type.
+    """
+    layout: dict[str, Any] = {"default_flow_style": True, "width": 10**9} if one_line else {"width": 100}
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, **layout)
+    return text.removesuffix("\n").removesuffix("\n...") if one_line else text
 
 
 class _Dumper(yaml.SafeDumper):
@@ -37,5 +49,12 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
+def _mapping(dumper: _Dumper, data: Mapping[Any, Any]) -> yaml.MappingNode:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", dict(data))
+
+
 _OTHER_BREAKS = "\r\x85\u2028\u2029"
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(tuple, _Dumper.represent_list)
+_Dumper.add_multi_representer(PurePath, lambda dumper, path: _text(dumper, str(path)))
+_Dumper.add_multi_representer(Mapping, _mapping)  # type: ignore[type-abstract]

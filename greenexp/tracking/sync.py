@@ -9,7 +9,7 @@ from typing import Any
 from greenexp.errors import TrackingError
 from greenexp.journal.file import NAME, read_events
 from greenexp.tracking.follow import Follower, only_one
-from greenexp.tracking.server import default_uri
+from greenexp.tracking.server import default_uri, redacted
 
 LOCK_S = 5.0
 
@@ -24,6 +24,11 @@ class SyncResult:
     events: int
     trials: int
     reports: int
+
+    @property
+    def address(self) -> str:
+        """`uri` as it may be shown: without a password."""
+        return redacted(self.uri)
 
 
 def sync(folder: Path, uri: str | None = None, experiment: str | None = None) -> SyncResult:

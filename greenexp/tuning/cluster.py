@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -64,6 +65,7 @@ def ray_cluster(
     open_cluster: join a cluster that lets in clients without a token, which is refused otherwise
     """
     set_environment()
+    _refuse_running_ray()
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address:
         ray = _joined(address, open_cluster=open_cluster)
@@ -72,6 +74,13 @@ def ray_cluster(
     with ray as resources:
         _refuse_impossible(resources, cpus_per_trial, gpus_per_trial)
         yield
+
+
+def _refuse_running_ray() -> None:
+    """A Ray that this process has started lets others in, and would be shut down at the end."""
+    running = sys.modules.get("ray")
+    if running is not None and running.is_initialized():
+        raise InputError("this process is connected to a Ray already: call ray.shutdown() first, or give its address")
 
 
 @contextmanager

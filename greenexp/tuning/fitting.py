@@ -14,6 +14,7 @@ from greenexp.assets import pack
 from greenexp.errors import StateError
 from greenexp.plan import Plan
 from greenexp.plan.data import backbone_assets, data_key
+from greenexp.plan.plugins import added_plugins
 from greenexp.records.settings import Settings
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, Watcher
@@ -34,6 +35,7 @@ def worker_settings(
         exclusive=resources.workers == 1,
         accounting=plan.spec.accounting,
         assets={name: ray.put(pack(name)) for name in _assets(plan)} if cluster else {},
+        plugins=tuple(added_plugins()),
     )
 
 

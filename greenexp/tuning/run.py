@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from greenexp.errors import JournalError
 from greenexp.journal.events import Event
 from greenexp.journal.state import SweepState
-from greenexp.plan.data import prepare_data
-from greenexp.records.settings import Settings
+from greenexp.plan.data import Prepare, prepare_data
 from greenexp.tuning.checkpoints import drop_checkpoints, prune_checkpoints
 from greenexp.tuning.cluster import on_cluster, ray_cluster
 from greenexp.tuning.conductor import Conductor
@@ -24,10 +23,7 @@ from greenexp.tuning.models import prune_models
 from greenexp.tuning.opening import OpenSweep
 
 if TYPE_CHECKING:
-    from greenexp.tasks.tokens import TokenisedTask
     from greenexp.tuning.bridge import TuneSession
-
-Prepare = Callable[[Settings], "TokenisedTask"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from greenexp.assets import find, install
 from greenexp.errors import LOG_LENGTH, CheckpointError, GreenexpError, StateError, abridged
 from greenexp.meters import Meters, open_meters
 from greenexp.plan.data import prepare_data
+from greenexp.plan.plugins import AddedPlugin, add_plugins
 from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
@@ -39,6 +40,7 @@ class WorkerSettings:
     exclusive: True if no other trial runs on the devices at the same time, so that their energy is this trial's
     accounting: the sweep file's factors for carbon and money
     assets: name -> the files of weights that a node may not have, or nothing where all share this machine's cache
+    plugins: what was registered in the driver's process alone; it travels by value where it has no module
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class WorkerSettings:
     exclusive: bool
     accounting: Accounting
     assets: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
+    plugins: tuple[AddedPlugin, ...] = ()
 
 
 class TrialWorker(tune.Trainable):
@@ -55,6 +58,7 @@ class TrialWorker(tune.Trainable):
 
     def setup(self, config: dict[str, Any], settings: WorkerSettings) -> None:
         """Ray's constructor: remember what all trials share, then take the first one."""
+        add_plugins(settings.plugins)
         self._settings = settings
         self._data: dict[str, Any] = {}
         self._run: TrialRun | None = None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from greenexp.cli.sweeps.folders import put_aside
+from greenexp.api.folders import put_aside
 from greenexp.errors import InputError, JournalError
 from greenexp.plan import make_plan
 from greenexp.spec import load_sweep, resolved

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from greenexp.cli.machine import machine_facts
 from greenexp.cli.models.bench_examples import BenchExamples
 from greenexp.cli.models.policies import AskedPolicy
 from greenexp.errors import InputError
+from greenexp.meters.machine import machine_facts
 from greenexp.sources.checkpoints import FoundModel
 
 if TYPE_CHECKING:

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from greenexp.assets import find_sweep
 from greenexp.cli.printing.text_table import print_json
-from greenexp.cli.sweeps.fetching import fetch_assets
-from greenexp.cli.sweeps.preview import preview_lines
+from greenexp.cli.sweeps.preview import print_preview
 
 if TYPE_CHECKING:
     from greenexp.plan import Plan
-    from greenexp.plan.price import Price
 
 
 @click.command()
@@ -24,26 +21,23 @@ if TYPE_CHECKING:
 @click.option("--schema", is_flag=True, help="Print the JSON schema of sweep files, for editors, and stop.")
 def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, schema: bool) -> None:
     """SWEEP is a sweep file, or the name of a sweep that comes with greenexp. The price is what it costs at most."""
-    from greenexp.plan import editor_schema, make_plan
-    from greenexp.plan.price import price_plan
-    from greenexp.spec import load_sweep
+    from greenexp.api import planning
+    from greenexp.cli.sweeps.progress import TerminalWatcher
 
     if schema:
-        print_json(editor_schema())
+        print_json(planning.schema())
         return
-    planned = make_plan(load_sweep(find_sweep(sweep), overrides))
-    fetch_assets(planned)
-    price = price_plan(planned)
+    planned = planning.plan(sweep, set=overrides, watch=TerminalWatcher())
     if as_json:
-        print_json(_as_data(planned, price))
-        return
-    for label, text in preview_lines(planned, price):
-        click.echo(f"{label:13} {text}")
+        print_json(_as_data(planned))
+    else:
+        print_preview(planned, err=False)
 
 
-def _as_data(planned: Plan, price: Price) -> dict[str, Any]:
-    from greenexp.spec import resolved
-
+def _as_data(planned: Plan) -> dict[str, Any]:
+    price = planned.price
+    if price is None:
+        raise ValueError("the plan has no price yet")
     return {
         "fingerprint": planned.fingerprint,
         "trials": [trial.to_json() for trial in planned.trials],
@@ -52,5 +46,5 @@ def _as_data(planned: Plan, price: Price) -> dict[str, Any]:
         "over_budget": list(price.over_budget(planned.spec.budget.limits(), planned.spec.resources.workers)),
         "brackets": [dataclasses.asdict(bracket) for bracket in price.brackets],
         "notes": list(planned.notes),
-        "spec": resolved(planned.spec),
+        "spec": planned.spec.model_dump(mode="json"),
     }

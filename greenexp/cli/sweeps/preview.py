@@ -12,22 +12,21 @@ from greenexp.units import format_quantity
 
 if TYPE_CHECKING:
     from greenexp.plan import Plan
-    from greenexp.plan.price import Bound, Price
-    from greenexp.records.settings import Settings
+    from greenexp.plan.prices import Bound, Price
     from greenexp.schedulers import Bracket, Rung
-    from greenexp.tasks.tokens import TokenisedTask
-    from greenexp.tuning.run import Prepare
 
 
-def print_preview(plan: Plan, price: Price) -> None:
-    """Print it to stderr."""
-    for label, text in preview_lines(plan, price):
-        click.echo(f"{label:13} {text}", err=True)
+def print_preview(plan: Plan, *, err: bool = True) -> None:
+    """Print it to stderr, or to stdout."""
+    for label, text in preview_lines(plan):
+        click.echo(f"{label:13} {text}", err=err)
 
 
-def preview_lines(plan: Plan, price: Price) -> list[tuple[str, str]]:
-    """(label, text) pairs."""
-    spec = plan.spec
+def preview_lines(plan: Plan) -> list[tuple[str, str]]:
+    """(label, text) pairs of a plan that has been priced."""
+    spec, price = plan.spec, plan.price
+    if price is None:
+        raise ValueError("the plan has no price yet")
     return [
         (spec.name, f"{_size(plan)} · task {spec.task.name} · {_named(plan, 'backbone')} · {_named(plan, 'method')}"),
         ("scheduler", f"{spec.scheduler.name} · {spec.resources.workers} trials at a time"),
@@ -104,21 +103,6 @@ def _reconstructions(plan: Plan) -> tuple[str, ...]:
     return tuple(
         f"the method {name} is a reconstruction {of}: do not report it as theirs" for name, of in said.items() if of
     )
-
-
-def remembering(prepare: Prepare) -> Prepare:
-    """`prepare`, reading each distinct task once: the price and the sweep need the same tokens."""
-    known: dict[str, TokenisedTask] = {}
-
-    def read(settings: Settings) -> TokenisedTask:
-        from greenexp.plan.data import data_key
-
-        key = data_key(settings)
-        if key not in known:
-            known[key] = prepare(settings)
-        return known[key]
-
-    return read
 
 
 def bracket_lines(brackets: Iterable[Bracket]) -> list[str]:

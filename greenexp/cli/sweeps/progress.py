@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 from rich.console import Console
@@ -13,10 +13,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from greenexp.api.watching import Watcher
+from greenexp.cli.sweeps.preview import print_preview
 from greenexp.journal.events import Event
-from greenexp.journal.state import SweepState, TrialState
+from greenexp.journal.state import ENDED, SweepState, TrialState
 from greenexp.records.axes import AXES
+from greenexp.sources.status import SweepStatus, sweep_status
 from greenexp.units import format_duration, format_quantity
+
+if TYPE_CHECKING:
+    from greenexp.assets import Asset
+    from greenexp.plan import Plan
 
 _VERBS = {"stop": "stopped", "go_on": "goes on", "pause": "waits"}
 
@@ -39,10 +46,55 @@ class Progress(Protocol):
         """A line of its own, now."""
 
 
-def open_progress(state: SweepState, limits: Mapping[str, float]) -> Progress:
+def open_progress(state: SweepState) -> Progress:
     """The live table if stderr is a terminal, else plain lines."""
     console = Console(stderr=True)
-    return LiveProgress(state, limits, console) if console.is_terminal else PlainProgress(state)
+    return LiveProgress(state, console) if console.is_terminal else PlainProgress(state)
+
+
+class TerminalWatcher(Watcher):
+    """Prints what a run tells: the preview, then its progress; all of it on stderr."""
+
+    def __init__(self, *, open_cluster: bool = False) -> None:
+        self._open_cluster = open_cluster
+        self._progress: Progress | None = None
+
+    def fetching(self, name: str, asset: Asset) -> None:
+        """One line before each download."""
+        size = format_quantity(float(asset.size_b), "B")
+        click.echo(f"fetching      {name}: {asset.about} ({size}, {asset.licence})", err=True)
+
+    def planned(self, plan: Plan) -> None:
+        """The preview, and what an open cluster means."""
+        print_preview(plan)
+        if self._open_cluster:
+            who = "everybody who can reach it may run code on it, and read what the sweep reads"
+            click.echo(f"open cluster  {who}", err=True)
+
+    def began(self, state: SweepState) -> None:
+        """From now on events are shown."""
+        self._progress = open_progress(state)
+        self._progress.__enter__()
+
+    def event(self, event: Event) -> None:
+        """One more line, or another state of the table."""
+        if self._progress is not None:
+            self._progress.show(event)
+
+    def interrupted(self) -> None:
+        """What the first Ctrl-C does."""
+        if self._progress is not None:
+            self._progress.say("ending after the running epochs (again Ctrl-C: without waiting)")
+
+    def ended(self) -> None:
+        """The last state stays on the screen."""
+        if self._progress is not None:
+            self._progress.__exit__(None, None, None)
+            self._progress = None
+
+    def remark(self, subject: str, text: str) -> None:
+        """A line of its own."""
+        click.echo(f"{subject:13} {text}", err=True)
 
 
 class PlainProgress:
@@ -71,8 +123,8 @@ class PlainProgress:
 class LiveProgress:
     """A table of the trials that are running, under a line of totals; redrawn in place."""
 
-    def __init__(self, state: SweepState, limits: Mapping[str, float], console: Console) -> None:
-        self._state, self._limits = state, limits
+    def __init__(self, state: SweepState, console: Console) -> None:
+        self._state = state
         self._notes: list[str] = []
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=False)
 
@@ -96,7 +148,7 @@ class LiveProgress:
             self._live.console.print(Text(text))
 
     def _draw(self) -> Table:
-        title = Text(totals(self._state, self._limits))
+        title = Text(totals(sweep_status(self._state, Path())))
         table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), expand=True)
         for heading in ("trial", "epoch", "score", "best", "train loss", "for"):
             table.add_column(heading, justify="left" if heading == "trial" else "right")
@@ -125,19 +177,17 @@ def describe(event: Event, state: SweepState) -> str | None:
     return None
 
 
-def totals(state: SweepState, limits: Mapping[str, float]) -> str:
+def totals(where: SweepStatus) -> str:
     """`11/16 trials · 4 stopped early · 58 epochs · best 0.978 (c003-i0-o0) · 1m 12s of 5m 00s`."""
-    trials = list(state.trials.values())
-    ended = sum(trial.ended for trial in trials)
-    parts = [f"{ended}/{len(trials)} trials"]
+    counts = where.trials
+    ended = sum(counts.get(status, 0) for status in ENDED)
+    parts = [f"{ended}/{sum(counts.values())} trials"]
     for status, words in (("stopped", "stopped early"), ("failed", "failed"), ("paused", "waiting")):
-        count = sum(trial.status == status for trial in trials)
-        parts += [f"{count} {words}"] if count else []
-    parts.append(f"{state.epochs_run} epochs")
-    best = state.best
-    parts += [f"best {best.score:.4f} ({best.spec.trial})"] if best is not None else []
-    elapsed = format_duration(state.elapsed_s)
-    parts.append(f"{elapsed} of {format_duration(limits['wall_s'])}" if "wall_s" in limits else elapsed)
+        parts += [f"{counts[status]} {words}"] if counts.get(status) else []
+    parts.append(f"{where.used.get('epochs') or 0:g} epochs")
+    parts += [f"best {where.best.score:.4f} ({where.best.trial})"] if where.best is not None else []
+    elapsed, limit = format_duration(where.elapsed_s), where.limits.get("wall_s")
+    parts.append(elapsed if limit is None else f"{elapsed} of {format_duration(limit)}")
     return " · ".join(parts)
 
 

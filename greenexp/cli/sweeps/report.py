@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import click
 
 from greenexp.cli.printing.newest import or_newest
 from greenexp.errors import InputError
-from greenexp.sources.tables import read_tables
 
 FORMATS = ("html", "md", "tex", "csv")
 
@@ -71,24 +68,20 @@ def report(
     write = runs_report(
         sources[0], score=score, cost=cost, by=by, minimize=minimize, experiments=experiments, query=query or ""
     )
-    _write(partial(write, formats), target or Path.cwd())
-
-
-def _report_sweeps(sources: tuple[str, ...], formats: tuple[str, ...], sweep: str | None, target: Path | None) -> None:
-    from greenexp.report import render_report
-
-    for source in sources or (or_newest(None),):
-        tables, folder = read_tables(source, sweep)
-        place = target or folder or Path.cwd()
-        if len(sources) > 1 and target is not None:
-            place = target / tables.history.name
-        _write(partial(render_report, tables, formats), place)
-
-
-def _write(render: Callable[[Path], list[Path]], place: Path) -> None:
-    """Print the files that `render` writes to `place`."""
+    place = target or Path.cwd()
     try:
-        for path in render(place):
+        for path in write(formats, place):
             click.echo(path)
     except OSError as error:
         raise InputError(f"cannot write the report to {place}: {error.strerror or error}") from error
+
+
+def _report_sweeps(sources: tuple[str, ...], formats: tuple[str, ...], sweep: str | None, target: Path | None) -> None:
+    from greenexp.api.sweeps import load
+
+    for source in sources or (or_newest(None),):
+        opened = load(source, sweep=sweep)
+        inside = len(sources) > 1 and target is not None
+        place = target / opened.tables.history.name if inside and target is not None else target
+        for path in opened.report(formats, out=place):
+            click.echo(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from greenexp.records.axes import AXES
 from greenexp.units import format_duration, format_quantity
 
 if TYPE_CHECKING:
+    from greenexp.api.running import FinishedRun, RunOptions
     from greenexp.journal.state import SweepState
     from greenexp.plan import Plan
     from greenexp.tuning.run import Outcome
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 DONE, SOME_FAILED, INTERRUPTED = 0, 1, 130
 
 
-def print_summary(
-    plan: Plan, outcome: Outcome, folder: Path, report: Path | None, address: str | None, *, open_cluster: bool = False
-) -> int:
+def print_summary(done: FinishedRun, options: RunOptions) -> int:
     """Print it and return the exit code. The report's path is the result and goes to stdout."""
+    plan, outcome, folder, report = done.plan, done.outcome, done.folder, done.report
     state = outcome.state
     _say(_ending(plan, outcome), _work(plan, state))
     best = state.best
@@ -49,8 +48,8 @@ def print_summary(
     if outcome.status != "finished":
         # The resolved file and not the user's: it holds what --set changed, limits among it.
         command = ["greenexp", "run", str(folder / "sweep.yaml"), "--out", str(folder), "--resume"]
-        command += ["--address", address] if address else []
-        command += ["--open-cluster"] if open_cluster else []
+        command += ["--address", options.address] if options.address else []
+        command += ["--open-cluster"] if options.open_cluster else []
         more = " --set budget.AXIS=MORE" if outcome.status == "limit" else ""
         _say("go on", shlex.join(command) + more)
     if report is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from greenexp.cli.printing.newest import or_newest
-from greenexp.sources.folders import sweep_folder
 
 
 @click.command()
@@ -13,9 +12,8 @@ from greenexp.sources.folders import sweep_folder
 @click.option("--uri", help="MLflow tracking URI (default: the one the sweep was run with).")
 def sync(directory: str | None, uri: str | None) -> None:
     """DIR is the folder of a sweep (default: the newest under out/). Running it again changes nothing."""
-    from greenexp.tracking.server import redacted
-    from greenexp.tracking.sync import sync as bring_level
+    from greenexp.api.sweeps import load
 
-    done = bring_level(sweep_folder(or_newest(directory)), uri=uri)
+    done = load(or_newest(directory)).sync(uri)
     what = f"{done.trials} trials and {done.reports} reports from {done.events} events"
-    click.echo(f"{done.sweep}: {what} are in {redacted(done.uri)}, experiment '{done.experiment}'")
+    click.echo(f"{done.sweep}: {what} are in {done.address}, experiment '{done.experiment}'")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from greenexp import __version__
 from greenexp.analysis.comparing.groups import COUNTED, GroupComparison
 from greenexp.analysis.findings import Findings
 from greenexp.figures import Channel, comparison_figure
@@ -19,6 +18,7 @@ from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import counted, listed
 from greenexp.report.table import Column, Table
 from greenexp.units import format_quantity
+from greenexp.version import VERSION
 
 _WORDS = {
     "failed": "failed", "killed": "killed", "not_ended": "not ended", "no_score": "finished without a score",
@@ -319,7 +319,7 @@ def _runs(comparison: GroupComparison, question: Question) -> Section:
 def _origin(question: Question) -> Section:
     rows = [
         ("address", question.address), ("experiments", ", ".join(question.experiments)), ("filter", question.query),
-        ("score", question.score), ("cost", question.cost or ""), ("by", question.by or ""), ("greenexp", __version__),
+        ("score", question.score), ("cost", question.cost or ""), ("by", question.by or ""), ("greenexp", VERSION),
     ]  # fmt: skip
     others, runs = question.left_out
     left = f"{counted(runs, 'run')} in {counted(others, 'experiment')} without any {question.score} left out."

@@ -1,0 +1,117 @@
+"""From whatever names a sweep to its plan with its price."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from greenexp.api.watching import Watcher
+from greenexp.plan.plans import Plan
+from greenexp.records.sweep_spec import SweepSpec
+from greenexp.spec import Document
+
+if TYPE_CHECKING:
+    from greenexp.plan.data import Prepare
+    from greenexp.records.settings import Settings
+    from greenexp.tasks.tokens import TokenisedTask
+
+SweepSource = str | Path | Mapping[str, Any] | SweepSpec
+"""A sweep file by its path, a shipped sweep by its name, or a sweep made in Python."""
+Overrides = Mapping[str, Any] | Sequence[str]
+"""Dotted path of a field -> value, or `path=value` with the value as in a sweep file."""
+
+
+def plan(sweep: SweepSource = "smoke", *, set: Overrides = (), watch: Watcher | None = None) -> Plan:  # noqa: A002
+    """What a sweep would run, and its price; nothing is run.
+
+    >>> import greenexp
+    >>> planned = greenexp.plan("smoke", set={"training.epochs": 4})
+    >>> len(planned.trials)
+    12
+    >>> planned.price.bounds["epochs"].most
+    48.0
+
+    Parameters
+    ----------
+    sweep : path, name, mapping or SweepSpec, default "smoke"
+        A sweep file, the name of a sweep that comes with greenexp, or a sweep made in Python.
+    set : mapping or sequence of str, default ()
+        Fields of the sweep to change: dotted path -> value, or `path=value` as on the command line.
+    watch : Watcher, optional
+        Told what is fetched.
+
+    Returns
+    -------
+    Plan
+        Its configurations and trials in the order they start, and `price`: per budget axis what they cost at most.
+
+    Raises
+    ------
+    SweepFileError
+        With all problems of the sweep, each with its place in the file.
+    InputError
+        Where model, method, metric and data do not fit.
+
+    """
+    return priced_plan(read_plan(sweep, set), watch or Watcher(), prepare=None)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of sweep files, for editors, with the plug-ins that are installed."""
+    from greenexp.plan import editor_schema
+
+    return editor_schema()
+
+
+def read_document(sweep: SweepSource, overrides: Overrides = ()) -> Document:
+    """The sweep as a document: read, with `overrides` applied, and checked without plug-ins."""
+    from greenexp.assets import find_sweep
+    from greenexp.spec import load_sweep
+
+    source = find_sweep(str(sweep)) if isinstance(sweep, str | Path) else sweep
+    return load_sweep(source, _as_text(overrides))
+
+
+def read_plan(sweep: SweepSource, overrides: Overrides = ()) -> Plan:
+    """The plan of a sweep, without its price. SweepFileError with all that is wrong."""
+    from greenexp.plan.planning import make_plan
+
+    return make_plan(read_document(sweep, overrides))
+
+
+def priced_plan(planned: Plan, watch: Watcher, prepare: Prepare | None) -> Plan:
+    """`planned` with its price. `prepare` reads the tokens of a trial, the product's own by default."""
+    from greenexp.api.assets import fetch_assets
+    from greenexp.plan.data import prepare_data
+    from greenexp.plan.price import price_plan
+
+    fetch_assets(planned, watch)
+    return dataclasses.replace(planned, price=price_plan(planned, prepare or prepare_data))
+
+
+def remembering(prepare: Prepare) -> Prepare:
+    """`prepare`, reading each distinct task once: the price and the sweep need the same tokens."""
+    from greenexp.plan.data import data_key
+
+    read: dict[str, TokenisedTask] = {}
+
+    def tokens(settings: Settings) -> TokenisedTask:
+        key = data_key(settings)
+        if key not in read:
+            read[key] = prepare(settings)
+        return read[key]
+
+    return tokens
+
+
+def _as_text(overrides: Overrides) -> tuple[str, ...]:
+    """`path=value` with the value as in a sweep file."""
+    if isinstance(overrides, str):
+        return (overrides,)
+    if not isinstance(overrides, Mapping):
+        return tuple(overrides)
+    from greenexp.spec.resolved import to_yaml
+
+    return tuple(f"{path}={to_yaml(value, one_line=True)}" for path, value in overrides.items())

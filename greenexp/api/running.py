@@ -1,0 +1,209 @@
+"""Running a sweep: plan and price, the session on Ray with MLflow beside it, the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from greenexp.api.assets import asset_facts
+from greenexp.api.folders import check_folder, prepare_folder
+from greenexp.api.planning import Overrides, SweepSource, priced_plan, read_plan, remembering
+from greenexp.api.watching import Watcher
+from greenexp.errors import GreenexpError, InputError, TrackingError
+from greenexp.sources.folders import DEFAULT
+
+if TYPE_CHECKING:
+    from greenexp.plan.data import Prepare
+    from greenexp.plan.plans import Plan
+    from greenexp.tuning.run import Outcome
+
+FLUSH_S = 20.0
+"""How long a finished sweep waits for a slow MLflow server before it leaves the rest to `sync`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a sweep is run.
+
+    out: results folder, `out/NAME` by default; resume: go on with the sweep in it; fresh: put that one aside
+    address: of a running Ray cluster, a private Ray without one; open_cluster: join it though it has no token
+    """
+
+    out: Path | None = None
+    resume: bool = False
+    fresh: bool = False
+    address: str | None = None
+    open_cluster: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """What a run came to: its plan, how its session ended, the results folder, the report, None if there is none."""
+
+    plan: Plan
+    outcome: Outcome
+    folder: Path
+    report: Path | None
+
+
+def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, watch: Watcher) -> FinishedRun:
+    """Run a sweep to its end, to a limit, or to the first Ctrl-C; its report is written in any case.
+
+    Raises SweepFileError with all problems of the sweep, InputError for a folder that is in use or holds another sweep
+    and for what this machine cannot do, StateError where the journal cannot be trusted or written.
+    """
+    from greenexp.plan.data import prepare_data
+
+    plan = _with_absolute_address(read_plan(sweep, overrides))
+    folder = options.out or DEFAULT / plan.spec.name
+    check_folder(folder, resume=options.resume, fresh=options.fresh)
+    prepare = remembering(prepare_data)
+    plan = priced_plan(plan, watch, prepare)
+    watch.planned(plan)
+    prepare_folder(folder, watch, fresh=options.fresh)
+    outcome, report = _session(plan, folder, options, prepare, watch)
+    return FinishedRun(plan, outcome, folder, report)
+
+
+def _with_absolute_address(plan: Plan) -> Plan:
+    """A relative SQLite address is meant from here; a later `sync` may be started elsewhere."""
+    tracking = plan.spec.tracking
+    if tracking.uri is None:
+        return plan
+    from greenexp.tracking.server import absolute
+
+    tracking = tracking.model_copy(update={"uri": absolute(tracking.uri)})
+    return dataclasses.replace(plan, spec=plan.spec.model_copy(update={"tracking": tracking}))
+
+
+def _session(
+    plan: Plan, folder: Path, options: RunOptions, prepare: Prepare, watch: Watcher
+) -> tuple[Outcome, Path | None]:
+    """Tuning and tracking side by side over one journal, then the report."""
+    from greenexp.spec import dump_resolved, resolved
+    from greenexp.tuning.cluster import set_environment
+    from greenexp.tuning.opening import open_sweep
+    from greenexp.tuning.run import run_session
+
+    set_environment()
+    facts = _facts(plan, prepare)
+    sweep = open_sweep(plan, resolved(plan.spec), folder, data=facts["data"])
+    try:
+        (folder / "sweep.yaml").write_text(dump_resolved(plan.spec), encoding="utf-8")
+        with _tracking(plan, folder, watch) as ready:
+            watch.began(sweep.state)
+            try:
+                outcome = run_session(
+                    sweep,
+                    folder,
+                    facts=facts,
+                    prepare=prepare,
+                    address=options.address,
+                    open_cluster=options.open_cluster,
+                    ready=ready,
+                    listen=watch.event,
+                    interrupting=watch.interrupted,
+                )
+            finally:
+                watch.ended()
+            report = _write_report(folder, watch)  # before MLflow is waited for
+        if report is not None:
+            _attach(plan, folder, report, watch)
+        return outcome, report
+    finally:
+        sweep.journal.close()
+
+
+def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
+    """What the session's line says of this machine. InputError for a limit that could not be watched here."""
+    from greenexp.meters import survey
+    from greenexp.meters.machine import machine_facts
+    from greenexp.plan.data import data_facts
+
+    resources = plan.spec.resources
+    measured = survey(
+        exclusive=resources.workers == 1,
+        exclusive_gpus=resources.gpus_per_trial >= 1,
+        accounting=plan.spec.accounting,
+    )
+    for axis in plan.spec.budget.limits():
+        can, how = measured[axis]
+        if not can:
+            raise InputError(f"budget.{axis} cannot be watched on this machine: {how}")
+    return {
+        **machine_facts(),
+        "measured": {axis: list(row) for axis, row in measured.items()},
+        "data": data_facts((configuration.settings for configuration in plan.configurations), prepare),
+        "assets": asset_facts(plan),
+    }
+
+
+def _address(plan: Plan, folder: Path) -> tuple[str, str]:
+    """MLflow's address and the experiment of this sweep."""
+    from greenexp.tracking.server import default_uri
+
+    tracking = plan.spec.tracking
+    return tracking.uri or default_uri(folder), tracking.experiment or plan.spec.name
+
+
+@contextmanager
+def _tracking(plan: Plan, folder: Path, watch: Watcher) -> Iterator[Callable[[], None]]:
+    """MLflow follows the journal for as long as the sweep runs; whatever it does, the sweep goes on.
+
+    Yields a function that returns once its database is there.
+    """
+    if not plan.spec.tracking.enabled:
+        yield lambda: None
+        return
+    from greenexp.tracking.server import prepare
+    from greenexp.tracking.writer import Tracker
+
+    uri, experiment = _address(plan, folder)
+    tracker = Tracker(folder, uri, experiment)
+
+    def begin() -> None:
+        """Two processes that open a new database together damage it, so it is made before any worker starts."""
+        try:
+            prepare(uri, experiment)
+        except TrackingError as error:
+            watch.remark("MLflow", f"does not answer: {error}; the sweep goes on without it")
+        tracker.start()
+
+    beginning = threading.Thread(target=begin, name="greenexp-mlflow", daemon=True)
+    beginning.start()  # beside the start of Ray, which takes as long
+    try:
+        yield beginning.join
+    finally:
+        beginning.join()
+        if not tracker.stop(timeout_s=FLUSH_S):
+            reason = f" ({tracker.problem})" if tracker.problem else ""
+            watch.remark("MLflow", f"is behind{reason}: `greenexp sync {folder}` brings it level")
+
+
+def _write_report(folder: Path, watch: Watcher) -> Path | None:
+    from greenexp.journal.tables import read_tables
+    from greenexp.report import render_report
+
+    try:
+        return render_report(read_tables(folder), ("html",), folder)[0]
+    except (GreenexpError, OSError) as error:
+        watch.remark("report", f"not written: {error}")
+        return None
+
+
+def _attach(plan: Plan, folder: Path, report: Path, watch: Watcher) -> None:
+    """The report beside its runs in MLflow; a server that does not answer costs a remark."""
+    if not plan.spec.tracking.enabled:
+        return
+    from greenexp.tracking.attachment import attach
+
+    uri, experiment = _address(plan, folder)
+    try:
+        attach(folder, uri, experiment, [report])
+    except TrackingError as error:
+        watch.remark("MLflow", f"has no report: {error}")

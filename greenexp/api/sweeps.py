@@ -1,0 +1,283 @@
+"""Sweeps: run one, or open one that was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.api.planning import Overrides, SweepSource
+from greenexp.api.watching import Watcher
+from greenexp.errors import InputError, UnknownNameError
+from greenexp.records.tables import PARAMS, SweepTables
+from greenexp.sources.status import SweepStatus, read_state, status_of_tables, sweep_status
+from greenexp.sources.tables import read_tables
+
+if TYPE_CHECKING:
+    from greenexp.report.section import Section
+    from greenexp.tracking.sync import SyncResult
+
+
+def run(
+    sweep: SweepSource = "smoke",
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    fresh: bool = False,
+    set: Overrides = (),  # noqa: A002 - the command line's word
+    address: str | None = None,
+    open_cluster: bool = False,
+    watch: Watcher | None = None,
+) -> Sweep:
+    """Run a sweep, to its end, to a limit of its budget, or to the first Ctrl-C; its report lies in its folder.
+
+    >>> import greenexp
+    >>> changes = {"search.samples": 2, "training.epochs": 2, "scheduler": {"name": "fifo"}}
+    >>> sweep = greenexp.run("smoke", out=folder, set=changes)
+    >>> sweep.status.state
+    'finished'
+
+    Parameters
+    ----------
+    sweep : path, name, mapping or SweepSpec, default "smoke"
+        A sweep file, the name of a sweep that comes with greenexp, or a sweep made in Python.
+    out : path, optional
+        The results folder, `out/NAME` by default.
+    resume : bool, default False
+        Go on with the sweep in the results folder, also after a crash.
+    fresh : bool, default False
+        Put the sweep in the results folder aside and begin anew.
+    set : mapping or sequence of str, default ()
+        Fields of the sweep to change: dotted path -> value, or `path=value` as on the command line.
+    address : str, optional
+        Of a running Ray cluster, which is joined with its token. By default a private Ray is started on this machine.
+    open_cluster : bool, default False
+        Join the cluster though it lets in clients without a token: everybody who can reach it may run code on it.
+    watch : Watcher, optional
+        Told of every event; nothing is printed.
+
+    Returns
+    -------
+    Sweep
+        The recorded sweep; `sweep.status` says how it ended.
+
+    Raises
+    ------
+    SweepFileError
+        With all problems of the sweep.
+    InputError
+        For a folder that holds another sweep, and for what this machine cannot do.
+    StateError
+        Where the journal cannot be trusted or written; what it holds is safe.
+
+    """
+    from greenexp.api.running import RunOptions, run_sweep
+
+    folder = None if out is None else Path(out)
+    options = RunOptions(folder, resume=resume, fresh=fresh, address=address, open_cluster=open_cluster)
+    return Sweep(run_sweep(sweep, set, options, watch or Watcher()).folder)
+
+
+def load(source: str | Path, *, sweep: str | None = None) -> Sweep:
+    """A recorded sweep, whole or in progress.
+
+    >>> import greenexp
+    >>> sweep = greenexp.load(folder)
+    >>> sweep.best["configuration"] in set(sweep.configurations["configuration"])
+    True
+
+    Parameters
+    ----------
+    source : path or str, required
+        A sweep's folder, or an MLflow address: `sqlite:///...`, `http://...`, `ADDRESS#EXPERIMENT`.
+    sweep : str, optional
+        One of several sweeps at an MLflow address, by name or id.
+
+    Raises
+    ------
+    InputError
+        For a folder without a sweep, with the sweeps that lie below it.
+    TrackingError
+        For what MLflow does not have.
+
+    """
+    opened = Sweep(source, sweep=sweep)
+    if opened.folder is None:
+        _ = opened.tables  # an address is read at once, so that what is wrong with it is said here
+    return opened
+
+
+class Sweep:
+    """A recorded sweep: its status, its tables, its report, and the models it chose.
+
+    >>> import greenexp
+    >>> sweep = greenexp.load(folder)
+    >>> sweep.status.trials
+    {'finished': 4}
+    >>> sweep.tables.trials.shape[0]
+    4
+
+    source: its folder, or an MLflow address; sweep: one of several at an address, by name or id
+    What is read is kept: `refresh()` reads a sweep in progress again.
+    """
+
+    def __init__(self, source: str | Path, *, sweep: str | None = None) -> None:
+        self.source = str(source)
+        self.folder = _folder(source)
+        self._sweep = sweep
+
+    def refresh(self) -> Sweep:
+        """Forget what was read, so that the next look is at the sweep as it is then."""
+        for name in ("tables", "configurations"):
+            self.__dict__.pop(name, None)
+        return self
+
+    @property
+    def status(self) -> SweepStatus:
+        """Where the sweep stands now. Of one in a folder it is read from the journal each time."""
+        if self.folder is not None:
+            return sweep_status(read_state(self.folder), self.folder)
+        return status_of_tables(self.tables, self.source)
+
+    @cached_property
+    def tables(self) -> SweepTables:
+        """Everything on record as data frames: `tables.trials`, `.epochs`, `.exits`, `.operating_points`, and so on."""
+        return read_tables(self.source, self._sweep).tables
+
+    @cached_property
+    def configurations(self) -> pd.DataFrame:
+        """One row per configuration, the best mean dev score over seeds first; those without a mean last.
+
+        Columns as of `analysis.sweeps.configurations.configuration_table`.
+        """
+        return configuration_table(self.tables)
+
+    @property
+    def best(self) -> pd.Series[Any]:
+        """The row of `configurations` with the best mean dev score. InputError if no configuration has ended whole."""
+        first = self.configurations.iloc[0] if len(self.configurations) else None
+        if first is None or pd.isna(first["score_mean"]):
+            raise InputError(f"{self.source} has no best configuration yet: the seeds of none have ended at one epoch")
+        return first
+
+    def frame(self) -> pd.DataFrame:
+        """One row per trial: names, seeds, searched values, status, dev score, test score and costs.
+
+        `test_score` is of the trial's last evaluation on the test set, NaN without one; costs are in base units.
+        """
+        trials = self.tables.trials.rename(columns=lambda name: str(name).removeprefix(PARAMS))
+        return trials.assign(test_score=trials["trial"].map(_test_scores(self.tables)))
+
+    def sections(self) -> list[Section]:
+        """The sections of the report; each shows itself in a notebook."""
+        from greenexp.report import report_sections
+
+        return report_sections(self.tables)
+
+    def report(self, formats: str | Iterable[str] = "html", *, out: str | Path | None = None) -> list[Path]:
+        """Write the report, and return its files.
+
+        formats: some of `html`, `md`, `tex`, `csv`; out: folder, by default the sweep's own or the current one
+        Raises UnknownNameError for another format, InputError where the folder cannot be written.
+        """
+        from greenexp.report import render_report
+
+        wanted = (formats,) if isinstance(formats, str) else tuple(formats)
+        place = Path(out) if out is not None else self.folder or Path.cwd()
+        try:
+            return render_report(self.tables, wanted, place)
+        except OSError as error:
+            raise InputError(f"cannot write the report to {place}: {error.strerror or error}") from error
+
+    def export(self, format: str = "parquet", *, out: str | Path | None = None) -> Iterator[Path]:  # noqa: A002
+        """Write every table as a file of its own, and yield its path once it is there.
+
+        format: `parquet` or `csv`; out: folder, by default `tables` in the sweep's own or in the current one
+        Raises UnknownNameError for another format, InputError where the folder cannot be written.
+        """
+        if format not in EXPORTS:
+            raise UnknownNameError("format of tables", format, list(EXPORTS))
+        place = Path(out) if out is not None else (self.folder or Path.cwd()) / "tables"
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            for name, frame in self.tables.frames.items():
+                path = place / f"{name}.{format}"
+                EXPORTS[format](frame, path)
+                yield path
+        except OSError as error:
+            raise InputError(f"cannot write the tables to {place}: {error.strerror or error}") from error
+
+    def sync(self, uri: str | None = None) -> SyncResult:
+        """Bring MLflow level with the sweep's journal; doing it again changes nothing.
+
+        uri: MLflow's address, by default the one that the sweep was run with
+        Raises InputError for a sweep that was read from MLflow, TrackingError where MLflow does not answer.
+        """
+        from greenexp.tracking.sync import sync
+
+        return sync(self._own_folder(), uri=uri)
+
+    def log(self, trial: str) -> str:
+        """What a trial logged: attempts, epochs, and the traceback where it failed; "" if it has logged nothing."""
+        state = read_state(self._own_folder())
+        if trial not in state.trials:
+            raise UnknownNameError("trial", trial, list(state.trials))
+        path = self._own_folder() / "logs" / f"{trial}.log"
+        return path.read_text(encoding="utf-8", errors="replace").rstrip("\n") if path.is_file() else ""
+
+    def _own_folder(self) -> Path:
+        if self.folder is None:
+            raise InputError(f"{self.source} is an MLflow address: this needs the folder of the sweep")
+        return self.folder
+
+    def __str__(self) -> str:
+        return self.source
+
+    def __repr__(self) -> str:
+        return f"Sweep({self.source!r})"
+
+    def _repr_html_(self) -> str:
+        """The sweep as a notebook shows it: where it stands, and its configurations."""
+        status = self.status
+        trials = ", ".join(f"{count} {name}" for name, count in status.trials.items())
+        head = f"<p><strong>{escape(status.name or self.source)}</strong>: {escape(status.state)}; trials: {trials}</p>"
+        if not status.trials:
+            return head
+        columns = ["configuration", *(PARAMS + path for path in self.tables.parameters), "state", "seeds", "ended"]
+        shown = self.configurations[[*columns, "score_mean", "score_std", "wall_s", "train_flops"]]
+        shown = shown.rename(columns=lambda name: str(name).removeprefix(PARAMS))
+        return head + shown.to_html(index=False, na_rep="–", float_format="{:.5g}".format, border=0)
+
+
+def _to_parquet(frame: pd.DataFrame, path: Path) -> None:
+    mixed = {column: "str" for column in frame.columns if frame[column].dtype == "object"}
+    frame.astype(mixed).to_parquet(path, index=False)  # a searched field may hold numbers and words
+
+
+def _to_csv(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_csv(path, index=False)
+
+
+EXPORTS: dict[str, Callable[[pd.DataFrame, Path], None]] = {"parquet": _to_parquet, "csv": _to_csv}
+"""Format of exported tables -> what writes one."""
+
+
+def _folder(source: str | Path) -> Path | None:
+    """The folder of a sweep, None for an MLflow address. InputError for a folder that holds no sweep."""
+    from greenexp.sources.folders import sweep_folder
+
+    is_address = isinstance(source, str) and ("://" in source or "#" in source) and not Path(source).is_dir()
+    return None if is_address else sweep_folder(source)
+
+
+def _test_scores(tables: SweepTables) -> dict[str, float]:
+    """Trial -> test score of its last evaluation."""
+    if tables.held_out.empty:
+        return {}
+    last = tables.held_out.sort_values("evaluation").drop_duplicates("trial", keep="last")
+    return dict(zip(last["trial"], last["score"], strict=True)) if "score" in last else {}

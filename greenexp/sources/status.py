@@ -1,0 +1,111 @@
+"""Where a sweep stands: how many trials are where, what has been used, what is best so far."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from greenexp.records.history import LimitReached
+from greenexp.records.tables import SweepTables
+from greenexp.sources.folders import JOURNAL, sweep_folder
+
+if TYPE_CHECKING:
+    from greenexp.journal.state import SweepState
+
+
+@dataclass(frozen=True, slots=True)
+class BestTrial:
+    """The trial with the best dev score so far, of those that did not fail."""
+
+    trial: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStatus:
+    """Where a sweep stands.
+
+    name: of the sweep, None where nothing is on record; folder: where it lies
+    state: `not begun`, `planned`, `running or killed`, `interrupted`, `limit` or `finished`
+    trials: status -> number of trials
+    used: budget axis -> amount in its unit, None where it was not measured; limits: axis -> limit
+    limit_reached: the limit that ended it; elapsed_s: while a driver was at work; sessions: number of drivers so far
+    failures: trial -> why it failed
+    """
+
+    name: str | None
+    folder: str
+    state: str
+    trials: Mapping[str, int] = field(default_factory=dict)
+    used: Mapping[str, float | None] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    limit_reached: LimitReached | None = None
+    elapsed_s: float = 0.0
+    sessions: int = 0
+    best: BestTrial | None = None
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_state(folder: str | Path) -> SweepState:
+    """The state that a sweep's journal comes to. InputError for a folder without one, JournalError for damage."""
+    from greenexp.journal.file import read_events
+    from greenexp.journal.state import SweepState
+
+    return SweepState(read_events(sweep_folder(folder) / JOURNAL))
+
+
+def sweep_status(state: SweepState, folder: Path) -> SweepStatus:
+    """The status of a sweep from its state."""
+    from greenexp.journal.budget import used
+
+    best = state.best
+    return SweepStatus(
+        name=state.header.get("name"),
+        folder=str(folder),
+        state=_stage(state),
+        trials=dict(Counter(trial.status for trial in state.trials.values())),
+        used=used(state),
+        limits=state.spec.budget.limits() if state.header else {},
+        limit_reached=state.limit,
+        elapsed_s=state.elapsed_s,
+        sessions=len(state.sessions),
+        best=None if best is None or best.score is None else BestTrial(best.spec.trial, best.score),
+        failures={trial.spec.trial: trial.reason for trial in state.trials.values() if trial.status == "failed"},
+    )
+
+
+def _stage(state: SweepState) -> str:
+    if not state.header:
+        return "not begun: the journal is empty"
+    if state.complete:
+        return "finished"
+    closed = state.sessions[-1].closed if state.sessions else None
+    return closed or ("running or killed" if state.sessions else "planned")
+
+
+def status_of_tables(tables: SweepTables, source: str) -> SweepStatus:
+    """The status of a sweep from its tables, as MLflow has them; `source` stands for its folder."""
+    history, trials, ledger = tables.history, tables.trials, tables.ledger.set_index("axis")
+    ranked = trials[trials["status"] != "failed"].dropna(subset=["score"])
+    ranked = ranked.sort_values("score", ascending=tables.spec.metric.mode == "min", kind="stable")
+    best = BestTrial(str(ranked["trial"].iloc[0]), float(ranked["score"].iloc[0])) if len(ranked) else None
+    failed = trials[trials["status"] == "failed"]
+    over = "limit" if history.limit else "interrupted"
+    return SweepStatus(
+        name=history.name,
+        folder=source,
+        state="finished" if history.complete else over,
+        trials={str(name): int(count) for name, count in trials["status"].value_counts(sort=False).items()},
+        used={str(axis): None if pd.isna(used) else float(used) for axis, used in ledger["used"].items()},
+        limits=tables.spec.budget.limits(),
+        limit_reached=history.limit,
+        elapsed_s=history.elapsed_s or 0.0,
+        sessions=len(history.sessions),
+        best=best,
+        failures=dict(zip(failed["trial"], failed["reason"], strict=True)),
+    )
