@@ -171,7 +171,7 @@ class Sweep:
         `test_score` is of the trial's last evaluation on the test set, NaN without one; costs are in base units.
         """
         trials = self.tables.trials.rename(columns=lambda name: str(name).removeprefix(PARAMS))
-        return trials.assign(test_score=trials["trial"].map(_test_scores(self.tables)))
+        return trials.assign(test_score=trials["trial"].map(_scores_on_test(self.tables)))
 
     def sections(self) -> list[Section]:
         """The sections of the report; each shows itself in a notebook."""
@@ -275,7 +275,7 @@ def _folder(source: str | Path) -> Path | None:
     return None if is_address else sweep_folder(source)
 
 
-def _test_scores(tables: SweepTables) -> dict[str, float]:
+def _scores_on_test(tables: SweepTables) -> dict[str, float]:
     """Trial -> test score of its last evaluation."""
     if tables.held_out.empty:
         return {}

@@ -201,7 +201,7 @@ class Bridge(TrialScheduler):
         return "greenexp"
 
 
-class Watcher(Callback):
+class WorkerEvents(Callback):
     """Tells the conductor of workers that start, save or die."""
 
     def __init__(self, session: TuneSession) -> None:

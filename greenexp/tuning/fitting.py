@@ -17,7 +17,7 @@ from greenexp.plan.data import backbone_assets, data_key
 from greenexp.plan.plugins import added_plugins
 from greenexp.records.settings import Settings
 from greenexp.tasks.tokens import TokenisedTask
-from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, Watcher
+from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
 
 
@@ -64,7 +64,7 @@ def fit(session: TuneSession, settings: WorkerSettings, plan: Plan) -> None:
             storage_path=str(scratch),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=0),
-            callbacks=[Watcher(session)],
+            callbacks=[WorkerEvents(session)],
             verbose=0,
         ),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from greenexp.cli.sweeps.preview import preview_lines
@@ -21,6 +23,11 @@ search: {name: random, samples: 3}
 
 def plan(*overrides: str) -> Plan:
     return make_plan(load_sweep(TEXT, overrides))
+
+
+def priced(*overrides: str) -> Plan:
+    planned = plan(*overrides)
+    return replace(planned, price=price_plan(planned))
 
 
 def test_every_pair_of_seeds_is_trained_on_every_fold() -> None:
@@ -61,7 +68,7 @@ def test_the_price_is_that_of_all_folds() -> None:
     assert ratio == pytest.approx(3 * 2 / 3, rel=0.05)
     ratio = (folds.eval_flops.most or 0) / (whole.eval_flops.most or 1)
     assert ratio == pytest.approx(90 / 24, rel=0.2), "but for padding"
-    lines = preview_lines(plan("seeds.folds=3"), folds)
+    lines = preview_lines(priced("seeds.folds=3"))
     assert lines[0][1].startswith("9 trials")
     assert any(label == "note" and "3 times" in text for label, text in lines)
 
@@ -70,7 +77,7 @@ def test_patience_makes_every_price_an_upper_bound() -> None:
     patient, whole = price_plan(plan("training.patience=1")), price_plan(plan())
     assert patient.bounds == whole.bounds
     assert (patient.exact, patient.patience, whole.exact, whole.patience) == (False, True, True, False)
-    lines = dict(preview_lines(plan("training.patience=1"), patient))
+    lines = dict(preview_lines(priced("training.patience=1")))
     assert "all of this is at most" in lines["note"]
 
 

@@ -16,6 +16,7 @@ from greenexp.journal.state import SweepState
 from greenexp.journal.tables import tables_of
 from greenexp.records.selection import SeedOutcome, best_first, best_trial, outcomes_of
 from greenexp.sources.checkpoints import MANIFEST, MODELS, find_model
+from greenexp.sources.status import sweep_status
 
 STATUSES = ("planned", "running", "paused", "finished", "stopped", "failed", "interrupted")
 OUTCOMES = st.builds(
@@ -58,7 +59,7 @@ def test_a_failed_trial_is_named_best_by_nobody(folder: Path) -> None:
     assert best.spec.trial == "c001-i1-o0"
     assert failed.score is not None
     assert best.score == max(trial.score for trial in others if trial.score is not None) < failed.score
-    assert "(c001-i1-o0)" in totals(state, {})
+    assert "(c001-i1-o0)" in totals(sweep_status(state, folder))
     tables = tables_of(state)
     assert chosen_trials(tables).trials == ("c001-i1-o0", "c001-i0-o0")
     assert [o.trial for o in best_first(outcomes_of(tables.trials), "max")][:2] == ["c001-i1-o0", "c001-i0-o0"]
