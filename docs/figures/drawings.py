@@ -30,8 +30,8 @@ class Axis:
     ticks: Sequence[float] = ()
     reference: float | None = None
 
-    def channel(self, name: str) -> dict[str, Any]:
-        """The channel for the column `name`."""
+    def channel(self, name: str, *, titled: bool = True) -> dict[str, Any]:
+        """The channel for the column `name`; panels have one title for all of them, and none each."""
         scale: dict[str, Any] = {"zero": False, "nice": self.domain is None}
         if self.log:
             scale = {"type": "log", "nice": False}
@@ -40,7 +40,8 @@ class Axis:
         axis: dict[str, Any] = {"tickCount": 6, "labelOverlap": not self.ticks}
         if self.ticks:
             axis["values"] = list(self.ticks)
-        return {"field": name, "type": "quantitative", "title": self.title, "scale": scale, "axis": axis}
+        return {"field": name, "type": "quantitative", "title": self.title if titled else None, "scale": scale,
+                "axis": axis}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,29 +79,31 @@ class Points:
         if several:
             look = series_look(several)
             offset = {"yOffset": {"field": "series", "type": "nominal", "sort": several}}
-        layers = self._layers(y, look, offset, has_interval="lower" in table)
+        layers = self._layers(y, look, offset, table)
         data = table.to_dict("records")
         height = len(names) * self.layout.row * max(1, round(0.55 * len(several)))
         if "panel" not in table:
             return Figure(name, title, alt, chart(data, layers, width=self.layout.width, height=height), table)
         facet = {"field": "panel", "type": "nominal", "sort": list(dict.fromkeys(table["panel"]))}
-        spec = panels(data, facet, layers, (self.layout.width, height), self.layout.columns)
+        below = {"text": self.axis.title, "orient": "bottom", "anchor": "middle", "color": INK, "fontSize": 14,
+                 "fontWeight": "normal", "offset": 10}  # fmt: skip
+        spec = panels(data, facet, layers, (self.layout.width, height), self.layout.columns, title=below)
         return Figure(name, title, alt, spec, table)
 
     def _layers(
-        self, y: dict[str, Any], look: dict[str, Any], offset: dict[str, Any], *, has_interval: bool
+        self, y: dict[str, Any], look: dict[str, Any], offset: dict[str, Any], table: pd.DataFrame
     ) -> list[dict[str, Any]]:
         layers: list[dict[str, Any]] = []
+        titled = "panel" not in table
         if self.axis.reference is not None:
             rule = {"type": "rule", "color": GREY, "strokeDash": [4, 4], "strokeWidth": 1.5}
             layers.append({"mark": rule, "encoding": {"x": {"datum": self.axis.reference, "type": "quantitative"}}})
-        if has_interval:
-            ends = {"x": self.axis.channel("lower"), "x2": {"field": "upper"}}
-            colour = {"color": {**look["color"], "legend": None}} if "field" in look["color"] else look
+        if "lower" in table:
+            ends = {"x": self.axis.channel("lower", titled=titled), "x2": {"field": "upper"}}
             rule = {"type": "rule", "strokeWidth": 2, "clip": True}
-            layers.append({"mark": rule, "encoding": {**ends, "y": y, **offset, **colour}})
+            layers.append({"mark": rule, "encoding": {**ends, "y": y, **offset, "color": look["color"]}})
         point = {"type": "point", "filled": True, "size": 70, "opacity": 1}
-        encoding = {"x": self.axis.channel("value"), "y": y, **offset, **look}
+        encoding = {"x": self.axis.channel("value", titled=titled), "y": y, **offset, **look}
         layers.append({"mark": point, "encoding": encoding})
         return layers
 
@@ -131,16 +134,13 @@ class Lines:
         table = pd.DataFrame(list(self.rows)).dropna(subset=["value"])
         names = list(dict.fromkeys(table["series"]))
         x, y, look = self.x.channel("x"), self.y.channel("value"), series_look(names)
-        legend = {"symbolType": "stroke", "symbolSize": 500, "symbolStrokeWidth": 2.5}
-        dash = {"field": "series", "type": "nominal", "title": None, "sort": names, "legend": legend,
+        dash = {"field": "series", "type": "nominal", "title": None, "sort": names,
                 "scale": {"domain": names, "range": list(DASHES[: len(names)])}}  # fmt: skip
-        color = {**look["color"], "legend": legend}
         line = {"type": "line", "strokeWidth": 2}
         point = {"type": "point", "filled": True, "size": 45, "opacity": 1}
-        marks = {"color": {**look["color"], "legend": None}, "shape": {**look["shape"], "legend": None}}
         layers = [
-            {"mark": line, "encoding": {"x": x, "y": y, "color": color, "strokeDash": dash}},
-            {"mark": point, "encoding": {"x": x, "y": y, **marks}},
+            {"mark": line, "encoding": {"x": x, "y": y, "color": look["color"], "strokeDash": dash}},
+            {"mark": point, "encoding": {"x": x, "y": y, **look}},
         ]
         data = table.to_dict("records")
         return Figure(name, title, alt, chart(data, layers, width=self.size[0], height=self.size[1]), table)

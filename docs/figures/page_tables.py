@@ -11,15 +11,19 @@ DOCS = Path(__file__).resolve().parents[1]
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
 
 
-def page_table(page: str, after: str, first: str) -> pd.DataFrame:
-    """The first table below the line that begins with `after` whose first column is called `first`, as text.
+def page_table(page: str, *after: str, first: str) -> pd.DataFrame:
+    """The first table below some lines of a page whose first column is called `first`, as text.
 
-    page: relative to docs. An empty cell of the first column repeats the one above it; emphasis and code marks are gone.
+    page: relative to docs; after: lines, or beginnings of lines where no line is the same, each looked for below the
+    one before. An empty cell of the first column repeats the one above it; emphasis and code marks are gone.
     """
     lines = (DOCS / page).read_text(encoding="utf-8").splitlines()
-    place = next((number for number, line in enumerate(lines) if line.startswith(after)), None)
-    if place is None:
-        raise LookupError(f"{page} has no line that begins with {after!r}")
+    place = 0
+    for mark in after:
+        beginning = [number for number in range(place, len(lines)) if lines[number].startswith(mark)]
+        if not beginning:
+            raise LookupError(f"{page} has no line that begins with {mark!r}")
+        place = next((number for number in beginning if lines[number] == mark), beginning[0])
     for number in range(place, len(lines)):
         if lines[number].startswith("|") and _cells(lines[number])[0] == first:
             return _frame(lines[number:])
