@@ -22,7 +22,15 @@ from dataclasses import dataclass
 
 
 class GreenexpError(Exception):
-    """Base of all errors greenexp raises on purpose; its text is fit for a user."""
+    """Base of all errors greenexp raises on purpose; its text is fit for a user.
+
+    >>> import greenexp
+    >>> try:
+    ...     greenexp.plan("smoke", set={"training.epochs": 0})
+    ... except greenexp.GreenexpError as error:
+    ...     print("training.epochs" in str(error))
+    True
+    """
 
 
 class InputError(GreenexpError):

@@ -17,6 +17,14 @@ MOST_ROWS = 20
 class Findings:
     """The answer of a study, or why there is none.
 
+    >>> import greenexp, pandas as pd
+    >>> trials = pd.DataFrame({"accuracy": [0.71, 0.74, 0.68, 0.77]})
+    >>> findings = greenexp.curve(trials, score="accuracy")
+    >>> isinstance(findings, greenexp.Findings), findings.refusal, list(findings.tables)
+    (True, '', ['curve', 'median'])
+    >>> findings["curve"]["n"].tolist()
+    [1, 2, 4]
+
     verdict: what follows from the tables, a sentence each, the most important one first
     tables: name -> rows in base units; titles: name -> one line that says what the table holds
     notes: what a reader must know to use the tables, a sentence each; warnings: what makes a number unfit for use

@@ -44,6 +44,18 @@ def seeds(
 ) -> Findings:
     """How much of the variance of scores is due to seeds, how many are needed, and which groups they tell apart.
 
+    >>> import greenexp, pandas as pd
+    >>> trials = pd.DataFrame(
+    ...     {
+    ...         "rate": [1e-4, 1e-4, 1e-4, 1e-3, 1e-3, 1e-3],
+    ...         "seed": [0, 1, 2, 0, 1, 2],
+    ...         "accuracy": [0.71, 0.72, 0.70, 0.78, 0.80, 0.79],
+    ...     }
+    ... )
+    >>> findings = greenexp.seeds(trials, score="accuracy", configuration="rate", seed_columns=["seed"])
+    >>> findings["means"]["mean"].round(2).tolist()
+    [0.79, 0.71]
+
     Parameters
     ----------
     source : path, data frame, SweepTables, Scores, address of MLflow, or several of these, required
@@ -122,6 +134,11 @@ def front(
     seed: int = 0,
 ) -> Findings:
     """The Pareto front of score against cost, what it is worth, and with groups whose front is better.
+
+    >>> import greenexp, pandas as pd
+    >>> points = pd.DataFrame({"accuracy": [0.70, 0.75, 0.74, 0.80], "flops": [1e9, 2e9, 3e9, 4e9]})
+    >>> greenexp.front(points, score="accuracy", cost="flops")["front"]["score"].tolist()
+    [0.7, 0.75, 0.8]
 
     Parameters
     ----------
@@ -216,6 +233,13 @@ def simulate(
     seed: int = 0,
 ) -> Findings:
     """What schedulers that stop trials would have found and cost, over recorded full curves.
+
+    >>> import greenexp, pandas as pd
+    >>> rows = [(run, step, 0.5 + 0.1 * run * (1 - 0.5**step)) for run in range(8) for step in range(1, 10)]
+    >>> curves = pd.DataFrame(rows, columns=["run", "step", "score"])
+    >>> findings = greenexp.simulate(curves, schedulers=["asha"], repeats=50)
+    >>> bool((findings["searches"]["share_of_full"] < 1).any())
+    True
 
     Parameters
     ----------

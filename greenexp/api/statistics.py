@@ -40,6 +40,13 @@ def curve(
 ) -> Findings:
     """The tuning curve of each group of scores: the best score of n trials, or of what a cost pays for.
 
+    >>> import greenexp, pandas as pd
+    >>> scores = [0.71, 0.74, 0.68, 0.77, 0.73, 0.75, 0.70, 0.76, 0.72, 0.78, 0.69, 0.73]
+    >>> trials = pd.DataFrame({"model": ["a", "b"] * 6, "accuracy": scores})
+    >>> findings = greenexp.curve(trials, score="accuracy", by="model")
+    >>> findings["curve"].query("n == 2").set_index("by")["estimate"].round(4).to_dict()
+    {'a': 0.7167, 'b': 0.7667}
+
     Parameters
     ----------
     source : path, data frame, SweepTables, Scores, address of MLflow, or several of these, required
@@ -125,6 +132,13 @@ def compare(
     seed: int = 0,
 ) -> Findings:
     """Groups of scores pair by pair, at equal trials or at equal cost: which one is better, and how sure that is.
+
+    >>> import greenexp, pandas as pd
+    >>> scores = [0.71, 0.74, 0.68, 0.77, 0.73, 0.75, 0.70, 0.76, 0.72, 0.78, 0.69, 0.73]
+    >>> trials = pd.DataFrame({"model": ["a", "b"] * 6, "accuracy": scores})
+    >>> findings = greenexp.compare(trials, score="accuracy", by="model")
+    >>> findings.verdict[0]
+    'Best estimate by the median best of n trials: b for n = 1 to 6.'
 
     Parameters
     ----------

@@ -7,8 +7,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 from itertools import count, islice
 from typing import Any
+
+import pandas as pd
 
 from greenexp.errors import StateError
 from greenexp.plan.growth import Configuration, Growth, configuration_name
@@ -25,6 +28,13 @@ from greenexp.spec import SweepSpec
 class Plan:
     """The trials of a sweep, in the order they start; equal files give equal plans.
 
+    >>> import greenexp
+    >>> plan = greenexp.plan("smoke", set={"search.samples": 3, "seeds.initialisation": 2})
+    >>> isinstance(plan, greenexp.Plan), len(plan.configurations), len(plan.trials)
+    (True, 3, 6)
+    >>> plan.price.bounds["epochs"].most
+    36.0
+
     spec: the sweep with the plug-ins' defaults filled in; notes: what the user should know, as sentences
     growth: how further configurations are made, where the search proposes them while the sweep runs; None where
         `configurations` are all there will be
@@ -37,6 +47,16 @@ class Plan:
     notes: tuple[str, ...] = ()
     growth: Growth | None = None
     price: Price | None = None
+
+    def _repr_html_(self) -> str:
+        """The plan as a notebook shows it: how many trials there are, and the price on each axis in its unit."""
+        size = f"{len(self.trials)} trials" if self.complete else "trials are proposed while it runs"
+        head = f"<p><strong>{escape(self.spec.name)}</strong>: {size}</p>"
+        if self.price is None:
+            return head
+        rows = [(axis, bound.most, bound.expected, bound.reason) for axis, bound in self.price.bounds.items()]
+        table = pd.DataFrame(rows, columns=["axis", "at most", "expected", "why not known"])
+        return head + table.to_html(index=False, na_rep="–", float_format="{:.5g}".format, border=0)
 
     @property
     def complete(self) -> bool:

@@ -33,7 +33,8 @@ from greenexp.records.sections import (
 class SweepSpec(FileSection):
     """A sweep file. Only `name` and `task` must be given; a section is given as a mapping, as in the file.
 
-    >>> spec = SweepSpec(
+    >>> import greenexp
+    >>> spec = greenexp.SweepSpec(
     ...     name="learning-rates",
     ...     task={"name": "clauses"},
     ...     space={"training.learning_rate": {"dist": "loguniform", "low": 1e-4, "high": 1e-2}},

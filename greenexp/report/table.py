@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,8 @@ from greenexp.units import format_quantity
 
 KINDS = ("name", "text", "prose", "score", "count", "number", "factor", "quantity")
 NONE = "–"
+MOST_ROWS = 20
+"""Rows that a notebook shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,14 @@ class Table:
         shown = self.rows.head(len(self.rows) if most is None else most)
         written = [[column.cell(value) for value in shown[column.name]] for column in self.columns]
         return [list(row) for row in zip(*written, strict=True)]
+
+    def _repr_html_(self) -> str:
+        """The first rows as a notebook shows them, written as in the report."""
+        shown = pd.DataFrame(self.cells(MOST_ROWS), columns=[column.title for column in self.columns])
+        rest = len(self.rows) - len(shown)
+        more = f"<p>{rest} more rows.</p>" if rest else ""
+        note = f"<p>{escape(self.note)}</p>" if self.note and len(shown) else ""
+        return f"<h4>{escape(self.title)}</h4>\n{shown.to_html(index=False, border=0)}{more}{note}"
 
     def csv(self) -> str:
         """All rows and columns, base units, full precision, empty where there is no value."""
