@@ -4,6 +4,7 @@
   x InputError                 what the user wrote cannot be run (exit code 2)
     - SweepFileError           problems in a sweep file, all of them, each with its place
     - UnknownNameError         a name no registry knows
+    - MissingExtraError        a package is needed that comes with an extra, which is not installed
     - AssetError               a named corpus or checkpoint cannot be had or kept on this machine
   x StateError                 what lies on disk cannot be trusted or written
     - JournalError             the journal is damaged, locked by another run, or cannot be written
@@ -67,6 +68,10 @@ class SweepFileError(InputError):
 
     def __reduce__(self) -> tuple[type[SweepFileError], tuple[tuple[Problem, ...]]]:
         return type(self), (self.problems,)
+
+
+class MissingExtraError(InputError):
+    """A package is needed that comes with an extra of greenexp, and the extra is not installed."""
 
 
 class UnknownNameError(InputError):

@@ -14,6 +14,7 @@ from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.api.planning import Overrides, SweepSource
 from greenexp.api.watching import Watcher
 from greenexp.errors import InputError, UnknownNameError
+from greenexp.extras import require
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.sources.status import SweepStatus, read_state, status_of_tables, sweep_status
 from greenexp.sources.tables import read_tables
@@ -76,6 +77,7 @@ def run(
         Where the journal cannot be trusted or written; what it holds is safe.
 
     """
+    require()
     from greenexp.api.running import RunOptions, run_sweep
 
     folder = None if out is None else Path(out)
@@ -218,6 +220,7 @@ class Sweep:
         uri: MLflow's address, by default the one that the sweep was run with
         Raises InputError for a sweep that was read from MLflow, TrackingError where MLflow does not answer.
         """
+        require("mlflow")
         from greenexp.tracking.sync import sync
 
         return sync(self._own_folder(), uri=uri)

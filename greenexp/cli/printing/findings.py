@@ -43,9 +43,7 @@ def print_all(
     if not findings.figures:
         warn(f"nothing is drawn to {plot}: there is nothing to draw")
         return
-    from greenexp.figures.render import write_figure
-
-    write_figure(findings.figures[0], plot)
+    findings.figures[0].save(plot)
     click.echo(f"drawn: {plot}", err=True)
 
 
