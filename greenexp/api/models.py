@@ -166,7 +166,7 @@ def engine(
     calibrated : bool, default False
         Divide each exit's logits by a temperature fitted on dev.
     check_every : int of at least 1, default 1
-        Consult every so-many-th trained exit, and always the last one.
+        Consult every n-th trained exit, n this number, and always the last one.
     precision : "fp32" or "bf16", default "fp32"
         Of all computing.
     threads : int, optional
@@ -185,6 +185,7 @@ def engine(
         If the model's folder cannot be trusted.
 
     """
+    require("torch", "transformers")
     options = EngineOptions(trial, policy, speed_up, calibrated, check_every, precision, threads)
     return load_served(source, options).engine
 

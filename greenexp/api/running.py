@@ -145,10 +145,10 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
 
 def _address(plan: Plan, folder: Path) -> tuple[str, str]:
     """MLflow's address and the experiment of this sweep."""
-    from greenexp.tracking.server import default_uri
+    from greenexp.tracking.sync import recorded_uri
 
     tracking = plan.spec.tracking
-    return tracking.uri or default_uri(folder), tracking.experiment or plan.spec.name
+    return recorded_uri(folder, tracking.uri), tracking.experiment or plan.spec.name
 
 
 @contextmanager

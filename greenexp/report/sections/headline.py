@@ -13,6 +13,7 @@ from greenexp.analysis.sweeps.savings import abandoned, savings
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
+from greenexp.report.sections.baselines import no_better_than_a_constant, sentences_on_test
 from greenexp.report.sections.held_out import sentence_on_test as test_sentence
 from greenexp.report.sections.held_out import warnings
 from greenexp.report.sections.settings import setting_of
@@ -38,10 +39,19 @@ def section(tables: SweepTables) -> Section:
     metric = metric_of(tables)
     configurations = configuration_table(tables)
     test = held_out(tables)
-    tested = [] if test is None else [test_sentence(test, tables), *warnings(test)]
+    tested = [] if test is None else [test_sentence(test, tables), *sentences_on_test(tables), *warnings(test)]
     lead = lead_of_best(tables)
     best = _best(tables, configurations, metric, lead)
-    sentences = [*best, *tested, *_cheapest(tables, metric), _trials(tables), _budget(tables)]
+    incomplete = [f"Warning: {warning}" for warning in tables.remarks.warnings]
+    sentences = [
+        *incomplete,
+        *best,
+        *no_better_than_a_constant(tables, configurations),
+        *tested,
+        *_cheapest(tables, metric),
+        _trials(tables),
+        _budget(tables),
+    ]
     saved = _stopped(tables)
     others = "All scores are" if test is None else "All other scores are"
     return Section(
