@@ -185,7 +185,6 @@ def engine(
         If the model's folder cannot be trusted.
 
     """
-    require("torch", "transformers")
     options = EngineOptions(trial, policy, speed_up, calibrated, check_every, precision, threads)
     return load_served(source, options).engine
 
