@@ -29,7 +29,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": LEFT + RIGHT, "height": HEIGHT})
         frames = [(report, LEFT, ""), (f"{report}#front", RIGHT, "border-left:1px solid #8c8c8c")]
         columns = "".join(
-            f'<iframe src="{address}" style="border:0;{border};width:{width}px;height:{HEIGHT}px" scrolling="no"></iframe>'
+            f'<iframe src="{address}" style="border:0;{border};width:{width}px;height:{HEIGHT}px"></iframe>'
             for address, width, border in frames
         )
         sheet = PICTURE.with_suffix(".html")
