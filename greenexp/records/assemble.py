@@ -12,6 +12,7 @@ import pandas as pd
 from greenexp.records.decision import Action
 from greenexp.records.epoch import ExitScore, best_epoch, encoder_depth
 from greenexp.records.ledger import ledger
+from greenexp.records.policies import STATIC
 from greenexp.records.replayed import (
     lacking_points,
     replay_remarks,
@@ -238,7 +239,7 @@ def _static_points(
             "trial": trial.trial,
             "configuration": trial.configuration,
             "epoch": best.record.epoch,
-            "policy": "static",
+            "policy": STATIC,
             "threshold": float(score.exit),
             "score": score.metrics.get(metric),
             "inference_flops": score.inference_flops,

@@ -15,13 +15,14 @@ import pandas as pd
 
 from greenexp.records.exit_tables import ExitTables
 from greenexp.records.metrics import less_is_better
+from greenexp.records.policies import STATIC
 from greenexp.replay import ExitCosts, ExitRecord
 from greenexp.replay.calibration import calibration_table, reliability_tables
 from greenexp.replay.chosen import on_test
 from greenexp.replay.logits import StoredLogits
 from greenexp.replay.naming import resolve
 from greenexp.replay.overthinking import overthinking
-from greenexp.replay.policy_points import POINTS, STATIC, empty_points, policy_points, priced, told
+from greenexp.replay.policy_points import POINTS, empty_points, policy_points, priced, told
 from greenexp.replay.profiles import exit_profiles
 from greenexp.replay.resampling import example_answers
 from greenexp.replay.standing import StandingLogits

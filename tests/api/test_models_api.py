@@ -25,7 +25,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_sweep(tmp_path_factory.mktemp("api") / "tiny")
 
 
-@pytest.mark.parametrize("documented", [models.replay, models.engine, Sweep.replay, Sweep.engine], ids=repr)
+@pytest.mark.parametrize(
+    "documented", [models.replay, models.engine, Sweep.replay, Sweep.engine], ids=lambda made: made.__qualname__
+)
 def test_the_examples_of_the_docstrings_run(documented: Any, folder: Path) -> None:
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
     (example,) = finder.find(documented, globs={"folder": folder})
@@ -101,7 +103,7 @@ def test_what_cannot_be_is_an_input_error(folder: Path, options: dict[str, Any],
         greenexp.load(folder).engine(**options)
 
 
-@pytest.mark.parametrize("use", [models.engine, models.bench, models.submit, serve], ids=repr)
+@pytest.mark.parametrize("use", [models.engine, models.bench, models.submit, serve], ids=lambda made: made.__qualname__)
 def test_without_the_extra_it_says_what_to_install(
     folder: Path, monkeypatch: pytest.MonkeyPatch, use: Callable[[Path], object]
 ) -> None:

@@ -11,6 +11,7 @@ from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.analysis.sweeps.savings import abandoned, savings
 from greenexp.records.axes import AXES
+from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.sections.baselines import no_better_than_a_constant, sentences_on_test
@@ -124,7 +125,7 @@ def _cheapest(tables: SweepTables, metric: SweepMetric) -> list[str]:
         f"The best operating point is {best['trial']} leaving at {setting_of(best)}: dev {metric.name} "
         f"{best['score']:.4f} at {format_quantity(float(best['inference_flops']), 'FLOP')} per example"
     )
-    chosen = ", settings chosen on the same dev set" if (known["policy"] != "static").any() else ""
+    chosen = ", settings chosen on the same dev set" if (known["policy"] != STATIC).any() else ""
     if cheap["inference_flops"] == best["inference_flops"]:
         return [f"{top}; no cheaper one comes within {POINT} of it{chosen}."]
     ratio = best["inference_flops"] / cheap["inference_flops"]
