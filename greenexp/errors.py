@@ -5,6 +5,7 @@
     - SweepFileError           problems in a sweep file, all of them, each with its place
     - UnknownNameError         a name no registry knows
     - FieldError               a field of the sweep does not fit the data, the model or the machine
+    - MissingExtraError        a package is needed that comes with an extra, which is not installed
     - AssetError               a named corpus or checkpoint cannot be had or kept on this machine
   x StateError                 what lies on disk cannot be trusted or written
     - JournalError             the journal is damaged, locked by another run, or cannot be written
@@ -89,10 +90,14 @@ def about_field(path: str) -> Iterator[None]:
         yield
     except FieldError as error:
         raise FieldError(f"{path}.{error.path}", error.reason) from error
-    except SweepFileError:
+    except (SweepFileError, MissingExtraError):
         raise
     except InputError as error:
         raise FieldError(path, str(error)) from error
+
+
+class MissingExtraError(InputError):
+    """A package is needed that comes with an extra of greenexp, and the extra is not installed."""
 
 
 class UnknownNameError(InputError):

@@ -13,7 +13,7 @@ MOST_ROWS = 20
 """Rows of a table that a notebook shows."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Findings:
     """The answer of a study, or why there is none.
 
@@ -39,6 +39,12 @@ class Findings:
     warnings: tuple[str, ...] = ()
     refusal: str = ""
     figures: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        """Verdict and names only: the tables are too large for a prompt."""
+        if self.refusal:
+            return f"Findings(refusal={self.refusal!r})"
+        return f"Findings(verdict={self.verdict!r}, tables={list(self.tables)!r}, figures={len(self.figures)})"
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         """The table of that name."""

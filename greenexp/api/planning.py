@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenexp.api.watching import Watcher
 from greenexp.errors import FieldError, SweepFileError
+from greenexp.extras import require
 from greenexp.plan.plans import Plan
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec import Document
@@ -71,6 +72,7 @@ def schema() -> dict[str, Any]:
 
 def read_document(sweep: SweepSource, overrides: Overrides = ()) -> Document:
     """The sweep as a document: read, with `overrides` applied, and checked without plug-ins."""
+    require()
     from greenexp.assets import find_sweep
     from greenexp.spec import load_sweep
 

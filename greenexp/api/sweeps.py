@@ -14,11 +14,14 @@ from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.api.planning import Overrides, SweepSource
 from greenexp.api.watching import Watcher
 from greenexp.errors import InputError, UnknownNameError
+from greenexp.extras import require
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.sources.status import SweepStatus, read_state, status_of_tables, sweep_status
 from greenexp.sources.tables import read_tables
 
 if TYPE_CHECKING:
+    from greenexp.analysis.findings import Findings
+    from greenexp.inference import EarlyExitEngine
     from greenexp.report.section import Section
     from greenexp.tracking.sync import SyncResult
 
@@ -76,6 +79,7 @@ def run(
         Where the journal cannot be trusted or written; what it holds is safe.
 
     """
+    require()
     from greenexp.api.running import RunOptions, run_sweep
 
     folder = None if out is None else Path(out)
@@ -212,12 +216,47 @@ class Sweep:
         except OSError as error:
             raise InputError(f"cannot write the tables to {place}: {error.strerror or error}") from error
 
+    def replay(self, policy: str | Iterable[str] = (), **options: Any) -> Findings:
+        """What exit policies would do with the sweep's recorded logits, chosen on dev; see `api.models.replay`.
+
+        >>> import greenexp
+        >>> sweep = greenexp.load(folder)
+        >>> found = sweep.replay("max_probability")
+        >>> bool((found["chosen"]["dev_speed_up"] >= found["chosen"]["target"]).all())
+        True
+
+        policy: `NAME`, `NAME:VALUE`, `NAME:option=value`, one or several; by default those of the sweep's record
+        """
+        from greenexp.api.models import replay
+
+        policies = (policy,) if isinstance(policy, str) else tuple(policy)
+        return replay(self.source, policies=policies, sweep=self._sweep, **options)
+
+    def engine(
+        self, policy: str | None = None, *, speed_up: float | None = None, trial: str | None = None, **options: Any
+    ) -> EarlyExitEngine:
+        """The chosen model, ready to answer with early exits; see `api.models.engine`.
+
+        >>> import greenexp
+        >>> engine = greenexp.load(folder).engine(speed_up=1)
+        >>> answers = engine.answer(engine.encode(["a good film"]), batch_size=8)
+        >>> answers[0].exit in engine.consulted
+        True
+
+        policy: `NAME:VALUE`; speed_up: instead, the threshold that is best on dev among those at least so much faster
+        trial: another trial than the chosen one that is best on dev
+        """
+        from greenexp.api.models import engine
+
+        return engine(self._own_folder(), policy=policy, speed_up=speed_up, trial=trial, **options)
+
     def sync(self, uri: str | None = None) -> SyncResult:
         """Bring MLflow level with the sweep's journal; doing it again changes nothing.
 
         uri: MLflow's address, by default the one that the sweep was run with
         Raises InputError for a sweep that was read from MLflow, TrackingError where MLflow does not answer.
         """
+        require("mlflow")
         from greenexp.tracking.sync import sync
 
         return sync(self._own_folder(), uri=uri)

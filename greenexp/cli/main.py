@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from greenexp.errors import GreenexpError, SweepFileError, did_you_mean
+from greenexp.extras import TRAIN, missing
 from greenexp.version import VERSION
 
 BAD_INPUT = 2
@@ -114,6 +115,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = BAD_INPUT
     except GreenexpError as error:
         click.echo(f"error: {error}", err=True)
+        code = BAD_INPUT
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in TRAIN:
+            raise
+        click.echo(f"error: {missing(module)}", err=True)
         code = BAD_INPUT
     except ReaderGoneError:
         sys.stdout = None  # so that the exit itself stays quiet

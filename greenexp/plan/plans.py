@@ -24,7 +24,7 @@ from greenexp.schedulers import Scheduler, build
 from greenexp.spec import SweepSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The trials of a sweep, in the order they start; equal files give equal plans.
 
@@ -47,6 +47,10 @@ class Plan:
     notes: tuple[str, ...] = ()
     growth: Growth | None = None
     price: Price | None = None
+
+    def __repr__(self) -> str:
+        """Name and size only: a plan lists every setting of every trial."""
+        return f"Plan({self.spec.name!r}, configurations={len(self.configurations)}, trials={len(self.trials)})"
 
     def _repr_html_(self) -> str:
         """The plan as a notebook shows it: how many trials there are, and the price on each axis in its unit."""

@@ -43,6 +43,8 @@ class Family(Protocol):
 
     A family whose record decides which field that is also has `parameters`, those it may be in the order in which a
     threshold given without a name is taken, and `swept(record)`, the one a staircase over this record is over.
+    One that cannot be deployed, because it decides by the labels, has `needs_labels = True`; `remark` is one sentence
+    that a reader of its numbers must know.
     """
 
     parameter: ClassVar[str]
@@ -74,3 +76,5 @@ FAMILIES: Registry[type[Family]] = Registry(
     },
     "greenexp.exit_replays",
 )
+DEFAULT_POLICY = "max_probability"
+"""With its default threshold: what a model is served with where nobody names a policy."""

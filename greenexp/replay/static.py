@@ -24,6 +24,7 @@ class StaticReplay:
 
     parameter: ClassVar[str] = "exit"
     evaluates_all: ClassVar[bool] = False
+    remark: ClassVar[str] = "static: everybody leaves at that exit, and no other is evaluated"
 
     @staticmethod
     def setting(threshold: float, _: dict[str, str]) -> str:

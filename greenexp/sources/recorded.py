@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenexp.errors import InputError, UnknownNameError
+from greenexp.extras import require
 from greenexp.sources.folders import sweep_folder
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def _read(
     source: str, sweep: str | None, choose: Callable[[SweepFacts], Iterable[str]]
 ) -> tuple[SweepFacts, dict[str, StandingLogits], Path | None]:
     if not Path(source).is_dir():
+        require("mlflow")
         from greenexp.tracking.reader import address, read_logits
 
         uri, experiment = address(source)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from greenexp.analysis.seeds.trials import trial_scores
 from greenexp.errors import InputError
+from greenexp.extras import require
 from greenexp.records.scores import (
     ALL,
     CONFIGURATION,
@@ -55,6 +56,7 @@ def run_scores(source: str, request: ScoreRequest, view: View) -> Scores:
 def read_foreign(source: str, request: ScoreRequest, experiments: Sequence[str] = ()) -> ForeignRuns:
     """The runs at `source` with all columns of the request; experiments: only theirs, by name or id."""
     _refuse_folder(source)
+    require("mlflow")
     from greenexp.tracking.foreign import read_runs
     from greenexp.tracking.reader import address
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from greenexp.errors import InputError
+from greenexp.extras import require
 from greenexp.records.tables import SweepTables
+from greenexp.sources.files import is_table
 from greenexp.sources.folders import sweep_folder
 
 
@@ -32,7 +35,10 @@ def read_tables(source: str | Path, sweep: str | None = None) -> RecordedSweep:
     sweep: one of several sweeps at an MLflow address, by name or id
     Raises InputError for a folder without a sweep, TrackingError for what MLflow does not have.
     """
+    if is_table(source) and Path(source).is_file():
+        raise InputError(f"{source} is a table of scores: a sweep is a folder with a journal, or an MLflow address")
     if not Path(source).is_dir():
+        require("mlflow")
         from greenexp.tracking.reader import address
         from greenexp.tracking.reader import read_tables as read_mlflow
 

@@ -11,7 +11,6 @@ from made_sweeps import sweep, with_thresholds
 
 from greenexp.api.comparisons import front, lead, seeds, simulate
 from greenexp.errors import InputError
-from greenexp.figures.render import write_figure
 
 
 def trials() -> pd.DataFrame:
@@ -63,7 +62,7 @@ def test_fronts_of_a_data_frame(tmp_path: Path) -> None:
     (figure,) = findings.figures
     for suffix in ("svg", "pdf", "png"):
         path = tmp_path / f"front.{suffix}"
-        write_figure(figure, path)
+        figure.save(path)
         assert path.stat().st_size > 1000
     assert front(trials().assign(acc=np.nan), score="acc", cost="flops").refusal
 

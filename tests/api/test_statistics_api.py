@@ -11,7 +11,6 @@ import pytest
 
 from greenexp.api.statistics import compare, curve
 from greenexp.errors import InputError
-from greenexp.figures.render import write_figure
 
 RNG = np.random.default_rng(3)
 TABLE = pd.DataFrame(
@@ -66,7 +65,7 @@ def test_a_comparison_is_drawn_from_its_tables() -> None:
 def test_figures_are_written_by_their_suffix(tmp_path: Path, suffix: str, begin: bytes) -> None:
     figure = curve(TABLE, score="acc", by="model").figures[0]
     path = tmp_path / f"curve{suffix}"
-    write_figure(figure, path)
+    figure.save(path)
     assert path.read_bytes().startswith(begin)
     if suffix == ".svg":
         assert ElementTree.fromstring(path.read_text()).get("aria-label") == figure.alt
@@ -75,9 +74,9 @@ def test_figures_are_written_by_their_suffix(tmp_path: Path, suffix: str, begin:
 def test_a_figure_that_cannot_be_written(tmp_path: Path) -> None:
     figure = curve(TABLE, score="acc", by="model").figures[0]
     with pytest.raises(InputError, match=r"\.svg, \.pdf, \.png"):
-        write_figure(figure, tmp_path / "curve.gif")
+        figure.save(tmp_path / "curve.gif")
     with pytest.raises(InputError, match="cannot write the figure"):
-        write_figure(figure, tmp_path / "nowhere" / "curve.svg")
+        figure.save(tmp_path / "nowhere" / "curve.svg")
 
 
 def test_a_notebook_shows_a_refusal_as_one() -> None:

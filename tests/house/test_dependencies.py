@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from greenexp.extras import TRAIN
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OWNERS = packages_distributions()
@@ -18,7 +20,7 @@ CARRIED = {"pydantic-core": "pydantic", "sqlalchemy": "mlflow"}
 # Used as a program, or for its types alone.
 PROGRAMS = {
     "pytest-timeout", "pytest-xdist", "ruff", "mypy", "import-linter", "build", "pandas-stubs", "scipy-stubs",
-    "types-pyyaml",
+    "types-pyyaml", "ipykernel",
 }  # fmt: skip
 
 
@@ -54,10 +56,18 @@ def distribution_of(package: str) -> str:
     return min(CARRIED.get(name, name) for name in names)
 
 
+REQUIRED = declared(PROJECT["dependencies"])
+TRAIN_EXTRA = declared(PROJECT["optional-dependencies"]["train"])
+
+
+def test_the_package_knows_what_its_extra_brings() -> None:
+    assert {distribution_of(module) for module in TRAIN} == TRAIN_EXTRA
+
+
 def test_what_the_package_imports_is_declared() -> None:
     """Extras too; what they bring is imported where it is asked for (tests/house/test_light_start.py)."""
     extras = [one for name, needs in PROJECT["optional-dependencies"].items() if name != "test" for one in needs]
-    allowed = declared(PROJECT["dependencies"]) | declared(extras)
+    allowed = REQUIRED | declared(extras)
     stray = {name: path for name, path in imported("greenexp").items() if distribution_of(name) not in allowed}
     assert stray == {}
 
@@ -65,25 +75,25 @@ def test_what_the_package_imports_is_declared() -> None:
 def test_what_is_declared_is_imported() -> None:
     # pandas reads and writes Parquet through pyarrow.
     used = {distribution_of(name) for name in imported("greenexp")} | {"pyarrow"}
-    assert declared(PROJECT["dependencies"]) - used == set()
+    assert (REQUIRED | TRAIN_EXTRA) - used == set()
 
 
 def test_what_the_tests_import_is_declared() -> None:
-    allowed = declared(PROJECT["dependencies"]) | declared(PROJECT["optional-dependencies"]["test"])
+    allowed = REQUIRED | TRAIN_EXTRA | declared(PROJECT["optional-dependencies"]["test"])
     stray = {name: path for name, path in imported("tests").items() if distribution_of(name) not in allowed}
     assert stray == {}
 
 
 def test_what_the_tests_declare_is_used() -> None:
     used = {distribution_of(name) for name in imported("tests")} | PROGRAMS
-    assert declared(PROJECT["optional-dependencies"]["test"]) - used == set()
+    assert declared(PROJECT["optional-dependencies"]["test"]) - used - {"greenexp"} == set()
 
 
 def test_each_dependency_names_who_needs_it() -> None:
     """The comment beside a dependency begins with files or rooms that import it."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[project.optional-dependencies]")[0]
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("cluster = [")[0]
     named = re.findall(r'^  "([\w-]+).*?", +# greenexp/([\w./]+)', text, re.MULTILINE)
-    assert {normal(name) for name, _ in named} == declared(PROJECT["dependencies"])
+    assert {normal(name) for name, _ in named} == REQUIRED | TRAIN_EXTRA
     wrong = []
     for name, place in named:
         path = ROOT / "greenexp" / place

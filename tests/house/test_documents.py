@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ DOCUMENTS = sorted(
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 # Programs a reader has, or gets with greenexp.
-PROGRAMS = {"greenexp", "make", "pip", "git", "cd", "mlflow"}
+PROGRAMS = {"greenexp", "make", "pip", "git", "cd", "mlflow", "curl"}
 TESTED_ELSEWHERE = {"sweep-file.md", "extending.md"}
 LEFT_OUT = "..."
 
@@ -139,3 +140,14 @@ def test_decisions_are_numbered_without_gaps() -> None:
     for name in names:
         text = (ROOT / "docs" / "decisions" / name).read_text(encoding="utf-8")
         assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequence"]
+
+
+def test_the_rooms_of_the_documents_are_the_layers_of_the_contracts() -> None:
+    """One row per layer, in the same order; layers in brackets are not there yet."""
+    concepts = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
+    section = concepts.split("\n## Rooms\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = next(contract["layers"] for contract in settings["contracts"] if contract["id"] == "layers")
+    expected = [re.findall(r"\w+", re.sub(r"\(\w+\)", "", layer)) for layer in layers]
+    assert [re.findall(r"`(\w+)`", row) for row in rows] == expected

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from stand_ins import Sweep, Workers
 
 from greenexp.cli.main import COMMANDS
+from greenexp.extras import TRAIN
 
 HEAVIEST = {"torch", "ray", "mlflow", "transformers"}
 HEAVY = {*HEAVIEST, "pandas", "scipy", "pyarrow", "numpy"}
 LIST_LOADED = f"import json, sys; print(json.dumps([n for n in {sorted(HEAVY)} if n in sys.modules]), file=sys.stderr)"
 
 
-def python(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=False)
+def python(code: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=False, cwd=cwd
+    )
 
 
 def loaded(code: str) -> set[str]:
@@ -51,6 +58,65 @@ def test_plain_rooms_load_neither_torch_nor_ray_nor_mlflow(room: str) -> None:
 def test_analysis_loads_none_of_its_extras() -> None:
     done = python("import sys, greenexp.analysis; print([n for n in ('opda', 'moocore') if n in sys.modules])")
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+WITHOUT_TRAIN = f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {TRAIN!r}:
+            raise ModuleNotFoundError(f"No module named '{{name}}'", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+"""Makes a process in which only `pip install greenexp` has been run."""
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with scores.csv and curves.csv."""
+    folder = tmp_path_factory.mktemp("tables")
+    rng = np.random.default_rng(0)
+    scores = pd.DataFrame(
+        {"method": ["a", "b"] * 12, "rate": np.repeat(range(6), 4), "accuracy": rng.random(24), "flops": rng.random(24)}
+    )
+    scores.to_csv(folder / "scores.csv", index=False)
+    curves = [(run, step, 0.5 + 0.1 * run * (1 - 0.5**step)) for run in range(8) for step in range(1, 10)]
+    pd.DataFrame(curves, columns=["run", "step", "score"]).to_csv(folder / "curves.csv", index=False)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curve scores.csv --score accuracy --by method --plot curve.svg",
+        "compare scores.csv --score accuracy --by method --cost flops",
+        "seeds scores.csv --score accuracy --configuration rate",
+        "front scores.csv --score accuracy --cost flops --by method",
+        "simulate curves.csv --repeats 20",
+    ],
+)
+def test_statistics_need_no_extra(tables: Path, command: str) -> None:
+    done = python(f"{WITHOUT_TRAIN}\nfrom greenexp.cli.main import main\nmain({command.split()!r})", cwd=tables)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_a_sweeps_folder_is_read_and_reported_without_an_extra(tmp_path: Path) -> None:
+    conductor = Sweep(tmp_path / "sweep").open(configurations=2, scheduler={"name": "fifo"})
+    Workers(conductor).play()
+    conductor.close()
+    conductor.journal.close()
+    done = python(f"{WITHOUT_TRAIN}\nimport greenexp\nprint(greenexp.load('sweep').report()[0].name)", cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, "report.html"), done.stderr
+
+
+@pytest.mark.parametrize("command", ["run smoke", "plan smoke", "ls methods", "curve sqlite:///absent.db", "doctor"])
+def test_what_needs_the_extra_says_so(tmp_path: Path, command: str) -> None:
+    done = python(f"{WITHOUT_TRAIN}\nfrom greenexp.cli.main import main\nmain({command.split()!r})", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "greenexp[train]" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_ray_can_be_imported_beside_everything_else() -> None:

@@ -43,15 +43,8 @@ DEFAULTS = {
     "records/settings.py": "what a sweep file has that does not say",
     "records/policies.py": "what a sweep file has that does not say, and the exits used alone, which every table has",
     "replay/budgeted.py": "a default of an argument",
-    "cli/models/policies.py": "what `predict` does without an option",
 }
 """A default has to name something."""
-UNFINISHED = {
-    "cli/models/replay_table.py": "notes beside a table, which the policies should say themselves",
-    "cli/models/replay_work.py": "the policies that a budget can be shared by, which they should say themselves",
-    "cli/models/submit.py": "the policy of a model used whole",
-}
-"""To be emptied."""
 
 
 def homes() -> dict[str, set[Path]]:
@@ -93,16 +86,15 @@ def is_design(path: str, name: str) -> bool:
 
 
 def test_no_plug_in_is_named_outside_its_home() -> None:
-    allowed = DEFAULTS.keys() | UNFINISHED.keys()
     wrong = {
         path: [name for name in names if name not in OTHER_WORDS and not is_design(path, name)]
         for path, names in places().items()
-        if path not in allowed
+        if path not in DEFAULTS
     }
     assert {path: names for path, names in wrong.items() if names} == {}
 
 
-@pytest.mark.parametrize("allowed", [OTHER_WORDS, DEFAULTS | UNFINISHED], ids=["words", "files"])
+@pytest.mark.parametrize("allowed", [OTHER_WORDS, DEFAULTS], ids=["words", "files"])
 def test_what_is_allowed_is_still_needed(allowed: dict[str, str]) -> None:
     found = places()
     used = {*found, *(name for names in found.values() for name in names)}

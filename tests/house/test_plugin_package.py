@@ -20,7 +20,7 @@ import contextlib, io, json
 
 from greenexp.cli.main import main
 
-asked = ["ls methods --json", "ls tasks", "plan letters.yaml --json", "plan wrong.yaml"]
+asked = ["ls methods --json", "ls tasks", "plan letters.yaml --json", "plan wrong.yaml", "plan half_way.yaml --json"]
 found = {}
 for command in asked:
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
@@ -41,6 +41,26 @@ for sweep in ("letters.yaml", "own.yaml"):
     trial = make_plan(load_sweep(Path(sweep))).trials[0]
     with TrialRun(trial, prepare_data(trial.settings)) as run:
         print(sweep, *(f"{record.epoch}:{record.train_loss:.6f}" for record in run))
+"""
+
+SEARCH = """
+from greenexp.records.search_space import LogUniform
+from greenexp.searches import SEARCHES, NoProposal, Observation
+
+space = {"training.learning_rate": LogUniform(dist="loguniform", low=1e-4, high=1e-1)}
+search = SEARCHES.get("half_way")(proposals=4, first=2).start(space, "max")
+history = []
+for score in (0.7, 0.9):
+    history.append(Observation(len(history), search.ask(history).values, score=score))
+assert search.ask(history) is NoProposal.WAIT
+for one in history:
+    search.tell(one)
+(best,) = history[1].values.values()
+for _ in range(2):
+    (value,) = search.ask(history).values.values()
+    assert best**0.5 * 1e-4**0.5 <= value <= best**0.5 * 1e-1**0.5
+    history.append(Observation(len(history), {"training.learning_rate": value}))
+assert search.ask(history) is NoProposal.DONE
 """
 
 
@@ -122,3 +142,20 @@ def test_its_trials_train(package: Path) -> None:
         assert first.startswith("1:")
         assert second.startswith("2:")
         assert float(second[2:]) < float(first[2:]), "a method's own step should train"
+
+
+def test_a_sweep_with_its_search_has_an_open_plan_and_a_price(commands: Commands) -> None:
+    code, out, err = commands["plan half_way.yaml --json"]
+    assert code == 0, err
+    assert json.loads(out)["price"]["trials"]["most"] == 6
+
+
+def test_its_search_goes_half_way_to_the_best(package: Path) -> None:
+    python(package, SEARCH)
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_the_program_that_registers_the_search_runs_a_sweep(package: Path) -> None:
+    printed = python(package, (package / "register.py").read_text(encoding="utf-8"))
+    assert "finished 5 configurations" in printed

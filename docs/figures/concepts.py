@@ -1,0 +1,177 @@
+"""The figures of README.md and docs/concepts.md: two diagrams, and drawings of recorded sweeps from `data/`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from diagrams import Arrow, Box, diagram
+
+from greenexp.analysis.sweeps.metric import SweepMetric
+from greenexp.api.statistics import curve
+from greenexp.figures.figure import Figure
+from greenexp.figures.policy_curves import policy_curves_figure
+from greenexp.figures.style import BLUE, GREY, VERMILLION, chart, quantity
+
+DATA = Path(__file__).parent / "data"
+
+
+def data_flow() -> Figure:
+    """From the sweep file to the report."""
+    y, below = 110, 215
+    columns = {"file": 60, "plan": 205, "trials": 370, "journal": 535, "mlflow": 690}
+    boxes = [
+        Box("sweep file", columns["file"], y, 90, main=False),
+        Box("plan:\ntrials and price", columns["plan"], y, 120),
+        Box("training:\none trial on Ray", columns["trials"], y, 120),
+        Box("journal", columns["journal"], y, 90),
+        Box("MLflow", columns["mlflow"], y, 90, main=False),
+        Box("scheduler, search", columns["trials"], 25, 130, 34),
+        Box("CSV, data frame", columns["mlflow"], below, 110, main=False),
+        Box("tables", columns["journal"], below, 90),
+        Box("analysis", columns["trials"], below, 120),
+        Box("figures", columns["plan"], below, 120),
+        Box("report, terminal,\nnotebook", columns["file"], below, 112, main=False),
+    ]
+    arrows = [
+        Arrow((105, y), (145, y)),
+        Arrow((265, y), (310, y)),
+        Arrow((430, y), (490, y), "reports", shift=(0, -9)),
+        Arrow((580, y), (645, y)),
+        Arrow((535, y - 22), (435, 34), "scores", back=True, shift=(24, -4)),
+        Arrow((370, 42), (370, y - 22), "go on,\npause, stop", back=True, shift=(42, -6)),
+        Arrow((305, 34), (225, y - 22), "further\nconfigurations", back=True, shift=(-48, -12)),
+        Arrow((535, y + 22), (535, below - 22)),
+        Arrow((690, y + 22), (580, below - 14)),
+        Arrow((635, below), (580, below)),
+        Arrow((490, below), (430, below)),
+        Arrow((310, below), (265, below)),
+        Arrow((145, below), (116, below)),
+    ]
+    alt = (
+        "Boxes and arrows: a sweep file is planned into trials with a price; each trial is trained on Ray and its "
+        "reports go to the journal. From the journal, the scheduler decides which trials go on and the search "
+        "proposes further configurations. MLflow is written from the journal. Tables are read from the journal, from "
+        "MLflow or from a CSV file; analysis and figures follow from the tables, and the report, the terminal and "
+        "notebooks show them."
+    )
+    return diagram(boxes, arrows, (750, 245), "data-flow", "From the sweep file to the report", alt)
+
+
+def multi_exit_encoder() -> Figure:
+    """An encoder with an exit after each layer, and the share of examples that leaves at each of them."""
+    exits = pd.read_csv(DATA / "encoder.csv")
+    first, step, top, low = 190, 135, 40, 150
+    boxes = [Box("embeddings", 60, top, 100)]
+    arrows = []
+    for row in exits.itertuples():
+        x = first + step * (int(row.exit) - 1)
+        boxes.append(Box(f"layer {row.layer}", x, top, 90))
+        text = f"exit {row.exit}\naccuracy {row.accuracy:.3f}\n{100 * row.share:.0f} % leave"
+        boxes.append(Box(text, x, low, 116, 62, main=False))
+        before = 110 if row.exit == 1 else x - step + 45
+        arrows += [Arrow((before, top), (x - 45, top)), Arrow((x, top + 22), (x, low - 31))]
+    shares = ", ".join(
+        f"{100 * share:.1f} % at exit {number}" for number, share in zip(exits["exit"], exits["share"], strict=True)
+    )
+    scores = ", ".join(f"{score:.3f}" for score in exits["accuracy"])
+    alt = (
+        f"An encoder with {len(exits)} layers and an exit after each of them. The dev accuracies of the exits are "
+        f"{scores}. With one threshold on the largest probability, {shares} of the dev examples leave."
+    )
+    size = (first + step * len(exits) - 60, 195)
+    return diagram(boxes, arrows, size, "multi-exit-encoder", "An encoder with an exit after every layer", alt)
+
+
+def successive_halving() -> Figure:
+    """Learning curves of one sweep under ASHA, with the places where configurations were stopped."""
+    epochs = pd.read_csv(DATA / "asha.csv")
+    epochs["ended"] = epochs["status"].map({"finished": "trained to the end", "stopped": "stopped at a rung"})
+    rungs = sorted(epochs.loc[epochs["status"] == "stopped"].groupby("configuration")["epoch"].max().unique())
+    looks = ["trained to the end", "stopped at a rung"]
+    colour = {
+        "field": "ended",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": looks, "range": [BLUE, VERMILLION]},
+    }
+    x = quantity("epoch", "Epoch", axis={"tickMinStep": 1}, scale={"domain": [1, int(epochs["epoch"].max())]})
+    y = quantity("score", "Best dev accuracy so far, mean over seeds")
+    dash = {"field": "ended", "type": "nominal", "title": None, "scale": {"domain": looks, "range": [[1, 0], [6, 4]]}}
+    last = epochs.loc[epochs.groupby("configuration")["epoch"].idxmax()]
+    shape = {
+        "field": "ended",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": looks, "range": ["circle", "square"]},
+    }
+    layers: list[dict[str, Any]] = [
+        {
+            "mark": {"type": "rule", "color": GREY, "strokeDash": [3, 3]},
+            "data": {"values": [{"epoch": int(rung)} for rung in rungs]},
+            "encoding": {"x": x},
+        },
+        {
+            "mark": {"type": "line", "strokeWidth": 2},
+            "encoding": {"x": x, "y": y, "detail": {"field": "configuration"}, "color": colour, "strokeDash": dash},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
+            "data": {"values": last.to_dict("records")},
+            "encoding": {"x": x, "y": y, "color": colour, "shape": shape},
+        },
+        {
+            "mark": {"type": "text", "align": "left", "dx": 8, "fontSize": 12},
+            "data": {"values": _named_ends(last)},
+            "encoding": {"x": x, "y": y, "text": {"field": "names"}},
+        },
+    ]
+    stopped = last.loc[last["status"] == "stopped"]
+    ends = " and ".join(
+        f"{row.configuration} at epoch {row.epoch} with {row.score:.3f}" for row in stopped.itertuples()
+    )
+    best = last.loc[last["score"].idxmax()]
+    alt = (
+        f"Lines of the best dev accuracy so far over epochs, one for each of {len(last)} configurations: {ends} were "
+        f"stopped; the others trained to epoch {last['epoch'].max()}, the best of them {best['configuration']} with "
+        f"{best['score']:.3f}."
+    )
+    spec = chart(epochs.to_dict("records"), layers)
+    return Figure("successive-halving", "A sweep under ASHA", alt, spec, epochs)
+
+
+def _named_ends(last: pd.DataFrame) -> list[dict[str, Any]]:
+    """Names of configurations at the ends of their lines; ends that lie close together have one text."""
+    ends: list[dict[str, Any]] = []
+    for row in last.sort_values(["epoch", "score"]).to_dict("records"):
+        if ends and ends[-1]["epoch"] == row["epoch"] and row["score"] - ends[-1]["score"] < 0.01:
+            ends[-1]["names"] += f", {row['configuration']}"
+        else:
+            ends.append({"epoch": row["epoch"], "score": row["score"], "names": row["configuration"]})
+    return ends
+
+
+def tuning_curve() -> Figure:
+    """The tuning curve of a random search with its band."""
+    figure = curve(pd.read_csv(DATA / "random_search.csv"), score="score").figures[0]
+    return Figure("tuning-curve", "Median best of n configurations", figure.alt, figure.spec, figure.table)
+
+
+def exit_policies() -> Figure:
+    """Score of each exit policy against speed-up."""
+    table = pd.read_csv(DATA / "policies.csv")
+    curves, alone = table[table["exit"].isna()].rename(columns={"speed_up": "price"}), table[table["exit"].notna()]
+    figure = policy_curves_figure(curves, alone, "speed_up", SweepMetric("accuracy", "mean", "max"))
+    return Figure("exit-policies", "Score of every exit policy against speed-up", figure.alt, figure.spec, figure.table)
+
+
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "data-flow": data_flow,
+    "multi-exit-encoder": multi_exit_encoder,
+    "successive-halving": successive_halving,
+    "tuning-curve": tuning_curve,
+    "exit-policies": exit_policies,
+}
+"""Name of a figure of README.md or docs/concepts.md -> what draws it."""

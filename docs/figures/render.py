@@ -1,0 +1,31 @@
+"""Draw every figure of README.md and docs into this folder: `python docs/figures/render.py`.
+
+The numbers are those of the tables in docs/results and of `data/`, so that nothing has to be run. The picture of a
+report is taken by `report_picture.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import concepts
+import results
+
+from greenexp.figures.figure import Figure
+from greenexp.figures.render import render_svg
+
+FOLDER = Path(__file__).parent
+FIGURES: dict[str, Callable[[], Figure]] = {**concepts.FIGURES, **results.FIGURES}
+"""Name of a figure -> what draws it; its file is NAME.svg."""
+
+
+def drawn(name: str) -> str:
+    """The text of the figure's file."""
+    figure = FIGURES[name]()
+    return render_svg(Figure(name, figure.title, figure.alt, figure.spec, figure.table)) + "\n"
+
+
+if __name__ == "__main__":
+    for each in FIGURES:
+        (FOLDER / f"{each}.svg").write_text(drawn(each), encoding="utf-8")

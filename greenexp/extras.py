@@ -1,0 +1,32 @@
+"""The packages that `pip install greenexp` leaves out, and how a user learns that one of them is needed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from greenexp.errors import MissingExtraError
+
+TRAIN = (
+    "torch", "ray", "mlflow", "transformers", "datasets", "huggingface_hub", "optuna", "platformdirs", "pynvml",
+    "safetensors", "sklearn", "starlette", "tokenizers", "uvicorn",
+)  # fmt: skip
+"""Modules that come with `greenexp[train]`. Statistics of tables and reports of a sweep's folder need none of them."""
+
+
+def require(*modules: str) -> None:
+    """Raise MissingExtraError if one of these modules, all of TRAIN by default, is not installed. Loads none."""
+    for module in modules or TRAIN:
+        if not _is_installed(module):
+            raise missing(module)
+
+
+def missing(module: str) -> MissingExtraError:
+    """The error that says which command installs the module."""
+    return MissingExtraError(f"this needs {module}, which is not installed: pip install 'greenexp[train]'")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,52 @@
+"""The commands of README.md about the sweep `smoke`, run in their order in one folder as a newcomer would."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [shlex.split(line[2:]) for line in re.findall(r"^\$ greenexp .*$", README, re.MULTILINE)]
+# Files that a reader has to bring, a server without an end, and a second start of a sweep that is there already.
+NOT_HERE = ("runs.csv", "curves.csv", "serve", "weights.yaml")
+
+
+def newcomers_commands() -> list[list[str]]:
+    """Each command once, in order."""
+    wanted = [words for words in COMMANDS if not set(words) & set(NOT_HERE)]
+    return [list(words) for words in dict.fromkeys(map(tuple, wanted))]
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_commands_work_in_their_order(tmp_path: Path) -> None:
+    blocks = re.findall(r"^`sentences\.jsonl`.*?```json\n(.*?)```|^example:\n\n```json\n(.*?)```", README, re.M | re.S)
+    (tmp_path / "sentences.jsonl").write_text("".join(blocks[0]), encoding="utf-8")
+    for words in newcomers_commands():
+        done = python(["-m", *words], tmp_path)
+        assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}{done.stderr}"
+    assert (tmp_path / "out" / "smoke" / "report.html").is_file()
+    (block,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    done = python(["-W", "error", "-c", block], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("finished c")
+
+
+def python(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
