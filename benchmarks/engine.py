@@ -237,12 +237,12 @@ def quarters(model: MultiExitModel) -> tuple[list[float], dict[int, list[int]]]:
 
 def trained_case(run: Path, policy: str, sizes: Sequence[int]) -> Case:
     """A trained model, and examples of its own test or dev split."""
-    from greenexp.cli.models.bench_examples import bench_examples
+    from greenexp.api.models import examples_of_task
     from greenexp.model import load_model, load_serving
     from greenexp.sources.checkpoints import find_model
 
     found = find_model(str(run))
-    examples = bench_examples(found, 128)
+    examples = examples_of_task(found, 128)
     model, serving = load_model(found.folder), load_serving(found.folder)
     name = f"{found.trial}, policy {policy}, {len(examples.tokens)} of its {examples.split} examples"
     return Case(name, model, policy, dict.fromkeys(sizes, examples.tokens), EngineSettings(serving=serving))

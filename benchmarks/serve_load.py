@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from load_clients import Expected, Tally, clients
 
-from greenexp.cli.models.bench_examples import bench_examples
+from greenexp.api.models import examples_of_task
 from greenexp.inference import EarlyExitEngine
 from greenexp.inference.service.inputs import answer_fields
 from greenexp.sources.checkpoints import find_model
@@ -78,7 +78,7 @@ class Memory:
 def offline(run: str, policy: str, count: int) -> tuple[list[Expected], int]:
     """What the engine says about the run's texts by itself, and how many texts were left out."""
     found = find_model(run)
-    examples = bench_examples(found, count)
+    examples = examples_of_task(found, count)
     engine = EarlyExitEngine.load(found.folder, policy)
     alone = [engine.one(tokens) for tokens in examples.tokens]
     together = engine.answer(examples.tokens, 32)

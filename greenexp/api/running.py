@@ -123,6 +123,7 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
     """What the session's line says of this machine. InputError for a limit that could not be watched here."""
     from greenexp.meters import survey
     from greenexp.meters.machine import machine_facts
+    from greenexp.plan.cautions import method_cautions
     from greenexp.plan.data import data_facts
 
     resources = plan.spec.resources
@@ -140,15 +141,16 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
         "measured": {axis: list(row) for axis, row in measured.items()},
         "data": data_facts((configuration.settings for configuration in plan.configurations), prepare),
         "assets": asset_facts(plan),
+        "cautions": list(method_cautions(plan.possible_settings())),
     }
 
 
 def _address(plan: Plan, folder: Path) -> tuple[str, str]:
     """MLflow's address and the experiment of this sweep."""
-    from greenexp.tracking.server import default_uri
+    from greenexp.tracking.sync import recorded_uri
 
     tracking = plan.spec.tracking
-    return tracking.uri or default_uri(folder), tracking.experiment or plan.spec.name
+    return recorded_uri(folder, tracking.uri), tracking.experiment or plan.spec.name
 
 
 @contextmanager

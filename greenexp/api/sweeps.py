@@ -20,6 +20,8 @@ from greenexp.sources.status import SweepStatus, read_state, status_of_tables, s
 from greenexp.sources.tables import read_tables
 
 if TYPE_CHECKING:
+    from greenexp.analysis.findings import Findings
+    from greenexp.inference import EarlyExitEngine
     from greenexp.report.section import Section
     from greenexp.tracking.sync import SyncResult
 
@@ -213,6 +215,40 @@ class Sweep:
                 yield path
         except OSError as error:
             raise InputError(f"cannot write the tables to {place}: {error.strerror or error}") from error
+
+    def replay(self, policy: str | Iterable[str] = (), **options: Any) -> Findings:
+        """What exit policies would do with the sweep's recorded logits, chosen on dev; see `api.models.replay`.
+
+        >>> import greenexp
+        >>> sweep = greenexp.load(folder)
+        >>> found = sweep.replay("max_probability")
+        >>> bool((found["chosen"]["dev_speed_up"] >= found["chosen"]["target"]).all())
+        True
+
+        policy: `NAME`, `NAME:VALUE`, `NAME:option=value`, one or several; by default those of the sweep's record
+        """
+        from greenexp.api.models import replay
+
+        policies = (policy,) if isinstance(policy, str) else tuple(policy)
+        return replay(self.source, policies=policies, sweep=self._sweep, **options)
+
+    def engine(
+        self, policy: str | None = None, *, speed_up: float | None = None, trial: str | None = None, **options: Any
+    ) -> EarlyExitEngine:
+        """The chosen model, ready to answer with early exits; see `api.models.engine`.
+
+        >>> import greenexp
+        >>> engine = greenexp.load(folder).engine(speed_up=1)
+        >>> answers = engine.answer(engine.encode(["a good film"]), batch_size=8)
+        >>> answers[0].exit in engine.consulted
+        True
+
+        policy: `NAME:VALUE`; speed_up: instead, the threshold that is best on dev among those at least so much faster
+        trial: another trial than the chosen one that is best on dev
+        """
+        from greenexp.api.models import engine
+
+        return engine(self._own_folder(), policy=policy, speed_up=speed_up, trial=trial, **options)
 
     def sync(self, uri: str | None = None) -> SyncResult:
         """Bring MLflow level with the sweep's journal; doing it again changes nothing.

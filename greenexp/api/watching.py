@@ -1,10 +1,12 @@
-"""What a run tells whoever watches it."""
+"""What a run, or a service, tells whoever watches it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from greenexp.api.engines import ServedModel
     from greenexp.assets import Asset
     from greenexp.journal.events import Event
     from greenexp.journal.state import SweepState
@@ -34,3 +36,16 @@ class Watcher:
 
     def remark(self, subject: str, text: str) -> None:
         """Something that the user should know, and that does not keep the sweep from going on."""
+
+
+class ServiceWatcher:
+    """A watcher of a service that shows nothing. Derive from it, and override what is to be shown."""
+
+    def bound(self, address: str, *, loopback: bool) -> None:
+        """The address is taken; loopback: only programs on this machine can reach it."""
+
+    def loaded(self, model: ServedModel) -> None:
+        """The model is there."""
+
+    def ready(self, address: str, example: Mapping[str, Any]) -> None:
+        """Requests are answered from now on; example: the body of one that this model answers."""

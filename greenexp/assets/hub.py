@@ -7,12 +7,43 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from greenexp.assets.archives import copy_file
 from greenexp.assets.asset import AssetFile, UnavailableError
 
+ASKED_FOR = {"model": "config.json", "dataset": "README.md"}
+"""Kind of repository -> the file that the libraries ask for first."""
 _ANSWER_S = 5.0
 """How long the hub may take to answer at all; behind a firewall that drops packets it never does."""
+
+
+def unreachable_hub(repository: str, revision: str, *, kind: Literal["model", "dataset"] = "model") -> str:
+    """Why a repository can be read neither from the user's hub cache nor from the hub; "" where one of them answers.
+
+    One question without retries: the libraries try for half a minute, and say so on the terminal. Of an answer of the
+    hub, whatever it is, they make better messages.
+    """
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    file, endpoint = ASKED_FOR[kind], os.environ.get("HF_ENDPOINT")
+    try:
+        if try_to_load_from_cache(repository, file, revision=revision, repo_type=kind) is not None:
+            return ""  # it is there, or is known not to be
+        if constants.HF_HUB_OFFLINE:
+            return "HF_HUB_OFFLINE is set"
+        url = hf_hub_url(repository, file, revision=revision, repo_type=kind, endpoint=endpoint)
+        get_hf_file_metadata(url, timeout=_ANSWER_S, endpoint=endpoint)
+    except (HfHubHTTPError, HFValidationError):
+        return ""
+    except Exception as error:  # beside its own errors the library lets those of its HTTP client through
+        return _one_line(error)
+    return ""
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +64,7 @@ class HubRepository:
         try:
             self._download(missing, into)
         except Exception as error:  # beside its own errors the library lets those of its HTTP client through
-            raise UnavailableError(" ".join(str(error).split())[:300] or type(error).__name__) from error
+            raise UnavailableError(_one_line(error)) from error
         finally:
             shutil.rmtree(into / ".cache", ignore_errors=True)  # the library's own notes
 

@@ -19,6 +19,7 @@ from transformers import PreTrainedConfig
 from transformers.utils import logging as library_logging
 
 from greenexp.assets import ASSETS, locate
+from greenexp.assets.hub import unreachable_hub
 from greenexp.backbones import BACKBONES
 from greenexp.errors import InputError, did_you_mean
 
@@ -70,6 +71,7 @@ class Checkpoint:
 
         family: the library's `model_type`, which is also the backbone's name; config_class: the library's
         """
+        self._check_hub()
         try:
             found, _ = PreTrainedConfig.get_config_dict(self.where, revision=self.commit)
         except (OSError, ValueError) as error:
@@ -87,6 +89,7 @@ class Checkpoint:
 
     def tokenizer(self, tokenizer_class: Any) -> Any:
         """The checkpoint's tokenizer; tokenizer_class: the library's. Raises InputError."""
+        self._check_hub()
         try:
             return tokenizer_class.from_pretrained(self.where, revision=self.commit)
         except (OSError, ValueError) as error:
@@ -112,6 +115,16 @@ class Checkpoint:
         nn.init.zeros_(dense.bias)
         note = f"'{self.source}' has no pooler: a newly initialised one is trained"
         return LoadedModel(model, (note, *self._notes), new_pooler=True)
+
+    def _check_hub(self) -> None:
+        """InputError where `source` could only be a hub id, and the hub cannot be reached."""
+        if self.stamp or Path(self.where).is_dir():
+            return
+        if why := unreachable_hub(self.where, self.commit):
+            raise InputError(
+                f"backbone source '{self.source}'{did_you_mean(self.source, ASSETS)} is no asset ({', '.join(ASSETS)}) "
+                f"and no folder here, and the hub cannot be reached: {why}"
+            )
 
     @property
     def commit(self) -> str:

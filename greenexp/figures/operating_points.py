@@ -11,6 +11,7 @@ from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import BLUE, GREY, ORANGE, chart, quantity
+from greenexp.records.policies import STATIC
 from greenexp.units import format_quantity
 
 MOST_DOMINATED = 1200
@@ -62,14 +63,14 @@ def operating_points_figure(points: pd.DataFrame, metric: SweepMetric) -> Figure
 
 
 def _kind(front: bool, policy: str) -> str:
-    return _FRONT if front else _ALONE if policy == "static" else _EARLY
+    return _FRONT if front else _ALONE if policy == STATIC else _EARLY
 
 
 def _thinned(points: pd.DataFrame) -> pd.DataFrame:
     """All of the front and at most `MOST_DOMINATED` others, evenly over the order of cost."""
     front = points["on_front"].to_numpy(dtype=bool)
-    alone = points[~front & (points["policy"] == "static").to_numpy(dtype=bool)]
-    early = points[~front & (points["policy"] != "static").to_numpy(dtype=bool)]
+    alone = points[~front & (points["policy"] == STATIC).to_numpy(dtype=bool)]
+    early = points[~front & (points["policy"] != STATIC).to_numpy(dtype=bool)]
     alone = evenly(alone, MOST_STATIC if len(early) else MOST_DOMINATED)
     early = evenly(early, MOST_DOMINATED - len(alone))
     return points.loc[points[front].index.union(alone.index).union(early.index)]

@@ -11,6 +11,7 @@ from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, chart, quantity
+from greenexp.records.policies import STATIC
 from greenexp.units import format_quantity
 
 MOST_POLICIES = 8
@@ -60,7 +61,7 @@ def policy_curves_figure(curves: pd.DataFrame, alone: pd.DataFrame, price: str, 
 def _table(curves: pd.DataFrame, alone: pd.DataFrame, price: str) -> pd.DataFrame:
     """Everything drawn: rows of curves, then exits used alone, which have a number in `exit`."""
     columns = ["policy", "exit", price, "trials", "score_mean", "score_std"]
-    parts = [curves.rename(columns={"price": price}).assign(exit=float("nan")), alone.assign(policy="static")]
+    parts = [curves.rename(columns={"price": price}).assign(exit=float("nan")), alone.assign(policy=STATIC)]
     return pd.concat([part[columns].astype({"exit": "Int64"}) for part in parts if len(part)], ignore_index=True)
 
 

@@ -11,6 +11,7 @@ from greenexp.errors import InputError
 from greenexp.exits.policies.base import ExitOutput, Policy
 from greenexp.exits.policies.static import Static
 from greenexp.model import MultiExitModel, Serving
+from greenexp.replay.serving_policy import stepped_exits
 
 
 def consulted_exits(trained: Sequence[int], step: int, policy: Policy) -> tuple[int, ...]:
@@ -18,11 +19,7 @@ def consulted_exits(trained: Sequence[int], step: int, policy: Policy) -> tuple[
 
     That is all of them, but `static` knows beforehand where it leaves. Raises InputError for step < 1.
     """
-    if step < 1:
-        raise InputError(f"check_every is {step}: at least 1")
-    chosen = tuple(trained[step - 1 :: step])
-    if not chosen or chosen[-1] != trained[-1]:
-        chosen = (*chosen, trained[-1])
+    chosen = stepped_exits(trained, step)
     if not isinstance(policy, Static):
         return chosen
     return (next((number for number in chosen if policy.exit is not None and number >= policy.exit), chosen[-1]),)

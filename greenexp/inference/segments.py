@@ -62,7 +62,7 @@ class Segments:
             raise InputError(f"precision {precision!r}: expected {' or '.join(get_args(Precision))}")
         self.model = _cast(model) if precision == "bf16" else model
         self.device = next(model.parameters()).device
-        self._precision = precision
+        self.precision = precision
         ends = [model.exit_layers[number - 1] for number in consulted]
         parts = zip([0, *ends[:-1]], ends, consulted, strict=True)
         remembers = any(model.head(number).reads_earlier for number in consulted)
@@ -74,7 +74,7 @@ class Segments:
     @contextmanager
     def computing(self) -> Iterator[None]:
         """Everything below runs inside: no gradients, this precision whatever surrounds it."""
-        kind, wanted = self.device.type, self._precision == "bf16"
+        kind, wanted = self.device.type, self.precision == "bf16"
         with torch.inference_mode():
             if not wanted and not torch.is_autocast_enabled(kind):  # entering autocast is not free
                 yield

@@ -18,10 +18,15 @@ def machine_facts() -> dict[str, Any]:
         "machine": {
             "system": f"{platform.system()} {platform.release()}",
             "cpu": _cpu_name(),
-            "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cpus": usable_cores(),
             "memory_b": _memory_b(),
         },
     }
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(package: str) -> str:

@@ -227,6 +227,15 @@ class Method(ABC):
     reconstruction: ClassVar[str] = ""
     defaults: ClassVar[Mapping[str, Any]] = {}
 
+    def cautions(self) -> tuple[str, ...]:
+        """What must be known of trials with these settings before they are compared, a sentence each, for the report.
+
+        Recorded with every session of a sweep, since whoever reads the record may not have the method.
+        """
+        if not self.reconstruction:
+            return ()
+        return (f"{type(self).__name__} is a reconstruction {self.reconstruction}: not to be reported as theirs.",)
+
     def adapt(self, settings: ModelSettings) -> ModelSettings:
         """The settings with what the method demands of backbone and exits; the model is built from these."""
         return settings

@@ -73,6 +73,18 @@ class LeeBert(Method):
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     look_dropout: bool = True
 
+    def cautions(self) -> tuple[str, ...]:
+        """See `Method.cautions`."""
+        if self.parametrisation != "raw":
+            return super().cautions()
+        return (
+            *super().cautions(),
+            (
+                "Loss weights that are trained as they are (method.parametrisation raw) diverge: the loss is linear in "
+                "them, with coefficients above 0, so they fall at every step and pass zero."
+            ),
+        )
+
     def begin(self, shape: TrialShape) -> CrossLevelRun:
         """See `Method.begin`."""
         refuse_regression("leebert", shape)

@@ -12,7 +12,14 @@ import pandas as pd
 from greenexp.records.decision import Action
 from greenexp.records.epoch import ExitScore, best_epoch, encoder_depth
 from greenexp.records.ledger import ledger
-from greenexp.records.replayed import lacking_points, replay_remarks, replayed_tables, with_replayed_points
+from greenexp.records.policies import STATIC
+from greenexp.records.replayed import (
+    lacking_points,
+    replay_remarks,
+    replayed_tables,
+    unread_logits,
+    with_replayed_points,
+)
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import (
     COSTS,
@@ -64,13 +71,19 @@ def assemble(facts: SweepFacts) -> SweepTables:
         history=facts.history,
         remarks=_remarks(facts, {str(point["trial"]) for point in points}),
         answers={trial: replay.answers for trial, replay in facts.replays.items() if replay.answers is not None},
+        answers_on_test={
+            trial: replay.answers_on_test
+            for trial, replay in facts.replays.items()
+            if replay.answers_on_test is not None
+        },
         **replayed_tables(trials, facts.replays),
     )
 
 
 def _remarks(facts: SweepFacts, with_points: set[str]) -> TableRemarks:
     lacking = lacking_points(facts.trials, with_points, facts.replays)
-    return TableRemarks(lacking, (*replay_remarks(facts.replays), *_unknown_depths(facts.epochs)))
+    remarks = (*replay_remarks(facts.replays), *_unknown_depths(facts.epochs))
+    return TableRemarks(lacking, remarks, unread_logits(facts.replays))
 
 
 def _decision_row(decision: DecisionFacts, configuration: Mapping[str, str]) -> dict[str, Any]:
@@ -226,7 +239,7 @@ def _static_points(
             "trial": trial.trial,
             "configuration": trial.configuration,
             "epoch": best.record.epoch,
-            "policy": "static",
+            "policy": STATIC,
             "threshold": float(score.exit),
             "score": score.metrics.get(metric),
             "inference_flops": score.inference_flops,

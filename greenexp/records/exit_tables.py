@@ -15,10 +15,14 @@ class ExitTables:
     """What the logits of one trial say.
 
     points: `POINTS` of all policies but `static`; tables: name in `REPLAYED` -> rows, without trial and configuration
-    remarks: what could not be worked out, and why; answers: on every dev example, None without dev logits
+    remarks: what could not be worked out, and why; answers: on every dev example, None without dev logits;
+        answers_on_test: the same of test
+    unread: why logits that are on record could not be read
     """
 
     points: pd.DataFrame
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     answers: ExampleAnswers | None = None
+    unread: tuple[str, ...] = ()
+    answers_on_test: ExampleAnswers | None = None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+STATIC = "static"
+"""Every exit used alone: what the others are compared with, in every table of operating points."""
 DEFAULT_POLICIES = ("max_probability", "patience")
-"""Replayed where a sweep file says nothing; `static`, every exit by itself, is always there."""
+"""Replayed where a sweep file says nothing; `STATIC` is always there."""
 
 
 def with_added(policies: Iterable[Any], added: Iterable[Any]) -> tuple[Any, ...]:

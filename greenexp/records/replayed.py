@@ -80,3 +80,15 @@ def replay_remarks(replays: Mapping[str, ExitTables]) -> list[str]:
     """What could not be worked out, each once, with the number of trials it is true of."""
     causes = Counter(remark for found in replays.values() for remark in found.remarks if len(found.points))
     return [f"{count} of {len(replays)} trials: {remark}" for remark, count in causes.items()]
+
+
+def unread_logits(replays: Mapping[str, ExitTables]) -> str:
+    """Which logits that trials recorded could not be read, and what is missing for it; empty if all could be."""
+    causes = Counter(cause for found in replays.values() for cause in found.unread)
+    if not causes:
+        return ""
+    told = ", ".join(f"{cause} ({count} of {len(replays)} trials)" for cause, count in causes.items())
+    return (
+        f"the sweep recorded logits that could not be read: {told}. Operating points of exit policies, exit profiles, "
+        "overthinking, calibration and thresholds on test that follow from them are missing"
+    )

@@ -54,7 +54,7 @@ class Scores:
     not_random: why the trials are no independent draws of a search that ran to its end; "" if they may be
     nested: trials of a group are seeds of several configurations, so they depend on one another
     measured: what the scores measure, a row per source
-    notes: what must be known of them, one sentence each
+    notes: what must be known of them, one sentence each; warnings: what makes them unfit for use
     """
 
     frame: pd.DataFrame
@@ -72,6 +72,7 @@ class Scores:
     nested: bool = False
     measured: tuple[Measured, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         missing = [name for name in (*COLUMNS, *self.seeds, *self.labels) if name not in self.frame]

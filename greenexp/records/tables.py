@@ -103,10 +103,18 @@ class TableRemarks:
     """What the tables of a sweep lack, so that a reader of them knows it.
 
     operating_points: why trials have static points alone, "" if none has; replay: what could not be worked out
+    unread: which logits that are on record could not be read, so that tables are smaller than they should be; "" if all
+        could be
     """
 
     operating_points: str = ""
     replay: tuple[str, ...] = ()
+    unread: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the tables unfit for use as they are, a sentence each."""
+        return (f"{self.unread}.",) if self.unread else ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,7 @@ class SweepTables:
     thresholds_on_test: a row per trial, policy and `target`, the least mean speed-up asked for on dev: the threshold
         with the best dev score that meets it, and what it is worth on dev and on test
     answers: trial -> what its exits answered on every dev example at its best epoch, of those that stored dev logits
+    answers_on_test: the same on every test example
     spec: the resolved sweep file; history: how the sweep went; remarks: what the tables lack
     """
 
@@ -153,6 +162,7 @@ class SweepTables:
     reliability: pd.DataFrame = field(default_factory=lambda: typed_frame("reliability", ()))
     thresholds_on_test: pd.DataFrame = field(default_factory=lambda: typed_frame("thresholds_on_test", ()))
     answers: Mapping[str, ExampleAnswers] = field(default_factory=dict)
+    answers_on_test: Mapping[str, ExampleAnswers] = field(default_factory=dict)
     remarks: TableRemarks = TableRemarks()
 
     def __post_init__(self) -> None:

@@ -37,6 +37,10 @@ _FINE = 1e-7
 """Width of log q at which bisection ends: it moves the share of an exit by less than one in a million."""
 
 
+FITTED_BY_BUDGET = "max_probability and entropy"
+"""The policies whose thresholds can be found for a budget, for messages."""
+
+
 @dataclasses.dataclass(frozen=True)
 class _Cut:
     """Limits of the exits but the last, inf where nobody leaves, and what the examples cost with them, in total."""
@@ -168,7 +172,12 @@ def _confidence(record: ExitRecord, label: str, family: Family) -> Confidence:
         return max_probability(record)
     if isinstance(family, EntropyReplay):
         return -entropy(record, family.normalised)
-    raise InputError(f"thresholds for a budget are found for max_probability and entropy, not for '{label}'")
+    raise InputError(f"thresholds for a budget are found for {FITTED_BY_BUDGET}, not for '{label}'")
+
+
+def is_fitted_by_budget(family: Family) -> bool:
+    """Whether thresholds of this policy can be found for a budget."""
+    return isinstance(family, MaxProbabilityReplay | EntropyReplay)
 
 
 def _policy(record: ExitRecord, label: str, family: Any, cut: _Cut) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from greenexp.replay.record import ExitCosts, ExitRecord
 
 TARGETS = (1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 """Least mean speed-up asked for on dev."""
-_UNDEPLOYABLE = "oracle"
 _KINDS: Mapping[str, str] = {
     "policy": "str", "target": "float64", "threshold": "float64", "dev_score": "float64", "dev_speed_up": "float64",
     "dev_inference_flops": "float64", "test_score": "float64", "test_speed_up": "float64",
@@ -64,7 +63,7 @@ def on_test(
 ) -> pd.DataFrame:
     """Per policy and target: the threshold chosen on dev, what it is worth there, and the same threshold on test.
 
-    policies: each as `operating_points` takes a family; `oracle` is left out, since it cannot be deployed
+    policies: each as `operating_points` takes a family; one that needs the labels is left out: it cannot be deployed
     targets, and the rule: see `chosen_thresholds`; metric: see `operating_points`
     policy, target, threshold, dev_score, dev_speed_up, dev_inference_flops, test_score, test_speed_up,
     test_inference_flops. Raises InputError as `operating_points` does.
@@ -73,7 +72,7 @@ def on_test(
     wanted = tuple(targets)
     for policy in policies:
         label, family = resolve(policy, dev_record)
-        if label.partition(":")[0] == _UNDEPLOYABLE:
+        if needs_labels(family):
             continue
         points = operating_points(dev_record, family, dev_costs, metric)
         score = score_column(points)
@@ -92,10 +91,16 @@ def on_test(
     return pd.DataFrame(rows, columns=list(_KINDS)).astype(_KINDS)
 
 
+def needs_labels(family: Family) -> bool:
+    """Whether a policy decides by the labels: a bound on the others, which cannot be deployed."""
+    return bool(getattr(family, "needs_labels", False))
+
+
 def at_threshold(family: Family, threshold: float, record: ExitRecord) -> Family:
     """The same policy with another threshold: one of those of its staircase over `record`."""
     choose = getattr(family, "swept", None)
-    changed: Family = dataclasses.replace(  # type: ignore[type-var]  # a replay form is a frozen dataclass
-        family, **{choose(record) if choose else family.parameter: threshold}
-    )
+    parameter = choose(record) if choose else family.parameter
+    if not parameter:  # a bound such as `oracle` has none
+        return family
+    changed: Family = dataclasses.replace(family, **{parameter: threshold})  # type: ignore[type-var]  # a frozen dataclass
     return changed

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from greenexp.replay.confidence import confidence_staircase, first_confident, limits_at
 from greenexp.replay.family import Staircase
-from greenexp.replay.fields import Threshold, check_fields
+from greenexp.replay.fields import Threshold, check_fields, sign_of
 from greenexp.replay.record import ExitRecord, Ints
 from greenexp.replay.softmax import entropy
 
@@ -36,6 +36,17 @@ class EntropyReplay:
 
     parameter: ClassVar[str] = "threshold"
     evaluates_all: ClassVar[bool] = True
+    rule: ClassVar[str] = "Entropy < t: an example leaves at the first exit whose entropy is below t."
+
+    @staticmethod
+    def setting(threshold: float, options: dict[str, str]) -> str:
+        """See `Family`."""
+        sign = sign_of(options, "<")
+        if threshold < 0:
+            return "the last exit, all evaluated"
+        if options.pop("normalised", "false") == "true":
+            return f"entropy / ln K {sign} {threshold:.6g}"
+        return f"entropy {sign} {threshold:.6g} nats"
 
     def __post_init__(self) -> None:
         check_fields(self, "entropy")

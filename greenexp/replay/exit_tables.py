@@ -5,7 +5,7 @@ Whoever has the same logits, from a sweep's folder or from MLflow, comes to the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,13 +15,14 @@ import pandas as pd
 
 from greenexp.records.exit_tables import ExitTables
 from greenexp.records.metrics import less_is_better
+from greenexp.records.policies import STATIC
 from greenexp.replay import ExitCosts, ExitRecord
 from greenexp.replay.calibration import calibration_table, reliability_tables
 from greenexp.replay.chosen import on_test
 from greenexp.replay.logits import StoredLogits
 from greenexp.replay.naming import resolve
 from greenexp.replay.overthinking import overthinking
-from greenexp.replay.policy_points import POINTS, STATIC, empty_points, policy_points, priced, told
+from greenexp.replay.policy_points import POINTS, empty_points, policy_points, priced, told
 from greenexp.replay.profiles import exit_profiles
 from greenexp.replay.resampling import example_answers
 from greenexp.replay.standing import StandingLogits
@@ -38,7 +39,7 @@ def exit_tables(standing: StandingLogits, policies: Iterable[Any], metric: str) 
     if dev is None or dev.costs is None:
         missing = () if dev is None else ("dev logits were stored without the costs of exits",)
         answers = None if dev is None else example_answers(dev, metric)
-        return ExitTables(empty_points(), {}, (*standing.problems, *missing), answers)
+        return ExitTables(empty_points(), {}, (*standing.problems, *missing), answers, standing.problems)
     found = policy_points(dev, policies, metric)
     points = _thinned(found.points, metric)
     remarks = [*standing.problems, *found.remarks]
@@ -47,10 +48,17 @@ def exit_tables(standing: StandingLogits, policies: Iterable[Any], metric: str) 
     test, problem = held_out_split(dev, standing.test)
     remarks += [problem] if problem else []
     tables = _Replay(dev.record, priced(dev), test, remarks).tables(found.families, metric if found.scored else None)
-    return ExitTables(points, tables, tuple(dict.fromkeys(remarks)), example_answers(dev, metric))
+    return ExitTables(
+        points,
+        tables,
+        tuple(dict.fromkeys(remarks)),
+        example_answers(dev, metric),
+        unread=standing.problems,
+        answers_on_test=None if test is None or standing.test is None else example_answers(standing.test, metric),
+    )
 
 
-def logged_points(points: pd.DataFrame, metric: str, problems: Iterable[str]) -> ExitTables:
+def logged_points(points: pd.DataFrame, metric: str, problems: Sequence[str]) -> ExitTables:
     """Operating points that were logged, where logits are not to be had. ValueError if they are something else.
 
     problems: why they are not
@@ -59,7 +67,7 @@ def logged_points(points: pd.DataFrame, metric: str, problems: Iterable[str]) ->
     if missing:
         raise ValueError(f"the table lacks {', '.join(sorted(missing))}")
     remark = f"operating points alone, as they were logged: {'; '.join(problems)}"
-    return ExitTables(_thinned(points[list(POINTS)], metric), {}, (remark,))
+    return ExitTables(_thinned(points[list(POINTS)], metric), {}, (remark,), unread=tuple(problems))
 
 
 def _thinned(points: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -37,8 +37,14 @@ class Family(Protocol):
         stands in its place
     evaluates_all: whether every trained exit up to the one taken is evaluated, so that its FLOPs count
 
+    A family may have `rule`, when an example leaves, in one sentence; `needs_labels`, True if it cannot be used but is
+    a bound on what others could do; and `setting(threshold, options)`, an operating point in words, which takes out of
+    `options` (name -> text, as in a label) what it has put into words.
+
     A family whose record decides which field that is also has `parameters`, those it may be in the order in which a
     threshold given without a name is taken, and `swept(record)`, the one a staircase over this record is over.
+    One that cannot be deployed, because it decides by the labels, has `needs_labels = True`; `remark` is one sentence
+    that a reader of its numbers must know.
     """
 
     parameter: ClassVar[str]
@@ -70,3 +76,5 @@ FAMILIES: Registry[type[Family]] = Registry(
     },
     "greenexp.exit_replays",
 )
+DEFAULT_POLICY = "max_probability"
+"""With its default threshold: what a model is served with where nobody names a policy."""

@@ -142,3 +142,9 @@ _RULES: Mapping[str, Mapping[str, Rule]] = {
     "static": {"exit": _or_none(_whole(1))},
     "oracle": {"never_right": _one_of("last", "first")},
 }
+
+
+def sign_of(options: dict[str, str], default: str) -> str:
+    """The comparator among the options of a label, which is taken out of them, as it is written in sentences."""
+    given = options.pop("comparator", default)
+    return {">=": "≥", "<=": "≤"}.get(given, given)

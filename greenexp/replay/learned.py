@@ -11,7 +11,7 @@ import numpy.typing as npt
 from greenexp.errors import InputError
 from greenexp.replay.confidence import confidence_staircase, first_confident, limits_at
 from greenexp.replay.family import Staircase
-from greenexp.replay.fields import Threshold, check_fields
+from greenexp.replay.fields import Threshold, check_fields, sign_of
 from greenexp.replay.record import ExitRecord, Ints
 
 NOBODY = -1.0
@@ -35,6 +35,17 @@ class LearnedReplay:
 
     parameter: ClassVar[str] = "threshold"
     evaluates_all: ClassVar[bool] = True
+    rule: ClassVar[str] = (
+        "Learned P(wrong) < t: an example leaves at the first exit whose learned module puts the probability of being "
+        "wrong below t."
+    )
+
+    @staticmethod
+    def setting(threshold: float, options: dict[str, str]) -> str:
+        """See `Family`."""
+        if threshold < 0:
+            return "the last exit, all evaluated"
+        return f"learned P(wrong) {sign_of(options, '<')} {threshold:.6g}"
 
     def __post_init__(self) -> None:
         check_fields(self, "learned")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from greenexp.replay.confidence import confidence_staircase, first_confident, limits_at
 from greenexp.replay.family import Staircase
-from greenexp.replay.fields import Threshold, check_fields
+from greenexp.replay.fields import Threshold, check_fields, sign_of
 from greenexp.replay.record import ExitRecord, Ints
 from greenexp.replay.softmax import max_probability
 
@@ -37,6 +37,19 @@ class MaxProbabilityReplay:
 
     parameter: ClassVar[str] = "threshold"
     evaluates_all: ClassVar[bool] = True
+    rule: ClassVar[str] = (
+        "Probability ≥ t: an example leaves at the first exit whose largest class probability is at least t."
+    )
+
+    @staticmethod
+    def setting(threshold: float, options: dict[str, str]) -> str:
+        """See `Family`."""
+        sign = sign_of(options, "≥")
+        unsure = options.pop("unsure", "last")
+        last = "the last exit" if unsure == "last" else "the most confident exit"
+        if threshold > 1:
+            return f"{last}, all evaluated"
+        return f"probability {sign} {threshold:.6g}{'' if unsure == 'last' else f', else {last}'}"
 
     def __post_init__(self) -> None:
         check_fields(self, "max_probability")

@@ -15,6 +15,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from greenexp.errors import InputError, did_you_mean
 from greenexp.replay.family import FAMILIES, Family
 from greenexp.replay.record import ExitRecord
@@ -86,6 +88,22 @@ def text_of(label: str, threshold: float) -> str:
         return label
     name, _, options = label.partition(":")
     return f"{name}:{_written(threshold)}" + (f",{options}" if options else "")
+
+
+def text_per_exit(label: str, thresholds: Mapping[int, float]) -> str:
+    """The same for a threshold per exit: `entropy:3=0.2,6=0.4,normalised=true`.
+
+    Each threshold has the fewest digits that are this number again, as a float32 where it is one.
+    """
+    name, _, options = label.partition(":")
+    limits = [f"{number}={shortest(limit)}" for number, limit in thresholds.items()]
+    return f"{name}:{','.join([*limits, *filter(None, [options])])}"
+
+
+def shortest(threshold: float) -> str:
+    """The fewest digits that are this threshold again; most are compared as float32, and come from there."""
+    single = np.float32(threshold)
+    return repr(threshold).removesuffix(".0") if float(single) != threshold else str(single).removesuffix(".0")
 
 
 def threshold_of(family: Family) -> float:

@@ -27,6 +27,10 @@ class OracleReplay:
 
     parameter: ClassVar[str] = ""
     evaluates_all: ClassVar[bool] = True
+    needs_labels: ClassVar[bool] = True
+    remark: ClassVar[str] = (
+        "oracle: leaves at the first exit that is right, so it needs the labels: a bound, not a policy"
+    )
 
     def __post_init__(self) -> None:
         check_fields(self, "oracle")

@@ -33,6 +33,17 @@ class PatienceReplay:
     parameter: ClassVar[str] = "patience"
     parameters: ClassVar[tuple[str, ...]] = ("patience", "tolerance")
     evaluates_all: ClassVar[bool] = True
+    rule: ClassVar[str] = (
+        "Patience p: an example leaves as soon as p exits in a row have agreed with the one before them."
+    )
+
+    @staticmethod
+    def setting(threshold: float, options: dict[str, str]) -> str:
+        """See `Family`."""
+        if "patience" in options:
+            return f"patience {options.pop('patience')} within {threshold:.6g}"
+        within = f" within {options.pop('tolerance')}" if "tolerance" in options else ""
+        return f"patience {threshold:.6g}{within}"
 
     def __post_init__(self) -> None:
         check_fields(self, "patience")

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from greenexp.errors import InputError
+from greenexp.records.policies import STATIC
 from greenexp.replay import ExitCosts, operating_points
 from greenexp.replay.logits import StoredLogits
 from greenexp.replay.naming import resolve
@@ -16,7 +17,6 @@ from greenexp.replay.outcomes import score_column
 from greenexp.replay.points import GRID
 from greenexp.replay.scores import find_metric
 
-STATIC = "static"
 POINTS: Mapping[str, str] = {"policy": "str"} | dict.fromkeys(
     ("threshold", "score", "inference_flops", "mean_layers", "speed_up"), "float64"
 )

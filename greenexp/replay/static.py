@@ -24,6 +24,12 @@ class StaticReplay:
 
     parameter: ClassVar[str] = "exit"
     evaluates_all: ClassVar[bool] = False
+    remark: ClassVar[str] = "static: everybody leaves at that exit, and no other is evaluated"
+
+    @staticmethod
+    def setting(threshold: float, _: dict[str, str]) -> str:
+        """See `Family`."""
+        return f"exit {threshold:.0f}"
 
     def __post_init__(self) -> None:
         check_fields(self, "static")

@@ -28,6 +28,17 @@ class VotingReplay:
 
     parameter: ClassVar[str] = "threshold"
     evaluates_all: ClassVar[bool] = True
+    remark: ClassVar[str] = "voting: a reconstruction of Sun et al. 2021, whose text was not at hand"
+    rule: ClassVar[str] = (
+        "Vote score ≥ t: an example leaves at the first exit i at which the votes of exits 1 to i for the leading "
+        "class, divided by i^0.5 (or the exponent given), are at least t; the leading class is the answer. A "
+        "reconstruction of the voting of Sun et al. 2021, whose text was not at hand."
+    )
+
+    @staticmethod
+    def setting(threshold: float, _: dict[str, str]) -> str:
+        """See `Family`."""
+        return f"vote score ≥ {threshold:.6g}"
 
     def __post_init__(self) -> None:
         check_fields(self, "voting")

@@ -53,7 +53,7 @@ def _table(table: Table) -> str:
     if len(table.columns) > MOST_COLUMNS:
         tabular = f"\\resizebox{{\\textwidth}}{{!}}{{%\n{tabular}}}"
     rest = len(table.rows) - MOST_ROWS
-    parts = [f"{table.title}.", table.note, f"{rest} more rows in tables/{table.name}.csv." if rest > 0 else ""]
+    parts = [f"{table.title}.", table.note, f"{rest} more rows in {table.path}." if rest > 0 else ""]
     caption = latex_text(" ".join(part for part in parts if part))
     head_lines = ["\\begin{table}[htbp]", "\\centering", f"\\caption{{{caption}}}", f"\\label{{tab:{table.name}}}"]
     return "\n".join([*head_lines, tabular, "\\end{table}"])

@@ -46,7 +46,7 @@ def _table(table: Table) -> list[str]:
         *(_line(row) for row in table.cells(MOST_ROWS)),
     ]
     rest = len(table.rows) - MOST_ROWS
-    note = " ".join([table.note, f"{rest} more rows in tables/{table.name}.csv." if rest > 0 else ""]).strip()
+    note = " ".join([table.note, f"{rest} more rows in {table.path}." if rest > 0 else ""]).strip()
     return [f"**{markdown_text(table.title)}**", "\n".join(lines), *([markdown_text(note)] if note else [])]
 
 

@@ -21,7 +21,7 @@ def render_report(tables: SweepTables, formats: Iterable[str], folder: Path) -> 
     """Write the report into `folder` (made if absent) and return the files, in a fixed order.
 
     formats: `html` -> report.html (self-contained), `md` -> report.md and figures/*.svg, `tex` -> report.tex, `csv` ->
-    tables/*.csv: every table of the report, those behind the figures included.
+    report-tables/*.csv: every table of the report, those behind the figures included.
     Equal tables give equal files on one machine; nothing is read but the tables. UnknownNameError for another format.
     """
     return render_sections(report_title(tables), report_sections(tables), formats, folder)
@@ -46,7 +46,7 @@ def render_sections(title: str, sections: Sequence[Section], formats: Iterable[s
     if "tex" in wanted:
         texts["report.tex"] = latex_report(title, sections)
     if "csv" in wanted:
-        texts |= {f"tables/{table.name}.csv": table.csv() for section in sections for table in section.all_tables}
+        texts |= {table.path: table.csv() for section in sections for table in section.all_tables}
     return [_write(folder / name, text) for name, text in texts.items()]
 
 

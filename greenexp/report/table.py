@@ -12,6 +12,9 @@ import pandas as pd
 
 from greenexp.units import format_quantity
 
+# Not `tables`: there `greenexp export` writes the recorded tables, some of which have the names of tables of a report.
+TABLES_FOLDER = "report-tables"
+
 KINDS = ("name", "text", "prose", "score", "count", "number", "factor", "quantity")
 NONE = "–"
 MOST_ROWS = 20
@@ -75,6 +78,16 @@ class Table:
         shown = self.rows.head(len(self.rows) if most is None else most)
         written = [[column.cell(value) for value in shown[column.name]] for column in self.columns]
         return [list(row) for row in zip(*written, strict=True)]
+
+    @property
+    def file_name(self) -> str:
+        """Of its CSV file; words are joined as in the names that `greenexp export` gives."""
+        return f"{self.name.replace('-', '_')}.csv"
+
+    @property
+    def path(self) -> str:
+        """Where its CSV file stands, seen from the folder of the report."""
+        return f"{TABLES_FOLDER}/{self.file_name}"
 
     def _repr_html_(self) -> str:
         """The first rows as a notebook shows them, written as in the report."""

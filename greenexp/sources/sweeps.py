@@ -124,6 +124,7 @@ def _points(tables: SweepTables, request: ScoreRequest, source: str) -> Scores:
         nested=bool(((per_group[CONFIGURATION] > 1) & (per_group[TRIAL] > per_group[CONFIGURATION])).any()),
         measured=(measured(tables, source),),
         notes=_point_notes(tables, points),
+        warnings=tables.remarks.warnings,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from greenexp.assets.hub import unreachable_hub
 from greenexp.errors import InputError, did_you_mean
 from greenexp.tasks.data import TaskData
 from greenexp.tasks.labelled import Share, TableFields
@@ -61,12 +62,20 @@ class Hub(TableFields):
             raise InputError(
                 f"hub: '{self.path}' is no folder here, so it is a dataset on the hub, and needs `revision`: the commit"
             )
+        if not is_folder:
+            self._check_hub(self.revision or "main")
         where = str(Path(self.path).expanduser()) if is_folder else self.path
         try:
             return load_dataset(where, self.subset, revision=None if is_folder else self.revision)
         except Exception as error:  # the library lets through what its file systems and readers raise
             reason = " ".join(str(error).split())[:400] or type(error).__name__
             raise InputError(f"hub: dataset '{self.path}' cannot be read: {reason}") from error
+
+    def _check_hub(self, revision: str) -> None:
+        """InputError where the hub would have to be asked, and cannot be reached."""
+        why = "" if _is_read(self.path) else unreachable_hub(self.path, revision, kind="dataset")
+        if why:
+            raise InputError(f"hub: dataset '{self.path}' cannot be read: the hub cannot be reached: {why}")
 
     def _label_names(self, found: Any) -> tuple[str, ...] | None:
         """The names of a ClassLabel column, whose values are then their numbers."""
@@ -91,6 +100,13 @@ def _table(found: Any, split: str) -> RawTable:
 
 def _class_name(names: list[str], number: int | None) -> str:
     return names[number] if number is not None and 0 <= number < len(names) else f"{number} (no label)"
+
+
+def _is_read(path: str) -> bool:
+    """Whether the library has read this dataset before: then it needs no hub."""
+    from datasets import config
+
+    return (Path(config.HF_DATASETS_CACHE) / path.replace("/", "___")).is_dir()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from greenexp.errors import InputError
+from greenexp.records.sections import TaskChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +62,17 @@ class HasUnlabelled(Protocol):
 
     def unlabelled(self) -> Mapping[str, UnlabelledSplit]:
         """They by name; the same fields give the same texts. Raises InputError if they cannot be read."""
+
+
+def unlabelled_splits(choice: TaskChoice) -> Mapping[str, UnlabelledSplit]:
+    """The test sets without labels of a trial's task. Raises InputError where it has none, or they cannot be read."""
+    from greenexp.tasks import TASKS
+
+    task = choice.plugin()
+    if not isinstance(task, HasUnlabelled):
+        able = [other for other in TASKS if hasattr(TASKS[other], "unlabelled")]
+        raise InputError(
+            f"task '{choice.name}' has no test set whose labels a leaderboard keeps, so there is nothing to hand in "
+            f"(tasks that have: {', '.join(able)})"
+        )
+    return task.unlabelled()

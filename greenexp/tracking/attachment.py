@@ -7,6 +7,7 @@ from pathlib import Path
 
 from greenexp.errors import TrackingError
 from greenexp.journal.file import NAME, read_events
+from greenexp.tracking.artifacts import settle_artifacts
 from greenexp.tracking.run_writer import find_runs, key_of
 from greenexp.tracking.server import connect, failures_as, redacted
 from greenexp.tracking.tracked_sweep import SWEEP_KEY, TrackedSweep
@@ -21,6 +22,7 @@ def attach(folder: Path, uri: str, experiment: str, files: Sequence[Path]) -> No
     tracked.take(read_events(folder / NAME))
     client = connect(uri)
     with failures_as(uri):
+        settle_artifacts(uri)
         found = client.get_experiment_by_name(experiment)
         runs = [] if found is None else find_runs(client, [found.experiment_id], tracked.sweep_id)
         own = next((run for run in runs if key_of(run.data.tags) == SWEEP_KEY), None)

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from greenexp.errors import TrackingError
 from greenexp.records.addresses import without_password
+from greenexp.tracking.artifacts import settle_artifacts
 from greenexp.tracking.run_writer import RunWriter
 from greenexp.tracking.server import connect, failures_as, prepare
 from greenexp.tracking.tail import JournalTail
@@ -69,4 +70,5 @@ class Follower:
     def _connected(self) -> RunWriter:
         experiment = self.experiment or str(self.tracked.state.header["name"])
         experiment_id = prepare(self.uri, experiment)
+        settle_artifacts(self.uri)
         return RunWriter(connect(self.uri), experiment_id, self.tracked, self.pause, self.folder)

@@ -29,6 +29,8 @@ KIND = "greenexp.kind"
 SWEEP_NAME = "greenexp.sweep"
 SWEEP_ID = "greenexp.sweep_id"
 FINGERPRINT = "greenexp.fingerprint"
+ARTIFACTS = "greenexp.artifacts"
+"""Tag of an experiment that greenexp made in a file's database: its artifacts lie beside that file."""
 CONFIGURATION_NAME = "greenexp.configuration"
 TRIAL_NAME = "greenexp.trial"
 

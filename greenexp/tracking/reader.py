@@ -27,6 +27,7 @@ from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import DecisionFacts, HeldOutFacts, SweepFacts, SweepTables, TrialFacts
 from greenexp.replay.standing import StandingLogits
 from greenexp.tracking import names
+from greenexp.tracking.artifacts import RunArtifacts
 from greenexp.tracking.content import FORMAT
 from greenexp.tracking.logits import fetch_exits, fetched_logits
 from greenexp.tracking.records import Series, metric_names, records_of
@@ -85,7 +86,7 @@ def read_facts(uri: str, experiment: str | None = None, sweep: str | None = None
 
         def fetch(name: str, logits: LogitsNames) -> ExitTables:
             run = runs[name]
-            return fetch_exits(client, str(run.info.run_id), logits, policies, metric, run.data.tags)
+            return fetch_exits(RunArtifacts.of(client, run), logits, policies, metric, run.data.tags)
 
         standing = standing_logits(facts)
         found = pool.map(fetch, standing.keys(), standing.values())
@@ -100,7 +101,7 @@ def read_logits(
         standing, found = standing_logits(facts), {}
         for trial in choose(facts):
             run = runs[trial]
-            with fetched_logits(client, str(run.info.run_id), standing[trial], run.data.tags) as logits:
+            with fetched_logits(RunArtifacts.of(client, run), standing[trial], run.data.tags) as logits:
                 found[trial] = logits
         return facts, found
 

@@ -19,6 +19,7 @@ import yaml
 from greenexp.journal.state import TrialState
 from greenexp.journal.tables import standing_logits
 from greenexp.tracking import names
+from greenexp.tracking.artifacts import RunArtifacts
 from greenexp.tracking.content import MetricPoint, RunContent, other_points, report_points, run_content
 from greenexp.tracking.logits import log_exits
 from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
@@ -200,7 +201,11 @@ class RunWriter:
 
     def _log_sweep_file(self, known: Known) -> None:
         """The resolved sweep file as an artifact, where artifacts can be reached from here: a convenience only."""
-        if _FILED in known.tags or not self._takes_artifacts(known):
+        if not self._takes_artifacts(known):
+            return
+        if _FILED in known.tags and not RunArtifacts(self._client, known.run_id, known.artifacts).lacks(
+            names.SWEEP_FILE
+        ):
             return
         text = yaml.safe_dump(dict(self._tracked.state.header["spec"]), sort_keys=False, allow_unicode=True)
         self._pause()
@@ -221,9 +226,9 @@ class RunWriter:
             return {}
         state = self._tracked.state
         metric = state.spec.metric.name
-        where = (self._client, known.run_id, self._folder)
+        run = RunArtifacts(self._client, known.run_id, known.artifacts)
         try:
-            return log_exits(*where, logits, state.policies, metric, known.tags, self._pause)
+            return log_exits(run, self._folder, logits, state.policies, metric, known.tags, self._pause)
         except Exception:  # whatever it is, the journal and the logits are still there
             self._refused.add(key)
             return {}

@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from greenexp.errors import InputError, TrackingError, did_you_mean
+from greenexp.tracking import names
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -111,18 +112,18 @@ def chosen_experiments(client: Any, uri: str, wanted: Sequence[str]) -> dict[str
     return {number: name for number, name in known.items() if not wanted or number in wanted or name in wanted}
 
 
-def prepare(uri: str, experiment: str, artifacts: Path | None = None) -> str:
+def prepare(uri: str, experiment: str) -> str:
     """The id of the experiment named `experiment`, created if it is new.
 
     Call it once on the driver before anything else uses the database: processes that open a new one together damage
-    it. Artifacts of a new experiment go to `artifacts`, by default beside a SQLite database; a server decides itself.
+    it. Artifacts of a new experiment lie beside a SQLite database; a server decides itself.
     Raises TrackingError, within seconds, if MLflow cannot be reached or refuses.
     """
     client = connect(uri)
     with _quiet(), failures_as(uri):
         found = client.get_experiment_by_name(experiment)
         if found is None:
-            return str(_create(client, experiment, _artifact_location(uri, artifacts)))
+            return str(_create(client, experiment, artifacts_beside(uri)))
     if found.lifecycle_stage != "active":
         raise TrackingError(
             f"the experiment '{experiment}' was deleted in {redacted(uri)}: restore it there, or name another one "
@@ -131,10 +132,11 @@ def prepare(uri: str, experiment: str, artifacts: Path | None = None) -> str:
     return str(found.experiment_id)
 
 
-def _create(client: Any, experiment: str, location: str | None) -> str:
+def _create(client: Any, experiment: str, folder: Path | None) -> str:
     """Create an experiment, or find the one somebody else created in the same moment."""
     try:
-        return str(client.create_experiment(experiment, artifact_location=location))
+        location, tags = (None, None) if folder is None else (folder.as_uri(), {names.ARTIFACTS: "beside the database"})
+        return str(client.create_experiment(experiment, artifact_location=location, tags=tags))
     except Exception:
         found = client.get_experiment_by_name(experiment)
         if found is None:
@@ -142,12 +144,10 @@ def _create(client: Any, experiment: str, location: str | None) -> str:
         return str(found.experiment_id)
 
 
-def _artifact_location(uri: str, artifacts: Path | None) -> str | None:
-    if uri.startswith(("http://", "https://")):
-        return None
+def artifacts_beside(uri: str) -> Path | None:
+    """The folder beside the database of a SQLite address, else None."""
     file = sqlite_file(uri)
-    folder = artifacts or (file.parent / ARTIFACTS if file else None)
-    return folder.resolve().as_uri() if folder else None
+    return None if file is None else file.resolve().parent / ARTIFACTS
 
 
 def sqlite_file(uri: str) -> Path | None:

@@ -9,7 +9,7 @@ from typing import Any
 from greenexp.errors import TrackingError
 from greenexp.journal.file import NAME, read_events
 from greenexp.tracking.follow import Follower, only_one
-from greenexp.tracking.server import default_uri, redacted
+from greenexp.tracking.server import default_uri, redacted, sqlite_file, sqlite_uri
 
 LOCK_S = 5.0
 
@@ -40,7 +40,7 @@ def sync(folder: Path, uri: str | None = None, experiment: str | None = None) ->
     """
     header = _header(folder)
     settings = header["spec"].get("tracking") or {}
-    uri = uri or settings.get("uri") or default_uri(folder)
+    uri = uri or recorded_uri(folder, settings.get("uri"))
     experiment = experiment or settings.get("experiment") or str(header["name"])
     follower = Follower(folder, uri, experiment)
     with only_one(folder, uri, LOCK_S):
@@ -55,6 +55,35 @@ def sync(folder: Path, uri: str | None = None, experiment: str | None = None) ->
         trials=sum(trial.attempts > 0 for trial in trials),
         reports=sum(len(trial.reports) for trial in trials),
     )
+
+
+def recorded_uri(folder: Path, recorded: str | None) -> str:
+    """The address that the record of the sweep in `folder` means.
+
+    A recorded database file is this folder's own where it was made beside the journal and the folder has been copied or
+    moved since: where the same journal lies beside it, or where its folder is gone and a file of its name lies here.
+    recorded: of the sweep file; None: the database in `folder`
+    """
+    file = None if recorded is None else sqlite_file(recorded)
+    if file is None:
+        return recorded or default_uri(folder)
+    own = folder / file.name
+    elsewhere = file.parent.resolve() != folder.resolve()
+    if elsewhere and (_same_sweep(folder, file.parent) or (own.is_file() and not file.parent.exists())):
+        return sqlite_uri(own)
+    return str(recorded)
+
+
+def _same_sweep(folder: Path, other: Path) -> bool:
+    """Whether the journals in two folders begin with the same line, which names a sweep and when it began."""
+    first = []
+    for journal in (folder / NAME, other / NAME):
+        try:
+            with journal.open("rb") as file:
+                first.append(file.readline())
+        except OSError:
+            return False
+    return bool(first[0]) and first[0] == first[1]
 
 
 def _header(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 from made_assets import CONTENTS, described, write
 
 from greenexp.assets.asset import AssetFile, UnavailableError
-from greenexp.assets.hub import HubRepository
+from greenexp.assets.hub import HubRepository, unreachable_hub
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPOSITORY = HubRepository("owner/made-up", COMMIT)
@@ -95,6 +95,32 @@ def test_a_hub_that_is_away_is_given_up_at_the_first_question(hub: FakeHub, into
     hub.server_close()
     with pytest.raises(UnavailableError, match="refused"):
         REPOSITORY.fetch(described(), into)
+
+
+def test_a_hub_that_answers_can_be_reached_whatever_it_says(hub: FakeHub) -> None:
+    hub.files["config.json"] = b"{}"
+    assert unreachable_hub("owner/made-up", COMMIT) == ""
+    assert unreachable_hub("owner/absent", COMMIT) == ""
+    assert unreachable_hub("no id at all", "main") == "", "the library says what is wrong with it"
+
+
+def test_a_hub_that_is_away_is_asked_once(
+    hub: FakeHub, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.shutdown()
+    hub.server_close()
+    assert "refused" in unreachable_hub("owner/made-up", COMMIT)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE" in unreachable_hub("owner/made-up", COMMIT)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_config_in_the_users_cache_needs_no_hub(hub: FakeHub, tmp_path: Path) -> None:
+    snapshot = tmp_path / "hub-cache" / "models--owner--made-up" / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    assert unreachable_hub("owner/made-up", COMMIT) == ""
+    assert hub.asked == []
 
 
 def test_an_offline_user_is_not_asked_for_a_network(hub: FakeHub, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -170,6 +172,21 @@ def test_a_misspelt_asset_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match="'minilm-l6'"):
         Bert(source="minilm-16").build(50, 0)
+
+
+@pytest.mark.parametrize("read", [lambda plugin: plugin.build(50, 0), lambda plugin: plugin.tokenizer()])
+def test_a_hub_that_cannot_be_reached_is_one_line(
+    read: Callable[[Bert], object], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: whoever connects is refused
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        with pytest.raises(InputError, match=r"'owner/name' .* hub cannot be reached") as caught:
+            read(Bert(source="owner/name"))
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_minilm_gives_what_the_library_gives() -> None:

@@ -7,18 +7,25 @@ from pathlib import Path
 
 import torch
 from stand_ins import EPOCHS, a_record, a_trial
+from tiny_served_models import dev_logits
 
 from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
 from greenexp.model import Serving, build_model, save_model
 from greenexp.plan.data import prepare_data
 from greenexp.records.settings import Settings
+from greenexp.replay.logits import write_logits
 
 TRIAL = "c000-i0-o0"
 
 
-def write_kept(folder: Path, settings: Settings, trained: tuple[int, ...] = (1, 2, 3), *, scale: float) -> Path:
-    """scale: of the exits' weights, so that their answers lie far enough from equal to part examples."""
+def write_kept(
+    folder: Path, settings: Settings, trained: tuple[int, ...] = (1, 2, 3), *, scale: float, with_dev: bool = False
+) -> Path:
+    """scale: of the exits' weights, so that their answers lie far enough from equal to part examples.
+
+    with_dev: with dev logits, as of `tiny_served_models`
+    """
     data = prepare_data(settings)
     model = build_model(settings.model, data.num_labels, vocab_size=data.vocab_size, pad_id=data.pad_id, seed=0).eval()
     with torch.no_grad():
@@ -38,5 +45,7 @@ def write_kept(folder: Path, settings: Settings, trained: tuple[int, ...] = (1, 
         journal.append("trial", spec=trial.to_json())
         journal.append("session", number=1, versions={}, measures={})
         journal.append("started", trial=TRIAL, attempt=1, after=0)
-        journal.append("report", trial=TRIAL, attempt=1, record=a_record(trial, EPOCHS, 0.8).to_json())
+        stored = write_logits(folder / "logits", dev_logits(folder / "models" / TRIAL)) if with_dev else None
+        record = dataclasses.replace(a_record(trial, EPOCHS, 0.8), dev_logits=stored)
+        journal.append("report", trial=TRIAL, attempt=1, record=record.to_json())
     return folder

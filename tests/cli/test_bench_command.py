@@ -84,6 +84,19 @@ def test_the_table_shows_everybody_and_what_is_missing(bench: Bench, made: Path,
     assert all(len(line) <= 120 for line in out.splitlines() if not line.startswith("not measured"))
 
 
+@pytest.mark.parametrize(("load", "busy"), [(1_000.5, True), (0.0, False)])
+def test_a_busy_machine_is_warned_of_and_every_step_is_told(
+    bench: Bench, made: Path, monkeypatch: pytest.MonkeyPatch, load: float, busy: bool
+) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    code, out, said = bench(made, *QUICK, "--batch", "1,4", "--json")
+    assert code == 0
+    assert ("warning" in said) == busy
+    assert [f"{load:.1f}" in warning for warning in json.loads(out)["warnings"]] == [True] * busy
+    for size in (1, 4):
+        assert tells(said, f"batch size {size}: warming up … batch size {size}: repeat 1 of 2")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -108,6 +108,25 @@ def test_export_writes_every_table(command: Command, sweep: Path, tmp_path: Path
     assert "params.training.learning_rate" in trials
 
 
+@pytest.mark.parametrize("first", ["export", "report"])
+@pytest.mark.parametrize("out", [None, "shared"])
+def test_export_and_report_write_no_file_of_each_other(
+    command: Command, sweep: Path, first: str, out: str | None
+) -> None:
+    written: dict[str, dict[Path, bytes]] = {}
+    second = {"export": "report", "report": "export"}[first]
+    for name in (first, second):
+        code, printed, _ = command(name, sweep, "--format", "csv", *(["--out", out] if out else []))
+        assert code == 0
+        written[name] = {Path(line).resolve(): Path(line).read_bytes() for line in printed.splitlines()}
+    assert not set(written["export"]) & set(written["report"])
+    for path, content in written[first].items():
+        assert path.read_bytes() == content, f"{second} wrote {path}"
+    same = {path.stem for path in written["export"]} & {path.stem for path in written["report"]}
+    assert same, "no table is in both, so the test shows nothing"
+    assert not any("-" in path.stem for paths in written.values() for path in paths), "one way to join words"
+
+
 def test_report_in_every_format(command: Command, sweep: Path, tmp_path: Path) -> None:
     code, out, _ = command("report", sweep, "--format", "html,md,tex,csv", "--out", tmp_path / "report")
     assert code == 0

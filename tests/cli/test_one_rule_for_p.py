@@ -60,7 +60,7 @@ def test_the_same_runs_have_the_same_p_values(
         json.loads(command("compare", "runs.csv", "--score", "acc", "--by", "model", "--json"))["pairs"]
     )
     command("report", address, *of_runs, "--format", "csv")
-    reported = pd.read_csv("tables/pairs.csv")
+    reported = pd.read_csv("report-tables/pairs.csv")
     assert compared["budget"].tolist() == [1, 2, 5] * 3
     columns = ["a", "b", "budget", "probability_better", "p", "p_holm", "difference"]
     for other in (of_table, reported):

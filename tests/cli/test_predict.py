@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_served_models import KEPT, save_tiny, texts, write_sweep
+import torch
+from tiny_served_models import KEPT, NAMES, save_tiny, texts, write_sweep
 from told import tells
 
-from greenexp.cli.models.lines import Lines
-from greenexp.cli.models.policies import ask_policy, read_policy
+from greenexp.api.engines import EngineOptions, choose_policy
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.inference import EarlyExitEngine
 from greenexp.inference.service.inputs import answer_fields
-from greenexp.model import load_model, save_model
+from greenexp.model import load_model, load_serving, save_model
+from greenexp.replay.policy_text import policy_from_text
 from greenexp.sources.checkpoints import find_model
+from greenexp.sources.lines import Lines
 
 Predict = Callable[..., tuple[int, list[dict[str, Any]], str]]
 TEXTS = texts(100)
@@ -113,6 +115,51 @@ def test_plain_lines_and_logits(predict: Predict, sweep: Path) -> None:
     assert "not UTF-8" in found[2]["error"]
 
 
+def test_labels_are_compared_and_stand_beside_their_baselines(predict: Predict, sweep: Path) -> None:
+    engine, last = (
+        EarlyExitEngine.load(sweep / "models" / KEPT[0], policy) for policy in ("max_probability:0.6", "static")
+    )
+    answers, at_last = (one.answer(one.encode(TEXTS), 32) for one in (engine, last))
+    labels = ["better"] * 70 + ["worse"] * 30
+    content = "".join(
+        json.dumps({"text": text, "label": label if place % 2 else NAMES.index(label)}) + "\n"  # by name and by number
+        for place, (text, label) in enumerate(zip(TEXTS, labels, strict=True))
+    )
+    code, found, said = predict(content.encode(), sweep, "--policy", "max_probability:0.6")
+    assert (code, len(found)) == (0, 100)
+    right, right_at_last = (
+        sum(answer.label == label for answer, label in zip(these, labels, strict=True)) / 100
+        for these in (answers, at_last)
+    )
+    assert tells(said, f"100 examples … accuracy {right:.4f} … last exit {right_at_last:.4f} … 'better' 0.7000")
+
+
+def test_without_labels_the_baselines_are_those_of_dev(predict: Predict, sweep: Path) -> None:
+    said = predict(lines(TEXTS[:3]), sweep, "--policy", "max_probability:0.8")[2]
+    assert tells(said, "dev … 300 examples … accuracy 0. … last exit 0.8000 … most frequent class 0.")
+    assert "warning" not in said, "three answers of one class say nothing"
+
+
+@pytest.mark.parametrize("label", ['"best"', "2", "-1", "true", "null", "[1]"])
+def test_a_label_that_no_answer_can_be_is_told(predict: Predict, sweep: Path, label: str) -> None:
+    code, found, _ = predict(f'{{"text": "a good film", "label": {label}}}\n'.encode(), sweep)
+    assert code == 1
+    assert tells(found[0]["error"], "'label' … worse, better")
+
+
+def test_a_model_that_answers_one_class_is_warned_of(predict: Predict, sweep: Path) -> None:
+    folder = sweep / "models" / KEPT[0]
+    serving, model = load_serving(folder), load_model(folder)
+    for head in model.heads:
+        torch.nn.init.zeros_(head.classifier.weight)
+        torch.nn.init.constant_(head.classifier.bias, 0.0)
+        head.classifier.bias.data[1] = 5.0
+    save_model(model, folder, serving)
+    code, found, said = predict(lines(TEXTS), sweep)
+    assert (code, {one["label"] for one in found}) == (0, {"better"})
+    assert tells(said, "warning: … 100 answers … 'better'")
+
+
 @pytest.mark.parametrize("arguments", [["--precision", "bf16"], ["--check-every", "2"], ["--calibrated"]])
 def test_options_that_change_the_engine(predict: Predict, sweep: Path, arguments: list[str]) -> None:
     code, found, said = predict(lines(TEXTS), sweep, "--policy", "max_probability:0.8", *arguments)
@@ -138,13 +185,15 @@ def test_a_threshold_is_chosen_on_dev(predict: Predict, sweep: Path) -> None:
 
 
 def test_the_exit_of_static_is_chosen_too(sweep: Path) -> None:
-    asked = ask_policy(find_model(str(sweep)), "static", 1.4, 1, calibrated=False)
+    asked = choose_policy(find_model(sweep), EngineOptions(policy="static", speed_up=1.4))
     assert asked.text in {"static:1", "static:2"}
     assert EarlyExitEngine.load(sweep / "models" / KEPT[0], asked.policy).consulted == (int(asked.text[-1]),)
 
 
 def test_choosing_knows_what_is_consulted_and_calibrated(sweep: Path) -> None:
-    asked = ask_policy(find_model(str(sweep)), "max_probability", 1.1, 2, calibrated=True)
+    asked = choose_policy(
+        find_model(sweep), EngineOptions(policy="max_probability", speed_up=1.1, check_every=2, calibrated=True)
+    )
     engine = EarlyExitEngine.load(
         sweep / "models" / KEPT[0], asked.policy, check_every=2, temperatures=asked.temperatures
     )
@@ -191,10 +240,10 @@ def test_a_model_saved_without_what_serving_needs_reads_ids(predict: Predict, sw
 
 
 def test_policies_from_text() -> None:
-    assert read_policy("{name: max_probability, threshold: {1: 0.2, 2: 0.1}}") == {
+    assert policy_from_text("{name: max_probability, threshold: {1: 0.2, 2: 0.1}}") == {
         "name": "max_probability", "threshold": {"1": 0.2, "2": 0.1},
     }  # fmt: skip
-    assert read_policy("max_probability:1=0.2,2=0.1") == "max_probability:1=0.2,2=0.1"
+    assert policy_from_text("max_probability:1=0.2,2=0.1") == "max_probability:1=0.2,2=0.1"
 
 
 def test_which_model_is_meant(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +254,7 @@ def test_which_model_is_meant(sweep: Path, tmp_path: Path, monkeypatch: pytest.M
     alone = save_tiny(tmp_path / "alone")
     assert find_model(str(alone)) == (alone, "alone", None)
     with pytest.raises(InputError, match="no dev logits"):
-        ask_policy(find_model(str(alone)), None, 2.0, 1, calibrated=False)
+        choose_policy(find_model(alone), EngineOptions(speed_up=2.0))
     shutil.rmtree(sweep / "models" / KEPT[0])
     assert find_model(str(sweep)).trial == KEPT[1]
     (sweep / "models" / KEPT[1] / "greenexp.json").unlink()  # half-written

@@ -39,10 +39,10 @@ def test_the_command_of_the_readme(command: Command, uri: str, tmp_path: Path) -
     assert all(Path(line).is_relative_to("there") for line in out.splitlines())
     page = (tmp_path / "there" / "report.html").read_text(encoding="utf-8")
     assert "6 runs with a final metrics.acc in 2 groups by params.model" in page
-    groups = pd.read_csv(tmp_path / "there" / "tables" / "groups.csv").set_index("group")
+    groups = pd.read_csv(tmp_path / "there" / "report-tables" / "groups.csv").set_index("group")
     assert groups["counted"].to_dict() == {"albert": 3, "bert": 3}
     assert groups["failed"].to_dict() == {"albert": 0, "bert": 1}
-    curve = pd.read_csv(tmp_path / "there" / "tables" / "expected-best.csv")
+    curve = pd.read_csv(tmp_path / "there" / "report-tables" / "expected_best.csv")
     assert curve.groupby("group")["runs"].max().to_dict() == {"albert": 3, "bert": 3}
     assert curve.groupby("group")["expected_best"].max().to_dict() == {"albert": 0.95, "bert": 0.9}
 

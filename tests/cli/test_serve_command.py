@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -84,6 +86,18 @@ def test_a_signal_ends_it_after_what_is_in_flight(
     assert said.endswith("stopped\n")
     assert "Traceback" not in said
     assert "Warning" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_curl_line_that_it_prints_works(serving: tuple[str, Process], tmp_path: Path) -> None:
+    said = tmp_path / "stderr"
+    while "curl " not in said.read_text():
+        time.sleep(0.05)
+    line = next(line for line in said.read_text().splitlines() if "curl " in line)
+    command = shlex.split(line[line.index("curl ") :])
+    done = subprocess.run([*command, "--silent", "--noproxy", "*"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["label"] in NAMES
 
 
 @pytest.mark.parametrize(

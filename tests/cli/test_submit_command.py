@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from kept_models import TRIAL, write_kept
 from made_benchmarks import TEST, write_elue, write_glue
 from made_settings import made_settings
@@ -14,15 +15,18 @@ from told import tells
 
 from greenexp.inference import EarlyExitEngine
 from greenexp.journal.file import NAME
+from greenexp.model import load_model, load_serving, save_model
 from greenexp.tasks import TASKS
 
 Submit = Callable[..., tuple[int, list[str], str]]
 
 
-def write_sweep(folder: Path, task: dict[str, Any], trained: tuple[int, ...] = (1, 2, 3)) -> Path:
+def write_sweep(
+    folder: Path, task: dict[str, Any], trained: tuple[int, ...] = (1, 2, 3), with_dev: bool = False
+) -> Path:
     backbone = {"name": "bert", "layers": 3, "hidden": 16, "heads": 2, "max_positions": 40}
     settings = made_settings(task=task, backbone=backbone, training={"max_length": 32})
-    return write_kept(folder, settings, trained, scale=100)
+    return write_kept(folder, settings, trained, scale=100, with_dev=with_dev)
 
 
 @pytest.fixture
@@ -73,6 +77,29 @@ def test_a_file_says_what_the_model_answers_at_one_exit(
     assert f"mean {number or 3}.00 of 3 layers" in said
     for label in set(told):
         assert f"{label} {told.count(label)}" in said
+
+
+def test_the_baselines_of_dev_stand_beside_the_answers(submit: Submit, tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path / "sweep", glue(tmp_path, "SST-2"), with_dev=True)
+    code, _, said = submit(sweep, "--exit", 1)
+    assert code == 0
+    assert tells(said, "dev … 300 examples … accuracy 0. … last exit 0.8000 … most frequent class 0.")
+
+
+def test_a_model_that_answers_one_class_is_warned_of(
+    submit: Submit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greenexp.inference.answer_summary.LEAST_ANSWERS", TEST)
+    sweep = write_sweep(tmp_path / "sweep", glue(tmp_path, "RTE"))
+    folder = sweep / "models" / TRIAL
+    serving, model = load_serving(folder), load_model(folder)
+    for head in model.heads:
+        torch.nn.init.zeros_(head.classifier.weight)
+        head.classifier.bias.data = torch.tensor([5.0, 0.0])
+    save_model(model, folder, serving)
+    code, _, said = submit(sweep)
+    assert code == 0
+    assert tells(said, f"warning: … {TEST} answers … 'entailment'")
 
 
 def test_one_model_answers_both_halves_of_mnli(submit: Submit, tmp_path: Path) -> None:

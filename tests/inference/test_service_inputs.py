@@ -20,6 +20,7 @@ from greenexp.inference.service.inputs import (
     identity_of,
     parse_json,
     read_example,
+    sample_fields,
     tokens_of,
 )
 
@@ -112,3 +113,14 @@ def test_an_answer_as_json() -> None:
 @pytest.mark.parametrize(("value", "back"), [("", ""), (0, 0), (1.5, 1.5), (True, None), (math.nan, None), ([], None)])
 def test_what_an_id_may_be(value: Any, back: Any) -> None:
     assert identity_of({"id": value}) == back
+
+
+@pytest.mark.parametrize("reads_text", [True, False])
+def test_the_sample_of_a_model_is_one_that_it_answers(engine: EarlyExitEngine, reads_text: bool) -> None:
+    assert engine.serving is not None
+    tokenizer = engine.serving.tokenizer if reads_text else ""
+    serving = dataclasses.replace(engine.serving, tokenizer=tokenizer)
+    served = EarlyExitEngine(engine.model, "max_probability", text=serving)
+    example = read_example(sample_fields(served), served, 100)
+    assert (example.texts is not None) == reads_text
+    served.answer(tokens_of(served, [example]), 1)

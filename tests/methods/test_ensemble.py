@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from made_settings import made_settings
 from method_cases import Case
 from pydantic import TypeAdapter, ValidationError
 from test_methods import together
@@ -14,6 +15,7 @@ from greenexp.methods import METHODS
 from greenexp.methods.base import TrialShape
 from greenexp.methods.ensemble import Ensemble
 from greenexp.objectives import exit_losses
+from greenexp.plan.cautions import method_cautions
 
 CASE = Case({"name": "ensemble", "diversity": 0.4}, (1, 1, 1))
 
@@ -123,3 +125,19 @@ def test_fields_are_validated(fields: dict[str, object]):
     assert plugin.validate_python({}) == Ensemble()
     with pytest.raises(ValidationError):
         plugin.validate_python(fields)
+
+
+def test_methods_say_what_must_be_known_before_they_are_compared():
+    every = [
+        made_settings(method={"name": name, **options})
+        for name, options in (
+            ("ensemble", {}),
+            ("ensemble", {}),
+            ("pabee", {}),
+            ("leebert", {"parametrisation": "raw"}),
+        )
+    ]
+    reconstructed, diverges = method_cautions(every)
+    assert "Sun et al." in reconstructed
+    assert "parametrisation raw" in diverges
+    assert method_cautions(every[2:3]) == ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import pytest
 from made_settings import changed_spec
 from made_sweeps import sweep
 
@@ -23,23 +22,13 @@ def test_a_plain_sweep_needs_no_remark():
     assert circumstances(sweep()) == ()
 
 
-@pytest.mark.parametrize(
-    "tables",
-    [sweep(method={"name": "ensemble"}), with_columns(sweep(2, 1), name=["pabee", "ensemble"])],
-    ids=["the sweep's method", "searched"],
-)
-def test_a_reconstruction_is_called_one_wherever_it_was_trained(tables: SweepTables):
-    assert "reconstruction of Sun et al." in circumstances(tables)[0]
+def test_what_methods_said_of_themselves_is_reported_once():
+    tables = sweep()
+    sessions = ({"cautions": ["First.", "Second."]}, {"cautions": ["First."]}, {"versions": {}})
+    tables = dataclasses.replace(tables, history=dataclasses.replace(tables.history, sessions=sessions))
+    assert circumstances(tables) == ("First.", "Second.")
     assumptions = next(section for section in report_sections(tables) if section.name == "assumptions")
-    assert circumstances(tables)[0] in assumptions.paragraphs
-
-
-def test_a_searched_method_takes_the_place_of_the_sweeps():
-    assert circumstances(with_columns(sweep(2, 1, method={"name": "ensemble"}), name=["pabee", "dbt"])) == ()
-
-
-def test_raw_loss_weights_are_said_to_diverge():
-    assert "diverge" in circumstances(sweep(method={"name": "leebert", "parametrisation": "raw"}))[0]
+    assert {"First.", "Second."} <= set(assumptions.paragraphs)
 
 
 def test_trials_with_other_exits_are_named():

@@ -101,4 +101,4 @@ def test_it_stands_in_the_report_in_every_format(tmp_path):
     page = (tmp_path / "report.md").read_text()
     assert "Is one group better than another?" in page
     assert (tmp_path / "figures" / "difference.svg").is_file()
-    assert (tmp_path / "tables" / "pairs.csv").read_text().startswith("a,b,budget")
+    assert (tmp_path / "report-tables" / "pairs.csv").read_text().startswith("a,b,budget")

@@ -145,14 +145,14 @@ def test_html_has_what_a_screen_reader_needs(asha):
 def test_csv_in_the_page_is_the_csv_beside_it(asha):
     page = page_of(asha / "report.html")
     links = {attrs["download"]: attrs["href"] for attrs in page.named("a") if "download" in attrs}
-    written = {path.name: path.read_bytes() for path in (asha / "tables").iterdir()}
+    written = {path.name: path.read_bytes() for path in (asha / "report-tables").iterdir()}
     assert set(links) == set(written)
     for name, link in links.items():
         assert base64.b64decode(link.partition("base64,")[2]) == written[name]
 
 
 def test_csv_has_full_precision_and_empty_cells(asha):
-    rows = list(csv.DictReader(io.StringIO((asha / "tables" / "trials.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((asha / "report-tables" / "trials.csv").read_text())))
     scores = SWEEPS["asha"]().trials["score"]
     assert [float(row["score"]) for row in rows] == scores.tolist()
     assert {row["energy_j"] for row in rows} == {""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,15 @@ def test_a_dataset_on_the_hub_is_pinned() -> None:
         load("owner/name", revision="main")
 
 
-def test_offline_is_an_error_of_ours() -> None:
-    with pytest.raises(InputError, match="'owner/name'"):
-        load("owner/name", revision=COMMIT)
+def test_a_hub_that_cannot_be_reached_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: whoever connects is refused
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        with pytest.raises(InputError, match=r"'owner/name'.*reached") as caught:
+            load("owner/name", revision=COMMIT)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")

@@ -45,22 +45,26 @@ def evaluated(sweep: Sweep, trial: str, epoch: int, name: str) -> None:
     sweep.journal.append("held_out", trial=trial, record=found.to_json())
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def write_sweep_with_logits(folder: Path) -> None:
     """Two trials: one finishes and is evaluated on test, one is interrupted after its first epoch."""
-    with Sweep(tmp_path) as sweep:
+    with Sweep(folder) as sweep:
         sweep.session()
         sweep.plan(FIRST, SECOND)
         for trial in (FIRST, SECOND):
             sweep.start(trial.trial)
-        sweep.report(FIRST.trial, 1, dev_logits=logits(tmp_path, 1))
-        sweep.report(SECOND.trial, 1, dev_logits=logits(tmp_path, 2))
-        sweep.report(FIRST.trial, 2, dev_logits=logits(tmp_path, 3), last=True)
+        sweep.report(FIRST.trial, 1, dev_logits=logits(folder, 1))
+        sweep.report(SECOND.trial, 1, dev_logits=logits(folder, 2))
+        sweep.report(FIRST.trial, 2, dev_logits=logits(folder, 3), last=True)
         sweep.journal.append(
             "ended", trial=SECOND.trial, status="interrupted", reason="the budget was used up", lost_wall_s=0.0
         )
-        evaluated(sweep, FIRST.trial, 2, logits(tmp_path, 4))
+        evaluated(sweep, FIRST.trial, 2, logits(folder, 4))
         sweep.journal.append("closed", status="limit")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_sweep_with_logits(tmp_path)
     return tmp_path
 
 

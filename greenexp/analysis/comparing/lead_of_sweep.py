@@ -151,7 +151,8 @@ def lead_study(tables: SweepTables) -> Findings:
         return Findings(refusal="fewer than two configurations have a score from all their seeds")
     notes = (lead.note,) if lead.note else ()
     titles = {"lead": "Lead of the best configuration over the next"}
-    return Findings((lead.sentence,), {"lead": pd.DataFrame([lead_row(lead)])}, titles, notes)
+    table = pd.DataFrame([lead_row(lead)])
+    return Findings((lead.sentence,), {"lead": table}, titles, notes, tables.remarks.warnings)
 
 
 def lead_row(lead: Lead) -> dict[str, object]:

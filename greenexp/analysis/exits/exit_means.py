@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from greenexp.analysis.sweeps.repetitions import SEEDS
+from greenexp.records.policies import STATIC
 from greenexp.records.tables import SUMMED_COSTS, SweepTables
 
 MEANS = ("configuration", "exit", "layer", "seeds", "score_mean", "score_std")
@@ -19,7 +20,7 @@ def exit_scores(tables: SweepTables) -> pd.DataFrame:
     """
     trials = tables.trials.loc[tables.trials["status"] == "finished", ["trial", *SEEDS]]
     points = tables.operating_points
-    points = points[points["policy"] == "static"].merge(trials, on="trial")
+    points = points[points["policy"] == STATIC].merge(trials, on="trial")
     points = points.assign(exit=points["threshold"].astype(int), layer=points["mean_layers"].astype(int))
     keys = ["configuration", *SEEDS, "exit", "layer"]
     return points.groupby(keys, sort=False)["score"].mean().reset_index()

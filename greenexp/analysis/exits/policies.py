@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-STATIC = "static"
-BOUNDS = frozenset({"oracle"})
-"""Policies that need the labels: a bound on what the others can do, never to be chosen."""
+from greenexp.records.policies import STATIC
+from greenexp.replay.family import FAMILIES
 
 
 def family_of(label: str) -> str:
@@ -15,8 +14,13 @@ def family_of(label: str) -> str:
 
 
 def is_bound(policies: pd.Series[str]) -> pd.Series[bool]:
-    """Which rows of a column `policy` are of a policy that needs the labels."""
-    return policies.isin([label for label in policies.unique() if family_of(str(label)) in BOUNDS])
+    """Which rows of a column `policy` are of a policy that needs the labels: a bound, never to be chosen."""
+    return policies.isin([label for label in policies.unique() if needs_labels(family_of(str(label)))])
+
+
+def needs_labels(family: str) -> bool:
+    """Whether a family, by its name, is a bound that cannot be used."""
+    return family in FAMILIES and getattr(FAMILIES[family], "needs_labels", False)
 
 
 def leaves_early(policies: pd.Series[str]) -> pd.Series[bool]:

@@ -16,9 +16,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.exits.policies import STATIC, family_of
+from greenexp.analysis.exits.policies import family_of
 from greenexp.analysis.numbers.rounding import COST_ROUNDING, raised
 from greenexp.records.arrays import Floats
+from greenexp.records.policies import STATIC
 
 PRICES = ("speed_up", "inference_flops")
 COLUMNS = ("policy", "price", "trials", "score_mean", "score_std")

@@ -13,6 +13,7 @@ from greenexp.analysis.exits.policies import is_bound
 from greenexp.analysis.fronts.pareto import pareto_front
 from greenexp.analysis.numbers.rounding import at_least_as_good
 from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
 
 
@@ -71,7 +72,7 @@ def exit_summary(tables: SweepTables) -> pd.DataFrame:
     metric = metric_of(tables)
     finished = tables.trials.loc[tables.trials["status"] == "finished", "trial"]
     points = tables.operating_points
-    points = points[points["trial"].isin(finished) & (points["policy"] == "static")]
+    points = points[points["trial"].isin(finished) & (points["policy"] == STATIC)]
     rows = [
         {
             "exit": int(group["threshold"].iloc[0]),

@@ -72,7 +72,7 @@ def front_study(scores: Scores, options: FrontOptions | None = None) -> Findings
             return Findings(refusal=comparison.refusal, notes=tuple(notes))
         verdict += comparison.claims
         tables |= {"improvement": comparison.improvement, "equal_cost": comparison.equal_cost}
-    return Findings(tuple(verdict), tables, TITLES, tuple(notes), tuple(warnings))
+    return Findings(tuple(verdict), tables, TITLES, tuple(notes), (*scores.warnings, *warnings))
 
 
 def _reference(scores: Scores, points: pd.DataFrame, options: FrontOptions) -> tuple[Reference, list[str], list[str]]:

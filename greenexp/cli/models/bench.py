@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from greenexp.cli.models.bench_examples import bench_examples
-from greenexp.cli.models.bench_measured import BenchChoice, measure
-from greenexp.cli.models.bench_table import bench_lines
-from greenexp.cli.models.engines import model_options
-from greenexp.cli.models.policies import ask_policy
-from greenexp.cli.printing.newest import or_newest
+from greenexp.cli.models.options import model_options
 from greenexp.cli.printing.text_table import print_json
-from greenexp.errors import InputError
-from greenexp.sources.checkpoints import find_model
+
+if TYPE_CHECKING:
+    from greenexp.api.engines import EngineOptions
 
 
 def _sizes(context: click.Context, option: click.Parameter, value: str) -> tuple[int, ...]:
@@ -29,27 +25,26 @@ def _sizes(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.command()
 @model_options
 @click.option("--examples", type=click.IntRange(min=1), default=256, show_default=True, metavar="N", help="How many.")
-@click.option("--batch", "sizes", callback=_sizes, default="1,16,64", show_default=True, help="Examples per request.")
+@click.option(
+    "--batch", "batch_sizes", callback=_sizes, default="1,16,64", show_default=True, help="Examples per request."
+)
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, metavar="R")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--compile", "compiled", is_flag=True, help="Through torch.compile, segment by segment.")
 @click.option("--latency", type=click.Path(path_type=Path), metavar="FILE", help="Write seconds by exit and length.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def bench(latency: Path | None, as_json: bool, **options: Any) -> None:
+def bench(run: str, engine: EngineOptions, as_json: bool, **options: Any) -> None:
     """RUN is a sweep's folder or a model's (default: the newest sweep under out/), timed on its test texts.
 
     In one run, taking turns: the engine with its policy, the same without exits, the same with every exit asked and
     nobody leaving, and the plain transformers model of the same weights. Batch 1 is unpadded; larger batches are of
     like lengths. Printed are times per request, the speed-up in layers, FLOPs and seconds, and what was not measured.
     """
-    if latency is not None and not latency.absolute().parent.is_dir():
-        raise InputError(f"--latency {latency}: there is no folder {latency.parent}")
-    choice = BenchChoice(**options)
-    found = find_model(or_newest(choice.source), choice.trial)
-    asked = ask_policy(found, choice.policy, choice.speed_up, choice.check_every, calibrated=choice.calibrated)
-    chosen = bench_examples(found, choice.examples)
-    data = measure(choice, found, asked, chosen, latency)
+    from greenexp.api.models import bench as benchmark
+    from greenexp.cli.models.bench_layout import report_lines
+
+    report = benchmark(run, engine, tell=lambda line: click.echo(line, err=True), **options)
     if as_json:
-        print_json(data)
+        print_json(report.to_json())
     else:
-        click.echo("\n".join(bench_lines(data)))
+        click.echo("\n".join(report_lines(report)))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any
+import json
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from greenexp.cli.models.engines import EngineChoice, engine_options, load_engine
-from greenexp.cli.models.quantities import quantity
+from greenexp.api.watching import ServiceWatcher
+from greenexp.cli.models.options import batch_size_option, model_options, print_model
+from greenexp.cli.printing.quantities import quantity
+from greenexp.cli.printing.remarks import warn
+
+if TYPE_CHECKING:
+    from greenexp.api.engines import EngineOptions, ServedModel
 
 
 @click.command()
-@engine_options
+@model_options
+@batch_size_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--max-wait", callback=quantity("s"), default="5ms", show_default=True, help="Wait so long for a batch.")
@@ -26,8 +34,11 @@ from greenexp.cli.models.quantities import quantity
 )
 @click.option("--access-log", is_flag=True, help="A line per request on stderr.")
 def serve(
+    run: str,
+    engine: EngineOptions,
     host: str,
     port: int,
+    batch_size: int,
     max_wait: float,
     max_body: float,
     max_text: int,
@@ -36,37 +47,32 @@ def serve(
     timeout: float,
     grace: float,
     access_log: bool,
-    **options: Any,
 ) -> None:
     """RUN is a sweep's folder or a model's (default: the newest sweep under out/). It is served until Ctrl-C.
 
     POST /predict takes {"text": "..."} and its like, or {"inputs": [...]}; GET /health; GET /metrics. Requests that
     wait at one time share batches. The address is printed on stdout as soon as requests are taken.
     """
+    from greenexp.api.serving import ServiceOptions
+    from greenexp.api.serving import serve as serve_model
     from greenexp.inference.service.limits import Limits
 
     limits = Limits(int(max_body), max_text, max_inputs, max_queue, timeout, grace)
-    from greenexp.inference.service import server
+    service = ServiceOptions(host, port, batch_size, max_wait, limits, access_log)
+    serve_model(run, engine, service, _Printer())
+    click.echo("stopped", err=True)
 
-    with server.bind(host, port) as bound:
-        address = server.address_of(bound)
-        if not server.is_loopback(bound):
-            click.echo(f"warning: whoever can reach {address} can use it: there is no authentication", err=True)
-        choice = EngineChoice(**options)
-        engine, found, policy = load_engine(choice)
-        from greenexp.inference import Rebatcher
-        from greenexp.inference.service.app import build_app
 
-        about = {
-            "model": found.trial,
-            "policy": policy.text,
-            "exits": list(engine.consulted),
-            "labels": None if engine.label_names is None else list(engine.label_names),
-            "pairs": None if engine.serving is None else engine.serving.pairs,
-        }
-        if access_log:
-            logging.getLogger("uvicorn.access").addHandler(logging.StreamHandler())
-        queue = Rebatcher(engine, choice.batch_size, max_wait)
-        app = build_app(engine, queue, limits, about, ready=lambda: click.echo(address))
-        server.serve(app, bound, limits.shutdown_s, access_log=access_log)
-        click.echo("stopped", err=True)
+class _Printer(ServiceWatcher):
+    """Prints the address on stdout, for programs, and everything else on stderr."""
+
+    def bound(self, address: str, *, loopback: bool) -> None:
+        if not loopback:
+            warn(f"whoever can reach {address} can use it: there is no authentication")
+
+    def loaded(self, model: ServedModel) -> None:
+        print_model(model)
+
+    def ready(self, address: str, example: Mapping[str, Any]) -> None:
+        click.echo(address)
+        click.echo(f"for example:  curl {address}/predict -d {shlex.quote(json.dumps(example))}", err=True)

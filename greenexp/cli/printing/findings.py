@@ -55,7 +55,7 @@ def print_findings(findings: Findings, layouts: Layouts, heading: str = "") -> N
     """
     from greenexp.cli.printing.text_table import print_table
 
-    _say(findings)
+    print_remarks(findings)
     if heading:
         click.echo(heading)
     for sentence in findings.verdict:
@@ -78,7 +78,7 @@ def print_findings_json(
     """
     from greenexp.cli.printing.text_table import print_json, records
 
-    _say(findings)
+    print_remarks(findings)
     tables: dict[str, Any] = {name: records(frame) for name, frame in findings.tables.items()}
     tables |= {name: tables[name][0] for name in single_rows if name in tables}
     (subject,) = tables.pop("subject", [{}])
@@ -86,8 +86,8 @@ def print_findings_json(
     print_json({**(facts or {}), **subject, **tables, **{name: list(text) for name, text in texts.items()}})
 
 
-def _say(findings: Findings) -> None:
-    """Notes and warnings; InputError for a refusal."""
+def print_remarks(findings: Findings) -> None:
+    """Notes and warnings, on stderr. Raises InputError with the refusal of findings that have one."""
     for text in findings.notes:
         note(text)
     for text in findings.warnings:

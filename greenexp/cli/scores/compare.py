@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from greenexp.cli.scores.options import parse_estimator, score_options
+from greenexp.cli.scores.options import CONFIDENCE, parse_estimator, score_options
 
 
 def parse_confidences(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
@@ -38,7 +38,7 @@ def parse_confidences(ctx: click.Context, param: click.Parameter, value: str) ->
     callback=parse_confidences,
     default="0.8,0.95",
     show_default=True,
-    help="The confidences of the bands, at all budgets together; the level of tests is 1 minus the greatest.",
+    help=f"{CONFIDENCE}. Of several there is a band each, and tests go by the greatest.",
 )
 @click.option("--target", type=float, help="A score; prints also what it takes each group to find one as good.")
 def compare(sources: tuple[str, ...], *, plot: Path | None, as_json: bool, **options: Any) -> None:

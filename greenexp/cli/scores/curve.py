@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from greenexp.cli.scores.budgets import parse_budgets
-from greenexp.cli.scores.options import OPEN, parse_estimator, score_options
+from greenexp.cli.scores.options import confidence_option, parse_estimator, score_options
 
 
 @click.command()
@@ -22,13 +22,7 @@ from greenexp.cli.scores.options import OPEN, parse_estimator, score_options
     metavar="unbiased|biased|median|0.9",
     help="The expected best score, estimated without or with replacement, or a quantile of the best score.",
 )
-@click.option(
-    "--confidence",
-    type=OPEN,
-    default=0.95,
-    show_default=True,
-    help="The confidence of the band, at all budgets together.",
-)
+@confidence_option
 @click.option(
     "--test",
     metavar="COLUMN",

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from greenexp.cli.scores.budgets import parse_budgets
-from greenexp.cli.scores.options import OPEN, json_option, plot_option
+from greenexp.cli.scores.options import confidence_option, json_option, plot_option, seed_option
 
 
 def parse_levels(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
@@ -71,9 +71,9 @@ def parse_reference(ctx: click.Context, param: click.Parameter, value: str | Non
     metavar="SHARE,...",
     help="Shares of the trials that attainment curves stand for.",
 )
-@click.option("--confidence", type=OPEN, default=0.95, show_default=True, help="The confidence of comparisons.")
+@confidence_option
 @click.option("--filter", "query", metavar="TEXT", help="Keep only the MLflow runs that match this MLflow filter.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The random seed of resampling.")
+@seed_option
 @plot_option
 @json_option
 def front(

@@ -59,6 +59,13 @@ plot_option = click.option(
     metavar="FILE",
     help="Also draw the result: FILE.svg, .pdf or .png.",
 )
+seed_option = click.option(
+    "--seed", type=int, default=0, show_default=True, help="The random seed of simulations and resampling."
+)
+CONFIDENCE = (
+    "The confidence of intervals and bands (of a curve's, at all budgets together); the level of tests is 1 minus it"
+)
+confidence_option = click.option("--confidence", type=OPEN, default=0.95, show_default=True, help=f"{CONFIDENCE}.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 _SCORE_OPTIONS = (
     click.option("--score", metavar="COLUMN", help="The column of the scores; of MLflow runs, as metrics.acc."),
@@ -98,9 +105,7 @@ _SCORE_OPTIONS = (
         default="",
         help="Keep only the MLflow runs that match this MLflow filter.",
     ),
-    click.option(
-        "--seed", type=int, default=0, show_default=True, help="The random seed of simulations and resampling."
-    ),
+    seed_option,
     plot_option,
     json_option,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from greenexp.cli.scores.options import OPEN, json_option, parse_where, plot_option
+from greenexp.cli.scores.options import OPEN, confidence_option, json_option, parse_where, plot_option, seed_option
 
 
 @click.command()
@@ -33,13 +33,7 @@ from greenexp.cli.scores.options import OPEN, json_option, parse_where, plot_opt
     type=click.IntRange(2, 1_000_000),
     help="The number of trials to spend on configurations and seeds.  [as many as there are]",
 )
-@click.option(
-    "--confidence",
-    type=OPEN,
-    default=0.95,
-    show_default=True,
-    help="The confidence of intervals; the level of tests is 1 minus this.",
-)
+@confidence_option
 @click.option(
     "--power",
     type=OPEN,
@@ -56,9 +50,7 @@ from greenexp.cli.scores.options import OPEN, json_option, parse_where, plot_opt
     help="Keep only the rows of a file with this value; may be given several times.",
 )
 @click.option("--filter", "query", metavar="TEXT", help="Keep only the MLflow runs that match this MLflow filter.")
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="The random seed of permutations and bootstrap samples."
-)
+@seed_option
 @plot_option
 @json_option
 def seeds(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from greenexp.cli.scores.budgets import parse_budgets
-from greenexp.cli.scores.options import json_option
+from greenexp.cli.scores.options import json_option, seed_option
 
 
 def parse_names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -61,7 +61,7 @@ def parse_names(ctx: click.Context, param: click.Parameter, value: str | None) -
     show_default=True,
     help="The number of simulated searches behind each printed number.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The random seed of the draws.")
+@seed_option
 @json_option
 def simulate(
     source: str,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from greenexp.cli.printing.newest import or_newest
+from greenexp.cli.printing.remarks import warn_of_tables
 
 
 @click.command()
@@ -18,5 +19,7 @@ def export(source: str | None, sweep: str | None, out: Path | None, kind: str) -
     """The sweep lies in DIR (default: the newest under out/), or is recorded at the MLflow URI. One file per table."""
     from greenexp.api.sweeps import load
 
-    for path in load(or_newest(source), sweep=sweep).export(kind, out=out):
+    opened = load(or_newest(source), sweep=sweep)
+    warn_of_tables(opened)
+    for path in opened.export(kind, out=out):
         click.echo(path)

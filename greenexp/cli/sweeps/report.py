@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from greenexp.cli.printing.newest import or_newest
+from greenexp.cli.printing.remarks import warn_of_tables
 from greenexp.errors import InputError
 
 FORMATS = ("html", "md", "tex", "csv")
@@ -81,6 +82,7 @@ def _report_sweeps(sources: tuple[str, ...], formats: tuple[str, ...], sweep: st
 
     for source in sources or (or_newest(None),):
         opened = load(source, sweep=sweep)
+        warn_of_tables(opened)
         inside = len(sources) > 1 and target is not None
         place = target / opened.tables.history.name if inside and target is not None else target
         for path in opened.report(formats, out=place):

@@ -17,6 +17,7 @@ from greenexp.inference.bench.summary import Ratio, Speed, ratio, speeds
 
 if TYPE_CHECKING:
     from greenexp.inference.answers import Answer, Tokens
+    from greenexp.inference.bench.progress import BatchProgress
 
 TURN = 16
 """Examples a contestant answers in a turn: some tens of milliseconds, so that noise which lasts longer hits all."""
@@ -49,6 +50,7 @@ class BatchResult:
     plain_over_engine, plain_over_no_exits: seconds of the plain model / of the engine with and without exits
     plain_setting, plain_tried: the fastest setting of the plain model, and all that were tried
     plain_agrees: share of the examples to which plain model and engine without exits give one answer
+    energy_j: contestant -> joules per example above idle; None where it was not measured
     """
 
     batch_size: int
@@ -63,6 +65,7 @@ class BatchResult:
     plain_setting: str
     plain_tried: tuple[str, ...]
     plain_agrees: float
+    energy_j: dict[str, float] | None = None
 
 
 def requests_of(examples: Sequence[Tokens], batch_size: int) -> list[Request]:
@@ -80,16 +83,23 @@ def requests_of(examples: Sequence[Tokens], batch_size: int) -> list[Request]:
 
 
 def contest(
-    contestants: Contestants, examples: Sequence[Tokens], batch_size: int, protocol: Protocol, stopwatch: Stopwatch
+    contestants: Contestants,
+    examples: Sequence[Tokens],
+    batch_size: int,
+    protocol: Protocol,
+    stopwatch: Stopwatch,
+    progress: BatchProgress | None = None,
 ) -> BatchResult:
-    """Time everybody at one batch size; the plain model at the fastest of its settings."""
+    """Time everybody at one batch size; the plain model at the fastest of its settings. progress: is told the steps."""
     requests = requests_of(examples, batch_size)
     if not requests:
         raise InputError("there are no examples to time")
     protocol = replace(protocol, turn=max(1, TURN // batch_size))
+    if progress is not None:
+        progress.step(f"choosing among {len(contestants.plain)} settings of the plain model")
     setting, plain = _fastest(contestants.plain, requests, protocol, stopwatch)
     everybody = (*contestants.timed, plain)
-    timings = interleave(everybody, requests, protocol, stopwatch)
+    timings = interleave(everybody, requests, protocol, stopwatch, progress)
     said = {one.name: [answer for request in requests for answer in one.answer(request)] for one in everybody}
     layers = contestants.engines[ENGINE].model.backbone.num_layers
     return result_of(timings, said[ENGINE], said[NO_EXITS], said[PLAIN], setting, tuple(contestants.plain), layers)

@@ -14,6 +14,7 @@ from greenexp.replay.latency import LatencyTable
 
 if TYPE_CHECKING:
     from greenexp.inference import Tokens
+    from greenexp.inference.bench.progress import BatchProgress
 
 MOST_LENGTHS = 8
 """Latency is close to linear between neighbouring lengths: more of them would be measured mostly for their noise."""
@@ -42,6 +43,7 @@ def measure_latency(
     device: str,
     threads: int,
     precision: str,
+    progress: BatchProgress | None = None,
 ) -> LatencyTable:
     """One example per length of `spread_lengths`, at every exit; exits and lengths take turns in every repeat.
 
@@ -49,7 +51,8 @@ def measure_latency(
     """
     chosen = spread_lengths(examples)
     exits = sorted(leaving_at)
-    timings = interleave([leaving_at[number] for number in exits], [(one,) for one in chosen], protocol, stopwatch)
+    contestants = [leaving_at[number] for number in exits]
+    timings = interleave(contestants, [(one,) for one in chosen], protocol, stopwatch, progress)
     return table_of(timings, exits, [len(one.ids) for one in chosen], device, threads, precision)
 
 

@@ -17,6 +17,7 @@ from greenexp.errors import InputError
 
 if TYPE_CHECKING:
     from greenexp.inference import Tokens
+    from greenexp.inference.bench.progress import BatchProgress
 
 Request: TypeAlias = "tuple[Tokens, ...]"
 """What is answered at once: one example, or a fixed batch."""
@@ -105,23 +106,31 @@ class Timings:
 
 
 def interleave(
-    contestants: Sequence[Contestant], requests: Sequence[Request], protocol: Protocol, stopwatch: Stopwatch
+    contestants: Sequence[Contestant],
+    requests: Sequence[Request],
+    protocol: Protocol,
+    stopwatch: Stopwatch,
+    progress: BatchProgress | None = None,
 ) -> Timings:
     """Time every contestant on every request `protocol.repeats` times, taking turns, so that noise hits all alike.
 
-    Who begins changes from turn to turn. InputError if there is nobody, or nothing to answer.
+    progress: is told warm-ups and repeats, between them and never within what is timed. Who begins changes from turn to
+    turn. InputError if there is nobody, or nothing to answer.
     """
     if not contestants or not requests:
         raise InputError("nothing to time: there must be a contestant and a request")
-    warm_ups = min(_warm_up(one, requests, protocol, stopwatch) for one in contestants)
+    warm_ups = min(_warm_up(one, requests, protocol, stopwatch, progress) for one in contestants)
     seconds = np.full((len(contestants), protocol.repeats, len(requests)), np.nan)
     with torch.inference_mode():
         for repeat in range(protocol.repeats):
+            begin = stopwatch.now()
             for number, first in enumerate(range(0, len(requests), protocol.turn)):
                 part = slice(first, first + protocol.turn)
                 for step in range(len(contestants)):
                     place = (step + number + repeat) % len(contestants)
                     seconds[place, repeat, part] = _turn(contestants[place], requests[part], stopwatch)
+            if progress is not None:
+                progress.repeat(repeat + 1, stopwatch.now() - begin)
     sizes = np.array([len(request) for request in requests], dtype=np.int64)
     return Timings(tuple(one.name for one in contestants), seconds, sizes, warm_ups)
 
@@ -142,8 +151,16 @@ def _turn(contestant: Contestant, requests: Sequence[Request], stopwatch: Stopwa
     return [stopwatch.seconds(partial(contestant.answer, request)) for request in requests]
 
 
-def _warm_up(contestant: Contestant, requests: Sequence[Request], protocol: Protocol, stopwatch: Stopwatch) -> int:
+def _warm_up(
+    contestant: Contestant,
+    requests: Sequence[Request],
+    protocol: Protocol,
+    stopwatch: Stopwatch,
+    progress: BatchProgress | None,
+) -> int:
     """The fewest runs that a shape, (examples, longest), got. The requests of a shape take turns."""
+    if progress is not None:
+        progress.step(f"warming up: {contestant.name}")
     shapes: dict[tuple[int, int], list[Request]] = {}
     for request in requests:
         shapes.setdefault((len(request), max(len(tokens.ids) for tokens in request)), []).append(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from email.message import Message
 
 from starlette.requests import Request
 
@@ -14,12 +15,12 @@ when it has sent, sees the refusal; beyond that the connection is cut."""
 
 
 async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:
-    """All of the body, which says that it is JSON.
+    """All of the body, whatever type it declares: `curl -d` calls everything a form.
 
-    RefusedError: 415 it says otherwise, 413 too long (whatever length it declares), 408 too slow. Starlette's
-    ClientDisconnect if the sender goes away.
+    RefusedError: 415 compressed, or declared not to be UTF-8, 413 too long (whatever length it declares), 408 too slow.
+    Starlette's ClientDisconnect if the sender goes away.
     """
-    _check_type(request)
+    _check_coding(request)
     declared = request.headers.get("content-length", "")
     length = int(declared) if declared.isdecimal() else 0
     too_long = f"the body is longer than {max_bytes:,} bytes"
@@ -47,10 +48,12 @@ async def _collected(request: Request, max_bytes: int, too_long: str) -> bytes:
     return bytes(kept)
 
 
-def _check_type(request: Request) -> None:
-    kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
-    charset = parameters.replace('"', "").strip()
-    if kind.strip() != "application/json" or charset not in {"", "charset=utf-8", "charset=utf8"}:
-        raise RefusedError(415, "the content type must be application/json (UTF-8)")
+def _check_coding(request: Request) -> None:
+    """JSON is UTF-8; texts in another encoding could be read as other texts, without an error."""
+    kind = Message()
+    kind["content-type"] = request.headers.get("content-type", "")
+    charset = kind.get_content_charset("utf-8")
+    if charset.replace("-", "").replace("_", "") not in {"utf8", "usascii"}:
+        raise RefusedError(415, f"the body must be JSON in UTF-8, and not in {charset}")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise RefusedError(415, "a compressed body is not read")

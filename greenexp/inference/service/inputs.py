@@ -58,9 +58,10 @@ def parse_json(content: str | bytes) -> Any:
         raise InputError(f"not read: {str(error).partition(';')[0]}") from error
 
 
-def read_example(data: Any, engine: Engine, max_text: int) -> Example:
+def read_example(data: Any, engine: Engine, max_text: int, also: tuple[str, ...] = ()) -> Example:
     """`data` (parsed JSON) as an example with texts of at most `max_text` characters.
 
+    also: further fields that the caller knows and has taken out, for messages
     Raises InputError for what is no example, or none that this model can be asked.
     """
     fields = {"text": data} if isinstance(data, str) else data
@@ -68,7 +69,8 @@ def read_example(data: Any, engine: Engine, max_text: int) -> Example:
         raise InputError(f"expected an object or a text, received {kind_of(data)}")
     for name in fields:
         if name not in FIELDS:
-            raise InputError(f"unknown field {shown(name)}{did_you_mean(name, FIELDS)} (known: {', '.join(FIELDS)})")
+            known = (*FIELDS, *also)
+            raise InputError(f"unknown field {shown(name)}{did_you_mean(name, known)} (known: {', '.join(known)})")
     identity = identity_of(fields)
     if identity is None and fields.get("id") is not None:
         raise InputError(f"'id' must be a text or a finite number, received {kind_of(fields['id'])}")
@@ -85,6 +87,14 @@ def read_example(data: Any, engine: Engine, max_text: int) -> Example:
         expected = "pairs of texts: 'pair' is missing" if engine.serving.pairs else "single texts: no 'pair' is allowed"
         raise InputError(f"this model was trained on {expected}")
     return Example(texts=(texts[0], texts[1]) if len(texts) == 2 else texts[0], identity=identity)
+
+
+def sample_fields(engine: Engine) -> dict[str, Any]:
+    """An example that the model can be asked, as JSON."""
+    serving = engine.serving
+    if serving is not None and serving.tokenizer:
+        return {"text": "a first text", "pair": "a second text"} if serving.pairs else {"text": "a text"}
+    return {"ids": [0]} if serving is None or not serving.pairs else {"ids": [0], "type_ids": [0]}
 
 
 def tokens_of(engine: Engine, examples: Sequence[Example]) -> list[Tokens]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import ipaddress
+import logging
 import math
 import signal
 import socket
@@ -52,8 +53,11 @@ def is_loopback(bound: socket.socket) -> bool:
 def serve(app: ASGIApp, bound: socket.socket, shutdown_s: float, *, access_log: bool = False) -> None:
     """Serve until SIGTERM or SIGINT: then nothing more is accepted, and what is in flight has `shutdown_s` to end.
 
+    access_log: a line per request on stderr
     Returns after a clean stop by either signal. A second SIGINT does not wait.
     """
+    if access_log:
+        logging.getLogger("uvicorn.access").addHandler(logging.StreamHandler())
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not look at it again
     with _signals_end_here():

@@ -5,24 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-import pandas as pd
-
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.scored_exits import exits_at_the_end
-from greenexp.records.tables import PARAMS, SweepTables
+from greenexp.records.tables import SweepTables
 from greenexp.report.sections.wording import counted
-
-_METHODS = {
-    ("name", "ensemble"): (
-        "The method ensemble is a reconstruction of Sun et al. 2021, whose text was not at hand: not to be reported as "
-        "theirs."
-    ),
-    ("parametrisation", "raw"): (
-        "Loss weights that are trained as they are (method.parametrisation raw) diverge: the loss is linear in them, "
-        "with coefficients above 0, so they fall at every step and pass zero."
-    ),
-}
-"""Field of a method and its value -> what to say where a trial has it."""
 
 
 def circumstances(tables: SweepTables) -> tuple[str, ...]:
@@ -36,12 +22,9 @@ def circumstances(tables: SweepTables) -> tuple[str, ...]:
 
 
 def _methods(tables: SweepTables) -> Iterable[str]:
-    settings = tables.spec.method.to_json()
-    for (field, value), text in _METHODS.items():
-        column = f"{PARAMS}method.{field}"
-        searched = tables.trials[column] if column in tables.trials else pd.Series([settings.get(field)])
-        if (searched == value).any():
-            yield text
+    """What the methods said of themselves when the sweep was run."""
+    said = [str(caution) for session in tables.history.sessions for caution in session.get("cautions") or ()]
+    return dict.fromkeys(said)
 
 
 def _exits(tables: SweepTables) -> Iterable[str]:

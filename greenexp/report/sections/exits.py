@@ -8,6 +8,7 @@ from greenexp.analysis.fronts.operating_points import exit_summary
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import exits_figure
+from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import counted
@@ -63,7 +64,7 @@ def _points(tables: SweepTables, metric: SweepMetric) -> pd.DataFrame:
     if (trials["status"] == "finished").any():
         trials = trials[trials["status"] == "finished"]
     order = trials.sort_values("score", ascending=metric.minimize, kind="stable")["trial"]
-    points = tables.operating_points[tables.operating_points["policy"] == "static"]
+    points = tables.operating_points[tables.operating_points["policy"] == STATIC]
     place = dict(zip(order, range(len(order)), strict=True))
     points = points[points["trial"].isin(order)].sort_values("trial", key=lambda names: names.map(place), kind="stable")
     points = points.assign(exit=points["threshold"].astype(int), layer=points["mean_layers"].astype(int))

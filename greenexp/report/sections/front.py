@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from greenexp.analysis.exits.policies import family_of, is_bound
+from greenexp.analysis.exits.policies import family_of, is_bound, needs_labels
 from greenexp.analysis.fronts.operating_points import cheapest_reaching, evenly, operating_front
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import operating_points_figure
+from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
-from greenexp.report.sections.settings import RULES, setting_of
+from greenexp.report.sections.settings import rules, setting_of
 from greenexp.report.sections.wording import counted
 from greenexp.report.table import Column, Table
 from greenexp.units import format_quantity
@@ -78,11 +79,11 @@ def _range(front: pd.DataFrame, known: int, metric: SweepMetric) -> str:
 
 def _gain(known: pd.DataFrame, metric: SweepMetric) -> tuple[str, ...]:
     """What leaving early saves at the score of the best exit used alone."""
-    alone = known[known["policy"] == "static"]
+    alone = known[known["policy"] == STATIC]
     if alone.empty or len(alone) == len(known):
         return ()
     best = cheapest_reaching(alone, metric.best(alone["score"]), minimize=metric.minimize)
-    early = known[known["policy"] != "static"]
+    early = known[known["policy"] != STATIC]
     cheap = None if best is None else cheapest_reaching(early, float(best["score"]), minimize=metric.minimize)
     if best is None:
         return ()
@@ -125,8 +126,8 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
     policies = tables.operating_points["policy"]
     families = dict.fromkeys(family_of(str(policy)) for policy in policies.unique())
     notes = ["Exit N: every example leaves at that one exit, and no other exit is evaluated."]
-    notes += [RULES[family] for family in families if family in RULES]
-    if set(families) - {"static"}:
+    notes += rules(families)
+    if set(families) - {STATIC}:
         notes.append(
             "Every setting that changes an answer is a point, if no remark says otherwise, replayed exactly from the "
             "dev logits; every exit evaluated on the way is paid for; nothing was timed."
@@ -136,7 +137,7 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
     if remark := tables.remarks.operating_points:
         notes.append(f"{str(remark)[:1].upper()}{str(remark)[1:]}.")
     notes += [f"Remark: {remark}." for remark in tables.remarks.replay]
-    if sum(family not in {"static", "oracle"} for family in families) > 1:
+    if sum(family != STATIC for family in families if not needs_labels(family)) > 1:
         notes.append("What several policies of a trial do at the same price and score is one point, the first one's.")
     notes += [
         "Each trial is taken at its best epoch by the sweep's metric; trials that failed are left out.",

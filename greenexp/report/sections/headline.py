@@ -11,8 +11,10 @@ from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.analysis.sweeps.savings import abandoned, savings
 from greenexp.records.axes import AXES
+from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
+from greenexp.report.sections.baselines import no_better_than_a_constant, sentences_on_test
 from greenexp.report.sections.held_out import sentence_on_test as test_sentence
 from greenexp.report.sections.held_out import warnings
 from greenexp.report.sections.settings import setting_of
@@ -38,10 +40,19 @@ def section(tables: SweepTables) -> Section:
     metric = metric_of(tables)
     configurations = configuration_table(tables)
     test = held_out(tables)
-    tested = [] if test is None else [test_sentence(test, tables), *warnings(test)]
+    tested = [] if test is None else [test_sentence(test, tables), *sentences_on_test(tables), *warnings(test)]
     lead = lead_of_best(tables)
     best = _best(tables, configurations, metric, lead)
-    sentences = [*best, *tested, *_cheapest(tables, metric), _trials(tables), _budget(tables)]
+    incomplete = [f"Warning: {warning}" for warning in tables.remarks.warnings]
+    sentences = [
+        *incomplete,
+        *best,
+        *no_better_than_a_constant(tables, configurations),
+        *tested,
+        *_cheapest(tables, metric),
+        _trials(tables),
+        _budget(tables),
+    ]
     saved = _stopped(tables)
     others = "All scores are" if test is None else "All other scores are"
     return Section(
@@ -114,7 +125,7 @@ def _cheapest(tables: SweepTables, metric: SweepMetric) -> list[str]:
         f"The best operating point is {best['trial']} leaving at {setting_of(best)}: dev {metric.name} "
         f"{best['score']:.4f} at {format_quantity(float(best['inference_flops']), 'FLOP')} per example"
     )
-    chosen = ", settings chosen on the same dev set" if (known["policy"] != "static").any() else ""
+    chosen = ", settings chosen on the same dev set" if (known["policy"] != STATIC).any() else ""
     if cheap["inference_flops"] == best["inference_flops"]:
         return [f"{top}; no cheaper one comes within {POINT} of it{chosen}."]
     ratio = best["inference_flops"] / cheap["inference_flops"]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from greenexp.analysis.exits.dev_to_test import dev_to_test
 from greenexp.analysis.exits.leaving import ranked_policies
-from greenexp.analysis.exits.policies import STATIC, is_bound, leaves_early
+from greenexp.analysis.exits.policies import is_bound, leaves_early
 from greenexp.analysis.exits.policy_curves import coinciding, policy_curves, static_points
 from greenexp.analysis.numbers.rounding import COST_ROUNDING, raised
 from greenexp.analysis.sweeps.chosen import ChosenTrials, chosen_trials
@@ -15,6 +15,7 @@ from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import policy_curves_figure
 from greenexp.figures.policy_curves import MOST_POLICIES
+from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
 from greenexp.replay.chosen import TARGETS
 from greenexp.report.section import Plate, Section
@@ -70,7 +71,7 @@ def _no_score(tables: SweepTables, chosen: ChosenTrials, points: pd.DataFrame, m
 
 
 def _nobody_leaves(points: pd.DataFrame, early: pd.DataFrame) -> str:
-    if len(set(points.loc[points["policy"] == "static", "threshold"])) < 2:
+    if len(set(points.loc[points["policy"] == STATIC, "threshold"])) < 2:
         return "Only one exit was trained, so no example can leave early and there is no curve."
     names = listed([str(name) for name in early["policy"].unique()])
     return f"No curve: with none of the policies replayed ({names}) does an example leave early, whatever the setting."

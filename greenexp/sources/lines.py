@@ -4,10 +4,35 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 
+from greenexp.errors import InputError
+
+STDIN = 0
 BLOCK = 1 << 16
+
+
+@contextmanager
+def opened(given: str) -> Iterator[int]:
+    """The file descriptor of the file that is named, or of stdin for `-`, which stays open.
+
+    Raises InputError for what is not there, cannot be read or is a folder.
+    """
+    try:
+        descriptor = STDIN if given == "-" else os.open(given, os.O_RDONLY)
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+    except OSError as error:
+        raise InputError(f"cannot read {'stdin' if given == '-' else given}: {error.strerror}") from error
+    try:
+        if is_folder:
+            raise InputError(f"cannot read {given}: it is a folder")
+        yield descriptor
+    finally:
+        if descriptor != STDIN:
+            os.close(descriptor)
 
 
 class Lines:
