@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from greenexp.errors import InputError
+from greenexp.records.policies import STATIC
 from greenexp.replay.calibration import temperatures
 from greenexp.replay.chosen import at_threshold, chosen_thresholds
 from greenexp.replay.family import DEFAULT_POLICY
 from greenexp.replay.logits import StoredLogits
 from greenexp.replay.naming import described, resolve, text_of, threshold_of
 from greenexp.replay.points import operating_point, operating_points
-from greenexp.replay.policy_points import STATIC
 from greenexp.replay.record import ExitCosts, ExitRecord
 from greenexp.replay.scores import find_metric
 

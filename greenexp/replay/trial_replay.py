@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from greenexp.errors import InputError
+from greenexp.records.policies import STATIC
 from greenexp.replay.budgeted import FITTED_BY_BUDGET, budgeted_thresholds, is_fitted_by_budget
 from greenexp.replay.calibration import temperatures
 from greenexp.replay.chosen import at_threshold, chosen_thresholds, needs_labels
@@ -19,7 +20,7 @@ from greenexp.replay.family import Family
 from greenexp.replay.latency import LatencyTable
 from greenexp.replay.logits import StoredLogits
 from greenexp.replay.naming import described, parameters_of, resolve, text_of, text_per_exit
-from greenexp.replay.policy_points import STATIC, priced
+from greenexp.replay.policy_points import priced
 from greenexp.replay.priced_split import PricedSplit
 from greenexp.replay.record import ExitRecord
 from greenexp.replay.scores import find_metric
