@@ -67,7 +67,7 @@ def _bounds(ends: pd.DataFrame, tables: SweepTables) -> tuple[str, ...]:
     first = ends.iloc[0]
     if hit.empty:
         best = counted(int(first["best"]), "configuration")
-        return (f"The best {best} of {int(first['configurations'])} do not gather at an end of a searched range.",)
+        return (f"No end of a searched range was hit by the best {best} of {int(first['configurations'])}.",)
     return tuple(_crowded(row) for row in hit.head(4).to_dict("records"))
 
 
