@@ -89,25 +89,31 @@ def successive_halving() -> Figure:
     """Learning curves of one sweep under ASHA, with the places where configurations were stopped."""
     epochs = pd.read_csv(DATA / "asha.csv")
     epochs["ended"] = epochs["status"].map({"finished": "trained to the end", "stopped": "stopped at a rung"})
-    rungs = sorted(epochs.loc[epochs["status"] == "stopped"].groupby("configuration")["epoch"].max().unique())
-    looks = ["trained to the end", "stopped at a rung"]
-    colour = {
-        "field": "ended",
-        "type": "nominal",
-        "title": None,
-        "scale": {"domain": looks, "range": [BLUE, VERMILLION]},
-    }
-    x = quantity("epoch", "Epoch", axis={"tickMinStep": 1}, scale={"domain": [1, int(epochs["epoch"].max())]})
-    y = quantity("score", "Best dev accuracy so far, mean over seeds")
-    dash = {"field": "ended", "type": "nominal", "title": None, "scale": {"domain": looks, "range": [[1, 0], [6, 4]]}}
     last = epochs.loc[epochs.groupby("configuration")["epoch"].idxmax()]
-    shape = {
-        "field": "ended",
-        "type": "nominal",
-        "title": None,
-        "scale": {"domain": looks, "range": ["circle", "square"]},
-    }
-    layers: list[dict[str, Any]] = [
+    stopped = last.loc[last["status"] == "stopped"]
+    ends = " and ".join(
+        f"{row.configuration} at epoch {row.epoch} with {row.score:.3f}" for row in stopped.itertuples()
+    )
+    best = last.loc[last["score"].idxmax()]
+    alt = (
+        f"Lines of the best dev accuracy so far over epochs, one for each of {len(last)} configurations: {ends} were "
+        f"stopped; the others trained to epoch {last['epoch'].max()}, the best of them {best['configuration']} with "
+        f"{best['score']:.3f}."
+    )
+    spec = chart(epochs.to_dict("records"), _halving_layers(last, sorted(stopped["epoch"].unique())))
+    return Figure("successive-halving", "A sweep under ASHA", alt, spec, epochs)
+
+
+def _halving_layers(last: pd.DataFrame, rungs: list[int]) -> list[dict[str, Any]]:
+    """Rungs, lines, ends of lines, and names. `last`: the last epoch of each configuration."""
+    looks = ["trained to the end", "stopped at a rung"]
+    ended = {"field": "ended", "type": "nominal", "title": None}
+    colour = {**ended, "scale": {"domain": looks, "range": [BLUE, VERMILLION]}}
+    dash = {**ended, "scale": {"domain": looks, "range": [[1, 0], [6, 4]]}}
+    shape = {**ended, "scale": {"domain": looks, "range": ["circle", "square"]}}
+    x = quantity("epoch", "Epoch", axis={"tickMinStep": 1}, scale={"domain": [1, int(last["epoch"].max())]})
+    y = quantity("score", "Best dev accuracy so far, mean over seeds")
+    return [
         {
             "mark": {"type": "rule", "color": GREY, "strokeDash": [3, 3]},
             "data": {"values": [{"epoch": int(rung)} for rung in rungs]},
@@ -128,18 +134,6 @@ def successive_halving() -> Figure:
             "encoding": {"x": x, "y": y, "text": {"field": "names"}},
         },
     ]
-    stopped = last.loc[last["status"] == "stopped"]
-    ends = " and ".join(
-        f"{row.configuration} at epoch {row.epoch} with {row.score:.3f}" for row in stopped.itertuples()
-    )
-    best = last.loc[last["score"].idxmax()]
-    alt = (
-        f"Lines of the best dev accuracy so far over epochs, one for each of {len(last)} configurations: {ends} were "
-        f"stopped; the others trained to epoch {last['epoch'].max()}, the best of them {best['configuration']} with "
-        f"{best['score']:.3f}."
-    )
-    spec = chart(epochs.to_dict("records"), layers)
-    return Figure("successive-halving", "A sweep under ASHA", alt, spec, epochs)
 
 
 def _named_ends(last: pd.DataFrame) -> list[dict[str, Any]]:

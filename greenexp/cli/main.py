@@ -26,24 +26,24 @@ class CommandEntry(NamedTuple):
 
 
 COMMANDS: dict[str, CommandEntry] = {
-    "run": CommandEntry("sweeps.run", "Run a sweep, or go on with one."),
+    "run": CommandEntry("sweeps.run", "Run a sweep, or continue one."),
     "plan": CommandEntry("sweeps.plan", "Show what a sweep would run, and its price, without running it."),
-    "status": CommandEntry("sweeps.status", "Show where a sweep stands."),
+    "status": CommandEntry("sweeps.status", "Show the progress of a sweep."),
     "report": CommandEntry("sweeps.report", "Write the show-your-work report of sweeps, or of any MLflow runs."),
-    "curve": CommandEntry("scores.curve", "Print the best score to expect of n trials, or for a given cost."),
-    "compare": CommandEntry("scores.compare", "Print which of several groups is better at which budget, and how sure."),
+    "curve": CommandEntry("scores.curve", "Print the tuning curve: the expected best score of n trials or at a cost."),
+    "compare": CommandEntry("scores.compare", "Print which of several groups is better at which budget, with tests."),
     "seeds": CommandEntry("scores.seeds", "Print how much scores vary over seeds, and how many seeds are needed."),
-    "front": CommandEntry("scores.front", "Print the Pareto front of score against cost, and what it is worth."),
-    "simulate": CommandEntry("scores.simulate", "Print what stopping trials early would have saved, over full curves."),
+    "front": CommandEntry("scores.front", "Print the Pareto front of score against cost, and its hypervolume."),
+    "simulate": CommandEntry("scores.simulate", "Print what early stopping would have saved, from full curves."),
     "export": CommandEntry("sweeps.export", "Write a sweep's tables as Parquet or CSV."),
-    "replay": CommandEntry("models.replay", "Print what exit policies would do with a sweep's recorded logits."),
+    "replay": CommandEntry("models.replay", "Print scores and costs of exit policies from a sweep's recorded logits."),
     "predict": CommandEntry("models.predict", "Answer lines of text with a trained model that exits early."),
     "submit": CommandEntry("models.submit", "Write a leaderboard's submission files, GLUE's or ELUE's, with a model."),
     "serve": CommandEntry("models.serve", "Serve a trained model over HTTP."),
     "bench": CommandEntry("models.bench", "Measure how fast a trained model answers, and what early exit saves."),
     "logs": CommandEntry("sweeps.logs", "Print what a trial logged."),
-    "sync": CommandEntry("sweeps.sync", "Bring MLflow level with a sweep's journal."),
-    "ls": CommandEntry("ls", "List tasks, backbones, methods, policies, schedulers or axes."),
+    "sync": CommandEntry("sweeps.sync", "Write to MLflow what a sweep's journal has and MLflow lacks."),
+    "ls": CommandEntry("ls", "List tasks, backbones, methods, policies, searches, schedulers or axes."),
     "doctor": CommandEntry("doctor", "Print what can be run and measured on this machine."),
 }
 """Command -> its file and its description, in the order people meet them."""

@@ -214,9 +214,9 @@ def test_a_crowded_end_is_named_with_what_chance_does():
         "Near the high end of training.learning_rate (0.1): 2 of the best 4, the very best among them, and 2 of all 40"
         in said
     )
-    assert "something better may lie beyond" in said
     middle = dataclasses.replace(tables, trials=trials.assign(score=-np.abs(np.linspace(-1, 1, 40))))
-    assert "No end of a searched range is crowded by the best 4 configurations of 40." in text(middle, "search-space")
+    assert "Near the" not in " ".join(part(middle, "search-space").headline)
+    assert "best 4 configurations of 40" in text(middle, "search-space")
 
 
 def test_importance_is_refused_with_few_configurations_and_drawn_with_many():
@@ -247,8 +247,8 @@ def test_the_reference_is_stated():
     tables = random_sweep(6, 2)
     price = tables.operating_points["inference_flops"].max() / 1e6
     said = text(tables, "front-over-trials")
-    at = f"at the price of the dearest operating point ({price:.3g} MFLOP)"
-    assert f"a score of 0, as if nothing were answered (0.0000), {at}" in said
+    assert "(0.0000)" in said
+    assert f"operating point ({price:.3g} MFLOP)" in said
     assert "with one trial and" in said
     assert len(part(tables, "front-over-trials").plates) == 2
 

@@ -40,7 +40,7 @@ def parse_confidences(ctx: click.Context, param: click.Parameter, value: str) ->
     show_default=True,
     help=f"{CONFIDENCE}. Of several there is a band each, and tests go by the greatest.",
 )
-@click.option("--target", type=float, help="A score; prints also what it takes each group to find one as good.")
+@click.option("--target", type=float, help="A score; also prints the trials or cost that each group needs to reach it.")
 def compare(sources: tuple[str, ...], *, plot: Path | None, as_json: bool, **options: Any) -> None:
     """Groups are the values of --by, or the SOURCES if there are several; each source is one of `greenexp curve`.
 

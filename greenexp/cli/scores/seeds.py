@@ -13,7 +13,7 @@ from greenexp.cli.scores.options import OPEN, confidence_option, json_option, pa
 @click.command()
 @click.argument("source", metavar="FILE|DIR|URI")
 @click.option("--score", metavar="COLUMN", help="The column of the scores; of MLflow runs, such as metrics.acc.")
-@click.option("--configuration", metavar="COLUMN", help="The column that names what differs by more than its seeds.")
+@click.option("--configuration", metavar="COLUMN", help="The column that names the configuration.")
 @click.option(
     "--seed-column",
     "seed_columns",
@@ -22,7 +22,7 @@ from greenexp.cli.scores.options import OPEN, confidence_option, json_option, pa
     help="The column of a seed; may be given twice, for two kinds of seeds.",
 )
 @click.option("--by", metavar="COLUMN", help="The column of the groups to compare; of a sweep, a searched field.")
-@click.option("--paired", is_flag=True, help="Compare groups seed by seed: equal seeds are the same thing in all.")
+@click.option("--paired", is_flag=True, help="Compare groups seed by seed: equal seed numbers are the same seed.")
 @click.option(
     "--difference",
     type=click.FloatRange(0, min_open=True),

@@ -33,10 +33,14 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 )
 @click.option("--minimize", is_flag=True, help="With --score: a smaller score is better.")
 @click.option(
-    "--experiment", "experiments", metavar="NAME", multiple=True, help="With --score: only its runs; may be repeated."
+    "--experiment",
+    "experiments",
+    metavar="NAME",
+    multiple=True,
+    help="With --score: only runs of this experiment; may be repeated.",
 )
 @click.option(
-    "--filter", "query", metavar="TEXT", help="With --score: only runs that answer this, in MLflow's language."
+    "--filter", "query", metavar="TEXT", help="With --score: keep only the MLflow runs that match this MLflow filter."
 )
 def report(
     sources: tuple[str, ...],

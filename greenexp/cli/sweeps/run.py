@@ -15,11 +15,11 @@ from greenexp.errors import InputError
 @click.argument("sweep", default="smoke", metavar="[SWEEP]")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a field of the sweep file.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Results folder (default: out/NAME).")
-@click.option("--resume", is_flag=True, help="Go on with the sweep in the results folder.")
-@click.option("--fresh", is_flag=True, help="Put the sweep in the results folder aside and begin anew.")
+@click.option("--resume", is_flag=True, help="Continue the sweep in the results folder.")
+@click.option("--fresh", is_flag=True, help="Move the sweep in the results folder aside and start a new one.")
 @click.option("--address", metavar="ADDR", help="Run on this Ray cluster (default: a private Ray on this machine).")
 @click.option("--open-cluster", is_flag=True, help="Join a Ray cluster that lets in clients without a token.")
-@click.option("--dry-run", is_flag=True, help="Say what would be run and what it costs at most, then stop.")
+@click.option("--dry-run", is_flag=True, help="Print what would be run and its price, then stop.")
 def run(
     sweep: str,
     overrides: tuple[str, ...],

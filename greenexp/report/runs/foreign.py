@@ -325,7 +325,7 @@ def _origin(question: Question) -> Section:
     left = f"{counted(runs, 'run')} in {counted(others, 'experiment')} without any {question.score} left out."
     return Section(
         name="origin",
-        title="Where this is from",
+        title="Source of the runs",
         paragraphs=(left,) if runs else (),
         tables=(
             Table(

@@ -33,10 +33,10 @@ def section(tables: SweepTables) -> Section:
         tables=(_summary_table(summary),),
         assumptions=(
             "One temperature per exit and seed: the minimiser of the negative log-likelihood on dev (Guo et al. 2017).",
-            "A temperature changes confidences, hence who leaves at a threshold; it changes no exit's prediction.",
+            "A temperature changes confidences, and so which examples leave at a threshold; it changes no prediction.",
             (
                 "ECE: mean over 15 bins of |accuracy - mean confidence|, weighted by examples. Bins with few examples "
-                "make it too large, and on dev it flatters the temperatures fitted there."
+                "make it too large; on dev it is too small on average, as the temperatures were fitted there."
             ),
             "The curves and fronts above are replayed without temperatures.",
         ),

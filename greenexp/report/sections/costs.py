@@ -30,7 +30,7 @@ def section(tables: SweepTables) -> Section:
     )
     return Section(
         name="costs",
-        title="Costs, and what was not measured",
+        title="Costs",
         headline=_sentences(rows, tables),
         tables=(
             Table("costs", "Costs", frame, shown, "Lost: paid for work that no report covers, or that was done twice."),

@@ -35,7 +35,7 @@ def section(tables: SweepTables) -> Section:
         plates = (Plate(figure, Table(figure.name, figure.title, rungs, COLUMNS)),)
     return Section(
         name="early-stopping",
-        title="What early stopping did",
+        title="Early stopping",
         headline=(*_sentences(scheduler, numbers, rungs), *_patience(numbers)),
         plates=plates,
         tables=(_ledger(numbers),),
@@ -99,6 +99,6 @@ def _assumptions(scheduler: SweepScheduler, numbers: Savings) -> tuple[str, ...]
     if numbers.stopped:
         notes.append(
             "Saved epochs are counted against training every trial to the end. Whether that search would have found "
-            "something better is not known: nobody saw how the stopped trials would have gone on."
+            "a better configuration is not known, since the stopped trials were not trained to the end."
         )
     return tuple(notes)

@@ -87,9 +87,9 @@ def _said(factor: int, made: Extrapolation, drawn: bool) -> str:
     at = "" if _tested(factor, made) else f", at the factor {made.tested_factor:.2g} (more cannot be tested)"
     errs = f"in its back-test{at}, it errs by {made.rms_error:.4f}, the best score seen by {made.rms_error_without:.4f}"
     if not wins(made):
-        return f"What {times} would bring is not said: the model loses; {errs}."
+        return f"No extrapolation to {times}: the model has the larger error; {errs}."
     if not drawn:
-        return f"What {times} would bring is not said: the model loses its back-test at fewer."
+        return f"No extrapolation to {times}: the model had the larger error in the back-test at a smaller factor."
     return f"A model of the tail puts the median best of {times} at {_at_end(made):.4f}; {errs}."
 
 

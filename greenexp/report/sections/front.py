@@ -138,12 +138,12 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
         notes.append(f"{str(remark)[:1].upper()}{str(remark)[1:]}.")
     notes += [f"Remark: {remark}." for remark in tables.remarks.replay]
     if sum(family != STATIC for family in families if not needs_labels(family)) > 1:
-        notes.append("What several policies of a trial do at the same price and score is one point, the first one's.")
+        notes.append("Points of several policies at the same cost and score are one point, of the first policy.")
     notes += [
         "Each trial is taken at its best epoch by the sweep's metric; trials that failed are left out.",
         (
-            "The front picks the best of many points on the dev set that also chose them, settings and single seeds "
-            "included: it is optimistic. What a setting is worth on new data, only a test set tells."
+            "The front consists of the best of many points, over thresholds and single seeds, on the dev set that "
+            "chose them: it is optimistic. Scores on new data need a test set."
         ),
         (
             "FLOPs are analytic, per dev example at its real length; 1 multiply-add = 2 FLOPs. Speed-up = layers / "

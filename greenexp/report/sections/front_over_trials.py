@@ -76,9 +76,9 @@ def _said_worth(found: FrontOverTrials, metric: SweepMetric) -> tuple[str, ...]:
     first, last = found.curve.iloc[0], found.curve.iloc[-1]
     price = format_quantity(found.reference[0], "FLOP")
     if metric.minimize:
-        begin = f"Averaged over all prices up to {price} per example, the front improves dev {metric.name} by"
+        begin = f"Averaged over all costs up to {price} per example, the front improves dev {metric.name} by"
     else:
-        begin = f"The best dev {metric.name} within a price, averaged over all prices up to {price} per example, is"
+        begin = f"The best dev {metric.name} within a cost, averaged over all costs up to {price} per example, is"
     return (
         (
             f"{begin} {first['value']:.4f} with one trial and {last['value']:.4f} with {int(last['trials'])}, in "
@@ -100,7 +100,7 @@ def _said_attained(curves: pd.DataFrame, seeds: int, chosen: str, metric: SweepM
         reached = f"{chosen} has one seed and so one front, up to {last['score'].iloc[0]:.4f}"
         return (f"{reached}; what another seed gives is unknown.",)
     parts = [f"{int(k)} of {seeds} reach {value:.4f}" for k, value in ends.items()]
-    return (f"Of the seeds of {chosen}, at the full price, {', '.join(parts)} dev {metric.name} or better.",)
+    return (f"Of the seeds of {chosen}, at the full cost, {', '.join(parts)} dev {metric.name} or better.",)
 
 
 def _assumptions(
@@ -111,27 +111,27 @@ def _assumptions(
         zero = (
             "the worst score on the front of a trial"
             if metric.minimize
-            else "a score of 0, as if nothing were answered"
+            else "a score of 0, as if no example were answered"
         )
         notes.append(
-            f"Hypervolume above the reference: {zero} ({found.reference[1]:.4f}), at the price of the dearest "
-            f"operating point ({format_quantity(found.reference[0], 'FLOP')}), divided by that price. "
+            f"Hypervolume above the reference: {zero} ({found.reference[1]:.4f}), at the cost of the most expensive "
+            f"operating point ({format_quantity(found.reference[0], 'FLOP')}), divided by that cost. "
             "Another reference gives other numbers."
         )
         several = len(set(found.per_seed["seed"]))
         over = f", for each of {several} seeds by itself, and the mean of these" if several > 1 else ""
         notes.append(
             "A trial is one configuration trained once; unbiased estimate (draws without replacement) over "
-            f"configurations drawn independently{over}. There is no band: none is known that holds."
+            f"configurations drawn independently{over}. There is no band, as no valid method is known."
         )
         if found.failed:
             notes.append(f"{counted(found.failed, 'failed trial')} counts as adding nothing." if found.failed == 1
                          else f"{found.failed} failed trials count as adding nothing.")  # fmt: skip
     if len(curves):
         notes.append(
-            "A seed attains a place if one of its operating points costs no more and scores no less. The lines are "
-            "those that at least a quarter, half and three quarters of the seeds attain; equal ones are drawn once. "
-            f"{counted(seeds, 'seed')} say{'s' if seeds == 1 else ''} little about the seeds to come."
+            "A seed attains a point if one of its operating points costs no more and scores no less. The lines "
+            "are attained by at least a quarter, half and three quarters of the seeds; equal ones are drawn once. "
+            f"{counted(seeds, 'seed')} give{'s' if seeds == 1 else ''} little information about further seeds."
         )
         if is_crossed(tables.spec.seeds):
             notes.append(SHARED_SEEDS)

@@ -63,7 +63,7 @@ def section(tables: SweepTables) -> Section:
             (
                 "Trial score = best dev value so far: every trial counts with its best epoch, also one that was "
                 f"stopped early. {others} on {_dev(tables)}, which also chose among epochs and configurations, so "
-                "they flatter what was chosen."
+                "the scores of what was chosen are too good on average."
             ),
         ),
         assumptions=_assumptions(tables, lead),
@@ -90,7 +90,7 @@ def _best(tables: SweepTables, configurations: pd.DataFrame, metric: SweepMetric
     if shown.empty:
         best = configurations["best_score"].dropna()
         if best.empty:
-            return ["No trial that did not fail has a score: nothing can be said about the configurations."]
+            return ["No trial has a score, so the configurations cannot be compared."]
         return [
             (
                 "No configuration has a score from all its seeds. The best single trial reached "

@@ -66,7 +66,7 @@ def warnings(found: HeldOut) -> tuple[str, ...]:
         evaluated = found.evaluations["configuration"].nunique()
         said.append(
             f"Warning: the test set was used {found.uses} times ({counted(evaluated, 'configuration')}). If a choice "
-            "was made after the first time, later test scores flatter it as dev scores do."
+            "was made after the first time, later test scores are too good on average, as dev scores are."
         )
     if found.chosen != found.configuration:
         best = f"the best on dev is now {found.chosen}" if found.chosen else "no configuration is the best on dev now"

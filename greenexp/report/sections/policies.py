@@ -74,7 +74,7 @@ def _nobody_leaves(points: pd.DataFrame, early: pd.DataFrame) -> str:
     if len(set(points.loc[points["policy"] == STATIC, "threshold"])) < 2:
         return "Only one exit was trained, so no example can leave early and there is no curve."
     names = listed([str(name) for name in early["policy"].unique()])
-    return f"No curve: with none of the policies replayed ({names}) does an example leave early, whatever the setting."
+    return f"No curve: with none of the policies replayed ({names}) does an example leave early, at any threshold."
 
 
 def _ordered(points: pd.DataFrame, first: list[str]) -> pd.DataFrame:
@@ -86,11 +86,10 @@ def _ordered(points: pd.DataFrame, first: list[str]) -> pd.DataFrame:
 
 def _what_is_drawn(chosen: ChosenTrials, points: pd.DataFrame) -> str:
     several = len(set(points["trial"])) > 1
-    mean = "; drawn is the mean of these scores" if several else ""
+    mean = ", and the line is the mean of these scores" if several else ""
     return (
-        f"About {whose(chosen, points)}. At each price on the axis, every seed takes the setting of the policy that "
-        f"has the best dev score among those that meet the price{mean}. Where no setting lies at a price, the score is "
-        "that of one that does better than asked for."
+        f"Computed for {whose(chosen, points)}. For each limit on the axis, every seed takes the threshold with the "
+        f"best dev score among those that meet the limit{mean}."
     )
 
 
@@ -225,24 +224,24 @@ def _dev_only(points: pd.DataFrame, metric: SweepMetric) -> Table:
 def _assumptions(tables: SweepTables, metric: SweepMetric, has_test: bool) -> tuple[str, ...]:
     notes = [
         (
-            "Dev chose epoch, configuration and threshold, so dev scores flatter; a policy with many settings has more "
-            "to choose from than one with few."
+            "Epoch, configuration and threshold were chosen on dev, so dev scores are too good on average, the more so "
+            "for a policy with many thresholds."
         ),
-        "Policies are ranked by their means; nothing here says that the differences are more than chance.",
+        "Policies are ranked by their means; the differences are not tested.",
         "Operating points are replayed from the stored dev logits, without temperatures, example by example.",
     ]
     if has_test:
         notes.append(
-            "The change from dev to test holds the choice of epoch and configuration and the chance in which examples "
-            "are in which set, besides the choice of the threshold; it is not divided among them."
+            "The change from dev to test has two causes, which are not separated: selection on dev (of threshold, "
+            "epoch and configuration), and random differences between the two sets."
         )
         uses = found.uses if (found := held_out(tables)) is not None else 1
         if uses > 1:
-            notes.append(f"The test set was used {uses} times (see there), so test scores may flatter too.")
+            notes.append(f"The test set was used {uses} times, so test scores may be too good as well.")
     if is_bound(tables.operating_points["policy"]).any():
         notes.append(
-            "The oracle lets each example leave at the first exit that is right, which takes the labels: a bound on "
-            f"the {metric.name} of these exits, not a policy. It is chosen nowhere and is on no front."
+            "The oracle lets each example leave at the first exit that is right, which needs the labels: a bound on "
+            f"the {metric.name} of these exits, not a policy. It is never chosen and is on no front."
         )
     notes += [f"{remark}." for remark in tables.remarks.replay]
     return tuple(notes)

@@ -35,7 +35,7 @@ def section(tables: SweepTables) -> Section:
     plates += [_over_cost(found, metric) for found in over_cost if len(found.curve)]
     return Section(
         name="search",
-        title="The search: best score so far, and what to expect",
+        title="Search: best score so far and expected best score",
         headline=(*_reached(reached, metric), *_expectation(curve), *_no_cost_curve(curve, over_cost)),
         paragraphs=_absent(tables),
         plates=tuple(plates),
@@ -137,8 +137,8 @@ def _absent(tables: SweepTables) -> tuple[str, ...]:
 def _assumptions(tables: SweepTables, curve: ExpectedBest) -> tuple[str, ...]:
     notes = [
         (
-            "The best score so far is what this one search had in hand, in the order things happened; it is that of "
-            "the best single trial, so it is chosen over seeds too, and another search would give another line."
+            "The best score so far is that of this one search, in the order in which epochs ended. It is the score of "
+            "the best single trial, so it is also a maximum over seeds; another search would give another line."
         ),
         "Scores of trials that failed do not count, their costs do.",
     ]

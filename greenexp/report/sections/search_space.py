@@ -67,7 +67,7 @@ def _bounds(ends: pd.DataFrame, tables: SweepTables) -> tuple[str, ...]:
     first = ends.iloc[0]
     if hit.empty:
         best = counted(int(first["best"]), "configuration")
-        return (f"No end of a searched range is crowded by the best {best} of {int(first['configurations'])}.",)
+        return (f"No end of a searched range was hit by the best {best} of {int(first['configurations'])}.",)
     return tuple(_crowded(row) for row in hit.head(4).to_dict("records"))
 
 
@@ -75,11 +75,11 @@ def _crowded(row: Mapping[Hashable, Any]) -> str:
     chance = float(row["by_chance"])
     leader = ", the very best among them," if row["leader_near"] else ""
     where = f"Near the {row['end']} end of {row['parameter']} ({plain_value(row['bound'])})"
-    more = "something better may lie beyond" if chance <= _UNLIKELY else "that alone is no sign of more beyond"
+    more = "a better value may lie beyond" if chance <= _UNLIKELY else "this is no evidence of better values beyond"
     return (
         f"{where}: {row['near']} of the best {row['best']}{leader} and {row['near_all']} of all "
-        f"{row['configurations']}; by chance so many of the best would be there with "
-        f"probability {chance:.2g}, and {more}."
+        f"{row['configurations']}; the probability of this number or more of the best under chance is "
+        f"{chance:.2g}: {more}."
     )
 
 
@@ -150,8 +150,8 @@ def _bounds_table(ends: pd.DataFrame) -> Table:
         Column("by_chance", "By chance", "number"),
     )
     note = (
-        "Near: within 5 % of the range, on the distribution's own scale. By chance: probability of so many near it if "
-        "the hyperparameter did not matter."
+        "Near: within 5 % of the range, on the distribution's own scale. By chance: probability of this number or more "
+        "if the hyperparameter has no effect."
     )
     return Table("bounds", "Ends of the searched ranges", ends, columns, note)
 
@@ -163,12 +163,12 @@ def _assumptions(
     if len(ends):
         notes.append(
             f"The best: a tenth of the {int(ends['configurations'].iloc[0])} configurations with a mean, at least one. "
-            f"Each of the {len(ends)} ends is judged by itself; with many, one is crowded by chance."
+            f"The {len(ends)} ends are tested separately without correction; among many, one may be hit by chance."
         )
     if not importances.refusal:
         notes.append(
-            "Importance: PED-ANOVA, each hyperparameter alone; what matters only together with another shows little. "
-            f"By chance: share of {PERMUTATIONS + 1} assignments of the scores, the one at hand included, with as "
+            "Importance: PED-ANOVA, for each hyperparameter alone; joint effects of several show little. "
+            f"By chance: share of {PERMUTATIONS + 1} assignments of the scores, the observed one included, with as "
             "large a divergence."
         )
     left = importances.without_score

@@ -25,8 +25,8 @@ from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import SHARED_SEEDS, counted, is_crossed, lead_assumed
 from greenexp.report.table import Column, Table
 
-NAME, TITLE = "seeds", "Seeds: how much of a difference is noise"
-ONE_SEED = "Each configuration was run with one seed, so it cannot be said how much of a difference is due to the seed."
+NAME, TITLE = "seeds", "Seeds: variance and number of seeds"
+ONE_SEED = "Each configuration was run with one seed, so we cannot tell how much of a difference is due to the seed."
 
 
 def section(tables: SweepTables) -> Section:
@@ -113,7 +113,7 @@ def _tables(group: GroupSplit, splits: SplitTables) -> tuple[Table, ...]:
     )
     table = group.split.table
     frame = table.assign(deviation_lower=np.sqrt(table["lower"]), deviation_upper=np.sqrt(table["upper"]))
-    note = f"{group.split.design}. From, to: 95 % interval of the standard deviation, each for itself."
+    note = f"{group.split.design}. From, to: 95 % interval of the standard deviation, separately for each row."
     tables = [Table("variance", "Variance by source", frame, columns, note)]
     if "power" in splits.tables and group.noise.paired:
         tables.append(_more_seeds(splits.tables["power"].drop(columns=BY)))
@@ -130,9 +130,9 @@ def _more_seeds(power: pd.DataFrame) -> Table:
     )
     note = (
         "Of two configurations, by a paired t test over seeds (two-sided, 5 %), at the noise estimated here. It is "
-        "about seeds on these dev examples: the choice of the examples is not in it."
+        "about seeds on these dev examples; the choice of the examples is not included."
     )
-    return Table("more-seeds", "What more seeds would tell apart on these dev examples", power, columns, note)
+    return Table("more-seeds", "Smallest difference detected on these dev examples", power, columns, note)
 
 
 def _plans(plans: SeedPlans) -> Table:
@@ -140,16 +140,16 @@ def _plans(plans: SeedPlans) -> Table:
     columns = (
         Column("seeds", "Seeds each", "count"),
         Column("configurations", "Configurations", "count"),
-        Column("expected_true", "Worth of the one chosen", "score"),
-        Column("expected_shown", "Its mean, as shown", "score"),
+        Column("expected_true", "Expected true mean of the chosen one", "score"),
+        Column("expected_shown", "Expected observed mean", "score"),
         Column("optimism", "Optimism due to seeds", "score"),
     )
     note = (
-        f"{plans.trials} trials spent on fewer or more seeds, in expectation, if configurations and seeds were normal "
-        "with the standard deviations estimated here. Optimism due to seeds: how much better the chosen one looks than "
-        "it is because its seeds were lucky; what the choice of dev examples adds is not in it."
+        f"Expectations for {plans.trials} trials, if the effects of configurations and seeds are normal with the "
+        "standard deviations estimated here. Optimism due to seeds: observed mean minus true mean of the chosen "
+        "configuration; optimism due to the choice of dev examples is not included."
     )
-    return Table("seed-plans", "The same number of trials, spent otherwise", plans.plans, columns, note)
+    return Table("seed-plans", "The same number of trials with fewer or more seeds each", plans.plans, columns, note)
 
 
 def _assumptions(

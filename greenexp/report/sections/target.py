@@ -23,7 +23,7 @@ from greenexp.report.sections.wording import counted
 from greenexp.report.table import Column, Table
 from greenexp.units import format_quantity
 
-NAME, TITLE = "target", "Reaching a target, and what more would bring"
+NAME, TITLE = "target", "Trials needed for a target, and extrapolation"
 COST_AXES = ("train_flops", "wall_s", "gpu_s", "energy_j")
 """The first that was measured is the axis of cost."""
 FEWEST, _PLACES = 3, 60
@@ -182,7 +182,8 @@ def _assumptions(tables: SweepTables, found: ExpectedBest, metric: SweepMetric, 
     ]
     if in_points(metric):
         notes.append(
-            "0.5 and 1 points below the best lie where this sweep's luck put them: those intervals are approximate."
+            "0.5 and 1 points below the best depend on this sweep's best score, which is random: those intervals are "
+            "approximate."
         )
     else:
         notes.append(f"Targets of {metric.name} are the best score and those that the best 10 and 25 % reach.")
