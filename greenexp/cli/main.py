@@ -37,21 +37,15 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
     },
     "Statistics of scores": {
         "curve": CommandEntry("scores.curve", "Print the best score to expect of n trials, or for a given cost."),
-        "compare": CommandEntry(
-            "scores.compare", "Print which of several groups is better at which budget, and how sure."
-        ),
+        "compare": CommandEntry("scores.compare", "Print which of several groups is better at which budget."),
         "seeds": CommandEntry("scores.seeds", "Print how much scores vary over seeds, and how many seeds are needed."),
         "front": CommandEntry("scores.front", "Print the Pareto front of score against cost, and what it is worth."),
-        "simulate": CommandEntry(
-            "scores.simulate", "Print what stopping trials early would have saved, over full curves."
-        ),
+        "simulate": CommandEntry("scores.simulate", "Print what stopping trials early would have saved."),
     },
     "Trained models": {
         "replay": CommandEntry("models.replay", "Print what exit policies would do with a sweep's recorded logits."),
         "predict": CommandEntry("models.predict", "Answer lines of text with a trained model that exits early."),
-        "submit": CommandEntry(
-            "models.submit", "Write a leaderboard's submission files, GLUE's or ELUE's, with a model."
-        ),
+        "submit": CommandEntry("models.submit", "Write the submission files of GLUE or ELUE with a trained model."),
         "serve": CommandEntry("models.serve", "Serve a trained model over HTTP."),
         "bench": CommandEntry("models.bench", "Measure how fast a trained model answers, and what early exit saves."),
     },

@@ -29,7 +29,7 @@ from greenexp.spec.paths import PLUGINS
 def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
     """The plan of a sweep file. `plugins`: the registries, the installed ones by default.
 
-    Raises SweepFileError with all problems of the document and of its plug-ins' names and fields. The fields of plug-ins
+    Raises SweepFileError with all problems of the document and of its plug-ins' names and fields. The fields of those
     that load torch, which takes seconds, are checked once the rest is right.
     """
     plugins = installed() if plugins is None else plugins
@@ -52,11 +52,13 @@ def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
 
 def _without_loading(document: Document, plugins: Plugins) -> Iterator[Problem]:
     """What can be said of plug-ins before torch is loaded: unknown names, and the fields of scheduler and search."""
+    known = {problem.path for problem in document.problems}
     for path in (*PLUGINS, "scheduler", "search"):
         component = _component(document.sections, path)
         if component is not None and (path in {"scheduler", "search"} or component.name not in plugins[path]):
             for found in check_plugin(path, {"name": component.name, **component.options}, plugins[path]).problems:
-                yield document.problem(found.path, found.message, of_key=found.of_key)
+                if found.path not in known:
+                    yield document.problem(found.path, found.message, of_key=found.of_key)
 
 
 def _check_plugins(
