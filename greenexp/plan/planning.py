@@ -52,13 +52,13 @@ def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
 
 def _without_loading(document: Document, plugins: Plugins) -> Iterator[Problem]:
     """What can be said of plug-ins before torch is loaded: unknown names, and the fields of scheduler and search."""
-    known = {problem.path for problem in document.problems}
     for path in (*PLUGINS, "scheduler", "search"):
         component = _component(document.sections, path)
+        if any(problem.path.startswith(f"{path}.") for problem in document.problems):
+            continue
         if component is not None and (path in {"scheduler", "search"} or component.name not in plugins[path]):
             for found in check_plugin(path, {"name": component.name, **component.options}, plugins[path]).problems:
-                if found.path not in known:
-                    yield document.problem(found.path, found.message, of_key=found.of_key)
+                yield document.problem(found.path, found.message, of_key=found.of_key)
 
 
 def _check_plugins(
