@@ -25,28 +25,40 @@ class CommandEntry(NamedTuple):
     description: str
 
 
-COMMANDS: dict[str, CommandEntry] = {
-    "run": CommandEntry("sweeps.run", "Run a sweep, or continue one."),
-    "plan": CommandEntry("sweeps.plan", "Show what a sweep would run, and its price, without running it."),
-    "status": CommandEntry("sweeps.status", "Show the progress of a sweep."),
-    "report": CommandEntry("sweeps.report", "Write the show-your-work report of sweeps, or of any MLflow runs."),
-    "curve": CommandEntry("scores.curve", "Print the tuning curve: the expected best score of n trials or at a cost."),
-    "compare": CommandEntry("scores.compare", "Print which of several groups is better at which budget, with tests."),
-    "seeds": CommandEntry("scores.seeds", "Print how much scores vary over seeds, and how many seeds are needed."),
-    "front": CommandEntry("scores.front", "Print the Pareto front of score against cost, and its hypervolume."),
-    "simulate": CommandEntry("scores.simulate", "Print what early stopping would have saved, from full curves."),
-    "export": CommandEntry("sweeps.export", "Write a sweep's tables as Parquet or CSV."),
-    "replay": CommandEntry("models.replay", "Print scores and costs of exit policies from a sweep's recorded logits."),
-    "predict": CommandEntry("models.predict", "Answer lines of text with a trained model that exits early."),
-    "submit": CommandEntry("models.submit", "Write a leaderboard's submission files, GLUE's or ELUE's, with a model."),
-    "serve": CommandEntry("models.serve", "Serve a trained model over HTTP."),
-    "bench": CommandEntry("models.bench", "Measure how fast a trained model answers, and what early exit saves."),
-    "logs": CommandEntry("sweeps.logs", "Print what a trial logged."),
-    "sync": CommandEntry("sweeps.sync", "Write to MLflow what a sweep's journal has and MLflow lacks."),
-    "ls": CommandEntry("ls", "List tasks, backbones, methods, policies, searches, schedulers or axes."),
-    "doctor": CommandEntry("doctor", "Print what can be run and measured on this machine."),
+GROUPS: dict[str, dict[str, CommandEntry]] = {
+    "Sweeps": {
+        "run": CommandEntry("sweeps.run", "Run a sweep, or continue one."),
+        "plan": CommandEntry("sweeps.plan", "Show what a sweep would run, and its price, without running it."),
+        "status": CommandEntry("sweeps.status", "Show the progress of a sweep."),
+        "report": CommandEntry("sweeps.report", "Write the show-your-work report of sweeps, or of any MLflow runs."),
+        "export": CommandEntry("sweeps.export", "Write a sweep's tables as Parquet or CSV."),
+        "logs": CommandEntry("sweeps.logs", "Print what a trial logged."),
+        "sync": CommandEntry("sweeps.sync", "Write to MLflow what a sweep's journal has and MLflow lacks."),
+    },
+    "Statistics of scores": {
+        "curve": CommandEntry("scores.curve", "Print the tuning curve: the expected best score of n trials."),
+        "compare": CommandEntry(
+            "scores.compare", "Print which of several groups is better at which budget, with tests."
+        ),
+        "seeds": CommandEntry("scores.seeds", "Print how much scores vary over seeds, and how many seeds are needed."),
+        "front": CommandEntry("scores.front", "Print the Pareto front of score against cost, and its hypervolume."),
+        "simulate": CommandEntry("scores.simulate", "Print what early stopping would have saved, from full curves."),
+    },
+    "Trained models": {
+        "replay": CommandEntry("models.replay", "Print scores and costs of exit policies from recorded logits."),
+        "predict": CommandEntry("models.predict", "Answer lines of text with a trained model that exits early."),
+        "submit": CommandEntry("models.submit", "Write the submission files of GLUE or ELUE with a trained model."),
+        "serve": CommandEntry("models.serve", "Serve a trained model over HTTP."),
+        "bench": CommandEntry("models.bench", "Measure how fast a trained model answers, and what early exit saves."),
+    },
+    "This installation": {
+        "ls": CommandEntry("ls", "List tasks, backbones, methods, policies, searches, schedulers or axes."),
+        "doctor": CommandEntry("doctor", "Print what can be run and measured on this machine."),
+    },
 }
-"""Command -> its file and its description, in the order people meet them."""
+"""Group of commands -> its commands, each with its file and description, in the order people meet them."""
+
+COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
 
 class ReaderGoneError(Exception):
@@ -81,9 +93,10 @@ class Commands(click.Group):
             raise ReaderGoneError from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Name and one line each, without loading any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.description) for name, entry in COMMANDS.items()])
+        """Name and one line each, by group, without loading any."""
+        for group, commands in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(name, entry.description) for name, entry in commands.items()])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

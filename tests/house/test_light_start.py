@@ -119,6 +119,17 @@ def test_what_needs_the_extra_says_so(tmp_path: Path, command: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_mistake_in_a_sweep_file_is_told_without_torch(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text("name: x\ntask: {name: clauses}\ntrainig: {epochs: 3}\n", encoding="utf-8")
+    done = python(
+        f"from greenexp.cli.main import main\ntry:\n    main(['plan', {str(sweep)!r}])\n"
+        f"except SystemExit as leaving:\n    assert leaving.code == 2\n{LIST_LOADED}"
+    )
+    assert set(json.loads(done.stderr.splitlines()[-1])) & HEAVIEST == set()
+    assert "trainig" in done.stderr
+
+
 def test_ray_can_be_imported_beside_everything_else() -> None:
     """Some packages for reading GPUs make `import ray` fail; none of them may be among our dependencies."""
     done = python("import torch, transformers, mlflow, pynvml, ray, ray.tune; print(ray.__version__)")
