@@ -37,9 +37,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
     },
     "Statistics of scores": {
         "curve": CommandEntry("scores.curve", "Print the tuning curve: the expected best score of n trials."),
-        "compare": CommandEntry(
-            "scores.compare", "Print which group is better at which budget, with tests."
-        ),
+        "compare": CommandEntry("scores.compare", "Print which group is better at which budget, with tests."),
         "seeds": CommandEntry("scores.seeds", "Print how much scores vary over seeds, and how many seeds are needed."),
         "front": CommandEntry("scores.front", "Print the Pareto front of score against cost, and its hypervolume."),
         "simulate": CommandEntry("scores.simulate", "Print what early stopping would have saved, from full curves."),
