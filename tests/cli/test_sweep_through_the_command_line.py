@@ -118,13 +118,16 @@ def test_ctrl_c_ends_cleanly_and_resume_goes_on(tmp_path: Path, whole: Path) -> 
 
 
 def test_a_killed_worker_costs_an_attempt_and_no_number(tmp_path: Path, whole: Path) -> None:
-    sweep, out = write_sweep(tmp_path), tmp_path / "out"
-    process = start(tmp_path / "log", "run", sweep, "--out", out)
-    wait_for(process, lambda: count(out, "report") >= 3)
-    os.kill(workers_of(process)[0], signal.SIGKILL)
-    assert process.wait(timeout=200) == 0, (tmp_path / "log").read_text(encoding="utf-8")
-    assert numbers(out) == numbers(whole)
-    trials = from_journal(out).trials
+    for turn in range(4):  # a worker that is killed between two trials costs nothing
+        out = tmp_path / f"out{turn}"
+        process = start(tmp_path / "log", "run", write_sweep(tmp_path), "--out", out)
+        wait_for(process, lambda out=out: count(out, "report") >= 3)  # type: ignore[misc]
+        os.kill(workers_of(process)[0], signal.SIGKILL)
+        assert process.wait(timeout=200) == 0, (tmp_path / "log").read_text(encoding="utf-8")
+        assert numbers(out) == numbers(whole)
+        trials = from_journal(out).trials
+        if trials["attempts"].max() > 1:
+            break
     assert sorted(trials["attempts"])[-2:] == [1, 2], "one trial, and only one, was started again"
     assert trials.loc[trials["attempts"] == 2, "lost_wall_s"].iloc[0] >= 0
 
