@@ -23,8 +23,8 @@ class EngineOptions:
 
     trial: another trial of the sweep than the chosen one that is best on dev
     policy: when to exit, in any form of `replay.naming` or as a YAML mapping in braces; None for the default policy
-    speed_up: choose the threshold that is best on dev among those at least so much faster, in layers
-    calibrated: with a temperature per exit, fitted on dev; check_every: consult every how-many-th exit
+    speed_up: choose the threshold that is best on dev among those with at least this speed-up, in layers
+    calibrated: with a temperature per exit, fitted on dev; check_every: K: consult every K-th exit
     threads: of PyTorch, for the whole process; None leaves its own number
     """
 

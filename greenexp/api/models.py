@@ -160,7 +160,7 @@ def engine(
     policy : str, mapping or policy, optional
         When to exit: `NAME`, `NAME:VALUE`, `NAME:option=value`, a mapping, or a policy. By default `max_probability`.
     speed_up : float of at least 1, optional
-        Choose the threshold that is best on dev among those at least so much faster; layers / mean layers used.
+        Choose the threshold that is best on dev among those with at least this speed-up; layers / mean layers used.
     trial : str, optional
         Another trial of the sweep.
     calibrated : bool, default False

@@ -243,7 +243,7 @@ class Sweep:
         >>> answers[0].exit in engine.consulted
         True
 
-        policy: `NAME:VALUE`; speed_up: instead, the threshold that is best on dev among those at least so much faster
+        policy: `NAME:VALUE`; speed_up: instead, the threshold that is best on dev among those with at least it
         trial: another trial than the chosen one that is best on dev
         """
         from greenexp.api.models import engine

@@ -28,7 +28,7 @@ Size = Annotated[int, Field(ge=1)]
 _FIELDS = """
 source: a checkpoint in safetensors, read in float32: the name of an asset (`minilm-l6`), a local folder, or a hub id,
     pinned as `owner/name@commit`; None for random initialisation
-layers: number of layers; with a source: keep the first so many
+layers: number of layers; with a source, those kept, from the first
 hidden, heads, intermediate, max_positions: only without a source
 dropout: of hidden states and attention probabilities
 pooling: what an exit sees: `pooler` (over the first token; a new one where the encoder brings none), `cls` (the first

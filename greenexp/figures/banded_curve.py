@@ -126,8 +126,8 @@ def _alt(table: pd.DataFrame, x: Channel, y: Channel, confidences: Sequence[str]
     widest = confidences[-1]
     parts = []
     for row in [table.iloc[0], table.iloc[-1]][: len(table)]:
-        ends = [_bound(float(row[f"{side}_{widest}"])) for side in ("lower", "upper")]
-        parts.append(f"{row[y.column]:.4f} at {row[x.column]:.4g} (band {' to '.join(ends)})")
+        ends = [float(row[f"{side}_{widest}"]) for side in ("lower", "upper")]
+        parts.append(f"{row[y.column]:.4f} at {row[x.column]:.4g} ({_band(*ends)})")
     bands = " and ".join(f"{confidence} %" for confidence in confidences)
     return (
         f"Curve of {y.title[0].lower()}{y.title[1:]} over {x.title[0].lower()}{x.title[1:]} with its {bands} "
@@ -136,5 +136,8 @@ def _alt(table: pd.DataFrame, x: Channel, y: Channel, confidences: Sequence[str]
     )
 
 
-def _bound(value: float) -> str:
-    return "open" if math.isnan(value) else f"{value:.4f}"
+def _band(lower: float, upper: float) -> str:
+    if math.isnan(lower) and math.isnan(upper):
+        return "band without bounds"
+    ends = ["open" if math.isnan(end) else f"{end:.4f}" for end in (lower, upper)]
+    return f"band {' to '.join(ends)}"

@@ -51,7 +51,7 @@ class EarlyExitEngine:
     policy: a name, `NAME:VALUE`, a mapping, or a policy in stream or replay form
     exits: those that may be asked, of the trained ones; None: all that `text` says were trained, else all
     text: what the model needs to read text and name labels; None: it answers token ids with class numbers
-    check_every: consult every so-many-th trained exit, and always the last one
+    check_every: K: consult every K-th trained exit, and always the last one
     temperatures: exit number -> what its logits are divided by before the policy sees them; an exit not in it: 1
     compile: `torch.compile` for each segment between consulted exits; precision: `fp32` or `bf16`
 

@@ -21,7 +21,7 @@ class FineTune(Method):
     Source: Devlin et al., NAACL 2019; the truncated baselines of Zhou et al. 2020 and Zhu 2021 (ALBERT-6L, -9L).
     Passes: one forward and one backward, the last exit only.
 
-    layers: keep only the first so many layers of the backbone; None keeps all
+    layers: number of layers of the backbone that are kept, from the first; None keeps all
     """
 
     layers: Annotated[int, Field(ge=1)] | None = None

@@ -29,7 +29,7 @@ class MetricDefinition:
     most_classes: int | None = None
 
     def allows(self, num_labels: int) -> bool:
-        """Whether it is defined for so many classes."""
+        """Whether it is defined for this number of classes."""
         return self.most_classes is None or num_labels <= self.most_classes
 
 

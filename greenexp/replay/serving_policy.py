@@ -76,7 +76,7 @@ def chosen_policy(
 
     policy: in any form of `naming`, None for the default one; metric: of the dev scores
     speed_up: layers of the encoder / mean layers used, at least; of the thresholds that reach it, the one with the best
-        score is taken; check_every: every how-many-th exit will be consulted
+        score is taken; check_every: K: every K-th exit will be consulted
     Raises InputError for temperatures of a regression, for a policy that came with a threshold although it is to be
     chosen, and where no threshold is fast enough.
     """

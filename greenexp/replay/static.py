@@ -24,7 +24,7 @@ class StaticReplay:
 
     parameter: ClassVar[str] = "exit"
     evaluates_all: ClassVar[bool] = False
-    remark: ClassVar[str] = "static: everybody leaves at that exit, and no other is evaluated"
+    remark: ClassVar[str] = "static: all examples leave at that exit, and no other exit is evaluated"
 
     @staticmethod
     def setting(threshold: float, _: dict[str, str]) -> str:

@@ -36,7 +36,7 @@ LABEL_NAMES = ("negative", "positive")
 # or negation cancels it and learning starts late.
 _PER_20 = (4, 2, 2, 2)
 _ONE_IN = 4
-"""In levels 2 and 3 one clause in so many is negated."""
+"""The share of negated clauses in levels 2 and 3 is one over this."""
 _CLAUSES = len(SUBJECTS) * len(COPULAS) * len(DEGREES) * len(ADJECTIVES[0])
 """Clauses of one polarity and one negation."""
 

@@ -44,7 +44,7 @@ def on_fold(data: TokenisedTask, fold: Fold | None) -> TokenisedTask:
     """`data` with one fold of its training set in the place of dev, and the rest of it as training set.
 
     The ids are not copied. The task's own dev set is not in it; the test set is as it was. None: `data` itself.
-    Raises InputError if there are not so many folds to be made.
+    Raises InputError if that number of folds cannot be made.
     """
     if fold is None:
         return data

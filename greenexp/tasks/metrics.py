@@ -48,7 +48,7 @@ def find_metric(
     """The metric of this name.
 
     num_labels: classes of the task; mode: the direction in which it is to be optimised; None where nobody asks
-    Raises UnknownNameError, or InputError if it is for the other kind of task, or not for so many classes, or if `mode`
+    Raises UnknownNameError, or InputError if it is for the other kind of task, or not for its classes, or if `mode`
     would look for the worst value.
     """
     metric = METRICS.get(name)

@@ -33,7 +33,7 @@ class MovieSnippets:
     straddle two splits. `columns`: `rating`, the mean rating; `rating_sd`, the raters' standard deviation (with divisor
     n): how much people disagree about the sentence.
 
-    train, dev, test: fixed stratified subsets of so many sentences, first by hash; None: the whole split
+    train, dev, test: numbers of sentences of fixed stratified subsets, first by hash; None: the whole split
     """
 
     assets: ClassVar = (ASSET,)

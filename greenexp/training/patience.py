@@ -1,4 +1,4 @@
-"""When a trial ends before its last epoch: its dev score has not improved for so many epochs in a row."""
+"""When a trial ends before its last epoch: its dev score has not improved for several epochs in a row."""
 
 from __future__ import annotations
 

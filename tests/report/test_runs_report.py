@@ -90,7 +90,7 @@ def test_what_cannot_be_checked_is_said():
     assert "3 runs ended without a final score and are left out" in text
     assert "Expected best over cost is not drawn yet: n times the mean cost is wrong where costs vary" in text
     assert "40 times the metrics.seconds of the cheapest" in text
-    assert "name a cost with --cost" in text_of("no cost", "expected")
+    assert "--cost" in text_of("no cost", "expected")
 
 
 def test_equal_costs_need_no_other_axis():

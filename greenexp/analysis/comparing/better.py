@@ -1,4 +1,4 @@
-"""Is A better than B when each may try so many configurations? Exactly, from the scores of two searches.
+"""Is A better than B when each may try a given number of configurations? Exactly, from the scores of two searches.
 
 With w^A_i the probability that a's i-th score is the best of n_a draws (`tuning_curve.maximum_weights`), and w^B_j
 likewise,

@@ -12,8 +12,8 @@ from greenexp.analysis.numbers.rounding import difference
 from greenexp.records.arrays import Floats
 
 MOST_COMPARED = 8
-"""Groups that are compared pair by pair: of more, so many tests are made that hardly any p-value survives Holm's
-correction, and nobody reads so many rows."""
+"""Groups that are compared pair by pair: with more, hardly any p-value stays below 0.05 after Holm's
+correction, and the table is too long to read."""
 
 
 def best_score(values: Floats, minimize: bool) -> float:

@@ -77,7 +77,7 @@ def compare_pairwise(
 def enough_permutations(sizes: Sequence[int], budgets: int, level: float = 0.05) -> int:
     """Random permutations for tests of every pair of methods at every budget, as `compare_pairwise` makes them.
 
-    sizes: scores of each method; budgets: how many. At least PERMUTATIONS, and so many that after Holm's correction the
+    sizes: scores of each method; budgets: how many. At least PERMUTATIONS, and enough that after Holm's correction the
     smallest p-value, 1 / (1 + permutations), can still be below `level`, with a quarter to spare; but no more than
     deal out CELLS_OF_ALL scores in all, and no fewer than LEAST_PERMUTATIONS.
     """

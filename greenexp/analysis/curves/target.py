@@ -18,7 +18,8 @@ that one very dear trial does not coarsen the unit for small budgets.
 p = hits / N, with the exact interval of Clopper & Pearson (1934), and all of the above being monotone in p, theirs
 follow. On the cost axis the interval is about p alone: what hits and misses cost is taken as observed. Without a hit,
 p is at most 1 - (1 - confidence)^(1/N), exactly and one-sided (the rule of three, 3/N at 95 %, approximates it): the
-target takes at least so many trials on average. What hits would cost is then unknown, and taken to be what trials cost.
+target takes at least 1 / that p trials on average. What hits would cost is then unknown, and taken to be what trials
+cost.
 
 Assumptions: independent draws from one distribution, each trained to its end; the target was not chosen by looking at
 the scores. (The best score seen, taken as a target, is a hit by construction and looks easier than it is.)

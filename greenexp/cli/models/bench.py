@@ -24,11 +24,13 @@ def _sizes(context: click.Context, option: click.Parameter, value: str) -> tuple
 
 @click.command()
 @model_options
-@click.option("--examples", type=click.IntRange(min=1), default=256, show_default=True, metavar="N", help="How many.")
+@click.option(
+    "--examples", type=click.IntRange(min=1), default=256, show_default=True, metavar="N", help="Number of texts."
+)
 @click.option(
     "--batch", "batch_sizes", callback=_sizes, default="1,16,64", show_default=True, help="Examples per request."
 )
-@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, metavar="R")
+@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, metavar="R", help="Repeats.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--compile", "compiled", is_flag=True, help="Through torch.compile, segment by segment.")
 @click.option("--latency", type=click.Path(path_type=Path), metavar="FILE", help="Write seconds by exit and length.")
@@ -36,9 +38,10 @@ def _sizes(context: click.Context, option: click.Parameter, value: str) -> tuple
 def bench(run: str, engine: EngineOptions, as_json: bool, **options: Any) -> None:
     """RUN is a sweep's folder or a model's (default: the newest sweep under out/), timed on its test texts.
 
-    In one run, taking turns: the engine with its policy, the same without exits, the same with every exit asked and
-    nobody leaving, and the plain transformers model of the same weights. Batch 1 is unpadded; larger batches are of
-    like lengths. Printed are times per request, the speed-up in layers, FLOPs and seconds, and what was not measured.
+    In one run, taking turns: the engine with its policy, the same without exits, the same with every exit evaluated and
+    no early exit, and the plain transformers model of the same weights. Batch 1 is unpadded; larger batches hold texts
+    of similar length. Printed are times per request, the speed-up in layers, FLOPs and seconds, and what was not
+    measured.
     """
     from greenexp.api.models import bench as benchmark
     from greenexp.cli.models.bench_layout import report_lines

@@ -38,7 +38,7 @@ def _head(report: BenchReport) -> Iterator[str]:
 
 def _times(batch: BatchResult) -> Iterator[str]:
     size, count = batch.batch_size, batch.requests
-    what = "one by one, unpadded" if size == 1 else f"batches of {size}, of like lengths"
+    what = "one by one, unpadded" if size == 1 else f"batches of {size}, of similar length"
     yield f"{what}: {count} requests, {batch.warm_ups} warm-ups or more of each shape before"
     energy = batch.energy_j
     yield f"{'':42}{'p50':>11}{'p90':>11}{'p99':>11}{'mean':>11}{'examples/s':>12}" + (
@@ -56,13 +56,13 @@ def _times(batch: BatchResult) -> Iterator[str]:
 
 def _saved(batches: Sequence[BatchResult]) -> Iterator[str]:
     yield "speed-up: the engine without exits over the engine; median over repeats (range), [of the shortest times]"
-    yield f"  {'batch':>5}{'layers':>10}{'FLOPs':>10}   {'wall clock':28}{'plain / engine':28}{'every exit asked'}"
+    yield f"  {'batch':>5}{'layers':>10}{'FLOPs':>10}   {'wall clock':28}{'plain / engine':28}{'every exit evaluated'}"
     for batch in batches:
         saved = batch.saved
         counted = f"{batch.batch_size:>5}{saved.layers:>10.2f}{saved.flops:>10.2f}"
         measured = f"{_ratio(saved.wall_clock):28}{_ratio(batch.plain_over_engine):28}"
         yield f"  {counted}   {measured}{_ratio(batch.exits_cost, 3)}"
-    yield "  every exit asked: times the engine without exits, nobody leaving early"
+    yield "  every exit evaluated: time / time of the engine without exits; no example exits early"
     tried = sorted({setting for batch in batches for setting in batch.plain_tried})
     agree = min(batch.plain_agrees for batch in batches)
     yield f"  plain: fastest of {_listed(tried)}; answers as the engine without exits to {agree:.1%} of the examples"

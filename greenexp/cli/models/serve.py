@@ -23,14 +23,20 @@ if TYPE_CHECKING:
 @batch_size_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
-@click.option("--max-wait", callback=quantity("s"), default="5ms", show_default=True, help="Wait so long for a batch.")
+@click.option(
+    "--max-wait", callback=quantity("s"), default="5ms", show_default=True, help="Longest wait for a batch to fill."
+)
 @click.option("--max-body", callback=quantity("B"), default="1MB", show_default=True, help="Largest request.")
 @click.option("--max-text", type=int, default=20_000, show_default=True, help="Longest text, in characters.")
 @click.option("--max-inputs", type=int, default=64, show_default=True, help="Most examples in one request.")
 @click.option("--max-queue", type=int, default=1_024, show_default=True, help="Most examples that wait.")
 @click.option("--timeout", callback=quantity("s"), default="30s", show_default=True, help="Longest wait for an answer.")
 @click.option(
-    "--grace", callback=quantity("s"), default="10s", show_default=True, help="For what is in flight at the end."
+    "--grace",
+    callback=quantity("s"),
+    default="10s",
+    show_default=True,
+    help="Longest wait at the end for open requests.",
 )
 @click.option("--access-log", is_flag=True, help="A line per request on stderr.")
 def serve(
@@ -50,8 +56,8 @@ def serve(
 ) -> None:
     """RUN is a sweep's folder or a model's (default: the newest sweep under out/). It is served until Ctrl-C.
 
-    POST /predict takes {"text": "..."} and its like, or {"inputs": [...]}; GET /health; GET /metrics. Requests that
-    wait at one time share batches. The address is printed on stdout as soon as requests are taken.
+    POST /predict takes {"text": "..."}, with the fields of `predict`, or {"inputs": [...]}; GET /health; GET /metrics.
+    Waiting requests are batched. The address is printed on stdout as soon as requests are taken.
     """
     from greenexp.api.serving import ServiceOptions
     from greenexp.api.serving import serve as serve_model

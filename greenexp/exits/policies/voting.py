@@ -27,7 +27,7 @@ class Voting:
     Votes are whole and i^exponent is a float64, so no rounding depends on the device. Regression is refused.
 
     threshold: 2 with exponent 0.5 needs 4 exits that agree, as many as patience 3; of 6 exits it needs 5
-    exponent: 0: so many votes, whatever they cost; towards 1: a share of the exits. At 1 the first exit's own vote is
+    exponent: 0: a fixed number of votes; towards 1: a share of the exits. At 1 the first exit's own vote is
         the most there can be, so that everybody leaves there or, with a threshold above 1, nobody before the last
     """
 

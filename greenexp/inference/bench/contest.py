@@ -23,7 +23,7 @@ TURN = 16
 """Examples a contestant answers in a turn: some tens of milliseconds, so that noise which lasts longer hits all."""
 _TRIAL = Protocol(repeats=3, warm_ups=1, least_warm_ups=1)
 _TRIED = 6
-"""How the plain model's settings are compared: on so many requests, evenly over the lengths."""
+"""Requests on which the plain model's settings are compared, evenly over the lengths."""
 
 
 @dataclass(frozen=True, slots=True)

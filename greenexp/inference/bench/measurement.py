@@ -38,7 +38,7 @@ class BenchOptions:
     """How a model is timed.
 
     batch_sizes: examples per request, ascending; repeats: of all requests; compiled: through `torch.compile`
-    check_every: consult every how-many-th exit; threads: of PyTorch, None for its own number; latency: the file that
+    check_every: K: consult every K-th exit; threads: of PyTorch, None for its own number; latency: the file that
     seconds by exit and length are written to, None for no such table
     """
 

@@ -82,7 +82,7 @@ class Protocol:
 
 @contextmanager
 def fixed_threads(threads: int | None) -> Iterator[int]:
-    """Inside, torch computes with so many threads (None: as many as before); gives the number."""
+    """Inside, torch computes with this number of threads (None: as many as before); gives the number."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:

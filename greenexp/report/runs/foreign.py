@@ -218,13 +218,17 @@ def _presumed(comparison: GroupComparison, question: Question) -> tuple[str, ...
 
 def _not_over_cost(comparison: GroupComparison, question: Question) -> str:
     if not question.cost:
-        return "Runs are counted, whatever each of them cost: name a cost with --cost."
+        return "The horizontal axis counts runs, not their costs. Option --cost names a column of costs."
     costs = comparison.runs.loc[comparison.runs["outcome"] == COUNTED, "cost"]
     cheap, dear = costs.min(), costs.max()
     if len(costs) and cheap == dear and costs.notna().all():
         return f"All runs that count have the same {question.cost}, so n runs cost n times that."
     known = cheap > 0 and dear > cheap
-    spread = f"; here the dearest run has {dear / cheap:.2g} times the {question.cost} of the cheapest" if known else ""
+    spread = (
+        f"; here the most expensive run has {dear / cheap:.2g} times the {question.cost} of the cheapest"
+        if known
+        else ""
+    )
     return (
         f"Expected best over cost is not drawn yet: n times the mean cost is wrong where costs vary{spread}. See the "
         "best score so far."
@@ -232,7 +236,7 @@ def _not_over_cost(comparison: GroupComparison, question: Question) -> str:
 
 
 def _best_so_far(comparison: GroupComparison, question: Question) -> Section:
-    """What each group had in hand for what it had paid."""
+    """The best score so far of each group over its cumulative cost."""
     title = f"Best score so far over {question.cost}"
     refused = [f"{name} ({reason})" for name, reason in comparison.no_best_so_far.items()]
     headline = (f"Not drawn: {listed(refused, _MOST_NAMED)}.",) if refused else ()
@@ -256,7 +260,7 @@ def _best_so_far(comparison: GroupComparison, question: Question) -> Section:
     )
     notes = [
         (
-            "What these runs had in hand, in the order in which they began; each is paid for when it ends, and another "
+            "The best score so far, in the order in which the runs began. A run's cost is added when it ends; another "
             "order would give another line. Runs side by side add their costs, so this is no time on the clock."
         ),
         "Runs without a final score cost what is recorded of them; runs that have not ended are left out.",
@@ -291,8 +295,8 @@ def _groups(comparison: GroupComparison, question: Question) -> Section:
         unit = question.cost_unit
         columns += [
             Column("cost", f"{question.cost}, all", "quantity", unit, "not known of all"),
-            Column("least_cost", "Cheapest", "quantity", unit),
-            Column("most_cost", "Dearest", "quantity", unit),
+            Column("least_cost", "Lowest cost", "quantity", unit),
+            Column("most_cost", "Highest cost", "quantity", unit),
         ]
     note = "N: runs that finished with a finite score. The standard deviation (n - 1) is over runs."
     return Section("groups", "Groups", tables=(Table("groups", "Groups", groups, tuple(columns), note),))
@@ -330,7 +334,7 @@ def _origin(question: Question) -> Section:
         tables=(
             Table(
                 "facts",
-                "What was asked",
+                "Question",
                 pd.DataFrame(rows, columns=["fact", "value"]),
                 (Column("fact", "Fact"), Column("value", "Value", "prose")),
             ),
