@@ -29,15 +29,14 @@ from greenexp.spec.paths import PLUGINS
 def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
     """The plan of a sweep file. `plugins`: the registries, the installed ones by default.
 
-    Raises SweepFileError with all problems of the document and of its plug-ins' names and fields. The fields of those
-    that load torch, which takes seconds, are checked once the rest is right.
+    Raises SweepFileError with all problems of the document and of its plug-ins' names and fields.
     """
     plugins = installed() if plugins is None else plugins
-    if document.problems:
-        raise SweepFileError([*document.problems, *_without_loading(document, plugins)])
     search, found = check_search(document, plugins)
     filled, wrong = _check_plugins(document, search, plugins)
-    problems = [document.problem(f.path, f.message, of_key=f.of_key) for f in [*found, *wrong]]
+    known = {problem.path for problem in document.problems}
+    found = [problem for problem in found if problem.path not in known] + wrong
+    problems = [*document.problems, *(document.problem(f.path, f.message, of_key=f.of_key) for f in found)]
     if problems or search is None:
         raise SweepFileError(dict.fromkeys(problems))
     spec = _with_components(document.checked(), filled)
@@ -48,17 +47,6 @@ def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
     except InputError as error:
         raise SweepFileError([document.problem("scheduler", str(error), of_key=True)]) from error
     return plan
-
-
-def _without_loading(document: Document, plugins: Plugins) -> Iterator[Problem]:
-    """What can be said of plug-ins before torch is loaded: unknown names, and the fields of scheduler and search."""
-    for path in (*PLUGINS, "scheduler", "search"):
-        component = _component(document.sections, path)
-        if any(problem.path.startswith(f"{path}.") for problem in document.problems):
-            continue
-        if component is not None and (path in {"scheduler", "search"} or component.name not in plugins[path]):
-            for found in check_plugin(path, {"name": component.name, **component.options}, plugins[path]).problems:
-                yield document.problem(found.path, found.message, of_key=found.of_key)
 
 
 def _check_plugins(
@@ -74,6 +62,8 @@ def _check_plugins(
         if component is None:
             continue
         searched = {field: dist for field, dist in space.items() if field.startswith(f"{path}.")}
+        if document.problems and not component.options and not searched and component.name in plugins[path]:
+            continue  # it has no field to be wrong, and to load it may take seconds
         written = {"name": component.name, **component.options}
         checked = check_values(path, written, searched, plugins)
         if any(field.startswith(f"{path}.") for field in listed):
@@ -90,7 +80,7 @@ def _check_plugins(
         filled["search"] = {**(settings or {}), **chosen.to_json()}
     found += check_searched_epochs(document.sections, search, plugins["scheduler"])
     found += _waiting_scheduler(document.sections, search, plugins["scheduler"])
-    if "replay" in document.sections:
+    if "replay" in document.sections and ("replay" in document.data or not document.problems):
         found += check_policies(document.sections["replay"], plugins[POLICIES])
     return filled, found
 
