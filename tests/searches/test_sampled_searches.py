@@ -74,7 +74,7 @@ def test_neither_the_order_of_the_space_nor_the_number_of_samples_matters(name: 
 
 
 def studied(sampler: Any, asks: int, mode: str) -> list[Mapping[str, Any]]:
-    """What one study of Optuna's proposes, with a new sampler before each ask; layers and kind as it has them."""
+    """What one study of Optuna's proposes, with a new sampler before each ask; of a choice the place of the value."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction={"max": "maximize", "min": "minimize"}[mode])
     found = []
