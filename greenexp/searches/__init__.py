@@ -28,9 +28,11 @@ __all__ = [
 SEARCHES: Registry[type[SearchSettings]] = Registry(
     "search",
     {
+        "gp": "greenexp.searches.gp:GaussianProcess",
         "grid": "greenexp.searches.grid:Grid",
         "points": "greenexp.searches.points:Points",
         "random": "greenexp.searches.random:Random",
+        "tpe": "greenexp.searches.tpe:Tpe",
     },
     group="greenexp.searches",
 )

@@ -60,4 +60,5 @@ def _observation(state: SweepState, number: int, proposed: Proposed) -> Observat
     known = [score for score in scores if score is not None]
     is_whole = bool(trials) and len(known) == len(scores) and "failed" not in statuses
     score = sum(known) / len(known) if is_whole else None
-    return Observation(number, proposed.values, progress, score, ended)
+    epochs = min((max(trial.records, default=0) for trial in trials), default=0)
+    return Observation(number, proposed.values, progress, score, ended, epochs)

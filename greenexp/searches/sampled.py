@@ -1,0 +1,185 @@
+"""Searches by a sampler of Optuna: the space as its distributions, the history as its trials.
+
+Every proposal has a study and a sampler of its own, which is seeded by the search's seed and the number of the proposal
+and has seen nothing but the history. So the history alone decides what comes next, and a sweep that is resumed comes to
+the same proposals. A sampler that is kept would also depend on what it has drawn, and on fits that it has cached.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from greenexp.extras import require
+from greenexp.records.places import FieldProblem
+from greenexp.records.search_space import Choice, Distribution, Int, LogUniform
+from greenexp.records.values import Value, canonical_json
+from greenexp.searches.base import (
+    Mode,
+    NoProposal,
+    Observation,
+    Proposal,
+    ProposalState,
+    SearchSettings,
+    Space,
+    places_in,
+)
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
+
+
+@dataclass(frozen=True)
+class SampledSearch(SearchSettings):
+    """The settings that searches by a sampler of Optuna share; one derives from it and says which sampler.
+
+    samples: number of configurations; seed: of the draws
+    startup: configurations are drawn at random until so many have a score; less than `samples`
+    modules: what the sampler loads
+    """
+
+    planned: ClassVar[bool] = False
+    modules: ClassVar[tuple[str, ...]] = ("optuna",)
+
+    samples: Annotated[int, Field(ge=1)]
+    seed: Annotated[int, Field(ge=0)] = 0
+    startup: Annotated[int, Field(ge=1)] = 10
+
+    def sampler(self, seed: int) -> BaseSampler:
+        """A new sampler; `seed`: of all that it draws."""
+        raise NotImplementedError
+
+    def start(self, space: Space, mode: Mode) -> SampledProposals:
+        """See `SearchSettings.start`."""
+        return SampledProposals(self, space, mode)
+
+    def size(self, space: Space) -> int:
+        """See `SearchSettings.size`."""
+        return self.samples
+
+    def problems(self, space: Space) -> Iterator[FieldProblem]:
+        """See `SearchSettings.problems`."""
+        if not space:
+            yield FieldProblem("search", "a search that learns needs a 'space'")
+        if self.startup >= self.samples:
+            message = (
+                f"is not more than 'startup' ({self.startup}): all would be drawn at random, and nothing be learnt"
+            )
+            yield FieldProblem("search.samples", message)
+
+
+@dataclass(frozen=True)
+class SampledProposals:
+    """The running search; the history that it is asked with holds all it needs."""
+
+    settings: SampledSearch
+    space: Space
+    mode: Mode
+
+    def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
+        """See `RunningSearch.ask`. MissingExtraError if Optuna, or what its sampler loads, is not installed."""
+        number = len(history)
+        if number >= self.settings.samples:
+            return NoProposal.DONE
+        require(*self.settings.modules)
+        with _quiet():
+            drawn = _drawn(self.settings.sampler(seed_of(self.settings.seed, number)), self.space, self.mode, history)
+        return Proposal({path: _value(known, drawn[path]) for path, known in self.space.items()}, places_in(self.space))
+
+    def tell(self, observation: Observation) -> None:
+        """All that ended stands in the history."""
+
+
+def seed_of(seed: int, number: int) -> int:
+    """The seed of the sampler of proposal `number`, below 2^32: child `number` of SeedSequence(seed)."""
+    return int(np.random.SeedSequence(entropy=seed, spawn_key=(number,)).generate_state(1)[0])
+
+
+def _drawn(sampler: BaseSampler, space: Space, mode: Mode, history: Sequence[Observation]) -> Mapping[str, Any]:
+    """Searched path -> Optuna's value of one more trial."""
+    import optuna
+
+    distributions = distributions_of(space)
+    study = optuna.create_study(
+        storage=optuna.storages.InMemoryStorage(),
+        sampler=sampler,
+        direction="maximize" if mode == "max" else "minimize",
+    )
+    study.add_trials([_trial(observation, space, distributions) for observation in history])
+    return study.ask(distributions).params
+
+
+def distributions_of(space: Space) -> dict[str, BaseDistribution]:
+    """Searched path -> Optuna's distribution, by path: what is drawn does not depend on the order of the file.
+
+    A choice is over the places of its values: True and 1 are equal, and Optuna takes no lists.
+    """
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found: dict[str, BaseDistribution] = {}
+    for path, known in sorted(space.items()):
+        if isinstance(known, Choice):
+            found[path] = CategoricalDistribution(range(len(known.values)))
+        elif isinstance(known, Int):
+            found[path] = IntDistribution(known.low, known.low + (known.count() - 1) * known.step, step=known.step)
+        else:
+            found[path] = FloatDistribution(known.low, known.high, log=isinstance(known, LogUniform))
+    return found
+
+
+def _trial(observation: Observation, space: Space, distributions: dict[str, BaseDistribution]) -> FrozenTrial:
+    """An observation as Optuna has it; one stopped early is a pruned trial, which has no full score."""
+    from optuna.trial import TrialState, create_trial
+
+    params = {path: _place(space[path], observation.values[path]) for path in distributions}
+    score = observation.score if observation.score is not None and math.isfinite(observation.score) else None
+    if observation.progress is ProposalState.RUNNING:
+        return create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
+    if observation.progress is ProposalState.STOPPED:
+        reached = {} if score is None else {observation.epochs: score}
+        return create_trial(
+            state=TrialState.PRUNED, params=params, distributions=distributions, intermediate_values=reached
+        )
+    if observation.progress is ProposalState.FAILED or score is None:
+        return create_trial(state=TrialState.FAIL, params=params, distributions=distributions)
+    return create_trial(value=score, params=params, distributions=distributions)
+
+
+def _place(known: Distribution, value: Any) -> Any:
+    """Optuna's value of a journal's, which has lists where the space has tuples."""
+    if isinstance(known, Choice):
+        return [canonical_json(listed) for listed in known.values].index(canonical_json(value))
+    return value
+
+
+def _value(known: Distribution, drawn: Any) -> Value:
+    """The value of a field that Optuna's stands for."""
+    if isinstance(known, Choice):
+        return known.values[int(drawn)]
+    if isinstance(known, Int):
+        return int(drawn)
+    return min(max(float(drawn), known.low), known.high)  # rounding may step over an end
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Optuna's lines on stderr, and without its warnings that a feature may change."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)

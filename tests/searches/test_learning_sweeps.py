@@ -1,0 +1,106 @@
+"""Sweeps whose search learns, with stand-ins for the workers: killed and resumed, extended, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from growing_sweeps import a_plan, session
+
+from greenexp.errors import InputError, ReplayError, SweepFileError
+from greenexp.journal.file import NAME
+from greenexp.journal.state import SweepState
+from greenexp.records.values import canonical_json
+from greenexp.searches import Observation, ProposalState
+from greenexp.searches.sampled import SampledProposals
+
+TPE = "search={name: tpe, samples: 10, startup: 3}"
+GP = "search={name: gp, samples: 8, startup: 3}"
+FIFO = "scheduler={name: fifo}"
+SWEEPS = [(TPE, "scheduler.grace_period=2"), (TPE, FIFO), (GP, FIFO)]
+
+
+def came_to(state: SweepState) -> dict[str, Any]:
+    """What a sweep found, without times and attempts."""
+    trials = {
+        name: (trial.spec.to_json(), trial.status, {e: r.score for e, r in trial.records.items()})
+        for name, trial in state.trials.items()
+    }
+    return {"trials": trials, "proposals": state.proposals, "complete": state.complete}
+
+
+@pytest.mark.parametrize("settings", SWEEPS, ids=["tpe, asha", "tpe", "gp"])
+def test_a_driver_killed_after_any_event_comes_to_the_same_sweep(tmp_path: Path, settings: tuple[str, ...]) -> None:
+    fail = {"c002-i1-o0": 2}
+    whole = came_to(session(tmp_path / "whole", *settings, fail=fail))
+    assert whole["complete"]
+    lines = (tmp_path / "whole" / NAME).read_bytes().splitlines(keepends=True)
+    for cut in range(1, len(lines), len(lines) // 12):
+        folder = tmp_path / f"cut{cut}"
+        folder.mkdir()
+        (folder / NAME).write_bytes(b"".join(lines[:cut]) + lines[cut][:7])
+        assert came_to(session(folder, *settings, fail=fail)) == whole, f"killed after {cut} of {len(lines)} events"
+
+
+def test_a_sweep_killed_again_and_again_comes_to_the_same_end(tmp_path: Path) -> None:
+    whole = came_to(session(tmp_path / "whole", TPE))
+    for _ in range(40):
+        session(tmp_path / "broken", TPE, reports=1)
+    assert came_to(session(tmp_path / "broken", TPE)) == whole
+
+
+def test_it_is_told_how_far_each_configuration_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Observation] = []
+    monkeypatch.setattr(SampledProposals, "tell", lambda self, observation: told.append(observation))
+    state = session(tmp_path, TPE, fail={"c002-i1-o0": 2})
+    assert {one.progress for one in told} >= {ProposalState.COMPLETE, ProposalState.STOPPED}
+    for one in told:
+        trials = state.members(f"c{one.number:03d}")
+        if one.progress is not ProposalState.FAILED:
+            assert {len(trial.records) for trial in trials} == {one.epochs}
+            assert one.score == pytest.approx(sum(trial.score or 0.0 for trial in trials) / 2)
+        assert (one.epochs == 9) == (one.progress is ProposalState.COMPLETE)
+
+
+def test_more_samples_go_on_from_the_earlier_ones(tmp_path: Path) -> None:
+    """They may be others than those of a sweep that was begun with as many, which proposed before all had ended."""
+    few = session(tmp_path, "search={name: tpe, samples: 6, startup: 3}")
+    more = session(tmp_path, TPE)
+    assert more.proposals[:6] == few.proposals
+    assert (len(more.proposals), more.complete) == (10, True)
+    assert came_to(session(tmp_path, TPE)) == came_to(more)
+
+
+@pytest.mark.parametrize("change", ["search.startup=2", "search.seed=1", "search.multivariate=false"])
+def test_what_it_has_drawn_by_may_not_change(tmp_path: Path, change: str) -> None:
+    override = "space.training.weight_decay={dist: uniform, low: 0, high: 0.1}"
+    session(tmp_path, TPE, override)
+    with pytest.raises((InputError, ReplayError), match="search"):
+        session(tmp_path, TPE, override, change)
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp"])
+def test_a_plan_knows_its_size_and_refuses_what_cannot_learn(name: str) -> None:
+    plan = a_plan(f"search={{name: {name}, samples: 20}}")
+    assert (plan.size, plan.complete, len(plan.configurations)) == (20, False, 1)
+    with pytest.raises(SweepFileError, match=r"search\.samples: is not more than 'startup' \(10\)"):
+        a_plan(f"search={{name: {name}, samples: 10}}")
+    with pytest.raises(SweepFileError, match=r"search: a search that learns needs a 'space'"):
+        a_plan(f"search={{name: {name}, samples: 20}}", "space={}")
+
+
+def test_a_space_of_every_distribution_grows_a_plan(tmp_path: Path) -> None:
+    space = (
+        "space={training.learning_rate: {dist: loguniform, low: 1e-4, high: 1e-1}, "
+        "training.warmup: {dist: uniform, low: 0, high: 0.3}, "
+        "training.batch_size: {dist: int, low: 16, high: 64, step: 16}, "
+        "exits.layers: {dist: choice, values: [[1, 2], [2], all]}, "
+        "method.name: {dist: choice, values: [branchynet, finetune]}}"
+    )
+    state = session(tmp_path, TPE, FIFO, space)
+    assert state.complete
+    assert len(state.proposals) == 10
+    assert {trial.status for trial in state.trials.values()} == {"finished"}
+    again = session(tmp_path, TPE, FIFO, space).proposals
+    assert [canonical_json(one.values) for one in again] == [canonical_json(one.values) for one in state.proposals]
