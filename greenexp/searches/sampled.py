@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,9 +55,9 @@ class SampledSearch(SearchSettings):
     seed: Annotated[int, Field(ge=0)] = 0
     startup: Annotated[int, Field(ge=1)] = 10
 
+    @abstractmethod
     def sampler(self, seed: int) -> BaseSampler:
         """A new sampler; `seed`: of all that it draws."""
-        raise NotImplementedError
 
     def start(self, space: Space, mode: Mode) -> SampledProposals:
         """See `SearchSettings.start`."""
