@@ -57,7 +57,7 @@ class Figure:
             if suffix == ".svg":
                 path.write_text(svg_of(spec, self.name, self.alt), encoding="utf-8")
             elif suffix == ".pdf":
-                path.write_bytes(vl_convert.vegalite_to_pdf(spec, vl_version=VEGA_LITE))
+                path.write_bytes(vl_convert.svg_to_pdf(svg_of(spec, self.name, self.alt)))
             else:
                 path.write_bytes(vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=_SCALE))
         except OSError as error:

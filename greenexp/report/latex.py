@@ -1,17 +1,18 @@
-"""The report's sentences and tables as LaTeX (booktabs), to compile as it is or to copy tables from.
-
-Figures are not in it: `--format md` writes them as SVG, `--format csv` their numbers, for pgfplots.
-"""
+"""The report as LaTeX (booktabs): a document to compile, and every table as a file for other documents."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from greenexp.figures import Figure
 from greenexp.report.section import Section
 from greenexp.report.table import Table
 from greenexp.report.text import latex_text
 
 MOST_ROWS = 40
+TABLES_FOLDER = "latex-tables"
+"""Where the tables for other documents are, seen from the folder of the report."""
 MOST_COLUMNS = 6
 """Beyond it a table is scaled to the width of the text."""
 _PREAMBLE = r"""\documentclass{article}
@@ -33,10 +34,32 @@ def latex_report(title: str, sections: Sequence[Section]) -> str:
             blocks.append(_items(section.headline))
         if not section.listing:
             blocks += [latex_text(paragraph) for paragraph in section.paragraphs]
+        blocks += [_figure(plate.figure) for plate in section.plates]
         blocks += [_table(table) for table in section.tables if not table.frame.empty]
         if section.assumptions:
             blocks.append(f"\\paragraph{{What this rests on}}\n{_items(section.assumptions)}")
     return "\n\n".join([*blocks, "\\end{document}"]) + "\n"
+
+
+def latex_tables(sections: Sequence[Section]) -> dict[str, str]:
+    """Path, seen from the folder of the report -> the table as the document has it, with caption and label."""
+    shown = [table for section in sections for table in section.tables if not table.frame.empty]
+    return {f"{TABLES_FOLDER}/{Path(table.path).stem}.tex": f"{_table(table)}\n" for table in shown}
+
+
+def _figure(figure: Figure) -> str:
+    """The drawing, which the report writes as PDF."""
+    caption = latex_text(f"{figure.title}. {figure.alt}")
+    return "\n".join(
+        [
+            "\\begin{figure}[htbp]",
+            "\\centering",
+            f"\\includegraphics[width=0.8\\textwidth]{{figures/{figure.name}.pdf}}",
+            f"\\caption{{{caption}}}",
+            f"\\label{{fig:{figure.name}}}",
+            "\\end{figure}",
+        ]
+    )
 
 
 def _items(sentences: Sequence[str]) -> str:

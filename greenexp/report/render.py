@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from greenexp.errors import GreenexpError, UnknownNameError
+from greenexp.figures import Figure
 from greenexp.figures.render import render_svg
 from greenexp.records.tables import SweepTables
 from greenexp.report.html import html_report
-from greenexp.report.latex import latex_report
+from greenexp.report.latex import latex_report, latex_tables
 from greenexp.report.markdown import markdown_report
 from greenexp.report.section import Section
 from greenexp.report.sections import SECTIONS
@@ -20,9 +21,11 @@ FORMATS = ("html", "md", "tex", "csv")
 def render_report(tables: SweepTables, formats: Iterable[str], folder: Path) -> list[Path]:
     """Write the report into `folder` (made if absent) and return the files, in a fixed order.
 
-    formats: `html` -> report.html (self-contained), `md` -> report.md and figures/*.svg, `tex` -> report.tex, `csv` ->
-    report-tables/*.csv: every table of the report, those behind the figures included.
-    Equal tables give equal files on one machine; nothing is read but the tables. UnknownNameError for another format.
+    formats: `html` -> report.html (self-contained), `md` -> report.md and figures/*.svg, `tex` -> report.tex,
+    figures/*.pdf, and a latex-tables/*.tex per table for other documents, `csv` -> report-tables/*.csv: every table of
+    the report, those behind the figures included.
+    Equal tables give equal files on one machine, but for the order of objects in a PDF; nothing is read but the tables.
+    UnknownNameError for another format.
     """
     return render_sections(report_title(tables), report_sections(tables), formats, folder)
 
@@ -45,9 +48,13 @@ def render_sections(title: str, sections: Sequence[Section], formats: Iterable[s
         texts |= {f"figures/{name}.svg": svg for name, svg in drawings.items()}
     if "tex" in wanted:
         texts["report.tex"] = latex_report(title, sections)
+        texts |= latex_tables(sections)
     if "csv" in wanted:
         texts |= {table.path: table.csv() for section in sections for table in section.all_tables}
-    return [_write(folder / name, text) for name, text in texts.items()]
+    written = [_write(folder / name, text) for name, text in texts.items()]
+    if "tex" in wanted:
+        written += [_write_pdf(plate.figure, folder) for section in sections for plate in section.plates]
+    return written
 
 
 def report_sections(tables: SweepTables) -> list[Section]:
@@ -67,6 +74,13 @@ def _check_names(names: Sequence[str]) -> None:
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise GreenexpError(f"two tables of the report are both called {', '.join(doubled)}")
+
+
+def _write_pdf(figure: Figure, folder: Path) -> Path:
+    path = folder / "figures" / f"{figure.name}.pdf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.save(path)
+    return path
 
 
 def _write(path: Path, text: str) -> Path:
