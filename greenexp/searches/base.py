@@ -7,6 +7,7 @@ configuration. Everything it is told stands in the journal, so that the same que
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -101,13 +102,13 @@ class SearchSettings:
     independent: ClassVar[bool] = False
     even: ClassVar[bool] = False
 
+    @abstractmethod
     def start(self, space: Space, mode: Mode) -> RunningSearch:
         """The running search over `space`; `mode`: which scores are better."""
-        raise NotImplementedError
 
+    @abstractmethod
     def size(self, space: Space) -> int | None:
         """The number of configurations it proposes in all; None if that is not known before it ends."""
-        raise NotImplementedError
 
     def problems(self, space: Space) -> Iterator[FieldProblem]:
         """Everything that keeps this search from running over `space`."""
