@@ -13,7 +13,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import numpy as np
 from pydantic import Field
@@ -122,13 +122,16 @@ def _drawn(sampler: BaseSampler, space: Space, mode: Mode, history: Sequence[Obs
 def distributions_of(space: Space) -> dict[str, BaseDistribution]:
     """Searched path -> Optuna's distribution, by path: what is drawn does not depend on the order of the file.
 
-    A choice is over the places of its values: True and 1 are equal, and Optuna takes no lists.
+    A choice is over the places of its values: True and 1 are equal, and Optuna takes no lists. Where all values are
+    numbers, and there are more than two, it is over their ranks, so that a sampler knows which ones are neighbours.
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     found: dict[str, BaseDistribution] = {}
     for path, known in sorted(space.items()):
-        if isinstance(known, Choice):
+        if isinstance(known, Choice) and _is_ordered(known):
+            found[path] = IntDistribution(0, len(known.values) - 1)
+        elif isinstance(known, Choice):
             found[path] = CategoricalDistribution(range(len(known.values)))
         elif isinstance(known, Int):
             found[path] = IntDistribution(known.low, known.low + (known.count() - 1) * known.step, step=known.step)
@@ -155,17 +158,30 @@ def _trial(observation: Observation, space: Space, distributions: dict[str, Base
     return create_trial(value=score, params=params, distributions=distributions)
 
 
+def _is_ordered(choice: Choice) -> bool:
+    """Whether all values are numbers, and more than two: of two, neither lies between."""
+    numbers = (isinstance(value, int | float) and not isinstance(value, bool) for value in choice.values)
+    return len(choice.values) > 2 and all(numbers)
+
+
+def _in_order(choice: Choice) -> tuple[Value, ...]:
+    """The values as Optuna counts them: numbers from the smallest to the largest, others as they are listed."""
+    if not _is_ordered(choice):
+        return choice.values
+    return tuple(sorted(choice.values, key=lambda value: float(cast(float, value))))
+
+
 def _place(known: Distribution, value: Any) -> Any:
     """Optuna's value of a journal's, which has lists where the space has tuples."""
     if isinstance(known, Choice):
-        return [canonical_json(listed) for listed in known.values].index(canonical_json(value))
+        return [canonical_json(listed) for listed in _in_order(known)].index(canonical_json(value))
     return value
 
 
 def _value(known: Distribution, drawn: Any) -> Value:
     """The value of a field that Optuna's stands for."""
     if isinstance(known, Choice):
-        return known.values[int(drawn)]
+        return _in_order(known)[int(drawn)]
     if isinstance(known, Int):
         return int(drawn)
     return min(max(float(drawn), known.low), known.high)  # rounding may step over an end

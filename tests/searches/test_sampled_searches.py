@@ -209,3 +209,27 @@ def test_without_optuna_it_says_what_to_install(name: str, monkeypatch: pytest.M
     monkeypatch.setattr("greenexp.extras.find_spec", lambda module: None)
     with pytest.raises(MissingExtraError, match=r"optuna.*greenexp\[train\]"):
         asked(name, [observed(0, {"rate": 1e-3}, 0.5)], RATE, samples=20)
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_numbers_to_choose_from_are_ordered_however_they_are_listed(name: str) -> None:
+    def proposals(*sizes: float) -> list[Any]:
+        space = {"size": Choice(dist="choice", values=sizes), "kind": Choice(dist="choice", values=("b", "a"))}
+        history: list[Observation] = []
+        for number in range(14):
+            values = asked(name, history, space, samples=20, startup=5).values
+            one = Observation(number, json.loads(canonical_json(values)), ProposalState.COMPLETE)
+            history.append(dataclasses.replace(one, score=-abs(float(str(values["size"])) - 9), ended=number, epochs=1))
+        return [dict(one.values) for one in history]
+
+    assert proposals(4, 1, 16, 8, 2.5) == proposals(1, 2.5, 4, 8, 16)
+    assert {values["size"] for values in proposals(4, 1, 16, 8, 2.5)} <= {1, 2.5, 4, 8, 16}
+
+
+def test_neighbours_are_known_of_three_numbers_or_more_alone() -> None:
+    listed = {"three": (1, 2.5, 9), "two": (1, 2), "mixed": (1, 2, "x"), "truths": (True, False, 3)}
+    space = {path: Choice(dist="choice", values=values) for path, values in listed.items()}
+    found = distributions_of(space)
+    assert found["three"] == optuna.distributions.IntDistribution(0, 2)
+    for path in ("two", "mixed", "truths"):
+        assert found[path] == optuna.distributions.CategoricalDistribution(range(len(listed[path])))
