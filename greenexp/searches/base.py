@@ -7,6 +7,7 @@ configuration. Everything it is told stands in the journal, so that the same que
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -113,6 +114,11 @@ class SearchSettings:
     def problems(self, space: Space) -> Iterator[FieldProblem]:
         """Everything that keeps this search from running over `space`."""
         yield from ()
+
+    @property
+    def drawn(self) -> float:
+        """How many of its first proposals are independent draws, infinity for all; some begin so before they learn."""
+        return math.inf if self.independent else 0
 
     def listed(self) -> Mapping[str, Mapping[str, Value]]:
         """The configurations that the settings themselves list: where one stands in the sweep file -> its values.

@@ -59,6 +59,11 @@ class SampledSearch(SearchSettings):
     def sampler(self, seed: int) -> BaseSampler:
         """A new sampler; `seed`: of all that it draws."""
 
+    @property
+    def drawn(self) -> float:
+        """The first `startup`: before as many have ended, all are drawn at random, whatever the rest does."""
+        return self.startup
+
     def start(self, space: Space, mode: Mode) -> SampledProposals:
         """See `SearchSettings.start`."""
         return SampledProposals(self, space, mode)

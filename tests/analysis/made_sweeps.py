@@ -31,6 +31,7 @@ SEARCHES = {
     "random": {"name": "random", "samples": 4},
     "grid": {"name": "grid"},
     "points": {"name": "points", "points": [{"training.learning_rate": 1e-3}]},
+    "tpe": {"name": "tpe", "samples": 30},
 }
 NO_ENERGY = "no energy counter: no NVIDIA GPU, and RAPL is not readable"
 

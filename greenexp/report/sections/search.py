@@ -7,8 +7,10 @@ import pandas as pd
 from greenexp.analysis.curves.best_so_far import best_so_far_over, not_measured
 from greenexp.analysis.curves.evp import ExpectedBest, expected_best
 from greenexp.analysis.curves.evp_over_cost import ExpectedOverCost, expected_over_cost
+from greenexp.analysis.search.outlook import outlook
+from greenexp.analysis.search.progress import SearchProgress, search_progress
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
-from greenexp.figures import best_so_far_figure, expected_best_figure, expected_over_cost_figure
+from greenexp.figures import best_so_far_figure, expected_best_figure, expected_over_cost_figure, incumbent_figure
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -31,15 +33,27 @@ def section(tables: SweepTables) -> Section:
     curve = expected_best(tables)
     if len(curve.curve):
         plates.append(_expected(curve, metric))
+    progress = search_progress(tables)
+    if len(progress.incumbent) > 1:
+        plates.append(_configurations(progress, metric))
     over_cost = [expected_over_cost(tables, axis) for axis in EXPECTED_OVER]
     plates += [_over_cost(found, metric) for found in over_cost if len(found.curve)]
     return Section(
         name="search",
         title="Search: best score so far and expected best score",
-        headline=(*_reached(reached, metric), *_expectation(curve), *_no_cost_curve(curve, over_cost)),
+        headline=(
+            *_reached(reached, metric),
+            *_expectation(curve),
+            *_no_cost_curve(curve, over_cost),
+            *outlook(progress, metric),
+        ),
         paragraphs=_absent(tables),
         plates=tuple(plates),
-        assumptions=(*_assumptions(tables, curve), *_cost_assumptions(tables, over_cost)),
+        assumptions=(
+            *_assumptions(tables, curve),
+            *_cost_assumptions(tables, over_cost),
+            *_gain_assumptions(progress),
+        ),
     )
 
 
@@ -61,6 +75,24 @@ def _best_so_far(curves: dict[str, pd.DataFrame], metric: SweepMetric) -> list[P
         note = "Costs are of everything reported up to that moment. The last row is where the reports end."
         plates.append(Plate(figure, Table(figure.name, figure.title, frame, columns, note)))
     return plates
+
+
+def _configurations(progress: SearchProgress, metric: SweepMetric) -> Plate:
+    """What the search had in hand, configuration by configuration."""
+    figure, frame = incumbent_figure(progress, metric), progress.incumbent
+    frame = frame.assign(
+        how=["drawn at random" if drawn else "proposed" for drawn in frame["drawn"]],
+        trained=["stopped early" if bound else "to the end" for bound in frame["bound"]],
+    )
+    columns = (
+        Column("number", "Number", "count"),
+        Column("configuration", "Configuration", "name"),
+        Column("score", "Mean over seeds", "score"),
+        Column("best", "Best so far", "score"),
+        Column("how", "Chosen how"),
+        Column("trained", "Trained"),
+    )
+    return Plate(figure, Table(figure.name, figure.title, frame, columns))
 
 
 def _expected(curve: ExpectedBest, metric: SweepMetric) -> Plate:
@@ -151,6 +183,25 @@ def _assumptions(tables: SweepTables, curve: ExpectedBest) -> tuple[str, ...]:
             "were drawn independently."
         )
     return (*notes, *curve.notes)
+
+
+def _gain_assumptions(progress: SearchProgress) -> tuple[str, ...]:
+    if progress.refusal:
+        return ()
+    if progress.gains[0].upper:
+        return (
+            (
+                "What the next configurations gain at most is taken from what the search gained last; gains become "
+                "smaller as a search goes on."
+            ),
+        )
+    return (
+        (
+            "What the next configurations gain presumes independent draws, and that the best score goes on to rise by "
+            "the law of its last two doublings. It is a mean over searches; ± is the standard deviation from search "
+            "to search. A score that is partly luck of its seeds makes the gain partly luck, too."
+        ),
+    )
 
 
 def _cost_assumptions(tables: SweepTables, over_cost: list[ExpectedOverCost]) -> tuple[str, ...]:

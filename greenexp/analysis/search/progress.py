@@ -1,0 +1,128 @@
+"""How far a search has come, configuration by configuration, and what more of it is expected to bring.
+
+A configuration counts with the mean over its seeds once all of them have ended, in the order in which the search
+proposed it. The best of those so far is what the search has in hand: the incumbent. What the next configurations are
+expected to gain over it is estimated as `analysis.search.next_gain` says, by whether the search draws or learns.
+
+A search that learns begins with draws. What a random search would have come to is estimated from them alone: with s
+draws, of which E_s is the best, a random search of n configurations is expected to reach E_s + G(n - s). At equal cost,
+n = (cost of all) / (mean cost of a draw). The start is shared by both, so nothing but the learning is compared.
+
+Assumptions: those of `next_gain`; that later draws would cost what the first did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from greenexp.analysis.search.next_gain import LEAST, NextGain, gain_of_draws, gain_of_search
+from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.records.axes import AXES
+from greenexp.records.tables import SweepTables
+from greenexp.searches import draws, is_independent, is_learning
+
+COLUMNS = ("number", "configuration", "score", "best", "drawn", "bound")
+AHEAD = (1, 10)
+"""Numbers of further configurations that are asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class RandomSearch:
+    """What a random search is expected to have come to.
+
+    score: expected best; standard_deviation: of what its draws after the first add, from search to search
+    configurations: how many it makes; draws: how many it is estimated from; axis: of equal cost, "" for equal numbers
+    advantage: of the search that learns over it, in the metric's unit; above 0 where learning did better
+    """
+
+    score: float
+    standard_deviation: float
+    configurations: int
+    draws: int
+    axis: str
+    advantage: float
+
+
+@dataclass(frozen=True)
+class SearchProgress:
+    """See the module.
+
+    incumbent: a row per configuration with a value: number (its place among the proposals, from 1), configuration,
+        score (mean over seeds), best so far, drawn (an independent draw), bound (some seed was stopped early)
+    gains: what 1 and 10 more are expected to gain; costs: axis -> mean cost of a configuration, measured axes only
+    refusal: why nothing is said of further configurations, or ""
+    random: what a random search is expected to have come to; None unless the search learns and began with enough draws
+    """
+
+    incumbent: pd.DataFrame
+    gains: tuple[NextGain, ...] = ()
+    costs: Mapping[str, float] = field(default_factory=dict)
+    refusal: str = ""
+    random: RandomSearch | None = None
+
+
+def search_progress(tables: SweepTables) -> SearchProgress:
+    """How far the search of a sweep has come. Of a running sweep too: what has ended counts."""
+    minimize, section = metric_of(tables).minimize, tables.spec.search.to_json()
+    name = tables.spec.search.name
+    incumbent = _incumbent(tables, draws(section))
+    values = incumbent["score"].to_numpy(dtype=np.float64)
+    costs = _mean_costs(tables, incumbent["configuration"].tolist())
+    if not (is_independent(name) or is_learning(name)):
+        why = f"what a '{name}' search would propose next is not drawn from what it has proposed"
+        return SearchProgress(incumbent, costs=costs, refusal=why)
+    if len(incumbent) < LEAST:
+        why = f"only {len(incumbent)} configurations have ended, and at least {LEAST} are needed"
+        return SearchProgress(incumbent, costs=costs, refusal=why)
+    gain = gain_of_draws if is_independent(name) else gain_of_search
+    gains = tuple(gain(values, more, minimize=minimize) for more in AHEAD)
+    return SearchProgress(incumbent, gains, costs, random=_random(tables, incumbent, minimize))
+
+
+def _incumbent(tables: SweepTables, drawn: float) -> pd.DataFrame:
+    configurations = configuration_table(tables).set_index("configuration")
+    order = list(dict.fromkeys(tables.trials.sort_values("index", kind="stable")["configuration"]))
+    configurations = configurations.reindex(order)
+    numbers = np.arange(1, len(order) + 1)
+    known = configurations["score_mean"].notna().to_numpy()
+    scores = configurations["score_mean"].to_numpy(dtype=np.float64)[known]
+    frame = {
+        "number": numbers[known],
+        "configuration": [name for name, there in zip(order, known, strict=True) if there],
+        "score": scores,
+        "best": (np.minimum if metric_of(tables).minimize else np.maximum).accumulate(scores),
+        "drawn": numbers[known] <= drawn,
+        "bound": (configurations["state"] == "stopped").to_numpy()[known],
+    }
+    return pd.DataFrame(frame, columns=list(COLUMNS))
+
+
+def _mean_costs(tables: SweepTables, configurations: list[str]) -> dict[str, float]:
+    """Axis -> mean cost of one of the configurations, of the axes that every one of them has a measurement of."""
+    table = configuration_table(tables).set_index("configuration").reindex(configurations)
+    columns = [axis for axis in AXES if axis in table and len(table) and table[axis].notna().all()]
+    return {axis: float(table[axis].mean()) for axis in columns}
+
+
+def _random(tables: SweepTables, incumbent: pd.DataFrame, minimize: bool) -> RandomSearch | None:
+    """At equal training FLOPs, where measured; else at equal numbers of configurations."""
+    start = incumbent[incumbent["drawn"]]
+    if not is_learning(tables.spec.search.name) or len(start) < LEAST or len(start) == len(incumbent):
+        return None
+    cost = configuration_table(tables).set_index("configuration")["train_flops"]
+    each, every = (cost.reindex(rows["configuration"]) for rows in (start, incumbent))
+    axis = "train_flops" if every.notna().all() and each.mean() > 0 else ""
+    size = int(every.sum() / each.mean()) if axis else len(incumbent)
+    more = size - len(start)
+    if more < 1:
+        return None
+    gain = gain_of_draws(start["score"].to_numpy(), more, minimize=minimize)
+    sign = -1.0 if minimize else 1.0
+    reached = float(start["best"].iloc[-1]) + sign * gain.mean
+    advantage = sign * (float(incumbent["best"].iloc[-1]) - reached)
+    return RandomSearch(reached, gain.standard_deviation or 0.0, size, len(start), axis, advantage)
