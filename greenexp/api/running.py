@@ -14,12 +14,15 @@ from greenexp.api.assets import asset_facts
 from greenexp.api.folders import check_folder, prepare_folder
 from greenexp.api.planning import Overrides, SweepSource, placed, plan_of, priced_plan, read_document, remembering
 from greenexp.api.watching import Watcher
+from greenexp.api.worth import worth_limit
 from greenexp.errors import GreenexpError, InputError, TrackingError
+from greenexp.records.worth import PAYMENTS
 from greenexp.sources.folders import DEFAULT
 
 if TYPE_CHECKING:
     from greenexp.plan.data import Prepare
     from greenexp.plan.plans import Plan
+    from greenexp.records.sections import Budget
     from greenexp.tuning.run import Outcome
 
 FLUSH_S = 20.0
@@ -43,12 +46,16 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """What a run came to: its plan, how its session ended, the results folder, the report, None if there is none."""
+    """What a run came to: its plan, how its session ended, the results folder, the report, None if there is none.
+
+    outlook: what further configurations are expected to gain, in sentences
+    """
 
     plan: Plan
     outcome: Outcome
     folder: Path
     report: Path | None
+    outlook: tuple[str, ...] = ()
 
 
 def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, watch: Watcher) -> FinishedRun:
@@ -68,8 +75,8 @@ def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, wat
         plan = priced_plan(plan, watch, prepare)
     watch.planned(plan)
     prepare_folder(folder, watch, fresh=options.fresh)
-    outcome, report = _session(plan, folder, options, prepare, watch)
-    return FinishedRun(plan, outcome, folder, report)
+    outcome, report, further = _session(plan, folder, options, prepare, watch)
+    return FinishedRun(plan, outcome, folder, report, further)
 
 
 def _with_absolute_address(plan: Plan) -> Plan:
@@ -85,8 +92,8 @@ def _with_absolute_address(plan: Plan) -> Plan:
 
 def _session(
     plan: Plan, folder: Path, options: RunOptions, prepare: Prepare, watch: Watcher
-) -> tuple[Outcome, Path | None]:
-    """Tuning and tracking side by side over one journal, then the report."""
+) -> tuple[Outcome, Path | None, tuple[str, ...]]:
+    """Tuning and tracking side by side over one journal, then the report, and what more would bring."""
     from greenexp.spec import dump_resolved, resolved
     from greenexp.tuning.cluster import set_environment
     from greenexp.tuning.opening import open_sweep
@@ -110,13 +117,14 @@ def _session(
                     ready=ready,
                     listen=watch.event,
                     interrupting=watch.interrupted,
+                    enough=worth_limit(plan),
                 )
             finally:
                 watch.ended()
-            report = _write_report(folder, watch)  # before MLflow is waited for
+            report, further = _write_report(folder, watch)  # before MLflow is waited for
         if report is not None:
             _attach(plan, folder, report, watch)
-        return outcome, report
+        return outcome, report, further
     finally:
         sweep.journal.close()
 
@@ -134,10 +142,10 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
         exclusive_gpus=resources.gpus_per_trial >= 1,
         accounting=plan.spec.accounting,
     )
-    for axis in plan.spec.budget.limits():
+    for place, axis in _watched(plan.spec.budget):
         can, how = measured[axis]
         if not can:
-            raise InputError(f"budget.{axis} cannot be watched on this machine: {how}")
+            raise InputError(f"{place} cannot be watched on this machine: {how}")
     return {
         **machine_facts(),
         "measured": {axis: list(row) for axis, row in measured.items()},
@@ -145,6 +153,13 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
         "assets": asset_facts(plan),
         "cautions": list(method_cautions(plan.possible_settings())),
     }
+
+
+def _watched(budget: Budget) -> Iterator[tuple[str, str]]:
+    """Field -> axis that it needs a measurement of."""
+    yield from ((f"budget.{axis}", axis) for axis in budget.limits())
+    if budget.worth is not None and PAYMENTS[budget.worth.per].axis:
+        yield "budget.worth", PAYMENTS[budget.worth.per].axis
 
 
 def _address(plan: Plan, folder: Path) -> tuple[str, str]:
@@ -189,15 +204,22 @@ def _tracking(plan: Plan, folder: Path, watch: Watcher) -> Iterator[Callable[[],
             watch.remark("MLflow", f"is behind{reason}: `greenexp sync {folder}` brings it level")
 
 
-def _write_report(folder: Path, watch: Watcher) -> Path | None:
+def _write_report(folder: Path, watch: Watcher) -> tuple[Path | None, tuple[str, ...]]:
+    """The report's path, None if it could not be written, and what further configurations are expected to gain."""
+    from greenexp.analysis.search.outlook import outlook
+    from greenexp.analysis.search.progress import search_progress
+    from greenexp.analysis.sweeps.metric import metric_of
     from greenexp.journal.tables import read_tables
     from greenexp.report import render_report
 
     try:
-        return render_report(read_tables(folder), ("html",), folder)[0]
+        tables = read_tables(folder)
+        report = render_report(tables, ("html",), folder)[0]
+        progress = search_progress(tables)
+        return report, outlook(progress, metric_of(tables)) if progress.gains else ()
     except (GreenexpError, OSError) as error:
         watch.remark("report", f"not written: {error}")
-        return None
+        return None, ()
 
 
 def _attach(plan: Plan, folder: Path, report: Path, watch: Watcher) -> None:

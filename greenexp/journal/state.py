@@ -147,6 +147,11 @@ class SweepState:
         """Whether the search proposes configurations while the sweep runs."""
         return bool(self.header.get("open"))
 
+    @property
+    def configurations(self) -> tuple[str, ...]:
+        """Names of the configurations, in the order of the journal."""
+        return tuple(self._members)
+
     def members(self, configuration: str) -> tuple[TrialState, ...]:
         """The trials of a configuration, in the order of the journal."""
         return tuple(self._members.get(configuration, ()))

@@ -12,12 +12,15 @@ from pydantic import (
     WithJsonSchema,
     create_model,
     field_serializer,
+    field_validator,
     model_validator,
 )
 
+from greenexp.errors import did_you_mean
 from greenexp.records.addresses import without_password
 from greenexp.records.axes import AXES, BudgetAxis
 from greenexp.records.policies import DEFAULT_POLICIES
+from greenexp.records.worth import PAYMENTS
 from greenexp.registry import registry_at
 from greenexp.units import parse_quantity
 
@@ -241,8 +244,24 @@ class Tracking(FileSection):
         return None if uri is None else without_password(uri)
 
 
+class Worth(FileSection):
+    """The least expected gain for which another configuration is begun."""
+
+    gain: float = Field(gt=0, description="Gain of the metric")
+    per: str = Field(description="What that gain may cost", json_schema_extra={"enum": list(PAYMENTS)})
+
+    @field_validator("per")
+    @classmethod
+    def _known(cls, per: str) -> str:
+        if per not in PAYMENTS:
+            raise ValueError(f"unknown unit {per!r}{did_you_mean(per, PAYMENTS)} (known: {', '.join(PAYMENTS)})")
+        return per
+
+
 class BudgetBase(FileSection):
     """Limits on what the sweep may use; the sweep ends cleanly when one is reached."""
+
+    worth: Worth | None = Field(None, description="Begin no configuration that is expected to gain less for its cost")
 
     def limits(self) -> dict[str, float]:
         """Axis -> limit in the axis's unit, only the axes that are limited."""

@@ -13,6 +13,7 @@ from greenexp.records.explain import message
 from greenexp.records.metrics import LOSS, less_is_better
 from greenexp.records.places import FieldProblem
 from greenexp.records.sections import Accounting, Budget, Component, Exits, Metric, Replay, Resources, Seeds, Training
+from greenexp.records.worth import PAYMENTS
 from greenexp.spec.paths import with_value, wrong_path
 
 Space = Mapping[str, Any]
@@ -82,13 +83,15 @@ def _metric_mode(metric: Metric) -> Iterator[FieldProblem]:
 
 
 def _factors(budget: Budget, accounting: Accounting) -> Iterator[FieldProblem]:
-    limits = budget.limits()
-    if "carbon_g" in limits and accounting.carbon_g_per_kwh is None:
-        yield FieldProblem("budget.carbon_g", "needs accounting.carbon_g_per_kwh, the grams of CO2e per kWh")
+    places = {axis: f"budget.{axis}" for axis in budget.limits()}
+    if budget.worth is not None:
+        places.setdefault(PAYMENTS[budget.worth.per].axis, "budget.worth.per")
+    if "carbon_g" in places and accounting.carbon_g_per_kwh is None:
+        yield FieldProblem(places["carbon_g"], "needs accounting.carbon_g_per_kwh, the grams of CO2e per kWh")
     prices = (accounting.price_per_gpu_h, accounting.price_per_cpu_h, accounting.price_per_kwh)
-    if "money" in limits and all(price is None for price in prices):
+    if "money" in places and all(price is None for price in prices):
         wanted = "accounting.price_per_gpu_h, price_per_cpu_h or price_per_kwh"
-        yield FieldProblem("budget.money", f"needs a price: {wanted}")
+        yield FieldProblem(places["money"], f"needs a price: {wanted}")
 
 
 def _gpus(resources: Resources) -> Iterator[FieldProblem]:

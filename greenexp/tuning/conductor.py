@@ -29,6 +29,8 @@ from greenexp.searches.base import NoProposal, Proposal
 from greenexp.tuning.searching import Searching
 
 Listener = Callable[[Event], None]
+Enough = Callable[[SweepState], LimitReached | None]
+"""Says of a sweep's state that no further configuration is worth its cost, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Conductor:
     search: of an open plan, asked for the next configuration when no trial is left to start
     max_failures: how often a trial whose worker died is handed out again in this session
     listen: called with every event after it is on disk
+    enough: asked before a configuration is begun; what has begun trains on
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Conductor:
         max_failures: int = 1,
         search: Searching | None = None,
         listen: Listener | None = None,
+        enough: Enough | None = None,
     ) -> None:
         self.journal = journal
         self.state = state
@@ -81,6 +85,7 @@ class Conductor:
         self.max_failures = max_failures
         self.search = search
         self.listen = listen
+        self.enough = enough
         self.limit: LimitReached | None = None
         self.draining = False
         self._live: set[str] = set()
@@ -105,7 +110,7 @@ class Conductor:
         if trial is None and self._propose():
             trial = self._next_runnable()
         if trial is None:
-            self._note_trials_limit()
+            self._note_what_is_not_begun()
         if trial is None or not self._has_room(trial):
             return NoTrial.WAIT if self._live else NoTrial.DONE
         broken = trial.status in {"planned", "interrupted"}
@@ -224,11 +229,15 @@ class Conductor:
         ]
         if self._trials_used_up():
             candidates = [trial for trial in candidates if trial.attempts > 0]
+        if self._not_worth_it() is not None:
+            candidates = [trial for trial in candidates if self._has_begun(trial)]
         return min(candidates, key=lambda trial: (trial.attempts == 0, trial.spec.index), default=None)
 
     def _propose(self) -> bool:
         """Ask the search for one more configuration, and put it and its trials on record; whether there is one."""
         if self.search is None or not self._may_propose or self._trials_used_up() or self._budget_used_up():
+            return False
+        if self._not_worth_it() is not None:
             return False
         answer = self.search.ask(self.state)
         if answer is NoProposal.DONE:
@@ -258,15 +267,23 @@ class Conductor:
     def _trials_started(self) -> int:
         return sum(trial.attempts > 0 or name in self._live for name, trial in self.state.trials.items())
 
-    def _note_trials_limit(self) -> None:
-        """Say that the limit on trials, and nothing else, keeps planned ones from starting."""
-        if (
-            self._trials_used_up()
-            and not self._live
-            and self.limit is None
-            and (self._trials_started() < len(self.state.trials) or self._may_propose)
-        ):
+    def _not_worth_it(self) -> LimitReached | None:
+        return None if self.enough is None else self.enough(self.state)
+
+    def _has_begun(self, trial: TrialState) -> bool:
+        """Whether any seed of its configuration has."""
+        members = self.state.members(trial.spec.configuration)
+        return any(member.attempts > 0 or member.spec.trial in self._live for member in members)
+
+    def _note_what_is_not_begun(self) -> None:
+        """Say that the limit on trials, or the worth of another configuration, keeps planned ones from starting."""
+        waiting = any(not trial.ended and trial.attempts == 0 for trial in self.state.trials.values())
+        if self._live or self.limit is not None or not (waiting or self._may_propose):
+            return
+        if self._trials_used_up():
             self._reach(LimitReached("trials", float(self._trials_started()), self.limits["trials"]))
+        elif (worth := self._not_worth_it()) is not None:
+            self._reach(worth)
 
     @property
     def _may_propose(self) -> bool:

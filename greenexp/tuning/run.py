@@ -18,7 +18,7 @@ from greenexp.journal.state import SweepState
 from greenexp.plan.data import Prepare, prepare_data
 from greenexp.tuning.checkpoints import drop_checkpoints, prune_checkpoints
 from greenexp.tuning.cluster import on_cluster, ray_cluster
-from greenexp.tuning.conductor import Conductor
+from greenexp.tuning.conductor import Conductor, Enough
 from greenexp.tuning.models import prune_models
 from greenexp.tuning.opening import OpenSweep
 
@@ -49,6 +49,7 @@ def run_session(
     ready: Callable[[], None] | None = None,
     listen: Callable[[Event], None] | None = None,
     interrupting: Callable[[], None] | None = None,
+    enough: Enough | None = None,
 ) -> Outcome:
     """Train what the journal does not hold yet, until everything has ended, a limit is reached, or Ctrl-C.
 
@@ -57,6 +58,7 @@ def run_session(
     address: of a running Ray cluster; open_cluster: join it though it lets in clients without a token
     ready: called once Ray is up, before any worker starts; it may wait for what must be there first
     listen: called with every event once it is on disk; interrupting: called at the first Ctrl-C
+    enough: asked before a configuration is begun whether it is still worth its cost
     The first Ctrl-C lets the running epochs end and saves their trials, the second one ends at once.
     """
     if sweep.finished:
@@ -71,6 +73,7 @@ def run_session(
         max_failures=resources.max_failures,
         search=sweep.search,
         listen=_tidying(folder, sweep.state, listen),
+        enough=enough,
     )
     shape = {name: getattr(resources, name) for name in ("workers", "cpus_per_trial", "gpus_per_trial")}
     with ray_cluster(**shape, address=address, open_cluster=open_cluster):

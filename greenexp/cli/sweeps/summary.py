@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from greenexp.records.axes import AXES
+from greenexp.records.worth import WORTH, worth_reached
 from greenexp.units import format_duration, format_quantity
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def print_summary(done: FinishedRun, options: RunOptions) -> int:
             _say("failed", f"{trial.spec.trial}: {trial.reason}  ({logs})")
     for line in _held_out(plan, state):
         _say("test", line)
+    for sentence in done.outlook:
+        _say("more", sentence)
     for problem in outcome.problems:
         _say("problem", problem)
     if plan.spec.tracking.enabled and plan.spec.tracking.uri is None:
@@ -74,6 +77,9 @@ def _held_out(plan: Plan, state: SweepState) -> list[str]:
 
 def _ending(plan: Plan, outcome: Outcome) -> str:
     limit = outcome.state.limit
+    worth = plan.spec.budget.worth
+    if outcome.status == "limit" and limit is not None and limit.axis == WORTH and worth is not None:
+        return f"ended: {worth_reached(limit, worth.per)}"
     if outcome.status == "limit" and limit is not None:
         unit = AXES[limit.axis].unit
         used, allowed = format_quantity(limit.used, unit), format_quantity(limit.limit, unit)

@@ -13,6 +13,7 @@ from greenexp.analysis.sweeps.savings import abandoned, savings
 from greenexp.records.axes import AXES
 from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
+from greenexp.records.worth import WORTH, worth_reached
 from greenexp.report.section import Section
 from greenexp.report.sections.baselines import no_better_than_a_constant, sentences_on_test
 from greenexp.report.sections.held_out import sentence_on_test as test_sentence
@@ -176,6 +177,8 @@ def _budget(tables: SweepTables) -> str:
 def _limit(tables: SweepTables) -> str:
     """That the budget ended the sweep, if it did."""
     reached = tables.history.limit
+    if reached is not None and reached.axis == WORTH and tables.spec.budget.worth is not None:
+        return f" The sweep ended because {worth_reached(reached, tables.spec.budget.worth.per)}."
     if reached is None or reached.axis not in AXES:
         return ""
     axis = AXES[reached.axis]
