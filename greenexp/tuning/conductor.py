@@ -102,8 +102,11 @@ class Conductor:
         if len(self._live) >= self.workers or self.releasable():
             return NoTrial.WAIT  # what has been released goes first
         trial = self._next_runnable()
-        if trial is None and self._propose():
+        if trial is None:
+            self._propose()
             trial = self._next_runnable()
+        if self.releasable():
+            return NoTrial.WAIT  # that the search is done has released some
         if trial is None:
             self._note_trials_limit()
         if trial is None or not self._has_room(trial):
@@ -226,17 +229,18 @@ class Conductor:
             candidates = [trial for trial in candidates if trial.attempts > 0]
         return min(candidates, key=lambda trial: (trial.attempts == 0, trial.spec.index), default=None)
 
-    def _propose(self) -> bool:
-        """Ask the search for one more configuration, and put it and its trials on record; whether there is one."""
+    def _propose(self) -> None:
+        """Ask the search for one more configuration, and put it and its trials, or that it is done, on record."""
         if self.search is None or not self._may_propose or self._trials_used_up() or self._budget_used_up():
-            return False
+            return
         answer = self.search.ask(self.state)
         if answer is NoProposal.DONE:
             self._write("search_done")
-        if answer is NoProposal.WAIT and not self._live and not self._parked:
+            self._write_verdicts(self.scheduler.close())
+        if answer is NoProposal.WAIT and not self._live and all(_waits(self.state.trials[n]) for n in self._parked):
             raise StateError("the search waits for a configuration to end, but none is running")
         if not isinstance(answer, Proposal):
-            return False
+            return
         number = len(self.state.proposals)
         trials = self.search.trials(number, answer.values)
         configuration = trials[0].configuration
@@ -244,7 +248,6 @@ class Conductor:
         for trial in trials:
             self._write("trial", spec=trial.to_json())
         self.scheduler.enter(configuration, [trial.trial for trial in trials])
-        return True
 
     def _budget_used_up(self) -> bool:
         reached = limit_reached(self.state, self.limits)

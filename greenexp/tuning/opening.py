@@ -14,7 +14,7 @@ from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
 from greenexp.records.values import canonical_json
-from greenexp.schedulers import Scheduler, scheduler_names
+from greenexp.schedulers import Scheduler, scheduler_names, scheduler_of
 from greenexp.searches.base import Proposal
 from greenexp.tuning.replay import rebuild
 from greenexp.tuning.searching import Searching
@@ -62,7 +62,7 @@ def open_sweep(
         search = None if plan.complete else Searching(plan)
         changed = bool(state.header) and state.header["spec"]["search"] != resolved["search"]
         scheduler, missing = _rebuild(first, journal, search, extended=extended, changed_search=changed)
-        _refuse_starved(plan, scheduler)
+        _refuse_starved(plan)
         _write_plan(journal, state, plan, resolved, search)
     except BaseException:
         journal.close()
@@ -118,16 +118,17 @@ def _refuse_other_data(state: SweepState, data: Mapping[str, Any], folder: Path)
                 )
 
 
-def _refuse_starved(plan: Plan, scheduler: Scheduler) -> None:
+def _refuse_starved(plan: Plan) -> None:
     """Under a scheduler that waits for all, a limit on trials below their number would let nobody past a rung."""
     limit = plan.spec.budget.limits().get("trials")
-    waits = any(bracket.rungs and bracket.exact for bracket in scheduler.bracket_plan())
-    if limit is not None and limit < len(plan.trials) and waits:
-        others = ", ".join(scheduler_names(lambda kind: not kind.waits))
+    each = len(plan.trials) // len(plan.configurations)
+    trials = each * (plan.size or len(plan.configurations))
+    if limit is not None and limit < trials and scheduler_of(plan.spec.scheduler.to_json()).needs_size:
+        others = ", ".join(scheduler_names(lambda kind: not kind.needs_size))
         raise InputError(
-            f"budget.trials is {limit:g} and the sweep has {len(plan.trials)} trials: scheduler "
+            f"budget.trials is {limit:g} and the sweep has {trials} trials: scheduler "
             f"{plan.spec.scheduler.name} compares all of them at its rungs and would wait for ever; lower "
-            "search.samples instead, or choose a scheduler under which no configuration waits for others "
+            "search.samples instead, or choose a scheduler under which no configuration waits for all others "
             f"({others})"
         )
 

@@ -52,7 +52,7 @@ def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings])
 def _decides_at_once(settings: Settings) -> bool:
     """Whether who goes on depends on the order in which units come to a rung."""
     scheduler = scheduler_of(settings)
-    return scheduler.stops and not scheduler.waits
+    return scheduler.stops and not scheduler.needs_size
 
 
 def _rungs(simulation: Simulation, settings: Settings, trials: int) -> str:
