@@ -41,8 +41,12 @@ SCHEDULERS: Registry[type[SchedulerSettings]] = Registry(
     "scheduler",
     {
         "asha": "greenexp.schedulers.asha:Asha",
+        "asha_promotion": "greenexp.schedulers.asha_promotion:AshaPromotion",
         "fifo": "greenexp.schedulers.fifo:Fifo",
         "hyperband": "greenexp.schedulers.hyperband:Hyperband",
+        "median": "greenexp.schedulers.median:Median",
+        "one_epoch": "greenexp.schedulers.one_epoch:OneEpoch",
+        "pasha": "greenexp.schedulers.pasha:Pasha",
         "seed_racing": "greenexp.schedulers.seed_racing:SeedRacing",
         "sha": "greenexp.schedulers.sha:Sha",
     },

@@ -14,6 +14,7 @@ class SynchronousBracket:
     """One bracket: who is still in it, in plan order, which rung comes next, and who has reached it.
 
     units: those that are in it at the start; size: how many it takes in all, by default these
+    keep: how many go on at a rung, instead of one in `reduction_factor`
     """
 
     def __init__(
@@ -24,11 +25,13 @@ class SynchronousBracket:
         reduction_factor: float,
         *,
         size: int | None = None,
+        keep: int | None = None,
     ) -> None:
         self.number = number
         self.size = len(units) if size is None else size
         self.rungs = tuple(rungs)
         self._reduction_factor = reduction_factor
+        self._keep = keep
         self._members = dict.fromkeys(units)  # a set in plan order
         self._level = 0
         self._arrived: dict[str, float | None] = {}
@@ -73,6 +76,8 @@ class SynchronousBracket:
 
     def _going_on(self, entered: int) -> int:
         """How many of those that entered a rung go on."""
+        if self._keep is not None:
+            return min(self._keep, entered)
         return places(entered, self._reduction_factor)
 
     def _judge(self) -> list[UnitVerdict]:
