@@ -37,13 +37,19 @@ def drive(
     workers: int = 4,
     seed: int = 0,
     fails: Mapping[str, int] | None = None,
+    later: Mapping[str, Sequence[str]] | None = None,
 ) -> Outcome:
     """Run all trials of `curves` (values per epoch) to an end; a trial in `fails` dies instead of reporting that epoch.
 
+    later: configurations that enter one by one, each when a worker is free and nothing else can run, until it is said
+        that no other will; without it all are there at the start
     Where its curve ends a trial has ended by itself. Raises AssertionError if trials are left that may not run.
     """
     rng, epochs = random.Random(seed), dict.fromkeys(curves, 0)
-    outcome, ready, running, paused = Outcome(), list(curves), [], set()
+    entering = list((later or {}).items())
+    awaited = {trial for _, trials in entering for trial in trials}
+    outcome, ready, running, paused = Outcome(), [trial for trial in curves if trial not in awaited], [], set()
+    is_open = later is not None
 
     def obey(verdict: Verdict, own: bool) -> None:
         outcome.verdicts.append(verdict)
@@ -61,8 +67,19 @@ def drive(
             ready.append(trial)
 
     while len(outcome.ended) < len(curves):
-        while ready and len(running) < workers:
-            running.append(ready.pop(rng.randrange(len(ready))))
+        while len(running) < workers and (ready or is_open):
+            if ready:
+                running.append(ready.pop(rng.randrange(len(ready))))
+            elif entering:
+                configuration, trials = entering.pop(0)
+                scheduler.enter(configuration, trials)
+                ready += trials
+            else:
+                is_open = False
+                for verdict in scheduler.close():
+                    obey(verdict, own=False)
+        if len(outcome.ended) == len(curves):
+            break
         assert running, f"deadlock: {sorted(paused)} wait for nobody"
         trial = rng.choice(running)
         epochs[trial] += 1

@@ -20,7 +20,9 @@ GO_ON, PAUSE, STOP = Action.GO_ON, Action.PAUSE, Action.STOP
 
 
 def test_the_registry_offers_its_names_with_cards():
-    assert list(SCHEDULERS) == ["asha", "fifo", "hyperband", "seed_racing", "sha"]
+    assert list(SCHEDULERS) == [
+        "asha", "asha_promotion", "fifo", "hyperband", "median", "one_epoch", "pasha", "seed_racing", "sha",
+    ]  # fmt: skip
     for kind in SCHEDULERS.values():
         assert len(kind.__doc__.splitlines()) > 3
 
@@ -44,7 +46,7 @@ def test_all_wrong_settings_are_reported_at_once():
         scheduler_for(reduction_factor=1, grace_period=0)
 
 
-@pytest.mark.parametrize("name", ["sha", "asha", "hyperband"])
+@pytest.mark.parametrize("name", ["sha", "asha", "hyperband", "asha_promotion", "pasha"])
 @pytest.mark.parametrize(
     ("settings", "configurations", "max_epochs", "reason"),
     [
@@ -176,6 +178,11 @@ def test_unequal_numbers_of_seeds_make_the_forecast_inexact():
         ("asha", 2, {"per_trial": True}, False),
         ("sha", 1, {}, True),
         ("hyperband", 1, {}, True),
+        ("asha_promotion", 1, {}, True),
+        ("pasha", 1, {}, True),
+        ("one_epoch", 1, {}, True),
+        ("median", 1, {}, False),
+        ("median", 2, {}, True),
     ],
 )
 def test_needs_pausing(name, seeds, settings, needed):
