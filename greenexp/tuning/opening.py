@@ -61,6 +61,7 @@ def open_sweep(
         extended = bool(state.trials) and len(plan.trials) > len(state.trials)
         search = None if plan.complete else Searching(plan)
         changed = bool(state.header) and state.header["spec"]["search"] != resolved["search"]
+        _refuse_more_than_waited_for(state, plan)
         scheduler, missing = _rebuild(first, journal, search, extended=extended, changed_search=changed)
         _refuse_starved(plan)
         _write_plan(journal, state, plan, resolved, search)
@@ -133,6 +134,23 @@ def _refuse_starved(plan: Plan) -> None:
         )
 
 
+def _refuse_more_than_waited_for(state: SweepState, plan: Plan) -> None:
+    """A scheduler that judges all configurations together takes no further ones when it has been told that it has all.
+
+    Refused here, before they are proposed, since what is proposed is on record.
+    """
+    proposed = len(state.proposals)
+    if state.search_done and (plan.size or 0) > proposed and scheduler_of(plan.spec.scheduler.to_json()).needs_size:
+        raise InputError(_decided_over(plan))
+
+
+def _decided_over(plan: Plan) -> str:
+    return (
+        f"scheduler {plan.spec.scheduler.name} decided over the trials the sweep began with, and would have "
+        "decided otherwise over more of them: begin a new sweep with all of them (another --out, or --fresh)"
+    )
+
+
 def _write_plan(
     journal: Journal, state: SweepState, plan: Plan, resolved: Mapping[str, Any], search: Searching | None
 ) -> None:
@@ -172,7 +190,4 @@ def _rebuild(
             ) from error
         if not extended:
             raise
-        raise InputError(
-            f"scheduler {plan.spec.scheduler.name} decided over the trials the sweep began with, and would have "
-            "decided otherwise over more of them: begin a new sweep with all of them (another --out, or --fresh)"
-        ) from error
+        raise InputError(_decided_over(plan)) from error

@@ -30,6 +30,25 @@ def scheduler_for(name="asha", configurations=6, seeds=1, max_epochs=9, mode="ma
     return build({"name": name, **settings}, max_epochs=max_epochs, groups=groups_of(configurations, seeds), mode=mode)
 
 
+class Entrance:
+    """Configurations that enter one by one, until it is said that no other will; None: there are none to enter."""
+
+    def __init__(self, scheduler: Scheduler, later: Mapping[str, Sequence[str]] | None) -> None:
+        self._scheduler = scheduler
+        self._left = list((later or {}).items())
+        self.trials = {trial for _, trials in self._left for trial in trials}
+        self.is_open = later is not None
+
+    def next(self) -> tuple[Sequence[str], Sequence[Verdict]]:
+        """The trials that enter, and the verdicts that fall because no other will."""
+        if self._left:
+            configuration, trials = self._left.pop(0)
+            self._scheduler.enter(configuration, trials)
+            return trials, ()
+        self.is_open = False
+        return (), self._scheduler.close()
+
+
 def drive(
     scheduler: Scheduler,
     curves: Mapping[str, Sequence[float]],
@@ -46,10 +65,8 @@ def drive(
     Where its curve ends a trial has ended by itself. Raises AssertionError if trials are left that may not run.
     """
     rng, epochs = random.Random(seed), dict.fromkeys(curves, 0)
-    entering = list((later or {}).items())
-    awaited = {trial for _, trials in entering for trial in trials}
-    outcome, ready, running, paused = Outcome(), [trial for trial in curves if trial not in awaited], [], set()
-    is_open = later is not None
+    entrance = Entrance(scheduler, later)
+    outcome, ready, running, paused = Outcome(), [t for t in curves if t not in entrance.trials], [], set()
 
     def obey(verdict: Verdict, own: bool) -> None:
         outcome.verdicts.append(verdict)
@@ -67,17 +84,14 @@ def drive(
             ready.append(trial)
 
     while len(outcome.ended) < len(curves):
-        while len(running) < workers and (ready or is_open):
+        while len(running) < workers and (ready or entrance.is_open):
             if ready:
                 running.append(ready.pop(rng.randrange(len(ready))))
-            elif entering:
-                configuration, trials = entering.pop(0)
-                scheduler.enter(configuration, trials)
-                ready += trials
-            else:
-                is_open = False
-                for verdict in scheduler.close():
-                    obey(verdict, own=False)
+                continue
+            entered, verdicts = entrance.next()
+            ready += entered
+            for verdict in verdicts:
+                obey(verdict, own=False)
         if len(outcome.ended) == len(curves):
             break
         assert running, f"deadlock: {sorted(paused)} wait for nobody"

@@ -164,7 +164,8 @@ def mean_epochs(kind, units, max_epochs, repeats, order):
 
 
 @pytest.mark.parametrize(
-    ("kind", "units", "epochs"), [(AshaPromotion(), 27, 27), (AshaPromotion(reduction_factor=2), 12, 9), (Median(), 20, 6)]
+    ("kind", "units", "epochs"),
+    [(AshaPromotion(), 27, 27), (AshaPromotion(reduction_factor=2), 12, 9), (Median(), 20, 6)],
 )
 def test_a_plan_expects_what_units_that_keep_their_order_train(kind, units, epochs):
     """Whoever has trained least goes next, the earliest of them first."""

@@ -140,7 +140,9 @@ def test_nothing_is_stopped_that_would_have_gone_on(curves, eta, workers, seed, 
         verdicts = [v for v in outcome.verdicts if v.rung == rung]
         first_stop = next((i for i, v in enumerate(verdicts) if v.action is STOP), len(verdicts))
         reported = [v.trial for v in verdicts[:first_stop] if v.action is PAUSE]
-        came = set(reported) | {v.trial for v in verdicts[:first_stop]} | {v.trial for v in verdicts if v.action is STOP}
+        came = (
+            set(reported) | {v.trial for v in verdicts[:first_stop]} | {v.trial for v in verdicts if v.action is STOP}
+        )
         assert came == set(here), "the first is stopped when the last has come"
         here = [trial for trial in here if trial in going_on]
     assert all(outcome.ended[trial] == ("finished", 9) for trial in here)
@@ -172,9 +174,7 @@ def test_of_a_final_rung_that_promoted_nobody_the_best_goes_on():
 
 
 def test_a_rung_without_an_end_stops_nobody_until_it_is_told():
-    scheduler = build(
-        {"name": "asha_promotion"}, max_epochs=9, groups={"a": ["a"]}, mode="max", later=math.inf
-    )
+    scheduler = build({"name": "asha_promotion"}, max_epochs=9, groups={"a": ["a"]}, mode="max", later=math.inf)
     scheduler.decide("a", 1, 0.1)
     for name in "bcdefg":
         scheduler.enter(name, [name])
@@ -306,7 +306,9 @@ def test_pasha_opens_no_rung_while_the_order_is_settled_and_all_while_it_is_not(
     assert ended["c026-i0"] == ("finished", 27)
     assert sorted({epochs for how, epochs in ended.values() if how == "stopped"}) == [1, 3]
     unsettled = {trial: [-v if e >= 1 else v for e, v in enumerate(curve)] for trial, curve in settled.items()}
-    turned = {t: [v * (-1) ** len([r for r in (3, 9) if e >= r - 1]) for e, v in enumerate(c)] for t, c in settled.items()}
+    turned = {
+        t: [v * (-1) ** len([r for r in (3, 9) if e >= r - 1]) for e, v in enumerate(c)] for t, c in settled.items()
+    }
     for curves in (unsettled, turned):
         ended = drive(scheduler_for("pasha", 27, max_epochs=27, epsilon=0.0), curves, workers=1, seed=1).ended
         assert max(epochs for how, epochs in ended.values() if how == "stopped") >= 9
