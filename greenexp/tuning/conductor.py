@@ -204,12 +204,12 @@ class Conductor:
         return frozenset(self._live)
 
     def releasable(self) -> list[str]:
-        """Trials that paused in this session and may train on now, in plan order."""
+        """Trials that paused in this session and may train on now: those at the highest rung first, in plan order."""
         ready = [self.state.trials[name] for name in self._parked]
         if self.draining or len(self._live) >= self.workers:
             return []
         ready = [trial for trial in ready if not trial.ended and not _waits(trial) and self._has_room(trial)]
-        return [trial.spec.trial for trial in sorted(ready, key=lambda trial: trial.spec.index)]
+        return [trial.spec.trial for trial in sorted(ready, key=_turn)]
 
     def stopped_while_paused(self) -> list[str]:
         """Trials that paused in this session and have been stopped since."""
@@ -227,7 +227,7 @@ class Conductor:
         ]
         if self._trials_used_up():
             candidates = [trial for trial in candidates if trial.attempts > 0]
-        return min(candidates, key=lambda trial: (trial.attempts == 0, trial.spec.index), default=None)
+        return min(candidates, key=_turn, default=None)
 
     def _propose(self) -> None:
         """Ask the search for one more configuration, and put it and its trials, or that it is done, on record."""
@@ -328,6 +328,11 @@ class Conductor:
         if self.listen is not None:
             with contextlib.suppress(OSError):  # a closed terminal must not end the sweep
                 self.listen(event)
+
+
+def _turn(trial: TrialState) -> tuple[bool, float, int]:
+    """What has begun goes before what has not, and what has trained longer first: promotion is from the top rung."""
+    return trial.attempts == 0, -trial.epoch, trial.spec.index
 
 
 def _waits(trial: TrialState) -> bool:

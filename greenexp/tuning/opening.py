@@ -61,7 +61,7 @@ def open_sweep(
         extended = bool(state.trials) and len(plan.trials) > len(state.trials)
         search = None if plan.complete else Searching(plan)
         changed = bool(state.header) and state.header["spec"]["search"] != resolved["search"]
-        _refuse_more_than_waited_for(state, plan)
+        _refuse_more_than_waited_for(journal, state, plan)
         scheduler, missing = _rebuild(first, journal, search, extended=extended, changed_search=changed)
         _refuse_starved(plan)
         _write_plan(journal, state, plan, resolved, search)
@@ -134,13 +134,14 @@ def _refuse_starved(plan: Plan) -> None:
         )
 
 
-def _refuse_more_than_waited_for(state: SweepState, plan: Plan) -> None:
+def _refuse_more_than_waited_for(journal: Journal, state: SweepState, plan: Plan) -> None:
     """A scheduler that judges all configurations together takes no further ones when it has been told that it has all.
 
     Refused here, before they are proposed, since what is proposed is on record.
     """
-    proposed = len(state.proposals)
-    if state.search_done and (plan.size or 0) > proposed and scheduler_of(plan.spec.scheduler.to_json()).needs_size:
+    was_told = any(event.kind == "search_done" for event in journal.events)
+    needs_size = scheduler_of(plan.spec.scheduler.to_json()).needs_size
+    if was_told and needs_size and (plan.size or 0) > len(state.proposals):
         raise InputError(_decided_over(plan))
 
 

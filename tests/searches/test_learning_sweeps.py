@@ -112,7 +112,7 @@ def test_more_samples_go_on_from_the_earlier_ones(tmp_path: Path) -> None:
     assert came_to(session(tmp_path, TPE)) == came_to(more)
 
 
-@pytest.mark.parametrize("way", [PROMOTION, MEDIAN])
+@pytest.mark.parametrize("way", [PROMOTION, MEDIAN, PASHA])
 def test_more_samples_go_on_where_nobody_has_waited_for_all(tmp_path: Path, way: str) -> None:
     few = session(tmp_path, "search={name: tpe, samples: 6, startup: 3}", way)
     assert few.complete
