@@ -237,6 +237,6 @@ def _go_on(trial: str) -> Decision:
 def _pause(trial: str, place: NextRung, missing: int, seeds: int) -> Verdict:
     """Nothing was compared yet, so there is no value."""
     waits_for = (
-        f"{missing} of the {seeds} seeds of its configuration" if missing else f"the rest of bracket {place.bracket}"
+        f"{missing} of the {seeds} seeds of its configuration" if missing else f"others of bracket {place.bracket}"
     )
     return Verdict(trial, Action.PAUSE, rung=place.epoch, bracket=place.bracket, reason=f"waits for {waits_for}")
