@@ -79,24 +79,25 @@ def _check_plugins(
         settings = check_plugin("search", chosen.to_json(), plugins["search"]).settings
         filled["search"] = {**(settings or {}), **chosen.to_json()}
     found += check_searched_epochs(document.sections, search, plugins["scheduler"])
-    found += _waiting_scheduler(document.sections, search, plugins["scheduler"])
+    found += _unknown_size(document.sections, search, plugins["scheduler"])
     if "replay" in document.sections and ("replay" in document.data or not document.problems):
         found += check_policies(document.sections["replay"], plugins[POLICIES])
     return filled, found
 
 
-def _waiting_scheduler(
+def _unknown_size(
     sections: Mapping[str, Any], search: SearchSettings | None, schedulers: Mapping[str, type[Any]]
 ) -> Iterator[FieldProblem]:
-    """A scheduler that compares all configurations at a rung, beside a search that waits for their ends."""
+    """A scheduler that must know the number of configurations, beside a search that does not say it."""
     scheduler = sections.get("scheduler")
-    if search is None or search.planned or scheduler is None or scheduler.name not in schedulers:
+    if search is None or scheduler is None or scheduler.name not in schedulers:
+        return
+    if search.planned or search.size(sections.get("space", {})) is not None:
         return
     with contextlib.suppress(ImportError, AttributeError):  # one that cannot be loaded is another problem
-        if schedulers[scheduler.name].waits:
-            name = sections["search"].name
-            why = f"compares all configurations at its rungs, and search '{name}' proposes them one after the other"
-            others = ", ".join(scheduler_names(lambda kind: not kind.waits))
+        if schedulers[scheduler.name].needs_size:
+            why = f"must know how many configurations there will be, and search '{sections['search'].name}' does not"
+            others = ", ".join(scheduler_names(lambda kind: not kind.needs_size))
             yield FieldProblem("scheduler.name", f"'{scheduler.name}' {why}; choose one of {others}")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -40,8 +41,12 @@ SCHEDULERS: Registry[type[SchedulerSettings]] = Registry(
     "scheduler",
     {
         "asha": "greenexp.schedulers.asha:Asha",
+        "asha_promotion": "greenexp.schedulers.asha_promotion:AshaPromotion",
         "fifo": "greenexp.schedulers.fifo:Fifo",
         "hyperband": "greenexp.schedulers.hyperband:Hyperband",
+        "median": "greenexp.schedulers.median:Median",
+        "one_epoch": "greenexp.schedulers.one_epoch:OneEpoch",
+        "pasha": "greenexp.schedulers.pasha:Pasha",
         "seed_racing": "greenexp.schedulers.seed_racing:SeedRacing",
         "sha": "greenexp.schedulers.sha:Sha",
     },
@@ -69,8 +74,10 @@ def build(
     if not groups:
         raise InputError("a scheduler needs at least one configuration")
     name, chosen = _chosen(settings, mode)
-    if later and chosen.waits:
-        raise InputError(f"scheduler {name} compares all configurations at its rungs: none can come later")
+    if math.isinf(later) and chosen.needs_size:
+        raise InputError(f"scheduler {name} must know how many configurations there will be, and the search does not")
+    if later and isinstance(chosen, OverTrials):
+        raise InputError(f"scheduler {name} needs all configurations at the start: none can come later")
     if isinstance(chosen, OverTrials):
         return chosen.over_trials(groups, max_epochs=max_epochs, mode=mode)
     return SeedGroups(name, chosen, groups, max_epochs=max_epochs, mode=mode, later=later)

@@ -45,7 +45,7 @@ class Asha:
     stops: ClassVar[bool] = True
     equal_epochs: ClassVar[bool] = True
     needs_seeds: ClassVar[bool] = False
-    waits: ClassVar[bool] = False
+    needs_size: ClassVar[bool] = False
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: Annotated[int, Field(ge=1)] = 1
@@ -80,7 +80,7 @@ class Asha:
 class AshaRun:
     """Values seen at every rung so far, and the rung every unit comes to next."""
 
-    waits = False
+    pauses = False
 
     def __init__(self, settings: Asha, ladders: Sequence[tuple[int, ...]], max_epochs: int) -> None:
         self._settings = settings

@@ -46,7 +46,7 @@ class UnitScheduler(Protocol):
     """A running scheduler over units; deterministic in the order of its calls. Greater values are better."""
 
     @property
-    def waits(self) -> bool:
+    def pauses(self) -> bool:
         """Whether a unit at a rung may have to wait for other units."""
 
     def enter(self, unit: str) -> None:
@@ -66,6 +66,14 @@ class UnitScheduler(Protocol):
         """What is going to happen to the units placed so far, if none of them fails."""
 
 
+@runtime_checkable
+class ClosingScheduler(Protocol):
+    """A unit scheduler that is told when no further unit will enter; one under which nobody waits need not be."""
+
+    def close(self) -> tuple[UnitVerdict, ...]:
+        """The verdicts that fall because no unit will `enter` any more; () if that was known."""
+
+
 class SchedulerSettings(Protocol):
     """A scheduler as a sweep file names it: a frozen dataclass whose fields are its settings, its docstring a card."""
 
@@ -78,8 +86,8 @@ class SchedulerSettings(Protocol):
     """Whether it compares trials at equal numbers of epochs, so that all trials must be planned for as many."""
     needs_seeds: ClassVar[bool]
     """Whether what it counts is seeds, so that every configuration must have the same number of them, at least 2."""
-    waits: ClassVar[bool]
-    """Whether a unit at a rung waits for others, so that no configuration can join after the start."""
+    needs_size: ClassVar[bool]
+    """Whether it must know at the start how many units there will be, as one whose rungs wait for all of them."""
 
     @property
     def per_trial(self) -> bool:
@@ -88,7 +96,7 @@ class SchedulerSettings(Protocol):
     def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> UnitScheduler:
         """The running scheduler over `units`, in plan order. Raises InputError if it could never stop anything.
 
-        later: how many units may `enter` it afterwards, may be infinite; not given to one that says it `waits`
+        later: how many units may `enter` it afterwards; infinite, if that is not known, only where it `needs_size` not
         """
 
 
@@ -123,6 +131,13 @@ class Scheduler(Protocol):
 
     def enter(self, configuration: str, trials: Sequence[str]) -> None:
         """A configuration that was not there at the start. Raises InputError where it cannot be placed."""
+
+    def close(self) -> tuple[Verdict, ...]:
+        """No further configuration will enter, as the search is done; the verdicts on paused trials that this brings.
+
+        Not called where all configurations were there at the start. A search that is given more samples afterwards may
+        still `enter` some, where the scheduler can place them.
+        """
 
     def state(self) -> dict[str, Any]:
         """Everything that was decided, JSON-serialisable."""

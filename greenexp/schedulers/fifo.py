@@ -22,7 +22,7 @@ class Fifo:
     stops: ClassVar[bool] = False
     equal_epochs: ClassVar[bool] = False
     needs_seeds: ClassVar[bool] = False
-    waits: ClassVar[bool] = False
+    needs_size: ClassVar[bool] = False
 
     per_trial: ClassVar[bool] = True
     """No trial depends on another, so later seeds of a known configuration may enter too."""
@@ -35,7 +35,7 @@ class Fifo:
 class FifoRun:
     """Counts the units, for the plan."""
 
-    waits = False
+    pauses = False
 
     def __init__(self, units: int, max_epochs: int) -> None:
         self._units = units

@@ -38,15 +38,16 @@ class Hyperband:
     stops: ClassVar[bool] = True
     equal_epochs: ClassVar[bool] = True
     needs_seeds: ClassVar[bool] = False
-    waits: ClassVar[bool] = True
+    needs_size: ClassVar[bool] = True
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: Annotated[int, Field(ge=1)] = 1
     per_trial: bool = False
 
-    def start(self, units: Sequence[str], *, max_epochs: int) -> SynchronousRun:
+    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> SynchronousRun:
         """Units placed in brackets. Raises InputError if no bracket could stop anything."""
-        check_halving("hyperband", self.reduction_factor, self.grace_period, max_epochs, len(units))
+        count = len(units) + int(later)
+        check_halving("hyperband", self.reduction_factor, self.grace_period, max_epochs, count)
         most = most_halvings(self.grace_period, self.reduction_factor, max_epochs)
         if most == 0:
             need = math.ceil(self.grace_period * self.reduction_factor)
@@ -56,17 +57,18 @@ class Hyperband:
                 "the bracket without rungs",
                 f"train for at least {need} epochs",
             )
-        return SynchronousRun("hyperband", list(self._brackets(units, most, max_epochs)), max_epochs)
+        return SynchronousRun("hyperband", list(self._brackets(units, count, most, max_epochs)), max_epochs)
 
     def _brackets(
-        self, units: Sequence[str], most: int, max_epochs: int
+        self, units: Sequence[str], count: int, most: int, max_epochs: int
     ) -> Iterator[tuple[Sequence[str], SynchronousBracket]]:
-        """(units, bracket) from s = s_max downwards and round again, until all units are placed."""
+        """(units, bracket) from s = s_max downwards and round again, until all `count` units have a place."""
         number = placed = 0
-        while placed < len(units):
+        while placed < count:
             halvings = most - number % (most + 1)
             size = math.ceil((most + 1) / (halvings + 1) * self.reduction_factor**halvings - ROUNDING)
+            size = min(size, count - placed)
             members = units[placed : placed + size]
             rungs = downward_rungs(halvings, self.reduction_factor, max_epochs)
-            yield members, SynchronousBracket(number, members, rungs, self.reduction_factor)
-            number, placed = number + 1, placed + len(members)
+            yield members, SynchronousBracket(number, members, rungs, self.reduction_factor, size=size)
+            number, placed = number + 1, placed + size

@@ -54,6 +54,10 @@ class RecordedScheduler(ABC):
     def enter(self, configuration: str, trials: Sequence[str]) -> None:
         """See `base.Scheduler.enter`."""
 
+    def close(self) -> tuple[Verdict, ...]:
+        """See `base.Scheduler.close`: nothing, unless a subclass has verdicts that wait for it."""
+        return ()
+
     def state(self) -> dict[str, Any]:
         """What the scheduler is and everything it was asked; NaN and infinite values are text."""
         return {**self._identity, "asked": [list(question) for question in self._questions]}
@@ -71,6 +75,8 @@ class RecordedScheduler(ABC):
                 self.withdraw(name, rest[0])
             elif kind == "finish":
                 self.finish(name, rest[0], float(rest[1]))
+            elif kind == "close":
+                self.close()
             else:
                 self.enter(name, rest[0])
 

@@ -53,6 +53,11 @@ def upward_rungs(grace_period: int, reduction_factor: float, max_epochs: int, sk
     return tuple(rungs)
 
 
+def every_epoch(grace_period: int, max_epochs: int) -> tuple[int, ...]:
+    """The grace period and every whole epoch after it and before the last one."""
+    return (grace_period, *range(math.floor(grace_period) + 1, math.ceil(max_epochs)))
+
+
 def most_halvings(grace_period: int, reduction_factor: float, max_epochs: int) -> int:
     """Hyperband's s_max = floor(log_eta(R / r)), counted instead of computed so that 243 = 3^5 gives 5."""
     halvings = 0

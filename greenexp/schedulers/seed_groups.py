@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from greenexp.errors import InputError, ReplayError
 from greenexp.records.decision import Action, Decision, Verdict
-from greenexp.schedulers.base import Mode, NextRung, SchedulerSettings, UnitVerdict
+from greenexp.schedulers.base import ClosingScheduler, Mode, NextRung, SchedulerSettings, UnitVerdict
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs
 from greenexp.schedulers.recorded import RecordedScheduler
 
@@ -62,7 +62,7 @@ class SeedGroups(RecordedScheduler):
     def needs_pausing(self) -> bool:
         """Whether trials wait at rungs, for other units or for the other seeds of their own."""
         has_rungs = any(bracket.rungs for bracket in self._units.bracket_plan())
-        return self._units.waits or (has_rungs and any(len(members) > 1 for members in self._members.values()))
+        return self._units.pauses or (has_rungs and any(len(members) > 1 for members in self._members.values()))
 
     @property
     def expected_epochs(self) -> ExpectedEpochs:
@@ -135,6 +135,11 @@ class SeedGroups(RecordedScheduler):
             self._add(unit, members)
         self._questions.append(["enter", configuration, list(trials)])
 
+    def close(self) -> tuple[Verdict, ...]:
+        """See `base.Scheduler.close`."""
+        self._questions.append(["close", ""])
+        return self._pass_on(self._units.close()) if isinstance(self._units, ClosingScheduler) else ()
+
     def _at_rung(self, unit: str, trial: str, place: NextRung, value: float) -> Decision:
         """Record the report, judge the unit if it is complete (or has no mean), else wait."""
         reported = self._waiting.setdefault(unit, {})
@@ -169,7 +174,10 @@ class SeedGroups(RecordedScheduler):
     def _arrive(self, unit: str, value: float | None, reason: str = "") -> tuple[Verdict, ...]:
         """The unit at its rung, then whoever goes on from there and has ended already at the rungs that follow."""
         self._arrived.add(unit)
-        fallen = self._units.arrive(unit, value, reason)
+        return self._pass_on(self._units.arrive(unit, value, reason))
+
+    def _pass_on(self, fallen: Sequence[UnitVerdict]) -> tuple[Verdict, ...]:
+        """Verdicts on units as verdicts on their trials; whoever goes on and has ended comes to the next rung."""
         spread = list(self._spread(fallen))
         self._arrived.difference_update(verdict.unit for verdict in fallen)
         for verdict in fallen:
@@ -229,6 +237,6 @@ def _go_on(trial: str) -> Decision:
 def _pause(trial: str, place: NextRung, missing: int, seeds: int) -> Verdict:
     """Nothing was compared yet, so there is no value."""
     waits_for = (
-        f"{missing} of the {seeds} seeds of its configuration" if missing else f"the rest of bracket {place.bracket}"
+        f"{missing} of the {seeds} seeds of its configuration" if missing else f"others of bracket {place.bracket}"
     )
     return Verdict(trial, Action.PAUSE, rung=place.epoch, bracket=place.bracket, reason=f"waits for {waits_for}")

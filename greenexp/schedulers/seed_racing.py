@@ -43,7 +43,7 @@ class SeedRacing:
     stops: ClassVar[bool] = True
     equal_epochs: ClassVar[bool] = True
     needs_seeds: ClassVar[bool] = True
-    waits: ClassVar[bool] = True
+    needs_size: ClassVar[bool] = True
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.0
     first_seeds: Annotated[int, Field(ge=1)] = 1

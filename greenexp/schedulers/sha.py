@@ -33,15 +33,16 @@ class Sha:
     stops: ClassVar[bool] = True
     equal_epochs: ClassVar[bool] = True
     needs_seeds: ClassVar[bool] = False
-    waits: ClassVar[bool] = True
+    needs_size: ClassVar[bool] = True
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: Annotated[int, Field(ge=1)] = 1
     per_trial: bool = False
 
-    def start(self, units: Sequence[str], *, max_epochs: int) -> SynchronousRun:
+    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> SynchronousRun:
         """All units in one bracket. Raises InputError if no rung could stop anything."""
-        check_halving("sha", self.reduction_factor, self.grace_period, max_epochs, len(units))
+        size = len(units) + int(later)
+        check_halving("sha", self.reduction_factor, self.grace_period, max_epochs, size)
         rungs = upward_rungs(self.grace_period, self.reduction_factor, max_epochs)
-        bracket = SynchronousBracket(0, units, rungs, self.reduction_factor)
+        bracket = SynchronousBracket(0, units, rungs, self.reduction_factor, size=size)
         return SynchronousRun("sha", [(units, bracket)], max_epochs)

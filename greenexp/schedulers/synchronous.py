@@ -11,16 +11,46 @@ from greenexp.schedulers.rungs import places
 
 
 class SynchronousBracket:
-    """One bracket: who is still in it, in plan order, which rung comes next, and who has reached it."""
+    """One bracket: who is still in it, in plan order, which rung comes next, and who has reached it.
 
-    def __init__(self, number: int, units: Sequence[str], rungs: Sequence[int], reduction_factor: float) -> None:
+    units: those that are in it at the start; size: how many it takes in all, by default these
+    keep: how many go on at a rung, instead of one in `reduction_factor`
+    """
+
+    def __init__(
+        self,
+        number: int,
+        units: Sequence[str],
+        rungs: Sequence[int],
+        reduction_factor: float,
+        *,
+        size: int | None = None,
+        keep: int | None = None,
+    ) -> None:
         self.number = number
-        self.size = len(units)
+        self.size = len(units) if size is None else size
         self.rungs = tuple(rungs)
         self._reduction_factor = reduction_factor
+        self._keep = keep
         self._members = dict.fromkeys(units)  # a set in plan order
         self._level = 0
         self._arrived: dict[str, float | None] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether it takes no further unit."""
+        return self._level > 0 or len(self._members) >= self.size
+
+    def enter(self, unit: str) -> None:
+        """One more unit of a bracket that is not full."""
+        self._members[unit] = None
+
+    def close(self) -> list[UnitVerdict]:
+        """Take no further unit; the verdicts on those in it, if all of them have been waiting for more."""
+        if self.full:
+            return []
+        self.size = len(self._members)
+        return self._judge() if self._complete else []
 
     def next_rung(self, unit: str) -> NextRung | None:
         """The rung the bracket stands at, for a unit that is still in it."""
@@ -35,16 +65,27 @@ class SynchronousBracket:
         verdicts = []
         if value is None:
             verdicts.append(UnitVerdict(unit, False, self.rungs[self._level], self.number, None, None, reason))
-        if len(self._arrived) == len(self._members):
+        if self._complete:
             verdicts += self._judge()
         return verdicts
+
+    @property
+    def _complete(self) -> bool:
+        """Whether all that ever come to the current rung have come."""
+        return self.full and self._level < len(self.rungs) and 0 < len(self._members) == len(self._arrived)
+
+    def _going_on(self, entered: int) -> int:
+        """How many of those that entered a rung go on."""
+        if self._keep is not None:
+            return min(self._keep, entered)
+        return places(entered, self._reduction_factor)
 
     def _judge(self) -> list[UnitVerdict]:
         """The best floor(n / eta) go on, n = all that entered the rung; equal values: the earlier in the plan."""
         entered, rung = len(self._members), self.rungs[self._level]
         values = [(value, unit) for unit in self._members if (value := self._arrived[unit]) is not None]
         ranked = sorted(values, key=lambda pair: -pair[0])  # stable, so ties keep plan order
-        passing = min(places(entered, self._reduction_factor), len(ranked))
+        passing = min(self._going_on(entered), len(ranked))
         cutoff = ranked[passing - 1][0] if ranked else None
         verdicts = {
             unit: UnitVerdict(
@@ -62,16 +103,19 @@ class SynchronousBracket:
         """The counts at every rung if no unit fails."""
         rungs, entering = [], self.size
         for epoch in self.rungs:
-            going_on = places(entering, self._reduction_factor)
+            going_on = self._going_on(entering)
             rungs.append(Rung(epoch, entering, going_on))
             entering = going_on
         return Bracket(self.number, self.size, tuple(rungs), max_epochs)
 
 
 class SynchronousRun:
-    """Several independent synchronous brackets, filled once, at the start."""
+    """Several independent synchronous brackets, filled one after the other in the order in which units enter.
 
-    waits = True
+    brackets: (units that are there at the start, bracket), in the order in which they are filled
+    """
+
+    pauses = True
 
     def __init__(
         self, name: str, brackets: Sequence[tuple[Sequence[str], SynchronousBracket]], max_epochs: int
@@ -82,11 +126,19 @@ class SynchronousRun:
         self._max_epochs = max_epochs
 
     def enter(self, unit: str) -> None:
-        """Refused: the brackets were sized and filled when the sweep began."""
-        raise InputError(
-            f"{unit} cannot join a sweep under scheduler {self._name}: its brackets were filled at the start; "
-            "begin a new sweep with all configurations, or with a scheduler under which no configuration waits"
-        )
+        """Put `unit` into the first bracket that is not full. InputError if all are."""
+        bracket = next((bracket for bracket in self._brackets if not bracket.full), None)
+        if bracket is None:
+            raise InputError(
+                f"{unit} cannot join a sweep under scheduler {self._name}: its brackets are full; begin a new sweep "
+                "with all configurations, or with a scheduler under which no configuration waits for all others"
+            )
+        bracket.enter(unit)
+        self._bracket_of[unit] = bracket
+
+    def close(self) -> tuple[UnitVerdict, ...]:
+        """The verdicts in the brackets that have waited for units that do not come."""
+        return tuple(verdict for bracket in self._brackets for verdict in bracket.close())
 
     def next_rung(self, unit: str) -> NextRung | None:
         """The next rung of the unit's bracket."""
@@ -97,5 +149,5 @@ class SynchronousRun:
         return tuple(self._bracket_of[unit].arrive(unit, value, reason))
 
     def bracket_plan(self) -> tuple[Bracket, ...]:
-        """All brackets, exact."""
-        return tuple(bracket.plan(self._max_epochs) for bracket in self._brackets)
+        """All brackets, exact once they are full."""
+        return tuple(bracket.plan(self._max_epochs) for bracket in self._brackets if bracket.size)

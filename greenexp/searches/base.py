@@ -10,7 +10,7 @@ import dataclasses
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -44,6 +44,8 @@ class Observation:
     score: mean over its seeds of the best dev value so far; None while a seed has none, and where one failed
     ended: its place among the configurations in the order in which they ended, from 0; None while it is running
     epochs: how many all its seeds have trained, at least
+    scores_at: epoch of a rung that all its seeds have come to -> mean over them of the best dev value until then; a
+        seed that ended by itself before it keeps its score. Empty where a seed failed, and without rungs
     """
 
     number: int
@@ -52,6 +54,7 @@ class Observation:
     score: float | None = None
     ended: int | None = None
     epochs: int = 0
+    scores_at: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from greenexp.searches.sampled import SampledSearch
+from greenexp.searches.base import Mode, NoProposal, Observation, Proposal, ProposalState, Space
+from greenexp.searches.sampled import SampledProposals, SampledSearch
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -20,6 +24,11 @@ class Tpe(SampledSearch):
     A score is the mean over seeds. Configurations stopped early rank below all that were trained to their end, those
     that trained for longer first; failed ones are left out.
 
+    Under a scheduler with rungs, scores are those after the largest number of epochs (a rung, or all of them) after
+    which more configurations than there are fields, and not fewer than `startup`, have one, whether they have ended
+    or not. Those that did not come so far rank below all that did. So under `hyperband` this is the model of BOHB, here
+    without its random third of the proposals.
+
     samples: number of configurations; seed: of the draws
     startup: configurations are drawn at random until so many have a score; less than `samples`
     multivariate: one density over all fields, else one for each
@@ -30,8 +39,45 @@ class Tpe(SampledSearch):
 
     multivariate: bool = True
 
+    def start(self, space: Space, mode: Mode) -> TpeProposals:
+        """See `SearchSettings.start`."""
+        return TpeProposals(self, space, mode)
+
     def sampler(self, seed: int) -> BaseSampler:
         """See `SampledSearch.sampler`."""
         from optuna.samplers import TPESampler
 
         return TPESampler(seed=seed, n_startup_trials=self.startup, multivariate=self.multivariate, constant_liar=True)
+
+
+class TpeProposals(SampledProposals):
+    """The running search, which models the scores at one fidelity."""
+
+    def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
+        """See `RunningSearch.ask`."""
+        return super().ask(at_largest_fidelity(history, max(self.settings.startup, len(self.space) + 1)))
+
+
+def at_largest_fidelity(history: Sequence[Observation], enough: int) -> Sequence[Observation]:
+    """The history as it was at the largest fidelity at which `enough` configurations have a score.
+
+    Fidelities are the epochs of rungs and, above them, training to the end. At a rung, whoever has come to it is
+    complete with its score there; the others are as they are. Without a fidelity that has enough, all are as they are.
+    Source: Falkner, Klein, Hutter 2018, BOHB (ICML), section 4, with N_min = number of fields + 1.
+    """
+    if sum(one.progress is ProposalState.COMPLETE and _is_number(one.score) for one in history) >= enough:
+        return history
+    for epoch in sorted({epoch for one in history for epoch in one.scores_at}, reverse=True):
+        if sum(_is_number(one.scores_at.get(epoch)) for one in history) >= enough:
+            return [_at(one, epoch) for one in history]
+    return history
+
+
+def _at(one: Observation, epoch: int) -> Observation:
+    if epoch not in one.scores_at:
+        return one
+    return dataclasses.replace(one, progress=ProposalState.COMPLETE, score=one.scores_at[epoch])
+
+
+def _is_number(score: float | None) -> bool:
+    return score is not None and math.isfinite(score)

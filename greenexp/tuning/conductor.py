@@ -107,8 +107,11 @@ class Conductor:
         if len(self._live) >= self.workers or self.releasable():
             return NoTrial.WAIT  # what has been released goes first
         trial = self._next_runnable()
-        if trial is None and self._propose():
+        if trial is None:
+            self._propose()
             trial = self._next_runnable()
+        if self.releasable():
+            return NoTrial.WAIT  # that the search is done has released some
         if trial is None:
             self._note_what_is_not_begun()
         if trial is None or not self._has_room(trial):
@@ -206,12 +209,12 @@ class Conductor:
         return frozenset(self._live)
 
     def releasable(self) -> list[str]:
-        """Trials that paused in this session and may train on now, in plan order."""
+        """Trials that paused in this session and may train on now: those at the highest rung first, in plan order."""
         ready = [self.state.trials[name] for name in self._parked]
         if self.draining or len(self._live) >= self.workers:
             return []
         ready = [trial for trial in ready if not trial.ended and not _waits(trial) and self._has_room(trial)]
-        return [trial.spec.trial for trial in sorted(ready, key=lambda trial: trial.spec.index)]
+        return [trial.spec.trial for trial in sorted(ready, key=_turn)]
 
     def stopped_while_paused(self) -> list[str]:
         """Trials that paused in this session and have been stopped since."""
@@ -231,21 +234,22 @@ class Conductor:
             candidates = [trial for trial in candidates if trial.attempts > 0]
         if self._not_worth_it() is not None:
             candidates = [trial for trial in candidates if self._has_begun(trial)]
-        return min(candidates, key=lambda trial: (trial.attempts == 0, trial.spec.index), default=None)
+        return min(candidates, key=_turn, default=None)
 
-    def _propose(self) -> bool:
-        """Ask the search for one more configuration, and put it and its trials on record; whether there is one."""
+    def _propose(self) -> None:
+        """Ask the search for one more configuration, and put it and its trials, or that it is done, on record."""
         if self.search is None or not self._may_propose or self._trials_used_up() or self._budget_used_up():
-            return False
+            return
         if self._not_worth_it() is not None:
-            return False
+            return
         answer = self.search.ask(self.state)
         if answer is NoProposal.DONE:
             self._write("search_done")
-        if answer is NoProposal.WAIT and not self._live and not self._parked:
+            self._write_verdicts(self.scheduler.close())
+        if answer is NoProposal.WAIT and not self._live and all(_waits(self.state.trials[n]) for n in self._parked):
             raise StateError("the search waits for a configuration to end, but none is running")
         if not isinstance(answer, Proposal):
-            return False
+            return
         number = len(self.state.proposals)
         trials = self.search.trials(number, answer.values)
         configuration = trials[0].configuration
@@ -253,7 +257,6 @@ class Conductor:
         for trial in trials:
             self._write("trial", spec=trial.to_json())
         self.scheduler.enter(configuration, [trial.trial for trial in trials])
-        return True
 
     def _budget_used_up(self) -> bool:
         reached = limit_reached(self.state, self.limits)
@@ -342,6 +345,11 @@ class Conductor:
         if self.listen is not None:
             with contextlib.suppress(OSError):  # a closed terminal must not end the sweep
                 self.listen(event)
+
+
+def _turn(trial: TrialState) -> tuple[bool, float, int]:
+    """What has begun goes before what has not, and what has trained longer first: promotion is from the top rung."""
+    return trial.attempts == 0, -trial.epoch, trial.spec.index
 
 
 def _waits(trial: TrialState) -> bool:

@@ -14,7 +14,7 @@ from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
 from greenexp.records.values import canonical_json
-from greenexp.schedulers import Scheduler, scheduler_names
+from greenexp.schedulers import Scheduler, scheduler_names, scheduler_of
 from greenexp.searches.base import Proposal
 from greenexp.tuning.replay import rebuild
 from greenexp.tuning.searching import Searching
@@ -61,8 +61,9 @@ def open_sweep(
         extended = bool(state.trials) and len(plan.trials) > len(state.trials)
         search = None if plan.complete else Searching(plan)
         changed = bool(state.header) and state.header["spec"]["search"] != resolved["search"]
+        _refuse_more_than_waited_for(journal, state, plan)
         scheduler, missing = _rebuild(first, journal, search, extended=extended, changed_search=changed)
-        _refuse_starved(plan, scheduler)
+        _refuse_starved(plan)
         _write_plan(journal, state, plan, resolved, search)
     except BaseException:
         journal.close()
@@ -118,18 +119,37 @@ def _refuse_other_data(state: SweepState, data: Mapping[str, Any], folder: Path)
                 )
 
 
-def _refuse_starved(plan: Plan, scheduler: Scheduler) -> None:
+def _refuse_starved(plan: Plan) -> None:
     """Under a scheduler that waits for all, a limit on trials below their number would let nobody past a rung."""
     limit = plan.spec.budget.limits().get("trials")
-    waits = any(bracket.rungs and bracket.exact for bracket in scheduler.bracket_plan())
-    if limit is not None and limit < len(plan.trials) and waits:
-        others = ", ".join(scheduler_names(lambda kind: not kind.waits))
+    each = len(plan.trials) // len(plan.configurations)
+    trials = each * (plan.size or len(plan.configurations))
+    if limit is not None and limit < trials and scheduler_of(plan.spec.scheduler.to_json()).needs_size:
+        others = ", ".join(scheduler_names(lambda kind: not kind.needs_size))
         raise InputError(
-            f"budget.trials is {limit:g} and the sweep has {len(plan.trials)} trials: scheduler "
+            f"budget.trials is {limit:g} and the sweep has {trials} trials: scheduler "
             f"{plan.spec.scheduler.name} compares all of them at its rungs and would wait for ever; lower "
-            "search.samples instead, or choose a scheduler under which no configuration waits for others "
+            "search.samples instead, or choose a scheduler under which no configuration waits for all others "
             f"({others})"
         )
+
+
+def _refuse_more_than_waited_for(journal: Journal, state: SweepState, plan: Plan) -> None:
+    """A scheduler that judges all configurations together takes no further ones when it has been told that it has all.
+
+    Refused here, before they are proposed, since what is proposed is on record.
+    """
+    was_told = any(event.kind == "search_done" for event in journal.events)
+    needs_size = scheduler_of(plan.spec.scheduler.to_json()).needs_size
+    if was_told and needs_size and (plan.size or 0) > len(state.proposals):
+        raise InputError(_decided_over(plan))
+
+
+def _decided_over(plan: Plan) -> str:
+    return (
+        f"scheduler {plan.spec.scheduler.name} decided over the trials the sweep began with, and would have "
+        "decided otherwise over more of them: begin a new sweep with all of them (another --out, or --fresh)"
+    )
 
 
 def _write_plan(
@@ -171,7 +191,4 @@ def _rebuild(
             ) from error
         if not extended:
             raise
-        raise InputError(
-            f"scheduler {plan.spec.scheduler.name} decided over the trials the sweep began with, and would have "
-            "decided otherwise over more of them: begin a new sweep with all of them (another --out, or --fresh)"
-        ) from error
+        raise InputError(_decided_over(plan)) from error

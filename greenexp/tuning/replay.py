@@ -49,6 +49,9 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | N
             _refuse_missing(event, expected)
             withdrawn = scheduler.withdraw(event.data["trial"], event.data.get("reason", ""))
             expected.extend(verdict for verdict in withdrawn if verdict.rung is not None)
+        elif event.kind == "search_done":
+            _refuse_missing(event, expected)
+            expected.extend(verdict for verdict in scheduler.close() if verdict.rung is not None)
     return tuple(expected)
 
 
@@ -72,5 +75,5 @@ def _check(event: Event, expected: deque[Verdict]) -> None:
 
 def _refuse_missing(event: Event, expected: deque[Verdict]) -> None:
     """Only the end of a journal may lack decisions, and those are written on resuming, before anything else."""
-    if expected and event.kind in {"report", "ended"}:
+    if expected and event.kind in {"report", "ended", "search_done"}:
         raise ReplayError(f"event {event.number}: the journal lacks the decision {expected[0]} before it")

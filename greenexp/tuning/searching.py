@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 from greenexp.errors import ReplayError
-from greenexp.journal.state import Proposed, SweepState
+from greenexp.journal.state import Proposed, SweepState, TrialState
 from greenexp.plan import Plan
 from greenexp.records.trial import TrialSpec
 from greenexp.records.values import Value, canonical_json
@@ -27,7 +28,8 @@ class Searching:
 
     def ask(self, state: SweepState) -> Proposal | NoProposal:
         """Tell the search of every configuration that has ended since it was last asked, and ask for the next one."""
-        history = [_observation(state, number, one) for number, one in enumerate(state.proposals)]
+        rungs = _rungs(state)
+        history = [_observation(state, number, one, rungs) for number, one in enumerate(state.proposals)]
         numbers = {one.configuration: number for number, one in enumerate(state.proposals)}
         for name in state.ended[self._told :]:
             self._search.tell(history[numbers[name]])
@@ -48,7 +50,13 @@ class Searching:
             raise ReplayError(f"the journal says that proposal {number} was {was}, the search now says {now}")
 
 
-def _observation(state: SweepState, number: int, proposed: Proposed) -> Observation:
+def _rungs(state: SweepState) -> tuple[int, ...]:
+    """The epochs at which something has been decided so far, rising."""
+    verdicts = (verdict for trial in state.trials.values() for _, verdict in trial.verdicts)
+    return tuple(sorted({verdict.rung for verdict in verdicts if verdict.rung is not None}))
+
+
+def _observation(state: SweepState, number: int, proposed: Proposed, rungs: Sequence[int]) -> Observation:
     trials = state.members(proposed.configuration)
     statuses = {trial.status for trial in trials}
     scores = [trial.score for trial in trials]
@@ -61,4 +69,24 @@ def _observation(state: SweepState, number: int, proposed: Proposed) -> Observat
     is_whole = bool(trials) and len(known) == len(scores) and "failed" not in statuses
     score = sum(known) / len(known) if is_whole else None
     epochs = min((max(trial.records, default=0) for trial in trials), default=0)
-    return Observation(number, proposed.values, progress, score, ended, epochs)
+    scores_at = _scores_at(trials, rungs) if is_whole else {}
+    return Observation(number, proposed.values, progress, score, ended, epochs, scores_at)
+
+
+def _scores_at(trials: Sequence[TrialState], rungs: Sequence[int]) -> dict[int, float]:
+    """Rung -> mean over the seeds of the best value until then, for the rungs that all of them have come to."""
+    found: dict[int, float] = {}
+    for rung in rungs:
+        scores = [_score_at(trial, rung) for trial in trials]
+        known = [score for score in scores if score is not None]
+        if len(known) < len(scores):
+            break
+        found[rung] = math.fsum(known) / len(known)
+    return found
+
+
+def _score_at(trial: TrialState, rung: int) -> float | None:
+    """The best value until `rung`; None for a trial that has not come to it."""
+    if rung in trial.records:
+        return trial.records[rung].best_score
+    return trial.score if trial.status == "finished" else None

@@ -23,7 +23,8 @@ from greenexp.records.decision import Action
 from greenexp.schedulers import build, build_over_units
 
 SHA = {"name": "sha"}
-ALL = {name: {"name": name} for name in ("fifo", "sha", "asha", "hyperband")}
+NAMES = ("fifo", "sha", "asha", "hyperband", "asha_promotion", "median", "one_epoch", "pasha")
+ALL = {name: {"name": name} for name in NAMES}
 
 
 def made(units=40, parts=9, seed=0, minimize=False) -> RecordedCurves:
@@ -55,6 +56,16 @@ def test_one_rung_is_the_closed_form(trials: int, eta: int) -> None:
     share = curves.costs[:, 1].sum() / curves.costs[:, 2].sum()  # the same for all units here: two thirds
     assert row["finished"] == trials // eta
     assert share < row["share_of_full"] < 1
+
+
+@pytest.mark.parametrize(("trials", "keep"), [(9, 3), (7, 1)])
+def test_keeping_a_few_is_the_closed_form(trials: int, keep: int) -> None:
+    curves = made(parts=3)
+    schedulers = {"one": {"name": "one_epoch", "keep": keep, "grace_period": 2}}
+    row = rows(curves, schedulers, [trials], repeats=1500).loc[("one", trials)]
+    exact = early_stopping_cdf(curves.scores[:, 1], curves.final, trials, keep)
+    assert row["expected_best"] == pytest.approx((exact["score"] * exact["probability"]).sum(), abs=4 * row["error"])
+    assert row["finished"] == keep
 
 
 @pytest.mark.parametrize("replace", [True, False])
@@ -112,6 +123,57 @@ def test_one_worker_under_asha_is_a_plain_loop() -> None:
     assert search.duration(curves.costs) == pytest.approx(cost)
 
 
+def plain_promotion(curves: RecordedCurves, rungs: tuple[int, ...], eta: float) -> tuple[set[int], float]:
+    """One worker: what may be promoted from the highest rung down, else the next unit; then the best of each rung."""
+    units, parts = curves.scores.shape
+    seen: list[list[int]] = [[] for _ in rungs]
+    promoted: list[list[int]] = [[] for _ in rungs]
+    finished, new = set(), list(range(units))
+
+    def job() -> tuple[int, int] | None:
+        for level in reversed(range(len(rungs))):
+            ranked = sorted(seen[level], key=lambda unit: (-curves.scores[unit, rungs[level] - 1], unit))
+            for unit in ranked[: int(len(ranked) / eta)]:
+                if unit not in promoted[level]:
+                    return unit, level
+        return (new.pop(0), -1) if new else None
+
+    while True:
+        while (found := job()) is not None:
+            unit, level = found
+            if level >= 0:
+                promoted[level].append(unit)
+            if level + 1 < len(rungs):
+                seen[level + 1].append(unit)
+            else:
+                finished.add(unit)
+        empty = next((level for level in range(len(rungs)) if seen[level] and not promoted[level]), None)
+        if empty is None:
+            break
+        best = max(seen[empty], key=lambda unit: (curves.scores[unit, rungs[empty] - 1], -unit))
+        promoted[empty].append(best)
+        if empty + 1 < len(rungs):
+            seen[empty + 1].append(best)
+        else:
+            finished.add(best)
+    ends = {unit: max(rungs[level] for level in range(len(rungs)) if unit in seen[level]) for unit in range(units)}
+    ends |= dict.fromkeys(finished, parts)
+    return finished, sum(float(curves.costs[unit, end - 1]) for unit, end in ends.items())
+
+
+@pytest.mark.parametrize(("units", "eta"), [(60, 3.0), (20, 2.0), (10, 3.0)])
+def test_one_worker_under_promotion_is_a_plain_loop(units: int, eta: float) -> None:
+    curves = made(units=units)
+    names = [str(i) for i in range(units)]
+    rungs = tuple(rung for rung in (1, int(eta), int(eta**2), int(eta**3)) if rung < 9)
+    section = {"name": "asha_promotion", "reduction_factor": eta}
+    scheduler = build_over_units(section, units=names, resource=9, mode="max")
+    search = run_search(scheduler, names, curves.scores, curves.costs, rungs, workers=1)
+    finished, cost = plain_promotion(curves, rungs, eta)
+    assert set(search.finished) == finished
+    assert search.cost(curves.costs) == pytest.approx(cost)
+
+
 def test_two_workers_by_hand() -> None:
     """Costs 1 and 3 per part: at time 1 both have spent 2; the second unit reports at time 3, after 6."""
     scores = np.array([[0.5, 0.6], [0.7, 0.9]])
@@ -145,7 +207,7 @@ def test_whatever_the_workers_a_search_ends_and_is_paid_for(name, workers, units
     seen = line[~np.isnan(line)]
     assert (np.diff(seen) >= 0).all()
     assert line[-1] == max(curves.scores[u, r - 1] for u, r in enumerate(reached))
-    if name in {"sha", "hyperband", "fifo"}:
+    if name in {"sha", "hyperband", "fifo", "one_epoch"}:
         other = run_search(
             build_over_units({"name": name}, units=names, resource=parts, mode="max"), names, curves.scores,
             curves.costs, rungs, 1,

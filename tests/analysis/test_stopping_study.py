@@ -25,10 +25,12 @@ def test_the_verdict_reads_the_table() -> None:
     findings = stopping_study(curves(), StoppingOptions(trials=(9,), repeats=50))
     assert findings.refusal == ""
     rows = findings["searches"].set_index("scheduler")
-    assert list(rows.index) == ["fifo", "asha", "hyperband", "sha"], "the first stops no unit"
-    assert len(findings.verdict) == 3
+    assert list(rows.index) == [
+        "fifo", "asha", "asha_promotion", "hyperband", "median", "one_epoch", "pasha", "sha",
+    ], "the first stops no unit"  # fmt: skip
+    assert len(findings.verdict) == 7
     share = 100 * (1 - rows.loc["sha", "saved"])
-    assert f"at {share:.0f} % of their cost" in findings.verdict[2]
+    assert f"at {share:.0f} % of their cost" in findings.verdict[6]
     assert findings["settings"]["scheduler"].tolist() == list(rows.index)
     assert len(findings["full"]) == 30
 

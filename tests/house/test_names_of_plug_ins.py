@@ -32,6 +32,7 @@ REGISTERED_IN = {
 OTHER_WORDS = {
     "csv": "also a format of tables that are written",
     "grid": "also a property of charts",
+    "median": "also a statistic, and a kind of interval",
     "points": "also what is compared: operating points",
     "random": "also a kind of loss weights, and of a test",
     "learned": "also a field of the section `exits`, and an array of stored logits",

@@ -30,6 +30,25 @@ def scheduler_for(name="asha", configurations=6, seeds=1, max_epochs=9, mode="ma
     return build({"name": name, **settings}, max_epochs=max_epochs, groups=groups_of(configurations, seeds), mode=mode)
 
 
+class Entrance:
+    """Configurations that enter one by one, until it is said that no other will; None: there are none to enter."""
+
+    def __init__(self, scheduler: Scheduler, later: Mapping[str, Sequence[str]] | None) -> None:
+        self._scheduler = scheduler
+        self._left = list((later or {}).items())
+        self.trials = {trial for _, trials in self._left for trial in trials}
+        self.is_open = later is not None
+
+    def next(self) -> tuple[Sequence[str], Sequence[Verdict]]:
+        """The trials that enter, and the verdicts that fall because no other will."""
+        if self._left:
+            configuration, trials = self._left.pop(0)
+            self._scheduler.enter(configuration, trials)
+            return trials, ()
+        self.is_open = False
+        return (), self._scheduler.close()
+
+
 def drive(
     scheduler: Scheduler,
     curves: Mapping[str, Sequence[float]],
@@ -37,13 +56,17 @@ def drive(
     workers: int = 4,
     seed: int = 0,
     fails: Mapping[str, int] | None = None,
+    later: Mapping[str, Sequence[str]] | None = None,
 ) -> Outcome:
     """Run all trials of `curves` (values per epoch) to an end; a trial in `fails` dies instead of reporting that epoch.
 
+    later: configurations that enter one by one, each when a worker is free and nothing else can run, until it is said
+        that no other will; without it all are there at the start
     Where its curve ends a trial has ended by itself. Raises AssertionError if trials are left that may not run.
     """
     rng, epochs = random.Random(seed), dict.fromkeys(curves, 0)
-    outcome, ready, running, paused = Outcome(), list(curves), [], set()
+    entrance = Entrance(scheduler, later)
+    outcome, ready, running, paused = Outcome(), [t for t in curves if t not in entrance.trials], [], set()
 
     def obey(verdict: Verdict, own: bool) -> None:
         outcome.verdicts.append(verdict)
@@ -61,8 +84,16 @@ def drive(
             ready.append(trial)
 
     while len(outcome.ended) < len(curves):
-        while ready and len(running) < workers:
-            running.append(ready.pop(rng.randrange(len(ready))))
+        while len(running) < workers and (ready or entrance.is_open):
+            if ready:
+                running.append(ready.pop(rng.randrange(len(ready))))
+                continue
+            entered, verdicts = entrance.next()
+            ready += entered
+            for verdict in verdicts:
+                obey(verdict, own=False)
+        if len(outcome.ended) == len(curves):
+            break
         assert running, f"deadlock: {sorted(paused)} wait for nobody"
         trial = rng.choice(running)
         epochs[trial] += 1

@@ -17,9 +17,11 @@ from greenexp.records.decision import Action
 from greenexp.schedulers import build
 from greenexp.schedulers.asha import Asha, expected_going_on, percentile
 
-NAMES = ["fifo", "sha", "asha", "hyperband", "seed_racing"]
-TOGETHER = ["fifo", "sha", "asha", "hyperband"]  # all seeds of a configuration are judged at once
+# All seeds of a configuration are judged at once:
+TOGETHER = ["fifo", "sha", "asha", "hyperband", "asha_promotion", "median", "pasha", "one_epoch"]
+NAMES = [*TOGETHER, "seed_racing"]
 SYNCHRONOUS = ["sha", "hyperband"]
+RANKED = [*SYNCHRONOUS, "asha_promotion", "one_epoch"]  # only the order of the values matters
 several = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -36,6 +38,11 @@ def sweeps(draw, names=NAMES, failing=True, modes=("max", "min"), patient=False)
     chosen = (
         {} if name == "fifo" else {"reduction_factor": eta, "grace_period": grace, "per_trial": draw(st.booleans())}
     )
+    if name in {"median", "one_epoch"}:
+        del chosen["reduction_factor"]
+        chosen["min_units" if name == "median" else "keep"] = 1
+    if name == "pasha":
+        chosen["epsilon"] = draw(st.sampled_from([None, 0.0, 0.2]))
     max_epochs = draw(st.integers(2, 6) if racing else st.integers(math.ceil(grace * eta) + 1, 20))
     groups = groups_of(draw(st.integers(math.ceil(eta), 14)), draw(st.integers(2, 6) if racing else st.integers(1, 3)))
     if racing:
@@ -64,6 +71,19 @@ def make(made):
     return build(made["settings"], max_epochs=made["max_epochs"], groups=made["groups"], mode=made["mode"])
 
 
+def make_open(made):
+    """The same scheduler with the first configuration alone, and those that enter later."""
+    (first, trials), *others = made["groups"].items()
+    scheduler = build(
+        made["settings"],
+        max_epochs=made["max_epochs"],
+        groups={first: trials},
+        mode=made["mode"],
+        later=len(others),
+    )
+    return scheduler, dict(others)
+
+
 @several
 @given(st.booleans().flatmap(lambda patient: sweeps(patient=patient)), st.integers(1, 5))
 def test_every_trial_comes_to_an_end(sweep, workers):
@@ -75,6 +95,30 @@ def test_every_trial_comes_to_an_end(sweep, workers):
         assert how != "failed" or epochs == fails[trial]
     if made["settings"]["name"] == "fifo":
         assert "stopped" not in {how for how, _ in outcome.ended.values()}
+
+
+@several
+@given(st.booleans().flatmap(lambda patient: sweeps(TOGETHER, patient=patient)), st.integers(1, 5))
+def test_every_trial_comes_to_an_end_if_configurations_enter_later(sweep, workers):
+    made, curves, fails, seed = sweep
+    scheduler, later = make_open(made)
+    outcome = drive(scheduler, curves, workers=workers, seed=seed, fails=fails, later=later)
+    assert set(outcome.ended) == set(curves)
+    again, _ = make_open(made)
+    again.restore(json.loads(json.dumps(scheduler.state(), allow_nan=False)))
+    assert again.state() == scheduler.state()
+    judged = [unit for unit in curves if outcome.ended[unit][0] == "finished"]
+    assert judged or fails or any(not math.isfinite(value) for curve in curves.values() for value in curve)
+
+
+@several
+@given(sweeps(SYNCHRONOUS), st.integers(1, 5), st.integers(0, 99))
+def test_synchronous_decisions_are_the_same_if_configurations_enter_later(sweep, workers, other_seed):
+    made, curves, fails, seed = sweep
+    scheduler, later = make_open(made)
+    there = drive(make(made), curves, seed=seed, fails=fails)
+    entered = drive(scheduler, curves, workers=workers, seed=other_seed, fails=fails, later=later)
+    assert entered.ended == there.ended
 
 
 @several
@@ -156,8 +200,8 @@ def test_synchronous_halving_is_the_paper_by_brute_force(sweep):
 
 
 @several
-@given(sweeps(SYNCHRONOUS, failing=False))
-def test_synchronous_decisions_depend_on_ranks_only(sweep):
+@given(sweeps(RANKED, failing=False))
+def test_decisions_depend_on_ranks_only(sweep):
     """Without seeds to average, any increasing transform of the values gives the same decisions."""
     made, curves, _, seed = sweep
     made["settings"]["per_trial"] = True

@@ -20,7 +20,9 @@ GO_ON, PAUSE, STOP = Action.GO_ON, Action.PAUSE, Action.STOP
 
 
 def test_the_registry_offers_its_names_with_cards():
-    assert list(SCHEDULERS) == ["asha", "fifo", "hyperband", "seed_racing", "sha"]
+    assert list(SCHEDULERS) == [
+        "asha", "asha_promotion", "fifo", "hyperband", "median", "one_epoch", "pasha", "seed_racing", "sha",
+    ]  # fmt: skip
     for kind in SCHEDULERS.values():
         assert len(kind.__doc__.splitlines()) > 3
 
@@ -44,7 +46,7 @@ def test_all_wrong_settings_are_reported_at_once():
         scheduler_for(reduction_factor=1, grace_period=0)
 
 
-@pytest.mark.parametrize("name", ["sha", "asha", "hyperband"])
+@pytest.mark.parametrize("name", ["sha", "asha", "hyperband", "asha_promotion", "pasha"])
 @pytest.mark.parametrize(
     ("settings", "configurations", "max_epochs", "reason"),
     [
@@ -176,6 +178,11 @@ def test_unequal_numbers_of_seeds_make_the_forecast_inexact():
         ("asha", 2, {"per_trial": True}, False),
         ("sha", 1, {}, True),
         ("hyperband", 1, {}, True),
+        ("asha_promotion", 1, {}, True),
+        ("pasha", 1, {}, True),
+        ("one_epoch", 1, {}, True),
+        ("median", 1, {}, False),
+        ("median", 2, {}, True),
     ],
 )
 def test_needs_pausing(name, seeds, settings, needed):
@@ -241,6 +248,61 @@ def test_asha_and_fifo_accept_later_configurations():
     fifo.enter("c000", ["c000-i1"])
     assert fifo.decide("c000-i1", 1, 0.1).action is GO_ON
     assert fifo.expected_epochs.full == 18
+
+
+def an_open(name, later, **settings):
+    return build({"name": name, **settings}, max_epochs=9, groups={"c000": ["c000-i0"]}, mode="max", later=later)
+
+
+def test_a_bracket_is_judged_when_it_is_full_and_not_before():
+    sha = an_open("sha", 5)
+    assert sha.decide("c000-i0", 1, 0.1).action is PAUSE
+    for i in range(1, 5):
+        sha.enter(f"c{i:03d}", [f"c{i:03d}-i0"])
+        assert [v.action for v in sha.decide(f"c{i:03d}-i0", 1, i / 10).verdicts] == [PAUSE]
+    sha.enter("c005", ["c005-i0"])
+    assert sha.withdraw("c004-i0", "died") == (), "c004 waits no more, and c005 has not come"
+    last = sha.decide("c005-i0", 1, 0.05)
+    assert last.action is STOP
+    assert [v.trial for v in last.others if v.action is GO_ON] == ["c002-i0", "c003-i0"]
+    assert "of 6, 2 go on" in last.others[0].reason
+
+
+@pytest.mark.parametrize("arrive_first", [True, False])
+def test_a_bracket_that_fewer_come_to_is_judged_when_the_search_is_done(arrive_first):
+    sha = an_open("sha", 8)
+    sha.enter("c001", ["c001-i0"])
+    sha.enter("c002", ["c002-i0"])
+    names = ["c000-i0", "c001-i0", "c002-i0"]
+    said = [sha.decide(name, 1, i / 10) for i, name in enumerate(names)] if arrive_first else []
+    assert {one.action for one in said} <= {PAUSE}
+    verdicts = sha.close()
+    if not arrive_first:
+        assert verdicts == ()
+        verdicts = [sha.decide(name, 1, i / 10) for i, name in enumerate(names)][-1].verdicts
+    assert {v.trial: v.action for v in verdicts} == {"c000-i0": STOP, "c001-i0": STOP, "c002-i0": GO_ON}
+    assert sha.close() == ()
+    with pytest.raises(InputError, match="full"):
+        sha.enter("late", ["late-0"])
+    assert sha.bracket_plan()[0].units == 3
+
+
+def test_hyperband_fills_its_brackets_in_the_order_in_which_configurations_enter():
+    hyperband = an_open("hyperband", 16)  # brackets of 9, 5 and 3
+    for i in range(1, 11):
+        hyperband.enter(f"c{i:03d}", [f"c{i:03d}-i0"])
+    assert hyperband.decide("c008-i0", 1, 0.5).own.bracket == 0
+    assert hyperband.decide("c009-i0", 1, 0.5).own == Verdict("c009-i0", GO_ON)
+    assert hyperband.decide("c010-i0", 3, 0.5).own.bracket == 1
+    assert [bracket.units for bracket in hyperband.bracket_plan()] == [9, 5, 3]
+    hyperband.close()
+    assert [bracket.units for bracket in hyperband.bracket_plan()] == [9, 2]
+
+
+@pytest.mark.parametrize("name", ["sha", "hyperband", "one_epoch"])
+def test_a_number_that_is_not_known_is_refused(name):
+    with pytest.raises(InputError, match=f"{name} must know how many"):
+        an_open(name, math.inf)
 
 
 @pytest.mark.parametrize("name", ["sha", "hyperband"])

@@ -1,6 +1,8 @@
 """Our decisions against Ray Tune's own classes, driven offline on recorded and synthetic learning curves.
 
-ASHA with one bracket must agree decision by decision. Of Ray's HyperBandScheduler only part is comparable:
+ASHA with one bracket and the median rule must agree decision by decision. Ray's median rule may also pause a trial
+while too few are known, if others wait for a worker: it is told of none that waits. Ours gets best values so far in a
+sweep; both are given the same values here, of either kind. Of Ray's HyperBandScheduler only part is comparable:
 
 * it fills the bracket without rungs first, ours the most exploring one: the brackets are fed in opposite orders here;
 * it lets ceil(n / eta) go on where algorithm 1 has floor: compared where eta divides n;
@@ -17,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler, TrialScheduler
+from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler, MedianStoppingRule, TrialScheduler
 
 from greenexp.records.decision import Action
 from greenexp.schedulers import build
@@ -39,8 +41,11 @@ class StubTrial:
 class StubController:
     """What Ray's HyperBandScheduler touches of Tune: a stopped trial leaves its bracket."""
 
-    def __init__(self, scheduler: HyperBandScheduler) -> None:
+    def __init__(self, scheduler: HyperBandScheduler | None = None) -> None:
         self.scheduler = scheduler
+
+    def get_live_trials(self) -> list[StubTrial]:
+        return []
 
     def stop_trial(self, trial: StubTrial) -> None:
         trial.status = Trial.TERMINATED
@@ -79,16 +84,17 @@ def asynchronous_order(curves, workers, seed):
             heapq.heappush(events, (time + rng.uniform(0.2, 2.0) * (1 + trial % 7), trial, epoch + 1))
 
 
-def agree(curves, *, workers, seed, eta, grace, mode):
+def agree_on_asha(curves, *, workers, seed, eta, grace, mode):
     """Number of decisions and of stops, all the same on both sides."""
-    names = [f"t{i}" for i in range(len(curves))]
-    ours = build(
-        {"name": "asha", "reduction_factor": eta, "grace_period": grace},
-        max_epochs=EPOCHS,
-        groups={name: [name] for name in names},
-        mode=mode,
-    )
+    settings = {"name": "asha", "reduction_factor": eta, "grace_period": grace}
     theirs = ASHAScheduler(metric="m", mode=mode, max_t=EPOCHS, grace_period=grace, reduction_factor=eta, brackets=1)
+    return agree(curves, settings, theirs, workers=workers, seed=seed, mode=mode)
+
+
+def agree(curves, settings, theirs, *, workers, seed, mode):
+    names = [f"t{i}" for i in range(len(curves))]
+    ours = build(settings, max_epochs=EPOCHS, groups={name: [name] for name in names}, mode=mode)
+    controller = StubController()
     trials = [StubTrial(name) for name in names]
     for trial in trials:
         theirs.on_trial_add(None, trial)
@@ -99,7 +105,7 @@ def agree(curves, *, workers, seed, eta, grace, mode):
         stop = False
         if epoch < EPOCHS:
             said = ours.decide(names[trial], epoch, value)
-            ray_said = theirs.on_trial_result(None, trials[trial], {"training_iteration": epoch, "m": value})
+            ray_said = theirs.on_trial_result(controller, trials[trial], {"training_iteration": epoch, "m": value})
             assert said.action is OURS[ray_said], (names[trial], epoch, value, said)
             assert said.others == ()
             stop = said.action is Action.STOP
@@ -114,7 +120,7 @@ def agree(curves, *, workers, seed, eta, grace, mode):
 @pytest.mark.parametrize(("workers", "eta", "grace"), [(16, 3, 1), (4, 4, 1), (16, 2.5, 2)])
 def test_asha_agrees_on_a_thousand_recorded_curves(shared, model, workers, eta, grace):
     curves = recorded(shared(f"data/results_opda/deberta_{model}_tuning.results.jsonl"), 1000)
-    decisions, stops = agree(curves, workers=workers, seed=1, eta=eta, grace=grace, mode="max")
+    decisions, stops = agree_on_asha(curves, workers=workers, seed=1, eta=eta, grace=grace, mode="max")
     assert len(curves) == 1000
     assert decisions > 1000
     assert 500 < stops < 1000
@@ -123,9 +129,27 @@ def test_asha_agrees_on_a_thousand_recorded_curves(shared, model, workers, eta, 
 @pytest.mark.parametrize("mode", ["max", "min"])
 @pytest.mark.parametrize(("workers", "eta", "grace"), [(1, 3, 1), (16, 3, 1), (16, 2, 3), (64, 4, 5), (8, 3.5, 1)])
 def test_asha_agrees_on_a_thousand_synthetic_curves(mode, workers, eta, grace):
-    decisions, stops = agree(synthetic(1000, workers), workers=workers, seed=2, eta=eta, grace=grace, mode=mode)
+    decisions, stops = agree_on_asha(synthetic(1000, workers), workers=workers, seed=2, eta=eta, grace=grace, mode=mode)
     assert decisions > 1000
     assert stops > 300
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+@pytest.mark.parametrize("best_so_far", [True, False], ids=["best so far", "single epochs"])
+@pytest.mark.parametrize(("workers", "grace", "units"), [(1, 1, 3), (8, 2, 1), (16, 5, 10)])
+def test_the_median_rule_agrees_on_synthetic_curves(mode, best_so_far, workers, grace, units):
+    # Ray adds up in another order: continuous values do not lie that near to a median.
+    curves = np.array(synthetic(200, workers + 5)) + np.random.default_rng(0).uniform(0, 1e-6, (200, EPOCHS))
+    if best_so_far:
+        curves = (np.maximum if mode == "max" else np.minimum).accumulate(curves, axis=1)
+    else:
+        # Ray's best is over all epochs, ours over those from the grace period on.
+        curves[:, : grace - 1] = curves[:, [grace - 1]]
+    settings = {"name": "median", "grace_period": grace, "min_units": units}
+    theirs = MedianStoppingRule("training_iteration", "m", mode, grace_period=grace, min_samples_required=units)
+    decisions, stops = agree(curves.tolist(), settings, theirs, workers=workers, seed=3, mode=mode)
+    assert decisions > 500
+    assert 50 < stops < 200
 
 
 def survivors(reached, rung):

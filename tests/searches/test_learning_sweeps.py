@@ -18,7 +18,18 @@ from greenexp.searches.sampled import SampledProposals
 TPE = "search={name: tpe, samples: 10, startup: 3}"
 GP = "search={name: gp, samples: 8, startup: 3}"
 FIFO = "scheduler={name: fifo}"
-SWEEPS = [(TPE, "scheduler.grace_period=2"), (TPE, FIFO), (GP, FIFO)]
+HYPERBAND = "scheduler={name: hyperband, reduction_factor: 2}"
+SHA = "scheduler={name: sha}"
+PROMOTION = "scheduler={name: asha_promotion, reduction_factor: 2}"
+MEDIAN = "scheduler={name: median, min_units: 2}"
+PASHA = "scheduler={name: pasha, reduction_factor: 2}"
+ONE_EPOCH = "scheduler={name: one_epoch, keep: 2}"
+SWEEPS = {
+    "tpe, asha": (TPE, "scheduler.grace_period=2"),
+    "tpe": (TPE, FIFO),
+    "gp": (GP, FIFO),
+    **{f"tpe, {way}": (TPE, way) for way in (HYPERBAND, SHA, PROMOTION, MEDIAN, PASHA, ONE_EPOCH)},
+}
 
 
 def came_to(state: SweepState) -> dict[str, Any]:
@@ -30,7 +41,7 @@ def came_to(state: SweepState) -> dict[str, Any]:
     return {"trials": trials, "proposals": state.proposals, "complete": state.complete}
 
 
-@pytest.mark.parametrize("settings", SWEEPS, ids=["tpe, asha", "tpe", "gp"])
+@pytest.mark.parametrize("settings", SWEEPS.values(), ids=SWEEPS)
 def test_a_driver_killed_after_any_event_comes_to_the_same_sweep(tmp_path: Path, settings: tuple[str, ...]) -> None:
     fail = {"c002-i1-o0": 2}
     whole = came_to(session(tmp_path / "whole", *settings, fail=fail))
@@ -63,6 +74,35 @@ def test_it_is_told_how_far_each_configuration_came(tmp_path: Path, monkeypatch:
         assert (one.epochs == 9) == (one.progress is ProposalState.COMPLETE)
 
 
+@pytest.mark.parametrize("way", [HYPERBAND, PROMOTION, "scheduler={name: asha, reduction_factor: 2}"])
+def test_it_is_told_what_each_configuration_came_to_at_each_rung(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    histories: list[Any] = []
+    asked = SampledProposals.ask
+
+    def listen(self: SampledProposals, history: Any) -> Any:
+        histories.append(history)
+        return asked(self, history)
+
+    monkeypatch.setattr(SampledProposals, "ask", listen)
+    monkeypatch.setattr("greenexp.searches.tpe.at_largest_fidelity", lambda history, enough: history)
+    state = session(tmp_path, TPE, way, fail={"c002-i1-o0": 2})
+    last = histories[-1]
+    rungs = {verdict.rung for trial in state.trials.values() for _, verdict in trial.verdicts}
+    assert {epoch for one in last for epoch in one.scores_at} <= rungs
+    assert len({tuple(one.scores_at) for one in last}) > 1
+    assert any(one.scores_at and one.progress is ProposalState.RUNNING for history in histories for one in history)
+    for one in last:
+        trials = state.members(f"c{one.number:03d}")
+        if one.progress is ProposalState.FAILED:
+            assert one.scores_at == {}
+        for epoch, score in one.scores_at.items():
+            assert score == pytest.approx(sum(trial.records[epoch].best_score for trial in trials) / 2)
+        if one.ended is not None and one.progress is not ProposalState.FAILED:
+            assert set(one.scores_at) >= {rung for rung in rungs if rung is not None and rung < one.epochs}
+
+
 def test_more_samples_go_on_from_the_earlier_ones(tmp_path: Path) -> None:
     """They may be others than those of a sweep that was begun with as many, which proposed before all had ended."""
     few = session(tmp_path, "search={name: tpe, samples: 6, startup: 3}")
@@ -72,7 +112,40 @@ def test_more_samples_go_on_from_the_earlier_ones(tmp_path: Path) -> None:
     assert came_to(session(tmp_path, TPE)) == came_to(more)
 
 
-@pytest.mark.parametrize("change", ["search.startup=2", "search.seed=1", "search.multivariate=false"])
+@pytest.mark.parametrize("way", [PROMOTION, MEDIAN, PASHA])
+def test_more_samples_go_on_where_nobody_has_waited_for_all(tmp_path: Path, way: str) -> None:
+    few = session(tmp_path, "search={name: tpe, samples: 6, startup: 3}", way)
+    assert few.complete
+    more = session(tmp_path, TPE, way)
+    assert (len(more.proposals), more.complete) == (10, True)
+    for name, trial in few.trials.items():
+        assert (more.trials[name].status, more.trials[name].epoch) == (trial.status, trial.epoch)
+
+
+@pytest.mark.parametrize("way", [SHA, HYPERBAND, ONE_EPOCH])
+def test_more_samples_are_refused_where_all_have_been_waited_for(tmp_path: Path, way: str) -> None:
+    few = "search={name: tpe, samples: 6, startup: 3}"
+    session(tmp_path, few, way, reports=9)
+    assert len(session(tmp_path, few, way).proposals) == 6
+    before = (tmp_path / NAME).read_bytes()
+    with pytest.raises(InputError, match="over more of them"):
+        session(tmp_path, TPE, way)
+    assert (tmp_path / NAME).read_bytes() == before
+
+
+@pytest.mark.parametrize("way", [SHA, PROMOTION, PASHA])
+@pytest.mark.parametrize("epochs", [8, 15, 31])
+def test_a_budget_that_ends_early_leaves_a_sweep_that_can_go_on(tmp_path: Path, way: str, epochs: int) -> None:
+    part = session(tmp_path, TPE, way, f"budget.epochs={epochs}")
+    assert part.sessions[-1].closed == "limit"
+    assert "paused" in {trial.status for trial in part.trials.values()}
+    assert not {trial.status for trial in part.trials.values()} & {"running", "interrupted"}
+    whole = session(tmp_path, TPE, way)
+    assert whole.complete
+    assert {trial.status for trial in whole.trials.values()} == {"finished", "stopped"}
+
+
+@pytest.mark.parametrize("change", ["search.startup=5", "search.seed=1", "search.multivariate=false"])
 def test_what_it_has_drawn_by_may_not_change(tmp_path: Path, change: str) -> None:
     override = "space.training.weight_decay={dist: uniform, low: 0, high: 0.1}"
     session(tmp_path, TPE, override)

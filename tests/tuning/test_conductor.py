@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from stand_ins import ASHA, EPOCHS, Sweep, Workers, a_record, a_scheduler, a_trial
+from stand_ins import ASHA, EPOCHS, Sweep, Workers, a_record, a_scheduler, a_trial, curve
 
 from greenexp.errors import ReplayError
 from greenexp.journal.state import SweepState
 from greenexp.records.decision import Action
 from greenexp.records.history import LimitReached
+from greenexp.records.trial import TrialSpec
 from greenexp.tuning.conductor import Assignment, Conductor, NoTrial
 from greenexp.tuning.replay import rebuild
 
@@ -43,7 +44,16 @@ def test_never_more_trials_at_once_than_workers(opened: Open) -> None:
     assert assignment is NoTrial.WAIT
 
 
-@pytest.mark.parametrize("name", ["asha", "sha", "hyperband"])
+def later_ones_worse(trial: TrialSpec, epoch: int) -> float:
+    return 1 - curve(trial, EPOCHS - epoch)
+
+
+PROMOTING = ["asha_promotion", "pasha"]
+OTHERS = {"median": {}, "one_epoch": {"keep": 2}}
+"""Schedulers without a reduction factor."""
+
+
+@pytest.mark.parametrize("name", ["asha", "sha", "hyperband", *PROMOTING])
 def test_seeds_of_a_configuration_stop_together(opened: Open, name: str) -> None:
     conductor = opened(scheduler={"name": name, "reduction_factor": 3}, configurations=9)
     workers = Workers(conductor)
@@ -66,10 +76,11 @@ def test_a_failed_seed_stops_its_configuration_and_nobody_waits_for_it(opened: O
     assert any(trial.status == "finished" for trial in conductor.state.trials.values())
 
 
-@pytest.mark.parametrize("scheduler", ["fifo", "asha", "sha", "hyperband"])
+@pytest.mark.parametrize("scheduler", ["fifo", "asha", "sha", "hyperband", *PROMOTING, *OTHERS])
 @pytest.mark.parametrize("reports", [1, 2, 3, 7, 12, 20, 33])
 def test_killed_at_any_report_and_resumed_trains_the_same(opened: Open, scheduler: str, reports: int) -> None:
-    settings = {"name": scheduler} if scheduler == "fifo" else {"name": scheduler, "reduction_factor": 3}
+    settings = {"name": scheduler, **OTHERS.get(scheduler, {})}
+    settings |= {} if scheduler in {"fifo", *OTHERS} else {"reduction_factor": 3}
     first = opened(scheduler=settings, configurations=9)
     Workers(first).play(reports)
     before = {name: (trial.status, trial.epoch) for name, trial in first.state.trials.items() if trial.ended}
@@ -84,6 +95,44 @@ def test_killed_at_any_report_and_resumed_trains_the_same(opened: Open, schedule
     for trial in second.state.trials.values():
         assert sorted(trial.records) == list(range(1, trial.epoch + 1)), "an epoch is missing"
         assert trial.attempts <= 2
+
+
+@pytest.mark.parametrize("name", [*PROMOTING, *OTHERS])
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_driver_killed_after_any_event_comes_to_the_same_sweep(
+    sweep: Sweep, opened: Open, name: str, seeds: int
+) -> None:
+    settings = {"name": name, **OTHERS.get(name, {})}
+    fail = {"c000-i0-o0": 2}
+    whole = opened(scheduler=settings, configurations=9, seeds=seeds)
+    Workers(whole, fail=fail, score=later_ones_worse).play()
+    assert whole.close() == "finished"
+    ends = {name: (trial.status, trial.epoch) for name, trial in whole.state.trials.items()}
+    assert {how for how, _ in ends.values()} == {"finished", "stopped", "failed"}
+    whole.journal.close()
+    lines = whole.journal.path.read_bytes().splitlines(keepends=True)
+    for cut in range(11 + 9 * seeds, len(lines), 7):
+        whole.journal.path.write_bytes(b"".join(lines[:cut]))
+        again = opened(scheduler=settings, configurations=9, seeds=seeds)
+        Workers(again, fail=fail, score=later_ones_worse).play()
+        assert again.close() == "finished"
+        assert {name: (trial.status, trial.epoch) for name, trial in again.state.trials.items()} == ends, cut
+        again.journal.close()
+
+
+def test_what_was_promoted_at_the_highest_rung_goes_on_first(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"name": "asha_promotion", "reduction_factor": 2}
+    conductor = opened(scheduler=settings, configurations=12, workers=2)
+    Workers(conductor).play(40)
+    conductor.workers = 99
+    monkeypatch.setattr("greenexp.tuning.conductor._waits", lambda trial: False)  # as if all were released at once
+    ready = [conductor.state.trials[name] for name in conductor.releasable()]
+    assert len({trial.epoch for trial in ready}) > 1
+    assert ready == sorted(ready, key=lambda trial: (-trial.epoch, trial.spec.index))
+    resumed = opened(scheduler=settings, configurations=12, workers=99)
+    first = resumed.next_trial()
+    assert isinstance(first, Assignment)
+    assert resumed.state.trials[first.spec.trial].epoch == max(trial.epoch for trial in resumed.state.trials.values())
 
 
 def test_a_synchronous_sweep_ends_the_same_whether_or_not_it_was_killed(opened: Open) -> None:

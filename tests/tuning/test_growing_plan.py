@@ -135,13 +135,30 @@ def test_the_fingerprint_is_of_what_the_trials_follow_from() -> None:
     assert a_plan("budget.trials=3", "resources.workers=1").fingerprint == plan.fingerprint
 
 
-def test_a_scheduler_that_waits_for_all_is_refused() -> None:
-    with pytest.raises(SweepFileError, match=r"scheduler\.name: 'sha'.*asha, fifo"):
-        a_plan("scheduler.name=sha")
+def test_a_scheduler_that_waits_for_all_is_refused_where_their_number_is_not_known() -> None:
+    for name in ("sha", "hyperband", "one_epoch"):
+        with pytest.raises(
+            SweepFileError, match=rf"scheduler\.name: '{name}'.*asha, asha_promotion, fifo, median, pasha"
+        ):
+            a_plan(f"scheduler={{name: {name}}}", "search.known=false")
+        assert a_plan(f"scheduler={{name: {name}}}").size == 6
+    with pytest.raises(SweepFileError, match=r"scheduler.*seed_racing needs all configurations at the start"):
+        a_plan("scheduler={name: seed_racing}")
     with pytest.raises(SweepFileError, match=r"seeds\.rounds"):
         a_plan("seeds.rounds=true")
     with pytest.raises(SweepFileError, match=r"of 6 to compare.*at least 9"):
         a_plan("scheduler.reduction_factor=9")
+
+
+def test_a_search_that_waits_for_those_that_wait_for_it_ends_the_session(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(StateError, match="waits"):
+            session(tmp_path, "scheduler={name: sha, reduction_factor: 2}")
+
+
+def test_a_limit_on_trials_under_a_scheduler_that_waits_for_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"budget\.trials is 5 and the sweep has 12 trials"):
+        session(tmp_path, "scheduler={name: sha, reduction_factor: 2}", "budget.trials=5")
 
 
 def test_a_search_that_waits_for_nothing_ends_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

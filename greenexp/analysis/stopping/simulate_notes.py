@@ -52,7 +52,7 @@ def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings])
 def _decides_at_once(settings: Settings) -> bool:
     """Whether who goes on depends on the order in which units come to a rung."""
     scheduler = scheduler_of(settings)
-    return scheduler.stops and not scheduler.waits
+    return scheduler.stops and not scheduler.needs_size
 
 
 def _rungs(simulation: Simulation, settings: Settings, trials: int) -> str:
@@ -63,9 +63,16 @@ def _rungs(simulation: Simulation, settings: Settings, trials: int) -> str:
         rungs.setdefault(tuple(rung.epoch for rung in bracket.rungs), []).append(bracket.units)
     total = simulation.curves.seeds if of == "seeds" else simulation.curves.scores.shape[1]
     parts = [
-        f"{int(np.sum(sizes))} units judged after {' and '.join(map(str, ends))} of {total} {of}"
+        f"{int(np.sum(sizes))} units judged after {_listed(ends)} of {total} {of}"
         if ends
         else f"{int(np.sum(sizes))} units never judged"
         for ends, sizes in rungs.items()
     ]
     return f"of {trials} units begun, " + ", ".join(parts) + "."
+
+
+def _listed(ends: tuple[int, ...]) -> str:
+    """`1 and 3 and 9`; of more than three without a gap, `each from 1 to 8`."""
+    if len(ends) > 3 and ends == tuple(range(ends[0], ends[-1] + 1)):
+        return f"each from {ends[0]} to {ends[-1]}"
+    return " and ".join(map(str, ends))

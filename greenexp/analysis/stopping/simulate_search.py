@@ -1,8 +1,9 @@
 """One simulated search: the scheduler of a sweep, asked about recorded curves by workers simulated in time.
 
 A worker trains a unit from one rung to the next in as much time as that costs, asks the scheduler, and goes on, pauses
-or stops as a sweep's would. A free worker takes up what has been released, in plan order, before it begins the next
-unit. So an asynchronous scheduler sees reports in the order in which equally fast workers would bring them.
+or stops as a sweep's would. A free worker takes up what has been released, from the last part down and in plan order,
+before it begins the next unit. So an asynchronous scheduler sees reports in the order in which equally fast workers
+would bring them.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ class _Queue:
     def take(self) -> tuple[int, int] | None:
         """(unit, part it is at) that goes next, or None."""
         if self._released:
-            return heapq.heappop(self._released)
+            part, unit = heapq.heappop(self._released)
+            return unit, -part
         if self._next == self._units:
             return None
         self._next += 1
@@ -130,7 +132,7 @@ class _Queue:
             unit = place[verdict.trial]
             part = self.paused.pop(unit)
             if verdict.action is Action.GO_ON:
-                heapq.heappush(self._released, (unit, part))
+                heapq.heappush(self._released, (-part, unit))
 
 
 def _before(costs: Floats, units: NDArray[np.int64], after: NDArray[np.int64]) -> Floats:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 6
 """That are named one by one."""
+FEWEST_STOPPED = 0.05
+"""Units that a rung is expected to stop, to be shown."""
 
 
 def print_preview(plan: Plan, *, err: bool = True) -> None:
@@ -115,8 +117,10 @@ def bracket_lines(brackets: Iterable[Bracket]) -> list[str]:
     """`bracket 0: 8 train 1 epoch, about 2 go on to 3, ...`, one line per bracket that stops anybody."""
     lines = []
     for bracket in brackets:
-        if bracket.rungs:
-            rungs = ", ".join(f"epoch {rung.epoch}: {_count(rung, exact=bracket.exact)}" for rung in bracket.rungs)
+        # A scheduler that looks after every epoch has many at which hardly anybody is stopped.
+        shown = [rung for rung in bracket.rungs if bracket.exact or rung.entering - rung.going_on >= FEWEST_STOPPED]
+        if shown:
+            rungs = ", ".join(f"epoch {rung.epoch}: {_count(rung, exact=bracket.exact)}" for rung in shown)
             lines.append(f"bracket {bracket.number}: {rungs}")
     return lines
 

@@ -53,6 +53,7 @@ def _sentences(scheduler: SweepScheduler, numbers: Savings, rungs: pd.DataFrame)
         for bracket, rung, trials, stopped in zip(
             rungs["bracket"], rungs["rung"], rungs["trials"], rungs["stopped"], strict=True
         )
+        if stopped
     )
     return (
         f"{scheduler.name} stopped {share(numbers.stopped, numbers.trials)} trials{f' ({where})' if where else ''}.",

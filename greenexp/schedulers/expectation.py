@@ -1,0 +1,55 @@
+"""What to expect of a scheduler whose counts depend on the order of arrival: it is run over random orders."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter
+from functools import lru_cache
+
+from greenexp.schedulers.base import SchedulerSettings, UnitScheduler
+from greenexp.schedulers.brackets import Bracket, Rung
+
+_ARRIVALS = 20_000
+"""Units that are drawn in all, times the rungs that they may come to: a few tenths of a second."""
+
+
+@lru_cache(maxsize=64)
+def expected_bracket(
+    settings: SchedulerSettings, units: int, rungs: tuple[int, ...], max_epochs: int, number: int = 0
+) -> Bracket:
+    """The bracket of `units` units under `settings`, with the mean counts over random orders.
+
+    rungs: all epochs at which a unit may be judged
+    Every unit has one uniform value, the same at every rung; the units come to the lowest rung in random order, then
+    those that went on to the next in the order in which they went on, and so on. Deterministic: seeded by `units` and
+    `rungs`. Assumes that the order of the values at one rung persists at the next.
+    """
+    rng = random.Random(f"{units}/{rungs}/{max_epochs}")
+    repeats = max(1, min(200, _ARRIVALS // max(1, units * len(rungs))))
+    stopped: Counter[int] = Counter()
+    names = [str(place) for place in range(units)]
+    for _ in range(repeats):
+        values = {name: rng.random() for name in names}
+        stopped.update(_stops(settings.start(names, max_epochs=max_epochs), values))
+    left = [float(units)]
+    for epoch in rungs:
+        left.append(left[-1] - stopped[epoch] / repeats)
+    return Bracket(number, units, tuple(map(Rung, rungs, left, left[1:])), max_epochs, exact=False)
+
+
+def _stops(run: UnitScheduler, values: dict[str, float]) -> list[int]:
+    """The epochs of the rungs at which units were stopped."""
+    queue = [(place.epoch, number, name) for number, name in enumerate(values) if (place := run.next_rung(name))]
+    heapq.heapify(queue)
+    number, stops = len(queue), []
+    while queue:
+        _, _, name = heapq.heappop(queue)
+        for verdict in run.arrive(name, values[name]):
+            place = run.next_rung(verdict.unit)
+            if not verdict.go_on:
+                stops.append(verdict.rung)
+            elif place is not None:
+                heapq.heappush(queue, (place.epoch, number, verdict.unit))
+                number += 1
+    return stops
