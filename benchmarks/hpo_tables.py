@@ -91,13 +91,13 @@ def _space(module: Path) -> dict[str, tuple[Any, ...]]:
     """The value of `search_space` in the wheel's source, read as text."""
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.keyword) and node.arg == "search_space":
-            text = ast.unparse(node.value)
-            found = ast.literal_eval(text) if text.startswith("{'") and "for" not in text else _repeated(node.value)
-            return {path: tuple(values) for path, values in found.items()}
+            return {path: tuple(values) for path, values in _mapping(node.value).items()}
     raise SystemExit(f"{module.name} names no search_space")
 
 
-def _repeated(node: ast.expr) -> dict[str, list[Any]]:
-    """NAS-Bench-201: six edges, each with the same list of operations."""
-    assert isinstance(node, ast.DictComp)
-    return {f"Op{edge}": ast.literal_eval(node.value) for edge in range(6)}
+def _mapping(node: ast.expr) -> dict[str, list[Any]]:
+    """A literal, or of NAS-Bench-201 six edges, each with the same list of operations."""
+    if isinstance(node, ast.DictComp):
+        return {f"Op{edge}": ast.literal_eval(node.value) for edge in range(6)}
+    found: dict[str, list[Any]] = ast.literal_eval(node)
+    return found

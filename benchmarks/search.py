@@ -2,12 +2,12 @@
 
 On tables that others trained (`hpo_tables`), each search spends 50, 100 and 200 evaluations: on as many configurations
 with one seed, on half as many with two, or on configurations whose seeds grow (1, then 2 and 4 for the best quarter of
-those that were given fewer, promoted as `asha_promotion` promotes). An evaluation is one seed of one configuration; seeds
-are drawn without replacement from those of the table. A search is told the mean over seeds. It chooses the best mean
-among the configurations with the most seeds.
+those that were given fewer, promoted as `asha_promotion` promotes). An evaluation is one seed of one configuration;
+seeds are drawn without replacement from those of the table. A search is told the mean over seeds. It chooses the best
+mean among the configurations with the most seeds.
 
-Printed, medians over repeats: the share of the space whose true mean (over all seeds of the table) is at least as good as
-that of the configuration chosen; optimism, the mean it was chosen by less its true mean; milliseconds per ask.
+Printed, medians over repeats: the share of the space whose true mean (over all seeds of the table) is at least as good
+as that of the configuration chosen; optimism, the mean it was chosen by less its true mean; milliseconds per ask.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ REPEATS_FOR = {"gp": 10}
 
 @dataclass
 class Configuration:
-    """values, key: where it is; scores: of all its seeds, in the order in which they are evaluated; seeds: so far"""
+    """One configuration.
+
+    values, key: where it is; scores: of all its seeds, in the order in which they are evaluated; seeds: so far
+    """
 
     values: dict[str, Any]
     key: str
@@ -71,7 +74,8 @@ class Run:
         answer = self.search.ask(history)
         self.ask_s += time.perf_counter() - began
         self.asks += 1
-        assert isinstance(answer, Proposal)
+        if not isinstance(answer, Proposal):
+            raise SystemExit(f"the search proposes nothing more after {len(history)} configurations")
         key = self.table.key(answer.values)
         scores = self.table.scores[key]
         one = Configuration(dict(answer.values), key, scores[self.rng.permutation(scores.size)], seeds)
