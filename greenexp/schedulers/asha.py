@@ -38,7 +38,8 @@ class Asha:
 
     Source: Li, Jamieson, Rostamizadeh, Gonina, Hardt, Recht, Talwalkar 2020, A system for massively parallel
     hyperparameter tuning (MLSys). Their algorithm 2 *promotes*: it pauses every trial at a rung and later resumes the
-    best 1/eta. Ours is the stopping variant, which needs no checkpoints: what is stopped never comes back.
+    best 1/eta (`asha_promotion`). This is the stopping variant, which needs no checkpoints: what is stopped never comes
+    back.
     """
 
     title: ClassVar[str] = "ASHA"

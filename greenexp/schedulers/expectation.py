@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 
-from greenexp.schedulers.base import SchedulerSettings, UnitScheduler
+from greenexp.schedulers.base import ClosingScheduler, SchedulerSettings, UnitScheduler
 from greenexp.schedulers.brackets import Bracket, Rung
 
 _ARRIVALS = 20_000
@@ -31,11 +33,21 @@ def expected_bracket(
     names = [str(place) for place in range(units)]
     for _ in range(repeats):
         values = {name: rng.random() for name in names}
-        stopped.update(_stops(settings.start(names, max_epochs=max_epochs), values))
+        stopped.update(_stops(_filled(settings, names, max_epochs), values))
     left = [float(units)]
     for epoch in rungs:
         left.append(left[-1] - stopped[epoch] / repeats)
     return Bracket(number, units, tuple(map(Rung, rungs, left, left[1:])), max_epochs, exact=False)
+
+
+def _filled(settings: SchedulerSettings, names: Sequence[str], max_epochs: int) -> UnitScheduler:
+    """A running scheduler over all of them; also over fewer than it would be started with."""
+    run = settings.start((), max_epochs=max_epochs, later=math.inf)
+    for name in names:
+        run.enter(name)
+    if isinstance(run, ClosingScheduler):
+        run.close()
+    return run
 
 
 def _stops(run: UnitScheduler, values: dict[str, float]) -> list[int]:

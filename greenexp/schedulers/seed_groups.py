@@ -24,7 +24,7 @@ class SeedGroups(RecordedScheduler):
     at every rung it has not come to. A configuration all of whose seeds have ended so comes to its rungs at once, and
     holds a place there like one that trains on.
 
-    What is recorded: reports at rungs, ends, failures, late entries.
+    What is recorded: reports at rungs, ends, failures, late entries, and that there will be no more of these.
     """
 
     def __init__(

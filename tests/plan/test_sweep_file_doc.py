@@ -12,6 +12,7 @@ from greenexp.plan import make_plan
 from greenexp.records.axes import AXES
 from greenexp.records.search_space import DISTRIBUTIONS
 from greenexp.records.sweep_spec import SweepSpec
+from greenexp.schedulers import SCHEDULERS
 from greenexp.searches import SEARCHES
 from greenexp.spec import load_sweep
 
@@ -55,6 +56,11 @@ def test_policies_are_listed_with_their_default() -> None:
     cells = [cell.strip() for cell in row("replay", "policies").split("|")]
     written = ", ".join(policy.name for policy in SweepSpec.model_fields["replay"].default.policies)
     assert f"`[{written}]`" in cells
+
+
+def test_every_scheduler_is_listed_with_its_fields() -> None:
+    for name in SCHEDULERS:
+        assert all(f"`{field.name}`" in row("scheduler", name) for field in dataclasses.fields(SCHEDULERS[name]))
 
 
 def test_every_section_axis_distribution_and_search_is_listed() -> None:

@@ -39,14 +39,19 @@ class Entrance:
         self.trials = {trial for _, trials in self._left for trial in trials}
         self.is_open = later is not None
 
-    def next(self) -> tuple[Sequence[str], Sequence[Verdict]]:
-        """The trials that enter, and the verdicts that fall because no other will."""
-        if self._left:
-            configuration, trials = self._left.pop(0)
-            self._scheduler.enter(configuration, trials)
-            return trials, ()
-        self.is_open = False
-        return (), self._scheduler.close()
+    def fill(self, running: list[str], ready: list[str], workers: int, rng: random.Random) -> Sequence[Verdict]:
+        """Give free workers what is ready, else what enters; the verdicts that fall because no other will."""
+        while len(running) < workers and (ready or self.is_open):
+            if ready:
+                running.append(ready.pop(rng.randrange(len(ready))))
+            elif self._left:
+                configuration, trials = self._left.pop(0)
+                self._scheduler.enter(configuration, trials)
+                ready += trials
+            else:
+                self.is_open = False
+                return self._scheduler.close()
+        return ()
 
 
 def drive(
@@ -84,14 +89,10 @@ def drive(
             ready.append(trial)
 
     while len(outcome.ended) < len(curves):
-        while len(running) < workers and (ready or entrance.is_open):
-            if ready:
-                running.append(ready.pop(rng.randrange(len(ready))))
-                continue
-            entered, verdicts = entrance.next()
-            ready += entered
-            for verdict in verdicts:
-                obey(verdict, own=False)
+        for verdict in entrance.fill(running, ready, workers, rng):
+            obey(verdict, own=False)
+        if ready and not running:
+            continue
         if len(outcome.ended) == len(curves):
             break
         assert running, f"deadlock: {sorted(paused)} wait for nobody"

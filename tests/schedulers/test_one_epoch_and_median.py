@@ -178,3 +178,11 @@ def test_a_plan_expects_what_units_that_keep_their_order_train(kind, units, epoc
     assert bracket.epochs == pytest.approx(mean_epochs(kind, units, epochs, 300, least), rel=0.06)
     assert [rung.entering for rung in bracket.rungs[1:]] == [rung.going_on for rung in bracket.rungs[:-1]]
     assert bracket == kind.start([str(i) for i in range(units)], max_epochs=epochs).bracket_plan()[0]
+
+
+@pytest.mark.parametrize("name", ["asha", "asha_promotion", "median", "pasha"])
+def test_a_scheduler_to_which_one_has_come_so_far_says_what_it_will_do(name):
+    scheduler = build({"name": name}, max_epochs=9, groups={"c000": ["a", "b"]}, mode="max", later=8)
+    (bracket,) = scheduler.bracket_plan()
+    assert (bracket.units, bracket.epochs) == (1, 9)
+    assert scheduler.needs_pausing
