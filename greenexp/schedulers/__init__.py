@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from greenexp.errors import InputError, did_you_mean
 from greenexp.registry import Registry
-from greenexp.schedulers.base import Mode, OverTrials, Scheduler, SchedulerSettings
+from greenexp.schedulers.base import Mode, Scheduler, SchedulerSettings
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs, Rung
 from greenexp.schedulers.seed_groups import SeedGroups
 
@@ -71,16 +71,13 @@ def build(
     name, chosen = _chosen(settings, mode)
     if later and chosen.waits:
         raise InputError(f"scheduler {name} compares all configurations at its rungs: none can come later")
-    if isinstance(chosen, OverTrials):
-        return chosen.over_trials(groups, max_epochs=max_epochs, mode=mode)
     return SeedGroups(name, chosen, groups, max_epochs=max_epochs, mode=mode, later=later)
 
 
 def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resource: int, mode: Mode) -> Scheduler:
     """The same rule where each unit is one trial and the resource, at most `resource`, is what the caller counts.
 
-    `analysis.stopping.simulate` counts equal parts of a run's own schedule, and for seed racing the seeds of a
-    configuration. Raises as `build` does.
+    `analysis.stopping.simulate` counts equal parts of a run's own schedule. Raises as `build` does.
     """
     name, chosen = _chosen(settings, mode)
     return SeedGroups(name, chosen, {unit: [unit] for unit in units}, max_epochs=resource, mode=mode)

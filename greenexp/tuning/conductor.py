@@ -96,7 +96,10 @@ class Conductor:
         self._write_verdicts(missing)
 
     def next_trial(self) -> Assignment | NoTrial:
-        """The trial to start on a free worker: one that was broken off or released first, else the next planned."""
+        """The trial to start on a free worker: one that was broken off or released first, else the next planned.
+
+        A planned trial is passed over while the scheduler says that its turn has not come.
+        """
         if self.draining:
             return NoTrial.WAIT if self._live else NoTrial.DONE
         if len(self._live) >= self.workers or self.releasable():
@@ -220,7 +223,11 @@ class Conductor:
         candidates = [
             trial
             for name, trial in self.state.trials.items()
-            if not trial.ended and name not in self._live and name not in self._parked and not _waits(trial)
+            if not trial.ended
+            and name not in self._live
+            and name not in self._parked
+            and not _waits(trial)
+            and (trial.attempts > 0 or self.scheduler.may_begin(name))
         ]
         if self._trials_used_up():
             candidates = [trial for trial in candidates if trial.attempts > 0]
@@ -258,13 +265,17 @@ class Conductor:
     def _trials_started(self) -> int:
         return sum(trial.attempts > 0 or name in self._live for name, trial in self.state.trials.items())
 
+    def _trials_left(self) -> bool:
+        """Whether a trial has neither been started nor given up."""
+        return any(not trial.attempts and not trial.ended for trial in self.state.trials.values())
+
     def _note_trials_limit(self) -> None:
         """Say that the limit on trials, and nothing else, keeps planned ones from starting."""
         if (
             self._trials_used_up()
             and not self._live
             and self.limit is None
-            and (self._trials_started() < len(self.state.trials) or self._may_propose)
+            and (self._trials_left() or self._may_propose)
         ):
             self._reach(LimitReached("trials", float(self._trials_started()), self.limits["trials"]))
 

@@ -40,29 +40,38 @@ def drive(
 ) -> Outcome:
     """Run all trials of `curves` (values per epoch) to an end; a trial in `fails` dies instead of reporting that epoch.
 
-    Where its curve ends a trial has ended by itself. Raises AssertionError if trials are left that may not run.
+    Where its curve ends a trial has ended by itself. Raises AssertionError if trials are left that may not run, and for
+    a verdict on a trial that is neither paused nor held back, unless it stops one that is running or planned.
     """
+    seeds_grow = not all(map(scheduler.may_begin, curves))
     rng, epochs = random.Random(seed), dict.fromkeys(curves, 0)
     outcome, ready, running, paused = Outcome(), list(curves), [], set()
+    held = set(curves)  # their turn has not been seen to come
 
     def obey(verdict: Verdict, own: bool) -> None:
         outcome.verdicts.append(verdict)
         trial = verdict.trial
-        assert own or trial in paused, f"{verdict} on a trial that does not wait"
+        joins = trial in held and verdict.action is Action.GO_ON
+        assert own or trial in paused or joins or (seeds_grow and verdict.action is Action.STOP), f"{verdict}: why?"
         if verdict.action is Action.PAUSE:
             assert own
             running.remove(trial)
             paused.add(trial)
         elif verdict.action is Action.STOP:
-            (running.remove if own else paused.discard)(trial)
+            for here in (running, ready):
+                if trial in here:
+                    here.remove(trial)
+            paused.discard(trial)
             outcome.ended[trial] = ("stopped", epochs[trial])
-        elif not own:
+        elif not own and not joins:
             paused.discard(trial)
             ready.append(trial)
 
     while len(outcome.ended) < len(curves):
-        while ready and len(running) < workers:
-            running.append(ready.pop(rng.randrange(len(ready))))
+        while len(running) < workers and (able := [trial for trial in ready if scheduler.may_begin(trial)]):
+            ready.remove(chosen := rng.choice(able))
+            held.discard(chosen)
+            running.append(chosen)
         assert running, f"deadlock: {sorted(paused)} wait for nobody"
         trial = rng.choice(running)
         epochs[trial] += 1
