@@ -113,8 +113,10 @@ def seeds_of_each(name: str, groups: Mapping[str, Collection[str]]) -> int:
     return numbers.pop()
 
 
-def growing_seeds(seeds: Sequence[int], total: int, brackets: Iterable[Bracket]) -> GrowingSeeds:
+def growing_seeds(seeds: Sequence[int], total: int, brackets: Iterable[Bracket]) -> SeedLadder:
     """The ladder of a scheduler's field `seeds` over its own brackets; total: seeds of a configuration.
+
+    Where the first rung counts all, so do the others: `AllSeeds`.
 
     Raises FieldError if the numbers fall, if some are for rungs that there are not, or if they do not end with `total`:
     those of more seeds could not be, and further seeds would never train.
@@ -135,5 +137,7 @@ def growing_seeds(seeds: Sequence[int], total: int, brackets: Iterable[Bracket])
             f"{listed} must end with the number of seeds of a configuration, which is {total} "
             "(seeds.initialisation, seeds.order, seeds.folds)",
         )
+    if listed[0] == total:
+        return AllSeeds()
     padded = listed + [listed[-1]] * (len(epochs) + 1 - len(listed))
     return GrowingSeeds(epochs, tuple(padded))

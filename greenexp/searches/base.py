@@ -30,7 +30,7 @@ class ProposalState(StrEnum):
     COMPLETE = "complete"
     """All its seeds trained to their end."""
     STOPPED = "stopped"
-    """All its seeds have ended, and some were stopped early: its score is a bound of its full one."""
+    """All its seeds have ended, and some were stopped early or never begun: no score after full training."""
     FAILED = "failed"
     """All its seeds have ended, and some failed."""
 
@@ -40,7 +40,9 @@ class Observation:
     """What is known of one configuration that the search proposed.
 
     number: which proposal it was, from 0; values: searched path -> value
-    score: mean over its seeds of the best dev value so far; None while a seed has none, and where one failed
+    score: mean of the best dev value so far over its seeds, without those that were given up before they began; None
+        while a seed has no value, and where one failed
+    seeds: how many seeds have a value: a scheduler may have given up the others (see `schedulers.seed_groups`)
     ended: its place among the configurations in the order in which they ended, from 0; None while it is running
     epochs: how many all its seeds have trained, at least
     """
@@ -51,6 +53,7 @@ class Observation:
     score: float | None = None
     ended: int | None = None
     epochs: int = 0
+    seeds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
 from greenexp.records.values import canonical_json
-from greenexp.schedulers import Scheduler, scheduler_names
+from greenexp.schedulers import Scheduler, scheduler_names, scheduler_of
 from greenexp.searches.base import Proposal
 from greenexp.tuning.replay import rebuild
 from greenexp.tuning.searching import Searching
@@ -91,11 +91,19 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
             f"{folder} holds a sweep whose search has learnt from what it was, and {' and '.join(fixed)} changed: "
             "choose another --out, or put this one aside with --fresh"
         )
-    if "scheduler" in differ:
+    if "scheduler" in differ and not _same_scheduler(recorded["scheduler"], resolved["scheduler"]):
         raise InputError(
             f"{folder} holds a sweep with scheduler {recorded['scheduler']}, which has decided already; two rules in "
             "one sweep cannot be compared: choose another --out, or put this one aside with --fresh"
         )
+
+
+def _same_scheduler(recorded: Mapping[str, Any], resolved: Mapping[str, Any]) -> bool:
+    """Whether two sections mean one scheduler: an earlier version may have had fewer fields."""
+    try:
+        return recorded["name"] == resolved["name"] and scheduler_of(recorded) == scheduler_of(resolved)
+    except InputError:
+        return False
 
 
 def _changed(state: SweepState, plan: Plan, trial: str) -> list[str]:
@@ -119,13 +127,18 @@ def _refuse_other_data(state: SweepState, data: Mapping[str, Any], folder: Path)
 
 
 def _refuse_starved(plan: Plan, scheduler: Scheduler) -> None:
-    """Under a scheduler that waits for all, a limit on trials below their number would let nobody past a rung."""
+    """Under a scheduler that waits for all, a limit on trials below those it needs would let nobody past a rung."""
     limit = plan.spec.budget.limits().get("trials")
-    waits = any(bracket.rungs and bracket.exact for bracket in scheduler.bracket_plan())
-    if limit is not None and limit < len(plan.trials) and waits:
+    brackets = scheduler.bracket_plan()
+    waits = any(bracket.rungs and bracket.exact for bracket in brackets)
+    if limit is None or not waits:
+        return
+    trials_per_unit = len(plan.trials) / sum(bracket.units for bracket in brackets)
+    needed = sum(bracket.begun * (1 if bracket.seeds else trials_per_unit) for bracket in brackets)
+    if limit < needed:
         others = ", ".join(scheduler_names(lambda kind: not kind.waits))
         raise InputError(
-            f"budget.trials is {limit:g} and the sweep has {len(plan.trials)} trials: scheduler "
+            f"budget.trials is {limit:g} and the sweep has {needed:g} trials to start: scheduler "
             f"{plan.spec.scheduler.name} compares all of them at its rungs and would wait for ever; lower "
             "search.samples instead, or choose a scheduler under which no configuration waits for others "
             f"({others})"
@@ -168,6 +181,11 @@ def _rebuild(
             raise InputError(
                 f"search {plan.spec.search.name} with these settings would have proposed otherwise ({error}): begin a "
                 "new sweep (another --out, or --fresh)"
+            ) from error
+        if not extended and scheduler_of(plan.spec.scheduler.to_json()).needs_seeds:
+            raise InputError(
+                f"the sweep was recorded under another rule of scheduler {plan.spec.scheduler.name} than that of this "
+                f"version ({error}): it can be read, and not resumed; begin a new one (another --out, or --fresh)"
             ) from error
         if not extended:
             raise

@@ -78,7 +78,7 @@ def test_a_seed_whose_turn_has_not_come_does_not_begin():
 
 @pytest.mark.parametrize("ask", ["decide", "finish"])
 def test_a_seed_that_trained_before_its_turn_is_refused(ask):
-    with pytest.raises(ReplayError, match="c000-i1.*turn"):
+    with pytest.raises(ReplayError, match=r"c000-i1.*turn"):
         getattr(race(2, seeds=2), ask)("c000-i1", 1, 0.5)
 
 
