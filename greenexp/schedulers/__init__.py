@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from greenexp.errors import InputError, did_you_mean
 from greenexp.registry import Registry
-from greenexp.schedulers.base import Mode, Scheduler, SchedulerSettings
+from greenexp.schedulers.base import GrowsSeeds, Mode, Scheduler, SchedulerSettings
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs, Rung
 from greenexp.schedulers.seed_groups import SeedGroups
 
@@ -32,6 +32,7 @@ __all__ = [
     "SchedulerSettings",
     "build",
     "build_over_units",
+    "holds_seeds",
     "scheduler_names",
     "scheduler_of",
 ]
@@ -86,6 +87,12 @@ def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resou
 def scheduler_of(settings: Mapping[str, Any]) -> SchedulerSettings:
     """The scheduler of a sweep file's section, with its settings checked. Raises as `build` does."""
     return _chosen(settings, "max")[1]
+
+
+def holds_seeds(settings: Mapping[str, Any]) -> bool:
+    """Whether the scheduler of a section counts seeds at its rungs, so that it must be asked about single seeds."""
+    chosen = scheduler_of(settings)
+    return chosen.needs_seeds or (isinstance(chosen, GrowsSeeds) and chosen.seeds is not None)
 
 
 def scheduler_names(condition: Callable[[type[SchedulerSettings]], bool]) -> tuple[str, ...]:

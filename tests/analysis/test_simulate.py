@@ -218,7 +218,8 @@ def test_seeds_are_one_curve_by_their_mean_and_cost_their_sum() -> None:
     curves = recorded_curves(points, 2)
     np.testing.assert_allclose(curves.scores, [[0.4, 0.5]])
     np.testing.assert_allclose(curves.costs, [[3, 6]])
-    np.testing.assert_allclose(curves.seed_scores, [[0.4, 0.5]])
+    np.testing.assert_allclose(curves.seed_scores, [[[0.2, 0.4], [0.6, 0.6]]])
+    np.testing.assert_allclose(curves.seed_costs, [[[1, 2], [2, 4]]])
     np.testing.assert_allclose(recorded_curves(points, 2, best_so_far=False).scores, [[0.4, 0.45]])
     with pytest.raises(ValueError, match="seed_racing"):
         rows(made(), {"race": {"name": "seed_racing"}}, [9])
