@@ -49,7 +49,8 @@ def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings])
         if any(map(holds_seeds, schedulers.values())):
             notes.append(
                 "Seeds that a scheduler holds back are trained one after the other, by the free workers, in the order "
-                "in which the record names them."
+                "in which the record names them. Their best score so far may be a mean over few seeds, and is then "
+                "too good by more noise than a final score."
             )
     return tuple(notes)
 
