@@ -66,4 +66,4 @@ def rungs_figure(table: pd.DataFrame) -> Figure:
 
 
 def _seeds(number: Any) -> str:
-    return "seeds not recorded" if pd.isna(number) else f"{number} seed{'s' * (number != 1)}"
+    return "seeds not recorded" if pd.isna(number) else f"{number} seed" + ("" if number == 1 else "s")
