@@ -228,6 +228,7 @@ def simulate(
     workers: int = 1,
     grace_period: int | None = None,
     reduction_factor: float | None = None,
+    rung_seeds: Sequence[float] | None = None,
     repeats: int = 500,
     replace: bool = True,
     seed: int = 0,
@@ -266,6 +267,8 @@ def simulate(
         Parts of a schedule before the first rung. By default the scheduler's own.
     reduction_factor : float above 1, optional
         At a rung one of this number of units goes on. By default the scheduler's own.
+    rung_seeds : sequence of whole numbers, optional
+        Seeds of a configuration at the first rung, the second, ..., of schedulers with a field `seeds`. By default all.
     repeats : int of at least 1, default 500
         Simulated searches behind each number.
     replace : bool, default True
@@ -290,6 +293,7 @@ def simulate(
         workers=workers,
         grace_period=grace_period,
         reduction_factor=reduction_factor,
+        rung_seeds=None if rung_seeds is None else whole_trials(rung_seeds),
         repeats=repeats,
         replace=replace,
         seed=seed,

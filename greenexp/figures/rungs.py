@@ -7,21 +7,26 @@ from typing import Any
 import pandas as pd
 
 from greenexp.figures.figure import Figure
-from greenexp.figures.style import BLUE, INK, ORANGE, VERMILLION, chart
+from greenexp.figures.style import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, chart
 
-_OUTCOMES = {"went_on": ("went on", BLUE), "stopped": ("stopped", VERMILLION), "waiting": ("waiting", ORANGE)}
+_OUTCOMES = {
+    "went_on": ("went on", BLUE), "stopped": ("stopped", VERMILLION), "waiting": ("waiting", ORANGE),
+    "joined": ("later seeds that joined", GREEN), "given_up": ("later seeds given up", GREY),
+}  # fmt: skip
+_ALWAYS = ("went_on", "stopped")
 
 
 def rungs_figure(table: pd.DataFrame) -> Figure:
-    """Bars of trials that went on, were stopped, or wait, at every rung, each with its number.
+    """Bars of trials that went on, were stopped, wait, joined or were given up, at every rung, each with its number.
 
     table: as `analysis.rung_table` gives it, at least one row.
     """
     several = len(table["bracket"].unique()) > 1
-    shown = [name for name in _OUTCOMES if name != "waiting" or table["waiting"].sum() > 0]
+    shown = [name for name in _OUTCOMES if name in _ALWAYS or table[name].sum() > 0]
+    held = table[["joined", "given_up"]].to_numpy().any()
     labels = [
-        f"bracket {bracket}, epoch {rung}" if several else f"epoch {rung}"
-        for bracket, rung in zip(table["bracket"], table["rung"], strict=True)
+        (f"bracket {bracket}, " if several else "") + f"epoch {rung}" + (f", {_seeds(seeds)}" if held else "")
+        for bracket, rung, seeds in zip(table["bracket"], table["rung"], table["seeds"], strict=True)
     ]
     data = [
         {"rung": label, "outcome": _OUTCOMES[name][0], "trials": int(count)}
@@ -50,9 +55,15 @@ def rungs_figure(table: pd.DataFrame) -> Figure:
         {"mark": text, "encoding": {"x": x, "y": y, "xOffset": offset, "text": {"field": "trials", "format": "d"}}},
     ]
     parts = [
-        f"{label}, {stopped} of {trials} stopped"
-        for label, stopped, trials in zip(labels, table["stopped"], table["trials"], strict=True)
+        f"{label}, {stopped} of {trials} stopped" + (f", {given_up} later seeds given up" if given_up else "")
+        for label, stopped, trials, given_up in zip(
+            labels, table["stopped"], table["trials"], table["given_up"], strict=True
+        )
     ]
     return Figure(
         "rungs", "Trials at every rung", f"Bars of trials per rung: {'; '.join(parts)}.", chart(data, layers), table
     )
+
+
+def _seeds(number: Any) -> str:
+    return "seeds not recorded" if pd.isna(number) else f"{number} seed" + ("" if number == 1 else "s")

@@ -59,6 +59,11 @@ class TrialState:
         return self.status in ENDED
 
     @property
+    def given_up(self) -> bool:
+        """Whether it was stopped before it began: its configuration did not come to the rung that counts it."""
+        return self.status == "stopped" and not self.records
+
+    @property
     def epoch(self) -> int:
         """The highest epoch reported, 0 before the first."""
         return max(self.records, default=0)
@@ -158,10 +163,10 @@ class SweepState:
 
     @property
     def chosen(self) -> tuple[TrialState, ...]:
-        """The trials of the configuration that is best on dev so far; empty while none has ended whole."""
+        """The trials of the configuration that is best on dev so far that began; empty while none has ended whole."""
         outcomes = [SeedOutcome(t.spec.configuration, t.status, t.epoch, t.score) for t in self.trials.values()]
         best = chosen_configuration(outcomes, self.mode)
-        return tuple(trial for trial in self.trials.values() if trial.spec.configuration == best)
+        return tuple(t for t in self.trials.values() if t.spec.configuration == best and not t.given_up)
 
     @property
     def best(self) -> TrialState | None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from greenexp.errors import InputError, Problem, SweepFileError
+from greenexp.errors import FieldError, InputError, Problem, SweepFileError
 from greenexp.plan.configurations import Resolved, check_values, resolve
 from greenexp.plan.equal_epochs import check_searched_epochs
 from greenexp.plan.fields import check_plugin
@@ -44,6 +44,8 @@ def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
     try:
         plan.expected_scheduler()
         plan.new_scheduler()
+    except FieldError as error:
+        raise SweepFileError([document.problem(f"scheduler.{error.path}", error.reason)]) from error
     except InputError as error:
         raise SweepFileError([document.problem("scheduler", str(error), of_key=True)]) from error
     return plan

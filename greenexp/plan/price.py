@@ -53,10 +53,9 @@ def price_plan(
         epochs *= plan.growth.size or 1  # as if all were like the first
     train = _bound([e.training for e in epochs], brackets)
     evaluation = _bound([e.evaluation for e in epochs], brackets)
-    count = float(len(epochs))
     both = _combined(train, evaluation)
     bounds = {
-        "trials": Bound(count, count),
+        "trials": _begun(len(epochs), brackets),
         "epochs": _bound([(1.0,) * len(e.training) for e in epochs], brackets),
         "train_flops": train,
         **_measured(plan.spec.resources, plan.spec.accounting, both, seconds_per_flop, joules_per_flop),
@@ -157,17 +156,27 @@ def _bound(per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket]) ->
     if not any(bracket.rungs for bracket in brackets):
         return Bound(most, most)
     cumulative = np.concatenate([[0.0], np.cumsum(np.mean(np.array(per_trial, dtype=np.float64), axis=0))])
-    trials_per_unit = len(per_trial) / sum(bracket.units for bracket in brackets)
-    return Bound(most, float(trials_per_unit * sum(_bracket_cost(bracket, cumulative) for bracket in brackets)))
+    per_unit = _trials_per_unit(len(per_trial), brackets)
+    return Bound(most, float(sum(per_unit(bracket) * _bracket_cost(bracket, cumulative) for bracket in brackets)))
+
+
+def _trials_per_unit(trials: int, brackets: Sequence[Bracket]) -> Callable[[Bracket], float]:
+    """Of each bracket, how many trials one of its stretches' trials stands for: all seeds, where it counts none."""
+    each = trials / sum(bracket.units for bracket in brackets)
+    return lambda bracket: each / (bracket.seeds or 1)
+
+
+def _begun(trials: int, brackets: Sequence[Bracket]) -> Bound:
+    """All trials; and those that are expected to begin, without the seeds that are given up."""
+    per_unit = _trials_per_unit(trials, brackets)
+    held = any(bracket.seeds for bracket in brackets)
+    begun = sum(per_unit(bracket) * bracket.begun for bracket in brackets)
+    return Bound(float(trials), begun if held else float(trials))
 
 
 def _bracket_cost(bracket: Bracket, cumulative: Any) -> float:
-    """Cost of one seed of every unit; `cumulative[e]` is the cost of the first e epochs."""
-    total, before, running = 0.0, 0, float(bracket.units)
-    for rung in bracket.rungs:
-        total += rung.entering * (cumulative[rung.epoch] - cumulative[before])
-        before, running = rung.epoch, rung.going_on
-    return float(total + running * (cumulative[bracket.max_epochs] - cumulative[before]))
+    """Cost of a bracket's stretches; `cumulative[e]` is the cost of the first e epochs."""
+    return float(sum(each.trials * (cumulative[each.until] - cumulative[each.after]) for each in bracket.stretches))
 
 
 def _combined(first: Bound, second: Bound) -> Bound:

@@ -176,7 +176,7 @@ def _trial_row(
         "attempts": trial.attempts,
         "epochs": kept[-1].record.epoch if kept else 0,
         "max_epochs": trial.max_epochs,
-        "stopped_at": stops[-1] if stops else pd.NA,
+        "stopped_at": stops[-1] if stops and kept else pd.NA,
         "score": kept[-1].record.best_score if kept else np.nan,
         "best_epoch": best.record.epoch if best else pd.NA,
         **{name: spent.total(name) for name in SUMMED_COSTS},

@@ -24,7 +24,9 @@ class Action(StrEnum):
 class Verdict:
     """The action for one trial: `rung` is the epoch it falls at, `value` what was compared, `cutoff` with what.
 
-    `value` is the mean over the configuration's seeds where the configuration is the unit of decision.
+    `value` is the mean over the configuration's first `seeds` seeds where the configuration is the unit of decision.
+    `noise` is the standard error, from the scatter of seeds at that rung, of the difference of two such means
+    (`schedulers.seed_noise`); None where nothing was compared, or no configuration had two seeds there.
     """
 
     trial: str
@@ -34,6 +36,8 @@ class Verdict:
     cutoff: float | None = None
     bracket: int = 0
     reason: str = ""
+    seeds: int | None = None
+    noise: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; `from_json` is its inverse."""

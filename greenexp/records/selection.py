@@ -2,7 +2,9 @@
 
 A configuration can be chosen if its seeds trained for the same length: all finished, or all stopped at one epoch. A
 seed that finished before that epoch, by its own patience, has reached it for this purpose: its score stands. The best
-mean of trial scores (best dev value so far) wins; of equal ones the first in plan order.
+mean of trial scores (best dev value so far) wins; of equal ones the first in plan order. Seeds that a scheduler gave up
+before they began have no part in this, but a mean over fewer seeds is more often good by luck: the configurations with
+the most seeds come first.
 
 The best trial is the one with the best score, of equal ones the first in plan order. A trial that failed is never it:
 it was not trained as planned, and its last good epoch is no result.
@@ -30,6 +32,11 @@ class SeedOutcome:
     epochs: int
     score: float | None
     trial: str = ""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it was stopped before it began: its configuration did not come to the rung that counts it."""
+        return self.status == "stopped" and not self.epochs
 
 
 class Scored(Protocol):
@@ -71,15 +78,22 @@ def best_trial(trials: Iterable[T], mode: str) -> T | None:
 
 def configuration_means(outcomes: Iterable[SeedOutcome]) -> dict[str, float]:
     """Configuration -> mean score over its seeds, in plan order; only those whose seeds ended at the same length."""
+    return {configuration: fmean(scores) for configuration, scores in _configuration_scores(outcomes).items()}
+
+
+def _configuration_scores(outcomes: Iterable[SeedOutcome]) -> dict[str, list[float]]:
+    """Configuration -> scores of its seeds that began, of those that have a mean."""
     seeds: dict[str, list[SeedOutcome]] = {}
     for outcome in outcomes:
         seeds.setdefault(outcome.configuration, []).append(outcome)
-    means = {}
+    found = {}
     for configuration, group in seeds.items():
-        scores = [outcome.score for outcome in group if outcome.score is not None]
-        if ended_together((outcome.status, outcome.epochs) for outcome in group) and len(scores) == len(group):
-            means[configuration] = fmean(scores)
-    return means
+        began = [outcome for outcome in group if not outcome.given_up]
+        scores = [outcome.score for outcome in began if outcome.score is not None]
+        whole = ended_together((outcome.status, outcome.epochs) for outcome in began)
+        if whole and len(scores) == len(began) > 0:
+            found[configuration] = scores
+    return found
 
 
 def ended_together(seeds: Iterable[tuple[str, int]]) -> bool:
@@ -99,7 +113,7 @@ def ended_together(seeds: Iterable[tuple[str, int]]) -> bool:
 
 
 def chosen_configuration(outcomes: Iterable[SeedOutcome], mode: str) -> str | None:
-    """The configuration with the best mean (`mode` max or min), or None while there is none."""
+    """Of the configurations with the most seeds, the one with the best mean (`mode` max or min); None without any."""
     sign = -1.0 if mode == "min" else 1.0
-    means = configuration_means(outcomes)
-    return max(means, key=lambda name: sign * means[name], default=None)
+    scores = _configuration_scores(outcomes)
+    return max(scores, key=lambda name: (len(scores[name]), sign * fmean(scores[name])), default=None)

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from greenexp.errors import InputError, did_you_mean
 from greenexp.registry import Registry
-from greenexp.schedulers.base import Mode, OverTrials, Scheduler, SchedulerSettings
+from greenexp.schedulers.base import GrowsSeeds, Mode, Scheduler, SchedulerSettings
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs, Rung
 from greenexp.schedulers.seed_groups import SeedGroups
 
@@ -33,6 +33,7 @@ __all__ = [
     "SchedulerSettings",
     "build",
     "build_over_units",
+    "holds_seeds",
     "scheduler_names",
     "scheduler_of",
 ]
@@ -76,18 +77,15 @@ def build(
     name, chosen = _chosen(settings, mode)
     if math.isinf(later) and chosen.needs_size:
         raise InputError(f"scheduler {name} must know how many configurations there will be, and the search does not")
-    if later and isinstance(chosen, OverTrials):
+    if later and chosen.needs_seeds:
         raise InputError(f"scheduler {name} needs all configurations at the start: none can come later")
-    if isinstance(chosen, OverTrials):
-        return chosen.over_trials(groups, max_epochs=max_epochs, mode=mode)
     return SeedGroups(name, chosen, groups, max_epochs=max_epochs, mode=mode, later=later)
 
 
 def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resource: int, mode: Mode) -> Scheduler:
     """The same rule where each unit is one trial and the resource, at most `resource`, is what the caller counts.
 
-    `analysis.stopping.simulate` counts equal parts of a run's own schedule, and for seed racing the seeds of a
-    configuration. Raises as `build` does.
+    `analysis.stopping.simulate` counts equal parts of a run's own schedule. Raises as `build` does.
     """
     name, chosen = _chosen(settings, mode)
     return SeedGroups(name, chosen, {unit: [unit] for unit in units}, max_epochs=resource, mode=mode)
@@ -96,6 +94,12 @@ def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resou
 def scheduler_of(settings: Mapping[str, Any]) -> SchedulerSettings:
     """The scheduler of a sweep file's section, with its settings checked. Raises as `build` does."""
     return _chosen(settings, "max")[1]
+
+
+def holds_seeds(settings: Mapping[str, Any]) -> bool:
+    """Whether the scheduler of a section counts seeds at its rungs, so that it must be asked about single seeds."""
+    chosen = scheduler_of(settings)
+    return chosen.needs_seeds or (isinstance(chosen, GrowsSeeds) and chosen.seeds is not None)
 
 
 def scheduler_names(condition: Callable[[type[SchedulerSettings]], bool]) -> tuple[str, ...]:

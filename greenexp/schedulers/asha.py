@@ -15,6 +15,7 @@ from pydantic import Field
 from greenexp.schedulers.base import NextRung, UnitVerdict, cannot_act
 from greenexp.schedulers.brackets import Bracket, Rung
 from greenexp.schedulers.rungs import check_halving, too_few, upward_rungs
+from greenexp.schedulers.seed_ladder import RungSeeds
 
 _DRAWS = 40_000
 """Values that a simulated plan draws: under 0.1 s for thousands of units."""
@@ -28,6 +29,9 @@ class Asha:
         the values seen at this rung before it. The first at a rung goes on.
     grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs (fractions rounded up)
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
+    seeds: how many seeds of a configuration count at the first rung, the second, ...; the last number, which is that of
+        all its seeds, counts from then to the end. Seeds whose turn has not come are not started. null: all at every
+        rung; brackets that skip rungs begin with the seeds of their first one
     brackets: bracket b skips the first b rungs; units are dealt to the brackets in equal shares
     bracket_seed: draws the order in which every `brackets` consecutive units are dealt
 
@@ -51,6 +55,7 @@ class Asha:
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: Annotated[int, Field(ge=1)] = 1
     per_trial: bool = False
+    seeds: RungSeeds | None = None
     brackets: Annotated[int, Field(ge=1)] = 1
     bracket_seed: Annotated[int, Field(ge=0)] = 0
 

@@ -12,6 +12,7 @@ from greenexp.schedulers.brackets import Bracket
 from greenexp.schedulers.expectation import expected_bracket
 from greenexp.schedulers.promotion import PromotionRun
 from greenexp.schedulers.rungs import check_halving, upward_rungs
+from greenexp.schedulers.seed_ladder import RungSeeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class AshaPromotion:
         that have not gone on yet do so
     grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs (fractions rounded up)
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
+    seeds: how many seeds of a configuration count at the first rung, the second, ...: see asha
 
     Nothing is stopped that could still go on: paused units are stopped only when their rung is final, that is, when
     all units that will ever come there have come or failed. No first rung is final before the search is done. Of a
@@ -48,6 +50,7 @@ class AshaPromotion:
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: Annotated[int, Field(ge=1)] = 1
     per_trial: bool = False
+    seeds: RungSeeds | None = None
 
     def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> AshaPromotionRun:
         """A running scheduler. Raises InputError if no rung could stop anything."""

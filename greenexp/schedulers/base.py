@@ -1,7 +1,8 @@
 """What a scheduler is: settings, a running unit scheduler, and the running scheduler over trials built from it.
 
 A scheduler is written against *units*, which it compares; `seed_groups` makes one unit of all trials of a
-configuration (or of each trial) and turns verdicts on units into verdicts on trials.
+configuration (or of each trial), holds seeds back whose turn has not come, and turns verdicts on units into verdicts on
+trials.
 """
 
 from __future__ import annotations
@@ -85,7 +86,10 @@ class SchedulerSettings(Protocol):
     equal_epochs: ClassVar[bool]
     """Whether it compares trials at equal numbers of epochs, so that all trials must be planned for as many."""
     needs_seeds: ClassVar[bool]
-    """Whether what it counts is seeds, so that every configuration must have the same number of them, at least 2."""
+    """Whether its rungs count whole seeds instead of epochs; then `max_epochs` of `start` is the number of seeds.
+
+    Every configuration must have the same number of them, at least 2.
+    """
     needs_size: ClassVar[bool]
     """Whether it must know at the start how many units there will be, as one whose rungs wait for all of them."""
 
@@ -111,18 +115,22 @@ class Scheduler(Protocol):
     def expected_epochs(self) -> ExpectedEpochs:
         """Training epochs of all trials together."""
 
+    def may_begin(self, trial: str) -> bool:
+        """Whether the turn of `trial` has come; one whose turn has not come must not be started."""
+
     def decide(self, trial: str, resource: int, value: float) -> Decision:
         """The verdict on `trial`, which has trained `resource` epochs and scores `value`; ask after every epoch.
 
         A report repeated with the same value (an attempt after a crash) gets the verdict that was already taken.
-        Raises ReplayError for another value at a rung, an unknown trial, or a trial that ran past its rung.
+        Raises ReplayError for another value at a rung, an unknown trial, a trial that ran past its rung, or one whose
+        turn has not come.
         """
 
     def withdraw(self, trial: str, reason: str) -> tuple[Verdict, ...]:
-        """`trial` failed for good; the verdicts on paused trials that this releases or stops."""
+        """`trial` failed for good; the verdicts on other trials that this releases or stops."""
 
     def finish(self, trial: str, resource: int, value: float) -> tuple[Verdict, ...]:
-        """`trial` ended by itself after `resource` epochs with `value`; the verdicts on paused trials that this brings.
+        """`trial` ended by itself after `resource` epochs with `value`; the verdicts on others that this brings.
 
         Called for every trial that reached its end. Where that was before its last epoch, `value` stands for it at the
         rungs it has not come to: nobody waits for it there, and no verdict falls on it any more. Saying it again
@@ -150,11 +158,12 @@ class Scheduler(Protocol):
 
 
 @runtime_checkable
-class OverTrials(Protocol):
-    """Settings of a scheduler that tells the seeds of a configuration apart, and so runs over trials itself."""
+class GrowsSeeds(Protocol):
+    """Settings under which a configuration may begin with some of its seeds and get more as it climbs."""
 
-    def over_trials(self, groups: Mapping[str, Sequence[str]], *, max_epochs: int, mode: Mode) -> Scheduler:
-        """The running scheduler over the trials of a sweep; `start` remains the same rule over units."""
+    @property
+    def seeds(self) -> tuple[int, ...] | None:
+        """How many seeds count at each rung, the last number from then to the end; None: all from the start."""
 
 
 def cannot_act(name: str, why: str, change: str) -> InputError:

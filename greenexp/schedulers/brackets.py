@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """After `epoch` epochs, `going_on` of the `entering` units go on (whole numbers unless it is an expectation)."""
+    """After `epoch` epochs, `going_on` of the `entering` units go on (whole numbers unless it is an expectation).
+
+    seeds: how many seeds of each count there; None: all
+    """
 
     epoch: int
     entering: float
     going_on: float
+    seeds: int | None = None
+
+
+class Stretch(NamedTuple):
+    """`trials` trials, whole or expected, train from after epoch `after` to epoch `until`."""
+
+    trials: float
+    after: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +34,7 @@ class Bracket:
 
     `exact` is False where the counts are expectations (asha: over random orders of arrival, if the order of values at
     one rung persists at the next). Without rungs all units run to the end.
+    seeds: how many seeds those left have in the end, where seeds are held back; None: all seeds train from the start
     """
 
     number: int
@@ -27,15 +42,43 @@ class Bracket:
     rungs: tuple[Rung, ...]
     max_epochs: int
     exact: bool = True
+    seeds: int | None = None
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """What is trained: of every unit one seed, or where seeds are held back, those whose turn has come.
+
+        Seeds that join at a rung train from their start to the next rung, those before them from the last one.
+        """
+        return tuple(stretch for stretch in self._stretches() if stretch.trials and stretch.until > stretch.after)
+
+    def _stretches(self) -> Iterator[Stretch]:
+        before, known, running = 0, 0, float(self.units)
+        ends = [(rung.epoch, rung.entering, rung.seeds) for rung in self.rungs]
+        left = self.rungs[-1].going_on if self.rungs else running
+        for epoch, entering, seeds in (*ends, (self.max_epochs, left, self.seeds)):
+            count = seeds or 1
+            yield Stretch(entering * known, before, epoch)
+            yield Stretch(entering * (count - known), 0, epoch)
+            before, known = epoch, count
 
     @property
     def epochs(self) -> float:
-        """Training epochs of one seed of every unit: sum of entering x (epochs since the rung before)."""
-        total, before, running = 0.0, 0, float(self.units)
-        for rung in self.rungs:
-            total += rung.entering * (rung.epoch - before)
-            before, running = rung.epoch, rung.going_on
-        return total + running * (self.max_epochs - before)
+        """Training epochs of all `stretches`."""
+        return sum(stretch.trials * (stretch.until - stretch.after) for stretch in self.stretches)
+
+    @property
+    def begun(self) -> float:
+        """How many trials of the `stretches` ever begin."""
+        return sum(stretch.trials for stretch in self.stretches if not stretch.after)
+
+    def with_seeds(self, counts: Iterable[int], total: int, at: int | None = None) -> Bracket:
+        """The same with the seeds that count at each rung and, `total`, in the end. at: the epoch of every rung."""
+        rungs = tuple(
+            replace(rung, seeds=count, epoch=rung.epoch if at is None else at)
+            for rung, count in zip(self.rungs, counts, strict=True)
+        )
+        return replace(self, rungs=rungs, seeds=total, max_epochs=self.max_epochs if at is None else at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from greenexp.schedulers.base import cannot_act
 from greenexp.schedulers.rungs import ROUNDING, check_halving, downward_rungs, most_halvings
+from greenexp.schedulers.seed_ladder import RungSeeds
 from greenexp.schedulers.synchronous import SynchronousBracket, SynchronousRun
 
 
@@ -21,6 +22,9 @@ class Hyperband:
     reduction_factor: eta, the best floor(n / eta) of the n units at a rung go on, at least one
     grace_period: r, the fewest epochs before a first rung
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
+    seeds: how many seeds of a configuration count at the first rung, the second, ...; the last number, which is that of
+        all its seeds, counts from then to the end. Seeds whose turn has not come are not started. null: all at every
+        rung; brackets that begin at a later rung begin with the seeds of that rung
 
     With R = training.epochs and s_max = floor(log_eta(R / r)), bracket s = s_max, ..., 0 takes
     ceil((s_max + 1) / (s + 1) x eta^s) units and has s rungs, at R x eta^-s, ..., R x eta^-1 epochs (to the nearest
@@ -43,6 +47,7 @@ class Hyperband:
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: Annotated[int, Field(ge=1)] = 1
     per_trial: bool = False
+    seeds: RungSeeds | None = None
 
     def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> SynchronousRun:
         """Units placed in brackets. Raises InputError if no bracket could stop anything."""

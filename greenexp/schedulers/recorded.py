@@ -102,7 +102,9 @@ class RecordedScheduler(ABC):
             )
         return verdict
 
-    def _for_trial(self, trial: str, epoch: int, verdict: UnitVerdict, reason: str) -> Verdict:
+    def _for_trial(
+        self, trial: str, epoch: int, verdict: UnitVerdict, reason: str, seeds: int, noise: float | None
+    ) -> Verdict:
         """The verdict on a unit as that on one of its trials, in the metric's own direction."""
         return Verdict(
             trial=trial,
@@ -112,4 +114,6 @@ class RecordedScheduler(ABC):
             cutoff=None if verdict.cutoff is None else self._sign * verdict.cutoff,
             bracket=verdict.bracket,
             reason=reason,
+            seeds=None if verdict.value is None else seeds,
+            noise=None if verdict.value is None else noise,
         )

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from greenexp.schedulers.rungs import check_halving, upward_rungs
+from greenexp.schedulers.seed_ladder import RungSeeds
 from greenexp.schedulers.synchronous import SynchronousBracket, SynchronousRun
 
 
@@ -19,6 +20,9 @@ class Sha:
     reduction_factor: eta, the best floor(n / eta) of the n units at a rung go on, at least one
     grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs (fractions rounded up)
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
+    seeds: how many seeds of a configuration count at the first rung, the second, ...; the last number, which is that of
+        all its seeds, counts from then to the end. Seeds whose turn has not come are not started. null: all at every
+        rung
 
     n counts everything that entered the rung. A unit with a failed seed ranks below every number and never goes on;
     its place is not given away twice, so the number going on is that of the plan as long as enough units survive.
@@ -38,6 +42,7 @@ class Sha:
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: Annotated[int, Field(ge=1)] = 1
     per_trial: bool = False
+    seeds: RungSeeds | None = None
 
     def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> SynchronousRun:
         """All units in one bracket. Raises InputError if no rung could stop anything."""

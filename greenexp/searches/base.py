@@ -31,7 +31,7 @@ class ProposalState(StrEnum):
     COMPLETE = "complete"
     """All its seeds trained to their end."""
     STOPPED = "stopped"
-    """All its seeds have ended, and some were stopped early: its score is a bound of its full one."""
+    """All its seeds have ended, and some were stopped early or never begun: no score after full training."""
     FAILED = "failed"
     """All its seeds have ended, and some failed."""
 
@@ -41,7 +41,9 @@ class Observation:
     """What is known of one configuration that the search proposed.
 
     number: which proposal it was, from 0; values: searched path -> value
-    score: mean over its seeds of the best dev value so far; None while a seed has none, and where one failed
+    score: mean of the best dev value so far over its seeds, without those that were given up before they began; None
+        while a seed has no value, and where one failed
+    seeds: how many seeds have a value: a scheduler may have given up the others (see `schedulers.seed_groups`)
     ended: its place among the configurations in the order in which they ended, from 0; None while it is running
     epochs: how many all its seeds have trained, at least
     scores_at: epoch of a rung that all its seeds have come to -> mean over them of the best dev value until then; a
@@ -55,6 +57,7 @@ class Observation:
     ended: int | None = None
     epochs: int = 0
     scores_at: Mapping[int, float] = field(default_factory=dict)
+    seeds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

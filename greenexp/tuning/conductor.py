@@ -101,7 +101,10 @@ class Conductor:
         self._write_verdicts(missing)
 
     def next_trial(self) -> Assignment | NoTrial:
-        """The trial to start on a free worker: one that was broken off or released first, else the next planned."""
+        """The trial to start on a free worker: one that was broken off or released first, else the next planned.
+
+        A planned trial is passed over while the scheduler says that its turn has not come.
+        """
         if self.draining:
             return NoTrial.WAIT if self._live else NoTrial.DONE
         if len(self._live) >= self.workers or self.releasable():
@@ -228,7 +231,11 @@ class Conductor:
         candidates = [
             trial
             for name, trial in self.state.trials.items()
-            if not trial.ended and name not in self._live and name not in self._parked and not _waits(trial)
+            if not trial.ended
+            and name not in self._live
+            and name not in self._parked
+            and not _waits(trial)
+            and (trial.attempts > 0 or self.scheduler.may_begin(name))
         ]
         if self._trials_used_up():
             candidates = [trial for trial in candidates if trial.attempts > 0]
@@ -278,10 +285,13 @@ class Conductor:
         members = self.state.members(trial.spec.configuration)
         return any(member.attempts > 0 or member.spec.trial in self._live for member in members)
 
+    def _trials_left(self) -> bool:
+        """Whether a trial has neither been started nor given up."""
+        return any(not trial.attempts and not trial.ended for trial in self.state.trials.values())
+
     def _note_what_is_not_begun(self) -> None:
         """Say that the limit on trials, or the worth of another configuration, keeps planned ones from starting."""
-        waiting = any(not trial.ended and trial.attempts == 0 for trial in self.state.trials.values())
-        if self._live or self.limit is not None or not (waiting or self._may_propose):
+        if self._live or self.limit is not None or not (self._trials_left() or self._may_propose):
             return
         if self._trials_used_up():
             self._reach(LimitReached("trials", float(self._trials_started()), self.limits["trials"]))

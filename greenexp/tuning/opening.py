@@ -92,11 +92,19 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
             f"{folder} holds a sweep whose search has learnt from what it was, and {' and '.join(fixed)} changed: "
             "choose another --out, or put this one aside with --fresh"
         )
-    if "scheduler" in differ:
+    if "scheduler" in differ and not _same_scheduler(recorded["scheduler"], resolved["scheduler"]):
         raise InputError(
             f"{folder} holds a sweep with scheduler {recorded['scheduler']}, which has decided already; two rules in "
             "one sweep cannot be compared: choose another --out, or put this one aside with --fresh"
         )
+
+
+def _same_scheduler(recorded: Mapping[str, Any], resolved: Mapping[str, Any]) -> bool:
+    """Whether two sections mean one scheduler: an earlier version may have had fewer fields."""
+    try:
+        return recorded["name"] == resolved["name"] and scheduler_of(recorded) == scheduler_of(resolved)
+    except InputError:
+        return False
 
 
 def _changed(state: SweepState, plan: Plan, trial: str) -> list[str]:
@@ -120,14 +128,18 @@ def _refuse_other_data(state: SweepState, data: Mapping[str, Any], folder: Path)
 
 
 def _refuse_starved(plan: Plan) -> None:
-    """Under a scheduler that waits for all, a limit on trials below their number would let nobody past a rung."""
+    """Under a scheduler that waits for all, a limit on trials below those it needs would let nobody past a rung."""
     limit = plan.spec.budget.limits().get("trials")
-    each = len(plan.trials) // len(plan.configurations)
-    trials = each * (plan.size or len(plan.configurations))
-    if limit is not None and limit < trials and scheduler_of(plan.spec.scheduler.to_json()).needs_size:
+    if limit is None or not scheduler_of(plan.spec.scheduler.to_json()).needs_size:
+        return
+    brackets = plan.expected_scheduler().bracket_plan()
+    trials = len(plan.trials) // len(plan.configurations) * (plan.size or len(plan.configurations))
+    trials_per_unit = trials / sum(bracket.units for bracket in brackets)
+    needed = sum(bracket.begun * (1 if bracket.seeds else trials_per_unit) for bracket in brackets)
+    if limit < needed:
         others = ", ".join(scheduler_names(lambda kind: not kind.needs_size))
         raise InputError(
-            f"budget.trials is {limit:g} and the sweep has {trials} trials: scheduler "
+            f"budget.trials is {limit:g} and the sweep has {needed:g} trials to start: scheduler "
             f"{plan.spec.scheduler.name} compares all of them at its rungs and would wait for ever; lower "
             "search.samples instead, or choose a scheduler under which no configuration waits for all others "
             f"({others})"
@@ -188,6 +200,11 @@ def _rebuild(
             raise InputError(
                 f"search {plan.spec.search.name} with these settings would have proposed otherwise ({error}): begin a "
                 "new sweep (another --out, or --fresh)"
+            ) from error
+        if not extended and scheduler_of(plan.spec.scheduler.to_json()).needs_seeds:
+            raise InputError(
+                f"the sweep was recorded under another rule of scheduler {plan.spec.scheduler.name} than that of this "
+                f"version ({error}): it can be read, and not resumed; begin a new one (another --out, or --fresh)"
             ) from error
         if not extended:
             raise

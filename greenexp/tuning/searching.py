@@ -29,7 +29,7 @@ class Searching:
     def ask(self, state: SweepState) -> Proposal | NoProposal:
         """Tell the search of every configuration that has ended since it was last asked, and ask for the next one."""
         rungs = _rungs(state)
-        history = [_observation(state, number, one, rungs) for number, one in enumerate(state.proposals)]
+        history = [observation(state, number, one, rungs) for number, one in enumerate(state.proposals)]
         numbers = {one.configuration: number for number, one in enumerate(state.proposals)}
         for name in state.ended[self._told :]:
             self._search.tell(history[numbers[name]])
@@ -56,21 +56,22 @@ def _rungs(state: SweepState) -> tuple[int, ...]:
     return tuple(sorted({verdict.rung for verdict in verdicts if verdict.rung is not None}))
 
 
-def _observation(state: SweepState, number: int, proposed: Proposed, rungs: Sequence[int]) -> Observation:
+def observation(state: SweepState, number: int, proposed: Proposed, rungs: Sequence[int] = ()) -> Observation:
+    """What a search is told of a configuration that it proposed; rungs: at which its scores are told, too."""
     trials = state.members(proposed.configuration)
     statuses = {trial.status for trial in trials}
-    scores = [trial.score for trial in trials]
+    trained = [trial for trial in trials if not trial.given_up]
     ended = state.ended.index(proposed.configuration) if proposed.configuration in state.ended else None
     progress = ProposalState.RUNNING
     if ended is not None:
         one_of = (("failed", ProposalState.FAILED), ("stopped", ProposalState.STOPPED))
         progress = next((kind for status, kind in one_of if status in statuses), ProposalState.COMPLETE)
-    known = [score for score in scores if score is not None]
-    is_whole = bool(trials) and len(known) == len(scores) and "failed" not in statuses
+    known = [trial.score for trial in trained if trial.score is not None]
+    is_whole = bool(known) and len(known) == len(trained) and "failed" not in statuses
     score = sum(known) / len(known) if is_whole else None
-    epochs = min((max(trial.records, default=0) for trial in trials), default=0)
-    scores_at = _scores_at(trials, rungs) if is_whole else {}
-    return Observation(number, proposed.values, progress, score, ended, epochs, scores_at)
+    epochs = min((max(trial.records, default=0) for trial in trained), default=0)
+    scores_at = _scores_at(trained, rungs) if is_whole else {}
+    return Observation(number, proposed.values, progress, score, ended, epochs, scores_at, len(known))
 
 
 def _scores_at(trials: Sequence[TrialState], rungs: Sequence[int]) -> dict[int, float]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from climb import Climb
+from told import tells
 
-from greenexp.errors import InputError
+from greenexp.cli.sweeps.preview import preview_lines
+from greenexp.errors import InputError, SweepFileError
 from greenexp.meters import price_costs
 from greenexp.plan import Plan, data_key, make_plan, prepare_data, price_plan
 from greenexp.plan.flops import epoch_flops, micro_shapes
@@ -109,6 +111,47 @@ def test_expected_epochs_agree_with_the_schedulers_own(data: TokenisedTask) -> N
         priced = plan(f"scheduler={{name: {scheduler}}}", "search.samples=18")
         bound = price_plan(priced, prepared(data)).bounds["epochs"]
         assert bound.expected == pytest.approx(priced.new_scheduler().expected_epochs.epochs)
+
+
+def test_seeds_that_are_held_back_are_not_in_the_expected_price(data: TokenisedTask) -> None:
+    """9 first seeds to epoch 1; of 3 the first two to epoch 3; of 1 all four to epoch 9."""
+    growing = plan("scheduler={name: sha, seeds: [1, 2, 4]}", "seeds.initialisation=4")
+    price = price_plan(growing, prepared(data))
+    assert price.exact
+    assert price.bounds["epochs"] == Bound(9 * 4 * 9, 6 * 1 + 2 * 2 * 3 + 4 * 9)
+    assert price.bounds["trials"] == Bound(36, 9 + 3 + 2)
+    each = epoch_flops(growing.trials[0], data).training
+    expected = 6 * each[0] + 2 * 2 * sum(each[:3]) + 4 * sum(each)
+    assert price.bounds["train_flops"].expected == pytest.approx(expected, rel=0.01)
+    race = price_plan(plan("scheduler={name: seed_racing}", "seeds.initialisation=4"), prepared(data))
+    assert race.bounds["trials"] == Bound(36, 9 + 4 + 2 * 2)
+    assert race.bounds["epochs"] == Bound(324, 9 * 17)
+    asha = plan("scheduler={name: asha, seeds: [1, 4]}", "seeds.initialisation=4")
+    bound = price_plan(asha, prepared(data)).bounds["epochs"]
+    assert bound.expected == pytest.approx(asha.new_scheduler().expected_epochs.epochs)
+    lines = preview_lines(dataclasses.replace(growing, price=price))
+    (rungs,) = (text for _, text in lines if text.startswith("bracket 0"))
+    assert tells(rungs, "epoch 1 with 1 seed: 9 in, 3 on … epoch 3 with 2 seeds: 3 in, 1 on … 4 seeds")
+    (seeds,) = (text for label, text in lines if label == "seeds")
+    assert tells(seeds, "14 of 36 trials … 22 seeds … 198 epochs")
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "place"),
+    [
+        ("{name: asha, seeds: [1, 3]}", "f:7:32: scheduler.seeds: … 2"),
+        ("{name: sha, seeds: [2, 1]}", "scheduler.seeds: … fall"),
+        ("{name: hyperband, seeds: [1, 1, 1, 2]}", "scheduler.seeds: … 2 rungs … at most 3"),
+        ("{name: asha, seeds: [0, 2]}", "scheduler.seeds.0: … at least 1"),
+        ("{name: asha, seeds: []}", "scheduler.seeds: … at least one"),
+        ("{name: asha, seeds: [1, 2], per_trial: true}", "scheduler.seeds: … per_trial"),
+    ],
+)
+def test_wrong_numbers_of_seeds_have_their_place_in_the_file(scheduler: str, place: str) -> None:
+    text = f"{TEXT}scheduler: {scheduler}\nseeds: {{initialisation: 2}}\n"
+    with pytest.raises(SweepFileError) as caught:
+        make_plan(load_sweep(text, source="f"))
+    assert tells(str(caught.value), place)
 
 
 def test_searched_epochs_add_up(data: TokenisedTask) -> None:

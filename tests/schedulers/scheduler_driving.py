@@ -39,18 +39,25 @@ class Entrance:
         self.trials = {trial for _, trials in self._left for trial in trials}
         self.is_open = later is not None
 
-    def fill(self, running: list[str], ready: list[str], workers: int, rng: random.Random) -> Sequence[Verdict]:
-        """Give free workers what is ready, else what enters; the verdicts that fall because no other will."""
-        while len(running) < workers and (ready or self.is_open):
-            if ready:
-                running.append(ready.pop(rng.randrange(len(ready))))
+    def fill(
+        self, running: list[str], ready: list[str], held: set[str], workers: int, rng: random.Random
+    ) -> Sequence[Verdict]:
+        """Give free workers what may begin, else what enters; the verdicts that fall because no other will."""
+        while len(running) < workers:
+            able = [trial for trial in ready if self._scheduler.may_begin(trial)]
+            if able:
+                ready.remove(chosen := rng.choice(able))
+                held.discard(chosen)
+                running.append(chosen)
             elif self._left:
                 configuration, trials = self._left.pop(0)
                 self._scheduler.enter(configuration, trials)
                 ready += trials
-            else:
+            elif self.is_open:
                 self.is_open = False
                 return self._scheduler.close()
+            else:
+                break
         return ()
 
 
@@ -67,32 +74,36 @@ def drive(
 
     later: configurations that enter one by one, each when a worker is free and nothing else can run, until it is said
         that no other will; without it all are there at the start
-    Where its curve ends a trial has ended by itself. Raises AssertionError if trials are left that may not run.
+    Where its curve ends a trial has ended by itself. Raises AssertionError if trials are left that may not run, and for
+    a verdict on a trial that is neither paused nor held back, unless it stops one that is running or planned.
     """
     rng, epochs = random.Random(seed), dict.fromkeys(curves, 0)
     entrance = Entrance(scheduler, later)
+    seeds_grow = not all(scheduler.may_begin(trial) for trial in curves if trial not in entrance.trials)
     outcome, ready, running, paused = Outcome(), [t for t in curves if t not in entrance.trials], [], set()
+    held = set(curves)  # their turn has not been seen to come
 
     def obey(verdict: Verdict, own: bool) -> None:
         outcome.verdicts.append(verdict)
         trial = verdict.trial
-        assert own or trial in paused, f"{verdict} on a trial that does not wait"
+        joins = trial in held and verdict.action is Action.GO_ON
+        assert own or trial in paused or joins or (seeds_grow and verdict.action is Action.STOP), f"{verdict}: why?"
         if verdict.action is Action.PAUSE:
             assert own
             running.remove(trial)
             paused.add(trial)
         elif verdict.action is Action.STOP:
-            (running.remove if own else paused.discard)(trial)
+            running[:], ready[:] = ([one for one in here if one != trial] for here in (running, ready))
+            paused.discard(trial)
             outcome.ended[trial] = ("stopped", epochs[trial])
-        elif not own:
+        elif not own and not joins:
             paused.discard(trial)
             ready.append(trial)
 
     while len(outcome.ended) < len(curves):
-        for verdict in entrance.fill(running, ready, workers, rng):
-            obey(verdict, own=False)
-        if ready and not running:
-            continue
+        while verdicts := entrance.fill(running, ready, held, workers, rng):
+            for verdict in verdicts:
+                obey(verdict, own=False)
         if len(outcome.ended) == len(curves):
             break
         assert running, f"deadlock: {sorted(paused)} wait for nobody"

@@ -233,6 +233,8 @@ def questions(made, curves, fails, seed):
     scheduler, asked = make(made), []
 
     class Recorder:
+        may_begin = staticmethod(scheduler.may_begin)
+
         def decide(self, trial, resource, value):
             answer = scheduler.decide(trial, resource, value)
             asked.append(("decide", (trial, resource, value), answer.verdicts))

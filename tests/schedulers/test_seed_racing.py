@@ -13,10 +13,10 @@ from told import tells
 
 from greenexp.errors import InputError, ReplayError
 from greenexp.records.decision import Action
-from greenexp.schedulers import build, build_over_units
+from greenexp.schedulers import build
 from greenexp.schedulers.seed_racing import SeedRacing
 
-GO_ON, PAUSE, STOP = Action.GO_ON, Action.PAUSE, Action.STOP
+GO_ON, STOP = Action.GO_ON, Action.STOP
 
 
 def race(configurations=4, seeds=3, max_epochs=4, **settings):
@@ -24,13 +24,10 @@ def race(configurations=4, seeds=3, max_epochs=4, **settings):
 
 
 def curves_of(groups, max_epochs, seed):
-    """A level for each trial, reached at its last epoch but one; earlier and later values mislead."""
+    """A level for each trial, reached at its last epoch; earlier values mislead."""
     rng = random.Random(seed)
     level = {trial: rng.randrange(8) / 8 for trials in groups.values() for trial in trials}
-    return {
-        trial: [rng.random() if epoch != max_epochs - 1 else value for epoch in range(1, max_epochs + 1)]
-        for trial, value in level.items()
-    }, level
+    return {trial: [rng.random() for _ in range(max_epochs - 1)] + [value] for trial, value in level.items()}, level
 
 
 def left_by_brute_force(groups, level, eta, first, seeds):
@@ -46,9 +43,10 @@ def left_by_brute_force(groups, level, eta, first, seeds):
 
 
 @pytest.mark.parametrize("workers", [1, 3, 50])
+@pytest.mark.parametrize("epochs", [1, 5])
 @pytest.mark.parametrize(("configurations", "seeds", "eta", "first"), [(8, 4, 2, 1), (9, 5, 3, 1), (6, 7, 2, 2)])
-def test_the_race_is_the_rule_by_brute_force(configurations, seeds, eta, first, workers):
-    groups, epochs = groups_of(configurations, seeds), 5
+def test_the_race_is_the_rule_by_brute_force(configurations, seeds, eta, first, epochs, workers):
+    groups = groups_of(configurations, seeds)
     curves, level = curves_of(groups, epochs, seed=configurations)
     scheduler = race(configurations, seeds, epochs, reduction_factor=eta, first_seeds=first)
     outcome = drive(scheduler, curves, workers=workers)
@@ -56,57 +54,60 @@ def test_the_race_is_the_rule_by_brute_force(configurations, seeds, eta, first, 
     for configuration, trials in groups.items():
         ended = [outcome.ended[trial] for trial in trials]
         given = expected[configuration]
-        assert ended == [("finished", epochs)] * given + [("stopped", 1)] * (seeds - given)
+        assert ended == [("finished", epochs)] * given + [("stopped", 0)] * (seeds - given)
     trained = sum(epochs for _, epochs in outcome.ended.values())
     assert trained == scheduler.expected_epochs.epochs
     assert scheduler.expected_epochs.exact
+    assert not scheduler.needs_pausing
 
 
-def test_the_rule_over_seeds_alone_gives_the_same():
-    """What `simulate` uses: units are configurations, the resource is the seeds done, the value their mean."""
-    groups, seeds = groups_of(8, 4), 4
-    _, level = curves_of(groups, 5, seed=8)
-    means = {c: [fmean(level[t] for t in trials[:n]) for n in range(1, seeds + 1)] for c, trials in groups.items()}
-    scheduler = build_over_units({"name": "seed_racing"}, units=list(groups), resource=seeds, mode="max")
-    outcome = drive(scheduler, means)
-    expected = left_by_brute_force(groups, level, 2, 1, seeds)
-    assert {c: seeds_done for c, (_, seeds_done) in outcome.ended.items()} == expected
-
-
-def test_a_seed_whose_turn_has_not_come_is_held_and_then_released_or_stopped():
+def test_a_seed_whose_turn_has_not_come_does_not_begin():
     scheduler = race(2, seeds=2)
-    held = [scheduler.decide(f"c00{c}-i1", 1, 0.1).own for c in (0, 1)]
-    assert [(v.action, v.rung, v.reason) for v in held] == [(PAUSE, 1, "its configuration does 1 seeds first")] * 2
-    assert scheduler.decide("c000-i0", 1, 0.2).action is GO_ON
-    assert scheduler.decide("c000-i0", 3, 0.2).verdicts[1:] == ()
-    last = scheduler.decide("c001-i0", 3, 0.3)
-    assert last.action is GO_ON, "it has but its last epoch to go"
-    assert [(v.trial, v.action, v.value, v.cutoff) for v in last.others] == [
-        ("c000-i1", STOP, 0.2, 0.3),
-        ("c001-i1", GO_ON, 0.3, 0.3),
-    ]
-    assert tells(last.others[0].reason, "rank 2 of 2 … 1 … 1 of 2 seeds")
-    with pytest.raises(ReplayError, match=r"0\.4 at epoch 3.*0\.3"):
-        scheduler.decide("c001-i0", 3, 0.4)
+    assert [scheduler.may_begin(f"c00{c}-i{s}") for c in (0, 1) for s in (0, 1)] == [True, False, True, False]
+    assert scheduler.finish("c000-i0", 4, 0.2) == ()
+    given_up, joins = scheduler.finish("c001-i0", 4, 0.3)
+    assert (given_up.trial, given_up.action, given_up.value, given_up.cutoff) == ("c000-i1", STOP, 0.2, 0.3)
+    assert (joins.trial, joins.action, joins.value, joins.cutoff) == ("c001-i1", GO_ON, 0.3, 0.3)
+    assert {(v.rung, v.seeds, v.noise) for v in (given_up, joins)} == {(4, 1, None)}
+    assert tells(given_up.reason, "stopped … rank 2 of 2 … 1")
+    assert not scheduler.may_begin("c000-i1")
+    assert scheduler.may_begin("c001-i1")
+    with pytest.raises(ReplayError, match="c002"):
+        scheduler.may_begin("c002-i0")
+
+
+@pytest.mark.parametrize("ask", ["decide", "finish"])
+def test_a_seed_that_trained_before_its_turn_is_refused(ask):
+    with pytest.raises(ReplayError, match=r"c000-i1.*turn"):
+        getattr(race(2, seeds=2), ask)("c000-i1", 1, 0.5)
 
 
 def test_a_failed_seed_puts_its_configuration_last():
     scheduler = race(2, seeds=3)
-    scheduler.decide("c000-i0", 3, 0.9)
-    scheduler.decide("c000-i1", 1, 0.1)
-    (stopped,) = scheduler.withdraw("c000-i0", "loss became nan")
-    assert (stopped.trial, stopped.action, stopped.value) == ("c000-i1", STOP, None)
+    stopped = scheduler.withdraw("c000-i0", "loss became nan")
+    assert [(v.trial, v.action, v.value) for v in stopped] == [("c000-i1", STOP, None), ("c000-i2", STOP, None)]
     assert scheduler.withdraw("c000-i0", "again") == ()
-    scheduler.decide("c001-i0", 3, 0.1)
-    assert scheduler.decide("c000-i2", 1, 0.5).action is STOP
-    assert scheduler.decide("c001-i1", 1, 0.5).action is GO_ON
-    assert scheduler.withdraw("c001-i2", "after the first rung") == ()
+    (joins,) = scheduler.finish("c001-i0", 4, 0.1)
+    assert joins.trial == "c001-i1"
+    (joins,) = scheduler.finish("c001-i1", 4, 0.1)
+    assert joins.trial == "c001-i2", "the next rung, which it has alone"
+    assert scheduler.withdraw("c001-i2", "after the last rung") == ()
+
+
+def test_a_seed_that_runs_when_its_configuration_is_stopped_stops_at_its_next_report():
+    scheduler = race(2, seeds=4, first_seeds=2)
+    assert scheduler.decide("c000-i1", 1, 0.5).action is GO_ON
+    assert [v.trial for v in scheduler.withdraw("c000-i0", "died")] == ["c000-i1", "c000-i2", "c000-i3"]
+    late = scheduler.decide("c000-i1", 2, 0.5)
+    assert (late.action, late.own.rung) == (STOP, None), "its verdict is on record already"
+    assert scheduler.finish("c000-i1", 4, 0.5) == ()
 
 
 def test_a_value_that_is_no_number_ends_its_configuration():
     scheduler = race(2, seeds=2)
-    assert scheduler.decide("c000-i0", 3, math.nan).action is STOP
-    assert scheduler.decide("c000-i1", 1, 0.5).action is STOP
+    (given_up,) = scheduler.finish("c000-i0", 4, math.nan)
+    assert (given_up.trial, given_up.action) == ("c000-i1", STOP)
+    assert "nan" in given_up.reason
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,6 @@ def test_a_value_that_is_no_number_ends_its_configuration():
     [
         (groups_of(4, 1), 4, {}, "1 seeds.* 1;.*seeds.initialisation"),
         (groups_of(4, 2), 4, {"first_seeds": 2}, "seeds.initialisation.*first_seeds"),
-        (groups_of(4, 2), 1, {}, "training.epochs is 1"),
         (groups_of(1, 2), 4, {}, "of 1 .*1/2"),
         ({"a": ["a0"], "b": ["b0", "b1"]}, 4, {}, "number of seeds"),
     ],
@@ -125,17 +125,18 @@ def test_a_race_that_could_stop_nobody_is_refused(groups, epochs, settings, said
 
 
 def test_nobody_joins_a_race():
-    with pytest.raises(InputError, match="filled"):
-        race().enter("c009", ["c009-i0"])
+    with pytest.raises(InputError, match="cannot join"):
+        race().enter("c009", ["c009-i0", "c009-i1", "c009-i2"])
     with pytest.raises(ReplayError, match="groups differ"):
         race(4).restore(race(5).state())
 
 
-def test_the_plan_counts_trials():
+def test_the_plan_counts_configurations_and_seeds():
     (bracket,) = race(8, seeds=4, max_epochs=5).bracket_plan()
-    assert bracket.units == 32
-    assert [(r.epoch, r.entering, r.going_on) for r in bracket.rungs] == [(1, 32, 8 + 4 + 2 * 2)]
-    assert bracket.epochs == 32 + 16 * 4
+    assert (bracket.units, bracket.max_epochs, bracket.seeds) == (8, 5, 4)
+    assert [(r.epoch, r.seeds, r.entering, r.going_on) for r in bracket.rungs] == [(5, 1, 8, 4), (5, 2, 4, 2)]
+    assert bracket.begun == 8 + 4 + 2 * 2
+    assert bracket.epochs == 16 * 5
     assert SeedRacing().start([str(i) for i in range(8)], max_epochs=4).bracket_plan()[0].epochs == 16
 
 
@@ -147,7 +148,7 @@ def test_a_race_in_a_sweep_goes_on_after_a_break(tmp_path, reports):
     for part in (reports, None):
         conductor = played.open(scheduler=racing, configurations=8, seeds=4, workers=3)
         Workers(conductor).play(part)
-        conductor.close()
+        assert conductor.close() == ("interrupted" if part is not None else "finished")
         conductor.journal.close()
     trials = conductor.state.trials
     finished = [
@@ -155,5 +156,8 @@ def test_a_race_in_a_sweep_goes_on_after_a_break(tmp_path, reports):
     ]
     assert finished == [1, 1, 1, 1, 2, 2, 4, 4]
     assert conductor.state.complete
-    assert {t.epoch for t in trials.values() if t.status == "stopped"} == {1}
+    given_up = [t for t in trials.values() if t.status == "stopped"]
+    assert len(given_up) == 32 - sum(finished)
+    assert {(t.epoch, t.attempts) for t in given_up} == {(0, 0)}
+    assert all(t.reason for t in given_up)
     assert conductor.state.chosen[0].spec.configuration == "c007"

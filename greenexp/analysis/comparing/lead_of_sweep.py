@@ -36,6 +36,8 @@ REPRODUCED = 1e-6
 BOUNDS = {(True, True): "by these bounds", (True, False): "at least", (False, True): "at most"}
 """Whether the first and the second were stopped early -> what the lead is of the one after full training."""
 STOPPED = "the next was stopped early, and full training could only have improved its score"
+FEWER = "it has fewer seeds, and on those that both have its score is the better one"
+"""Why the next configuration was not chosen although it leads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Lead:
         bound = f"{self.bound} " if self.bound else ""
         lead = abs(self.interval.lead)
         begin = f"{self.first} is {bound}{_decimals(lead)} better than the next, {self.second}"
+        if self.reason == FEWER:
+            begin = f"{self.first} is {_decimals(lead)} worse than the next, {self.second}, on the seeds that both have"
         if self.verdict is LeadVerdict.NOT_APART and lead == 0:
             begin = f"{self.first} and the next, {self.second}, have the same score"
         between = ""
@@ -132,6 +136,8 @@ def _lead(
     stopped = _is_stopped(tables, names[0]), _is_stopped(tables, names[1])
     if stopped[1] and verdict is LeadVerdict.APART:
         verdict, reason = LeadVerdict.UNKNOWN, STOPPED
+    if stopped[1] and interval.lead < 0:
+        verdict, reason = LeadVerdict.UNKNOWN, FEWER
     return Lead(*names, interval, verdict, reason, BOUNDS.get(stopped, ""), obstacle)
 
 

@@ -6,6 +6,8 @@ is over n configurations, and a configuration's value is the mean of its trials'
 * A trial stopped early, interrupted or still running has its best dev value so far, which full training can only
   improve on. The curve of such values is a bound of the curve of full scores: each value is, and the estimator is
   monotone in every value. It is labelled as a bound, with the number of trials behind it.
+* Seeds that a scheduler gave up before they began leave means over different numbers of seeds, of which the best is too
+  good by more noise: refused.
 * Seeds that a scheduler stopped apart were trained for lengths that depend on each seed's own luck: refused.
 * A configuration with a failed seed has no value. The curve is over configurations that give a score, and says so.
 * Grids and listed points are not draws: refused. So are searches whose choice depends on earlier results.
@@ -20,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from greenexp.analysis.curves.tuning_curve import Estimator, tuning_curve, tuning_curve_std
-from greenexp.analysis.sweeps.configurations import configuration_states
+from greenexp.analysis.sweeps.configurations import configuration_states, is_given_up
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.records.arrays import Floats
 from greenexp.records.tables import SweepTables
@@ -64,6 +66,12 @@ def expected_best(tables: SweepTables, estimator: Estimator = "unbiased") -> Exp
             f"the seeds of {len(apart)} of {len(states)} configurations were stopped apart "
             f"({', '.join(apart[:5])}{', ...' if len(apart) > 5 else ''}), so those configurations have no score of "
             "their own; leaving them out would select by luck"
+        )
+    fewer = tables.trials.loc[is_given_up(tables.trials), "configuration"].nunique()
+    if fewer:
+        return _refused(
+            f"seeds of {fewer} of {len(states)} configurations were given up before they began, so scores are means "
+            "over different numbers of seeds; leaving those configurations out would select by luck"
         )
     values = _values(tables.trials, states)
     if not values:

@@ -16,9 +16,9 @@ TRIALS = 27
 
 
 def whole_trials(numbers: Sequence[float]) -> tuple[int, ...]:
-    """Numbers of units as whole numbers. InputError if one is not."""
+    """Numbers of units, or of seeds, as whole numbers. InputError if one is not."""
     if any(number != int(number) for number in numbers):
-        raise InputError("trials must be whole numbers, such as 9, 27, 81")
+        raise InputError("numbers of trials and of seeds must be whole numbers, such as 9, 27, 81")
     return tuple(int(number) for number in numbers)
 
 
@@ -30,6 +30,8 @@ class StoppingOptions:
         or as many as there are; workers: units trained at a time
     grace_period: parts of a schedule before the first rung; reduction_factor: one of this number of units goes on at a
         rung; None: what each scheduler has by default
+    rung_seeds: seeds of a configuration at the first rung, the second, ..., of schedulers that have such a field; None:
+        all at every rung
     repeats: searches behind each number; replace: draw units with replacement; seed: of the draws
     """
 
@@ -38,6 +40,7 @@ class StoppingOptions:
     workers: int = 1
     grace_period: int | None = None
     reduction_factor: float | None = None
+    rung_seeds: tuple[int, ...] | None = None
     repeats: int = 500
     replace: bool = True
     seed: int = 0
@@ -64,6 +67,10 @@ class StoppingOptions:
         return {name: {"name": name, **self._settings(name)} for name in names}
 
     def _settings(self, name: str) -> dict[str, Any]:
-        given = {"reduction_factor": self.reduction_factor, "grace_period": self.grace_period}
+        given = {
+            "reduction_factor": self.reduction_factor,
+            "grace_period": self.grace_period,
+            "seeds": None if self.rung_seeds is None else list(self.rung_seeds),
+        }
         fields = {field.name for field in dataclasses.fields(SCHEDULERS[name])}
         return {key: value for key, value in given.items() if value is not None and key in fields}

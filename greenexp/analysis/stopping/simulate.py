@@ -47,8 +47,9 @@ from numpy.typing import NDArray
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves
 from greenexp.analysis.stopping.simulate_saving import equal_result, full_search
 from greenexp.analysis.stopping.simulate_search import Search, run_search
+from greenexp.analysis.stopping.simulate_seeds import best_mean_so_far, finished_units, seed_places
 from greenexp.records.arrays import Floats
-from greenexp.schedulers import Scheduler, build_over_units, scheduler_of
+from greenexp.schedulers import Scheduler, build, holds_seeds
 
 Settings = Mapping[str, Any]
 _BUDGETS = 12
@@ -96,7 +97,7 @@ def simulate(
     """Simulate searches of each of `trials` sizes under each scheduler.
 
     schedulers: label -> a sweep file's `scheduler` section; grace_period counts parts of a schedule (the curves' T),
-        first_seeds counts seeds; trials: t, units begun by a search, 1 to N
+        first_seeds and seeds count seeds; trials: t, units begun by a search, 1 to N
     budgets: costs at which the best score so far is read (default: 12 from one mean full run to t of them, at equal
         ratios)
     Raises ValueError for impossible numbers, and for a scheduler that needs seeds where there are none;
@@ -143,27 +144,34 @@ class _Searches:
 def _searches(
     curves: RecordedCurves, settings: Settings, draws: NDArray[np.int64], workers: int, grid: Floats
 ) -> _Searches:
-    values, costs = _resource(curves, settings)
-    names = [str(place) for place in range(draws.shape[1])]
-    scheduler = build_over_units(
-        settings, units=names, resource=values.shape[1], mode="min" if curves.minimize else "max"
-    )
-    rungs = sorted({rung.epoch for bracket in scheduler.bracket_plan() for rung in bracket.rungs})
+    scheduler = fresh_scheduler(curves, settings, draws.shape[1])
+    values, costs = _seed_curves(curves, settings) if holds_seeds(settings) else _unit_curves(curves)
+    names = _names(draws.shape[1], values.shape[1])
+    places = seed_places(scheduler.bracket_plan(), values.shape[2], values.shape[1])
+    rungs = sorted({part for part, _ in places})
     fresh, sign = scheduler.state(), -1.0 if curves.minimize else 1.0
     numbers, best_values = np.empty((len(draws), 6)), np.empty((len(draws), grid.size))
     for row, drawn in enumerate(draws):
         scheduler.restore(fresh)
-        search = run_search(scheduler, names, values[drawn], costs[drawn], rungs, workers)
-        numbers[row] = _numbers(search, values[drawn], costs[drawn], sign)
-        best_values[row] = sign * search.best_so_far(sign * values[drawn], costs[drawn], grid)
+        flat = values[drawn].reshape(-1, values.shape[2]), costs[drawn].reshape(-1, values.shape[2])
+        search = run_search(scheduler, names, *flat, rungs, workers)
+        numbers[row] = _numbers(search, curves.final[drawn], curves.full_cost[drawn], flat[1], sign)
+        if values.shape[1] > 1:
+            best = best_mean_so_far(search, sign * values[drawn], costs[drawn], places, grid)
+        else:
+            best = search.best_so_far(sign * flat[0], flat[1], grid)
+        best_values[row] = sign * best
     best, full_best, cost, full_cost, finished, duration = numbers.T
     return _Searches(best, full_best, cost, full_cost, finished, duration, best_values)
 
 
-def _resource(curves: RecordedCurves, settings: Settings) -> tuple[Floats, Floats]:
-    """(values, costs) along what the scheduler counts: parts of a schedule, or seeds."""
-    if not scheduler_of(settings).needs_seeds:
-        return curves.scores, curves.costs
+def _unit_curves(curves: RecordedCurves) -> tuple[Floats, Floats]:
+    """[N, 1, T] (values, costs) of configurations, each as one trial."""
+    return curves.scores[:, None, :], curves.costs[:, None, :]
+
+
+def _seed_curves(curves: RecordedCurves, settings: Settings) -> tuple[Floats, Floats]:
+    """[N, S, T] (values, costs) of single seeds."""
     if curves.seed_scores is None or curves.seed_costs is None:
         raise ValueError(
             f"{settings['name']} needs the same number of seeds, at least 2, of every configuration: name the column "
@@ -172,11 +180,17 @@ def _resource(curves: RecordedCurves, settings: Settings) -> tuple[Floats, Float
     return curves.seed_scores, curves.seed_costs
 
 
-def _numbers(search: Search, values: Floats, costs: Floats, sign: float) -> tuple[float, ...]:
-    final = sign * values[:, -1]
+def _names(trials: int, seeds: int) -> list[str]:
+    """The names of trials, by configuration and seed."""
+    return [f"{place}-{seed}" for place in range(trials) for seed in range(seeds)]
+
+
+def _numbers(search: Search, final: Floats, full_cost: Floats, costs: Floats, sign: float) -> tuple[float, ...]:
+    """final, full_cost: of the configurations drawn; costs: [trials, T] of all their trials."""
+    signed, finished = sign * final, finished_units(search, len(costs) // len(final))
     return (
-        sign * float(final[search.finished].max()), sign * float(final.max()), search.cost(costs),
-        float(costs[:, -1].sum()), len(search.finished), search.duration(costs),
+        sign * float(signed[finished].max()), sign * float(signed.max()), search.cost(costs),
+        float(full_cost.sum()), len(finished), search.duration(costs),
     )  # fmt: skip
 
 
@@ -233,7 +247,12 @@ def _check(
 
 
 def fresh_scheduler(curves: RecordedCurves, settings: Settings, trials: int) -> Scheduler:
-    """The scheduler as `simulate` runs it over `trials` units: for its bracket plan."""
-    values, _ = _resource(curves, settings)
-    names = [str(place) for place in range(trials)]
-    return build_over_units(settings, units=names, resource=values.shape[1], mode="min" if curves.minimize else "max")
+    """The scheduler as `simulate` runs it over `trials` configurations, each of them one trial unless it holds seeds.
+
+    Raises as `simulate` does.
+    """
+    held = holds_seeds(settings)
+    seeds = _seed_curves(curves, settings)[0].shape[1] if held else 1
+    names = _names(trials, seeds)
+    groups = {str(place): names[place * seeds : (place + 1) * seeds] for place in range(trials)}
+    return build(settings, max_epochs=curves.scores.shape[1], groups=groups, mode="min" if curves.minimize else "max")

@@ -5,7 +5,8 @@ Part k of T ends at the first recorded point at or after k/T of the schedule: a 
 measured, and what was spent until then is spent. Nothing is interpolated, and part T ends at the last point, exactly.
 
 Runs that are seeds of one configuration are judged by their mean (`schedulers.seed_groups`) and stop together, so the
-configuration is one curve: value = mean over its seeds, cost = their sum.
+configuration is one curve: value = mean over its seeds, cost = their sum. A scheduler that holds seeds back sees the
+curves of single seeds, in the order in which the table names them; a sweep's by the names of its trials.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ class RecordedCurves:
 
     scores: [N, T], as recorded or the best so far, in the score's unit; the last column is the final score
     costs: [N, T], cumulative, in the cost's unit; minimize: a smaller score is better
-    seed_scores: [N, S], mean over the first s seeds of the final score; seed_costs: [N, S], cumulative cost of s full
-        seeds; None unless every unit has the same number S >= 2 of seeds
+    seed_scores, seed_costs: [N, S, T], the same of each seed; None unless every unit has the same number S >= 2 of them
     """
 
     units: tuple[str, ...]
@@ -77,11 +77,9 @@ def recorded_curves(
     numbers = {len(seeds) for seeds in rows.values()}
     if numbers == {1} or len(numbers) > 1:
         return RecordedCurves(tuple(rows), values, costs, minimize)
-    finals = np.array([[value[-1] for value, _ in seeds] for seeds in rows.values()])
-    totals = np.array([[cost[-1] for _, cost in seeds] for seeds in rows.values()])
-    means = np.cumsum(finals, axis=1) / np.arange(1, finals.shape[1] + 1)
-    means[:, -1] = values[:, -1]  # the same number, summed in another order
-    return RecordedCurves(tuple(rows), values, costs, minimize, means, np.cumsum(totals, axis=1))
+    each = np.array([[value for value, _ in seeds] for seeds in rows.values()])
+    paid = np.array([[cost for _, cost in seeds] for seeds in rows.values()])
+    return RecordedCurves(tuple(rows), values, costs, minimize, each, paid)
 
 
 def sweep_points(tables: SweepTables, axis: str = "epochs") -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from greenexp.analysis.stopping.simulate import Settings, Simulation, fresh_scheduler
-from greenexp.schedulers import scheduler_of
+from greenexp.schedulers import Rung, holds_seeds, scheduler_of
 
 
 def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings]) -> tuple[str, ...]:
@@ -46,6 +46,12 @@ def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings])
         notes.append(
             f"A unit is a configuration with {curves.seeds} seeds: its score is their mean, its cost their sum."
         )
+        if any(map(holds_seeds, schedulers.values())):
+            notes.append(
+                "Seeds that a scheduler holds back are trained one after the other, by the free workers, in the order "
+                "in which the record names them. Their best score so far may be a mean over few seeds, and is then "
+                "too good by more noise than a final score."
+            )
     return tuple(notes)
 
 
@@ -57,13 +63,12 @@ def _decides_at_once(settings: Settings) -> bool:
 
 def _rungs(simulation: Simulation, settings: Settings, trials: int) -> str:
     """Where a search of `trials` units is judged."""
-    of = "seeds" if scheduler_of(settings).needs_seeds else "parts"
-    rungs: dict[tuple[int, ...], list[float]] = {}
+    rungs: dict[tuple[str, ...], list[float]] = {}
     for bracket in fresh_scheduler(simulation.curves, settings, trials).bracket_plan():
-        rungs.setdefault(tuple(rung.epoch for rung in bracket.rungs), []).append(bracket.units)
-    total = simulation.curves.seeds if of == "seeds" else simulation.curves.scores.shape[1]
+        rungs.setdefault(tuple(map(_rung, bracket.rungs)), []).append(bracket.units)
+    total = simulation.curves.scores.shape[1]
     parts = [
-        f"{int(np.sum(sizes))} units judged after {_listed(ends)} of {total} {of}"
+        f"{int(np.sum(sizes))} units judged after {_listed(ends)} of {total} parts"
         if ends
         else f"{int(np.sum(sizes))} units never judged"
         for ends, sizes in rungs.items()
@@ -71,8 +76,13 @@ def _rungs(simulation: Simulation, settings: Settings, trials: int) -> str:
     return f"of {trials} units begun, " + ", ".join(parts) + "."
 
 
-def _listed(ends: tuple[int, ...]) -> str:
+def _listed(ends: tuple[str, ...]) -> str:
     """`1 and 3 and 9`; of more than three without a gap, `each from 1 to 8`."""
-    if len(ends) > 3 and ends == tuple(range(ends[0], ends[-1] + 1)):
+    whole = [int(end) for end in ends if end.isdigit()]
+    if len(whole) == len(ends) > 3 and whole == list(range(whole[0], whole[-1] + 1)):
         return f"each from {ends[0]} to {ends[-1]}"
-    return " and ".join(map(str, ends))
+    return " and ".join(ends)
+
+
+def _rung(rung: Rung) -> str:
+    return f"{rung.epoch}" + (f" (with {rung.seeds} seed{'s' * (rung.seeds > 1)})" if rung.seeds else "")

@@ -2,14 +2,15 @@
 
 A worker trains a unit from one rung to the next in as much time as that costs, asks the scheduler, and goes on, pauses
 or stops as a sweep's would. A free worker takes up what has been released, from the last part down and in plan order,
-before it begins the next unit. So an asynchronous scheduler sees reports in the order in which equally fast workers
-would bring them.
+before it begins the next unit; a unit whose turn has not come is passed over. A unit is a configuration, or where the
+scheduler holds seeds back, one of its seeds. So an asynchronous scheduler sees reports in the order in which equally
+fast workers would bring them.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,9 +54,22 @@ class Search:
         part = np.concatenate([np.arange(a, b) for a, b in zip(after, until, strict=True)])
         base = _before(costs, units, after)
         times = start[which] + costs[units[which], part] - base[which]
-        spent = _spent(start, start + costs[units, until - 1] - base, times)
+        spent = self.spent(costs, times)
         order = np.argsort(spent, kind="stable")
         return best_at(values[units[which], part][order], spent[order], budgets)
+
+    def times(self, costs: Floats) -> Floats:
+        """[t, T]: when each unit came to the end of each part; infinite where it never did."""
+        found = np.full(costs.shape, np.inf)
+        for start, unit, after, until in self.stretches:
+            base = costs[unit, after - 1] if after else 0.0
+            found[unit, after:until] = start + costs[unit, after:until] - base
+        return found
+
+    def spent(self, costs: Floats, times: Floats) -> Floats:
+        """What all stretches together had cost by each of `times`."""
+        start, units, after, until = self._columns()
+        return _spent(start, start + costs[units, until - 1] - _before(costs, units, after), times)
 
     def _columns(self) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         start, units, after, until = zip(*self.stretches, strict=True)
@@ -73,18 +87,18 @@ def run_search(
 ) -> Search:
     """Drive `scheduler`, fresh, over the units `names`, in this order.
 
-    values, costs: [t, T], costs cumulative; rungs: every part at which some bracket judges, rising, below T: asking at
-        those alone gives the verdicts of asking after every part; workers: units trained at a time
+    values, costs: [t, T], costs cumulative; rungs: every part at which some bracket judges, rising: asking at those
+        alone gives the verdicts of asking after every part; workers: units trained at a time
     """
     whole = values.shape[1]
-    search, queue = Search(), _Queue(len(names))
+    search, queue = Search(), _Queue(unit for unit, name in enumerate(names) if scheduler.may_begin(name))
     place = {name: unit for unit, name in enumerate(names)}
     running: list[tuple[float, int, int, int]] = []  # (end, number, unit, part): the number breaks ties of time
     begun = 0
 
     def train(unit: int, after: int, now: float) -> None:
         nonlocal begun
-        until = next((rung for rung in rungs if rung > after), whole)
+        until = next((rung for rung in rungs if after < rung < whole), whole)
         length = costs[unit, until - 1] - (costs[unit, after - 1] if after else 0.0)
         search.stretches.append((now, unit, after, until))
         heapq.heappush(running, (now + length, begun, unit, until))
@@ -99,6 +113,7 @@ def run_search(
         now, _, unit, part = heapq.heappop(running)
         if part == whole:
             search.finished.append(unit)
+            queue.obey(place, scheduler.finish(names[unit], part, float(values[unit, part - 1])))
             continue
         decision = scheduler.decide(names[unit], part, float(values[unit, part - 1]))
         queue.obey(place, decision.others)
@@ -111,27 +126,27 @@ def run_search(
 class _Queue:
     """Units without a worker: not begun, paused, or released."""
 
-    def __init__(self, units: int) -> None:
+    def __init__(self, first: Iterable[int]) -> None:
         self.paused: dict[int, int] = {}
         self._released: list[tuple[int, int]] = []
-        self._next, self._units = 0, units
+        self._planned = list(first)  # those whose turn has come, a heap
+        heapq.heapify(self._planned)
 
     def take(self) -> tuple[int, int] | None:
         """(unit, part it is at) that goes next, or None."""
         if self._released:
             part, unit = heapq.heappop(self._released)
             return unit, -part
-        if self._next == self._units:
-            return None
-        self._next += 1
-        return self._next - 1, 0
+        return (heapq.heappop(self._planned), 0) if self._planned else None
 
     def obey(self, place: dict[str, int], verdicts: Sequence[Verdict]) -> None:
-        """Release or drop those that waited."""
+        """Release or drop those that waited, for others or for their turn."""
         for verdict in verdicts:
             unit = place[verdict.trial]
-            part = self.paused.pop(unit)
-            if verdict.action is Action.GO_ON:
+            part = self.paused.pop(unit, None)
+            if verdict.action is Action.GO_ON and part is None:
+                heapq.heappush(self._planned, unit)
+            elif verdict.action is Action.GO_ON and part is not None:
                 heapq.heappush(self._released, (-part, unit))
 
 

@@ -4,7 +4,7 @@ The mean over seeds belongs to a configuration only if its seeds trained for the
 stopped at the same rung. In the second case it is a bound on what full training would have given (trial score = best
 dev value so far). A seed that ended by its own patience is at its end, however early: its score is no bound, and it
 counts with it at every later rung (`records.selection`). A configuration with a failed seed has no mean: dropping the
-seed would hide the failure.
+seed would hide the failure. Seeds that a scheduler gave up before they began are no part of a mean.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ UNFINISHED = ("planned", "running", "paused", "interrupted")
 
 
 def configuration_table(tables: SweepTables) -> pd.DataFrame:
-    """One row per configuration, best mean first (of equal ones the first in plan order), those without a mean last.
+    """One row per configuration: those with the most seeds first, of these the best mean; without a mean last.
+
+    Of equal ones the first in plan order.
 
     The first row, if it has a mean, is the configuration that `records.selection` chooses.
 
     configuration; `params.<path>`; state: complete | stopped | stopped apart | failed | unfinished
-    seeds: planned pairs of seeds; ended: trials that finished or were stopped; failed: trials
+    seeds: planned pairs of seeds, without those that were given up before they began
+    ended: trials that finished or were stopped; failed: trials
     score_mean, score_std: over seeds, in the metric's unit; score_std with n-1 (one seed: NaN). With folds the mean is
         over seeds and folds, and the deviation over seeds, of their means over folds (`analysis.sweeps.repetitions`)
     best_score: best trial score of the seeds that did not fail
@@ -48,9 +51,10 @@ def configuration_table(tables: SweepTables) -> pd.DataFrame:
         # Not groups.first(), which skips missing values: None is a value of a parameter.
         frame[name] = trials.drop_duplicates("configuration").set_index("configuration")[name].reindex(index).to_numpy()
     frame["state"] = [state for state, _ in states.values()]
-    repeated = over_folds(trials).groupby("configuration", sort=False)
-    frame["seeds"] = repeated.size().reindex(index).to_numpy()
-    frame["ended"] = _count(trials, trials["status"].isin(["finished", "stopped"]), index)
+    given_up = is_given_up(trials)
+    repeated = over_folds(trials[~given_up]).groupby("configuration", sort=False)
+    frame["seeds"] = repeated.size().reindex(index, fill_value=0).to_numpy()
+    frame["ended"] = _count(trials, trials["status"].isin(["finished", "stopped"]) & ~given_up, index)
     frame["failed"] = _count(trials, trials["status"] == "failed", index)
     means = configuration_means(outcomes_of(trials))
     frame["score_mean"] = np.array([means.get(name, np.nan) for name in states], dtype=np.float64)
@@ -62,13 +66,15 @@ def configuration_table(tables: SweepTables) -> pd.DataFrame:
     for cost in SUMMED_COSTS:
         frame[cost] = _total(trials, cost).reindex(index).to_numpy()
     keys = frame["score_mean"] if metric.minimize else -frame["score_mean"]
-    return frame.iloc[np.argsort(keys.to_numpy(), kind="stable")].reset_index(drop=True)
+    fewer = np.where(frame["score_mean"].notna(), -frame["seeds"], 0)
+    return frame.iloc[np.lexsort((keys.to_numpy(), fewer))].reset_index(drop=True)
 
 
 def configuration_states(trials: pd.DataFrame) -> dict[str, tuple[str, str]]:
     """Configuration -> its state, and the reason in words (empty if complete), in plan order.
 
-    state: complete (all seeds finished), stopped (all at one epoch), stopped apart, failed (a seed did), or unfinished.
+    state: complete (all seeds finished), stopped (all at one epoch, or some given up before they began), stopped apart,
+    failed (a seed did), or unfinished.
     """
     many = "trials (seeds x folds)" if has_folds(trials) else "seeds"
     groups: dict[str, list[_Seed]] = {}
@@ -85,6 +91,11 @@ class _Seed(NamedTuple):
     reason: str
 
 
+def is_given_up(trials: pd.DataFrame) -> pd.Series[bool]:
+    """Per trial: whether it was stopped before it began, with its configuration."""
+    return (trials["status"] == "stopped") & (trials["epochs"] == 0)
+
+
 def _state(seeds: Sequence[_Seed], many: str) -> tuple[str, str]:
     failed = [seed for seed in seeds if seed.status == "failed"]
     if failed:
@@ -95,13 +106,24 @@ def _state(seeds: Sequence[_Seed], many: str) -> tuple[str, str]:
         return "unfinished", f"{many} not ended: {', '.join(f'{count} {name}' for name, count in unfinished.items())}"
     if all(seed.status == "finished" for seed in seeds):
         return "complete", ""
-    if ended_together((seed.status, seed.epochs) for seed in seeds):
-        last = max(seed.epochs for seed in seeds if seed.status == "stopped")
-        done = sum(seed.status == "finished" for seed in seeds)
-        before = f", but for {done} of {len(seeds)} that had ended by patience" if done else ""
-        return "stopped", f"all {many} stopped after epoch {last}{before}"
+    began = [seed for seed in seeds if seed.status != "stopped" or seed.epochs]
+    if ended_together((seed.status, seed.epochs) for seed in began):
+        return "stopped", _stopped(began, len(seeds), many)
     lengths = ", ".join(f"{seed.trial} after epoch {seed.epochs}" for seed in seeds)
     return "stopped apart", f"{many} trained for different lengths: {lengths}"
+
+
+def _stopped(began: Sequence[_Seed], planned: int, many: str) -> str:
+    """How the seeds that began ended, of a configuration of which the scheduler stopped or gave up some."""
+    given_up = planned - len(began)
+    which = f"{len(began)} of {planned} {many}" if given_up else f"all {many}"
+    rest = f"; the other {given_up} were given up before they began" if given_up else ""
+    epochs = [seed.epochs for seed in began if seed.status == "stopped"]
+    if not epochs:
+        return f"{which} trained to their end{rest}"
+    done = len(began) - len(epochs)
+    before = f", but for {done} of {len(began)} that had ended by patience" if done else ""
+    return f"{which} stopped after epoch {max(epochs)}{before}{rest}"
 
 
 def _count(trials: pd.DataFrame, mask: pd.Series[bool], index: pd.Series[str]) -> NDArray[np.integer]:

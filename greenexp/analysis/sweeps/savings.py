@@ -7,13 +7,18 @@ the failure: they count neither as stopped nor as saved here, and their verdicts
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from greenexp.analysis.sweeps.configurations import is_given_up
 from greenexp.analysis.sweeps.scheduling import recorded_scheduler
 from greenexp.records.tables import SweepTables
 
-COLUMNS = ("bracket", "rung", "trials", "configurations", "went_on", "stopped", "waiting", "last_cutoff")
+COLUMNS = (
+    "bracket", "rung", "seeds", "trials", "configurations", "went_on", "stopped", "waiting", "joined", "given_up",
+    "last_cutoff", "noise",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +26,12 @@ class Savings:
     """Epochs run and not run.
 
     trials: planned trials; finished, stopped: trials that ended so; abandoned: those ended since another seed of their
-        configuration failed
+        configuration failed; given_up: those that never began, since their configuration was stopped before their turn
     planned_epochs: what all planned trials would train without early stopping
     run_epochs: different epochs trained; repeated_epochs: trained again after a crash
-    saved_epochs: not trained because a trial was stopped; ended_epochs: because it had ended by its own patience
-        (`training.patience`), which is no doing of the scheduler; open_epochs: not trained for another reason (failed,
-        abandoned, interrupted, not started)
+    saved_epochs: not trained because a trial was stopped or given up; ended_epochs: because it had ended by its own
+        patience (`training.patience`), which is no doing of the scheduler; open_epochs: not trained for another reason
+        (failed, abandoned, interrupted, not started)
     ended: trials, of the finished ones, that ended by patience
     """
 
@@ -41,60 +46,79 @@ class Savings:
     open_epochs: int
     ended: int = 0
     ended_epochs: int = 0
+    given_up: int = 0
 
 
 def savings(tables: SweepTables) -> Savings:
     """Epochs planned = run + saved + ended + open, over all planned trials."""
     trials = tables.trials
     ended = abandoned(tables)
-    stopped = (trials["status"] == "stopped") & ~ended
+    saved = (trials["status"] == "stopped") & ~ended
+    given_up = saved & is_given_up(trials)
     finished = trials["status"] == "finished"
     left = trials["max_epochs"] - trials["epochs"]
     return Savings(
         trials=len(trials),
         finished=int(finished.sum()),
-        stopped=int(stopped.sum()),
+        stopped=int((saved & ~given_up).sum()),
         abandoned=int(ended.sum()),
         planned_epochs=int(trials["max_epochs"].sum()),
         run_epochs=int(trials["epochs"].sum()),
         repeated_epochs=int(tables.epochs["repeated"].sum()),
-        saved_epochs=int(left[stopped].sum()),
-        open_epochs=int(left[~stopped & ~finished].sum()),
+        saved_epochs=int(left[saved].sum()),
+        open_epochs=int(left[~saved & ~finished].sum()),
         ended=int((finished & (left > 0)).sum()),
         ended_epochs=int(left[finished].sum()),
+        given_up=int(given_up.sum()),
     )
 
 
 def rung_table(tables: SweepTables) -> pd.DataFrame:
     """One row per bracket and rung: how many entered, went on, were stopped, still wait.
 
-    bracket; rung (epoch); trials, configurations: that got a verdict there; went_on, stopped, waiting: trials by their
-    last verdict at that rung (a paused trial gets a second one); last_cutoff: of the latest verdict that had one, in
-    the metric's unit. Verdicts at a trial's own last epoch are left out: nothing is left to stop. So are those that
-    ended a trial because another seed failed.
+    bracket; rung (epoch); seeds: how many counted there (NA: not on record); trials, configurations: that got a verdict
+    there; went_on, stopped, waiting: trials by their last verdict at that rung (a paused trial gets a second one)
+    joined, given_up: trials of later seeds, which are not in `trials`: those whose turn came as their configuration
+        went on, and those that never began
+    last_cutoff: of the latest verdict that had one; noise: of the latest that had one, the standard error of the
+        difference of two means there; both in the metric's unit
+    Verdicts at a trial's own last epoch are left out: nothing is left to stop, unless the rungs count seeds. So are
+    those that ended a trial because another seed failed.
     """
     given = tables.decisions.dropna(subset=["rung"]).sort_values("time_s", kind="stable")
     given = given[~(given["configuration"].isin(_ended_by_failure(tables)) & (given["action"] == "stop"))]
-    lengths = tables.trials.set_index("trial")["max_epochs"]
-    given = given[given["rung"].astype("int64") < given["trial"].map(lengths).astype("int64")]
-    rows = []
-    for _, verdicts in given.groupby(["bracket", "rung"], sort=True):
-        last = verdicts.drop_duplicates("trial", keep="last")
-        actions = last["action"].value_counts()
-        cutoffs = verdicts["cutoff"].dropna()
-        rows.append(
-            {
-                "bracket": int(last["bracket"].iloc[0]),
-                "rung": int(last["rung"].iloc[0]),
-                "trials": len(last),
-                "configurations": int(last["configuration"].nunique()),
-                "went_on": int(actions.get("go_on", 0)),
-                "stopped": int(actions.get("stop", 0)),
-                "waiting": int(actions.get("pause", 0)),
-                "last_cutoff": float(cutoffs.iloc[-1]) if len(cutoffs) else float("nan"),
-            }
-        )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    trials = tables.trials.set_index("trial")
+    before_end = given["rung"].astype("int64") < given["trial"].map(trials["max_epochs"]).astype("int64")
+    # At the last epoch rungs differ by their seeds alone; elsewhere a rung has its epoch.
+    given = given.assign(race=given["seeds"].where(~before_end, 0))[before_end | given["seeds"].notna()]
+    if given.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
+    number = trials.sort_values("index").groupby("configuration", sort=False).cumcount()
+    given = given.assign(later=given["trial"].map(number) >= given["seeds"].fillna(len(trials)))
+    rows = [_rung_row(verdicts) for _, verdicts in given.groupby(["bracket", "rung", "race"], sort=True)]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"seeds": "Int64"})
+
+
+def _rung_row(verdicts: pd.DataFrame) -> dict[str, Any]:
+    """The row of `rung_table` of the verdicts at one rung."""
+    last = verdicts.drop_duplicates("trial", keep="last")
+    here, later = (last.loc[last["later"] == side, "action"].value_counts() for side in (False, True))
+    seeds = verdicts["seeds"].dropna()
+    latest = {name: verdicts[name].dropna() for name in ("cutoff", "noise")}
+    return {
+        "bracket": int(last["bracket"].iloc[0]),
+        "rung": int(last["rung"].iloc[0]),
+        "seeds": int(seeds.max()) if len(seeds) else pd.NA,
+        "trials": int(here.sum()),
+        "configurations": int(last["configuration"].nunique()),
+        "went_on": int(here.get("go_on", 0)),
+        "stopped": int(here.get("stop", 0)),
+        "waiting": int(here.get("pause", 0)),
+        "joined": int(later.get("go_on", 0)),
+        "given_up": int(later.get("stop", 0)),
+        "last_cutoff": float(latest["cutoff"].iloc[-1]) if len(latest["cutoff"]) else float("nan"),
+        "noise": float(latest["noise"].iloc[-1]) if len(latest["noise"]) else float("nan"),
+    }
 
 
 def abandoned(tables: SweepTables) -> pd.Series[bool]:

@@ -51,6 +51,12 @@ def parse_names(ctx: click.Context, param: click.Parameter, value: str | None) -
     type=float,
     help="At a rung, one of this number of units goes on.  [the scheduler's default]",
 )
+@click.option(
+    "--rung-seeds",
+    callback=parse_budgets,
+    metavar="1,2,4",
+    help="Seeds of a configuration at the first rung, the second, and so on.  [all at every rung]",
+)
 @click.option("--as-recorded", is_flag=True, help="Judge by the score at a rung, not by the best score so far.")
 @click.option("--without-replacement", is_flag=True, help="Draw every unit at most once in a search.")
 @click.option("--minimize", is_flag=True, help="In a file, a smaller score is better.")

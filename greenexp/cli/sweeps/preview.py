@@ -37,6 +37,7 @@ def preview_lines(plan: Plan) -> list[tuple[str, str]]:
         (spec.name, f"{_size(plan)} · task {spec.task.name} · {_named(plan, 'backbone')} · {_named(plan, 'method')}"),
         ("scheduler", f"{spec.scheduler.name} · {spec.resources.workers} trials at a time"),
         *(("", line) for line in bracket_lines(price.brackets)),
+        *_held_back(plan, price),
         *data_lines(price.data),
         *_cost_lines(price),
         *_time_line(price),
@@ -114,15 +115,34 @@ def _reconstructions(plan: Plan) -> tuple[str, ...]:
 
 
 def bracket_lines(brackets: Iterable[Bracket]) -> list[str]:
-    """`bracket 0: 8 train 1 epoch, about 2 go on to 3, ...`, one line per bracket that stops anybody."""
+    """`bracket 0: epoch 1 with 1 seed: 8 in, about 2.9 on, ...`, one line per bracket that stops anybody."""
     lines = []
     for bracket in brackets:
         # A scheduler that looks after every epoch has many at which hardly anybody is stopped.
         shown = [rung for rung in bracket.rungs if bracket.exact or rung.entering - rung.going_on >= FEWEST_STOPPED]
         if shown:
-            rungs = ", ".join(f"epoch {rung.epoch}: {_count(rung, exact=bracket.exact)}" for rung in shown)
-            lines.append(f"bracket {bracket.number}: {rungs}")
+            rungs = [f"{_place(rung)}: {_count(rung, exact=bracket.exact)}" for rung in shown]
+            end = [f"{bracket.seeds} seeds in the end"] if bracket.seeds else []
+            lines.append(f"bracket {bracket.number}: {', '.join([*rungs, *end])}")
     return lines
+
+
+def _place(rung: Rung) -> str:
+    with_seeds = f" with {rung.seeds} seed{'s' * (rung.seeds > 1)}" if rung.seeds else ""
+    return f"epoch {rung.epoch}{with_seeds}"
+
+
+def _held_back(plan: Plan, price: Price) -> list[tuple[str, str]]:
+    """How many trials are expected to begin, where seeds are held back until their configuration has climbed."""
+    bound = price.bounds["trials"]
+    if bound.expected is None or not any(bracket.seeds for bracket in price.brackets):
+        return []
+    about = "" if all(bracket.exact for bracket in price.brackets) else "about "
+    each = len(plan.trials) // len(plan.configurations)
+    trials = each * sum(bracket.units for bracket in price.brackets)
+    rest = trials - bound.expected
+    given_up = f"{about}{rest:.3g} seeds ({rest * plan.max_epochs:,.0f} epochs) are given up with their configurations"
+    return [("seeds", f"{about}{bound.expected:.3g} of {trials} trials begin, {given_up}")]
 
 
 def _count(rung: Rung, *, exact: bool) -> str:

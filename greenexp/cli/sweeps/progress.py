@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -168,13 +169,24 @@ def describe(event: Event, state: SweepState) -> str | None:
         end = f"  finished{', ' + trial.reason if trial.reason else ''}" if record["last"] else ""
         return f"{data['trial']}  epoch {record['epoch']}/{total}  {score}{end}"
     if event.kind == "decision" and data["action"] == "stop":
-        return f"{data['trial']}  {_VERBS['stop']} at epoch {data['rung']}: {data['reason']}"
+        what = "given up" if state.trials[data["trial"]].given_up else f"{_VERBS['stop']} at epoch {data['rung']}"
+        return f"{data['trial']}  {what}: {data['reason']}{_compared(data)}"
     if event.kind == "ended":
         return f"{data['trial']}  {data['status']}: {data['reason']}"
     if event.kind == "limit":
         used, limit = _quantity(data["axis"], data["used"]), _quantity(data["axis"], data["limit"])
         return f"limit reached: {data['axis']} {used} of {limit}; nothing more is started"
     return None
+
+
+def _compared(data: Mapping[str, Any]) -> str:
+    """The numbers behind a decision, as far as they are on record."""
+    if data.get("value") is None or data.get("seeds") is None:
+        return ""
+    parts = [f"mean {data['value']:.4f} over {data['seeds']} seed{'s' * (data['seeds'] > 1)}"]
+    parts += [f"cutoff {data['cutoff']:.4f}"] if data["cutoff"] is not None else []
+    parts += [f"noise of a difference {data['noise']:.4f}"] if data.get("noise") is not None else []
+    return f" ({', '.join(parts)})"
 
 
 def totals(where: SweepStatus) -> str:

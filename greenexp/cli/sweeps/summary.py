@@ -90,13 +90,18 @@ def _ending(plan: Plan, outcome: Outcome) -> str:
 def _work(plan: Plan, state: SweepState) -> str:
     trials = list(state.trials.values())
     full = sum(trial.spec.settings.training.epochs for trial in trials)
+    given_up = sum(trial.given_up for trial in trials)
     counts = {status: sum(trial.status == status for trial in trials) for status in ("finished", "stopped", "failed")}
+    never = f", {given_up} given up before they began" if given_up else ""
     early = sum(trial.status == "finished" and bool(trial.reason) for trial in trials)
     own = f" ({early} by patience)" if early else ""
     parts = [
         f"{format_duration(state.elapsed_s)}",
         f"{state.epochs_run} of {full} epochs",
-        f"{counts['finished']} trials finished{own}, {counts['stopped']} stopped early, {counts['failed']} failed",
+        (
+            f"{counts['finished']} trials finished{own}, {counts['stopped'] - given_up} stopped early{never}, "
+            f"{counts['failed']} failed"
+        ),
     ]
     return " · ".join(parts)
 

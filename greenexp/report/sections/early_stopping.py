@@ -15,12 +15,21 @@ from greenexp.report.table import Column, Table
 COLUMNS = (
     Column("bracket", "Bracket", "count"),
     Column("rung", "Rung (epoch)", "count"),
+    Column("seeds", "Seeds", "count"),
     Column("trials", "Trials", "count"),
     Column("configurations", "Configurations", "count"),
     Column("went_on", "Went on", "count"),
     Column("stopped", "Stopped", "count"),
     Column("waiting", "Waiting", "count"),
+    Column("joined", "Later seeds that joined", "count"),
+    Column("given_up", "Later seeds given up", "count"),
     Column("last_cutoff", "Last cutoff", "score"),
+    Column("noise", "Noise", "score"),
+)
+NOISE = (
+    "Noise: the standard error of the difference of two configurations' means at the rung, from the standard deviation "
+    "between the seeds of a configuration, pooled over those with at least two there; it includes what the effect of a "
+    "seed has in common in all configurations, which cancels in a difference."
 )
 
 
@@ -32,19 +41,21 @@ def section(tables: SweepTables) -> Section:
     plates: tuple[Plate, ...] = ()
     if len(rungs):
         figure = rungs_figure(rungs)
-        plates = (Plate(figure, Table(figure.name, figure.title, rungs, COLUMNS)),)
+        later = rungs[["joined", "given_up"]].to_numpy().any()
+        columns = tuple(column for column in COLUMNS if later or column.name not in ("joined", "given_up"))
+        plates = (Plate(figure, Table(figure.name, figure.title, rungs, columns)),)
     return Section(
         name="early-stopping",
         title="Early stopping",
-        headline=(*_sentences(scheduler, numbers, rungs), *_patience(numbers)),
+        headline=(*_sentences(scheduler, numbers, rungs), *_given_up(numbers), *_patience(numbers)),
         plates=plates,
         tables=(_ledger(numbers),),
-        assumptions=_assumptions(scheduler, numbers),
+        assumptions=(*_assumptions(scheduler, numbers), *((NOISE,) if rungs["noise"].notna().any() else ())),
     )
 
 
 def _sentences(scheduler: SweepScheduler, numbers: Savings, rungs: pd.DataFrame) -> tuple[str, ...]:
-    if not numbers.stopped:
+    if not numbers.stopped and not numbers.given_up:
         never = "has stopped no trial" if scheduler.stops else "never stops a trial"
         return (f"The scheduler ({scheduler.name}) {never}: no epoch was saved by early stopping.",)
     where = "; ".join(
@@ -58,6 +69,18 @@ def _sentences(scheduler: SweepScheduler, numbers: Savings, rungs: pd.DataFrame)
     return (
         f"{scheduler.name} stopped {share(numbers.stopped, numbers.trials)} trials{f' ({where})' if where else ''}.",
         f"{share(numbers.saved_epochs, numbers.planned_epochs)} planned epochs were saved by it.",
+    )
+
+
+def _given_up(numbers: Savings) -> tuple[str, ...]:
+    """What trials never began, since their configuration was stopped before their turn."""
+    if not numbers.given_up:
+        return ()
+    return (
+        (
+            f"{share(numbers.given_up, numbers.trials)} trials were given up before they began: later seeds of "
+            "configurations that were stopped."
+        ),
     )
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from greenexp.analysis.comparing.lead_of_sweep import Lead, lead_of_best
 from greenexp.analysis.fronts.operating_points import cheapest_within, operating_front
-from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.analysis.sweeps.configurations import configuration_table, is_given_up
 from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.analysis.sweeps.savings import abandoned, savings
@@ -34,6 +34,7 @@ from greenexp.units import format_quantity
 POINT = 0.01
 """One point of a metric between 0 and 1."""
 ABANDONED = "ended with a failed seed"
+GIVEN_UP = "given up before they began"
 
 
 def section(tables: SweepTables) -> Section:
@@ -140,8 +141,8 @@ def _cheapest(tables: SweepTables, metric: SweepMetric) -> list[str]:
 
 
 def _trials(tables: SweepTables) -> str:
-    status = tables.trials["status"].where(~abandoned(tables), ABANDONED)
-    names = ("finished", "stopped", "failed", ABANDONED, "interrupted", "paused", "running", "planned")
+    status = tables.trials["status"].where(~is_given_up(tables.trials), GIVEN_UP).where(~abandoned(tables), ABANDONED)
+    names = ("finished", "stopped", GIVEN_UP, "failed", ABANDONED, "interrupted", "paused", "running", "planned")
     words = {"stopped": "stopped early", "planned": "not started"}
     parts = [f"{(status == name).sum()} {words.get(name, name)}" for name in names if (status == name).any()]
     early = int(((status == "finished") & (tables.trials["epochs"] < tables.trials["max_epochs"])).sum())
