@@ -132,6 +132,9 @@ class Training(FileSection):
     patience: int | None = Field(
         None, ge=1, description="Epochs in a row without a better dev score that end a trial; null: it trains them all"
     )
+    reports_per_epoch: int = Field(
+        1, ge=1, description="Evaluations on dev per epoch, evenly spaced; the last of them is at its end"
+    )
     batch_size: int = Field(32, ge=1, description="Examples per optimiser step")
     learning_rate: float = Field(2e-5, gt=0, description="Peak learning rate of AdamW")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW")
