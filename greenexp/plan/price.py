@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from greenexp.plan.plans import Plan
 from greenexp.plan.prices import Bound, DataContents, Price
 from greenexp.records.axes import AXES
 from greenexp.records.metrics import LOSS
+from greenexp.records.progress import report_at
 from greenexp.records.sections import Accounting, Resources
 from greenexp.records.settings import Settings
 from greenexp.records.trial import TrialSpec
@@ -51,13 +53,15 @@ def price_plan(
     brackets = scheduler.bracket_plan()
     if plan.growth is not None:
         epochs *= plan.growth.size or 1  # as if all were like the first
-    train = _bound([e.training for e in epochs], brackets)
-    evaluation = _bound([e.evaluation for e in epochs], brackets)
+    per_epoch = plan.spec.training.reports_per_epoch
+    bound = partial(_bound, per_epoch=per_epoch)
+    train = bound([e.training for e in epochs], brackets)
+    evaluation = bound([e.evaluation for e in epochs], brackets)
     count = float(len(epochs))
     both = _combined(train, evaluation)
     bounds = {
         "trials": Bound(count, count),
-        "epochs": _bound([(1.0,) * len(e.training) for e in epochs], brackets),
+        "epochs": bound([(1 / per_epoch,) * len(e.training) for e in epochs], brackets),
         "train_flops": train,
         **_measured(plan.spec.resources, plan.spec.accounting, both, seconds_per_flop, joules_per_flop),
     }
@@ -147,9 +151,10 @@ def _check_metric(plan: Plan, data: TokenisedTask) -> tuple[str, ...]:
     return (f"metric.name is {metric.name}; the task's own metric is {', '.join(data.metrics)}",)
 
 
-def _bound(per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket]) -> Bound:
-    """All epochs of all trials; and those a scheduler with these brackets leaves, at the mean cost of each epoch.
+def _bound(per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket], per_epoch: int) -> Bound:
+    """All reports of all trials; and those a scheduler with these brackets leaves, at the mean cost of each report.
 
+    per_trial: costs of each trial's reports, of which an epoch has `per_epoch`
     Where no bracket has a rung, everything runs: the two are equal even if trials differ in their epochs.
     """
     brackets = tuple(brackets)
@@ -158,16 +163,19 @@ def _bound(per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket]) ->
         return Bound(most, most)
     cumulative = np.concatenate([[0.0], np.cumsum(np.mean(np.array(per_trial, dtype=np.float64), axis=0))])
     trials_per_unit = len(per_trial) / sum(bracket.units for bracket in brackets)
-    return Bound(most, float(trials_per_unit * sum(_bracket_cost(bracket, cumulative) for bracket in brackets)))
+    return Bound(
+        most, float(trials_per_unit * sum(_bracket_cost(bracket, cumulative, per_epoch) for bracket in brackets))
+    )
 
 
-def _bracket_cost(bracket: Bracket, cumulative: Any) -> float:
-    """Cost of one seed of every unit; `cumulative[e]` is the cost of the first e epochs."""
+def _bracket_cost(bracket: Bracket, cumulative: Any, per_epoch: int) -> float:
+    """Cost of one seed of every unit; `cumulative[k]` is the cost of the first k reports."""
     total, before, running = 0.0, 0, float(bracket.units)
     for rung in bracket.rungs:
-        total += rung.entering * (cumulative[rung.epoch] - cumulative[before])
-        before, running = rung.epoch, rung.going_on
-    return float(total + running * (cumulative[bracket.max_epochs] - cumulative[before]))
+        report = report_at(rung.epoch, per_epoch)
+        total += rung.entering * (cumulative[report] - cumulative[before])
+        before, running = report, rung.going_on
+    return float(total + running * (cumulative[bracket.max_epochs * per_epoch] - cumulative[before]))
 
 
 def _combined(first: Bound, second: Bound) -> Bound:

@@ -13,6 +13,7 @@ from greenexp.records.decision import Action
 from greenexp.records.epoch import ExitScore, best_epoch, encoder_depth
 from greenexp.records.ledger import ledger
 from greenexp.records.policies import STATIC
+from greenexp.records.progress import Epochs
 from greenexp.records.replayed import (
     lacking_points,
     replay_remarks,
@@ -130,16 +131,16 @@ def _held_out(evaluations: Sequence[HeldOutFacts], configuration: Mapping[str, s
     return typed_frame("held_out", rows, dict.fromkeys(names, "float64"))
 
 
-def _final_attempts(epochs: Sequence[EpochFacts]) -> dict[tuple[str, int], int]:
+def _final_attempts(epochs: Sequence[EpochFacts]) -> dict[tuple[str, Epochs], int]:
     """(trial, epoch) -> the latest attempt that reported it; earlier ones are repeated work."""
-    final: dict[tuple[str, int], int] = {}
+    final: dict[tuple[str, Epochs], int] = {}
     for report in epochs:
         key = (report.trial, report.record.epoch)
         final[key] = max(report.attempt, final.get(key, 0))
     return final
 
 
-def _is_final(report: EpochFacts, final: Mapping[tuple[str, int], int]) -> bool:
+def _is_final(report: EpochFacts, final: Mapping[tuple[str, Epochs], int]) -> bool:
     return final[report.trial, report.record.epoch] == report.attempt
 
 
@@ -152,7 +153,7 @@ def _best(reports: Sequence[EpochFacts]) -> EpochFacts | None:
 def _trial_row(
     trial: TrialFacts,
     reports: Sequence[EpochFacts],
-    final: Mapping[tuple[str, int], int],
+    final: Mapping[tuple[str, Epochs], int],
     decisions: Sequence[DecisionFacts],
 ) -> dict[str, Any]:
     kept = sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch)
@@ -187,7 +188,7 @@ def _trial_row(
     }
 
 
-def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str, int], int]) -> dict[str, Any]:
+def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str, Epochs], int]) -> dict[str, Any]:
     record = report.record
     return {
         "trial": report.trial,
@@ -224,7 +225,7 @@ def _exit_row(report: EpochFacts, score: ExitScore) -> dict[str, Any]:
 def _static_points(
     trial: TrialFacts,
     reports: Sequence[EpochFacts],
-    final: Mapping[tuple[str, int], int],
+    final: Mapping[tuple[str, Epochs], int],
     spec: SweepSpec,
 ) -> list[dict[str, Any]]:
     """Answering always at one exit, for each exit of the best epoch. Speed-up = layers of the encoder / layers used."""

@@ -37,9 +37,9 @@ class Costs:
         pairs = {
             field.name: (getattr(self, field.name), getattr(later, field.name)) for field in dataclasses.fields(self)
         }
-        sums = {name: None if None in pair else sum(pair) for name, pair in pairs.items() if name != "peak_memory_b"}
+        sums: dict[str, Any] = {name: None if None in pair else sum(pair) for name, pair in pairs.items()}
         peaks = pairs["peak_memory_b"]
-        return Costs(**sums, peak_memory_b=None if None in peaks else max(peaks))
+        return Costs(**{**sums, "peak_memory_b": None if None in peaks else max(peaks)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from greenexp.records.progress import Epochs
+
 
 @dataclass(frozen=True, slots=True)
 class Rung:
     """After `epoch` epochs, `going_on` of the `entering` units go on (whole numbers unless it is an expectation)."""
 
-    epoch: int
+    epoch: Epochs
     entering: float
     going_on: float
 
@@ -31,7 +33,8 @@ class Bracket:
     @property
     def epochs(self) -> float:
         """Training epochs of one seed of every unit: sum of entering x (epochs since the rung before)."""
-        total, before, running = 0.0, 0, float(self.units)
+        total, running = 0.0, float(self.units)
+        before: Epochs = 0
         for rung in self.rungs:
             total += rung.entering * (rung.epoch - before)
             before, running = rung.epoch, rung.going_on

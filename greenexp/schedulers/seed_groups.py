@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
+from typing import Any
 
 from greenexp.errors import InputError, ReplayError
 from greenexp.records.decision import Action, Decision, Verdict
+from greenexp.records.progress import Epochs
 from greenexp.schedulers.base import Mode, NextRung, SchedulerSettings, UnitVerdict
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs
 from greenexp.schedulers.recorded import RecordedScheduler
@@ -36,9 +39,11 @@ class SeedGroups(RecordedScheduler):
         max_epochs: int,
         mode: Mode,
         later: float = 0,
+        reports_per_epoch: int = 1,
     ) -> None:
         self._settings = settings
         self._later = later
+        self._reports_per_epoch = reports_per_epoch
         fields = {"name": name, **dataclasses.asdict(settings)}
         super().__init__(fields, groups, max_epochs=max_epochs, mode=mode)
 
@@ -51,7 +56,10 @@ class SeedGroups(RecordedScheduler):
                 self._add(unit, members)
         units = tuple(self._members)
         later = self._later * (len(units) // len(self._groups))
-        self._units = self._settings.start(units, max_epochs=self._max_epochs, **({"later": later} if later else {}))
+        options: dict[str, Any] = {"later": later} if later else {}
+        if "reports_per_epoch" in signature(self._settings.start).parameters:  # else its rungs are at whole epochs
+            options["reports_per_epoch"] = self._reports_per_epoch
+        self._units = self._settings.start(units, max_epochs=self._max_epochs, **options)
         self._waiting: dict[str, dict[str, float]] = {}  # unit -> its trials at the current rung and their values
         self._ended: dict[str, float] = {}  # trial that ended by itself -> its value
         self._arrived: set[str] = set()  # units that wait at a rung for others
@@ -80,7 +88,7 @@ class SeedGroups(RecordedScheduler):
         """Brackets and rungs, counted in configurations (in trials if `per_trial`)."""
         return self._units.bracket_plan()
 
-    def decide(self, trial: str, resource: int, value: float) -> Decision:
+    def decide(self, trial: str, resource: Epochs, value: float) -> Decision:
         """The verdict on `trial` after `resource` epochs: see `base.Scheduler.decide`."""
         unit = self._unit(trial)
         if (trial, resource) in self._taken:
@@ -116,7 +124,7 @@ class SeedGroups(RecordedScheduler):
         verdicts = self._arrive(unit, None, f"{trial} failed: {reason}")
         return tuple(verdict for verdict in verdicts if verdict.trial != trial)
 
-    def finish(self, trial: str, resource: int, value: float) -> tuple[Verdict, ...]:
+    def finish(self, trial: str, resource: Epochs, value: float) -> tuple[Verdict, ...]:
         """`trial` ended by itself: see `base.Scheduler.finish`. Nothing if no rung lies ahead of its configuration."""
         unit = self._unit(trial)
         if trial in self._ended or self._units.next_rung(unit) is None:
@@ -193,10 +201,10 @@ class SeedGroups(RecordedScheduler):
             ]
         return tuple(spread)
 
-    def _overrun(self, trial: str, resource: int, place: NextRung) -> str:
+    def _overrun(self, trial: str, resource: Epochs, place: NextRung) -> str:
         if trial in self._waiting.get(self._unit_of[trial], {}):
             return f"{trial} reports epoch {resource} although it was paused at epoch {place.epoch}"
-        return f"{trial} reports epoch {resource} but not epoch {place.epoch}, where it is judged; report every epoch"
+        return f"{trial} reports epoch {resource} but not epoch {place.epoch}, where it is judged; every report counts"
 
     def _unit(self, trial: str) -> str:
         if trial not in self._unit_of:

@@ -8,6 +8,7 @@ from typing import Any
 
 from greenexp.errors import InputError, ReplayError
 from greenexp.records.decision import Action, Decision, Verdict
+from greenexp.records.progress import Epochs
 from greenexp.schedulers.base import Mode, UnitVerdict
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs, Rung
 from greenexp.schedulers.recorded import RecordedScheduler
@@ -50,7 +51,7 @@ class SeedRace(RecordedScheduler):
         self._bracket = self._new_bracket()
         self._seeds = dict.fromkeys(self._groups, self._bracket.rungs[0])  # how many seeds may train
         self._done: dict[str, float] = {}  # trial -> its value, signed
-        self._held: dict[str, tuple[int, float]] = {}  # trial -> epoch and value it was held at
+        self._held: dict[str, tuple[Epochs, float]] = {}  # trial -> epoch and value it was held at
         self._stopped: dict[str, UnitVerdict] = {}
         self._failed: set[str] = set()
 
@@ -67,7 +68,7 @@ class SeedRace(RecordedScheduler):
         every = len(self._place)
         return (Bracket(0, every, (Rung(1, every, trained),), self._max_epochs),)
 
-    def decide(self, trial: str, resource: int, value: float) -> Decision:
+    def decide(self, trial: str, resource: Epochs, value: float) -> Decision:
         """The verdict on `trial` after `resource` epochs: see `base.Scheduler.decide`."""
         configuration, place = self._where(trial)
         if (trial, resource) in self._taken:
@@ -102,7 +103,7 @@ class SeedRace(RecordedScheduler):
         self._questions.append(["withdraw", trial, reason])
         return self._without_value(configuration, f"{trial} failed: {reason}")
 
-    def finish(self, trial: str, resource: int, value: float) -> tuple[Verdict, ...]:
+    def finish(self, trial: str, resource: Epochs, value: float) -> tuple[Verdict, ...]:
         """`trial` ended by itself: a seed that is done, if it was not before; the verdicts on trials that are held."""
         self._where(trial)
         if trial in self._done or trial in self._failed:
@@ -124,7 +125,7 @@ class SeedRace(RecordedScheduler):
         if not math.isfinite(value):
             return self._without_value(configuration, f"{trial} scored {value} at epoch {self._judged_at}")
         self._done[trial] = self._sign * value
-        turn = self._groups[configuration][: self._seeds[configuration]]
+        turn = self._groups[configuration][: int(self._seeds[configuration])]
         if self._bracket.next_rung(configuration) is None or any(trial not in self._done for trial in turn):
             return ()
         # Exactly summed, so that the order of arrival leaves no trace.
@@ -147,7 +148,7 @@ class SeedRace(RecordedScheduler):
                 self._seeds[verdict.unit] = rungs[following] if following < len(rungs) else len(trials)
             else:
                 self._stopped[verdict.unit] = verdict
-            concerned = trials[: self._seeds[verdict.unit]] if verdict.go_on else trials
+            concerned = trials[: int(self._seeds[verdict.unit])] if verdict.go_on else trials
             for trial in [trial for trial in concerned if trial in self._held]:
                 epoch, value = self._held.pop(trial)
                 spread.append(self._take(trial, epoch, value, self._verdict(trial, epoch, verdict)))
@@ -157,7 +158,7 @@ class SeedRace(RecordedScheduler):
             spread += self._finish(trial, value)
         return tuple(spread)
 
-    def _verdict(self, trial: str, epoch: int, verdict: UnitVerdict) -> Verdict:
+    def _verdict(self, trial: str, epoch: Epochs, verdict: UnitVerdict) -> Verdict:
         seeds = len(self._groups[verdict.unit])
         return self._for_trial(trial, epoch, verdict, f"{verdict.reason} after {verdict.rung} of {seeds} seeds")
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from greenexp.schedulers.base import GracePeriod
 from greenexp.schedulers.rungs import check_halving, upward_rungs
 from greenexp.schedulers.synchronous import SynchronousBracket, SynchronousRun
 
@@ -17,7 +18,8 @@ class Sha:
     """Synchronous successive halving: one bracket, all units wait at every rung.
 
     reduction_factor: eta, the best floor(n / eta) of the n units at a rung go on, at least one
-    grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs (fractions rounded up)
+    grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs, each at the
+        first report at or after it
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
 
     n counts everything that entered the rung. A unit with a failed seed ranks below every number and never goes on;
@@ -36,12 +38,12 @@ class Sha:
     waits: ClassVar[bool] = True
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
-    grace_period: Annotated[int, Field(ge=1)] = 1
+    grace_period: GracePeriod = 1
     per_trial: bool = False
 
-    def start(self, units: Sequence[str], *, max_epochs: int) -> SynchronousRun:
+    def start(self, units: Sequence[str], *, max_epochs: int, reports_per_epoch: int = 1) -> SynchronousRun:
         """All units in one bracket. Raises InputError if no rung could stop anything."""
-        check_halving("sha", self.reduction_factor, self.grace_period, max_epochs, len(units))
-        rungs = upward_rungs(self.grace_period, self.reduction_factor, max_epochs)
+        check_halving("sha", self.reduction_factor, self.grace_period, max_epochs, len(units), reports_per_epoch)
+        rungs = upward_rungs(self.grace_period, self.reduction_factor, max_epochs, reports_per_epoch=reports_per_epoch)
         bracket = SynchronousBracket(0, units, rungs, self.reduction_factor)
         return SynchronousRun("sha", [(units, bracket)], max_epochs)

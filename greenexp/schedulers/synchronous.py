@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from greenexp.errors import InputError
+from greenexp.records.progress import Epochs
 from greenexp.schedulers.base import NextRung, UnitVerdict
 from greenexp.schedulers.brackets import Bracket, Rung
 from greenexp.schedulers.rungs import places
@@ -13,7 +14,7 @@ from greenexp.schedulers.rungs import places
 class SynchronousBracket:
     """One bracket: who is still in it, in plan order, which rung comes next, and who has reached it."""
 
-    def __init__(self, number: int, units: Sequence[str], rungs: Sequence[int], reduction_factor: float) -> None:
+    def __init__(self, number: int, units: Sequence[str], rungs: Sequence[Epochs], reduction_factor: float) -> None:
         self.number = number
         self.size = len(units)
         self.rungs = tuple(rungs)

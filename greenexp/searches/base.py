@@ -42,7 +42,7 @@ class Observation:
     number: which proposal it was, from 0; values: searched path -> value
     score: mean over its seeds of the best dev value so far; None while a seed has none, and where one failed
     ended: its place among the configurations in the order in which they ended, from 0; None while it is running
-    epochs: how many all its seeds have trained, at least
+    epochs: how many all its seeds have trained, at least; where trials report within epochs, how many reports
     """
 
     number: int

@@ -70,6 +70,7 @@ class TrialRun(Iterator[EpochRecord]):
         self._meters = open_meters(cpus=threads, exclusive=False) if meters is None else meters
         self._reports = 0
         self._under_way: EpochUnderWay | None = None  # None between two epochs
+        self._spent: Costs | None = None  # since the last report, by what the meters said so far
         self._best_score: float | None = None
         self._failure: BaseException | None = None
         self._setup: TrialSetup | None = None
@@ -127,14 +128,14 @@ class TrialRun(Iterator[EpochRecord]):
 
     def unreported(self) -> Costs:
         """What was spent since the last record: what a failed report cost. Ask before `close`."""
-        return self._costs(self._meters.read().costs)
+        return self._spend(self._meters.read().costs)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path) -> Costs:
         """Write a checkpoint into `folder`, over an older one. Raises CheckpointError; the older one then stays.
 
-        It holds what was spent since the last report, but for the saving itself.
+        Returns what was spent since the last report, but for the saving itself; the checkpoint holds it too.
         """
-        work = self._open_setup()
+        work, spent = self._open_setup(), self.unreported()
         tensors, method_values = work.state()
         state = {
             "trial": self.trial.trial,
@@ -147,13 +148,13 @@ class TrialRun(Iterator[EpochRecord]):
             "best_score": self._best_score,
             "patience": self._patience.state(),
             "method": method_values,
+            "spent": dataclasses.asdict(spent),
         }
         if self._under_way is not None:
-            if not self._is_at_report:
-                self._under_way.costs = self.unreported()
             own, state["under_way"] = self._under_way.state()
             tensors |= {_UNDER_WAY + name: value for name, value in own.items()}
         write_checkpoint(folder, tensors, state)
+        return spent
 
     def load(self, folder: Path) -> None:
         """Go on from a checkpoint of this trial. Raises CheckpointError if it is another's, incomplete or damaged."""
@@ -167,6 +168,7 @@ class TrialRun(Iterator[EpochRecord]):
             with self._isolated(epoch):
                 work.restore(tensors, state["method"], epoch, int(state["step"]), int(state["stage_first_step"]))
             self._patience.restore(state["patience"])
+            spent = None if state.get("spent") is None else Costs(**state["spent"])
         except (KeyError, TypeError, ValueError) as error:
             self._failure = CheckpointError(f"checkpoint {folder} cannot be understood: {error!r}")
             raise self._failure from error
@@ -174,6 +176,7 @@ class TrialRun(Iterator[EpochRecord]):
             self._failure = error
             raise
         self._reports, self._under_way, self._best_score = reports, under_way, state["best_score"]
+        self._spent = spent
 
     def close(self) -> None:
         """Let go of model, optimiser and meters. Closing twice is allowed; everything else then raises TrialError."""
@@ -246,18 +249,18 @@ class TrialRun(Iterator[EpochRecord]):
 
     def _begin_report(self) -> None:
         """After a report: go on with the epoch, or with the next one."""
+        self._spent = None
         if self._under_way is not None:
             self._under_way.begin_report()
         if self._reports % self.trial.settings.training.reports_per_epoch == 0:
             self._under_way = None
 
-    def _costs(self, measured: Costs) -> Costs:
-        """What was spent since the last report, of which `measured` since it was last asked in this process."""
-        epoch = self._under_way
-        if epoch is None:
-            return dataclasses.replace(measured, train_flops=0.0)
-        known = measured if epoch.costs is None else epoch.costs.plus(measured)
-        return dataclasses.replace(known, train_flops=epoch.flops)
+    def _spend(self, measured: Costs) -> Costs:
+        """What was spent since the last report, with what the meters have `measured` since they were last read."""
+        flops = 0.0 if self._under_way is None else self._under_way.flops
+        spent = measured if self._spent is None else self._spent.plus(measured)
+        self._spent = dataclasses.replace(spent, train_flops=flops)
+        return self._spent
 
     def _record(
         self, work: TrialSetup, under_way: EpochUnderWay, exits: tuple[int, ...], found: Evaluation
@@ -289,7 +292,7 @@ class TrialRun(Iterator[EpochRecord]):
             score=score,
             best_score=score if improved or best is None else best,
             exits=scores,
-            costs=dataclasses.replace(self._costs(measured.costs), eval_flops=found.flops),
+            costs=dataclasses.replace(self._spend(measured.costs), eval_flops=found.flops),
             not_measured=remarks,
             computed_with=work.circumstances(self._device),
             dev_logits=stored,

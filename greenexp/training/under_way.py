@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from greenexp.records.epoch import Costs
 from greenexp.training.isolation import GeneratorStates
 
 _LOSSES, _GENERATOR = "losses", "generator."
@@ -22,7 +20,6 @@ class EpochUnderWay:
 
     epoch: from 1; steps: of it that are made
     losses: objective x examples, examples, flops: of the steps since the last report
-    costs: measured since the last report in processes that trained it before this one; None: nothing
     generators: where the random number generators stand; None before the first step
     prepared: whether the method has prepared the epoch in this process
     """
@@ -32,7 +29,6 @@ class EpochUnderWay:
     losses: list[Tensor] = field(default_factory=list)
     examples: int = 0
     flops: float = 0.0
-    costs: Costs | None = None
     generators: GeneratorStates | None = None
     prepared: bool = False
 
@@ -49,13 +45,12 @@ class EpochUnderWay:
 
     def begin_report(self) -> None:
         """What came so far is reported: count anew."""
-        self.losses, self.examples, self.flops, self.costs = [], 0, 0.0, None
+        self.losses, self.examples, self.flops = [], 0, 0.0
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain JSON values; `of_state` is the inverse."""
         tensors = {_LOSSES: torch.stack(self.losses)} if self.losses else {}
         plain: dict[str, Any] = {name: getattr(self, name) for name in ("epoch", "steps", "examples", "flops")}
-        plain["costs"] = None if self.costs is None else dataclasses.asdict(self.costs)
         if self.generators is not None:
             tensors |= {_GENERATOR + name: value for name, value in self.generators.tensors().items()}
             plain["generators"] = self.generators.plain()
@@ -72,6 +67,5 @@ class EpochUnderWay:
             losses=list(losses),
             examples=int(plain["examples"]),
             flops=float(plain["flops"]),
-            costs=None if plain["costs"] is None else Costs(**plain["costs"]),
             generators=GeneratorStates.of(found, plain["generators"]) if found else None,
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from greenexp.errors import ReplayError
 from greenexp.journal.state import Proposed, SweepState
 from greenexp.plan import Plan
+from greenexp.records.progress import report_at
 from greenexp.records.trial import TrialSpec
 from greenexp.records.values import Value, canonical_json
 from greenexp.searches.base import NoProposal, Observation, Proposal, ProposalState
@@ -60,5 +61,5 @@ def _observation(state: SweepState, number: int, proposed: Proposed) -> Observat
     known = [score for score in scores if score is not None]
     is_whole = bool(trials) and len(known) == len(scores) and "failed" not in statuses
     score = sum(known) / len(known) if is_whole else None
-    epochs = min((max(trial.records, default=0) for trial in trials), default=0)
+    epochs = min((report_at(t.epoch, t.spec.settings.training.reports_per_epoch) for t in trials), default=0)
     return Observation(number, proposed.values, progress, score, ended, epochs)

@@ -210,7 +210,7 @@ def test_a_checkpoint_of_a_version_without_it(trial: Make, data: TokenisedTask, 
         assert [numbers(record) for record in training] == expected
 
 
-@pytest.mark.parametrize("spoil", ["steps", "generators", "costs"])
+@pytest.mark.parametrize("spoil", ["steps", "generators", "examples"])
 def test_a_checkpoint_whose_position_cannot_be_understood(
     trial: Make, data: TokenisedTask, folder: Path, spoil: str
 ) -> None:

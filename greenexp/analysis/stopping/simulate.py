@@ -148,7 +148,7 @@ def _searches(
     scheduler = build_over_units(
         settings, units=names, resource=values.shape[1], mode="min" if curves.minimize else "max"
     )
-    rungs = sorted({rung.epoch for bracket in scheduler.bracket_plan() for rung in bracket.rungs})
+    rungs = sorted({int(rung.epoch) for bracket in scheduler.bracket_plan() for rung in bracket.rungs})
     fresh, sign = scheduler.state(), -1.0 if curves.minimize else 1.0
     numbers, best_values = np.empty((len(draws), 6)), np.empty((len(draws), grid.size))
     for row, drawn in enumerate(draws):

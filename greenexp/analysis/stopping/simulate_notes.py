@@ -60,7 +60,7 @@ def _rungs(simulation: Simulation, settings: Settings, trials: int) -> str:
     of = "seeds" if scheduler_of(settings).needs_seeds else "parts"
     rungs: dict[tuple[int, ...], list[float]] = {}
     for bracket in fresh_scheduler(simulation.curves, settings, trials).bracket_plan():
-        rungs.setdefault(tuple(rung.epoch for rung in bracket.rungs), []).append(bracket.units)
+        rungs.setdefault(tuple(int(rung.epoch) for rung in bracket.rungs), []).append(bracket.units)
     total = simulation.curves.seeds if of == "seeds" else simulation.curves.scores.shape[1]
     parts = [
         f"{int(np.sum(sizes))} units judged after {' and '.join(map(str, ends))} of {total} {of}"
