@@ -20,7 +20,7 @@ def rungs_figure(table: pd.DataFrame) -> Figure:
     several = len(table["bracket"].unique()) > 1
     shown = [name for name in _OUTCOMES if name != "waiting" or table["waiting"].sum() > 0]
     labels = [
-        f"bracket {bracket}, epoch {rung}" if several else f"epoch {rung}"
+        f"bracket {bracket}, epoch {rung:.4g}" if several else f"epoch {rung:.4g}"
         for bracket, rung in zip(table["bracket"], table["rung"], strict=True)
     ]
     data = [

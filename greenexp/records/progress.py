@@ -7,10 +7,14 @@ reports have equal numbers and a journal without reports within an epoch reads a
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 from greenexp.errors import InputError
 
 Epochs = int | float
 """Epochs trained: an int at the end of an epoch, a float within one."""
+_ROUNDING = 1e-9
 
 
 def epochs_at(report: int, per_epoch: int) -> Epochs:
@@ -22,6 +26,12 @@ def epochs_at(report: int, per_epoch: int) -> Epochs:
 def report_at(epochs: Epochs, per_epoch: int) -> int:
     """The number of the report that comes after `epochs`: the inverse of `epochs_at`."""
     return round(epochs * per_epoch)
+
+
+def sum_of_epochs(parts: Iterable[float]) -> Epochs:
+    """The sum, whole where it is but for rounding: 12 thirds are 4."""
+    total = math.fsum(parts)
+    return round(total) if abs(total - round(total)) < _ROUNDING else total
 
 
 def steps_until(report: int, per_epoch: int, steps: int) -> int:

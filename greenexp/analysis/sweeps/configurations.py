@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.repetitions import has_folds, over_folds
+from greenexp.records.progress import Epochs
 from greenexp.records.selection import configuration_means, ended_together, outcomes_of
 from greenexp.records.tables import PARAMS, SUMMED_COSTS, SweepTables
 
@@ -81,7 +82,7 @@ def configuration_states(trials: pd.DataFrame) -> dict[str, tuple[str, str]]:
 class _Seed(NamedTuple):
     trial: str
     status: str
-    epochs: int
+    epochs: Epochs
     reason: str
 
 
@@ -99,8 +100,8 @@ def _state(seeds: Sequence[_Seed], many: str) -> tuple[str, str]:
         last = max(seed.epochs for seed in seeds if seed.status == "stopped")
         done = sum(seed.status == "finished" for seed in seeds)
         before = f", but for {done} of {len(seeds)} that had ended by patience" if done else ""
-        return "stopped", f"all {many} stopped after epoch {last}{before}"
-    lengths = ", ".join(f"{seed.trial} after epoch {seed.epochs}" for seed in seeds)
+        return "stopped", f"all {many} stopped after epoch {last:g}{before}"
+    lengths = ", ".join(f"{seed.trial} after epoch {seed.epochs:g}" for seed in seeds)
     return "stopped apart", f"{many} trained for different lengths: {lengths}"
 
 

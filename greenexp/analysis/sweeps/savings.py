@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from greenexp.analysis.sweeps.scheduling import recorded_scheduler
+from greenexp.records.progress import Epochs, sum_of_epochs
 from greenexp.records.tables import SweepTables
 
 COLUMNS = ("bracket", "rung", "trials", "configurations", "went_on", "stopped", "waiting", "last_cutoff")
@@ -34,13 +35,13 @@ class Savings:
     finished: int
     stopped: int
     abandoned: int
-    planned_epochs: int
-    run_epochs: int
-    repeated_epochs: int
-    saved_epochs: int
-    open_epochs: int
+    planned_epochs: Epochs
+    run_epochs: Epochs
+    repeated_epochs: Epochs
+    saved_epochs: Epochs
+    open_epochs: Epochs
     ended: int = 0
-    ended_epochs: int = 0
+    ended_epochs: Epochs = 0
 
 
 def savings(tables: SweepTables) -> Savings:
@@ -55,13 +56,13 @@ def savings(tables: SweepTables) -> Savings:
         finished=int(finished.sum()),
         stopped=int(stopped.sum()),
         abandoned=int(ended.sum()),
-        planned_epochs=int(trials["max_epochs"].sum()),
-        run_epochs=int(trials["epochs"].sum()),
-        repeated_epochs=int(tables.epochs["repeated"].sum()),
-        saved_epochs=int(left[stopped].sum()),
-        open_epochs=int(left[~stopped & ~finished].sum()),
+        planned_epochs=sum_of_epochs(trials["max_epochs"]),
+        run_epochs=sum_of_epochs(trials["epochs"]),
+        repeated_epochs=sum_of_epochs(tables.epochs["repeated"] / tables.spec.training.reports_per_epoch),
+        saved_epochs=sum_of_epochs(left[stopped]),
+        open_epochs=sum_of_epochs(left[~stopped & ~finished]),
         ended=int((finished & (left > 0)).sum()),
-        ended_epochs=int(left[finished].sum()),
+        ended_epochs=sum_of_epochs(left[finished]),
     )
 
 
@@ -76,7 +77,7 @@ def rung_table(tables: SweepTables) -> pd.DataFrame:
     given = tables.decisions.dropna(subset=["rung"]).sort_values("time_s", kind="stable")
     given = given[~(given["configuration"].isin(_ended_by_failure(tables)) & (given["action"] == "stop"))]
     lengths = tables.trials.set_index("trial")["max_epochs"]
-    given = given[given["rung"].astype("int64") < given["trial"].map(lengths).astype("int64")]
+    given = given[given["rung"].astype("float64") < given["trial"].map(lengths).astype("float64")]
     rows = []
     for _, verdicts in given.groupby(["bracket", "rung"], sort=True):
         last = verdicts.drop_duplicates("trial", keep="last")
@@ -85,7 +86,7 @@ def rung_table(tables: SweepTables) -> pd.DataFrame:
         rows.append(
             {
                 "bracket": int(last["bracket"].iloc[0]),
-                "rung": int(last["rung"].iloc[0]),
+                "rung": last["rung"].iloc[0],
                 "trials": len(last),
                 "configurations": int(last["configuration"].nunique()),
                 "went_on": int(actions.get("go_on", 0)),

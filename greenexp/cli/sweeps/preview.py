@@ -116,7 +116,7 @@ def bracket_lines(brackets: Iterable[Bracket]) -> list[str]:
     lines = []
     for bracket in brackets:
         if bracket.rungs:
-            rungs = ", ".join(f"epoch {rung.epoch}: {_count(rung, exact=bracket.exact)}" for rung in bracket.rungs)
+            rungs = ", ".join(f"epoch {rung.epoch:.4g}: {_count(rung, exact=bracket.exact)}" for rung in bracket.rungs)
             lines.append(f"bracket {bracket.number}: {rungs}")
     return lines
 

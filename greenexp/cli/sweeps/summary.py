@@ -89,7 +89,7 @@ def _work(plan: Plan, state: SweepState) -> str:
     own = f" ({early} by patience)" if early else ""
     parts = [
         f"{format_duration(state.elapsed_s)}",
-        f"{state.epochs_run} of {full} epochs",
+        f"{format_quantity(state.epochs_run, '')} of {full} epochs",
         f"{counts['finished']} trials finished{own}, {counts['stopped']} stopped early, {counts['failed']} failed",
     ]
     return " · ".join(parts)
