@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from greenexp.errors import InputError
+from greenexp.errors import InputError, about_field
 from greenexp.records.progress import steps_until
 from greenexp.records.sections import Training
 from greenexp.records.trial import TrialSpec
@@ -92,7 +92,8 @@ def _training(trial: TrialSpec, data: TokenisedTask, model: MultiExitModel, run:
         else:
             steps = halved_batches(lengths, size, trial.seeds.order, epoch, share)
         per_epoch = training.reports_per_epoch
-        ends = {steps_until(report, per_epoch, len(steps)) for report in range(1, per_epoch + 1)}
+        with about_field("training.reports_per_epoch"):
+            ends = {steps_until(report, per_epoch, len(steps)) for report in range(1, per_epoch + 1)}
         for made, batches in enumerate(steps, start=1):
             passes = run.passes(epoch, step)
             for number, batch in enumerate(batches, start=1):

@@ -61,7 +61,7 @@ def price_plan(
     both = _combined(train, evaluation)
     bounds = {
         "trials": Bound(count, count),
-        "epochs": bound([(1 / per_epoch,) * len(e.training) for e in epochs], brackets),
+        "epochs": _divided(bound([(1.0,) * len(e.training) for e in epochs], brackets), per_epoch),
         "train_flops": train,
         **_measured(plan.spec.resources, plan.spec.accounting, both, seconds_per_flop, joules_per_flop),
     }
@@ -180,6 +180,10 @@ def _bracket_cost(bracket: Bracket, cumulative: Any, per_epoch: int) -> float:
 
 def _combined(first: Bound, second: Bound) -> Bound:
     return Bound((first.most or 0.0) + (second.most or 0.0), (first.expected or 0.0) + (second.expected or 0.0))
+
+
+def _divided(bound: Bound, parts: int) -> Bound:
+    return Bound((bound.most or 0.0) / parts, (bound.expected or 0.0) / parts)
 
 
 def _scaled(bound: Bound, factor: float) -> Bound:

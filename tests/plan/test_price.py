@@ -52,6 +52,7 @@ def prepared(data: TokenisedTask) -> Any:
         ("exits.layers=[1, 3]", "method.weights=[0, 1]"),
         ("method={name: finetune, layers: 2}",),
         ("backbone.pooling=mean",),
+        ("training.reports_per_epoch=3",),
     ],
 )
 def test_a_trial_costs_what_was_said(overrides: tuple[str, ...], data: TokenisedTask) -> None:
@@ -109,6 +110,22 @@ def test_expected_epochs_agree_with_the_schedulers_own(data: TokenisedTask) -> N
         priced = plan(f"scheduler={{name: {scheduler}}}", "search.samples=18")
         bound = price_plan(priced, prepared(data)).bounds["epochs"]
         assert bound.expected == pytest.approx(priced.new_scheduler().expected_epochs.epochs)
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "sha", "hyperband"])
+@pytest.mark.parametrize("per_epoch", [3, 4])
+def test_reports_within_epochs_cost_their_evaluations(scheduler: str, per_epoch: int, data: TokenisedTask) -> None:
+    overrides = (f"scheduler={{name: {scheduler}, grace_period: 0.5}}", f"training.reports_per_epoch={per_epoch}")
+    once, often = (
+        price_plan(priced, prepared(data)) for priced in (plan(f"scheduler.name={scheduler}"), plan(*overrides))
+    )
+    for axis in ("trials", "epochs", "train_flops"):
+        assert often.bounds[axis].most == once.bounds[axis].most
+    assert often.eval_flops.most == pytest.approx(per_epoch * (once.eval_flops.most or 0))
+    expected = often.bounds["epochs"].expected
+    assert expected == pytest.approx(plan(*overrides).new_scheduler().expected_epochs.epochs)
+    assert expected is not None
+    assert expected < (once.bounds["epochs"].expected or 0), "the first rung is earlier, and stops as many"
 
 
 def test_searched_epochs_add_up(data: TokenisedTask) -> None:
@@ -178,6 +195,7 @@ def test_data_is_prepared_once_per_task_and_tokeniser(data: TokenisedTask) -> No
         ("method.weights=[1, 2]", "2 numbers for 3 exits"),
         ("method={name: finetune, layers: 4}", "first 4 of a backbone of 3"),
         ("metric.exit=2", "metric.exit is 2, but the exits trained from the first epoch on are 3"),
+        ("training.reports_per_epoch=9", "reports_per_epoch is 9, but an epoch has only 8"),
     ],
 )
 def test_what_does_not_fit_together_is_found_before_it_runs(override: str, message: str, data: TokenisedTask) -> None:
