@@ -90,8 +90,8 @@ def _reports(per_epoch: int) -> tuple[str, ...]:
         return ()
     return (
         (
-            f"Trials were scored on dev {per_epoch} times per epoch (training.reports_per_epoch). The score of a trial is "
-            "the best of all these values, which is better on average than the best of one value per epoch."
+            f"Trials were scored on dev {per_epoch} times per epoch (training.reports_per_epoch). The score of a trial "
+            "is the best of all these values, which is better on average than the best of one value per epoch."
         ),
     )
 
