@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from greenexp.records.tables import (
     TableRemarks,
     TrialFacts,
     typed_frame,
+    with_fractions,
 )
 from greenexp.records.totals import CostTotals
 
@@ -60,7 +62,7 @@ def assemble(facts: SweepFacts) -> SweepTables:
     exit_rows = [_exit_row(r, score) for r in facts.epochs for score in r.record.exits]
     metrics = list(dict.fromkeys(name for row in exit_rows for name in row if name.startswith(DEV)))
     points = [point for trial in trials for point in _static_points(trial, reports[trial.trial], final, facts.spec)]
-    return SweepTables(
+    tables = SweepTables(
         trials=trial_frame,
         epochs=epochs,
         exits=typed_frame("exits", exit_rows, dict.fromkeys(metrics, "float64")),
@@ -79,6 +81,10 @@ def assemble(facts: SweepFacts) -> SweepTables:
         },
         **replayed_tables(trials, facts.replays),
     )
+    if facts.spec.training.reports_per_epoch == 1:
+        return tables
+    frames: dict[str, Any] = {name: with_fractions(frame) for name, frame in tables.frames.items()}
+    return replace(tables, **frames)
 
 
 def _remarks(facts: SweepFacts, with_points: set[str]) -> TableRemarks:

@@ -267,6 +267,12 @@ def typed_frame(name: str, rows: Iterable[Mapping[str, Any]], extra: Mapping[str
     return frame.fillna(text).astype({column: _dtype(column, kind, frame) for column, kind in columns.items()})
 
 
+def with_fractions(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of a sweep that reports within epochs: whole epochs have the type of fractions, in all its tables."""
+    kinds = {column: _FRACTIONS.get(str(frame[column].dtype)) for column in COUNT_EPOCHS.intersection(frame)}
+    return frame.astype({column: kind for column, kind in kinds.items() if kind is not None})
+
+
 def _dtype(column: str, kind: str, frame: pd.DataFrame) -> str:
     """The type of a column; that of epochs is one for fractions if there are any."""
     if column not in COUNT_EPOCHS or all(float(value).is_integer() for value in frame[column].dropna()):

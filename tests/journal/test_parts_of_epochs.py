@@ -17,6 +17,7 @@ from greenexp.journal.file import Journal, read_events
 from greenexp.journal.state import SweepState
 from greenexp.journal.tables import tables_of
 from greenexp.records.epoch import Costs, EpochRecord
+from greenexp.records.tables import COUNT_EPOCHS
 
 A, B = "c000-i0-o0", "c000-i1-o0"
 QUARTERS = {**SPEC, "training": {"epochs": 3, "reports_per_epoch": 4}, "budget": {}}
@@ -61,11 +62,16 @@ def test_epochs_are_counted_in_parts(journal: Journal) -> None:
     assert tables.trials["best_epoch"].tolist()[0] == 0.25
 
 
-def test_whole_epochs_are_whole_numbers_in_tables(journal: Journal) -> None:
-    report(journal, A, part(1))
-    tables = tables_of(state_of(journal))
-    assert str(tables.epochs["epoch"].dtype) == "int64"
-    assert str(tables.trials["best_epoch"].dtype) == "Int64"
+@pytest.mark.parametrize(("per_epoch", "types"), [(1, ("int64", "Int64")), (4, ("float64", "Float64"))])
+def test_a_column_of_epochs_has_one_type_in_all_tables(tmp_path: Path, per_epoch: int, types: tuple[str, str]) -> None:
+    """Whatever values are in it: tables are joined by it."""
+    spec = {**QUARTERS, "training": {"epochs": 3, "reports_per_epoch": per_epoch}}
+    with Journal(tmp_path / "journal.jsonl", clock_of(1.0)) as journal:
+        begin(journal, trial_spec(A, epochs=3), spec=spec)
+        report(journal, A, part(1))
+        tables = tables_of(SweepState(journal.events))
+    found = {str(frame[column].dtype) for frame in tables.frames.values() for column in COUNT_EPOCHS & set(frame)}
+    assert found == set(types)
 
 
 def test_a_repeated_part_is_lost_in_part(journal: Journal) -> None:
