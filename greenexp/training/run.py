@@ -103,9 +103,8 @@ class TrialRun(Iterator[EpochRecord]):
         return self._open_setup().step
 
     def __next__(self) -> EpochRecord:
-        record = self.train_on(lambda: False)
-        if record is None:
-            raise TrialError(f"trial {self.trial.trial} was interrupted by nobody")
+        while (record := self.train_on(lambda: False)) is None:
+            pass
         return record
 
     def train_on(self, interrupted: Callable[[], bool]) -> EpochRecord | None:

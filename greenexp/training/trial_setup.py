@@ -76,7 +76,7 @@ class TrialSetup:
             meters=meters,
         )
         work = cls(trainer, metric, data.dev.lengths)
-        for epoch in range(1, training.epochs + 1):
+        for epoch in range(1, training.epochs + 1):  # refuses an epoch with fewer steps than reports
             steps_until(1, training.reports_per_epoch, work.steps(epoch))
         return work
 
