@@ -252,7 +252,7 @@ def simulate(
     cost : str, optional
         What the run had used by then, cumulative: a column, or of a sweep a budget axis. By default the resource.
     parts : int of at least 1, optional
-        Equal parts of a run's own schedule, at whose ends it can be judged. By default 9, or of a sweep its epochs.
+        Equal parts of a run's own schedule, at whose ends it can be judged. By default 9, or of a sweep its reports.
     best_so_far : bool, default True
         Judge by the best score so far, else by the score at a rung.
     minimize : bool, default False

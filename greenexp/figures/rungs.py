@@ -25,7 +25,7 @@ def rungs_figure(table: pd.DataFrame) -> Figure:
     shown = [name for name in _OUTCOMES if name in _ALWAYS or table[name].sum() > 0]
     held = table[["joined", "given_up"]].to_numpy().any()
     labels = [
-        (f"bracket {bracket}, " if several else "") + f"epoch {rung}" + (f", {_seeds(seeds)}" if held else "")
+        (f"bracket {bracket}, " if several else "") + f"epoch {rung:.4g}" + (f", {_seeds(seeds)}" if held else "")
         for bracket, rung, seeds in zip(table["bracket"], table["rung"], table["seeds"], strict=True)
     ]
     data = [

@@ -8,6 +8,9 @@ from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.axes import AXES
 from greenexp.records.history import LimitReached
 
+_ROUNDING = 1e-12
+"""Of a sum of parts of epochs: 12 of them in thirds may come to a little more than 4."""
+
 
 def used(state: SweepState) -> dict[str, float | None]:
     """What the sweep has used per axis, repeated work of later attempts included.
@@ -48,27 +51,27 @@ def _limited(limits: Mapping[str, float]) -> list[str]:
 def room_for(
     state: SweepState, trial: TrialState, running: Sequence[TrialState], limits: Mapping[str, float]
 ) -> LimitReached | None:
-    """The first limit that one more epoch of `trial` would pass, counting the epochs of `running` now under way.
+    """The first limit that `trial` would pass before its next report, counting what `running` is doing until theirs.
 
-    An epoch is expected to cost what the same trial's last one did, else the mean of all epochs so far, else nothing.
-    On wall clock the running epochs pass at the same time, so only this trial's counts. Reserving keeps a sweep from
-    overshooting by one epoch per worker.
+    A report is expected to cost what the same trial's last one did, else the mean of all reports so far, else nothing.
+    On wall clock the running ones pass at the same time, so only this trial's counts. Reserving keeps a sweep from
+    overshooting by one report per worker.
     """
     for axis in _limited(limits):
         total = _counted(state, axis, state.spent.so_far)
         if total is None:
             return LimitReached(axis, None, limits[axis])
         under_way = 0.0 if axis == "wall_s" else sum(_expected(state, other, axis) for other in running)
-        if total + under_way + _expected(state, trial, axis) > limits[axis]:
+        if total + under_way + _expected(state, trial, axis) > limits[axis] * (1 + _ROUNDING):
             return LimitReached(axis, total, limits[axis])
     return None
 
 
 def _expected(state: SweepState, trial: TrialState, axis: str) -> float:
-    """What the next epoch of `trial` will add to `axis`, as far as is known."""
+    """What `trial` will add to `axis` until its next report, as far as is known."""
     if axis == "epochs":
-        return 1.0
+        return 1 / state.spec.training.reports_per_epoch
     last = getattr(trial.reports[-1][2].costs, axis) if trial.reports else None
-    if last is None and state.epochs_run:
-        last = (state.spent.so_far(axis) or 0.0) / state.epochs_run
+    if last is None and state.reports_run:
+        last = (state.spent.so_far(axis) or 0.0) / state.reports_run
     return float(last or 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from greenexp.errors import JournalError
 from greenexp.journal.events import FORMAT, Event
 from greenexp.records.decision import Action, Verdict
-from greenexp.records.epoch import EpochRecord, best_epoch
+from greenexp.records.epoch import Costs, EpochRecord, best_epoch
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.history import LimitReached
 from greenexp.records.policies import with_added
+from greenexp.records.progress import Epochs, epochs_at
 from greenexp.records.selection import SeedOutcome, best_trial, chosen_configuration
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import LOST_COSTS
@@ -33,7 +35,8 @@ class TrialState:
     status: planned, running, paused, finished, stopped, failed or interrupted (its driver or worker died)
     attempts: how often it got a worker from the start or after a break; pausing and going on is no new attempt
     records: epoch -> its latest record; reports: all of them as (attempt, event time, record)
-    checkpoint: (epoch, folder relative to the sweep's) of the last pause, or None
+    checkpoint: (epochs trained, folder relative to the sweep's) of the state saved last, or None
+    unreported: what was spent between the last report and that state, if it was saved between two reports
     lost_wall_s: worker seconds of broken attempts that no report covers
     lost: the other costs of such work where the worker could still tell; broken: attempts of which it could not
     held_out: (event time, result) of every evaluation on the test set
@@ -43,10 +46,11 @@ class TrialState:
     status: str = "planned"
     reason: str = ""
     attempts: int = 0
-    records: dict[int, EpochRecord] = field(default_factory=dict)
+    records: dict[Epochs, EpochRecord] = field(default_factory=dict)
     reports: list[tuple[int, float, EpochRecord]] = field(default_factory=list)
     verdicts: list[tuple[float, Verdict]] = field(default_factory=list)
-    checkpoint: tuple[int, str] | None = None
+    checkpoint: tuple[Epochs, str] | None = None
+    unreported: Costs | None = None
     lost_wall_s: float = 0.0
     lost: dict[str, float] = field(default_factory=dict)
     broken: int = 0
@@ -64,8 +68,8 @@ class TrialState:
         return self.status == "stopped" and not self.records
 
     @property
-    def epoch(self) -> int:
-        """The highest epoch reported, 0 before the first."""
+    def epoch(self) -> Epochs:
+        """Epochs trained at the latest report, 0 before the first."""
         return max(self.records, default=0)
 
     @property
@@ -74,8 +78,8 @@ class TrialState:
         return self.records[self.epoch].best_score if self.records else None
 
     @property
-    def best_epoch(self) -> int | None:
-        """The first epoch that reached the score; see `records.epoch.best_epoch`."""
+    def best_epoch(self) -> Epochs | None:
+        """The epoch of the first report that reached the score; see `records.epoch.best_epoch`."""
         return best_epoch(self.records)
 
 
@@ -104,7 +108,7 @@ class SweepState:
     ended: the configurations all of whose trials have ended, in the order in which they did
     added_policies: exit policies that were added to the record, besides those of the sweep file
     spent: totals over all reports so far and over lost work as far as it is known, kept as events come, so that
-        checking a limit costs the same at the first report and the ten-thousandth; epochs_run: reports so far
+        checking a limit costs the same at the first report and the ten-thousandth; reports_run: how many there are
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -119,7 +123,7 @@ class SweepState:
         self.sessions: list[Session] = []
         self.limit: LimitReached | None = None
         self.added_policies: list[Any] = []
-        self.epochs_run = 0
+        self.reports_run = 0
         self.spent = CostTotals()
         for event in events:
             self.apply(event)
@@ -135,6 +139,11 @@ class SweepState:
     def policies(self) -> tuple[Any, ...]:
         """The exit policies whose operating points belong to the record."""
         return with_added((policy.to_json() for policy in self.spec.replay.policies), self.added_policies)
+
+    @property
+    def epochs_run(self) -> Epochs:
+        """Epochs trained so far, repeated ones included."""
+        return epochs_at(self.reports_run, self.spec.training.reports_per_epoch) if self.reports_run else 0
 
     @property
     def elapsed_s(self) -> float:
@@ -240,6 +249,7 @@ class SweepState:
         trial.status, trial.reason = "running", ""
         if event.data["after"] == 0:
             trial.checkpoint = None
+            self._write_off(trial)
         trial.attempts = max(trial.attempts, event.data["attempt"])
         trial.last_seen = event.time
 
@@ -248,8 +258,8 @@ class SweepState:
         record = EpochRecord.from_json(event.data["record"])
         trial.records[record.epoch] = record
         trial.reports.append((event.data["attempt"], event.time, record))
-        trial.last_seen = event.time
-        self.epochs_run += 1
+        trial.last_seen, trial.unreported = event.time, None
+        self.reports_run += 1
         self.spent.add(record.costs)
         if record.last:
             trial.status, trial.reason = "finished", early_end(trial.spec.settings.training, record.epoch)
@@ -259,13 +269,34 @@ class SweepState:
         trial = self.trials[verdict.trial]
         trial.verdicts.append((event.time, verdict))
         if verdict.action is Action.STOP:
+            if trial.status != "running":  # else its next report comes first
+                self._write_off(trial)
             trial.status, trial.reason = "stopped", verdict.reason
 
     def _on_paused(self, event: Event) -> None:
         trial = self.trials[event.data["trial"]]
         if not trial.ended:
             trial.status, trial.reason = "paused", ""
+        trial.checkpoint, trial.unreported = (event.data["epoch"], event.data["checkpoint"]), None
+
+    def _on_saved(self, event: Event) -> None:
+        trial = self.trials[event.data["trial"]]
         trial.checkpoint = (event.data["epoch"], event.data["checkpoint"])
+        trial.last_seen, trial.unreported = event.time, Costs(**event.data["costs"])
+
+    def _write_off(self, trial: TrialState) -> None:
+        """What was spent after the last report is lost: no attempt goes on from the state that was saved then."""
+        costs, trial.unreported = trial.unreported, None
+        if costs is not None:
+            trial.lost_wall_s += costs.wall_s
+            self._note_lost(trial, dataclasses.asdict(costs))
+
+    def _note_lost(self, trial: TrialState, costs: Mapping[str, float | None]) -> None:
+        self.spent.add_lost(costs)
+        for name in LOST_COSTS:
+            cost = costs[name]
+            if cost is not None:
+                trial.lost[name] = trial.lost.get(name, 0.0) + cost
 
     def _on_ended(self, event: Event) -> None:
         trial = self.trials[event.data["trial"]]
@@ -275,11 +306,12 @@ class SweepState:
         trial.lost_wall_s += lost_s
         if lost is None:
             trial.broken += lost_s > 0
+            if trial.ended:
+                self._write_off(trial)
             return
-        self.spent.add_lost(lost)
-        for name in LOST_COSTS:
-            if lost[name] is not None:
-                trial.lost[name] = trial.lost.get(name, 0.0) + lost[name]
+        if event.data["status"] == "failed":
+            trial.unreported = None  # what the worker told includes it
+        self._note_lost(trial, lost)
 
     def _on_held_out(self, event: Event) -> None:
         record = HeldOutRecord.from_json(event.data["record"])

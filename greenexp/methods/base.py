@@ -10,7 +10,7 @@ The trainer then asks, epoch by epoch:
     passes(epoch, step)     forward and backward passes of a step, from which FLOPs follow before anything runs
     step(context)           make the step
     trained_exits(epoch)    which exits may be evaluated afterwards
-    state_dict()            what must survive a pause
+    state_dict()            what must survive a pause, which may come between any two steps
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class MethodRun(ABC):
         return ()
 
     def prepare(self, context: EpochContext) -> tuple[Pass, ...]:  # noqa: ARG002 - as above
-        """Do what must be done before an epoch's first step, also that of a run that was resumed there.
+        """Do what must be done before an epoch's first step, or before the next one of a run resumed within the epoch.
 
         The passes over the whole training set that it made: those of `preparation`, or more after a pause.
         """

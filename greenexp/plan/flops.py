@@ -1,4 +1,4 @@
-"""What a trial computes, before it runs: analytic FLOPs of every epoch, over the padded shapes it will really meet."""
+"""What a trial computes, before it runs: analytic FLOPs of every report, over the padded shapes it will really meet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from greenexp.errors import InputError
+from greenexp.errors import InputError, about_field
+from greenexp.records.progress import steps_until
 from greenexp.records.sections import Training
 from greenexp.records.trial import TrialSpec
 from greenexp.records.values import canonical_json
@@ -26,7 +27,10 @@ WITHOUT_EFFECT = ("learning_rate", "weight_decay", "warmup", "clip_norm", "preci
 
 @dataclass(frozen=True, slots=True)
 class EpochFlops:
-    """FLOPs of each epoch, first to last: of training, and of evaluating the trained exits on dev."""
+    """FLOPs of each report, first to last (of each epoch, where a trial reports once per epoch).
+
+    training: of the steps since the report before; evaluation: of evaluating the trained exits on dev
+    """
 
     training: tuple[float, ...]
     evaluation: tuple[float, ...]
@@ -42,7 +46,7 @@ def same_cost(trial: TrialSpec) -> str:
 
 
 def epoch_flops(trial: TrialSpec, data: TokenisedTask) -> EpochFlops:
-    """The FLOPs of `trial` on `data` (the whole task), epoch by epoch, by the model's and the method's own accounts.
+    """The FLOPs of `trial` on `data` (the whole task), report by report, by the model's and the method's own accounts.
 
     The model is built without weights, the batches are those the trial will draw. Raises InputError where model,
     method and data do not fit.
@@ -87,13 +91,18 @@ def _training(trial: TrialSpec, data: TokenisedTask, model: MultiExitModel, run:
             steps = [(batch,) for batch in epoch_batches(lengths, size, trial.seeds.order, epoch)]
         else:
             steps = halved_batches(lengths, size, trial.seeds.order, epoch, share)
-        for batches in steps:
+        per_epoch = training.reports_per_epoch
+        with about_field("training.reports_per_epoch"):
+            ends = {steps_until(report, per_epoch, len(steps)) for report in range(1, per_epoch + 1)}
+        for made, batches in enumerate(steps, start=1):
             passes = run.passes(epoch, step)
             for number, batch in enumerate(batches, start=1):
                 own = tuple(one for one in passes if one.batch == number)
                 total += sum(price(*shape, own) for shape in micro_shapes(lengths[batch], training.micro_batch_size))
             step += 1
-        yield float(total)
+            if made in ends:
+                yield float(total)
+                total = 0
 
 
 def micro_shapes(lengths: npt.NDArray[np.int64], micro_batch_size: int | None) -> Iterator[tuple[int, int]]:
@@ -130,4 +139,4 @@ def _evaluation(training: Training, data: TokenisedTask, model: MultiExitModel, 
         exits = run.trained_exits(epoch)
         if exits not in known:
             known[exits] = float(sum(forward_flops(model.costs(*shape), exits) for shape in shapes))
-        yield known[exits]
+        yield from (known[exits],) * training.reports_per_epoch

@@ -125,7 +125,14 @@ class Plan:
     def _scheduler(self, groups: Mapping[str, Sequence[str]], later: float = 0) -> Scheduler:
         spec = self.spec
         settings, mode = spec.scheduler.to_json(), spec.metric.mode
-        return build(settings, max_epochs=self.max_epochs, groups=groups, mode=mode, later=later)
+        return build(
+            settings,
+            max_epochs=self.max_epochs,
+            groups=groups,
+            mode=mode,
+            later=later,
+            reports_per_epoch=spec.training.reports_per_epoch,
+        )
 
     def possible_settings(self) -> Iterator[Settings]:
         """The settings of the known configurations, and of an open plan those that its space could lead to.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from greenexp.plan.plans import Plan
 from greenexp.plan.prices import Bound, DataContents, Price
 from greenexp.records.axes import AXES
 from greenexp.records.metrics import LOSS
+from greenexp.records.progress import report_at
 from greenexp.records.sections import Accounting, Resources
 from greenexp.records.settings import Settings
 from greenexp.records.trial import TrialSpec
@@ -51,12 +53,14 @@ def price_plan(
     brackets = scheduler.bracket_plan()
     if plan.growth is not None:
         epochs *= plan.growth.size or 1  # as if all were like the first
-    train = _bound([e.training for e in epochs], brackets)
-    evaluation = _bound([e.evaluation for e in epochs], brackets)
+    per_epoch = plan.spec.training.reports_per_epoch
+    bound = partial(_bound, per_epoch=per_epoch)
+    train = bound([e.training for e in epochs], brackets)
+    evaluation = bound([e.evaluation for e in epochs], brackets)
     both = _combined(train, evaluation)
     bounds = {
         "trials": _begun(len(epochs), brackets),
-        "epochs": _bound([(1.0,) * len(e.training) for e in epochs], brackets),
+        "epochs": _divided(bound([(1.0,) * len(e.training) for e in epochs], brackets), per_epoch),
         "train_flops": train,
         **_measured(plan.spec.resources, plan.spec.accounting, both, seconds_per_flop, joules_per_flop),
     }
@@ -146,9 +150,10 @@ def _check_metric(plan: Plan, data: TokenisedTask) -> tuple[str, ...]:
     return (f"metric.name is {metric.name}; the task's own metric is {', '.join(data.metrics)}",)
 
 
-def _bound(per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket]) -> Bound:
-    """All epochs of all trials; and those a scheduler with these brackets leaves, at the mean cost of each epoch.
+def _bound(per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket], per_epoch: int) -> Bound:
+    """All reports of all trials; and those a scheduler with these brackets leaves, at the mean cost of each report.
 
+    per_trial: costs of each trial's reports, of which an epoch has `per_epoch`
     Where no bracket has a rung, everything runs: the two are equal even if trials differ in their epochs.
     """
     brackets = tuple(brackets)
@@ -157,7 +162,8 @@ def _bound(per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket]) ->
         return Bound(most, most)
     cumulative = np.concatenate([[0.0], np.cumsum(np.mean(np.array(per_trial, dtype=np.float64), axis=0))])
     per_unit = _trials_per_unit(len(per_trial), brackets)
-    return Bound(most, float(sum(per_unit(bracket) * _bracket_cost(bracket, cumulative) for bracket in brackets)))
+    expected = sum(per_unit(bracket) * _bracket_cost(bracket, cumulative, per_epoch) for bracket in brackets)
+    return Bound(most, float(expected))
 
 
 def _trials_per_unit(trials: int, brackets: Sequence[Bracket]) -> Callable[[Bracket], float]:
@@ -174,13 +180,22 @@ def _begun(trials: int, brackets: Sequence[Bracket]) -> Bound:
     return Bound(float(trials), begun if held else float(trials))
 
 
-def _bracket_cost(bracket: Bracket, cumulative: Any) -> float:
-    """Cost of a bracket's stretches; `cumulative[e]` is the cost of the first e epochs."""
-    return float(sum(each.trials * (cumulative[each.until] - cumulative[each.after]) for each in bracket.stretches))
+def _bracket_cost(bracket: Bracket, cumulative: Any, per_epoch: int) -> float:
+    """Cost of a bracket's stretches; `cumulative[k]` is the cost of the first k reports."""
+    return float(
+        sum(
+            each.trials * (cumulative[report_at(each.until, per_epoch)] - cumulative[report_at(each.after, per_epoch)])
+            for each in bracket.stretches
+        )
+    )
 
 
 def _combined(first: Bound, second: Bound) -> Bound:
     return Bound((first.most or 0.0) + (second.most or 0.0), (first.expected or 0.0) + (second.expected or 0.0))
+
+
+def _divided(bound: Bound, parts: int) -> Bound:
+    return Bound((bound.most or 0.0) / parts, (bound.expected or 0.0) / parts)
 
 
 def _scaled(bound: Bound, factor: float) -> Bound:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from greenexp.records.decision import Action
 from greenexp.records.epoch import ExitScore, best_epoch, encoder_depth
 from greenexp.records.ledger import ledger
 from greenexp.records.policies import STATIC
+from greenexp.records.progress import Epochs
 from greenexp.records.replayed import (
     lacking_points,
     replay_remarks,
@@ -35,6 +37,7 @@ from greenexp.records.tables import (
     TableRemarks,
     TrialFacts,
     typed_frame,
+    with_fractions,
 )
 from greenexp.records.totals import CostTotals
 
@@ -59,7 +62,7 @@ def assemble(facts: SweepFacts) -> SweepTables:
     exit_rows = [_exit_row(r, score) for r in facts.epochs for score in r.record.exits]
     metrics = list(dict.fromkeys(name for row in exit_rows for name in row if name.startswith(DEV)))
     points = [point for trial in trials for point in _static_points(trial, reports[trial.trial], final, facts.spec)]
-    return SweepTables(
+    tables = SweepTables(
         trials=trial_frame,
         epochs=epochs,
         exits=typed_frame("exits", exit_rows, dict.fromkeys(metrics, "float64")),
@@ -78,6 +81,10 @@ def assemble(facts: SweepFacts) -> SweepTables:
         },
         **replayed_tables(trials, facts.replays),
     )
+    if facts.spec.training.reports_per_epoch == 1:
+        return tables
+    frames: dict[str, Any] = {name: with_fractions(frame) for name, frame in tables.frames.items()}
+    return replace(tables, **frames)
 
 
 def _remarks(facts: SweepFacts, with_points: set[str]) -> TableRemarks:
@@ -130,16 +137,16 @@ def _held_out(evaluations: Sequence[HeldOutFacts], configuration: Mapping[str, s
     return typed_frame("held_out", rows, dict.fromkeys(names, "float64"))
 
 
-def _final_attempts(epochs: Sequence[EpochFacts]) -> dict[tuple[str, int], int]:
+def _final_attempts(epochs: Sequence[EpochFacts]) -> dict[tuple[str, Epochs], int]:
     """(trial, epoch) -> the latest attempt that reported it; earlier ones are repeated work."""
-    final: dict[tuple[str, int], int] = {}
+    final: dict[tuple[str, Epochs], int] = {}
     for report in epochs:
         key = (report.trial, report.record.epoch)
         final[key] = max(report.attempt, final.get(key, 0))
     return final
 
 
-def _is_final(report: EpochFacts, final: Mapping[tuple[str, int], int]) -> bool:
+def _is_final(report: EpochFacts, final: Mapping[tuple[str, Epochs], int]) -> bool:
     return final[report.trial, report.record.epoch] == report.attempt
 
 
@@ -152,7 +159,7 @@ def _best(reports: Sequence[EpochFacts]) -> EpochFacts | None:
 def _trial_row(
     trial: TrialFacts,
     reports: Sequence[EpochFacts],
-    final: Mapping[tuple[str, int], int],
+    final: Mapping[tuple[str, Epochs], int],
     decisions: Sequence[DecisionFacts],
 ) -> dict[str, Any]:
     kept = sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch)
@@ -187,7 +194,7 @@ def _trial_row(
     }
 
 
-def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str, int], int]) -> dict[str, Any]:
+def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str, Epochs], int]) -> dict[str, Any]:
     record = report.record
     return {
         "trial": report.trial,
@@ -224,7 +231,7 @@ def _exit_row(report: EpochFacts, score: ExitScore) -> dict[str, Any]:
 def _static_points(
     trial: TrialFacts,
     reports: Sequence[EpochFacts],
-    final: Mapping[tuple[str, int], int],
+    final: Mapping[tuple[str, Epochs], int],
     spec: SweepSpec,
 ) -> list[dict[str, Any]]:
     """Answering always at one exit, for each exit of the best epoch. Speed-up = layers of the encoder / layers used."""

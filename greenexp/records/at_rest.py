@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from greenexp.records.epoch import EpochRecord, best_epoch
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.progress import Epochs
 
 FOLDER = "logits"
 """Of a sweep's folder, where workers store logits."""
@@ -30,7 +31,7 @@ class LogitsNames:
 
 
 def logits_at_rest(
-    status: str, records: Mapping[int, EpochRecord], held_out: Iterable[HeldOutRecord] = ()
+    status: str, records: Mapping[Epochs, EpochRecord], held_out: Iterable[HeldOutRecord] = ()
 ) -> LogitsNames | None:
     """The logits that stand for a trial, or None: it may train on, or stored none.
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from greenexp.records.progress import Epochs
+
 
 class Action(StrEnum):
     """What happens to a trial next; the value is what the journal stores."""
 
     GO_ON = "go_on"
-    """Train the next epoch."""
+    """Train to the next report."""
     PAUSE = "pause"
     """Save and leave the worker; others must report before the decision falls."""
     STOP = "stop"
@@ -31,7 +33,7 @@ class Verdict:
 
     trial: str
     action: Action
-    rung: int | None = None
+    rung: Epochs | None = None
     value: float | None = None
     cutoff: float | None = None
     bracket: int = 0

@@ -1,4 +1,4 @@
-"""What a trial reports after each epoch."""
+"""What a trial reports: after each epoch, and within epochs where it was asked to."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from greenexp.records.progress import Epochs
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What one epoch of one trial used. None means not measured (the reason is in `EpochRecord.not_measured`).
+    """What a trial used for one report. None means not measured (the reason is in `EpochRecord.not_measured`).
 
-    wall_s: seconds on the worker's clock, training and dev evaluation, and set-up in a trial's first epoch
+    wall_s: seconds on the worker's clock, training and dev evaluation, and set-up in a trial's first report
     cpu_s: CPU seconds of the worker process, all threads
     gpu_s: wall seconds x GPUs assigned to the trial
     train_flops, eval_flops: analytic, from the padded shapes that were really computed
     energy_j, carbon_g, money: measured energy, and what follows from it (and from prices) if the user stated factors
-    peak_memory_b: largest memory of the worker during the epoch, bytes: of the GPU if there is one, else resident
+    peak_memory_b: largest memory of the worker meanwhile, bytes: of the GPU if there is one, else resident
     """
 
     wall_s: float
@@ -29,6 +31,15 @@ class Costs:
     carbon_g: float | None = None
     money: float | None = None
     peak_memory_b: float | None = None
+
+    def plus(self, later: Costs) -> Costs:
+        """Both together: sums, and the larger memory; None where one of them was not measured."""
+        pairs = {
+            field.name: (getattr(self, field.name), getattr(later, field.name)) for field in dataclasses.fields(self)
+        }
+        sums: dict[str, Any] = {name: None if None in pair else sum(pair) for name, pair in pairs.items()}
+        peaks = pairs["peak_memory_b"]
+        return Costs(**{**sums, "peak_memory_b": None if None in peaks else max(peaks)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +60,25 @@ class ExitScore:
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """One epoch of one trial.
+    """One report of one trial: an evaluation on dev, and what led to it since the report before.
 
-    epoch: from 1; step: optimiser steps since the trial began; examples: training examples seen this epoch
-    train_loss: mean training objective over the epoch; learning_rate: at its end
-    score: the sweep's metric on dev this epoch; best_score: best so far = the trial's score. Only epochs after which
-        the same exits were trained are compared: a stage that adds exits begins anew
+    epoch: epochs trained so far, whole at the end of an epoch, a fraction within one; see `records.progress`
+    step: optimiser steps since the trial began; examples: training examples seen since the report before
+    train_loss: mean training objective over those examples; learning_rate: of the last step
+    score: the sweep's metric on dev now; best_score: best so far = the trial's score. Only reports after which the
+        same exits were trained are compared: a stage that adds exits begins anew
     exits: dev scores of every trained exit, from one pass
     encoder_layers: layers of the whole encoder, which may reach above the last trained exit; None of records of earlier
         versions, see `encoder_depth`
-    costs: of this epoch alone
+    costs: since the report before
     not_measured: name of a cost -> why it is None (`energy_j.<part>`: why that part of it is missing);
         `score`: a remark on the score, e.g. that an undefined metric was counted as 0
     computed_with: what a reader must know of the circumstances: `precision`, `device`, `notes` about the weights
-    dev_logits: content hash of the stored dev logits if this epoch is the best so far, else None
+    dev_logits: content hash of the stored dev logits if this report is the best so far, else None
     last: True on the final record of the trial
     """
 
-    epoch: int
+    epoch: Epochs
     step: int
     examples: int
     train_loss: float
@@ -104,8 +116,8 @@ def encoder_depth(records: Iterable[EpochRecord]) -> int:
     return said[-1] if said else max((score.layer for record in known for score in record.exits), default=0)
 
 
-def best_epoch(records: Mapping[int, EpochRecord]) -> int | None:
-    """The trial's best epoch: the first one, of those with the exits of the last, whose score is the last best score.
+def best_epoch(records: Mapping[Epochs, EpochRecord]) -> Epochs | None:
+    """The trial's best epoch: that of the first report, of those with the exits of the last, with the last best score.
 
     records: epoch -> its record
     """

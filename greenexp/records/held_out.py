@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from greenexp.records.epoch import ExitScore
+from greenexp.records.progress import Epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class HeldOutRecord:
     logits: content hash of the stored test logits, or None
     """
 
-    epoch: int
+    epoch: Epochs
     examples: int
     score: float
     exits: tuple[ExitScore, ...]

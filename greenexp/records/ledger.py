@@ -53,7 +53,7 @@ def _used(axis: str, facts: SweepFacts, spent: CostTotals) -> float:
     if axis == "trials":
         return float(sum(trial.started for trial in facts.trials))
     if axis == "epochs":
-        return float(len(facts.epochs))
+        return len(facts.epochs) / facts.spec.training.reports_per_epoch
     if axis == "wall_s":
         return np.nan if facts.history.elapsed_s is None else facts.history.elapsed_s
     total = spent.total(axis)
@@ -64,7 +64,7 @@ def _lost(axis: str, facts: SweepFacts, epochs: pd.DataFrame) -> float:
     if axis == "trials":
         return np.nan
     if axis == "epochs":
-        return float(epochs["repeated"].sum())
+        return float(epochs["repeated"].sum()) / facts.spec.training.reports_per_epoch
     again = epochs.loc[epochs["repeated"], axis]
     if axis == "wall_s":
         return float(again.sum()) + sum(trial.lost_wall_s for trial in facts.trials)

@@ -11,12 +11,13 @@ from greenexp.records.at_rest import AT_REST, LogitsNames, logits_at_rest
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.exit_tables import ExitTables
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.progress import Epochs
 from greenexp.records.tables import REPLAYED, SweepFacts, TrialFacts, typed_frame
 
 
 def standing_logits(facts: SweepFacts) -> dict[str, LogitsNames]:
     """Trial -> the logits that stand for it, of those that stored some."""
-    records: dict[str, dict[int, EpochRecord]] = {}
+    records: dict[str, dict[Epochs, EpochRecord]] = {}
     for report in facts.epochs:
         records.setdefault(report.trial, {})[report.record.epoch] = report.record
     tested: dict[str, list[HeldOutRecord]] = {}

@@ -135,6 +135,9 @@ class Training(FileSection):
     patience: int | None = Field(
         None, ge=1, description="Epochs in a row without a better dev score that end a trial; null: it trains them all"
     )
+    reports_per_epoch: int = Field(
+        1, ge=1, description="Evaluations on dev per epoch, evenly spaced; the last of them is at its end"
+    )
     batch_size: int = Field(32, ge=1, description="Examples per optimiser step")
     learning_rate: float = Field(2e-5, gt=0, description="Peak learning rate of AdamW")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW")
@@ -195,6 +198,21 @@ class Seeds(FileSection):
     )
 
 
+def _duration(value: Any) -> Any:
+    """Seconds, of a number of them or a text such as `10m`; more than 0."""
+    if value is None:
+        return None
+    if not isinstance(value, int | float | str) or isinstance(value, bool):
+        raise ValueError(f"expected a duration such as 10m, got {value!r}")
+    seconds = parse_quantity(value, "s")
+    if seconds <= 0:
+        raise ValueError(f"a duration must be more than 0, got {value!r}")
+    return seconds
+
+
+_DURATION_SCHEMA = WithJsonSchema({"type": ["number", "string", "null"]})
+
+
 class Resources(FileSection):
     """What trials run on."""
 
@@ -202,6 +220,11 @@ class Resources(FileSection):
     cpus_per_trial: int = Field(1, ge=1, description="CPU cores, and threads, of one trial")
     gpus_per_trial: float = Field(0, ge=0, description="GPUs of one trial; a fraction shares one")
     max_failures: int = Field(1, ge=0, description="How often a trial whose worker died is started again")
+    checkpoint_every: Annotated[float | None, BeforeValidator(_duration), _DURATION_SCHEMA] = Field(
+        None,
+        description="Time after which a trial is saved while it trains on, such as 10m: a crash loses at most that; "
+        "null: it is saved only when it pauses",
+    )
 
 
 class Accounting(FileSection):

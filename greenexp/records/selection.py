@@ -20,6 +20,8 @@ from typing import Protocol, TypeVar
 
 import pandas as pd
 
+from greenexp.records.progress import Epochs
+
 _ENDED = ("finished", "stopped")
 
 
@@ -29,7 +31,7 @@ class SeedOutcome:
 
     configuration: str
     status: str
-    epochs: int
+    epochs: Epochs
     score: float | None
     trial: str = ""
 
@@ -96,7 +98,7 @@ def _configuration_scores(outcomes: Iterable[SeedOutcome]) -> dict[str, list[flo
     return found
 
 
-def ended_together(seeds: Iterable[tuple[str, int]]) -> bool:
+def ended_together(seeds: Iterable[tuple[str, Epochs]]) -> bool:
     """Whether seeds of one configuration, (status, epochs reached) each, have scores of the same length of training.
 
     All finished, however long that took them (see `training.patience`); or stopped at one epoch, and those that

@@ -30,6 +30,10 @@ PARAMS = "params."
 DEV = "dev_"
 TEST = "test_"
 
+COUNT_EPOCHS = frozenset({"epoch", "epochs", "best_epoch", "stopped_at", "rung"})
+"""Columns that count epochs: whole numbers, as in `SCHEMA`, unless some of them are not (`records.progress`)."""
+_FRACTIONS = {"int64": "float64", "Int64": "Float64"}
+
 _TRIALS = {
     "trial": "str", "configuration": "str", "index": "int64", "fingerprint": "str",
     "initialisation_seed": "int64", "order_seed": "int64", "fold": "Int64", "status": "str", "reason": "str",
@@ -126,9 +130,10 @@ class SweepTables:
         the place of dev (NA: none, it was scored on dev); cost columns are totals over all its attempts, what a failed
         epoch cost included where the worker could tell (never in `wall_s`: that is `lost_wall_s`); `params.<path>` per
         searched field
-    epochs: a row per reported epoch, costs of this epoch alone; `repeated` marks what a later attempt did again; what
+    epochs: a row per report, named by the epochs trained until then (a fraction within an epoch), its costs those since
+        the report before; `repeated` marks what a later attempt did again; what
         it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score
-    exits: a row per reported epoch and exit, `dev_<metric>` columns
+    exits: a row per report and exit, `dev_<metric>` columns
     operating_points: a row per trial, policy and threshold, at the trial's best epoch: dev score against mean inference
         FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of the policies
     ledger: a row per budget axis: used, limit, lost (paid for work no report covers), why not measured
@@ -261,4 +266,17 @@ def typed_frame(name: str, rows: Iterable[Mapping[str, Any]], extra: Mapping[str
     columns = {**SCHEMA[name], **(extra or {})}
     frame = pd.DataFrame(list(rows), columns=list(columns))
     text = {column: "" for column, kind in columns.items() if kind == "str"}
-    return frame.fillna(text).astype(columns)
+    return frame.fillna(text).astype({column: _dtype(column, kind, frame) for column, kind in columns.items()})
+
+
+def with_fractions(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of a sweep that reports within epochs: whole epochs have the type of fractions, in all its tables."""
+    kinds = {column: _FRACTIONS.get(str(frame[column].dtype)) for column in COUNT_EPOCHS.intersection(frame)}
+    return frame.astype({column: kind for column, kind in kinds.items() if kind is not None})
+
+
+def _dtype(column: str, kind: str, frame: pd.DataFrame) -> str:
+    """The type of a column; that of epochs is one for fractions if there are any."""
+    if column not in COUNT_EPOCHS or all(float(value).is_integer() for value in frame[column].dropna()):
+        return kind
+    return _FRACTIONS[kind]

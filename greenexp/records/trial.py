@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from greenexp.records.progress import Epochs
 from greenexp.records.sections import Training
 from greenexp.records.settings import Settings
 from greenexp.records.values import Scalar, canonical_json
@@ -91,7 +92,7 @@ class TrialSpec:
         )
 
 
-def early_end(training: Training, epoch: int) -> str:
+def early_end(training: Training, epoch: Epochs) -> str:
     """Why a trial came to its end after `epoch`, in words; empty if that is its last epoch."""
     if epoch >= training.epochs or training.patience is None:
         return ""
@@ -101,7 +102,15 @@ def early_end(training: Training, epoch: int) -> str:
 
 def fingerprint(settings: Settings, seeds: TrialSeeds, fold: Fold | None = None) -> str:
     """sha256 (hex) of the canonical JSON of what determines a trial's numbers."""
-    content = {"settings": settings.to_json(), "seeds": [seeds.initialisation, seeds.order]}
+    content = {"settings": _without_single_reports(settings.to_json()), "seeds": [seeds.initialisation, seeds.order]}
     if fold is not None:
         content["fold"] = [fold.number, fold.of]
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def _without_single_reports(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without `reports_per_epoch` where it is 1, so that trials of versions without it keep their fingerprints."""
+    training = {
+        name: value for name, value in settings["training"].items() if (name, value) != ("reports_per_epoch", 1)
+    }
+    return {**settings, "training": training}

@@ -122,7 +122,7 @@ def _written(value: Any, kind: str, unit: str) -> str:
     if kind == "score":
         return f"{value:.4f}"
     if kind == "count":
-        return f"{int(value):,}"
+        return format_quantity(float(value), "")  # epochs may be counted in parts
     if kind == "number":
         return plain_value(value)
     if kind == "factor":

@@ -64,10 +64,11 @@ def build(
     groups: Mapping[str, Sequence[str]],
     mode: Mode,
     later: float = 0,
+    reports_per_epoch: int = 1,
 ) -> Scheduler:
     """The running scheduler of the section `settings` (`{"name": "asha", "reduction_factor": 3}`) over trials.
 
-    max_epochs: epochs of a full trial
+    max_epochs: epochs of a full trial; reports_per_epoch: how often a trial reports within one
     groups: configuration -> its trials, in plan order; later: how many configurations may `enter` it, may be infinite
     mode: which values are better
     Raises UnknownNameError, or InputError for wrong settings and for a scheduler that could never stop anything.
@@ -79,7 +80,9 @@ def build(
         raise InputError(f"scheduler {name} must know how many configurations there will be, and the search does not")
     if later and chosen.needs_seeds:
         raise InputError(f"scheduler {name} needs all configurations at the start: none can come later")
-    return SeedGroups(name, chosen, groups, max_epochs=max_epochs, mode=mode, later=later)
+    return SeedGroups(
+        name, chosen, groups, max_epochs=max_epochs, mode=mode, later=later, reports_per_epoch=reports_per_epoch
+    )
 
 
 def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resource: int, mode: Mode) -> Scheduler:

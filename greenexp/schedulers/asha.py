@@ -12,7 +12,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from greenexp.schedulers.base import NextRung, UnitVerdict, cannot_act
+from greenexp.records.progress import Epochs
+from greenexp.schedulers.base import GracePeriod, NextRung, UnitVerdict, cannot_act
 from greenexp.schedulers.brackets import Bracket, Rung
 from greenexp.schedulers.rungs import check_halving, too_few, upward_rungs
 from greenexp.schedulers.seed_ladder import RungSeeds
@@ -27,7 +28,8 @@ class Asha:
 
     reduction_factor: eta; a unit is stopped if its value is below the (1 - 1/eta) quantile (linear interpolation) of
         the values seen at this rung before it. The first at a rung goes on.
-    grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs (fractions rounded up)
+    grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs, each at the
+        first report at or after it
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
     seeds: how many seeds of a configuration count at the first rung, the second, ...; the last number, which is that of
         all its seeds, counts from then to the end. Seeds whose turn has not come are not started. null: all at every
@@ -53,18 +55,19 @@ class Asha:
     needs_size: ClassVar[bool] = False
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
-    grace_period: Annotated[int, Field(ge=1)] = 1
+    grace_period: GracePeriod = 1
     per_trial: bool = False
     seeds: RungSeeds | None = None
     brackets: Annotated[int, Field(ge=1)] = 1
     bracket_seed: Annotated[int, Field(ge=0)] = 0
 
-    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> AshaRun:
+    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0, reports_per_epoch: int = 1) -> AshaRun:
         """A running scheduler. Raises InputError if a bracket could never stop anything."""
         count = len(units) + later
-        check_halving("asha", self.reduction_factor, self.grace_period, max_epochs, count)
+        check_halving("asha", self.reduction_factor, self.grace_period, max_epochs, count, reports_per_epoch)
         ladders = [
-            upward_rungs(self.grace_period, self.reduction_factor, max_epochs, skip) for skip in range(self.brackets)
+            upward_rungs(self.grace_period, self.reduction_factor, max_epochs, skip, reports_per_epoch)
+            for skip in range(self.brackets)
         ]
         acting = sum(map(bool, ladders))
         if acting < self.brackets:
@@ -88,7 +91,7 @@ class AshaRun:
 
     pauses = False
 
-    def __init__(self, settings: Asha, ladders: Sequence[tuple[int, ...]], max_epochs: int) -> None:
+    def __init__(self, settings: Asha, ladders: Sequence[tuple[Epochs, ...]], max_epochs: int) -> None:
         self._settings = settings
         self._max_epochs = max_epochs
         self._ladders = tuple(ladders)

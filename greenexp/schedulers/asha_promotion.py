@@ -8,6 +8,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from greenexp.records.progress import Epochs
+from greenexp.schedulers.base import GracePeriod
 from greenexp.schedulers.brackets import Bracket
 from greenexp.schedulers.expectation import expected_bracket
 from greenexp.schedulers.promotion import PromotionRun
@@ -21,7 +23,8 @@ class AshaPromotion:
 
     reduction_factor: eta; whenever a unit comes to a rung, those of the best floor(m / eta) of the m units seen there
         that have not gone on yet do so
-    grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs (fractions rounded up)
+    grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs, each at the first report
+        at or after it
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
     seeds: how many seeds of a configuration count at the first rung, the second, ...: see asha
 
@@ -48,23 +51,28 @@ class AshaPromotion:
     needs_size: ClassVar[bool] = False
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
-    grace_period: Annotated[int, Field(ge=1)] = 1
+    grace_period: GracePeriod = 1
     per_trial: bool = False
     seeds: RungSeeds | None = None
 
-    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> AshaPromotionRun:
+    def start(
+        self, units: Sequence[str], *, max_epochs: int, later: float = 0, reports_per_epoch: int = 1
+    ) -> AshaPromotionRun:
         """A running scheduler. Raises InputError if no rung could stop anything."""
-        check_halving("asha_promotion", self.reduction_factor, self.grace_period, max_epochs, len(units) + later)
-        return AshaPromotionRun(self, units, max_epochs, closed=not later)
+        count = len(units) + later
+        check_halving("asha_promotion", self.reduction_factor, self.grace_period, max_epochs, count, reports_per_epoch)
+        rungs = upward_rungs(self.grace_period, self.reduction_factor, max_epochs, reports_per_epoch=reports_per_epoch)
+        return AshaPromotionRun(self, units, rungs, max_epochs, closed=not later)
 
 
 class AshaPromotionRun(PromotionRun):
     """Every rung is open from the start."""
 
-    def __init__(self, settings: AshaPromotion, units: Sequence[str], max_epochs: int, *, closed: bool) -> None:
+    def __init__(
+        self, settings: AshaPromotion, units: Sequence[str], rungs: Sequence[Epochs], max_epochs: int, *, closed: bool
+    ) -> None:
         self._settings = settings
         self._max_epochs = max_epochs
-        rungs = upward_rungs(settings.grace_period, settings.reduction_factor, max_epochs)
         super().__init__(rungs, settings.reduction_factor, units, closed=closed)
 
     def bracket_plan(self) -> tuple[Bracket, ...]:

@@ -10,20 +10,37 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+from pydantic import AfterValidator, Field, PlainSerializer
 
 from greenexp.errors import InputError
 from greenexp.records.decision import Decision, Verdict
+from greenexp.records.progress import Epochs
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs
 
 Mode = Literal["max", "min"]
+
+
+def _whole(value: float) -> Epochs:
+    """2.0 is 2: it is written and recorded as it always was."""
+    return int(value) if float(value).is_integer() else value
+
+
+GracePeriod = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False),
+    AfterValidator(_whole),
+    PlainSerializer(lambda value: value, return_type=int | float),
+]
+"""The type of a setting that counts epochs, also parts of one."""
 
 
 @dataclass(frozen=True, slots=True)
 class NextRung:
     """Where a unit is judged next: after `epoch` epochs, in bracket number `bracket`."""
 
-    epoch: int
+    epoch: Epochs
     bracket: int
 
 
@@ -36,7 +53,7 @@ class UnitVerdict:
 
     unit: str
     go_on: bool
-    rung: int
+    rung: Epochs
     bracket: int
     value: float | None
     cutoff: float | None
@@ -101,6 +118,8 @@ class SchedulerSettings(Protocol):
         """The running scheduler over `units`, in plan order. Raises InputError if it could never stop anything.
 
         later: how many units may `enter` it afterwards; infinite, if that is not known, only where it `needs_size` not
+        A scheduler whose rungs may lie within an epoch also takes `reports_per_epoch: int = 1`, how often a trial
+        reports in an epoch; one that does not has rungs at whole epochs.
         """
 
 
@@ -118,8 +137,8 @@ class Scheduler(Protocol):
     def may_begin(self, trial: str) -> bool:
         """Whether the turn of `trial` has come; one whose turn has not come must not be started."""
 
-    def decide(self, trial: str, resource: int, value: float) -> Decision:
-        """The verdict on `trial`, which has trained `resource` epochs and scores `value`; ask after every epoch.
+    def decide(self, trial: str, resource: Epochs, value: float) -> Decision:
+        """The verdict on `trial`, which has trained `resource` epochs and scores `value`; ask after every report.
 
         A report repeated with the same value (an attempt after a crash) gets the verdict that was already taken.
         Raises ReplayError for another value at a rung, an unknown trial, a trial that ran past its rung, or one whose
@@ -129,7 +148,7 @@ class Scheduler(Protocol):
     def withdraw(self, trial: str, reason: str) -> tuple[Verdict, ...]:
         """`trial` failed for good; the verdicts on other trials that this releases or stops."""
 
-    def finish(self, trial: str, resource: int, value: float) -> tuple[Verdict, ...]:
+    def finish(self, trial: str, resource: Epochs, value: float) -> tuple[Verdict, ...]:
         """`trial` ended by itself after `resource` epochs with `value`; the verdicts on others that this brings.
 
         Called for every trial that reached its end. Where that was before its last epoch, `value` stands for it at the

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from greenexp.records.progress import Epochs
+
 
 @dataclass(frozen=True, slots=True)
 class Rung:
@@ -14,7 +16,7 @@ class Rung:
     seeds: how many seeds of each count there; None: all
     """
 
-    epoch: int
+    epoch: Epochs
     entering: float
     going_on: float
     seeds: int | None = None
@@ -24,8 +26,8 @@ class Stretch(NamedTuple):
     """`trials` trials, whole or expected, train from after epoch `after` to epoch `until`."""
 
     trials: float
-    after: int
-    until: int
+    after: Epochs
+    until: Epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class Bracket:
         return tuple(stretch for stretch in self._stretches() if stretch.trials and stretch.until > stretch.after)
 
     def _stretches(self) -> Iterator[Stretch]:
-        before, known, running = 0, 0, float(self.units)
+        before: Epochs = 0
+        known, running = 0, float(self.units)
         ends = [(rung.epoch, rung.entering, rung.seeds) for rung in self.rungs]
         left = self.rungs[-1].going_on if self.rungs else running
         for epoch, entering, seeds in (*ends, (self.max_epochs, left, self.seeds)):

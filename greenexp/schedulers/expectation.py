@@ -7,18 +7,21 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 
+from greenexp.records.progress import Epochs
 from greenexp.schedulers.base import ClosingScheduler, SchedulerSettings, UnitScheduler
 from greenexp.schedulers.brackets import Bracket, Rung
 
 _ARRIVALS = 20_000
 """Units that are drawn in all, times the rungs that they may come to: a few tenths of a second."""
+_MOST_REPORTS = 10_000
 
 
 @lru_cache(maxsize=64)
 def expected_bracket(
-    settings: SchedulerSettings, units: int, rungs: tuple[int, ...], max_epochs: int, number: int = 0
+    settings: SchedulerSettings, units: int, rungs: tuple[Epochs, ...], max_epochs: int, number: int = 0
 ) -> Bracket:
     """The bracket of `units` units under `settings`, with the mean counts over random orders.
 
@@ -29,20 +32,27 @@ def expected_bracket(
     """
     rng = random.Random(f"{units}/{rungs}/{max_epochs}")
     repeats = max(1, min(200, _ARRIVALS // max(1, units * len(rungs))))
-    stopped: Counter[int] = Counter()
+    stopped: Counter[Epochs] = Counter()
     names = [str(place) for place in range(units)]
+    per_epoch = _reports_per_epoch(rungs)
     for _ in range(repeats):
         values = {name: rng.random() for name in names}
-        stopped.update(_stops(_filled(settings, names, max_epochs), values))
+        stopped.update(_stops(_filled(settings, names, max_epochs, per_epoch), values))
     left = [float(units)]
     for epoch in rungs:
         left.append(left[-1] - stopped[epoch] / repeats)
     return Bracket(number, units, tuple(map(Rung, rungs, left, left[1:])), max_epochs, exact=False)
 
 
-def _filled(settings: SchedulerSettings, names: Sequence[str], max_epochs: int) -> UnitScheduler:
+def _reports_per_epoch(rungs: Sequence[Epochs]) -> int:
+    """The fewest reports per epoch that put a report at every rung; with more of them, rungs lie where they do."""
+    return math.lcm(*(Fraction(rung).limit_denominator(_MOST_REPORTS).denominator for rung in rungs))
+
+
+def _filled(settings: SchedulerSettings, names: Sequence[str], max_epochs: int, per_epoch: int) -> UnitScheduler:
     """A running scheduler over all of them; also over fewer than it would be started with."""
-    run = settings.start((), max_epochs=max_epochs, later=math.inf)
+    options = {"reports_per_epoch": per_epoch} if per_epoch > 1 else {}
+    run = settings.start((), max_epochs=max_epochs, later=math.inf, **options)
     for name in names:
         run.enter(name)
     if isinstance(run, ClosingScheduler):
@@ -50,9 +60,11 @@ def _filled(settings: SchedulerSettings, names: Sequence[str], max_epochs: int) 
     return run
 
 
-def _stops(run: UnitScheduler, values: dict[str, float]) -> list[int]:
+def _stops(run: UnitScheduler, values: dict[str, float]) -> list[Epochs]:
     """The epochs of the rungs at which units were stopped."""
-    queue = [(place.epoch, number, name) for number, name in enumerate(values) if (place := run.next_rung(name))]
+    queue: list[tuple[Epochs, int, str]] = [
+        (place.epoch, number, name) for number, name in enumerate(values) if (place := run.next_rung(name))
+    ]
     heapq.heapify(queue)
     number, stops = len(queue), []
     while queue:

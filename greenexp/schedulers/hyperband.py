@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from greenexp.schedulers.base import cannot_act
+from greenexp.schedulers.base import GracePeriod, cannot_act
 from greenexp.schedulers.rungs import ROUNDING, check_halving, downward_rungs, most_halvings
 from greenexp.schedulers.seed_ladder import RungSeeds
 from greenexp.schedulers.synchronous import SynchronousBracket, SynchronousRun
@@ -27,8 +27,8 @@ class Hyperband:
         rung; brackets that begin at a later rung begin with the seeds of that rung
 
     With R = training.epochs and s_max = floor(log_eta(R / r)), bracket s = s_max, ..., 0 takes
-    ceil((s_max + 1) / (s + 1) x eta^s) units and has s rungs, at R x eta^-s, ..., R x eta^-1 epochs (to the nearest
-    whole epoch). The brackets are filled in plan order, the most exploring first, and begin again at s_max until all
+    ceil((s_max + 1) / (s + 1) x eta^s) units and has s rungs, at R x eta^-s, ..., R x eta^-1 epochs (at the nearest
+    report). The brackets are filled in plan order, the most exploring first, and begin again at s_max until all
     units are placed; the last one runs with what it has. Brackets do not wait for each other. Units are expected in
     random order, as random search draws them: along a grid the brackets would get different regions.
 
@@ -45,14 +45,16 @@ class Hyperband:
     needs_size: ClassVar[bool] = True
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
-    grace_period: Annotated[int, Field(ge=1)] = 1
+    grace_period: GracePeriod = 1
     per_trial: bool = False
     seeds: RungSeeds | None = None
 
-    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> SynchronousRun:
+    def start(
+        self, units: Sequence[str], *, max_epochs: int, later: float = 0, reports_per_epoch: int = 1
+    ) -> SynchronousRun:
         """Units placed in brackets. Raises InputError if no bracket could stop anything."""
         count = len(units) + int(later)
-        check_halving("hyperband", self.reduction_factor, self.grace_period, max_epochs, count)
+        check_halving("hyperband", self.reduction_factor, self.grace_period, max_epochs, count, reports_per_epoch)
         most = most_halvings(self.grace_period, self.reduction_factor, max_epochs)
         if most == 0:
             need = math.ceil(self.grace_period * self.reduction_factor)
@@ -62,10 +64,11 @@ class Hyperband:
                 "the bracket without rungs",
                 f"train for at least {need} epochs",
             )
-        return SynchronousRun("hyperband", list(self._brackets(units, count, most, max_epochs)), max_epochs)
+        brackets = list(self._brackets(units, count, most, max_epochs, reports_per_epoch))
+        return SynchronousRun("hyperband", brackets, max_epochs)
 
     def _brackets(
-        self, units: Sequence[str], count: int, most: int, max_epochs: int
+        self, units: Sequence[str], count: int, most: int, max_epochs: int, reports_per_epoch: int
     ) -> Iterator[tuple[Sequence[str], SynchronousBracket]]:
         """(units, bracket) from s = s_max downwards and round again, until all `count` units have a place."""
         number = placed = 0
@@ -74,6 +77,6 @@ class Hyperband:
             size = math.ceil((most + 1) / (halvings + 1) * self.reduction_factor**halvings - ROUNDING)
             size = min(size, count - placed)
             members = units[placed : placed + size]
-            rungs = downward_rungs(halvings, self.reduction_factor, max_epochs)
+            rungs = downward_rungs(halvings, self.reduction_factor, max_epochs, reports_per_epoch)
             yield members, SynchronousBracket(number, members, rungs, self.reduction_factor, size=size)
             number, placed = number + 1, placed + size

@@ -10,17 +10,18 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from greenexp.schedulers.base import NextRung, UnitVerdict, cannot_act
+from greenexp.records.progress import Epochs
+from greenexp.schedulers.base import GracePeriod, NextRung, UnitVerdict, cannot_act
 from greenexp.schedulers.brackets import Bracket
 from greenexp.schedulers.expectation import expected_bracket
-from greenexp.schedulers.rungs import every_epoch
+from greenexp.schedulers.rungs import check_first_report, every_report
 
 
 @dataclass(frozen=True, slots=True)
 class Median:
     """The median stopping rule: a unit is stopped once its best value is below the median of the others' averages.
 
-    grace_period: epochs before the first comparison; there is one after every later epoch but the last
+    grace_period: epochs before the first comparison; there is one at every later report but the last
     min_units: how many other units must have come to an epoch before anything is stopped there
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
 
@@ -43,17 +44,20 @@ class Median:
     needs_seeds: ClassVar[bool] = False
     needs_size: ClassVar[bool] = False
 
-    grace_period: Annotated[int, Field(ge=1)] = 1
+    grace_period: GracePeriod = 1
     min_units: Annotated[int, Field(ge=1)] = 3
     per_trial: bool = False
 
-    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> MedianRun:
+    def start(
+        self, units: Sequence[str], *, max_epochs: int, later: float = 0, reports_per_epoch: int = 1
+    ) -> MedianRun:
         """A running scheduler. Raises InputError if nothing could be stopped."""
+        check_first_report("median", self.grace_period, reports_per_epoch)
         if self.grace_period >= max_epochs:
             raise cannot_act(
                 "median",
-                f"its first comparison, grace_period {self.grace_period}, is not below the last epoch, {max_epochs}",
-                f"raise training.epochs above {self.grace_period}",
+                f"its first comparison, grace_period {self.grace_period:g}, is not below the last epoch, {max_epochs}",
+                f"raise training.epochs above {self.grace_period:g}",
             )
         if len(units) + later <= self.min_units:
             raise cannot_act(
@@ -62,7 +66,7 @@ class Median:
                 f"{len(units) + later} in all",
                 f"compare at least {self.min_units + 1}",
             )
-        return MedianRun(self, units, max_epochs)
+        return MedianRun(self, units, every_report(self.grace_period, max_epochs, reports_per_epoch), max_epochs)
 
 
 class MedianRun:
@@ -70,10 +74,10 @@ class MedianRun:
 
     pauses = False
 
-    def __init__(self, settings: Median, units: Sequence[str], max_epochs: int) -> None:
+    def __init__(self, settings: Median, units: Sequence[str], epochs: Sequence[Epochs], max_epochs: int) -> None:
         self._settings = settings
         self._max_epochs = max_epochs
-        self._epochs = every_epoch(settings.grace_period, max_epochs)
+        self._epochs = tuple(epochs)
         self._averages: list[list[float]] = [[] for _ in self._epochs]  # sorted
         self._values: dict[str, list[float]] = {unit: [] for unit in units}
         self._stopped: set[str] = set()

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from greenexp.schedulers.base import cannot_act
+from greenexp.schedulers.base import GracePeriod, cannot_act
+from greenexp.schedulers.rungs import check_first_report, every_report
 from greenexp.schedulers.synchronous import SynchronousBracket, SynchronousRun
 
 
@@ -35,17 +36,20 @@ class OneEpoch:
     needs_size: ClassVar[bool] = True
 
     keep: Annotated[int, Field(ge=1)] = 3
-    grace_period: Annotated[int, Field(ge=1)] = 1
+    grace_period: GracePeriod = 1
     per_trial: bool = False
 
-    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> SynchronousRun:
+    def start(
+        self, units: Sequence[str], *, max_epochs: int, later: float = 0, reports_per_epoch: int = 1
+    ) -> SynchronousRun:
         """All units in one bracket. Raises InputError if the rung could stop nothing."""
         size = len(units) + int(later)
+        check_first_report("one_epoch", self.grace_period, reports_per_epoch)
         if self.grace_period >= max_epochs:
             raise cannot_act(
                 "one_epoch",
-                f"its rung, grace_period {self.grace_period}, is not below the last epoch, {max_epochs}",
-                f"raise training.epochs above {self.grace_period}",
+                f"its rung, grace_period {self.grace_period:g}, is not below the last epoch, {max_epochs}",
+                f"raise training.epochs above {self.grace_period:g}",
             )
         if size <= self.keep:
             raise cannot_act(
@@ -53,5 +57,6 @@ class OneEpoch:
                 f"keep {self.keep} is not below the number to compare, {size}",
                 "lower keep, or compare more",
             )
-        bracket = SynchronousBracket(0, units, (self.grace_period,), 1.0, size=size, keep=self.keep)
+        rung = every_report(self.grace_period, max_epochs, reports_per_epoch)[:1]
+        bracket = SynchronousBracket(0, units, rung, 1.0, size=size, keep=self.keep)
         return SynchronousRun("one_epoch", [(units, bracket)], max_epochs)

@@ -9,12 +9,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from greenexp.schedulers.base import NextRung, UnitVerdict
+from greenexp.records.progress import Epochs
+from greenexp.schedulers.base import GracePeriod, NextRung, UnitVerdict
 from greenexp.schedulers.brackets import Bracket
 from greenexp.schedulers.expectation import expected_bracket
 from greenexp.schedulers.promotion import PromotionRun
 from greenexp.schedulers.ranking import crossing_distance, same_order
-from greenexp.schedulers.rungs import check_halving, every_epoch, upward_rungs
+from greenexp.schedulers.rungs import check_halving, every_report, upward_rungs
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Pasha:
     The estimate of epsilon: of all pairs of units that have both trained beyond the rung below the highest one, those
     whose curves have crossed at least twice, that is, that have been in one order, then in the other, then in the first
     again; the 90th percentile (linear interpolation) of their distances at the last epoch that both have reached; 0 if
-    there are none. For it, values are recorded after every epoch from grace_period on, and the seeds of a configuration
-    wait for each other after each of them; with an `epsilon`, at rungs only.
+    there are none. For it, values are recorded at every report from grace_period on, and the seeds of a configuration
+    wait for each other at each of them; with an `epsilon`, at rungs only.
 
     Where the paper is silent: equal values are ranked by their order in the plan; units with a failed seed are not part
     of the ranking; all that an opened rung lets go on are released at once, and go on as workers become free. When the
@@ -53,25 +54,35 @@ class Pasha:
     needs_size: ClassVar[bool] = False
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
-    grace_period: Annotated[int, Field(ge=1)] = 1
+    grace_period: GracePeriod = 1
     epsilon: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     per_trial: bool = False
 
-    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> PashaRun:
+    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0, reports_per_epoch: int = 1) -> PashaRun:
         """A running scheduler. Raises InputError if no rung could stop anything."""
-        check_halving("pasha", self.reduction_factor, self.grace_period, max_epochs, len(units) + later)
-        return PashaRun(self, units, max_epochs, closed=not later)
+        count = len(units) + later
+        check_halving("pasha", self.reduction_factor, self.grace_period, max_epochs, count, reports_per_epoch)
+        rungs = upward_rungs(self.grace_period, self.reduction_factor, max_epochs, reports_per_epoch=reports_per_epoch)
+        watched = every_report(self.grace_period, max_epochs, reports_per_epoch) if self.epsilon is None else ()
+        return PashaRun(self, units, (rungs, watched), max_epochs, closed=not later)
 
 
 class PashaRun(PromotionRun):
     """Rungs that promote as far as the highest open one, and the learning curves where epsilon is estimated."""
 
-    def __init__(self, settings: Pasha, units: Sequence[str], max_epochs: int, *, closed: bool) -> None:
+    def __init__(
+        self,
+        settings: Pasha,
+        units: Sequence[str],
+        places: tuple[Sequence[Epochs], Sequence[Epochs]],
+        max_epochs: int,
+        *,
+        closed: bool,
+    ) -> None:
         self._settings = settings
         self._max_epochs = max_epochs
-        rungs = upward_rungs(settings.grace_period, settings.reduction_factor, max_epochs)
+        rungs, watched = places
         super().__init__(rungs, settings.reduction_factor, units, closed=closed)
-        watched = every_epoch(settings.grace_period, max_epochs) if settings.epsilon is None else ()
         self._watched = tuple(sorted({*watched, *rungs}))
         self._curves: dict[str, list[float]] = {}  # values after the watched epochs
         self._top = 1
@@ -94,7 +105,7 @@ class PashaRun(PromotionRun):
             return (UnitVerdict(unit, True, epoch, 0, value, None, "between rungs"),)
         return super().arrive(unit, value, reason)
 
-    def _next_epoch(self, unit: str, rung: int) -> int:
+    def _next_epoch(self, unit: str, rung: Epochs) -> Epochs:
         """The next watched epoch up to `rung`."""
         come = len(self._curves.get(unit, ()))
         return min(self._watched[come], rung) if come < len(self._watched) else rung
@@ -132,7 +143,7 @@ class PashaRun(PromotionRun):
         ]
         return same_order(pairs, self._epsilon(below.epoch))
 
-    def _epsilon(self, below: int) -> float:
+    def _epsilon(self, below: Epochs) -> float:
         """The given one, or that of the curves that reach beyond epoch `below`."""
         if self._settings.epsilon is not None:
             return self._settings.epsilon

@@ -6,6 +6,7 @@ import math
 from bisect import insort
 from collections.abc import Sequence
 
+from greenexp.records.progress import Epochs
 from greenexp.schedulers.base import NextRung, UnitVerdict
 from greenexp.schedulers.rungs import ROUNDING
 
@@ -16,7 +17,7 @@ class PromotionRung:
     Greater values rank first, of equal ones the unit that is earlier in the plan; a unit without a value is last.
     """
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: Epochs) -> None:
         self.epoch = epoch
         self.values: dict[str, float | None] = {}
         self.promoted: set[str] = set()
@@ -59,7 +60,7 @@ class PromotionRun:
 
     pauses = True
 
-    def __init__(self, rungs: Sequence[int], reduction_factor: float, units: Sequence[str], *, closed: bool) -> None:
+    def __init__(self, rungs: Sequence[Epochs], reduction_factor: float, units: Sequence[str], *, closed: bool) -> None:
         self._rungs = [PromotionRung(epoch) for epoch in rungs]
         self._reduction_factor = reduction_factor
         self._closed = closed

@@ -9,6 +9,7 @@ from typing import Any
 
 from greenexp.errors import ReplayError
 from greenexp.records.decision import Action, Decision, Verdict
+from greenexp.records.progress import Epochs
 from greenexp.schedulers.base import Mode, UnitVerdict
 
 
@@ -39,7 +40,7 @@ class RecordedScheduler(ABC):
         """The state of the subclass before anything was asked."""
 
     @abstractmethod
-    def decide(self, trial: str, resource: int, value: float) -> Decision:
+    def decide(self, trial: str, resource: Epochs, value: float) -> Decision:
         """See `base.Scheduler.decide`."""
 
     @abstractmethod
@@ -47,7 +48,7 @@ class RecordedScheduler(ABC):
         """See `base.Scheduler.withdraw`."""
 
     @abstractmethod
-    def finish(self, trial: str, resource: int, value: float) -> tuple[Verdict, ...]:
+    def finish(self, trial: str, resource: Epochs, value: float) -> tuple[Verdict, ...]:
         """See `base.Scheduler.finish`."""
 
     @abstractmethod
@@ -82,17 +83,17 @@ class RecordedScheduler(ABC):
 
     def _restart(self) -> None:
         self._questions: list[list[Any]] = []
-        self._taken: dict[tuple[str, int], tuple[float, Verdict]] = {}  # (trial, epoch) -> reported value, verdict
+        self._taken: dict[tuple[str, Epochs], tuple[float, Verdict]] = {}  # (trial, epoch) -> reported value, verdict
         self._begin()
 
-    def _record(self, kind: str, trial: str, resource: int, value: float) -> None:
+    def _record(self, kind: str, trial: str, resource: Epochs, value: float) -> None:
         self._questions.append([kind, trial, resource, value if math.isfinite(value) else str(value)])
 
-    def _take(self, trial: str, epoch: int, value: float, verdict: Verdict) -> Verdict:
+    def _take(self, trial: str, epoch: Epochs, value: float, verdict: Verdict) -> Verdict:
         self._taken[trial, epoch] = (value, verdict)
         return verdict
 
-    def _again(self, trial: str, epoch: int, value: float) -> Verdict:
+    def _again(self, trial: str, epoch: Epochs, value: float) -> Verdict:
         """The verdict already given, if the repeated attempt reports what the first one did."""
         before, verdict = self._taken[trial, epoch]
         if value != before and (math.isfinite(value) or math.isfinite(before)):
@@ -103,7 +104,7 @@ class RecordedScheduler(ABC):
         return verdict
 
     def _for_trial(
-        self, trial: str, epoch: int, verdict: UnitVerdict, reason: str, seeds: int, noise: float | None
+        self, trial: str, epoch: Epochs, verdict: UnitVerdict, reason: str, seeds: int, noise: float | None
     ) -> Verdict:
         """The verdict on a unit as that on one of its trials, in the metric's own direction."""
         return Verdict(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
+from typing import Any
 
 from greenexp.errors import FieldError, InputError, ReplayError
 from greenexp.records.decision import Action, Decision, Verdict
+from greenexp.records.progress import Epochs
 from greenexp.schedulers.base import (
     ClosingScheduler,
     GrowsSeeds,
@@ -52,10 +55,12 @@ class SeedGroups(RecordedScheduler):
         max_epochs: int,
         mode: Mode,
         later: float = 0,
+        reports_per_epoch: int = 1,
     ) -> None:
         self._name = name
         self._settings = settings
         self._later = later
+        self._reports_per_epoch = reports_per_epoch
         fields = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(settings).items()}
         super().__init__({"name": name, **fields}, groups, max_epochs=max_epochs, mode=mode)
 
@@ -78,8 +83,11 @@ class SeedGroups(RecordedScheduler):
     def _new_units(self) -> UnitScheduler:
         units = tuple(self._members)
         later = self._later * (len(units) // len(self._groups))
+        options: dict[str, Any] = {"later": later} if later else {}
+        if "reports_per_epoch" in signature(self._settings.start).parameters:  # else its rungs are at whole epochs
+            options["reports_per_epoch"] = self._reports_per_epoch
         counted = seeds_of_each(self._name, self._groups) if self._settings.needs_seeds else self._max_epochs
-        return self._settings.start(units, max_epochs=counted, **({"later": later} if later else {}))
+        return self._settings.start(units, max_epochs=counted, **options)
 
     def _new_ladder(self) -> SeedLadder:
         if self._settings.needs_seeds:
@@ -119,7 +127,7 @@ class SeedGroups(RecordedScheduler):
         unit, number = self._where(trial)
         return not self._ladder.holds or (unit not in self._stopped and number < self._turn(unit))
 
-    def decide(self, trial: str, resource: int, value: float) -> Decision:
+    def decide(self, trial: str, resource: Epochs, value: float) -> Decision:
         """The verdict on `trial` after `resource` epochs: see `base.Scheduler.decide`."""
         unit, _ = self._where(trial)
         if (trial, resource) in self._taken:
@@ -152,7 +160,7 @@ class SeedGroups(RecordedScheduler):
         verdicts = self._arrive(unit, None, f"{trial} failed: {reason}")
         return tuple(verdict for verdict in verdicts if verdict.trial != trial)
 
-    def finish(self, trial: str, resource: int, value: float) -> tuple[Verdict, ...]:
+    def finish(self, trial: str, resource: Epochs, value: float) -> tuple[Verdict, ...]:
         """`trial` ended by itself: see `base.Scheduler.finish`. Nothing if no rung lies ahead of its configuration."""
         unit, _ = self._where(trial)
         if trial in self._ended or self._units.next_rung(unit) is None:
@@ -179,7 +187,7 @@ class SeedGroups(RecordedScheduler):
         self._questions.append(["close", ""])
         return self._pass_on(self._units.close()) if isinstance(self._units, ClosingScheduler) else ()
 
-    def _after_stop(self, unit: str, stopped: UnitVerdict, trial: str, resource: int, value: float) -> Decision:
+    def _after_stop(self, unit: str, stopped: UnitVerdict, trial: str, resource: Epochs, value: float) -> Decision:
         """A report of a configuration that was stopped: at that rung, or at once if its verdict is on record."""
         if self._ladder.holds:
             return Decision(Verdict(trial, Action.STOP))
@@ -285,7 +293,7 @@ class SeedGroups(RecordedScheduler):
     def _noise_at(self, verdict: UnitVerdict, seeds: int) -> float | None:
         return self._noise.of_difference(verdict.bracket, verdict.rung, seeds)
 
-    def _overrun(self, trial: str, resource: int, epoch: int) -> str:
+    def _overrun(self, trial: str, resource: Epochs, epoch: Epochs) -> str:
         if trial in self._waiting.get(self._place[trial][0], {}):
             return f"{trial} reports epoch {resource} although it was paused at epoch {epoch}"
         return f"{trial} reports epoch {resource} but not epoch {epoch}, where it is judged; report every epoch"
@@ -323,7 +331,7 @@ def _go_on(trial: str) -> Decision:
     return Decision(Verdict(trial, Action.GO_ON))
 
 
-def _pause(trial: str, epoch: int, place: NextRung, missing: int, seeds: int) -> Verdict:
+def _pause(trial: str, epoch: Epochs, place: NextRung, missing: int, seeds: int) -> Verdict:
     """Nothing was compared yet, so there is no value."""
     waits_for = (
         f"{missing} of the {seeds} seeds of its configuration" if missing else f"others of bracket {place.bracket}"

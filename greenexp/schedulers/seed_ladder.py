@@ -10,6 +10,7 @@ from typing import Annotated, Protocol
 from pydantic import Field
 
 from greenexp.errors import FieldError, InputError
+from greenexp.records.progress import Epochs
 from greenexp.schedulers.brackets import Bracket
 
 RungSeeds = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
@@ -23,10 +24,10 @@ class SeedLadder(Protocol):
     def holds(self) -> bool:
         """Whether seeds are held back until their configuration has come to a rung that counts them."""
 
-    def epoch(self, rung: int) -> int:
+    def epoch(self, rung: Epochs) -> Epochs:
         """After how many epochs the rung judges."""
 
-    def seeds(self, rung: int | None) -> int | None:
+    def seeds(self, rung: Epochs | None) -> int | None:
         """How many seeds count at the rung, or beyond the last one (None); None: all that there are."""
 
     def planned(self, brackets: Iterable[Bracket]) -> tuple[Bracket, ...]:
@@ -39,11 +40,11 @@ class AllSeeds:
 
     holds = False
 
-    def epoch(self, rung: int) -> int:
+    def epoch(self, rung: Epochs) -> Epochs:
         """The rung itself."""
         return rung
 
-    def seeds(self, rung: int | None) -> None:  # noqa: ARG002 - the protocol's argument
+    def seeds(self, rung: Epochs | None) -> None:  # noqa: ARG002 - the protocol's argument
         """All."""
         return
 
@@ -59,15 +60,15 @@ class GrowingSeeds:
     epochs: the rungs of all brackets, rising; counts: one more than rungs, the last for what lies beyond them
     """
 
-    epochs: tuple[int, ...]
+    epochs: tuple[Epochs, ...]
     counts: tuple[int, ...]
     holds = True
 
-    def epoch(self, rung: int) -> int:
+    def epoch(self, rung: Epochs) -> Epochs:
         """The rung itself."""
         return rung
 
-    def seeds(self, rung: int | None) -> int:
+    def seeds(self, rung: Epochs | None) -> int:
         """See `SeedLadder.seeds`."""
         return self.counts[-1 if rung is None else bisect_left(self.epochs, rung)]
 
@@ -87,18 +88,18 @@ class RacedSeeds:
     total: int
     holds = True
 
-    def epoch(self, rung: int) -> int:  # noqa: ARG002 - the protocol's argument
+    def epoch(self, rung: Epochs) -> Epochs:  # noqa: ARG002 - the protocol's argument
         """The last."""
         return self.max_epochs
 
-    def seeds(self, rung: int | None) -> int:
+    def seeds(self, rung: Epochs | None) -> int:
         """The rung itself."""
-        return self.total if rung is None else rung
+        return self.total if rung is None else int(rung)
 
     def planned(self, brackets: Iterable[Bracket]) -> tuple[Bracket, ...]:
         """See `SeedLadder.planned`."""
         return tuple(
-            bracket.with_seeds((rung.epoch for rung in bracket.rungs), self.total, at=self.max_epochs)
+            bracket.with_seeds((int(rung.epoch) for rung in bracket.rungs), self.total, at=self.max_epochs)
             for bracket in brackets
         )
 

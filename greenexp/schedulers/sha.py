@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from greenexp.schedulers.base import GracePeriod
 from greenexp.schedulers.rungs import check_halving, upward_rungs
 from greenexp.schedulers.seed_ladder import RungSeeds
 from greenexp.schedulers.synchronous import SynchronousBracket, SynchronousRun
@@ -18,7 +19,8 @@ class Sha:
     """Synchronous successive halving: one bracket, all units wait at every rung.
 
     reduction_factor: eta, the best floor(n / eta) of the n units at a rung go on, at least one
-    grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs (fractions rounded up)
+    grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs, each at the
+        first report at or after it
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
     seeds: how many seeds of a configuration count at the first rung, the second, ...; the last number, which is that of
         all its seeds, counts from then to the end. Seeds whose turn has not come are not started. null: all at every
@@ -40,14 +42,16 @@ class Sha:
     needs_size: ClassVar[bool] = True
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
-    grace_period: Annotated[int, Field(ge=1)] = 1
+    grace_period: GracePeriod = 1
     per_trial: bool = False
     seeds: RungSeeds | None = None
 
-    def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0) -> SynchronousRun:
+    def start(
+        self, units: Sequence[str], *, max_epochs: int, later: float = 0, reports_per_epoch: int = 1
+    ) -> SynchronousRun:
         """All units in one bracket. Raises InputError if no rung could stop anything."""
         size = len(units) + int(later)
-        check_halving("sha", self.reduction_factor, self.grace_period, max_epochs, size)
-        rungs = upward_rungs(self.grace_period, self.reduction_factor, max_epochs)
+        check_halving("sha", self.reduction_factor, self.grace_period, max_epochs, size, reports_per_epoch)
+        rungs = upward_rungs(self.grace_period, self.reduction_factor, max_epochs, reports_per_epoch=reports_per_epoch)
         bracket = SynchronousBracket(0, units, rungs, self.reduction_factor, size=size)
         return SynchronousRun("sha", [(units, bracket)], max_epochs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from greenexp.errors import InputError
+from greenexp.records.progress import Epochs
 from greenexp.schedulers.base import NextRung, UnitVerdict
 from greenexp.schedulers.brackets import Bracket, Rung
 from greenexp.schedulers.rungs import places
@@ -21,7 +22,7 @@ class SynchronousBracket:
         self,
         number: int,
         units: Sequence[str],
-        rungs: Sequence[int],
+        rungs: Sequence[Epochs],
         reduction_factor: float,
         *,
         size: int | None = None,

@@ -15,6 +15,7 @@ from enum import Enum, StrEnum
 from typing import Any, ClassVar, Literal, Protocol
 
 from greenexp.records.places import FieldProblem
+from greenexp.records.progress import Epochs
 from greenexp.records.search_space import Distribution
 from greenexp.records.values import Value
 
@@ -45,7 +46,7 @@ class Observation:
         while a seed has no value, and where one failed
     seeds: how many seeds have a value: a scheduler may have given up the others (see `schedulers.seed_groups`)
     ended: its place among the configurations in the order in which they ended, from 0; None while it is running
-    epochs: how many all its seeds have trained, at least
+    epochs: how many all its seeds have trained, at least; where trials report within epochs, how many reports
     scores_at: epoch of a rung that all its seeds have come to -> mean over them of the best dev value until then; a
         seed that ended by itself before it keeps its score. Empty where a seed failed, and without rungs
     """
@@ -56,7 +57,7 @@ class Observation:
     score: float | None = None
     ended: int | None = None
     epochs: int = 0
-    scores_at: Mapping[int, float] = field(default_factory=dict)
+    scores_at: Mapping[Epochs, float] = field(default_factory=dict)
     seeds: int = 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from greenexp.records.progress import Epochs
 from greenexp.searches.base import Mode, NoProposal, Observation, Proposal, ProposalState, Space
 from greenexp.searches.sampled import SampledProposals, SampledSearch
 
@@ -73,7 +74,7 @@ def at_largest_fidelity(history: Sequence[Observation], enough: int) -> Sequence
     return history
 
 
-def _at(one: Observation, epoch: int) -> Observation:
+def _at(one: Observation, epoch: Epochs) -> Observation:
     if epoch not in one.scores_at:
         return one
     return dataclasses.replace(one, progress=ProposalState.COMPLETE, score=one.scores_at[epoch])

@@ -31,7 +31,7 @@ class CurveRequest:
     score, run, resource, configuration, minimize: of a table: the score of a run at a step, which run a row belongs to,
         how far the run had come, which runs are seeds of one configuration; a smaller score is better
     cost: what the run had used by then: a column, or of a sweep a budget axis; None: the resource, or epochs
-    parts: equal parts of a run's own schedule, None: PARTS, or of a sweep its epochs
+    parts: equal parts of a run's own schedule, None: PARTS, or of a sweep its reports
     best_so_far: judge by the best score so far, else by the score at a rung
     """
 
@@ -91,5 +91,6 @@ def _of_sweep(source: str | Path | SweepTables | WithTables, request: CurveReque
         raise InputError(f"there is no file or folder {source}")
     tables = tables_of(source)
     points = sweep_points(tables, request.cost or "epochs")
-    parts = request.parts or int(tables.trials["max_epochs"].max())
+    reports = int(tables.trials["max_epochs"].max()) * tables.spec.training.reports_per_epoch
+    parts = request.parts or reports
     return recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=metric_of(tables).minimize)

@@ -27,6 +27,8 @@ def wrong_path(path: str) -> str | None:
     parts = rest.split(".") if rest else []
     if "" in parts or not parts:
         return f"'{path}' is not the path of a field: write e.g. training.learning_rate"
+    if path == "training.reports_per_epoch":
+        return "reports_per_epoch cannot be searched: trials that are scored more often have better best scores"
     if section == "training":
         return _known_field(path, parts, tuple(Training.model_fields))
     if section == "exits":

@@ -15,6 +15,7 @@ from typing import Any
 from greenexp.journal.state import TrialState
 from greenexp.records.decision import Verdict
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.progress import Epochs
 from greenexp.records.tables import SUMMED_COSTS
 from greenexp.records.totals import CostTotals
 from greenexp.tracking import names
@@ -234,6 +235,8 @@ def _reports(trial: TrialState) -> list[dict[str, Any]]:
     circumstances: Mapping[str, str] = {}
     for attempt, _, record in trial.reports:
         row: dict[str, Any] = {"attempt": attempt, "epoch": record.epoch}
+        if (step := names.step(record.epoch, trial.spec)) != record.epoch:
+            row["step"] = step
         if record.dev_logits is not None:
             row["dev_logits"] = record.dev_logits
         if record.last:
@@ -248,7 +251,7 @@ def _reports(trial: TrialState) -> list[dict[str, Any]]:
 
 def report_points(tracked: TrackedSweep, trial: TrialState, first: int = 0) -> Iterator[list[MetricPoint]]:
     """The points of each report from number `first` (from 0) on; the last point of each is its ATTEMPT."""
-    reported: set[int] = set()
+    reported: set[Epochs] = set()
     spent = CostTotals()
     for number, (attempt, time, record) in enumerate(trial.reports):
         prefix = names.series(attempt, record.epoch in reported)
@@ -261,7 +264,10 @@ def report_points(tracked: TrackedSweep, trial: TrialState, first: int = 0) -> I
         values.update({names.total(cost): float(total) for cost, total in totals.items() if total is not None})
         values[names.TIME] = time - tracked.state.began
         values[names.ATTEMPT] = float(attempt)
-        yield [MetricPoint(prefix + name, value, record.epoch, _ms(time)) for name, value in values.items()]
+        step = names.step(record.epoch, trial.spec)
+        if trial.spec.settings.training.reports_per_epoch > 1:
+            values = {names.EPOCH: float(record.epoch), **values}
+        yield [MetricPoint(prefix + name, value, step, _ms(time)) for name, value in values.items()]
 
 
 def other_points(trial: TrialState) -> list[MetricPoint]:
@@ -283,14 +289,15 @@ def _held_out_points(trial: TrialState) -> list[MetricPoint]:
 
 def _rung_points(trial: TrialState) -> list[MetricPoint]:
     """What the scheduler compared at each rung: the first verdict there (a pause is followed by its release)."""
-    earliest: dict[int, tuple[float, Verdict]] = {}
+    earliest: dict[Epochs, tuple[float, Verdict]] = {}
     for time, verdict in trial.verdicts:
         if verdict.rung is not None:
             earliest.setdefault(verdict.rung, (time, verdict))
     found = []
     for rung, (time, verdict) in earliest.items():
         pair = ((names.RUNG_VALUE, verdict.value), (names.RUNG_CUTOFF, verdict.cutoff))
-        found += [MetricPoint(name, float(value), rung, _ms(time)) for name, value in pair if value is not None]
+        step = names.step(rung, trial.spec)
+        found += [MetricPoint(name, float(value), step, _ms(time)) for name, value in pair if value is not None]
     return found
 
 

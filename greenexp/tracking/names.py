@@ -11,7 +11,9 @@ import math
 import re
 
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.progress import Epochs, report_at
 from greenexp.records.tables import COSTS
+from greenexp.records.trial import TrialSpec
 
 MAX_NAME = 250
 MAX_PARAM = 6000
@@ -61,8 +63,10 @@ POINTS = "greenexp.operating_points"
 """Tag: which artifact of the run holds them."""
 POINTS_FOLDER = "operating_points"
 
-# Metrics of a report, one point per epoch (step = epoch).
+# Metrics of a report, one point each (step = number of the report, from 1: the epoch, where there is one in each).
 ATTEMPT = "attempt"
+EPOCH = "epoch"
+"""Epochs trained, of trials that report within epochs."""
 TIME = "time_s"
 RECORD_METRICS = {
     "step": "optimiser_steps",
@@ -76,7 +80,7 @@ RECORD_METRICS = {
 WHOLE_NUMBERS = frozenset({"step", "examples"})
 INFERENCE_FLOPS = "inference_flops"
 RUNG_VALUE, RUNG_CUTOFF = "rung_value", "rung_cutoff"
-"""What the scheduler compared, and with what (step = the rung's epoch)."""
+"""What the scheduler compared, and with what (step = that of the report at the rung)."""
 
 TEST_SCORE = "test_score"
 """The sweep's metric on the test set (step = number of the evaluation: 2 means that it was used again)."""
@@ -86,6 +90,11 @@ FOLD, FOLDS = "seeds.fold", "seeds.folds"
 """Parameters of a trial that left a part of the training set out: its number from 0, and how many there are."""
 SWEEP_FILE = "sweep.yaml"
 """Artifact of the sweep's run: its resolved file."""
+
+
+def step(epochs: Epochs, trial: TrialSpec) -> int:
+    """MLflow's step of the report after `epochs`: steps are whole numbers there."""
+    return report_at(epochs, trial.settings.training.reports_per_epoch)
 
 
 def total(cost: str) -> str:

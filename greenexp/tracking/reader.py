@@ -166,11 +166,11 @@ def _answers(run: Any, sweep: str) -> bool:
 
 
 def _series(client: Any, run: Any) -> Series:
-    """Metric -> epoch -> value, of what `records_of` needs."""
+    """Metric -> step -> value, of what `records_of` needs."""
     reports = from_parts(names.REPORTS, run.data.tags, [])
     wanted = metric_names(run.data.tags, run.data.metrics)
     if len(reports) == 1:
-        return {key: {reports[0]["epoch"]: run.data.metrics[key]} for key in wanted}
+        return {key: {reports[0].get("step", reports[0]["epoch"]): run.data.metrics[key]} for key in wanted}
     return {key: {m.step: m.value for m in client.get_metric_history(run.info.run_id, key)} for key in wanted}
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from greenexp.errors import TrackingError
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
+from greenexp.records.progress import Epochs
 from greenexp.records.tables import COSTS, EpochFacts
 from greenexp.tracking import names
 from greenexp.tracking.texts import from_parts
 
 Series = Mapping[str, Mapping[int, float]]
-"""Metric -> epoch -> value."""
+"""Metric -> step -> value."""
 
 
 def metric_names(tags: Mapping[str, str], present: Mapping[str, Any]) -> frozenset[str]:
@@ -29,19 +30,20 @@ def metric_names(tags: Mapping[str, str], present: Mapping[str, Any]) -> frozens
 def records_of(trial: str, tags: Mapping[str, str], series: Series) -> Iterator[EpochFacts]:
     """The trial's reports in the order they were made. TrackingError if one is there in part only."""
     exits = from_parts(names.EXITS, tags, {"layers": {}, "metrics": []})
-    reported: set[int] = set()
+    reported: set[Epochs] = set()
     reasons: Mapping[str, str] = {}
     circumstances: Mapping[str, str] = {}
     for report in from_parts(names.REPORTS, tags, []):
         attempt, epoch = report["attempt"], report["epoch"]
+        step = report.get("step", epoch)
         prefix = names.series(attempt, epoch in reported)
         reported.add(epoch)
         reasons = report.get("not_measured", reasons)
         circumstances = report.get("computed_with", circumstances)
         values = {
-            name.removeprefix(prefix): points[epoch]
+            name.removeprefix(prefix): points[step]
             for name, points in series.items()
-            if name.startswith(prefix) and epoch in points
+            if name.startswith(prefix) and step in points
         }
         try:
             record = _record(epoch, values, exits)
@@ -58,7 +60,7 @@ def records_of(trial: str, tags: Mapping[str, str], series: Series) -> Iterator[
         yield EpochFacts(trial, attempt, time_s, EpochRecord(**record, **extra))
 
 
-def _record(epoch: int, values: Mapping[str, float], exits: Mapping[str, Any]) -> dict[str, Any]:
+def _record(epoch: Epochs, values: Mapping[str, float], exits: Mapping[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {"epoch": epoch}
     for field, metric in names.RECORD_METRICS.items():
         fields[field] = int(values[metric]) if field in names.WHOLE_NUMBERS else values[metric]

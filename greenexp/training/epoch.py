@@ -1,14 +1,13 @@
-"""One epoch of training: batches in, steps by the method, FLOPs by the padded shapes."""
+"""The steps of an epoch: batches in, steps by the method, FLOPs by the padded shapes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from greenexp.backbones.base import TokenBatch
 from greenexp.meters.flops import training_flops
@@ -20,31 +19,17 @@ from greenexp.records.sections import Training
 from greenexp.tasks.batches import Indices, dev_batches, epoch_batches, halved_batches, pad
 from greenexp.tasks.tokens import TokenisedSplit
 from greenexp.training.evaluation import to_tokens
+from greenexp.training.isolation import GeneratorStates
 from greenexp.training.optimisation import Optimisation
 from greenexp.training.precision import Precision, autocast
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """loss: mean objective over the examples seen; examples: how many; flops: of all passes, padded shapes."""
-
-    loss: float
-    examples: int
-    flops: float
-
-
-@dataclass(eq=False, slots=True)
-class Tally:
-    """FLOPs of the epoch under way, so that what a failing epoch cost is known too."""
-
-    flops: float = 0.0
+from greenexp.training.under_way import EpochUnderWay
 
 
 @dataclass(frozen=True, eq=False)
 class EpochTrainer:
     """What stays the same over a trial's epochs.
 
-    frozen: parts that never train; order_seed: of the order of examples; tally: counts the epoch under way
+    frozen: parts that never train; order_seed: of the order of examples
     """
 
     model: MultiExitModel
@@ -57,44 +42,51 @@ class EpochTrainer:
     device: torch.device
     frozen: frozenset[Part]
     meters: Meters
-    tally: Tally = field(default_factory=Tally)
 
-    def train(self, epoch: int, optimisation: Optimisation) -> Trained:
-        """Train epoch `epoch` (from 1). Raises DivergedError."""
+    def train(
+        self, under_way: EpochUnderWay, until: int, optimisation: Optimisation, interrupted: Callable[[], bool]
+    ) -> bool:
+        """Go on with an epoch until `until` of its steps are made, or until `interrupted`, asked between two steps.
+
+        Returns whether it came to `until`. Raises DivergedError.
+        """
         self.model.train()
-        price = self._priced()
-        weighted: list[Tensor] = []
-        examples = 0
-        self.tally.flops = 0.0
-        self._prepare(epoch, price)
-        for first, second in self._batches(epoch):
+        price, epoch = self._priced(), under_way.epoch
+        if not under_way.prepared:
+            self._prepare(under_way, price)
+        if under_way.generators is not None:
+            under_way.generators.apply(self.device)
+        for first, second in self._batches(epoch)[under_way.steps : until]:
             batches = [list(self._micro_batches(indices)) for indices in (first, second)]
             passes = self.method.passes(epoch, optimisation.step)
             for number, batch in enumerate(batches, start=1):
                 own = tuple(one for one in passes if one.batch == number)
-                self.tally.flops += sum(price(*_shape(micro.tokens), own) for micro in batch)
+                under_way.flops += sum(price(*_shape(micro.tokens), own) for micro in batch)
             context = StepContext(
                 self.model, epoch, optimisation.step, batches[0], optimisation.update, self._precise, batches[1]
             )
-            weighted.append(self.method.step(context) * len(first))
-            examples += len(first)
+            under_way.note_step(self.method.step(context), len(first))
             self.meters.keep_up()
+            if under_way.steps < until and interrupted():
+                break
         optimisation.check()
-        return Trained(float(torch.stack(weighted).double().sum()) / examples, examples, self.tally.flops)
+        under_way.generators = GeneratorStates.now(self.device)
+        return under_way.steps == until
 
-    def _prepare(self, epoch: int, price: Callable[[int, int, tuple[Pass, ...]], float]) -> None:
-        """What the method must do before the epoch's first step, and its FLOPs."""
+    def _prepare(self, under_way: EpochUnderWay, price: Callable[[int, int, tuple[Pass, ...]], float]) -> None:
+        """What the method must do before its first step of the epoch in this process, and its FLOPs."""
 
         def batches() -> Iterator[MicroBatch]:
             for indices in self._in_order():
                 yield from self._micro_batches(indices)
                 self.meters.keep_up()
 
-        passes = self.method.prepare(EpochContext(self.model, epoch, batches, self._precise))
+        passes = self.method.prepare(EpochContext(self.model, under_way.epoch, batches, self._precise))
         self.model.train()
+        under_way.prepared = True
         if passes:
             shapes = [(len(rows), int(self.split.lengths[rows].max())) for rows in self._in_order()]
-            self.tally.flops += sum(price(*shape, passes) for shape in shapes)
+            under_way.flops += sum(price(*shape, passes) for shape in shapes)
 
     def _in_order(self) -> list[Indices]:
         """The training split shortest first, as many examples at a time as are computed at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from greenexp.methods.adapt import trial_shape
 from greenexp.model import load_model
 from greenexp.records.epoch import ExitScore
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.progress import Epochs
 from greenexp.records.trial import TrialSpec
 from greenexp.replay.logits import StoredLogits, write_logits
 from greenexp.tasks.tokens import TokenisedTask
@@ -24,7 +26,7 @@ def evaluate_held_out(
     trial: TrialSpec,
     data: TokenisedTask,
     model_folder: Path,
-    epoch: int,
+    epoch: Epochs,
     *,
     threads: int = 1,
     gpu: bool = False,
@@ -44,7 +46,7 @@ def evaluate_held_out(
     with isolated(epoch_seed(trial.seeds.order, 0), threads, device):
         model = load_model(model_folder, data.num_labels, device=str(device))
         shape = trial_shape(model, data, training.epochs, trial.seeds.order)
-        exits = trial.settings.method.plugin().begin(shape).trained_exits(epoch)
+        exits = trial.settings.method.plugin().begin(shape).trained_exits(math.ceil(epoch))
         found = evaluate(
             model,
             test,

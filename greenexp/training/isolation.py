@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import torch.utils.deterministic
+from torch import Tensor
 
 
 def epoch_seed(order: int, epoch: int) -> int:
     """The seed of what an epoch draws beside its order of examples: dropout, and whatever else a method draws.
 
-    63 bits of numpy's SeedSequence over (order seed, epoch) alone, so that a trial resumed at an epoch needs no
-    generator's state. Epoch 0 is the set-up.
+    63 bits of numpy's SeedSequence over (order seed, epoch) alone, so that a trial resumed at the beginning of an epoch
+    needs no generator's state (within an epoch: see `GeneratorStates`). Epoch 0 is the set-up.
     """
     state = np.random.SeedSequence((order, epoch), spawn_key=(1,)).generate_state(1, np.uint64)[0]
     return int(state) >> 1
@@ -49,6 +51,51 @@ def isolated(seed: int, threads: int, device: torch.device) -> Iterator[None]:
         torch.clear_autocast_cache()
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GeneratorStates:
+    """Where the global random number generators stand within an epoch, so that it can go on there later.
+
+    cpu, gpu: those of torch, uint8; gpu is None where there is none; python, numpy: those of `random` and numpy
+    """
+
+    cpu: Tensor
+    gpu: Tensor | None
+    python: tuple[Any, ...]
+    numpy: tuple[Any, ...]
+
+    @classmethod
+    def now(cls, device: torch.device) -> GeneratorStates:
+        """Those of this process."""
+        gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        return cls(torch.get_rng_state(), gpu, random.getstate(), np.random.get_state(legacy=True))  # type: ignore[arg-type]  # noqa: NPY002
+
+    def apply(self, device: torch.device) -> None:
+        """Set the generators of this process."""
+        torch.set_rng_state(self.cpu)
+        if self.gpu is not None and device.type == "cuda":
+            torch.cuda.set_rng_state(self.gpu, device)
+        random.setstate(self.python)
+        np.random.set_state(self.numpy)  # noqa: NPY002
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The part that is tensors."""
+        return {"cpu": self.cpu} | ({} if self.gpu is None else {"gpu": self.gpu})
+
+    def plain(self) -> dict[str, Any]:
+        """The rest, as JSON values."""
+        name, key, *position = self.numpy
+        version, internal, gauss = self.python
+        return {"python": [version, list(internal), gauss], "numpy": [name, key.tolist(), *position]}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> GeneratorStates:
+        """What `tensors` and `plain` hold. Raises KeyError, TypeError or ValueError if it is something else."""
+        version, internal, gauss = plain["python"]
+        name, key, *position = plain["numpy"]
+        numpy_state = (name, np.array(key, dtype=np.uint32), *position)
+        return cls(tensors["cpu"].clone(), tensors.get("gpu"), (version, tuple(internal), gauss), numpy_state)
 
 
 @dataclass(frozen=True, slots=True)

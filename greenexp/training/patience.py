@@ -20,7 +20,8 @@ class TrialPatience:
 
     Scores before the last stage neither count nor set the mark: a first stage may be scored over other exits, and a
     trial that ended in it would lack what the later stages train. A tie is no improvement. The learning rate follows
-    the schedule of the full training, whenever the trial ends.
+    the schedule of the full training, whenever the trial ends. Only scores at the ends of epochs count: a trial ends
+    where it would have ended without reports within its epochs.
     """
 
     epochs: int | None

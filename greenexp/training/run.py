@@ -1,46 +1,54 @@
-"""`TrialRun`: one trial, epoch by epoch."""
+"""`TrialRun`: one trial, report by report."""
 
 from __future__ import annotations
 
 import dataclasses
 import gc
+import math
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from greenexp.errors import CheckpointError, TrialError
 from greenexp.meters import Meters, open_meters
 from greenexp.model import Serving, save_model
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
+from greenexp.records.progress import Epochs, epochs_at, report_at, steps_until
 from greenexp.records.trial import TrialSpec
 from greenexp.replay.logits import StoredLogits, write_logits
 from greenexp.tasks.folds import on_fold
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.checkpoint import read_checkpoint, write_checkpoint
 from greenexp.training.device import trial_device
-from greenexp.training.epoch import Trained
 from greenexp.training.evaluation import Evaluation, evaluate
 from greenexp.training.isolation import epoch_seed, isolated
 from greenexp.training.patience import TrialPatience
 from greenexp.training.scoring import exit_metrics, is_better, selected_score
 from greenexp.training.trial_setup import TrialSetup
+from greenexp.training.under_way import EpochUnderWay
+
+_UNDER_WAY = "under_way."
 
 
 class TrialRun(Iterator[EpochRecord]):
-    """An iterator over the epochs of a trial; it can be saved between epochs, loaded into a fresh one, and closed.
+    """An iterator over the reports of a trial; it can be saved between two steps, loaded into a fresh one, and closed.
 
     On one machine two runs of equal trials with equal `threads` give bit-identical records (but for measured costs),
     whether fresh or resumed, whatever ran in the process before. After the last record it is exhausted; after an error
     every further call raises that error again. Use it from one thread.
 
+    How often a trial reports within an epoch changes none of its weights: an evaluation draws nothing, and the random
+    number generators go on after it where they stood.
+
     trial, data: what to train on what (the whole task: a trial with a fold takes its part); threads: CPU threads
     meters: of this trial, running since its set-up began; it trains on a GPU if they say that one is assigned.
         `close()` closes them. None: meters of a trial without GPU that shares the machine
-    logits_folder: where dev logits of each best epoch so far go; None: nowhere
-    model_folder: where the model of the best epoch so far goes, over the one before; None: nowhere
+    logits_folder: where dev logits of each best report so far go; None: nowhere
+    model_folder: where the model of the best report so far goes, over the one before; None: nowhere
 
     Raises InputError when the settings contradict each other, the data or the machine.
     """
@@ -58,9 +66,11 @@ class TrialRun(Iterator[EpochRecord]):
         self.trial = trial
         self._data, self._threads = on_fold(data, trial.fold), threads
         self._logits_folder, self._model_folder = logits_folder, model_folder
-        # Opened first, so that setting up is part of the first epoch's costs.
+        # Opened first, so that setting up is part of the first report's costs.
         self._meters = open_meters(cpus=threads, exclusive=False) if meters is None else meters
-        self._epoch = 0
+        self._reports = 0
+        self._under_way: EpochUnderWay | None = None  # None between two epochs
+        self._spent: Costs | None = None  # since the last report, by what the meters said so far
         self._best_score: float | None = None
         self._failure: BaseException | None = None
         self._setup: TrialSetup | None = None
@@ -75,46 +85,75 @@ class TrialRun(Iterator[EpochRecord]):
             raise
 
     @property
-    def epoch(self) -> int:
-        """Epochs trained so far."""
-        return self._epoch
+    def epoch(self) -> Epochs:
+        """Epochs trained at the last report."""
+        return epochs_at(self._reports, self.trial.settings.training.reports_per_epoch)
+
+    @property
+    def progress(self) -> Epochs:
+        """Epochs trained at the last step."""
+        work, epoch = self._open_setup(), self._under_way
+        if epoch is None or self._is_at_report:
+            return self.epoch
+        return epoch.epoch - 1 + epoch.steps / work.steps(epoch.epoch)
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps made."""
+        return self._open_setup().step
 
     def __next__(self) -> EpochRecord:
+        while (record := self.train_on(lambda: False)) is None:
+            pass
+        return record
+
+    def train_on(self, interrupted: Callable[[], bool]) -> EpochRecord | None:
+        """Train to the next report; or until `interrupted`, asked between two steps, is true, and then there is none.
+
+        An interrupted run can be saved, or trained on with the same numbers. StopIteration after the last report.
+        """
         work = self._open_setup()
-        if self._epoch >= work.training.epochs or self._patience.exhausted:
+        if self._reports >= work.training.epochs * work.training.reports_per_epoch or self._patience.exhausted:
             raise StopIteration
         try:
-            with self._isolated(self._epoch + 1):
-                record = self._run_epoch(work, self._epoch + 1)
+            record = self._train_to_report(work, interrupted)
         except BaseException as error:
             self._failure = error
             raise
-        self._epoch, self._best_score = record.epoch, record.best_score
+        if record is not None:
+            self._reports, self._best_score = self._reports + 1, record.best_score
+            self._begin_report()
         return record
 
     def unreported(self) -> Costs:
-        """What was spent since the last record: what a failed epoch cost. Ask before `close`."""
-        measured = self._meters.read()
-        flops = 0.0 if self._setup is None else self._setup.trainer.tally.flops
-        return dataclasses.replace(measured.costs, train_flops=flops)
+        """What was spent since the last record: what a failed report cost. Ask before `close`."""
+        return self._spend(self._meters.read().costs)
 
-    def save(self, folder: Path) -> None:
-        """Write a checkpoint into `folder`, over an older one. Raises CheckpointError; the older one then stays."""
-        work = self._open_setup()
+    def save(self, folder: Path) -> Costs:
+        """Write a checkpoint into `folder`, over an older one. Raises CheckpointError; the older one then stays.
+
+        Returns what was spent since the last report, but for the saving itself; the checkpoint holds it too.
+        """
+        work, spent = self._open_setup(), self.unreported()
         tensors, method_values = work.state()
         state = {
             "trial": self.trial.trial,
             "fingerprint": self.trial.fingerprint,
             "data": self._data.fingerprint,
             "torch": torch.__version__,
-            "epoch": self._epoch,
+            "epoch": self.epoch,
             "step": work.step,
             "stage_first_step": work.stage_first_step,
             "best_score": self._best_score,
             "patience": self._patience.state(),
             "method": method_values,
+            "spent": dataclasses.asdict(spent),
         }
+        if self._under_way is not None:
+            own, state["under_way"] = self._under_way.state()
+            tensors |= {_UNDER_WAY + name: value for name, value in own.items()}
         write_checkpoint(folder, tensors, state)
+        return spent
 
     def load(self, folder: Path) -> None:
         """Go on from a checkpoint of this trial. Raises CheckpointError if it is another's, incomplete or damaged."""
@@ -122,17 +161,21 @@ class TrialRun(Iterator[EpochRecord]):
         tensors, state = read_checkpoint(folder)
         self._check_owner(folder, state)
         try:
-            epoch = int(state["epoch"])
+            reports = report_at(state["epoch"], work.training.reports_per_epoch)
+            under_way = self._read_under_way(tensors, state)
+            epoch = int(state["epoch"]) if under_way is None else under_way.epoch
             with self._isolated(epoch):
                 work.restore(tensors, state["method"], epoch, int(state["step"]), int(state["stage_first_step"]))
             self._patience.restore(state["patience"])
+            spent = None if state.get("spent") is None else Costs(**state["spent"])
         except (KeyError, TypeError, ValueError) as error:
             self._failure = CheckpointError(f"checkpoint {folder} cannot be understood: {error!r}")
             raise self._failure from error
         except CheckpointError as error:  # some weights may be in place already
             self._failure = error
             raise
-        self._epoch, self._best_score = epoch, state["best_score"]
+        self._reports, self._under_way, self._best_score = reports, under_way, state["best_score"]
+        self._spent = spent
 
     def close(self) -> None:
         """Let go of model, optimiser and meters. Closing twice is allowed; everything else then raises TrialError."""
@@ -169,29 +212,67 @@ class TrialRun(Iterator[EpochRecord]):
                     f"{str(state.get(what))[:12]}, not {own[:12]}"
                 )
 
-    def _run_epoch(self, work: TrialSetup, epoch: int) -> EpochRecord:
-        work.enter(epoch)
-        trained = work.train(epoch)
-        exits = work.method.trained_exits(epoch)
-        found = evaluate(
-            work.model,
-            self._data.dev,
-            exits=exits,
-            batch_size=work.training.evaluation_batch_size,
-            pad_id=self._data.pad_id,
-            precision=work.precision,
-            device=self._device,
-        )
-        return self._record(work, epoch, exits, trained, found)
+    def _read_under_way(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> EpochUnderWay | None:
+        if state.get("under_way") is None:
+            return None
+        own = {name.removeprefix(_UNDER_WAY): value for name, value in tensors.items() if name.startswith(_UNDER_WAY)}
+        return EpochUnderWay.of_state(own, state["under_way"], self._device)
+
+    @property
+    def _is_at_report(self) -> bool:
+        """Whether no step was made since the last report."""
+        epoch = self._under_way
+        return epoch is None or epoch.examples == 0
+
+    def _train_to_report(self, work: TrialSetup, interrupted: Callable[[], bool]) -> EpochRecord | None:
+        whole, part = divmod(self._reports, work.training.reports_per_epoch)
+        epoch = whole + 1
+        with self._isolated(epoch):
+            if self._under_way is None:
+                work.enter(epoch)
+                self._under_way = EpochUnderWay(epoch)
+            until = steps_until(part + 1, work.training.reports_per_epoch, work.steps(epoch))
+            if not work.train(self._under_way, until, interrupted):
+                return None
+            exits = work.method.trained_exits(epoch)
+            found = evaluate(
+                work.model,
+                self._data.dev,
+                exits=exits,
+                batch_size=work.training.evaluation_batch_size,
+                pad_id=self._data.pad_id,
+                precision=work.precision,
+                device=self._device,
+            )
+            return self._record(work, self._under_way, exits, found)
+
+    def _begin_report(self) -> None:
+        """After a report: go on with the epoch, or with the next one."""
+        self._spent = None
+        if self._under_way is not None:
+            self._under_way.begin_report()
+        if self._reports % self.trial.settings.training.reports_per_epoch == 0:
+            self._under_way = None
+
+    def _spend(self, measured: Costs) -> Costs:
+        """What was spent since the last report, with what the meters have `measured` since they were last read."""
+        flops = 0.0 if self._under_way is None else self._under_way.flops
+        spent = measured if self._spent is None else self._spent.plus(measured)
+        self._spent = dataclasses.replace(spent, train_flops=flops)
+        return self._spent
 
     def _record(
-        self, work: TrialSetup, epoch: int, exits: tuple[int, ...], trained: Trained, found: Evaluation
+        self, work: TrialSetup, under_way: EpochUnderWay, exits: tuple[int, ...], found: Evaluation
     ) -> EpochRecord:
+        per_epoch = work.training.reports_per_epoch
+        epoch = epochs_at(self._reports + 1, per_epoch)
         metrics = exit_metrics(found.logits, self._data.dev.labels, self._data.metrics, work.metric, work.step)
         score, remark = selected_score(exits, metrics, work.metric)
-        best = self._best_score if exits == work.method.trained_exits(max(epoch - 1, 1)) else None
+        before = math.ceil(epochs_at(max(self._reports, 1), per_epoch))
+        best = self._best_score if exits == work.method.trained_exits(before) else None
         improved = is_better(score, best, work.metric)
-        self._patience.note(epoch, score)
+        if isinstance(epoch, int):
+            self._patience.note(epoch, score)
         stored = self._store(work, exits, found) if improved else None
         if improved and self._model_folder is not None:
             save_model(work.model, self._model_folder, self._serving(exits))
@@ -204,13 +285,13 @@ class TrialRun(Iterator[EpochRecord]):
         return EpochRecord(
             epoch=epoch,
             step=work.step,
-            examples=trained.examples,
-            train_loss=trained.loss,
+            examples=under_way.examples,
+            train_loss=under_way.train_loss,
             learning_rate=work.learning_rate,
             score=score,
             best_score=score if improved or best is None else best,
             exits=scores,
-            costs=dataclasses.replace(measured.costs, train_flops=trained.flops, eval_flops=found.flops),
+            costs=dataclasses.replace(self._spend(measured.costs), eval_flops=found.flops),
             not_measured=remarks,
             computed_with=work.circumstances(self._device),
             dev_logits=stored,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +15,17 @@ from greenexp.methods.adapt import trial_shape
 from greenexp.methods.base import MethodRun, Stage
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
+from greenexp.records.progress import steps_until
 from greenexp.records.sections import Metric, Training
 from greenexp.records.trial import TrialSpec
 from greenexp.replay.record import ExitCosts
 from greenexp.tasks.batches import first_part
 from greenexp.tasks.tokens import TokenisedTask
-from greenexp.training.epoch import EpochTrainer, Trained
+from greenexp.training.epoch import EpochTrainer
 from greenexp.training.optimisation import Optimisation
 from greenexp.training.precision import Precision, choose_precision
 from greenexp.training.scoring import check_metric
+from greenexp.training.under_way import EpochUnderWay
 
 _MODEL, _OPTIMISER, _METHOD = "model.", "optimiser.", "method."
 
@@ -73,7 +75,10 @@ class TrialSetup:
             frozen=frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset(),
             meters=meters,
         )
-        return cls(trainer, metric, data.dev.lengths)
+        work = cls(trainer, metric, data.dev.lengths)
+        for epoch in range(1, training.epochs + 1):  # refuses an epoch with fewer steps than reports
+            steps_until(1, training.reports_per_epoch, work.steps(epoch))
+        return work
 
     @property
     def model(self) -> MultiExitModel:
@@ -111,13 +116,17 @@ class TrialSetup:
         if self._stage is None or stage.number != self._stage.number:
             self._begin_stage(stage, first_step=self.step)
 
-    def train(self, epoch: int) -> Trained:
-        """Train one epoch."""
+    def train(self, under_way: EpochUnderWay, until: int, interrupted: Callable[[], bool]) -> bool:
+        """Train to step `until` of the epoch, or until `interrupted`; see `EpochTrainer.train`."""
         if self._optimisation is None:
             raise ValueError("no stage was entered")
-        trained = self.trainer.train(epoch, self._optimisation)
+        came_there = self.trainer.train(under_way, until, self._optimisation, interrupted)
         self.step = self._optimisation.step
-        return trained
+        return came_there
+
+    def steps(self, epoch: int) -> int:
+        """Optimiser steps of an epoch."""
+        return -(-first_part(len(self.trainer.split), self.method.split(epoch)) // self.training.batch_size)
 
     def inference_flops(self, exit_number: int) -> float:
         """Mean FLOPs per dev example, at its real length, of always answering at this exit."""
@@ -143,7 +152,10 @@ class TrialSetup:
     def restore(
         self, tensors: Mapping[str, Tensor], method_values: Mapping[str, Any], epoch: int, step: int, first_step: int
     ) -> None:
-        """Put everything where it was after `epoch`. Raises CheckpointError if the tensors do not fit."""
+        """Put everything where it was after step `step`, made in `epoch` (0: none was made).
+
+        Raises CheckpointError if the tensors do not fit.
+        """
         try:
             self.model.load_state_dict(_under(_MODEL, tensors))
         except RuntimeError as error:
@@ -153,10 +165,6 @@ class TrialSetup:
         self.step, self._stage, self._optimisation = step, None, None
         if epoch > 0:
             self._begin_stage(self.method.stage(epoch), first_step).restore(_under(_OPTIMISER, tensors), step)
-
-    def _steps(self, epoch: int) -> int:
-        """Optimiser steps of an epoch."""
-        return -(-first_part(len(self.trainer.split), self.method.split(epoch)) // self.training.batch_size)
 
     def _begin_stage(self, stage: Stage, first_step: int) -> Optimisation:
         self.model.train_only(stage.parts - self.trainer.frozen, stage.exits)
@@ -168,7 +176,7 @@ class TrialSetup:
             named,
             self.training,
             peak=self.training.learning_rate * stage.learning_rate_factor,
-            steps=sum(map(self._steps, range(stage.first_epoch, stage.last_epoch + 1))),
+            steps=sum(map(self.steps, range(stage.first_epoch, stage.last_epoch + 1))),
             first_step=first_step,
         )
         return self._optimisation

@@ -144,6 +144,10 @@ class Bridge(TrialScheduler):
             lost = None if failure["lost"] is None else Costs(**failure["lost"])
             self._session.guard(lambda: conductor.failed(name, attempt, failure["reason"], lost))
             return str(TrialScheduler.STOP)
+        if "saved" in result:
+            saved = json.loads(result["saved"])
+            self._session.guard(lambda: conductor.saved(name, attempt, **saved))
+            return str(TrialScheduler.CONTINUE)
         record = EpochRecord.from_json(json.loads(result["record"]))
         action = self._session.guard(lambda: conductor.report(name, attempt, record), Action.STOP)
         return str(_ACTIONS[action])
@@ -215,7 +219,7 @@ class WorkerEvents(Callback):
         self._session.guard(lambda: conductor.started(name, self._session.attempt(trial), after))
 
     def on_trial_save(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A checkpoint is written only to pause."""
+        """Tune asks for a checkpoint only to pause; what a worker saves while it trains on is one of its results."""
         conductor, name = self._session.conductor, trial_name(trial)
         epoch = conductor.state.trials[name].reports[-1][2].epoch
         folder = checkpoint_folder(name, epoch)

@@ -23,6 +23,7 @@ from greenexp.records.decision import Action, Verdict
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.history import LimitReached
+from greenexp.records.progress import Epochs
 from greenexp.records.trial import TrialSpec
 from greenexp.schedulers import Scheduler
 from greenexp.searches.base import NoProposal, Proposal
@@ -123,8 +124,8 @@ class Conductor:
         checkpoint = trial.checkpoint[1] if trial.checkpoint else None
         return Assignment(trial.spec, trial.attempts + broken, checkpoint)
 
-    def started(self, trial: str, attempt: int, after: int) -> None:
-        """A worker has taken the trial up after epoch `after`."""
+    def started(self, trial: str, attempt: int, after: Epochs) -> None:
+        """A worker has taken the trial up after `after` epochs."""
         self._live.add(trial)
         self._parked.discard(trial)
         self._write("started", trial=trial, attempt=attempt, after=after)
@@ -134,7 +135,7 @@ class Conductor:
         self._live.add(trial)
 
     def report(self, trial: str, attempt: int, record: EpochRecord) -> Action:
-        """Journal an epoch, let the scheduler decide, journal that, and say what the trial does next."""
+        """Journal a report, let the scheduler decide, journal that, and say what the trial does next."""
         known = self.state.trials[trial]
         repeated = record.epoch in known.records
         self._write("report", trial=trial, attempt=attempt, record=record.to_json())
@@ -150,7 +151,14 @@ class Conductor:
             return Action.PAUSE
         return action
 
-    def paused(self, trial: str, attempt: int, epoch: int, checkpoint: str) -> None:
+    def saved(self, trial: str, attempt: int, epoch: Epochs, checkpoint: str, costs: Mapping[str, Any]) -> None:
+        """The trial trains on, and its state after `epoch` epochs is safe in `checkpoint`.
+
+        costs: what was spent since its last report, as fields of `Costs`
+        """
+        self._write("saved", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint, costs=dict(costs))
+
+    def paused(self, trial: str, attempt: int, epoch: Epochs, checkpoint: str) -> None:
         """The trial's state is safe in `checkpoint` and its worker is free."""
         self._live.discard(trial)
         self._parked.add(trial)
@@ -325,7 +333,7 @@ class Conductor:
         return not self._budget_used_up() and self._has_room(trial)
 
     def _has_room(self, trial: TrialState) -> bool:
-        """Whether the budget has room for one more epoch of this trial besides those that are under way."""
+        """Whether the budget has room for one more report of this trial besides those that are under way."""
         others = [self.state.trials[name] for name in self._live if name != trial.spec.trial]
         short = room_for(self.state, trial, others, self.limits)
         if short is not None and not others and self.limit is None:

@@ -34,6 +34,7 @@ def worker_settings(
         gpus=resources.gpus_per_trial,
         exclusive=resources.workers == 1,
         accounting=plan.spec.accounting,
+        checkpoint_every_s=resources.checkpoint_every,
         assets={name: ray.put(pack(name)) for name in _assets(plan)} if cluster else {},
         plugins=tuple(added_plugins()),
     )

@@ -11,6 +11,7 @@ from greenexp.errors import GreenexpError, abridged
 from greenexp.journal.state import TrialState
 from greenexp.plan.data import data_key
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.progress import Epochs
 from greenexp.records.settings import Settings
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
@@ -48,7 +49,7 @@ def _known(trial: TrialState) -> bool:
     return any(record.epoch == trial.best_epoch for _, record in trial.held_out)
 
 
-def _best(trial: TrialState) -> tuple[int, str]:
+def _best(trial: TrialState) -> tuple[Epochs, str]:
     """The best epoch and the number format it was evaluated in."""
     epoch = trial.best_epoch or 0
     record = trial.records.get(epoch)
@@ -67,7 +68,7 @@ def _on_the_cluster(waiting: list[TrialState], settings: WorkerSettings) -> list
     return answers
 
 
-def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, epoch: int, precision: str) -> Answer:
+def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, epoch: Epochs, precision: str) -> Answer:
     """The record, None where the task has no test set, or in words why there is none."""
     if data.test is None:
         return None

@@ -10,6 +10,7 @@ from greenexp.journal.events import Event
 from greenexp.journal.state import SweepState
 from greenexp.records.decision import Verdict
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.progress import Epochs
 from greenexp.schedulers import Scheduler
 from greenexp.tuning.searching import Searching
 
@@ -25,7 +26,7 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | N
     sweep file or the scheduler's code has changed, and going on would mix two rules in one sweep.
     """
     expected: deque[Verdict] = deque()
-    seen: set[tuple[str, int]] = set()
+    seen: set[tuple[str, Epochs]] = set()
     state = SweepState()
     for event in events:
         if search is not None:

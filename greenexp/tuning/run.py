@@ -123,7 +123,7 @@ def _tidying(folder: Path, state: SweepState, listen: Callable[[Event], None] | 
     def hear(event: Event) -> None:
         if listen is not None:
             listen(event)
-        if event.kind in {"decision", "ended", "paused", "report"}:
+        if event.kind in {"decision", "ended", "paused", "report", "saved"}:
             prune_checkpoints(folder, state, event)
         if event.kind in {"decision", "ended"} or (event.kind == "report" and event.data["record"]["last"]):
             prune_models(folder, state)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from greenexp.errors import ReplayError
 from greenexp.journal.state import Proposed, SweepState, TrialState
 from greenexp.plan import Plan
+from greenexp.records.progress import Epochs, report_at
 from greenexp.records.trial import TrialSpec
 from greenexp.records.values import Value, canonical_json
 from greenexp.searches.base import NoProposal, Observation, Proposal, ProposalState
@@ -50,13 +51,13 @@ class Searching:
             raise ReplayError(f"the journal says that proposal {number} was {was}, the search now says {now}")
 
 
-def _rungs(state: SweepState) -> tuple[int, ...]:
+def _rungs(state: SweepState) -> tuple[Epochs, ...]:
     """The epochs at which something has been decided so far, rising."""
     verdicts = (verdict for trial in state.trials.values() for _, verdict in trial.verdicts)
     return tuple(sorted({verdict.rung for verdict in verdicts if verdict.rung is not None}))
 
 
-def observation(state: SweepState, number: int, proposed: Proposed, rungs: Sequence[int] = ()) -> Observation:
+def observation(state: SweepState, number: int, proposed: Proposed, rungs: Sequence[Epochs] = ()) -> Observation:
     """What a search is told of a configuration that it proposed; rungs: at which its scores are told, too."""
     trials = state.members(proposed.configuration)
     statuses = {trial.status for trial in trials}
@@ -69,14 +70,14 @@ def observation(state: SweepState, number: int, proposed: Proposed, rungs: Seque
     known = [trial.score for trial in trained if trial.score is not None]
     is_whole = bool(known) and len(known) == len(trained) and "failed" not in statuses
     score = sum(known) / len(known) if is_whole else None
-    epochs = min((max(trial.records, default=0) for trial in trained), default=0)
+    epochs = min((report_at(t.epoch, t.spec.settings.training.reports_per_epoch) for t in trained), default=0)
     scores_at = _scores_at(trained, rungs) if is_whole else {}
     return Observation(number, proposed.values, progress, score, ended, epochs, scores_at, len(known))
 
 
-def _scores_at(trials: Sequence[TrialState], rungs: Sequence[int]) -> dict[int, float]:
+def _scores_at(trials: Sequence[TrialState], rungs: Sequence[Epochs]) -> dict[Epochs, float]:
     """Rung -> mean over the seeds of the best value until then, for the rungs that all of them have come to."""
-    found: dict[int, float] = {}
+    found: dict[Epochs, float] = {}
     for rung in rungs:
         scores = [_score_at(trial, rung) for trial in trials]
         known = [score for score in scores if score is not None]
@@ -86,7 +87,7 @@ def _scores_at(trials: Sequence[TrialState], rungs: Sequence[int]) -> dict[int, 
     return found
 
 
-def _score_at(trial: TrialState, rung: int) -> float | None:
+def _score_at(trial: TrialState, rung: Epochs) -> float | None:
     """The best value until `rung`; None for a trial that has not come to it."""
     if rung in trial.records:
         return trial.records[rung].best_score

@@ -20,11 +20,12 @@ from greenexp.errors import LOG_LENGTH, CheckpointError, GreenexpError, StateErr
 from greenexp.meters import Meters, open_meters
 from greenexp.plan.data import prepare_data
 from greenexp.plan.plugins import AddedPlugin, add_plugins
+from greenexp.records.progress import Epochs
 from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun
-from greenexp.tuning.checkpoints import checkpoint_folder
+from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
 from greenexp.tuning.models import model_folder
 
 POINTER = "greenexp-checkpoint.json"
@@ -39,6 +40,7 @@ class WorkerSettings:
     threads: CPU threads of a trial; gpus: GPUs of a trial (a fraction means that it shares one)
     exclusive: True if no other trial runs on the devices at the same time, so that their energy is this trial's
     accounting: the sweep file's factors for carbon and money
+    checkpoint_every_s: seconds after which a trial is saved while it trains on; None: it is saved only to pause
     assets: name -> the files of weights that a node may not have, or nothing where all share this machine's cache
     plugins: what was registered in the driver's process alone; it travels by value where it has no module
     """
@@ -49,6 +51,7 @@ class WorkerSettings:
     gpus: float
     exclusive: bool
     accounting: Accounting
+    checkpoint_every_s: float | None = None
     assets: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
     plugins: tuple[AddedPlugin, ...] = ()
 
@@ -62,6 +65,7 @@ class TrialWorker(tune.Trainable):
         self._settings = settings
         self._data: dict[str, Any] = {}
         self._run: TrialRun | None = None
+        self._epoch: Epochs = 0
         self._checkpoint: str | None = None
         self._restarted = ""
         self._take(config)
@@ -73,21 +77,25 @@ class TrialWorker(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch; a result holds `record`, or `failure` if the trial cannot go on."""
+        """Train to the next report, or until the trial is to be saved.
+
+        A result holds `record`, or `saved`, or `failure` if the trial cannot go on.
+        """
         try:
-            record = next(self._training())
+            record = self._training().train_on(self._is_save_due)
             # As text: Tune would flatten a nested dict. Never `done`: Tune would hide such a result from its scheduler.
-            result = {"record": json.dumps(record.to_json(), allow_nan=False)}
+            result = self._save() if record is None else {"record": json.dumps(record.to_json(), allow_nan=False)}
         except StateError as error:  # a full disk and the like: the next trial would fare no better
             return {"halt": abridged(str(error))}
         except StopIteration:
-            return self._failure("the trial had no epoch left to train")
+            return self._failure("the trial had nothing left to train")
         except GreenexpError as error:
             return self._failure(str(error))
         except Exception as error:  # a method's own code may raise anything
             return self._failure(f"{type(error).__name__}: {error}", traceback.format_exc())
-        self._epoch = record.epoch
-        self._log(f"epoch {record.epoch}: train loss {record.train_loss:.4f}, dev score {record.score:.4f}")
+        if record is not None:
+            self._epoch = record.epoch
+            self._log(f"epoch {record.epoch:g}: train loss {record.train_loss:.4f}, dev score {record.score:.4f}")
         if self._restarted:
             result["restarted"], self._restarted = self._restarted, ""
         return result
@@ -98,7 +106,7 @@ class TrialWorker(tune.Trainable):
         self._training().save(self._settings.folder / relative)
         pointer = {"checkpoint": relative, "epoch": self._epoch}
         (Path(checkpoint_dir) / POINTER).write_text(json.dumps(pointer))
-        self._log(f"paused after epoch {self._epoch}")
+        self._log(f"paused after epoch {self._epoch:g}")
 
     def load_checkpoint(self, checkpoint: str) -> None:
         """Continue from what `save_checkpoint` pointed to."""
@@ -108,12 +116,27 @@ class TrialWorker(tune.Trainable):
         """Ray is done with this actor."""
         self._drop()
 
+    def _is_save_due(self) -> bool:
+        every_s = self._settings.checkpoint_every_s
+        return every_s is not None and time.monotonic() - self._saved_at >= every_s
+
+    def _save(self) -> dict[str, Any]:
+        """Save the trial between two steps, and say where it is and what no report covers yet."""
+        training = self._training()
+        relative = saved_folder(self._trial.trial, training.step)
+        costs = training.save(self._settings.folder / relative)
+        self._saved_at = time.monotonic()
+        self._log(f"saved after {training.progress:.3g} epochs")
+        saved = {"epoch": training.progress, "checkpoint": relative, "costs": dataclasses.asdict(costs)}
+        return {"saved": json.dumps(saved, allow_nan=False)}
+
     def _take(self, config: Mapping[str, Any]) -> None:
         """Only note what to do: the model is built inside `step`, where a failure is the trial's, not the actor's."""
         self._trial = TrialSpec.from_json(config["trial"])
         self._checkpoint, self._restarted = config["checkpoint"], ""
         self._data_key: str = config["data"]
         self._epoch = 0
+        self._saved_at = time.monotonic()
         self._log(f"attempt {config['attempt']} begins" + (f" from {self._checkpoint}" if self._checkpoint else ""))
 
     def _training(self) -> TrialRun:

@@ -20,11 +20,19 @@ from greenexp.tracking.server import default_uri
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
+PARTS = (
+    TINY.replace("epochs: 4", "epochs: 4, reports_per_epoch: 2")
+    .replace("reduction_factor: 2", "reduction_factor: 2, grace_period: 0.5")
+    .replace("workers: 2", "workers: 2, checkpoint_every: 0.2 s")
+)
+"""Reports, and a rung, within an epoch; trials are saved while they train."""
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny sweep that nobody disturbed."""
     folder = tmp_path_factory.mktemp("whole")
-    done = greenexp("run", write_sweep(folder), "--out", folder / "out")
+    done = greenexp("run", write_sweep(folder, PARTS), "--out", folder / "out")
     assert done.returncode == 0, done.stderr
     return folder / "out"
 
@@ -55,7 +63,7 @@ def test_the_smoke_sweep(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reports", [1, 11])  # at every report, without Ray: tests/tuning/test_conductor.py
 def test_a_killed_driver_loses_nothing_and_doubles_nothing(tmp_path: Path, whole: Path, reports: int) -> None:
-    sweep, out = write_sweep(tmp_path), tmp_path / "out"
+    sweep, out = write_sweep(tmp_path, PARTS), tmp_path / "out"
     process = start(tmp_path / "log", "run", sweep, "--out", out)
     wait_for(process, lambda: count(out, "report") >= reports)
     os.kill(process.pid, signal.SIGKILL)
@@ -98,7 +106,7 @@ def test_a_search_that_learns_is_killed_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_cleanly_and_resume_goes_on(tmp_path: Path, whole: Path) -> None:
-    sweep, out = write_sweep(tmp_path), tmp_path / "out"
+    sweep, out = write_sweep(tmp_path, PARTS), tmp_path / "out"
     process = start(tmp_path / "log", "run", sweep, "--out", out)
     wait_for(process, lambda: count(out, "report") >= 4)
     interrupt(process)
@@ -120,7 +128,7 @@ def test_ctrl_c_ends_cleanly_and_resume_goes_on(tmp_path: Path, whole: Path) -> 
 def test_a_killed_worker_costs_an_attempt_and_no_number(tmp_path: Path, whole: Path) -> None:
     for turn in range(4):  # a worker that is killed between two trials costs nothing
         out = tmp_path / f"out{turn}"
-        process = start(tmp_path / "log", "run", write_sweep(tmp_path), "--out", out)
+        process = start(tmp_path / "log", "run", write_sweep(tmp_path, PARTS), "--out", out)
         wait_for(process, lambda out=out: count(out, "report") >= 3)  # type: ignore[misc]
         os.kill(workers_of(process)[0], signal.SIGKILL)
         assert process.wait(timeout=200) == 0, (tmp_path / "log").read_text(encoding="utf-8")
@@ -153,11 +161,11 @@ def test_a_diverging_trial_fails_and_the_sweep_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_budget_limit_ends_the_sweep_and_a_larger_one_finishes_it(tmp_path: Path, whole: Path) -> None:
-    sweep, out = write_sweep(tmp_path), tmp_path / "out"
+    sweep, out = write_sweep(tmp_path, PARTS), tmp_path / "out"
     done = greenexp("run", sweep, "--out", out, "--set", "budget.epochs=5")
     assert done.returncode == 0, done.stderr
     assert "limit on epochs" in done.stderr
-    assert count(out, "report") == 5
+    assert count(out, "report") == 10
     more = greenexp("run", sweep, "--out", out, "--resume", "--set", "budget.epochs=100")
     assert more.returncode == 0, more.stderr
     assert numbers(out) == numbers(whole)

@@ -257,6 +257,27 @@ space: {training.batch_size: {dist: choice, values: [16, 8]}}"""
         assert refusal("", head) == ["f:5:9: method: joint: at least one weight"]
 
 
+class TestReportsWithinEpochs:
+    def test_they_cannot_be_searched(self) -> None:
+        path = "training.reports_per_epoch"
+        (problem,) = refusal(f"search: {{name: grid}}\nspace: {{{path}: {{dist: choice, values: [1, 2]}}}}")
+        assert f"space.{path}" in problem
+        (problem,) = refusal(f"search: {{name: points, points: [{{{path}: 2}}]}}")
+        assert f"search.points.0.{path}" in problem
+
+    def test_rungs_within_an_epoch_need_them(self) -> None:
+        scheduler = "scheduler: {name: asha, grace_period: 0.25, reduction_factor: 2}\n"
+        (problem,) = refusal(RANDOM + scheduler)
+        assert "scheduler" in problem
+        assert "reports_per_epoch to at least 4" in problem
+        made = plan(RANDOM + scheduler + "training: {reports_per_epoch: 4}")
+        assert made.new_scheduler().bracket_plan()[0].rungs[0].epoch == 0.25
+
+    def test_a_scheduler_that_counts_from_nothing(self) -> None:
+        (problem,) = refusal(RANDOM + "scheduler: {name: asha, grace_period: 0}")
+        assert "scheduler.grace_period" in problem
+
+
 class TestRepeated:
     def test_a_grid_with_two_names_for_one_point_is_refused(self) -> None:
         text = "search: {name: grid}\nspace: {training.warmup: {dist: choice, values: [1, 1.0]}}"

@@ -54,6 +54,7 @@ def prepared(data: TokenisedTask) -> Any:
         ("exits.layers=[1, 3]", "method.weights=[0, 1]"),
         ("method={name: finetune, layers: 2}",),
         ("backbone.pooling=mean",),
+        ("training.reports_per_epoch=3",),
     ],
 )
 def test_a_trial_costs_what_was_said(overrides: tuple[str, ...], data: TokenisedTask) -> None:
@@ -154,6 +155,24 @@ def test_wrong_numbers_of_seeds_have_their_place_in_the_file(scheduler: str, pla
     assert tells(str(caught.value), place)
 
 
+@pytest.mark.parametrize("scheduler", ["asha", "sha", "hyperband"])
+@pytest.mark.parametrize("per_epoch", [3, 4])
+def test_reports_within_epochs_cost_their_evaluations(scheduler: str, per_epoch: int, data: TokenisedTask) -> None:
+    overrides = (f"scheduler={{name: {scheduler}, grace_period: 0.5}}", f"training.reports_per_epoch={per_epoch}")
+    once, often = (
+        price_plan(priced, prepared(data)) for priced in (plan(f"scheduler.name={scheduler}"), plan(*overrides))
+    )
+    for axis in ("trials", "epochs", "train_flops"):
+        assert often.bounds[axis].most == once.bounds[axis].most
+    assert often.eval_flops.most == pytest.approx(per_epoch * (once.eval_flops.most or 0))
+    expected = often.bounds["epochs"].expected
+    assert expected == pytest.approx(plan(*overrides).new_scheduler().expected_epochs.epochs)
+    assert expected is not None
+    # The first rung is earlier and lets as many go on; Hyperband's s_max is 2 with either.
+    before = once.bounds["epochs"].expected or 0.0
+    assert expected == before if scheduler == "hyperband" else expected < before
+
+
 def test_searched_epochs_add_up(data: TokenisedTask) -> None:
     searched = plan("search={name: points, points: [{training.epochs: 2}, {training.epochs: 5}]}", "space={}")
     assert price_plan(searched, prepared(data)).bounds["epochs"] == Bound(7, 7)
@@ -221,6 +240,7 @@ def test_data_is_prepared_once_per_task_and_tokeniser(data: TokenisedTask) -> No
         ("method.weights=[1, 2]", "2 numbers for 3 exits"),
         ("method={name: finetune, layers: 4}", "first 4 of a backbone of 3"),
         ("metric.exit=2", "metric.exit is 2, but the exits trained from the first epoch on are 3"),
+        ("training.reports_per_epoch=9", "reports_per_epoch is 9, but an epoch has only 8"),
     ],
 )
 def test_what_does_not_fit_together_is_found_before_it_runs(override: str, message: str, data: TokenisedTask) -> None:

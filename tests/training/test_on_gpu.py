@@ -48,6 +48,25 @@ def test_fresh_and_resumed_agree(
     assert found == expected
 
 
+def test_interrupted_within_an_epoch(trial: Make, data: TokenisedTask, numbers: Numbers, folder: Path) -> None:
+    """The generator of the GPU goes on where it stood, too."""
+    spec = trial(epochs=2, reports_per_epoch=2)
+    with TrialRun(spec, data, meters=meters()) as run:
+        expected = [numbers(record) for record in run]
+    found: list[dict[str, Any]] = []
+    run = TrialRun(spec, data, meters=meters())
+    while len(found) < len(expected):
+        record = run.train_on(lambda: True)
+        found += [] if record is None else [numbers(record)]
+        run.save(folder)
+        run.close()
+        torch.rand(3, device="cuda")
+        run = TrialRun(spec, data, meters=meters())
+        run.load(folder)
+    run.close()
+    assert found == expected
+
+
 def test_gpu_costs_are_measured(trial: Make, data: TokenisedTask) -> None:
     with TrialRun(trial(epochs=1), data, meters=meters()) as run:
         (record,) = run

@@ -69,7 +69,9 @@ def best_so_far_over(tables: SweepTables, axis: str) -> pd.DataFrame:
     failed = epochs["trial"].isin(tables.trials.loc[tables.trials["status"] == "failed", "trial"])
     others = (np.array(rows, dtype=bool) for rows in (_superseded(epochs), over_other_exits(tables, epochs)))
     set_aside = np.logical_or.reduce([failed.to_numpy(), *others])
-    reports = epochs.assign(cost=_cumulative(epochs, axis), improved=True)[list(COLUMNS)]
+    reports = epochs.assign(cost=_cumulative(epochs, axis, tables.spec.training.reports_per_epoch), improved=True)[
+        list(COLUMNS)
+    ]
     rows = reports[improvements(reports["score"].mask(set_aside), metric_of(tables).minimize)]
     if len(rows) and rows.index[-1] != reports.index[-1]:
         end = rows.iloc[[-1]].assign(improved=False)
@@ -104,10 +106,10 @@ def not_measured(tables: SweepTables, axis: str) -> str:
     return f"{AXES[axis].sum_title} ({axis}) was not measured{part}{why}"
 
 
-def _cumulative(epochs: pd.DataFrame, axis: str) -> pd.Series[float]:
+def _cumulative(epochs: pd.DataFrame, axis: str, reports_per_epoch: int) -> pd.Series[float]:
     """Cost of everything up to each report. A trial is paid for when it first reports."""
     if axis == "trials":
         return (~epochs["trial"].duplicated()).cumsum().astype(float)
     if axis == "epochs":
-        return pd.Series(range(1, len(epochs) + 1), index=epochs.index, dtype=float)
+        return pd.Series(range(1, len(epochs) + 1), index=epochs.index, dtype=float) / reports_per_epoch
     return epochs[axis].cumsum()

@@ -148,7 +148,7 @@ def _searches(
     values, costs = _seed_curves(curves, settings) if holds_seeds(settings) else _unit_curves(curves)
     names = _names(draws.shape[1], values.shape[1])
     places = seed_places(scheduler.bracket_plan(), values.shape[2], values.shape[1])
-    rungs = sorted({part for part, _ in places})
+    rungs = sorted({int(part) for part, _ in places})
     fresh, sign = scheduler.state(), -1.0 if curves.minimize else 1.0
     numbers, best_values = np.empty((len(draws), 6)), np.empty((len(draws), grid.size))
     for row, drawn in enumerate(draws):

@@ -17,7 +17,7 @@ Place = tuple[int, int]
 
 def seed_places(brackets: Iterable[Bracket], parts: int, seeds: int) -> tuple[Place, ...]:
     """All rungs of a scheduler, rising, and the end of the schedule with all seeds."""
-    rungs = {(rung.epoch, rung.seeds or seeds) for bracket in brackets for rung in bracket.rungs}
+    rungs = {(int(rung.epoch), rung.seeds or seeds) for bracket in brackets for rung in bracket.rungs}
     return tuple(sorted({*rungs, (parts, seeds)}))
 
 

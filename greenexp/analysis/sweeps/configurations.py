@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.repetitions import has_folds, over_folds
+from greenexp.records.progress import Epochs
 from greenexp.records.selection import configuration_means, ended_together, outcomes_of
 from greenexp.records.tables import PARAMS, SUMMED_COSTS, SweepTables
 
@@ -87,7 +88,7 @@ def configuration_states(trials: pd.DataFrame) -> dict[str, tuple[str, str]]:
 class _Seed(NamedTuple):
     trial: str
     status: str
-    epochs: int
+    epochs: Epochs
     reason: str
 
 
@@ -109,7 +110,7 @@ def _state(seeds: Sequence[_Seed], many: str) -> tuple[str, str]:
     began = [seed for seed in seeds if seed.status != "stopped" or seed.epochs]
     if ended_together((seed.status, seed.epochs) for seed in began):
         return "stopped", _stopped(began, len(seeds), many)
-    lengths = ", ".join(f"{seed.trial} after epoch {seed.epochs}" for seed in seeds)
+    lengths = ", ".join(f"{seed.trial} after epoch {seed.epochs:g}" for seed in seeds)
     return "stopped apart", f"{many} trained for different lengths: {lengths}"
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from greenexp.analysis.sweeps.configurations import is_given_up
 from greenexp.analysis.sweeps.scheduling import recorded_scheduler
+from greenexp.records.progress import Epochs, sum_of_epochs
 from greenexp.records.tables import SweepTables
 
 COLUMNS = (
@@ -39,13 +40,13 @@ class Savings:
     finished: int
     stopped: int
     abandoned: int
-    planned_epochs: int
-    run_epochs: int
-    repeated_epochs: int
-    saved_epochs: int
-    open_epochs: int
+    planned_epochs: Epochs
+    run_epochs: Epochs
+    repeated_epochs: Epochs
+    saved_epochs: Epochs
+    open_epochs: Epochs
     ended: int = 0
-    ended_epochs: int = 0
+    ended_epochs: Epochs = 0
     given_up: int = 0
 
 
@@ -62,13 +63,13 @@ def savings(tables: SweepTables) -> Savings:
         finished=int(finished.sum()),
         stopped=int((saved & ~given_up).sum()),
         abandoned=int(ended.sum()),
-        planned_epochs=int(trials["max_epochs"].sum()),
-        run_epochs=int(trials["epochs"].sum()),
-        repeated_epochs=int(tables.epochs["repeated"].sum()),
-        saved_epochs=int(left[saved].sum()),
-        open_epochs=int(left[~saved & ~finished].sum()),
+        planned_epochs=sum_of_epochs(trials["max_epochs"]),
+        run_epochs=sum_of_epochs(trials["epochs"]),
+        repeated_epochs=sum_of_epochs(tables.epochs["repeated"] / tables.spec.training.reports_per_epoch),
+        saved_epochs=sum_of_epochs(left[saved]),
+        open_epochs=sum_of_epochs(left[~saved & ~finished]),
         ended=int((finished & (left > 0)).sum()),
-        ended_epochs=int(left[finished].sum()),
+        ended_epochs=sum_of_epochs(left[finished]),
         given_up=int(given_up.sum()),
     )
 
@@ -88,7 +89,7 @@ def rung_table(tables: SweepTables) -> pd.DataFrame:
     given = tables.decisions.dropna(subset=["rung"]).sort_values("time_s", kind="stable")
     given = given[~(given["configuration"].isin(_ended_by_failure(tables)) & (given["action"] == "stop"))]
     trials = tables.trials.set_index("trial")
-    before_end = given["rung"].astype("int64") < given["trial"].map(trials["max_epochs"]).astype("int64")
+    before_end = given["rung"].astype("float64") < given["trial"].map(trials["max_epochs"]).astype("float64")
     # At the last epoch rungs differ by their seeds alone; elsewhere a rung has its epoch.
     given = given.assign(race=given["seeds"].where(~before_end, 0))[before_end | given["seeds"].notna()]
     if given.empty:
@@ -107,7 +108,7 @@ def _rung_row(verdicts: pd.DataFrame) -> dict[str, Any]:
     latest = {name: verdicts[name].dropna() for name in ("cutoff", "noise")}
     return {
         "bracket": int(last["bracket"].iloc[0]),
-        "rung": int(last["rung"].iloc[0]),
+        "rung": last["rung"].iloc[0],
         "seeds": int(seeds.max()) if len(seeds) else pd.NA,
         "trials": int(here.sum()),
         "configurations": int(last["configuration"].nunique()),

@@ -41,7 +41,7 @@ def parse_names(ctx: click.Context, param: click.Parameter, value: str | None) -
 )
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Units trained at a time.")
 @click.option(
-    "--parts", type=click.IntRange(1), help="Equal parts of a run's own schedule.  [9; of a sweep, its epochs]"
+    "--parts", type=click.IntRange(1), help="Equal parts of a run's own schedule.  [9; of a sweep, its reports]"
 )
 @click.option(
     "--grace", "grace_period", type=click.IntRange(1), help="Parts before the first rung.  [the scheduler's default]"

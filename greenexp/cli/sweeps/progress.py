@@ -167,9 +167,9 @@ def describe(event: Event, state: SweepState) -> str | None:
         total = trial.spec.settings.training.epochs
         score = f"score {record['score']:.4f}  best {record['best_score']:.4f}  loss {record['train_loss']:.4f}"
         end = f"  finished{', ' + trial.reason if trial.reason else ''}" if record["last"] else ""
-        return f"{data['trial']}  epoch {record['epoch']}/{total}  {score}{end}"
+        return f"{data['trial']}  epoch {record['epoch']:.4g}/{total}  {score}{end}"
     if event.kind == "decision" and data["action"] == "stop":
-        what = "given up" if state.trials[data["trial"]].given_up else f"{_VERBS['stop']} at epoch {data['rung']}"
+        what = "given up" if state.trials[data["trial"]].given_up else f"{_VERBS['stop']} at epoch {data['rung']:.4g}"
         return f"{data['trial']}  {what}: {data['reason']}{_compared(data)}"
     if event.kind == "ended":
         return f"{data['trial']}  {data['status']}: {data['reason']}"
@@ -204,11 +204,13 @@ def totals(where: SweepStatus) -> str:
 
 
 def _cells(trial: TrialState) -> tuple[Any, ...]:
-    epochs = trial.spec.settings.training.epochs
+    training = trial.spec.settings.training
+    epochs, per_epoch = training.epochs, training.reports_per_epoch
     if not trial.records:
-        return (trial.spec.trial, f"1/{epochs}", "", "", "", format_duration(max(0.0, time.time() - trial.last_seen)))
+        held = format_duration(max(0.0, time.time() - trial.last_seen))
+        return (trial.spec.trial, f"{1 / per_epoch:.4g}/{epochs}", "", "", "", held)
     record = trial.records[trial.epoch]
-    under_way = f"{min(trial.epoch + 1, epochs)}/{epochs}"
+    under_way = f"{min(trial.epoch + 1 / per_epoch, epochs):.4g}/{epochs}"
     numbers = (f"{record.score:.4f}", f"{record.best_score:.4f}", f"{record.train_loss:.4f}")
     return (trial.spec.trial, under_way, *numbers, format_duration(max(0.0, time.time() - trial.last_seen)))
 

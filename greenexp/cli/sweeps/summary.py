@@ -97,7 +97,7 @@ def _work(plan: Plan, state: SweepState) -> str:
     own = f" ({early} by patience)" if early else ""
     parts = [
         f"{format_duration(state.elapsed_s)}",
-        f"{state.epochs_run} of {full} epochs",
+        f"{format_quantity(state.epochs_run, '')} of {full} epochs",
         (
             f"{counts['finished']} trials finished{own}, {counts['stopped'] - given_up} stopped early{never}, "
             f"{counts['failed']} failed"

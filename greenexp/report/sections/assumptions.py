@@ -29,6 +29,7 @@ def section(tables: SweepTables) -> Section:
         ),
         _seeds(spec.seeds),
         *_folds(spec.seeds.folds),
+        *_reports(spec.training.reports_per_epoch),
         *_patience(spec.training.patience),
         _search(tables),
         *_noise(tables),
@@ -80,6 +81,17 @@ def _folds(folds: int | None) -> tuple[str, ...]:
             f"{folds - 1} of {folds} parts of the training set. Folds are no seeds: the spread between them is no "
             "standard error, as their training sets overlap, so they are averaged before seeds are compared. Sections "
             "about single trials count each seed with each fold as one."
+        ),
+    )
+
+
+def _reports(per_epoch: int) -> tuple[str, ...]:
+    if per_epoch == 1:
+        return ()
+    return (
+        (
+            f"Trials were scored on dev {per_epoch} times per epoch (training.reports_per_epoch). The score of a trial "
+            "is the best of all these values, which is better on average than the best of one value per epoch."
         ),
     )
 

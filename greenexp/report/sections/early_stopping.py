@@ -11,6 +11,7 @@ from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import counted, share
 from greenexp.report.table import Column, Table
+from greenexp.units import format_quantity
 
 COLUMNS = (
     Column("bracket", "Bracket", "count"),
@@ -60,7 +61,7 @@ def _sentences(scheduler: SweepScheduler, numbers: Savings, rungs: pd.DataFrame)
         return (f"The scheduler ({scheduler.name}) {never}: no epoch was saved by early stopping.",)
     where = "; ".join(
         f"{stopped} of the {trials} at epoch "
-        f"{rung}{f' of bracket {bracket}' if len(rungs['bracket'].unique()) > 1 else ''}"
+        f"{format_quantity(rung, '')}{f' of bracket {bracket}' if len(rungs['bracket'].unique()) > 1 else ''}"
         for bracket, rung, trials, stopped in zip(
             rungs["bracket"], rungs["rung"], rungs["trials"], rungs["stopped"], strict=True
         )

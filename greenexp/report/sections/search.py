@@ -16,6 +16,7 @@ from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import counted
 from greenexp.report.table import Column, Table
+from greenexp.units import format_quantity
 
 DRAWN = ("train_flops", "wall_s", "energy_j", "money")
 """Axes with a figure of their own, where measured; the table has all measured ones."""
@@ -136,7 +137,8 @@ def _reached(reached: pd.DataFrame, metric: SweepMetric) -> tuple[str, ...]:
     return (
         (
             f"The best single trial, {best['trial']}, reached {best['score']:.4f} {metric.label} at its epoch "
-            f"{best['epoch']}, after {counted(int(best['cost']), 'epoch')} of the sweep's {int(end):,}."
+            f"{format_quantity(best['epoch'], '')}, after {counted(best['cost'], 'epoch')} of the sweep's "
+            f"{format_quantity(end, '')}."
         ),
     )
 

@@ -10,6 +10,7 @@ from greenexp.analysis.comparing.lead_of_sweep import Lead
 from greenexp.records.sections import Seeds
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.report.table import plain_value
+from greenexp.units import format_quantity
 
 SHARED_SEEDS = "Crossed trials share seeds, so an error computed from them understates the spread of the mean."
 
@@ -25,14 +26,15 @@ def lead_assumed(lead: Lead) -> str:
     )
 
 
-def counted(number: int, one: str, many: str = "") -> str:
+def counted(number: float, one: str, many: str = "") -> str:
     """`1 trial`, `2 trials`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{format_quantity(number, '')} {one if number == 1 else many or one + 's'}"
 
 
-def share(part: int, whole: int) -> str:
+def share(part: float, whole: float) -> str:
     """`42 of 144 (29 %)`."""
-    return f"{part:,} of {whole:,} ({100 * part / whole:.0f} %)" if whole else f"{part:,} of {whole:,}"
+    both = f"{format_quantity(part, '')} of {format_quantity(whole, '')}"
+    return f"{both} ({100 * part / whole:.0f} %)" if whole else both
 
 
 def mean_and_std(mean: float, std: float, trials: int, seeds: Seeds) -> str:
