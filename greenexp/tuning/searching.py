@@ -62,4 +62,4 @@ def observation(state: SweepState, number: int, proposed: Proposed) -> Observati
     is_whole = bool(known) and len(known) == len(trained) and "failed" not in statuses
     score = sum(known) / len(known) if is_whole else None
     epochs = min((max(trial.records, default=0) for trial in trained), default=0)
-    return Observation(number, proposed.values, progress, score, ended, epochs, len(known))
+    return Observation(number, proposed.values, progress, score, ended, epochs, seeds=len(known))

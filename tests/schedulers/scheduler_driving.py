@@ -46,12 +46,11 @@ def drive(
     seeds_grow = not all(map(scheduler.may_begin, curves))
     rng, epochs = random.Random(seed), dict.fromkeys(curves, 0)
     outcome, ready, running, paused = Outcome(), list(curves), [], set()
-    held = set(curves)  # their turn has not been seen to come
 
     def obey(verdict: Verdict, own: bool) -> None:
         outcome.verdicts.append(verdict)
         trial = verdict.trial
-        joins = trial in held and verdict.action is Action.GO_ON
+        joins = verdict.action is Action.GO_ON and trial in ready and not epochs[trial]
         assert own or trial in paused or joins or (seeds_grow and verdict.action is Action.STOP), f"{verdict}: why?"
         if verdict.action is Action.PAUSE:
             assert own
@@ -70,7 +69,6 @@ def drive(
     while len(outcome.ended) < len(curves):
         while len(running) < workers and (able := [trial for trial in ready if scheduler.may_begin(trial)]):
             ready.remove(chosen := rng.choice(able))
-            held.discard(chosen)
             running.append(chosen)
         assert running, f"deadlock: {sorted(paused)} wait for nobody"
         trial = rng.choice(running)
