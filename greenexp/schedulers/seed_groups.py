@@ -11,8 +11,8 @@ from greenexp.records.decision import Action, Decision, Verdict
 from greenexp.schedulers.base import GrowsSeeds, Mode, NextRung, SchedulerSettings, UnitScheduler, UnitVerdict
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs
 from greenexp.schedulers.recorded import RecordedScheduler
-from greenexp.schedulers.seed_ladder import AllSeeds, RacedSeeds, SeedLadder, growing_seeds, seeds_of_each
 from greenexp.schedulers.rung_noise import RungNoise
+from greenexp.schedulers.seed_ladder import AllSeeds, RacedSeeds, SeedLadder, growing_seeds, seeds_of_each
 
 
 class SeedGroups(RecordedScheduler):
