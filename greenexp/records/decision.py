@@ -28,7 +28,7 @@ class Verdict:
 
     `value` is the mean over the configuration's first `seeds` seeds where the configuration is the unit of decision.
     `noise` is the standard error, from the scatter of seeds at that rung, of the difference of two such means
-    (`schedulers.seed_noise`); None where nothing was compared, or no configuration had two seeds there.
+    (`schedulers.rung_noise`); None where nothing was compared, or no configuration had two seeds there.
     """
 
     trial: str

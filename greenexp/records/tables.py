@@ -138,7 +138,7 @@ class SweepTables:
         FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of the policies
     ledger: a row per budget axis: used, limit, lost (paid for work no report covers), why not measured
     decisions: a row per scheduler decision that is not plain going on between rungs; `value` is a mean over the first
-        `seeds` seeds, `noise` the standard error of the difference of two such means (`schedulers.seed_noise`)
+        `seeds` seeds, `noise` the standard error of the difference of two such means (`schedulers.rung_noise`)
     held_out: a row per evaluation on the test set and exit, `test_<metric>` columns; `evaluation` counts from 1 per
         trial, so 2 means that the test set was used again
     exit_profiles: a row per trial, operating point (at most 25 of a policy, evenly over speed-up) and exit: the share

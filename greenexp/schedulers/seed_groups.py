@@ -22,8 +22,8 @@ from greenexp.schedulers.base import (
 )
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs
 from greenexp.schedulers.recorded import RecordedScheduler
+from greenexp.schedulers.rung_noise import RungNoise
 from greenexp.schedulers.seed_ladder import AllSeeds, RacedSeeds, SeedLadder, growing_seeds, seeds_of_each
-from greenexp.schedulers.seed_noise import SeedNoise
 
 
 class SeedGroups(RecordedScheduler):
@@ -73,7 +73,7 @@ class SeedGroups(RecordedScheduler):
                 self._add(unit, members)
         self._units = self._new_units()
         self._ladder = self._new_ladder()
-        self._noise = SeedNoise()
+        self._noise = RungNoise()
         self._waiting: dict[str, dict[str, float]] = {}  # unit -> its trials at the current rung and their values
         self._ended: dict[str, float] = {}  # trial that ended by itself -> its value
         self._arrived: set[str] = set()  # units that wait at a rung for others

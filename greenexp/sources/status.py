@@ -32,7 +32,7 @@ class SweepStatus:
 
     name: of the sweep, None where nothing is on record; folder: where it lies
     state: `not begun`, `planned`, `running or killed`, `interrupted`, `limit` or `finished`
-    trials: status -> number of trials
+    trials: status -> number of trials; given_up: those of the stopped ones that never began
     used: budget axis -> amount in its unit, None where it was not measured; limits: axis -> limit
     limit_reached: the limit that ended it; elapsed_s: while a driver was at work; sessions: number of drivers so far
     failures: trial -> why it failed
@@ -49,6 +49,7 @@ class SweepStatus:
     sessions: int = 0
     best: BestTrial | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
+    given_up: int = 0
 
 
 def read_state(folder: str | Path) -> SweepState:
@@ -76,6 +77,7 @@ def sweep_status(state: SweepState, folder: Path) -> SweepStatus:
         sessions=len(state.sessions),
         best=None if best is None or best.score is None else BestTrial(best.spec.trial, best.score),
         failures={trial.spec.trial: trial.reason for trial in state.trials.values() if trial.status == "failed"},
+        given_up=sum(trial.given_up for trial in state.trials.values()),
     )
 
 

@@ -72,7 +72,7 @@ def observation(state: SweepState, number: int, proposed: Proposed, rungs: Seque
     score = sum(known) / len(known) if is_whole else None
     epochs = min((report_at(t.epoch, t.spec.settings.training.reports_per_epoch) for t in trained), default=0)
     scores_at = _scores_at(trained, rungs) if is_whole else {}
-    return Observation(number, proposed.values, progress, score, ended, epochs, scores_at, len(known))
+    return Observation(number, proposed.values, progress, score, ended, epochs, scores_at, seeds=len(known))
 
 
 def _scores_at(trials: Sequence[TrialState], rungs: Sequence[Epochs]) -> dict[Epochs, float]:

@@ -39,15 +39,12 @@ class Entrance:
         self.trials = {trial for _, trials in self._left for trial in trials}
         self.is_open = later is not None
 
-    def fill(
-        self, running: list[str], ready: list[str], held: set[str], workers: int, rng: random.Random
-    ) -> Sequence[Verdict]:
+    def fill(self, running: list[str], ready: list[str], workers: int, rng: random.Random) -> Sequence[Verdict]:
         """Give free workers what may begin, else what enters; the verdicts that fall because no other will."""
         while len(running) < workers:
             able = [trial for trial in ready if self._scheduler.may_begin(trial)]
             if able:
                 ready.remove(chosen := rng.choice(able))
-                held.discard(chosen)
                 running.append(chosen)
             elif self._left:
                 configuration, trials = self._left.pop(0)
@@ -81,12 +78,11 @@ def drive(
     entrance = Entrance(scheduler, later)
     seeds_grow = not all(scheduler.may_begin(trial) for trial in curves if trial not in entrance.trials)
     outcome, ready, running, paused = Outcome(), [t for t in curves if t not in entrance.trials], [], set()
-    held = set(curves)  # their turn has not been seen to come
 
     def obey(verdict: Verdict, own: bool) -> None:
         outcome.verdicts.append(verdict)
         trial = verdict.trial
-        joins = trial in held and verdict.action is Action.GO_ON
+        joins = verdict.action is Action.GO_ON and trial in ready and not epochs[trial]
         assert own or trial in paused or joins or (seeds_grow and verdict.action is Action.STOP), f"{verdict}: why?"
         if verdict.action is Action.PAUSE:
             assert own
@@ -101,7 +97,7 @@ def drive(
             ready.append(trial)
 
     while len(outcome.ended) < len(curves):
-        while verdicts := entrance.fill(running, ready, held, workers, rng):
+        while verdicts := entrance.fill(running, ready, workers, rng):
             for verdict in verdicts:
                 obey(verdict, own=False)
         if len(outcome.ended) == len(curves):

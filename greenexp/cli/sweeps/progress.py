@@ -191,10 +191,12 @@ def _compared(data: Mapping[str, Any]) -> str:
 
 def totals(where: SweepStatus) -> str:
     """`11/16 trials · 4 stopped early · 58 epochs · best 0.978 (c003-i0-o0) · 1m 12s of 5m 00s`."""
-    counts = where.trials
-    ended = sum(counts.get(status, 0) for status in ENDED)
-    parts = [f"{ended}/{sum(counts.values())} trials"]
-    for status, words in (("stopped", "stopped early"), ("failed", "failed"), ("paused", "waiting")):
+    counts = {**where.trials, "given_up": where.given_up, "stopped": where.trials.get("stopped", 0) - where.given_up}
+    total = sum(where.trials.values())
+    ended = sum(where.trials.get(status, 0) for status in ENDED)
+    parts = [f"{ended}/{total} trials"]
+    shown = (("stopped", "stopped early"), ("given_up", "given up"), ("failed", "failed"), ("paused", "waiting"))
+    for status, words in shown:
         parts += [f"{counts[status]} {words}"] if counts.get(status) else []
     parts.append(f"{where.used.get('epochs') or 0:g} epochs")
     parts += [f"best {where.best.score:.4f} ({where.best.trial})"] if where.best is not None else []

@@ -105,12 +105,15 @@ def _best(tables: SweepTables, configurations: pd.DataFrame, metric: SweepMetric
     spread = mean_and_std(first["score_mean"], first["score_std"], int(first["seeds"]), seeds)
     stopped = f" It was stopped early: a {metric.bound}." if first["state"] == "stopped" else ""
     name = f"{first['configuration']} ({settings})" if settings else first["configuration"]
-    sentences = [(f"{_among(len(shown), len(configurations))}: {name}, {metric.label} {spread}.{stopped}")]
+    sentences = [(f"{_among(shown['seeds'].tolist(), len(configurations))}: {name}, {metric.label} {spread}.{stopped}")]
     return sentences + ([] if lead is None else [lead.sentence])
 
 
-def _among(scored: int, planned: int) -> str:
-    of = f"with a score from all seeds ({planned} planned)"
+def _among(seeds: list[int], planned: int) -> str:
+    """Whom the first was compared with. seeds: of each configuration with a mean, the most first."""
+    scored = seeds.count(seeds[0])
+    whole = "all seeds" if len(set(seeds)) == 1 else f"{counted(seeds[0], 'seed')}, the most of any"
+    of = f"with a score from {whole} ({planned} planned)"
     return f"Best of the {scored} configurations {of}" if scored > 1 else f"The only configuration {of}"
 
 
@@ -202,10 +205,11 @@ def _what(axis: str) -> str:
 
 def _stopped(tables: SweepTables) -> str:
     numbers = savings(tables)
-    if not numbers.stopped:
+    if not numbers.stopped and not numbers.given_up:
         return ""
     scheduler = tables.spec.scheduler.name
+    never = f", gave {share(numbers.given_up, numbers.trials)} up before they began," if numbers.given_up else ""
     return (
-        f"Early stopping ({scheduler}) ended {share(numbers.stopped, numbers.trials)} trials before their last epoch "
-        f"and saved {share(numbers.saved_epochs, numbers.planned_epochs)} planned epochs."
+        f"Early stopping ({scheduler}) ended {share(numbers.stopped, numbers.trials)} trials before their last epoch"
+        f"{never} and saved {share(numbers.saved_epochs, numbers.planned_epochs)} planned epochs."
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 
-class SeedNoise:
+class RungNoise:
     """Values of seeds at every rung, pooled over configurations.
 
     With x_ci the value of seed i of configuration c at the rung, n_c >= 2 its seeds there, and m_c their mean:
