@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from greenexp.errors import InputError, Problem, SweepFileError
-from greenexp.plan.configurations import Resolved, check_values, resolve
+from greenexp.plan.configurations import Resolved, resolve
 from greenexp.plan.equal_epochs import check_searched_epochs
 from greenexp.plan.fields import check_plugin
 from greenexp.plan.growth import Configuration, Growth, configuration_name, searched_values
@@ -16,6 +16,7 @@ from greenexp.plan.plugins import Plugins, installed
 from greenexp.plan.policies import PATH as POLICIES
 from greenexp.plan.policies import check_policies
 from greenexp.plan.searching import check_search, proposals
+from greenexp.plan.value_checks import check_values
 from greenexp.records.places import FieldProblem
 from greenexp.records.sections import HeadChoice
 from greenexp.records.settings import SECTIONS
@@ -121,7 +122,7 @@ def _with_components(spec: SweepSpec, filled: Mapping[str, dict[str, Any]]) -> S
 def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: Plugins) -> Plan:
     base = {name: getattr(spec, name).model_dump(mode="json") for name in SECTIONS}
     proposed = list(proposals(search, spec.space, spec.metric.mode))
-    paths = dict.fromkeys([*spec.space, *(path for proposal in proposed for path in proposal.values)])
+    listed = dict.fromkeys(path for proposal in proposed for path in proposal.values if path not in spec.space)
     configurations: list[Configuration] = []
     problems: list[Problem] = []
     for proposal in proposed:
@@ -129,6 +130,7 @@ def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: 
         if resolved.settings is None:
             problems += _misfits(document, proposal, resolved)
             continue
+        paths = [*(path for path in spec.space if path in proposal.values), *listed]
         name, searched = configuration_name(len(configurations)), searched_values(resolved.settings, paths)
         configurations.append(Configuration(name, searched, resolved.settings, proposal.place))
     repeated = _repeated(configurations)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, Literal, Protocol
 
+from greenexp.records import conditional_space
 from greenexp.records.places import FieldProblem
-from greenexp.records.search_space import Distribution
 from greenexp.records.values import Value
 
 Mode = Literal["max", "min"]
-Space = Mapping[str, Distribution]
+Space = conditional_space.Space
 """Dotted path of a field -> its distribution."""
 
 
@@ -122,6 +122,6 @@ class SearchSettings:
         return {}
 
 
-def places_in(space: Space) -> dict[str, str]:
-    """Searched path -> where its distribution stands in the sweep file."""
-    return {path: f"space.{path}" for path in space}
+def places_in(values: Iterable[str]) -> dict[str, str]:
+    """Searched path of a proposal -> where its distribution stands in the sweep file."""
+    return {path: f"space.{path}" for path in values}

@@ -18,7 +18,7 @@ class GaussianProcess(SampledSearch):
     The process has a Matern 5/2 kernel with a length scale for each field and a noise variance, fitted to the mean
     scores over seeds. What comes next maximises the logarithm of the expected improvement, given those still running.
     Only configurations trained to their end enter: those stopped early and failed ones are left out, so a scheduler
-    that stops most of them leaves little to learn from.
+    that stops most of them leaves little to learn from. A space with conditions (`when`) is refused.
 
     samples: number of configurations; seed: of the draws
     startup: configurations are drawn at random until so many were trained to their end; less than `samples`
@@ -27,9 +27,10 @@ class GaussianProcess(SampledSearch):
     al. 2023, "Unexpected Improvements to Expected Improvement for Bayesian Optimization", arXiv:2310.20708.
     """
 
+    fixed_space: ClassVar[bool] = True
     modules: ClassVar[tuple[str, ...]] = ("optuna", "torch")
 
-    def sampler(self, seed: int) -> BaseSampler:
+    def sampler(self, seed: int, *, conditional: bool) -> BaseSampler:
         """See `SampledSearch.sampler`."""
         from optuna.samplers import GPSampler
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import Field
 
 from greenexp.extras import require
+from greenexp.records.conditional_space import chosen, is_conditional
 from greenexp.records.places import FieldProblem
 from greenexp.records.search_space import Choice, Distribution, Int, LogUniform
 from greenexp.records.values import Value, canonical_json
@@ -36,7 +37,10 @@ from greenexp.searches.base import (
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, Trial
+
+
+_FIXED = "this search needs the same fields in every configuration; 'tpe', 'random' and 'grid' take conditions"
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,11 @@ class SampledSearch(SearchSettings):
 
     samples: number of configurations; seed: of the draws
     startup: configurations are drawn at random until so many have a score; less than `samples`
-    modules: what the sampler loads
+    modules: what the sampler loads; fixed_space: whether all configurations must have the same fields
     """
 
     planned: ClassVar[bool] = False
+    fixed_space: ClassVar[bool] = False
     modules: ClassVar[tuple[str, ...]] = ("optuna",)
 
     samples: Annotated[int, Field(ge=1)]
@@ -56,8 +61,8 @@ class SampledSearch(SearchSettings):
     startup: Annotated[int, Field(ge=1)] = 10
 
     @abstractmethod
-    def sampler(self, seed: int) -> BaseSampler:
-        """A new sampler; `seed`: of all that it draws."""
+    def sampler(self, seed: int, *, conditional: bool) -> BaseSampler:
+        """A new sampler; `seed`: of all that it draws; `conditional`: whether some configurations lack some fields."""
 
     def start(self, space: Space, mode: Mode) -> SampledProposals:
         """See `SearchSettings.start`."""
@@ -71,6 +76,8 @@ class SampledSearch(SearchSettings):
         """See `SearchSettings.problems`."""
         if not space:
             yield FieldProblem("search", "a search that learns needs a 'space'")
+        for path in (path for path in space if self.fixed_space and space[path].when):
+            yield FieldProblem(f"space.{path}.when", _FIXED, of_key=True)
         if self.startup >= self.samples:
             message = (
                 f"is not more than 'startup' ({self.startup}): all would be drawn at random, and nothing be learnt"
@@ -93,8 +100,9 @@ class SampledProposals:
             return NoProposal.DONE
         require(*self.settings.modules)
         with _quiet():
-            drawn = _drawn(self.settings.sampler(seed_of(self.settings.seed, number)), self.space, self.mode, history)
-        return Proposal({path: _value(known, drawn[path]) for path, known in self.space.items()}, places_in(self.space))
+            seed, conditional = seed_of(self.settings.seed, number), is_conditional(self.space)
+            values = _drawn(self.settings.sampler(seed, conditional=conditional), self.space, self.mode, history)
+        return Proposal(values, places_in(values))
 
     def tell(self, observation: Observation) -> None:
         """All that ended stands in the history."""
@@ -105,8 +113,11 @@ def seed_of(seed: int, number: int) -> int:
     return int(np.random.SeedSequence(entropy=seed, spawn_key=(number,)).generate_state(1)[0])
 
 
-def _drawn(sampler: BaseSampler, space: Space, mode: Mode, history: Sequence[Observation]) -> Mapping[str, Any]:
-    """Searched path -> Optuna's value of one more trial."""
+def _drawn(sampler: BaseSampler, space: Space, mode: Mode, history: Sequence[Observation]) -> dict[str, Value]:
+    """Searched path -> value of one more configuration.
+
+    Optuna is asked field by field, in an order that does not depend on that of the file.
+    """
     import optuna
 
     distributions = distributions_of(space)
@@ -116,7 +127,22 @@ def _drawn(sampler: BaseSampler, space: Space, mode: Mode, history: Sequence[Obs
         direction="maximize" if mode == "max" else "minimize",
     )
     study.add_trials([_trial(observation, space, distributions) for observation in history])
-    return study.ask(distributions).params
+    trial = study.ask()
+    by_path = {path: space[path] for path in distributions}
+    values = chosen(by_path, lambda path: _value(space[path], _suggested(trial, path, distributions[path])))
+    return {path: values[path] for path in space if path in values}
+
+
+def _suggested(trial: Trial, path: str, distribution: Any) -> Any:
+    """Optuna's value of one field."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(path, distribution.choices)
+    low, high, log = distribution.low, distribution.high, distribution.log
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(path, low, high, step=distribution.step, log=log)
+    return trial.suggest_float(path, low, high, log=log)
 
 
 def distributions_of(space: Space) -> dict[str, BaseDistribution]:
@@ -141,7 +167,9 @@ def _trial(observation: Observation, space: Space, distributions: dict[str, Base
     """An observation as Optuna has it; one stopped early is a pruned trial, which has no full score."""
     from optuna.trial import TrialState, create_trial
 
-    params = {path: _place(space[path], observation.values[path]) for path in distributions}
+    values = observation.values
+    distributions = {path: distribution for path, distribution in distributions.items() if path in values}
+    params = {path: _place(space[path], values[path]) for path in distributions}
     score = observation.score if observation.score is not None and math.isfinite(observation.score) else None
     if observation.progress is ProposalState.RUNNING:
         return create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)

@@ -18,7 +18,8 @@ class Tpe(SampledSearch):
     Of the n configurations with a score, the best min(ceil(n / 10), 25) give a density l(x), the others and those that
     are still running a density g(x). Of 24 draws from l, the one with the greatest l(x) / g(x) comes next.
     A score is the mean over seeds. Configurations stopped early rank below all that were trained to their end, those
-    that trained for longer first; failed ones are left out.
+    that trained for longer first; failed ones are left out. Where some fields have conditions (`when`), there is one
+    density for each group of fields that are always in the same configurations.
 
     samples: number of configurations; seed: of the draws
     startup: configurations are drawn at random until so many have a score; less than `samples`
@@ -30,8 +31,14 @@ class Tpe(SampledSearch):
 
     multivariate: bool = True
 
-    def sampler(self, seed: int) -> BaseSampler:
+    def sampler(self, seed: int, *, conditional: bool) -> BaseSampler:
         """See `SampledSearch.sampler`."""
         from optuna.samplers import TPESampler
 
-        return TPESampler(seed=seed, n_startup_trials=self.startup, multivariate=self.multivariate, constant_liar=True)
+        return TPESampler(
+            seed=seed,
+            n_startup_trials=self.startup,
+            multivariate=self.multivariate,
+            group=self.multivariate and conditional,
+            constant_liar=True,
+        )
