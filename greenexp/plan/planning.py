@@ -77,7 +77,8 @@ def _check_plugins(
             filled[path] = written if unsettled else {**own, **written}
     if search is not None:
         chosen = document.sections["search"]
-        settings = check_plugin("search", chosen.to_json(), plugins["search"]).settings
+        written = {"name": chosen.name, **chosen.options}
+        settings = check_plugin("search", written, plugins["search"]).settings
         filled["search"] = {**(settings or {}), **chosen.to_json()}
     found += check_searched_epochs(document.sections, search, plugins["scheduler"])
     found += _waiting_scheduler(document.sections, search, plugins["scheduler"])
@@ -140,9 +141,21 @@ def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: 
         problems += [document.problem("search", f"search '{spec.search.name}' proposes nothing", of_key=True)]
     if problems:
         raise SweepFileError(_distinct(problems))
-    notes = tuple(f"{_same(later, earlier)}: drawn twice, trained twice" for earlier, later in repeated)
+    notes = (
+        *(f"{_same(later, earlier)}: drawn twice, trained twice" for earlier, later in repeated),
+        *_searches_stopped(spec, plugins["scheduler"]),
+    )
     growth = None if search.planned else Growth(search, spec.space, spec.metric.mode, base, plugins)
     return Plan(spec, tuple(configurations), tuple(trials_of(spec, configurations)), notes, growth)
+
+
+def _searches_stopped(spec: SweepSpec, schedulers: Mapping[str, type[Any]]) -> Iterator[str]:
+    """That searches are to be compared, and a scheduler compares their configurations with each other."""
+    if spec.search.per is not None and schedulers[spec.scheduler.name].stops:
+        yield (
+            f"scheduler {spec.scheduler.name} stops configurations of one value of {spec.search.per} for those of "
+            "another, so the report cannot compare the searches: choose fifo for that"
+        )
 
 
 def _misfits(document: Document, point: Proposal, resolved: Resolved) -> Iterable[Problem]:

@@ -10,6 +10,7 @@ from greenexp.plan.fields import check_plugin
 from greenexp.plan.plugins import Plugins
 from greenexp.records.places import FieldProblem
 from greenexp.searches.base import Mode, Observation, Proposal, SearchSettings, Space
+from greenexp.searches.per_value import search_per_value
 from greenexp.spec import Document
 from greenexp.spec.checks import value_problems
 from greenexp.spec.paths import wrong_path
@@ -24,10 +25,12 @@ def check_search(document: Document, plugins: Plugins) -> tuple[SearchSettings |
     section = sections.get("search")
     if section is None:
         return None, []
-    checked = check_plugin("search", section.to_json(), plugins["search"])
+    checked = check_plugin("search", {"name": section.name, **section.options}, plugins["search"])
     if checked.plugin is None:
         return None, list(checked.problems)
     search: SearchSettings = checked.plugin
+    if section.per is not None:
+        search = search_per_value(search, section.per)
     found = list(_listed_values(search, sections))
     written = document.data.get("space")
     if isinstance(written, Mapping | None) and len(sections.get("space", {})) == len(written or {}):  # all valid

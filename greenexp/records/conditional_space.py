@@ -97,6 +97,22 @@ def _first_among(distribution: Distribution, allowed: Sequence[Value]) -> Value:
     return next((value for value in distribution.ends().values() if is_among(value, allowed)), allowed[0])
 
 
+def space_under(space: Space, path: str, value: Any) -> dict[str, Distribution]:
+    """What is left to search where `path` has this value: fields that need another are out, and no condition is on it.
+
+    ValueError if `path` has conditions itself.
+    """
+    if space[path].when:
+        raise ValueError(f"'{path}' is not in every configuration")
+    left: dict[str, Distribution] = {}
+    for field in parents_first(space):
+        when = dict(space[field].when)
+        fits = is_among(value, when.pop(path, (value,)))
+        if field != path and fits and when.keys() <= left.keys():
+            left[field] = space[field].model_copy(update={"when": when})
+    return {field: left[field] for field in space if field in left}
+
+
 def condition_problems(space: Space, written: Sequence[str]) -> Iterator[FieldProblem]:
     """What is wrong with the conditions of a space. `written`: the fields of the file, also those that are wrong."""
     for path, distribution in space.items():

@@ -76,6 +76,12 @@ class SearchChoice(Component):
 
     registry: ClassVar[str] = "greenexp.searches:SEARCHES"
 
+    per: str | None = Field(
+        default=None,
+        exclude_if=lambda path: path is None,
+        description="Dotted path of a searched choice: each of its values gets a search of its own, of the same size",
+    )
+
 
 class MethodChoice(Component):
     """The training method."""

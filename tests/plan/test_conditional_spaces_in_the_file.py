@@ -115,3 +115,35 @@ def test_epochs_under_a_condition_may_also_be_those_of_the_file() -> None:
         "search: {name: tpe, samples: 20}\ntraining: {epochs: 9}",
     )
     assert make_plan(load_sweep(text)).max_epochs == 9
+
+
+PER = SWEEP.replace("samples: 12", "samples: 4, per: method.name")
+
+
+def test_a_plan_with_a_search_for_each_method_has_equal_numbers_of_each() -> None:
+    plan = make_plan(load_sweep(PER))
+    names = [configuration.settings.method.name for configuration in plan.configurations]
+    assert names == ["leebert", "dbt", "branchynet"] * 4
+    assert load_sweep(dump_resolved(plan.spec)).checked().search == plan.spec.search
+
+
+def test_an_open_plan_knows_how_many_configurations_all_searches_propose() -> None:
+    plan = make_plan(load_sweep(PER, ["search={name: tpe, samples: 20, per: method.name}"]))
+    assert plan.size == 60
+    assert not plan.complete
+
+
+@pytest.mark.parametrize(
+    ("search", "line"),
+    [
+        ("{name: random, samples: 4, per: method.nam}", "search.per"),
+        ("{name: random, samples: 4, per: training.learning_rate}", "search.per"),
+        ("{name: random, samples: 4, per: 3}", "search.per"),
+        ("{name: points, points: [{method.name: dbt}], per: method.name}", "search.per"),
+        ("{name: random, samples: 4, pre: method.name}", "search.pre"),
+    ],
+)
+def test_a_wrong_field_of_searches_is_named_at_its_place(search: str, line: str) -> None:
+    with pytest.raises(SweepFileError) as error:
+        make_plan(load_sweep(SWEEP.replace("{name: random, samples: 12}", search)))
+    assert line in {problem.path for problem in error.value.problems}

@@ -62,10 +62,12 @@ def _size(plan: Plan) -> str:
     folds = plan.spec.seeds.folds
     each = len(plan.trials) // len(plan.configurations)
     seeds = f"{each // (folds or 1)} seeds" + (f" x {folds} folds" if folds else "")
+    search = plan.spec.search
+    per = "" if search.per is None else f", a search for each value of {search.per},"
     if plan.size is None:
-        return f"{seeds} of each configuration that search {plan.spec.search.name} proposes"
-    proposed = "" if plan.complete else f" that search {plan.spec.search.name} proposes"
-    return f"{plan.size * each} trials ({plan.size} configurations{proposed} x {seeds})"
+        return f"{seeds} of each configuration that search {search.name} proposes{per.removesuffix(',')}"
+    proposed = "" if plan.complete else f" that search {search.name} proposes"
+    return f"{plan.size * each} trials ({plan.size} configurations{proposed}{per} x {seeds})"
 
 
 def _named(plan: Plan, section: str) -> str:
