@@ -76,10 +76,14 @@ class TrialState:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A configuration that the search of an open plan proposed; `values`: searched path -> value."""
+    """A configuration that the search of an open plan proposed.
+
+    values: searched path -> value; memory: what the search noted of it
+    """
 
     configuration: str
     values: Mapping[str, Any]
+    memory: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -208,7 +212,8 @@ class SweepState:
     def _on_proposal(self, event: Event) -> None:
         if event.data["number"] != len(self.proposals):
             raise ValueError(f"proposal {event.data['number']} where {len(self.proposals)} belongs")
-        self.proposals.append(Proposed(event.data["configuration"], event.data["values"]))
+        memory = event.data.get("memory", {})
+        self.proposals.append(Proposed(event.data["configuration"], event.data["values"], memory))
 
     def _on_search_done(self, _event: Event) -> None:
         self.search_done = True

@@ -47,18 +47,19 @@ def searched_values(settings: Settings, paths: Iterable[str]) -> dict[str, Scala
 class Growth:
     """How the configurations of a sweep are made whose search proposes them while it runs.
 
-    search, space, mode: what is searched and how; base: the sections of the sweep file that the values change
+    search, space: what is searched and how; directions: objective -> which of its values are better
+    base: the sections of the sweep file that the values change
     """
 
     search: SearchSettings
     space: Space
-    mode: Mode
+    directions: Mapping[str, Mode]
     base: Mapping[str, Any]
     plugins: Plugins
 
     def start(self) -> RunningSearch:
         """The running search, which has been told nothing."""
-        return self.search.start(self.space, self.mode)
+        return self.search.begin(self.space, self.directions)
 
     @property
     def size(self) -> int | None:

@@ -17,6 +17,7 @@ from greenexp.plan.policies import PATH as POLICIES
 from greenexp.plan.policies import check_policies
 from greenexp.plan.searching import check_search, proposals
 from greenexp.plan.value_checks import check_values
+from greenexp.records.objectives import directions_of
 from greenexp.records.places import FieldProblem
 from greenexp.records.sections import HeadChoice
 from greenexp.records.settings import SECTIONS
@@ -122,7 +123,8 @@ def _with_components(spec: SweepSpec, filled: Mapping[str, dict[str, Any]]) -> S
 
 def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: Plugins) -> Plan:
     base = {name: getattr(spec, name).model_dump(mode="json") for name in SECTIONS}
-    proposed = list(proposals(search, spec.space, spec.metric.mode))
+    directions = directions_of(spec.objectives, spec.metric.mode)
+    proposed = list(proposals(search, spec.space, directions))
     listed = dict.fromkeys(path for proposal in proposed for path in proposal.values if path not in spec.space)
     configurations: list[Configuration] = []
     problems: list[Problem] = []
@@ -145,7 +147,7 @@ def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: 
         *(f"{_same(later, earlier)}: drawn twice, trained twice" for earlier, later in repeated),
         *_searches_stopped(spec, plugins["scheduler"]),
     )
-    growth = None if search.planned else Growth(search, spec.space, spec.metric.mode, base, plugins)
+    growth = None if search.planned else Growth(search, spec.space, directions, base, plugins)
     return Plan(spec, tuple(configurations), tuple(trials_of(spec, configurations)), notes, growth)
 
 

@@ -149,7 +149,8 @@ class Plan:
             content["trials"] = [[trial.trial, trial.fingerprint] for trial in self.trials]
         else:
             whole = spec.model_dump(mode="json")
-            content["open"] = {name: whole[name] for name in (*SECTIONS, "space", "search", "seeds")}
+            named = (*SECTIONS, "space", "search", "seeds", "objectives")
+            content["open"] = {name: whole[name] for name in named if name in whole}
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 

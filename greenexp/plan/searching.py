@@ -29,18 +29,22 @@ def check_search(document: Document, plugins: Plugins) -> tuple[SearchSettings |
     if checked.plugin is None:
         return None, list(checked.problems)
     search: SearchSettings = checked.plugin
+    found = list(_several_objectives(search, sections))
     if section.per is not None:
         search = search_per_value(search, section.per)
-    found = list(_listed_values(search, sections))
+    found += _listed_values(search, sections)
     written = document.data.get("space")
     if isinstance(written, Mapping | None) and len(sections.get("space", {})) == len(written or {}):  # all valid
         found += _fits(document, search, sections)
     return search, found
 
 
-def proposals(search: SearchSettings, space: Space, mode: Mode) -> Iterator[Proposal]:
-    """All that a planned search proposes; of another one, what it proposes first."""
-    running = search.start(space, mode)
+def proposals(search: SearchSettings, space: Space, directions: Mapping[str, Mode]) -> Iterator[Proposal]:
+    """All that a planned search proposes; of another one, what it proposes first.
+
+    directions: objective -> which of its values are better
+    """
+    running = search.begin(space, directions)
     history: list[Observation] = []
     while isinstance(proposal := running.ask(history), Proposal):
         yield proposal
@@ -49,6 +53,12 @@ def proposals(search: SearchSettings, space: Space, mode: Mode) -> Iterator[Prop
         history.append(Observation(len(history), proposal.values))
         if len(history) > MAX_TRIALS:
             raise StateError(f"a search that says it is planned proposed more than {MAX_TRIALS:,} configurations")
+
+
+def _several_objectives(search: SearchSettings, sections: Mapping[str, Any]) -> Iterator[FieldProblem]:
+    """Several objectives, and a search that would learn from one of them alone."""
+    if len(sections.get("objectives", ())) > 1 and not search.planned and not search.several:
+        yield FieldProblem("objectives", f"search '{sections['search'].name}' learns from one objective")
 
 
 def _listed_values(search: SearchSettings, sections: Mapping[str, Any]) -> Iterator[FieldProblem]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, Literal, Protocol
 
 from greenexp.records import conditional_space
+from greenexp.records.objectives import SCORE
 from greenexp.records.places import FieldProblem
 from greenexp.records.values import Value
 
@@ -43,6 +44,8 @@ class Observation:
     score: mean over its seeds of the best dev value so far; None while a seed has none, and where one failed
     ended: its place among the configurations in the order in which they ended, from 0; None while it is running
     epochs: how many all its seeds have trained, at least
+    objectives: of a sweep with several, objective -> mean over its seeds; None where it is not known of one, or failed
+    memory: what the search noted when it proposed it
     """
 
     number: int
@@ -51,6 +54,8 @@ class Observation:
     score: float | None = None
     ended: int | None = None
     epochs: int = 0
+    objectives: Mapping[str, float | None] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,13 @@ class Proposal:
 
     values: searched path -> value; places: searched path -> the dotted path in the sweep file that its value is from
     place: the dotted path of the proposal as a whole
+    memory: what the search must be told of this proposal later besides its values, as JSON; it goes to the journal
     """
 
     values: Mapping[str, Value]
     places: Mapping[str, str]
     place: str = "space"
+    memory: Mapping[str, Any] = field(default_factory=dict)
 
 
 class NoProposal(Enum):
@@ -95,16 +102,27 @@ class SearchSettings:
     independent: whether its configurations are independent draws from one distribution, as the expected best over
         trials presumes; then one that repeats another by chance is trained twice
     even: whether it covers the space evenly, wherever the good scores are
+    several: whether it can learn from several objectives, so that it has a `start_several`; one that is planned learns
+        from none
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     planned: ClassVar[bool] = True
     independent: ClassVar[bool] = False
     even: ClassVar[bool] = False
+    several: ClassVar[bool] = False
 
     @abstractmethod
     def start(self, space: Space, mode: Mode) -> RunningSearch:
         """The running search over `space`; `mode`: which scores are better."""
+
+    def start_several(self, space: Space, directions: Mapping[str, Mode]) -> RunningSearch:
+        """The running search with several objectives. `directions`: objective -> which of its values are better."""
+        return self.start(space, directions[SCORE])
+
+    def begin(self, space: Space, directions: Mapping[str, Mode]) -> RunningSearch:
+        """The running search over `space` with one objective, which is the score, or with several."""
+        return self.start(space, directions[SCORE]) if len(directions) == 1 else self.start_several(space, directions)
 
     @abstractmethod
     def size(self, space: Space) -> int | None:

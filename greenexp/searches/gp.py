@@ -19,6 +19,8 @@ class GaussianProcess(SampledSearch):
     scores over seeds. What comes next maximises the logarithm of the expected improvement, given those still running.
     Only configurations trained to their end enter: those stopped early and failed ones are left out, so a scheduler
     that stops most of them leaves little to learn from. A space with conditions (`when`) is refused.
+    With several objectives there is a process for each, and what comes next maximises the logarithm of the expected
+    improvement in hypervolume.
 
     samples: number of configurations; seed: of the draws
     startup: configurations are drawn at random until so many were trained to their end; less than `samples`
@@ -31,7 +33,7 @@ class GaussianProcess(SampledSearch):
     modules: ClassVar[tuple[str, ...]] = ("optuna", "torch")
 
     def sampler(self, seed: int, *, conditional: bool) -> BaseSampler:
-        """See `SampledSearch.sampler`."""
+        """See `OptunaSearch.sampler`."""
         from optuna.samplers import GPSampler
 
         return GPSampler(seed=seed, n_startup_trials=self.startup)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from greenexp.records.conditional_space import space_under
+from greenexp.records.objectives import SCORE
 from greenexp.records.places import FieldProblem
 from greenexp.records.search_space import Choice
 from greenexp.records.values import Value, canonical_json
@@ -46,8 +47,12 @@ class SearchPerValue(SearchSettings):
 
     def start(self, space: Space, mode: Mode) -> SearchesInTurn:
         """See `SearchSettings.start`."""
+        return self.start_several(space, {SCORE: mode})
+
+    def start_several(self, space: Space, directions: Mapping[str, Mode]) -> SearchesInTurn:
+        """See `SearchSettings.start_several`."""
         running = {
-            canonical_json(value): ValueSearch(value, seeded(self.inner, value).start(left, mode))
+            canonical_json(value): ValueSearch(value, seeded(self.inner, value).begin(left, directions))
             for value, left in self._parts(space)
         }
         return SearchesInTurn(self.path, running, learning=not self.planned)
@@ -151,7 +156,8 @@ class SearchesInTurn:
             answer = part.search.ask(self._own(part, history))
             if isinstance(answer, Proposal):
                 values = {self.path: part.value, **answer.values}
-                return Proposal(values, {**answer.places, **places_in([self.path])}, answer.place)
+                places = {**answer.places, **places_in([self.path])}
+                return Proposal(values, places, answer.place, answer.memory)
             waits = waits or answer is NoProposal.WAIT
         return NoProposal.WAIT if waits else NoProposal.DONE
 

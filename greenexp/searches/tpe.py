@@ -19,20 +19,24 @@ class Tpe(SampledSearch):
     are still running a density g(x). Of 24 draws from l, the one with the greatest l(x) / g(x) comes next.
     A score is the mean over seeds. Configurations stopped early rank below all that were trained to their end, those
     that trained for longer first; failed ones are left out. Where some fields have conditions (`when`), there is one
-    density for each group of fields that are always in the same configurations.
+    density for each group of fields that are always in the same configurations. With several objectives the best are
+    those that no other dominates, then those dominated by these alone, and so on, those that add the most hypervolume
+    first; configurations stopped early rank last.
 
     samples: number of configurations; seed: of the draws
     startup: configurations are drawn at random until so many have a score; less than `samples`
     multivariate: one density over all fields, else one for each
 
     Source: Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"; densities over all fields: Falkner et
-    al. 2018, "BOHB"; as it is implemented: Watanabe 2023, arXiv:2304.11127.
+    al. 2018, "BOHB"; as it is implemented: Watanabe 2023, arXiv:2304.11127;
+    several objectives: Ozaki et al. 2020, "Multiobjective Tree-Structured Parzen Estimator for Computationally
+    Expensive Optimization Problems".
     """
 
     multivariate: bool = True
 
     def sampler(self, seed: int, *, conditional: bool) -> BaseSampler:
-        """See `SampledSearch.sampler`."""
+        """See `OptunaSearch.sampler`."""
         from optuna.samplers import TPESampler
 
         return TPESampler(

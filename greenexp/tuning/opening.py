@@ -17,7 +17,7 @@ from greenexp.records.values import canonical_json
 from greenexp.schedulers import Scheduler, scheduler_names
 from greenexp.searches.base import Proposal
 from greenexp.tuning.replay import rebuild
-from greenexp.tuning.searching import Searching
+from greenexp.tuning.searching import Searching, proposal_data
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
             "samples, seeds or budget keep what is done; everything else is another sweep: choose another --out, or "
             "put this one aside with --fresh"
         )
-    fixed = [name for name in ("space", "seeds") if name in differ and not plan.complete]
+    fixed = [name for name in ("space", "seeds", "objectives") if name in differ and not plan.complete]
     if fixed:
         raise InputError(
             f"{folder} holds a sweep whose search has learnt from what it was, and {' and '.join(fixed)} changed: "
@@ -148,8 +148,7 @@ def _write_plan(
     if search is not None and not state.proposals:
         first = search.ask(state)
         if isinstance(first, Proposal):  # else the plan would not have begun with one
-            name, values = plan.configurations[0].name, dict(first.values)
-            state.apply(journal.append("proposal", number=0, configuration=name, values=values))
+            state.apply(journal.append("proposal", **proposal_data(0, plan.configurations[0].name, first)))
     for trial in plan.trials:
         known = state.trials.get(trial.trial)
         if known is None or canonical_json(known.spec.to_json()) != canonical_json(trial.to_json()):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
 
 from greenexp.errors import ReplayError
-from greenexp.journal.state import Proposed, SweepState
+from greenexp.journal.state import Proposed, SweepState, TrialState
 from greenexp.plan import Plan
+from greenexp.records.objectives import objective_of
 from greenexp.records.trial import TrialSpec
 from greenexp.records.values import Value, canonical_json
 from greenexp.searches.base import NoProposal, Observation, Proposal, ProposalState
@@ -38,14 +41,20 @@ class Searching:
         """The trials of proposal `number`. InputError if its values do not fit."""
         return self._plan.trials_of_proposal(number, values)
 
-    def check(self, state: SweepState, number: int, values: Mapping[str, Value]) -> None:
+    def check(self, state: SweepState, number: int, values: Mapping[str, Value], memory: Mapping[str, Any]) -> None:
         """Ask again for what the journal says was proposed at this point. ReplayError if it is something else."""
         answer = self.ask(state)
         if not isinstance(answer, Proposal):
             raise ReplayError(f"the journal holds proposal {number}, and the search now proposes nothing there")
-        if canonical_json(dict(answer.values)) != canonical_json(dict(values)):
-            was, now = dict(values), dict(answer.values)
+        was, now = [dict(values), dict(memory)], [dict(answer.values), dict(answer.memory)]
+        if canonical_json(was) != canonical_json(now):
             raise ReplayError(f"the journal says that proposal {number} was {was}, the search now says {now}")
+
+
+def proposal_data(number: int, configuration: str, proposal: Proposal) -> dict[str, Any]:
+    """What the journal's line says of a proposal."""
+    memory = {"memory": dict(proposal.memory)} if proposal.memory else {}
+    return {"number": number, "configuration": configuration, "values": dict(proposal.values), **memory}
 
 
 def _observation(state: SweepState, number: int, proposed: Proposed) -> Observation:
@@ -61,4 +70,18 @@ def _observation(state: SweepState, number: int, proposed: Proposed) -> Observat
     is_whole = bool(trials) and len(known) == len(scores) and "failed" not in statuses
     score = sum(known) / len(known) if is_whole else None
     epochs = min((max(trial.records, default=0) for trial in trials), default=0)
-    return Observation(number, proposed.values, progress, score, ended, epochs)
+    objectives = _objectives(state, trials) if is_whole else {}
+    return Observation(
+        number, proposed.values, progress, score, ended, epochs, objectives=objectives, memory=proposed.memory
+    )
+
+
+def _objectives(state: SweepState, trials: Sequence[TrialState]) -> dict[str, float | None]:
+    """Objective -> mean over the seeds, None where it is not known of one; nothing where the score is the only one."""
+    names = state.spec.objectives
+    found: dict[str, float | None] = {}
+    for name in names if len(names) > 1 else ():
+        values = [objective_of(name, trial.records, state.spec.metric) for trial in trials]
+        known = [value for value in values if value is not None]
+        found[name] = fmean(known) if known and len(known) == len(values) else None
+    return found

@@ -36,7 +36,7 @@ FIELDS = {
 
 
 def drawn(space: Space, samples: int = 40) -> list[dict[str, Any]]:
-    return [dict(proposal.values) for proposal in proposals(Random(samples), space, "max")]
+    return [dict(proposal.values) for proposal in proposals(Random(samples), space, {"score": "max"})]
 
 
 def test_a_draw_has_the_fields_whose_conditions_hold_with_the_values_of_a_space_without_conditions() -> None:
@@ -48,7 +48,7 @@ def test_a_draw_has_the_fields_whose_conditions_hold_with_the_values_of_a_space_
 
 
 def test_a_proposal_names_the_places_of_its_fields_alone() -> None:
-    for proposal in proposals(Random(8), METHODS, "max"):
+    for proposal in proposals(Random(8), METHODS, {"score": "max"}):
         assert proposal.places == {path: f"space.{path}" for path in proposal.values}
 
 
@@ -79,7 +79,7 @@ def all_combinations(space: dict[str, Choice]) -> set[str]:
 @settings(max_examples=60, deadline=None)
 @given(spaces())
 def test_a_grid_lists_every_combination_once(space: dict[str, Choice]) -> None:
-    listed = [canonical_json(dict(proposal.values)) for proposal in proposals(Grid(), space, "max")]
+    listed = [canonical_json(dict(proposal.values)) for proposal in proposals(Grid(), space, {"score": "max"})]
     assert len(set(listed)) == len(listed) == Grid().size(space)
     assert set(listed) == all_combinations(space)
 
