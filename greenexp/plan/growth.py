@@ -8,8 +8,10 @@ from typing import Any
 
 from greenexp.errors import InputError
 from greenexp.plan.configurations import resolve
+from greenexp.plan.earlier import observations
 from greenexp.plan.plugins import Plugins
 from greenexp.records.conditional_space import is_conditional, with_field
+from greenexp.records.earlier import EarlierConfiguration
 from greenexp.records.search_space import Choice
 from greenexp.records.settings import Settings
 from greenexp.records.values import Scalar, Value, coordinate
@@ -49,6 +51,7 @@ class Growth:
 
     search, space: what is searched and how; directions: objective -> which of its values are better
     base: the sections of the sweep file that the values change
+    earlier: configurations of earlier sweeps that the search is told of
     """
 
     search: SearchSettings
@@ -56,10 +59,11 @@ class Growth:
     directions: Mapping[str, Mode]
     base: Mapping[str, Any]
     plugins: Plugins
+    earlier: tuple[EarlierConfiguration, ...] = ()
 
     def start(self) -> RunningSearch:
-        """The running search, which has been told nothing."""
-        return self.search.begin(self.space, self.directions)
+        """The running search, which has been told nothing but what earlier sweeps found."""
+        return self.search.begin(self.space, self.directions, observations(self.earlier))
 
     @property
     def size(self) -> int | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from greenexp.errors import InputError, Problem, SweepFileError
 from greenexp.plan.configurations import Resolved, resolve
+from greenexp.plan.earlier import Earlier, fitted, observations
 from greenexp.plan.equal_epochs import check_searched_epochs
 from greenexp.plan.fields import check_plugin
 from greenexp.plan.growth import Configuration, Growth, configuration_name, searched_values
@@ -17,6 +18,7 @@ from greenexp.plan.policies import PATH as POLICIES
 from greenexp.plan.policies import check_policies
 from greenexp.plan.searching import check_search, proposals
 from greenexp.plan.value_checks import check_values
+from greenexp.records.earlier import EarlierConfiguration
 from greenexp.records.objectives import directions_of
 from greenexp.records.places import FieldProblem
 from greenexp.records.sections import HeadChoice
@@ -28,9 +30,10 @@ from greenexp.spec import Component, Document, SweepSpec
 from greenexp.spec.paths import PLUGINS
 
 
-def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
+def make_plan(document: Document, plugins: Plugins | None = None, earlier: Sequence[EarlierConfiguration] = ()) -> Plan:
     """The plan of a sweep file. `plugins`: the registries, the installed ones by default.
 
+    earlier: the configurations of the sweeps that `search.from` names; those that do not fit are named in its notes
     Raises SweepFileError with all problems of the document and of its plug-ins' names and fields.
     """
     plugins = installed() if plugins is None else plugins
@@ -42,7 +45,7 @@ def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
     if problems or search is None:
         raise SweepFileError(dict.fromkeys(problems))
     spec = _with_components(document.checked(), filled)
-    plan = _plan(document, spec, search, plugins)
+    plan = _plan(document, spec, search, plugins, fitted(earlier, spec.space, spec.objectives))
     try:
         plan.expected_scheduler()
         plan.new_scheduler()
@@ -121,10 +124,10 @@ def _with_components(spec: SweepSpec, filled: Mapping[str, dict[str, Any]]) -> S
     return spec.model_copy(update=update)
 
 
-def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: Plugins) -> Plan:
+def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: Plugins, earlier: Earlier) -> Plan:
     base = {name: getattr(spec, name).model_dump(mode="json") for name in SECTIONS}
     directions = directions_of(spec.objectives, spec.metric.mode)
-    proposed = list(proposals(search, spec.space, directions))
+    proposed = list(proposals(search, spec.space, directions, observations(earlier.told)))
     listed = dict.fromkeys(path for proposal in proposed for path in proposal.values if path not in spec.space)
     configurations: list[Configuration] = []
     problems: list[Problem] = []
@@ -146,8 +149,9 @@ def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: 
     notes = (
         *(f"{_same(later, earlier)}: drawn twice, trained twice" for earlier, later in repeated),
         *_searches_stopped(spec, plugins["scheduler"]),
+        *earlier.notes,
     )
-    growth = None if search.planned else Growth(search, spec.space, directions, base, plugins)
+    growth = None if search.planned else Growth(search, spec.space, directions, base, plugins, earlier.told)
     return Plan(spec, tuple(configurations), tuple(trials_of(spec, configurations)), notes, growth)
 
 

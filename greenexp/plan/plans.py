@@ -151,6 +151,8 @@ class Plan:
             whole = spec.model_dump(mode="json")
             named = (*SECTIONS, "space", "search", "seeds", "objectives")
             content["open"] = {name: whole[name] for name in named if name in whole}
+            if self.growth.earlier:
+                content["earlier"] = [one.to_json() for one in self.growth.earlier]
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 

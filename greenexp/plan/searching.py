@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from greenexp.errors import StateError
@@ -29,7 +29,7 @@ def check_search(document: Document, plugins: Plugins) -> tuple[SearchSettings |
     if checked.plugin is None:
         return None, list(checked.problems)
     search: SearchSettings = checked.plugin
-    found = list(_several_objectives(search, sections))
+    found = list(_to_learn_from(search, sections))
     if section.per is not None:
         search = search_per_value(search, section.per)
     found += _listed_values(search, sections)
@@ -39,12 +39,14 @@ def check_search(document: Document, plugins: Plugins) -> tuple[SearchSettings |
     return search, found
 
 
-def proposals(search: SearchSettings, space: Space, directions: Mapping[str, Mode]) -> Iterator[Proposal]:
+def proposals(
+    search: SearchSettings, space: Space, directions: Mapping[str, Mode], earlier: Sequence[Observation] = ()
+) -> Iterator[Proposal]:
     """All that a planned search proposes; of another one, what it proposes first.
 
-    directions: objective -> which of its values are better
+    directions: objective -> which of its values are better; earlier: what the search is told of other sweeps
     """
-    running = search.begin(space, directions)
+    running = search.begin(space, directions, earlier)
     history: list[Observation] = []
     while isinstance(proposal := running.ask(history), Proposal):
         yield proposal
@@ -55,8 +57,10 @@ def proposals(search: SearchSettings, space: Space, directions: Mapping[str, Mod
             raise StateError(f"a search that says it is planned proposed more than {MAX_TRIALS:,} configurations")
 
 
-def _several_objectives(search: SearchSettings, sections: Mapping[str, Any]) -> Iterator[FieldProblem]:
-    """Several objectives, and a search that would learn from one of them alone."""
+def _to_learn_from(search: SearchSettings, sections: Mapping[str, Any]) -> Iterator[FieldProblem]:
+    """Several objectives or earlier sweeps, and a search that cannot learn from these."""
+    if sections["search"].earlier and (search.planned or not search.several):
+        yield FieldProblem("search.from", f"search '{sections['search'].name}' does not learn from earlier sweeps")
     if len(sections.get("objectives", ())) > 1 and not search.planned and not search.several:
         yield FieldProblem("objectives", f"search '{sections['search'].name}' learns from one objective")
 
@@ -79,6 +83,7 @@ def _fits(document: Document, search: SearchSettings, sections: Mapping[str, Any
         yield FieldProblem("space", f"says what to search: a 'search' must say how, e.g. {example}")
         return
     yield from search.problems(space)
+    yield from search.condition_problems(space)
     yield from _fits_exits(search, space, sections)
     if "seeds" not in sections:
         return

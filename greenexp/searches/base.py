@@ -102,27 +102,40 @@ class SearchSettings:
     independent: whether its configurations are independent draws from one distribution, as the expected best over
         trials presumes; then one that repeats another by chance is trained twice
     even: whether it covers the space evenly, wherever the good scores are
-    several: whether it can learn from several objectives, so that it has a `start_several`; one that is planned learns
-        from none
+    conditional: whether it takes spaces with conditions, and proposes the fields alone whose conditions hold
+    several: whether it can learn from several objectives and from earlier sweeps, so that it has a `start_with`; one
+        that is planned learns from none
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     planned: ClassVar[bool] = True
     independent: ClassVar[bool] = False
     even: ClassVar[bool] = False
+    conditional: ClassVar[bool] = False
     several: ClassVar[bool] = False
 
     @abstractmethod
     def start(self, space: Space, mode: Mode) -> RunningSearch:
         """The running search over `space`; `mode`: which scores are better."""
 
-    def start_several(self, space: Space, directions: Mapping[str, Mode]) -> RunningSearch:
-        """The running search with several objectives. `directions`: objective -> which of its values are better."""
+    def start_with(
+        self,
+        space: Space,
+        directions: Mapping[str, Mode],
+        earlier: Sequence[Observation],  # for those that learn
+    ) -> RunningSearch:
+        """The running search with several objectives, or after what earlier sweeps found.
+
+        directions: objective -> which of its values are better
+        earlier: configurations of other sweeps, all of which have ended; they are no proposals of this search
+        """
         return self.start(space, directions[SCORE])
 
-    def begin(self, space: Space, directions: Mapping[str, Mode]) -> RunningSearch:
-        """The running search over `space` with one objective, which is the score, or with several."""
-        return self.start(space, directions[SCORE]) if len(directions) == 1 else self.start_several(space, directions)
+    def begin(self, space: Space, directions: Mapping[str, Mode], earlier: Sequence[Observation] = ()) -> RunningSearch:
+        """The running search over `space`: `start` where the score is the only objective and nothing was before."""
+        if len(directions) == 1 and not earlier:
+            return self.start(space, directions[SCORE])
+        return self.start_with(space, directions, earlier)
 
     @abstractmethod
     def size(self, space: Space) -> int | None:
@@ -131,6 +144,13 @@ class SearchSettings:
     def problems(self, space: Space) -> Iterator[FieldProblem]:
         """Everything that keeps this search from running over `space`."""
         yield from ()
+
+    def condition_problems(self, space: Space) -> Iterator[FieldProblem]:
+        """Every condition of a field that it cannot meet."""
+        for path, distribution in space.items():
+            if distribution.when and not self.conditional:
+                message = "this search needs the same fields in every configuration; 'random' and 'tpe' take conditions"
+                yield FieldProblem(f"space.{path}.when", message, of_key=True)
 
     def listed(self) -> Mapping[str, Mapping[str, Value]]:
         """The configurations that the settings themselves list: where one stands in the sweep file -> its values.

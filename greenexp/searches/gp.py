@@ -29,7 +29,6 @@ class GaussianProcess(SampledSearch):
     al. 2023, "Unexpected Improvements to Expected Improvement for Bayesian Optimization", arXiv:2310.20708.
     """
 
-    fixed_space: ClassVar[bool] = True
     modules: ClassVar[tuple[str, ...]] = ("optuna", "torch")
 
     def sampler(self, seed: int, *, conditional: bool) -> BaseSampler:

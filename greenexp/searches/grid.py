@@ -31,6 +31,7 @@ class Grid(SearchSettings):
     """
 
     even: ClassVar[bool] = True
+    conditional: ClassVar[bool] = True
 
     def start(self, space: Space, mode: Mode) -> GridPoints:
         """See `SearchSettings.start`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -27,6 +28,8 @@ class Nsga2(OptunaSearch):
     anew with probability 1 / fields. Configurations stopped early, failed ones, and those of which an objective was not
     measured have no children. A space with conditions (`when`) is refused.
 
+    Configurations of earlier sweeps (`from`) are of the first generation.
+
     The parents are worked out at every proposal: one that ends late, after its generation was full, counts too.
 
     samples: number of configurations; seed: of the draws
@@ -35,8 +38,8 @@ class Nsga2(OptunaSearch):
     Source: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II".
     """
 
-    fixed_space: ClassVar[bool] = True
     noted: ClassVar[str | None] = "NSGAIISampler:"
+    noted_earlier: ClassVar[Mapping[str, Any]] = MappingProxyType({"NSGAIISampler:generation": 0})
 
     population: Annotated[int, Field(ge=2)] = 16
 

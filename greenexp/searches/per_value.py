@@ -47,14 +47,17 @@ class SearchPerValue(SearchSettings):
 
     def start(self, space: Space, mode: Mode) -> SearchesInTurn:
         """See `SearchSettings.start`."""
-        return self.start_several(space, {SCORE: mode})
+        return self.start_with(space, {SCORE: mode}, ())
 
-    def start_several(self, space: Space, directions: Mapping[str, Mode]) -> SearchesInTurn:
-        """See `SearchSettings.start_several`."""
-        running = {
-            canonical_json(value): ValueSearch(value, seeded(self.inner, value).begin(left, directions))
-            for value, left in self._parts(space)
-        }
+    def start_with(
+        self, space: Space, directions: Mapping[str, Mode], earlier: Sequence[Observation]
+    ) -> SearchesInTurn:
+        """See `SearchSettings.start_with`; each search is told of the earlier configurations of its value."""
+        running = {}
+        for value, left in self._parts(space):
+            key = canonical_json(value)
+            own = as_alone([one for one in earlier if canonical_json(one.values[self.path]) == key], self.path)
+            running[key] = ValueSearch(value, seeded(self.inner, value).begin(left, directions, own))
         return SearchesInTurn(self.path, running, learning=not self.planned)
 
     def size(self, space: Space) -> int | None:
@@ -76,6 +79,12 @@ class SearchPerValue(SearchSettings):
                 said = f"{problem.message} (where {self.path} is {canonical_json(value)})"
                 found.setdefault(problem.path, dataclasses.replace(problem, message=said))
         yield from found.values()
+
+    def condition_problems(self, space: Space) -> Iterator[FieldProblem]:
+        """See `SearchSettings.condition_problems`: conditions on the value itself are met by all searches."""
+        yield from dict.fromkeys(
+            problem for _, left in self._parts(space) for problem in self.inner.condition_problems(left)
+        )
 
     def _wrong_path(self, space: Space) -> str:
         """Why there is no search for each value of the choice, or ""."""
@@ -180,15 +189,18 @@ class SearchesInTurn:
     def _own(self, part: ValueSearch, history: Sequence[Observation]) -> list[Observation]:
         """What is known of the proposals of one search, as it would know them if it were alone."""
         own = [history[number] for number in part.numbers]
-        if not self.learning:
-            return own
-        ends = sorted(one.ended for one in own if one.ended is not None)
-        return [
-            dataclasses.replace(
-                one,
-                number=number,
-                values={path: value for path, value in one.values.items() if path != self.path},
-                ended=None if one.ended is None else ends.index(one.ended),
-            )
-            for number, one in enumerate(own)
-        ]
+        return as_alone(own, self.path) if self.learning else own
+
+
+def as_alone(own: Sequence[Observation], path: str) -> list[Observation]:
+    """Observations of one value of the choice at `path` as the search over what is left knows them."""
+    ends = sorted(one.ended for one in own if one.ended is not None)
+    return [
+        dataclasses.replace(
+            one,
+            number=number,
+            values={field: value for field, value in one.values.items() if field != path},
+            ended=None if one.ended is None else ends.index(one.ended),
+        )
+        for number, one in enumerate(own)
+    ]

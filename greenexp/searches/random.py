@@ -37,6 +37,7 @@ class Random(SearchSettings):
 
     independent: ClassVar[bool] = True
     even: ClassVar[bool] = True
+    conditional: ClassVar[bool] = True
 
     samples: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)] = 0

@@ -7,6 +7,7 @@ the same proposals. A sampler that is kept would also depend on what it has draw
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from abc import abstractmethod
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -42,23 +44,21 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 
-_FIXED = "this search needs the same fields in every configuration; 'tpe', 'random' and 'grid' take conditions"
-
-
 @dataclass(frozen=True)
 class OptunaSearch(SearchSettings):
     """The settings that all searches by a sampler of Optuna share; one derives from it and says which sampler.
 
     samples: number of configurations; seed: of the draws
-    modules: what the sampler loads; fixed_space: whether all configurations must have the same fields
+    modules: what the sampler loads
     noted: what the sampler notes of a trial and looks up later, by the first letters of its names; else nothing
+    noted_earlier: what it is to find of a configuration of an earlier sweep
     """
 
     planned: ClassVar[bool] = False
     several: ClassVar[bool] = True
-    fixed_space: ClassVar[bool] = False
     modules: ClassVar[tuple[str, ...]] = ("optuna",)
     noted: ClassVar[str | None] = None
+    noted_earlier: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     samples: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)] = 0
@@ -71,9 +71,12 @@ class OptunaSearch(SearchSettings):
         """See `SearchSettings.start`."""
         return SampledProposals(self, space, {SCORE: mode})
 
-    def start_several(self, space: Space, directions: Mapping[str, Mode]) -> SampledProposals:
-        """See `SearchSettings.start_several`."""
-        return SampledProposals(self, space, directions)
+    def start_with(
+        self, space: Space, directions: Mapping[str, Mode], earlier: Sequence[Observation]
+    ) -> SampledProposals:
+        """See `SearchSettings.start_with`."""
+        known = tuple(dataclasses.replace(one, memory=self.noted_earlier) for one in earlier)
+        return SampledProposals(self, space, directions, known)
 
     def size(self, space: Space) -> int:
         """See `SearchSettings.size`."""
@@ -83,8 +86,6 @@ class OptunaSearch(SearchSettings):
         """See `SearchSettings.problems`."""
         if not space:
             yield FieldProblem("search", "a search that learns needs a 'space'")
-        for path in (path for path in space if self.fixed_space and space[path].when):
-            yield FieldProblem(f"space.{path}.when", _FIXED, of_key=True)
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,13 @@ class SampledProposals:
     """The running search; the history that it is asked with holds all it needs.
 
     directions: objective -> which of its values are better; with one, that of the score
+    earlier: configurations of other sweeps, told before the history
     """
 
     settings: OptunaSearch
     space: Space
     directions: Mapping[str, Mode]
+    earlier: tuple[Observation, ...] = ()
 
     def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
         """See `RunningSearch.ask`. MissingExtraError if Optuna, or what its sampler loads, is not installed."""
@@ -126,7 +129,7 @@ class SampledProposals:
         with _quiet():
             seed, conditional = seed_of(self.settings.seed, number), is_conditional(self.space)
             sampler = self.settings.sampler(seed, conditional=conditional)
-            values, notes = _drawn(sampler, self.space, self.directions, history)
+            values, notes = _drawn(sampler, self.space, self.directions, [*self.earlier, *history])
         noted = self.settings.noted
         memory = {} if noted is None else {key: note for key, note in notes.items() if key.startswith(noted)}
         return Proposal(values, places_in(values), memory=memory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from greenexp.searches.sampled import SampledSearch
 
@@ -32,6 +32,8 @@ class Tpe(SampledSearch):
     several objectives: Ozaki et al. 2020, "Multiobjective Tree-Structured Parzen Estimator for Computationally
     Expensive Optimization Problems".
     """
+
+    conditional: ClassVar[bool] = True
 
     multivariate: bool = True
 

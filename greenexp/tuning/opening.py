@@ -91,11 +91,24 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
             f"{folder} holds a sweep whose search has learnt from what it was, and {' and '.join(fixed)} changed: "
             "choose another --out, or put this one aside with --fresh"
         )
+    if state.proposals and plan.growth is not None and not _told_the_same(state, plan, recorded):
+        raise InputError(
+            f"{folder} holds a sweep whose search was told of other earlier sweeps (search.from): choose another "
+            "--out, or put this one aside with --fresh"
+        )
     if "scheduler" in differ:
         raise InputError(
             f"{folder} holds a sweep with scheduler {recorded['scheduler']}, which has decided already; two rules in "
             "one sweep cannot be compared: choose another --out, or put this one aside with --fresh"
         )
+
+
+def _told_the_same(state: SweepState, plan: Plan, recorded: Mapping[str, Any]) -> bool:
+    """Whether the search is told what it was told at its start."""
+    told = [] if plan.growth is None else [one.to_json() for one in plan.growth.earlier]
+    was = [one.to_json() for one in state.earlier or ()]
+    named = list(plan.spec.search.earlier) == list(recorded["search"].get("from", ()))
+    return named and canonical_json(told) == canonical_json(was)
 
 
 def _changed(state: SweepState, plan: Plan, trial: str) -> list[str]:
@@ -145,6 +158,8 @@ def _write_plan(
         if not plan.complete:
             header["open"] = True
         state.apply(journal.append("sweep", **header))
+    if plan.growth is not None and plan.growth.earlier and state.earlier is None:
+        state.apply(journal.append("earlier", configurations=[one.to_json() for one in plan.growth.earlier]))
     if search is not None and not state.proposals:
         first = search.ask(state)
         if isinstance(first, Proposal):  # else the plan would not have begun with one

@@ -187,5 +187,9 @@ def test_what_is_wrong_with_a_search_is_said_once() -> None:
 
 def test_a_gaussian_process_takes_conditions_on_the_value_alone() -> None:
     gp = SEARCHES["gp"](samples=20)
-    assert list(gp.problems(SPACE))
-    assert not list(search_per_value(gp, "method").problems(SPACE))
+    assert list(gp.condition_problems(SPACE))
+    assert not list(search_per_value(gp, "method").condition_problems(SPACE))
+    nested = {**SPACE, "share": Uniform(dist="uniform", low=0, high=1, when={"other": [1]})}
+    nested["other"] = Choice(dist="choice", values=(1, 2))
+    found = search_per_value(gp, "method").condition_problems(nested)
+    assert [problem.path for problem in found] == ["space.share.when"]
