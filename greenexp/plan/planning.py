@@ -81,8 +81,7 @@ def _check_plugins(
             filled[path] = written if unsettled else {**own, **written}
     if search is not None:
         chosen = document.sections["search"]
-        written = {"name": chosen.name, **chosen.options}
-        settings = check_plugin("search", written, plugins["search"]).settings
+        settings = check_plugin("search", chosen.own_json(), plugins["search"]).settings
         filled["search"] = {**(settings or {}), **chosen.to_json()}
     found += check_searched_epochs(document.sections, search, plugins["scheduler"])
     found += _waiting_scheduler(document.sections, search, plugins["scheduler"])

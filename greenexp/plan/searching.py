@@ -25,7 +25,7 @@ def check_search(document: Document, plugins: Plugins) -> tuple[SearchSettings |
     section = sections.get("search")
     if section is None:
         return None, []
-    checked = check_plugin("search", {"name": section.name, **section.options}, plugins["search"])
+    checked = check_plugin("search", section.own_json(), plugins["search"])
     if checked.plugin is None:
         return None, list(checked.problems)
     search: SearchSettings = checked.plugin

@@ -94,6 +94,11 @@ class SearchChoice(Component):
         description="Folders or MLflow addresses of earlier sweeps that the search is told of before it begins",
     )
 
+    def own_json(self) -> dict[str, Any]:
+        """Name and fields of the search itself as JSON values, without those that all searches share."""
+        shared = {field.alias or name for name, field in SearchChoice.model_fields.items() if name != "name"}
+        return {key: value for key, value in self.to_json().items() if key not in shared}
+
 
 class MethodChoice(Component):
     """The training method."""

@@ -74,7 +74,6 @@ class SweepSpec(FileSection):
     metric: Metric = Field(default=Metric(), description="What is maximised or minimised on dev")
     objectives: Annotated[tuple[Objective, ...], BeforeValidator(_objectives)] = Field(
         default=(SCORE,),
-        exclude_if=lambda objectives: objectives == (SCORE,),
         description="What the search optimises: score, then costs, of which less is better",
     )
     space: dict[str, Distribution] = Field(

@@ -13,6 +13,7 @@ from greenexp.journal.file import NAME, Journal
 from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
+from greenexp.records.objectives import SCORE
 from greenexp.records.values import canonical_json
 from greenexp.schedulers import Scheduler, scheduler_names
 from greenexp.searches.base import Proposal
@@ -77,7 +78,8 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
     planned = {trial.trial: trial.fingerprint for trial in plan.trials}
     lost = [t.spec.trial for t in state.trials.values() if planned.get(t.spec.trial) != t.spec.fingerprint]
     recorded = state.header["spec"]
-    differ = [name for name in sorted({*recorded, *resolved}) if recorded.get(name) != resolved.get(name)]
+    written = {"objectives": [SCORE], **recorded}  # a journal of an earlier version has no objectives
+    differ = [name for name in sorted({*written, *resolved}) if written.get(name) != resolved.get(name)]
     if lost:
         raise InputError(
             f"{folder} holds a sweep of which {len(lost)} of {len(state.trials)} trials would not be kept, as "
