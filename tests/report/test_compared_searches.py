@@ -122,3 +122,13 @@ def test_no_curve_is_drawn_over_all_searches_together() -> None:
     assert not made["tuning-band"].plates
     assert not made["target"].plates
     assert made["compared-searches"].plates
+
+
+def test_a_sweep_under_way_is_compared_by_the_configurations_that_have_ended() -> None:
+    under_way = {f"c{n:03d}": ("planned", 0) for n in range(27, 36)} | {"c026-i1-o0": ("running", 3)}
+    tables = searched(ends=under_way)
+    frame = _table(tables, "compared-searches-summary")
+    assert frame["configurations"].tolist() == [9, 9, 8]
+    assert frame["train_flops"].notna().all()
+    curves = section(tables).plates[0].table.frame
+    assert curves.groupby("group")["n"].max().to_dict() == {"leebert": 9, "dbt": 9, "branchynet": 8}

@@ -62,8 +62,8 @@ def difference_plates(findings: Findings, score: str, kind: str, counted: str = 
     return (Plate(figure, Table(figure.name, figure.title, figure.table, columns, note)),)
 
 
-def pairs_table(findings: Findings, kind: str) -> Table:
-    """A row per pair and tested number of runs."""
+def pairs_table(findings: Findings, kind: str, counted: str = "runs") -> Table:
+    """A row per pair and tested number of runs. counted: what budgets are numbers of."""
     pairs = findings["pairs"].replace([-np.inf, np.inf], np.nan)
     confidences = _confidences(pairs)
     widest = confidences[-1]
@@ -80,8 +80,8 @@ def pairs_table(findings: Findings, kind: str) -> Table:
         Column("p_holm", "p, Holm", "number"),
     ]
     note = (
-        "P: probability that the best of n runs of A is better than that of n runs of B, a tie half. Bands of a pair "
-        "hold at all n together; p after Holm's correction over all rows."
+        f"P: probability that the best of n {counted} of A is better than that of n {counted} of B, a tie half. Bands "
+        "of a pair hold at all n together; p after Holm's correction over all rows."
     )
     return Table("pairs", "Pairs of groups", pairs, tuple(columns), note)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 
@@ -11,9 +13,10 @@ from greenexp.analysis.curves.of_sweep import configuration_scores, group_names
 from greenexp.analysis.curves.options import CurveOptions
 from greenexp.analysis.curves.study import curve_study
 from greenexp.analysis.findings import Findings
-from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.analysis.sweeps.configurations import configuration_states, configuration_table
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import Channel, comparison_figure
+from greenexp.figures.scale import axis_unit
 from greenexp.records.axes import AXES
 from greenexp.records.scores import Scores
 from greenexp.records.tables import SweepTables
@@ -35,14 +38,15 @@ def section(tables: SweepTables) -> Section:
     if per is None or per not in tables.parameters:
         said = "Nothing to compare: the sweep is one search (no search.per)."
         return Section(NAME, TITLE, (said,))
-    metric = metric_of(tables)
-    scores = configuration_scores(tables, per)
+    metric, ended = metric_of(tables), _ended(tables)
+    scores = configuration_scores(ended, per)
     findings = comparison_study(scores)
-    summary = _summary(tables, per, metric)
+    summary = _summary(ended, per, metric)
+    presumed = (_EQUAL.format(per=per), *_left_out(tables, ended))
     if findings.refusal:
         said = f"The searches are not compared at equal budgets: {findings.refusal}."
-        return Section(NAME, TITLE, (said,), tables=(summary,), assumptions=(_EQUAL.format(per=per),))
-    costs = configuration_scores(tables, per, COST)
+        return Section(NAME, TITLE, (said,), tables=(summary,), assumptions=presumed)
+    costs = configuration_scores(ended, per, COST)
     over_cost = comparison_study(costs)
     return Section(
         name=NAME,
@@ -54,8 +58,8 @@ def section(tables: SweepTables) -> Section:
             *difference_plates(findings, metric.label, "score", "Configurations"),
             *_curves_over_cost(over_cost, costs, metric),
         ),
-        tables=(summary, pairs_table(findings, "score"), *_changes(findings)),
-        assumptions=(_EQUAL.format(per=per), *(_sentence(text) for text in (*findings.warnings, *findings.notes))),
+        tables=(summary, pairs_table(findings, "score", "configurations"), *_changes(findings)),
+        assumptions=(*presumed, *(_sentence(text) for text in (*findings.warnings, *findings.notes))),
     )
 
 
@@ -63,6 +67,22 @@ _EQUAL = (
     "Every value of {per} has a search of its own, over the fields that it has, with the same number of "
     "configurations and the same seeds. Configurations of different values are drawn independently."
 )
+
+
+def _ended(tables: SweepTables) -> SweepTables:
+    """The sweep without the configurations that have not ended: theirs are no scores yet."""
+    trials = tables.trials
+    left = [name for name, (state, _) in configuration_states(trials).items() if state == "unfinished"]
+    return dataclasses.replace(tables, trials=trials[~trials["configuration"].isin(left)].reset_index(drop=True))
+
+
+def _left_out(tables: SweepTables, ended: SweepTables) -> tuple[str, ...]:
+    number = tables.trials["configuration"].nunique() - ended.trials["configuration"].nunique()
+    if not number:
+        return ()
+    return (
+        f"{counted(number, 'configuration')} left out: not ended. The searches take turns, so each lacks about as many.",
+    )
 
 
 def _sentence(text: str) -> str:
@@ -142,11 +162,12 @@ def _curves_over_cost(findings: Findings, scores: Scores, metric: SweepMetric) -
         return ()
     sizes = {name: f"N = {len(group.frame)}" for name, group in scores.groups.items()}
     axis = AXES[COST]
-    across = Channel("budget", f"{COST} ({axis.unit})")
+    divisor, unit = axis_unit(axis.unit, float(rows["budget"].max()))
+    across = Channel("cost", f"{COST} ({unit})")
     title = f"Median best score in hand for an amount of {COST}, of each search"
-    figure = comparison_figure(
-        "compared-searches-cost", title, rows, across, Channel("estimate", f"Median best {metric.label}"), sizes
-    )
+    scaled = rows.assign(cost=rows["budget"] / divisor)
+    up = Channel("estimate", f"Median best {metric.label}")
+    figure = comparison_figure("compared-searches-cost", title, scaled, across, up, sizes)
     columns = (
         Column("group", "Search", "name"),
         Column("budget", COST, "quantity", axis.unit),
@@ -164,7 +185,7 @@ def _summary(tables: SweepTables, per: str, metric: SweepMetric) -> Table:
     rows = [_row(name, found[found["group"] == name], metric) for name in order]
     columns = (
         Column("group", "Search", "name"),
-        Column("configurations", "Configurations", "count"),
+        Column("configurations", "Ended", "count"),
         Column("scored", "With a mean", "count"),
         Column("failed", "Failed", "count"),
         Column("stopped", "Stopped early", "count"),
