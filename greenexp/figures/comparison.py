@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,10 @@ WIDTH = 380
 WHITE = "#ffffff"
 _COLOURS = (BLUE, VERMILLION, GREEN, INK)
 _DASHES = ([1, 0], [7, 4], [2, 3], [10, 3, 2, 3])
-_FILL = 0.12
-"""Opacity of an area: three on top of each other are still told apart."""
+_FILL = 0.07
+"""Opacity of an area: several on top of each other leave the lines to be seen."""
+_MOST_TICKS = 10
+"""Whole numbers up to which each has a tick of its own."""
 _LETTERS = 20
 """Of a name at the end of a line."""
 
@@ -63,8 +66,9 @@ def comparison_figure(
     high = _domain([*(row["y"] for row in data), *bounds], 0.06)
     frame = Frame(WIDTH, HEIGHT, (0.0, wide[1]) if step else wide, high)
     for side, edge in zip(band or (), high, strict=False):
-        for row, bound in zip(data, drawn[side].fillna(edge), strict=True):
-            row[side] = float(bound)
+        for row, bound in zip(data, drawn[side].tolist(), strict=True):
+            known = math.isfinite(bound)
+            row |= {side: float(bound) if known else edge, f"edge_{side}": float(bound) if known else None}
     lines = {group: [(row["x"], row["y"]) for row in data if row["group"] == group] for group in groups}
     names = {group: f"{_short(group)}{f' ({ends[group]})' if group in ends else ''}" for group in groups}
     heights = label_heights(lines, names, frame, step=step)
@@ -80,13 +84,16 @@ def comparison_figure(
 def _areas(
     groups: Sequence[str], x: dict[str, Any], y: dict[str, Any], band: tuple[str, str] | None
 ) -> list[dict[str, Any]]:
-    """Between the bounds of each group, in the colour of its line, with its edges."""
+    """Between the bounds of each group, in the colour of its line, with an edge where there is a bound."""
     if band is None:
         return []
-    mark = {"type": "area", "opacity": _FILL, "clip": True, "line": {"strokeWidth": 0.8, "opacity": 0.6}}
+    looks = {"color": _look(groups, _colours(len(groups))), "detail": {"field": "group"}}
+    area = {"type": "area", "opacity": _FILL, "clip": True}
     lower, upper = ({**y, "field": side} for side in band)
-    color = {"color": _look(groups, _colours(len(groups))), "detail": {"field": "group"}}
-    return [{"mark": mark, "encoding": {"x": x, "y": lower, "y2": {"field": upper["field"]}, **color}}]
+    fill = {"mark": area, "encoding": {"x": x, "y": lower, "y2": {"field": upper["field"]}, **looks}}
+    line = {"type": "line", "strokeWidth": 1, "opacity": 0.7, "clip": True, "invalid": "break-paths-show-path-domains"}
+    edges = [{"mark": line, "encoding": {"x": x, "y": {**y, "field": f"edge_{side}"}, **looks}} for side in band]
+    return [fill, *edges]
 
 
 def _layers(
@@ -109,7 +116,9 @@ def _layers(
 
 
 def _channel(field: str, channel: Channel, domain: tuple[float, float]) -> dict[str, Any]:
-    axis = {"tickMinStep": 1, "tickCount": 6, "format": "d"} if channel.whole else {"tickCount": 6}
+    axis: dict[str, Any] = {"tickMinStep": 1, "tickCount": 6, "format": "d"} if channel.whole else {"tickCount": 6}
+    if channel.whole and domain[1] - domain[0] <= _MOST_TICKS:
+        axis["values"] = list(range(math.ceil(domain[0]), math.floor(domain[1]) + 1))
     return quantity(field, channel.title, scale={"domain": list(domain), "nice": False, "zero": False}, axis=axis)
 
 

@@ -80,9 +80,8 @@ def _left_out(tables: SweepTables, ended: SweepTables) -> tuple[str, ...]:
     number = tables.trials["configuration"].nunique() - ended.trials["configuration"].nunique()
     if not number:
         return ()
-    return (
-        f"{counted(number, 'configuration')} left out: not ended. The searches take turns, so each lacks about as many.",
-    )
+    left = counted(number, "configuration")
+    return (f"{left} left out: not ended. The searches take turns, so each lacks about as many.",)
 
 
 def _sentence(text: str) -> str:
