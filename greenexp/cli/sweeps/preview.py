@@ -33,6 +33,7 @@ def preview_lines(plan: Plan) -> list[tuple[str, str]]:
         raise ValueError("the plan has no price yet")
     return [
         (spec.name, f"{_size(plan)} · task {spec.task.name} · {_named(plan, 'backbone')} · {_named(plan, 'method')}"),
+        *((("objectives", ", ".join(spec.objectives)),) if len(spec.objectives) > 1 else ()),
         ("scheduler", f"{spec.scheduler.name} · {spec.resources.workers} trials at a time"),
         *(("", line) for line in bracket_lines(price.brackets)),
         *data_lines(price.data),
