@@ -18,12 +18,12 @@ def objectives_figure(table: pd.DataFrame, x: Channel, y: Channel, *, line: bool
 
     table: configuration, on_front and the columns of x and y, at least one row
     """
-    data = [
+    data: list[dict[str, Any]] = [
         {"x": float(row[x.column]), "y": float(row[y.column]), "kind": _FRONT if row["on_front"] else _REST}
-        for row in table.sort_values(x.column, kind="stable").to_dict("records")
+        for row in table.sort_values([x.column, y.column], kind="stable").to_dict("records")
     ]
-    across = quantity("x", x.title, scale={"zero": False, "nice": True})
-    up = quantity("y", y.title, scale={"zero": False, "nice": True})
+    across = quantity("x", x.title, scale=_scale([row["x"] for row in data]))
+    up = quantity("y", y.title, scale=_scale([row["y"] for row in data]))
     kinds = [kind for kind in (_FRONT, _REST) if any(row["kind"] == kind for row in data)]
     looks = {"color": {_FRONT: BLUE, _REST: GREY}, "shape": {_FRONT: "circle", _REST: "square"}}
     shown: dict[str, Any] = {
@@ -46,3 +46,10 @@ def objectives_figure(table: pd.DataFrame, x: Channel, y: Channel, *, line: bool
         f"dominated, from {' to '.join(dict.fromkeys(ends))}."
     )
     return Figure("objectives", "Configurations by their objectives", alt, chart(data, layers), table)
+
+
+def _scale(values: list[float]) -> dict[str, Any]:
+    """From the smallest to the largest with some room at both ends, also where all are equal."""
+    low, high = min(values), max(values)
+    room = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
+    return {"domain": [low - room, high + room], "zero": False, "nice": True}

@@ -84,7 +84,7 @@ def _plane(found: ObjectiveFront, metric: SweepMetric) -> Plate:
 
 def _volume(found: ObjectiveFront) -> tuple[Plate, ...]:
     """The hypervolume over configurations."""
-    if len(found.curve) < 2:
+    if len(found.curve) < 2 or not found.curve["hypervolume"].any():
         return ()
     title = "Hypervolume of the first n configurations to end"
     across = Channel("configurations", "Configurations", whole=True)
