@@ -80,11 +80,17 @@ def read_document(sweep: SweepSource, overrides: Overrides = ()) -> Document:
     return load_sweep(source, _as_text(overrides))
 
 
-def plan_of(document: Document) -> Plan:
-    """The plan of a sweep, without its price. SweepFileError with all that is wrong."""
+def plan_of(document: Document, folder: Path | None = None) -> Plan:
+    """The plan of a sweep, without its price. SweepFileError with all that is wrong.
+
+    folder: of a sweep that goes on, which knows what its search was told of earlier ones
+    """
+    from greenexp.api.earlier import earlier_of
     from greenexp.plan.planning import make_plan
 
-    return make_plan(document)
+    earlier = earlier_of(document, folder)
+    planned = make_plan(document, earlier=earlier.configurations)
+    return dataclasses.replace(planned, notes=(*planned.notes, *earlier.notes))
 
 
 @contextmanager

@@ -67,7 +67,8 @@ def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, wat
     from greenexp.plan.data import prepare_data
 
     document = read_document(sweep, overrides)
-    plan = _with_absolute_address(plan_of(document))
+    begun = (options.out or DEFAULT / document.spec.name) if options.resume and document.spec is not None else None
+    plan = _with_absolute_address(plan_of(document, begun))
     folder = options.out or DEFAULT / plan.spec.name
     check_folder(folder, resume=options.resume, fresh=options.fresh)
     prepare = remembering(prepare_data)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from greenexp.analysis.fronts.objectives import objective_front
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.api.planning import Overrides, SweepSource
 from greenexp.api.watching import Watcher
@@ -168,6 +169,14 @@ class Sweep:
         if first is None or pd.isna(first["score_mean"]):
             raise InputError(f"{self.source} has no best configuration yet: the seeds of none have ended at one epoch")
         return first
+
+    @property
+    def objectives(self) -> pd.DataFrame:
+        """One row per configuration in the order in which they ended: its objectives, and whether it is `on_front`.
+
+        Columns as of `analysis.fronts.objectives.ObjectiveFront.table`.
+        """
+        return objective_front(self.tables).table
 
     def frame(self) -> pd.DataFrame:
         """One row per trial: names, seeds, searched values, status, dev score, test score and costs.

@@ -18,6 +18,7 @@ from greenexp.figures.figure import Figure
 from greenexp.figures.fronts import attainment_figure, front_over_trials_figure
 from greenexp.figures.importance import importance_figure
 from greenexp.figures.incumbent import incumbent_figure
+from greenexp.figures.objectives import objectives_figure
 from greenexp.figures.operating_points import operating_points_figure
 from greenexp.figures.overthinking import overthinking_figure
 from greenexp.figures.policy_curves import policy_curves_figure
@@ -44,6 +45,7 @@ __all__ = [
     "front_over_trials_figure",
     "importance_figure",
     "incumbent_figure",
+    "objectives_figure",
     "operating_points_figure",
     "overthinking_figure",
     "policy_curves_figure",

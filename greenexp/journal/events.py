@@ -13,7 +13,9 @@ FORMAT = 1
 
 KINDS: Mapping[str, str] = {
     "sweep": "first line: journal format, sweep name, resolved sweep file, its fingerprint; whether its plan is open",
-    "proposal": "the search proposed one more configuration of an open plan: its number, name and values",
+    "earlier": "configurations of other sweeps that the search is told of before it proposes anything",
+    "proposal": "the search proposed one more configuration of an open plan: its number, name, values, "
+    "and what the search must be told of it later",
     "search_done": "the search proposes no further configuration",
     "trial": "one planned trial (TrialSpec); a later line for the same trial replaces it",
     "session": "a driver began: its number, versions, machine, what can be measured and what not",

@@ -10,6 +10,7 @@ from typing import Any
 from greenexp.errors import JournalError
 from greenexp.journal.events import FORMAT, Event
 from greenexp.records.decision import Action, Verdict
+from greenexp.records.earlier import EarlierConfiguration
 from greenexp.records.epoch import Costs, EpochRecord, best_epoch
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.history import LimitReached
@@ -25,7 +26,7 @@ ENDED = frozenset({"finished", "stopped", "failed"})
 # What a trial's end comes with.
 _ENDING = frozenset({"report", "decision", "ended"})
 # Written while no session is under way: the time since the last session is not at its expense.
-_BETWEEN_SESSIONS = frozenset({"sweep", "trial", "replay"})
+_BETWEEN_SESSIONS = frozenset({"sweep", "earlier", "trial", "replay"})
 
 
 @dataclass(slots=True)
@@ -85,10 +86,14 @@ class TrialState:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A configuration that the search of an open plan proposed; `values`: searched path -> value."""
+    """A configuration that the search of an open plan proposed.
+
+    values: searched path -> value; memory: what the search noted of it
+    """
 
     configuration: str
     values: Mapping[str, Any]
+    memory: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -104,6 +109,7 @@ class Session:
 class SweepState:
     """The state after a sequence of events; feed it further events with `apply`.
 
+    earlier: what the search was told of other sweeps at the start, None before that was written
     proposals: what the search of an open plan proposed, in order; search_done: whether it will propose nothing more
     ended: the configurations all of whose trials have ended, in the order in which they did
     added_policies: exit policies that were added to the record, besides those of the sweep file
@@ -116,6 +122,7 @@ class SweepState:
         self._spec: SweepSpec | None = None
         self.began = 0.0
         self.trials: dict[str, TrialState] = {}
+        self.earlier: tuple[EarlierConfiguration, ...] | None = None
         self.proposals: list[Proposed] = []
         self.search_done = False
         self.ended: list[str] = []
@@ -224,10 +231,14 @@ class SweepState:
             self.trials[spec.trial] = TrialState(spec)
             self._members.setdefault(spec.configuration, []).append(self.trials[spec.trial])
 
+    def _on_earlier(self, event: Event) -> None:
+        self.earlier = tuple(EarlierConfiguration.from_json(one) for one in event.data["configurations"])
+
     def _on_proposal(self, event: Event) -> None:
         if event.data["number"] != len(self.proposals):
             raise ValueError(f"proposal {event.data['number']} where {len(self.proposals)} belongs")
-        self.proposals.append(Proposed(event.data["configuration"], event.data["values"]))
+        memory = event.data.get("memory", {})
+        self.proposals.append(Proposed(event.data["configuration"], event.data["values"], memory))
 
     def _on_search_done(self, _event: Event) -> None:
         self.search_done = True

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from greenexp.plan.fields import Checked, check_plugin
+from greenexp.plan.fields import check_plugin
 from greenexp.plan.plugins import Plugins
 from greenexp.records.explain import message
 from greenexp.records.places import FieldProblem, dotted
@@ -99,41 +99,3 @@ def _exits_fit(settings: Settings) -> Iterator[FieldProblem]:
         count = depth if layers == "all" else count
     if isinstance(chosen, int) and count is not None and chosen > count:
         yield FieldProblem("metric.exit", f"there are {count} exits, got {chosen}")
-
-
-def check_values(path: str, section: Mapping[str, Any], space: Mapping[str, Any], plugins: Plugins) -> Checked:
-    """A plug-in section, and every value the space could set in it: each of a choice, the ends of a range.
-
-    `space`: the searched fields inside `path`. The first value of each stands for what the file leaves to the search.
-    """
-    alone = len(space) == 1  # then what is wrong with the section as a whole is this field's value
-    ends = {field: list(distribution.ends().items()) for field, distribution in space.items()}
-    first = dict(section)
-    for field, values in ends.items():
-        first = with_value(first, field.removeprefix(f"{path}."), values[0][1])
-    start = check_plugin(path, first, plugins[path])
-    found = [_moved(finding, path, {field: f"space.{field}.{values[0][0]}" for field, values in ends.items()})
-             for finding in start.problems]  # fmt: skip
-    for field, values in ends.items():
-        for end, value in values[1:]:
-            changed = with_value(first, field.removeprefix(f"{path}."), value)
-            wrong = check_plugin(path, changed, plugins[path]).problems
-            places = {field: f"space.{field}.{end}"}
-            found += [_moved(f, path, places) for f in wrong if _inside(f.path, field) or (alone and f.path == path)]
-    return Checked(start.settings if not found else None, tuple(dict.fromkeys(found)))
-
-
-def _inside(path: str, field: str) -> bool:
-    return path == field or path.startswith(f"{field}.")
-
-
-def _moved(finding: FieldProblem, section: str, places: Mapping[str, str]) -> FieldProblem:
-    """The finding where the user wrote the value; an unknown searched field is wrong in its key.
-
-    What is wrong with the section as a whole lies at the one field that is searched, if it is one.
-    """
-    for field, place in places.items():
-        if _inside(finding.path, field) or (finding.path == section and len(places) == 1):
-            at = f"space.{field}" if finding.of_key else place
-            return FieldProblem(at, finding.message, finding.of_key, finding.missing)
-    return finding

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from greenexp.errors import InputError
 from greenexp.plan.configurations import resolve
+from greenexp.plan.earlier import observations
 from greenexp.plan.plugins import Plugins
+from greenexp.records.conditional_space import is_conditional, with_field
+from greenexp.records.earlier import EarlierConfiguration
 from greenexp.records.search_space import Choice
 from greenexp.records.settings import Settings
 from greenexp.records.values import Scalar, Value, coordinate
@@ -36,7 +39,7 @@ def configuration_name(number: int) -> str:
     return f"c{number:03d}"
 
 
-def searched_values(settings: Settings, paths: Mapping[str, Any]) -> dict[str, Scalar]:
+def searched_values(settings: Settings, paths: Iterable[str]) -> dict[str, Scalar]:
     """Searched path -> its value in the settings, as a table shows it."""
     plain = settings.to_json()
     return {path: coordinate(value_at(plain, path)) for path in paths}
@@ -46,18 +49,21 @@ def searched_values(settings: Settings, paths: Mapping[str, Any]) -> dict[str, S
 class Growth:
     """How the configurations of a sweep are made whose search proposes them while it runs.
 
-    search, space, mode: what is searched and how; base: the sections of the sweep file that the values change
+    search, space: what is searched and how; directions: objective -> which of its values are better
+    base: the sections of the sweep file that the values change
+    earlier: configurations of earlier sweeps that the search is told of
     """
 
     search: SearchSettings
     space: Space
-    mode: Mode
+    directions: Mapping[str, Mode]
     base: Mapping[str, Any]
     plugins: Plugins
+    earlier: tuple[EarlierConfiguration, ...] = ()
 
     def start(self) -> RunningSearch:
-        """The running search, which has been told nothing."""
-        return self.search.start(self.space, self.mode)
+        """The running search, which has been told nothing but what earlier sweeps found."""
+        return self.search.begin(self.space, self.directions, observations(self.earlier))
 
     @property
     def size(self) -> int | None:
@@ -67,7 +73,11 @@ class Growth:
     @property
     def epochs(self) -> tuple[int, ...]:
         """The numbers of epochs that a trial may be given, where they are searched."""
-        ends = self.space[EPOCHS].ends().values() if EPOCHS in self.space else ()
+        if EPOCHS not in self.space:
+            return ()
+        ends = [*self.space[EPOCHS].ends().values()]
+        if self.space[EPOCHS].when:
+            ends.append(value_at(self.base, EPOCHS))
         return tuple(value for value in ends if isinstance(value, int))
 
     def configuration(self, number: int, values: Mapping[str, Value]) -> Configuration:
@@ -77,13 +87,23 @@ class Growth:
             wrong = "; ".join(f"{problem.path} {problem.message}" for problem in resolved.problems)
             shown = ", ".join(f"{path}={coordinate(value)}" for path, value in values.items())
             raise InputError(f"the search proposed {shown}, which cannot be run: {wrong}")
-        searched = searched_values(resolved.settings, {**self.space, **values})
+        paths = [*(path for path in self.space if path in values), *(path for path in values if path not in self.space)]
+        searched = searched_values(resolved.settings, paths)
         return Configuration(configuration_name(number), searched, resolved.settings, "space")
 
     def possible_settings(self, first: Mapping[str, Scalar]) -> Iterator[Settings]:
-        """`first` with each value of each choice of the space, one at a time; what does not fit is left out."""
+        """`first` with each value of each choice of the space, one at a time; what does not fit is left out.
+
+        A choice with conditions is tried where these hold.
+        """
         for path, distribution in self.space.items():
             for value in distribution.ends().values() if isinstance(distribution, Choice) else ():
-                settings = resolve(self.base, {**first, path: value}, self.plugins).settings
+                settings = resolve(self.base, self._with_choice(first, path, value), self.plugins).settings
                 if settings is not None:
                     yield settings
+
+    def _with_choice(self, first: Mapping[str, Scalar], path: str, value: Value) -> Mapping[str, Value]:
+        """The searched values of a configuration with one value changed, and others where conditions ask for that."""
+        if not is_conditional(self.space):
+            return {**first, path: value}
+        return with_field(self.space, path, value) or first

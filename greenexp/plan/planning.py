@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from greenexp.errors import FieldError, InputError, Problem, SweepFileError
-from greenexp.plan.configurations import Resolved, check_values, resolve
+from greenexp.plan.configurations import Resolved, resolve
+from greenexp.plan.earlier import Earlier, fitted, observations
 from greenexp.plan.equal_epochs import check_searched_epochs
 from greenexp.plan.fields import check_plugin
 from greenexp.plan.growth import Configuration, Growth, configuration_name, searched_values
@@ -16,6 +17,9 @@ from greenexp.plan.plugins import Plugins, installed
 from greenexp.plan.policies import PATH as POLICIES
 from greenexp.plan.policies import check_policies
 from greenexp.plan.searching import check_search, proposals
+from greenexp.plan.value_checks import check_values
+from greenexp.records.earlier import EarlierConfiguration
+from greenexp.records.objectives import directions_of
 from greenexp.records.places import FieldProblem
 from greenexp.records.sections import HeadChoice
 from greenexp.records.settings import SECTIONS
@@ -26,9 +30,10 @@ from greenexp.spec import Component, Document, SweepSpec
 from greenexp.spec.paths import PLUGINS
 
 
-def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
+def make_plan(document: Document, plugins: Plugins | None = None, earlier: Sequence[EarlierConfiguration] = ()) -> Plan:
     """The plan of a sweep file. `plugins`: the registries, the installed ones by default.
 
+    earlier: the configurations of the sweeps that `search.from` names; those that do not fit are named in its notes
     Raises SweepFileError with all problems of the document and of its plug-ins' names and fields.
     """
     plugins = installed() if plugins is None else plugins
@@ -40,7 +45,7 @@ def make_plan(document: Document, plugins: Plugins | None = None) -> Plan:
     if problems or search is None:
         raise SweepFileError(dict.fromkeys(problems))
     spec = _with_components(document.checked(), filled)
-    plan = _plan(document, spec, search, plugins)
+    plan = _plan(document, spec, search, plugins, fitted(earlier, spec.space, spec.objectives))
     try:
         plan.expected_scheduler()
         plan.new_scheduler()
@@ -78,7 +83,7 @@ def _check_plugins(
             filled[path] = written if unsettled else {**own, **written}
     if search is not None:
         chosen = document.sections["search"]
-        settings = check_plugin("search", chosen.to_json(), plugins["search"]).settings
+        settings = check_plugin("search", chosen.own_json(), plugins["search"]).settings
         filled["search"] = {**(settings or {}), **chosen.to_json()}
     found += check_searched_epochs(document.sections, search, plugins["scheduler"])
     found += _unknown_size(document.sections, search, plugins["scheduler"])
@@ -121,10 +126,11 @@ def _with_components(spec: SweepSpec, filled: Mapping[str, dict[str, Any]]) -> S
     return spec.model_copy(update=update)
 
 
-def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: Plugins) -> Plan:
+def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: Plugins, earlier: Earlier) -> Plan:
     base = {name: getattr(spec, name).model_dump(mode="json") for name in SECTIONS}
-    proposed = list(proposals(search, spec.space, spec.metric.mode))
-    paths = dict.fromkeys([*spec.space, *(path for proposal in proposed for path in proposal.values)])
+    directions = directions_of(spec.objectives, spec.metric.mode)
+    proposed = list(proposals(search, spec.space, directions, observations(earlier.told)))
+    listed = dict.fromkeys(path for proposal in proposed for path in proposal.values if path not in spec.space)
     configurations: list[Configuration] = []
     problems: list[Problem] = []
     for proposal in proposed:
@@ -132,6 +138,7 @@ def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: 
         if resolved.settings is None:
             problems += _misfits(document, proposal, resolved)
             continue
+        paths = [*(path for path in spec.space if path in proposal.values), *listed]
         name, searched = configuration_name(len(configurations)), searched_values(resolved.settings, paths)
         configurations.append(Configuration(name, searched, resolved.settings, proposal.place))
     repeated = _repeated(configurations)
@@ -141,9 +148,22 @@ def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: 
         problems += [document.problem("search", f"search '{spec.search.name}' proposes nothing", of_key=True)]
     if problems:
         raise SweepFileError(_distinct(problems))
-    notes = tuple(f"{_same(later, earlier)}: drawn twice, trained twice" for earlier, later in repeated)
-    growth = None if search.planned else Growth(search, spec.space, spec.metric.mode, base, plugins)
+    notes = (
+        *(f"{_same(later, earlier)}: drawn twice, trained twice" for earlier, later in repeated),
+        *_searches_stopped(spec, plugins["scheduler"]),
+        *earlier.notes,
+    )
+    growth = None if search.planned else Growth(search, spec.space, directions, base, plugins, earlier.told)
     return Plan(spec, tuple(configurations), tuple(trials_of(spec, configurations)), notes, growth)
+
+
+def _searches_stopped(spec: SweepSpec, schedulers: Mapping[str, type[Any]]) -> Iterator[str]:
+    """That searches are to be compared, and a scheduler compares their configurations with each other."""
+    if spec.search.per is not None and schedulers[spec.scheduler.name].stops:
+        yield (
+            f"scheduler {spec.scheduler.name} stops configurations of one value of {spec.search.per} for those of "
+            "another, so the report cannot compare the searches: choose fifo for that"
+        )
 
 
 def _misfits(document: Document, point: Proposal, resolved: Resolved) -> Iterable[Problem]:

@@ -156,7 +156,10 @@ class Plan:
             content["trials"] = [[trial.trial, trial.fingerprint] for trial in self.trials]
         else:
             whole = spec.model_dump(mode="json")
-            content["open"] = {name: whole[name] for name in (*SECTIONS, "space", "search", "seeds")}
+            several = ("objectives",) if len(spec.objectives) > 1 else ()
+            content["open"] = {name: whole[name] for name in (*SECTIONS, "space", "search", "seeds", *several)}
+            if self.growth.earlier:
+                content["earlier"] = [one.to_json() for one in self.growth.earlier]
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from greenexp.errors import StateError
@@ -10,6 +10,7 @@ from greenexp.plan.fields import check_plugin
 from greenexp.plan.plugins import Plugins
 from greenexp.records.places import FieldProblem
 from greenexp.searches.base import Mode, Observation, Proposal, SearchSettings, Space
+from greenexp.searches.per_value import search_per_value
 from greenexp.spec import Document
 from greenexp.spec.checks import value_problems
 from greenexp.spec.paths import wrong_path
@@ -24,20 +25,28 @@ def check_search(document: Document, plugins: Plugins) -> tuple[SearchSettings |
     section = sections.get("search")
     if section is None:
         return None, []
-    checked = check_plugin("search", section.to_json(), plugins["search"])
+    checked = check_plugin("search", section.own_json(), plugins["search"])
     if checked.plugin is None:
         return None, list(checked.problems)
     search: SearchSettings = checked.plugin
-    found = list(_listed_values(search, sections))
+    found = list(_to_learn_from(search, sections))
+    if section.per is not None:
+        search = search_per_value(search, section.per)
+    found += _listed_values(search, sections)
     written = document.data.get("space")
     if isinstance(written, Mapping | None) and len(sections.get("space", {})) == len(written or {}):  # all valid
         found += _fits(document, search, sections)
     return search, found
 
 
-def proposals(search: SearchSettings, space: Space, mode: Mode) -> Iterator[Proposal]:
-    """All that a planned search proposes; of another one, what it proposes first."""
-    running = search.start(space, mode)
+def proposals(
+    search: SearchSettings, space: Space, directions: Mapping[str, Mode], earlier: Sequence[Observation] = ()
+) -> Iterator[Proposal]:
+    """All that a planned search proposes; of another one, what it proposes first.
+
+    directions: objective -> which of its values are better; earlier: what the search is told of other sweeps
+    """
+    running = search.begin(space, directions, earlier)
     history: list[Observation] = []
     while isinstance(proposal := running.ask(history), Proposal):
         yield proposal
@@ -46,6 +55,14 @@ def proposals(search: SearchSettings, space: Space, mode: Mode) -> Iterator[Prop
         history.append(Observation(len(history), proposal.values))
         if len(history) > MAX_TRIALS:
             raise StateError(f"a search that says it is planned proposed more than {MAX_TRIALS:,} configurations")
+
+
+def _to_learn_from(search: SearchSettings, sections: Mapping[str, Any]) -> Iterator[FieldProblem]:
+    """Several objectives or earlier sweeps, and a search that cannot learn from these."""
+    if sections["search"].earlier and (search.planned or not search.several):
+        yield FieldProblem("search.from", f"search '{sections['search'].name}' does not learn from earlier sweeps")
+    if len(sections.get("objectives", ())) > 1 and not search.planned and not search.several:
+        yield FieldProblem("objectives", f"search '{sections['search'].name}' learns from one objective")
 
 
 def _listed_values(search: SearchSettings, sections: Mapping[str, Any]) -> Iterator[FieldProblem]:
@@ -66,6 +83,7 @@ def _fits(document: Document, search: SearchSettings, sections: Mapping[str, Any
         yield FieldProblem("space", f"says what to search: a 'search' must say how, e.g. {example}")
         return
     yield from search.problems(space)
+    yield from search.condition_problems(space)
     yield from _fits_exits(search, space, sections)
     if "seeds" not in sections:
         return

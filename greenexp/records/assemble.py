@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from greenexp.records.decision import Action
-from greenexp.records.epoch import ExitScore, best_epoch, encoder_depth
+from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch, encoder_depth
 from greenexp.records.ledger import ledger
+from greenexp.records.objectives import SCORE, objective_of
 from greenexp.records.policies import STATIC
 from greenexp.records.progress import Epochs
 from greenexp.records.replayed import (
@@ -26,6 +27,7 @@ from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import (
     COSTS,
     DEV,
+    OBJECTIVES,
     PARAMS,
     SUMMED_COSTS,
     TEST,
@@ -54,8 +56,9 @@ def assemble(facts: SweepFacts) -> SweepTables:
         reports[report.trial].append(report)
     trials = sorted(facts.trials, key=lambda trial: trial.index)
     searched = list(dict.fromkeys(path for trial in trials for path in trial.searched))
-    trial_rows = [_trial_row(trial, reports[trial.trial], final, facts.decisions) for trial in trials]
-    trial_frame = typed_frame("trials", trial_rows, {PARAMS + path: "object" for path in searched})
+    trial_rows = [_trial_row(trial, reports[trial.trial], final, facts.decisions, facts.spec) for trial in trials]
+    costs = {OBJECTIVES + name: "float64" for name in facts.spec.objectives if name != SCORE}
+    trial_frame = typed_frame("trials", trial_rows, {**costs, **{PARAMS + path: "object" for path in searched}})
     for path in searched:
         trial_frame[PARAMS + path] = trial_frame[PARAMS + path].infer_objects()
     epochs = typed_frame("epochs", [_epoch_row(r, configuration[r.trial], final) for r in facts.epochs])
@@ -161,6 +164,7 @@ def _trial_row(
     reports: Sequence[EpochFacts],
     final: Mapping[tuple[str, Epochs], int],
     decisions: Sequence[DecisionFacts],
+    spec: SweepSpec,
 ) -> dict[str, Any]:
     kept = sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch)
     best = _best(kept)
@@ -190,8 +194,15 @@ def _trial_row(
         "peak_memory_b": max(known_peaks) if known_peaks and len(known_peaks) == len(peaks) else np.nan,
         "lost_wall_s": trial.lost_wall_s,
         "dev_logits": stored[-1] if stored else "",
+        **_objectives({r.record.epoch: r.record for r in kept}, spec),
         **{PARAMS + path: value for path, value in trial.searched.items()},
     }
+
+
+def _objectives(records: Mapping[Epochs, EpochRecord], spec: SweepSpec) -> dict[str, float]:
+    """The objectives of a trial but its score, NaN where one is not known."""
+    values = {name: objective_of(name, records, spec.metric) for name in spec.objectives if name != SCORE}
+    return {OBJECTIVES + name: np.nan if value is None else value for name, value in values.items()}
 
 
 def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str, Epochs], int]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from greenexp.records.sections import FileSection
 from greenexp.records.values import Scalar, Value
@@ -47,7 +47,28 @@ def _kind(value: Value) -> tuple[Any, ...]:
 Coordinate = Annotated[Value, BeforeValidator(_value)]
 
 
-class _Range(FileSection):
+def _allowed(values: Any) -> Any:
+    """The values of a condition: a list of them, or one."""
+    return _values(values if isinstance(values, list | tuple) else [values])
+
+
+Allowed = Annotated[tuple[Value, ...], BeforeValidator(_allowed), WithJsonSchema({})]
+
+
+class _Searched(FileSection):
+    """Base of all distributions.
+
+    when: searched field -> values; the field is in a configuration only if each of these has one of its values there
+    """
+
+    when: dict[str, Allowed] = Field(
+        default={},
+        exclude_if=lambda conditions: not conditions,
+        description="Dotted path of another searched field -> the values, one or a list, under which there is this one",
+    )
+
+
+class _Range(_Searched):
     """Base of the distributions between two ends."""
 
     dist: str
@@ -110,7 +131,7 @@ def between(distribution: Uniform | LogUniform, part: float) -> float:
     return min(max(value, low), high)  # rounding may step over an end
 
 
-class Choice(FileSection):
+class Choice(_Searched):
     """One of the listed values, each equally likely."""
 
     dist: Literal["choice"]

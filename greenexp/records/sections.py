@@ -31,6 +31,11 @@ class FileSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def _as_tuple(values: Any) -> Any:
+    """A list of a file as the tuple that a frozen model holds."""
+    return tuple(values) if isinstance(values, list) else values
+
+
 class Component(BaseModel):
     """A plug-in by name with its own fields, which `greenexp.plan` checks against the plug-in.
 
@@ -77,7 +82,25 @@ class HeadChoice(Component):
 class SearchChoice(Component):
     """The search: which configurations are tried."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
     registry: ClassVar[str] = "greenexp.searches:SEARCHES"
+
+    per: str | None = Field(
+        default=None,
+        exclude_if=lambda path: path is None,
+        description="Dotted path of a searched choice: each of its values gets a search of its own, of the same size",
+    )
+    earlier: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)] = Field(
+        default=(),
+        alias="from",
+        exclude_if=lambda sources: not sources,
+        description="Folders or MLflow addresses of earlier sweeps that the search is told of before it begins",
+    )
+
+    def own_json(self) -> dict[str, Any]:
+        """Name and fields of the search itself as JSON values, without those that all searches share."""
+        shared = {field.alias or name for name, field in SearchChoice.model_fields.items() if name != "name"}
+        return {key: value for key, value in self.to_json().items() if key not in shared}
 
 
 class MethodChoice(Component):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from greenexp.errors import SweepFileError
 from greenexp.records.explain import problems_of
+from greenexp.records.objectives import SCORE, Objective
 from greenexp.records.search_space import Distribution
 from greenexp.records.sections import (
     Accounting,
@@ -28,6 +29,18 @@ from greenexp.records.sections import (
     Tracking,
     Training,
 )
+
+
+def _objectives(names: Any) -> Any:
+    """A list of names, `score` first: it is what the best configuration is chosen by."""
+    if not isinstance(names, list | tuple):
+        raise ValueError(f"expected a list of objectives such as [score, inference_flops], got {names!r}")
+    listed = tuple(names)
+    if not listed or listed[0] != SCORE:
+        raise ValueError("the first objective must be score, by which the best configuration is chosen")
+    if len({str(name) for name in listed}) < len(listed):
+        raise ValueError("an objective is listed twice")
+    return listed
 
 
 class SweepSpec(FileSection):
@@ -59,6 +72,10 @@ class SweepSpec(FileSection):
     )
     training: Training = Field(default=Training(), description="How every trial trains")
     metric: Metric = Field(default=Metric(), description="What is maximised or minimised on dev")
+    objectives: Annotated[tuple[Objective, ...], BeforeValidator(_objectives)] = Field(
+        default=(SCORE,),
+        description="What the search optimises: score, then costs, of which less is better",
+    )
     space: dict[str, Distribution] = Field(
         default={}, description="Dotted path of a field of task, backbone, exits, method or training -> distribution"
     )

@@ -27,6 +27,7 @@ SUMMED_COSTS = tuple(name for name in COSTS if name != "peak_memory_b")
 LOST_COSTS = tuple(name for name in SUMMED_COSTS if name != "wall_s")
 """Costs of work that no report covers, besides its worker seconds (`lost_wall_s`), which are always known."""
 PARAMS = "params."
+OBJECTIVES = "objectives."
 DEV = "dev_"
 TEST = "test_"
 
@@ -129,7 +130,7 @@ class SweepTables:
     trials: a row per planned trial; `fold`: the part of the training set, from 0, that it left out and was scored on in
         the place of dev (NA: none, it was scored on dev); cost columns are totals over all its attempts, what a failed
         epoch cost included where the worker could tell (never in `wall_s`: that is `lost_wall_s`); `params.<path>` per
-        searched field
+        searched field; of a sweep with several objectives, `objectives.<name>` of each but the score
     epochs: a row per report, named by the epochs trained until then (a fraction within an epoch), its costs those since
         the report before; `repeated` marks what a later attempt did again; what
         it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score

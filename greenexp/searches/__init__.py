@@ -36,6 +36,7 @@ SEARCHES: Registry[type[SearchSettings]] = Registry(
     {
         "gp": "greenexp.searches.gp:GaussianProcess",
         "grid": "greenexp.searches.grid:Grid",
+        "nsga2": "greenexp.searches.nsga2:Nsga2",
         "points": "greenexp.searches.points:Points",
         "random": "greenexp.searches.random:Random",
         "tpe": "greenexp.searches.tpe:Tpe",

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
+from greenexp.records.conditional_space import chosen
 from greenexp.records.places import FieldProblem
 from greenexp.records.search_space import Choice, Distribution, Int, between
 from greenexp.records.values import Value
@@ -36,6 +37,7 @@ class Random(SearchSettings):
 
     independent: ClassVar[bool] = True
     even: ClassVar[bool] = True
+    conditional: ClassVar[bool] = True
 
     samples: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)] = 0
@@ -67,8 +69,9 @@ class RandomDraws:
         sample = len(history)
         if sample >= self.settings.samples:
             return NoProposal.DONE
-        values = {path: draw(dist, generator(self.settings.seed, sample, path)) for path, dist in self.space.items()}
-        return Proposal(values, places_in(self.space))
+        seed, space = self.settings.seed, self.space
+        values = chosen(space, lambda path: draw(space[path], generator(seed, sample, path)))
+        return Proposal(values, places_in(values))
 
     def tell(self, observation: Observation) -> None:
         """Independent draws learn nothing."""

@@ -7,18 +7,23 @@ the same proposals. A sampler that is kept would also depend on what it has draw
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import numpy as np
 from pydantic import Field
 
 from greenexp.extras import require
+from greenexp.records.conditional_space import chosen, is_conditional
+from greenexp.records.objectives import SCORE
 from greenexp.records.places import FieldProblem
 from greenexp.records.search_space import Choice, Distribution, Int, LogUniform
 from greenexp.records.values import Value, canonical_json
@@ -36,37 +41,48 @@ from greenexp.searches.base import (
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, Trial
 
 
 @dataclass(frozen=True)
-class SampledSearch(SearchSettings):
-    """The settings that searches by a sampler of Optuna share; one derives from it and says which sampler.
+class OptunaSearch(SearchSettings):
+    """The settings that all searches by a sampler of Optuna share; one derives from it and says which sampler.
 
     samples: number of configurations; seed: of the draws
-    startup: configurations are drawn at random until so many have a score; less than `samples`
     modules: what the sampler loads
+    noted: what the sampler notes of a trial and looks up later, by the first letters of its names; else nothing
+    noted_earlier: what it is to find of a configuration of an earlier sweep
     """
 
     planned: ClassVar[bool] = False
+    several: ClassVar[bool] = True
     modules: ClassVar[tuple[str, ...]] = ("optuna",)
+    noted: ClassVar[str | None] = None
+    noted_earlier: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     samples: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)] = 0
-    startup: Annotated[int, Field(ge=1)] = 10
 
     @abstractmethod
-    def sampler(self, seed: int) -> BaseSampler:
-        """A new sampler; `seed`: of all that it draws."""
+    def sampler(self, seed: int, *, conditional: bool) -> BaseSampler:
+        """A new sampler; `seed`: of all that it draws; `conditional`: whether some configurations lack some fields."""
 
-    @property
-    def drawn(self) -> float:
-        """The first `startup`: before as many have ended, all are drawn at random, whatever the rest does."""
-        return self.startup
+    def running(
+        self, space: Space, directions: Mapping[str, Mode], earlier: tuple[Observation, ...] = ()
+    ) -> SampledProposals:
+        """The running search; see `SampledProposals`."""
+        return SampledProposals(self, space, directions, earlier)
 
     def start(self, space: Space, mode: Mode) -> SampledProposals:
         """See `SearchSettings.start`."""
-        return SampledProposals(self, space, mode)
+        return self.running(space, {SCORE: mode})
+
+    def start_with(
+        self, space: Space, directions: Mapping[str, Mode], earlier: Sequence[Observation]
+    ) -> SampledProposals:
+        """See `SearchSettings.start_with`."""
+        known = tuple(dataclasses.replace(one, memory=self.noted_earlier) for one in earlier)
+        return self.running(space, directions, known)
 
     def size(self, space: Space) -> int:
         """See `SearchSettings.size`."""
@@ -76,6 +92,25 @@ class SampledSearch(SearchSettings):
         """See `SearchSettings.problems`."""
         if not space:
             yield FieldProblem("search", "a search that learns needs a 'space'")
+
+
+@dataclass(frozen=True)
+class SampledSearch(OptunaSearch):
+    """The settings of searches that learn from their `startup`-th score on.
+
+    startup: configurations are drawn at random until so many have a score; less than `samples`
+    """
+
+    startup: Annotated[int, Field(ge=1)] = 10
+
+    @property
+    def drawn(self) -> float:
+        """The first `startup`: before as many have ended, all are drawn at random, whatever the rest does."""
+        return self.startup
+
+    def problems(self, space: Space) -> Iterator[FieldProblem]:
+        """See `SearchSettings.problems`."""
+        yield from super().problems(space)
         if self.startup >= self.samples:
             message = (
                 f"is not more than 'startup' ({self.startup}): all would be drawn at random, and nothing be learnt"
@@ -85,11 +120,16 @@ class SampledSearch(SearchSettings):
 
 @dataclass(frozen=True)
 class SampledProposals:
-    """The running search; the history that it is asked with holds all it needs."""
+    """The running search; the history that it is asked with holds all it needs.
 
-    settings: SampledSearch
+    directions: objective -> which of its values are better; with one, that of the score
+    earlier: configurations of other sweeps, told before the history
+    """
+
+    settings: OptunaSearch
     space: Space
-    mode: Mode
+    directions: Mapping[str, Mode]
+    earlier: tuple[Observation, ...] = ()
 
     def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
         """See `RunningSearch.ask`. MissingExtraError if Optuna, or what its sampler loads, is not installed."""
@@ -98,8 +138,12 @@ class SampledProposals:
             return NoProposal.DONE
         require(*self.settings.modules)
         with _quiet():
-            drawn = _drawn(self.settings.sampler(seed_of(self.settings.seed, number)), self.space, self.mode, history)
-        return Proposal({path: _value(known, drawn[path]) for path, known in self.space.items()}, places_in(self.space))
+            seed, conditional = seed_of(self.settings.seed, number), is_conditional(self.space)
+            sampler = self.settings.sampler(seed, conditional=conditional)
+            values, notes = _drawn(sampler, self.space, self.directions, [*self.earlier, *history])
+        noted = self.settings.noted
+        memory = {} if noted is None else {key: note for key, note in notes.items() if key.startswith(noted)}
+        return Proposal(values, places_in(values), memory=memory)
 
     def tell(self, observation: Observation) -> None:
         """All that ended stands in the history."""
@@ -110,18 +154,39 @@ def seed_of(seed: int, number: int) -> int:
     return int(np.random.SeedSequence(entropy=seed, spawn_key=(number,)).generate_state(1)[0])
 
 
-def _drawn(sampler: BaseSampler, space: Space, mode: Mode, history: Sequence[Observation]) -> Mapping[str, Any]:
-    """Searched path -> Optuna's value of one more trial."""
+def _drawn(
+    sampler: BaseSampler, space: Space, directions: Mapping[str, Mode], history: Sequence[Observation]
+) -> tuple[dict[str, Value], dict[str, Any]]:
+    """Searched path -> value of one more configuration, and what the sampler noted of it.
+
+    Optuna is asked field by field, in an order that does not depend on that of the file.
+    """
     import optuna
 
     distributions = distributions_of(space)
     study = optuna.create_study(
         storage=optuna.storages.InMemoryStorage(),
         sampler=sampler,
-        direction="maximize" if mode == "max" else "minimize",
+        directions=["maximize" if mode == "max" else "minimize" for mode in directions.values()],
     )
-    study.add_trials([_trial(observation, space, distributions) for observation in history])
-    return study.ask(distributions).params
+    study.add_trials([_trial(observation, space, distributions, list(directions)) for observation in history])
+    trial = study.ask()
+    by_path = {path: space[path] for path in distributions}
+    values = chosen(by_path, lambda path: _value(space[path], _suggested(trial, path, distributions[path])))
+    notes = dict(study.get_trials(deepcopy=False)[trial.number].system_attrs)
+    return {path: values[path] for path in space if path in values}, notes
+
+
+def _suggested(trial: Trial, path: str, distribution: Any) -> Any:
+    """Optuna's value of one field."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(path, distribution.choices)
+    low, high, log = distribution.low, distribution.high, distribution.log
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(path, low, high, step=distribution.step, log=log)
+    return trial.suggest_float(path, low, high, log=log)
 
 
 def distributions_of(space: Space) -> dict[str, BaseDistribution]:
@@ -145,22 +210,31 @@ def distributions_of(space: Space) -> dict[str, BaseDistribution]:
     return found
 
 
-def _trial(observation: Observation, space: Space, distributions: dict[str, BaseDistribution]) -> FrozenTrial:
-    """An observation as Optuna has it; one stopped early is a pruned trial, which has no full score."""
+def _trial(
+    observation: Observation,
+    space: Space,
+    distributions: dict[str, BaseDistribution],
+    objectives: Sequence[str],
+) -> FrozenTrial:
+    """An observation as Optuna has it; one stopped early is a pruned trial, which has no full score.
+
+    With several objectives a pruned trial has no score at all: Optuna ranks pruned trials by one alone.
+    """
     from optuna.trial import TrialState, create_trial
 
-    params = {path: _place(space[path], observation.values[path]) for path in distributions}
-    score = observation.score if observation.score is not None and math.isfinite(observation.score) else None
+    params = {path: _place(space[path], value) for path, value in observation.values.items() if path in distributions}
+    known = {path: distributions[path] for path in params}
+    make = partial(create_trial, params=params, distributions=known, system_attrs=dict(observation.memory))
+    numbers = [observation.score] if len(objectives) == 1 else [observation.objectives.get(o) for o in objectives]
+    values = [number for number in numbers if number is not None and math.isfinite(number)]
     if observation.progress is ProposalState.RUNNING:
-        return create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
+        return make(state=TrialState.RUNNING)
     if observation.progress is ProposalState.STOPPED:
-        reached = {} if score is None else {observation.epochs: score}
-        return create_trial(
-            state=TrialState.PRUNED, params=params, distributions=distributions, intermediate_values=reached
-        )
-    if observation.progress is ProposalState.FAILED or score is None:
-        return create_trial(state=TrialState.FAIL, params=params, distributions=distributions)
-    return create_trial(value=score, params=params, distributions=distributions)
+        reached = {observation.epochs: values[0]} if len(objectives) == 1 and values else {}
+        return make(state=TrialState.PRUNED, intermediate_values=reached)
+    if observation.progress is ProposalState.FAILED or len(values) < len(objectives):
+        return make(state=TrialState.FAIL)
+    return make(values=values)
 
 
 def _is_ordered(choice: Choice) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from greenexp.records.progress import Epochs
 from greenexp.searches.base import Mode, NoProposal, Observation, Proposal, ProposalState, Space
@@ -23,7 +23,10 @@ class Tpe(SampledSearch):
     Of the n configurations with a score, the best min(ceil(n / 10), 25) give a density l(x), the others and those that
     are still running a density g(x). Of 24 draws from l, the one with the greatest l(x) / g(x) comes next.
     A score is the mean over seeds. Configurations stopped early rank below all that were trained to their end, those
-    that trained for longer first; failed ones are left out.
+    that trained for longer first; failed ones are left out. Where some fields have conditions (`when`), there is one
+    density for each group of fields that are always in the same configurations. With several objectives the best are
+    those that no other dominates, then those dominated by these alone, and so on, those that add the most hypervolume
+    first; configurations stopped early rank last.
 
     Under a scheduler with rungs, scores are those after the largest number of epochs (a rung, or all of them) after
     which more configurations than there are fields, and not fewer than `startup`, have one, whether they have ended
@@ -35,27 +38,43 @@ class Tpe(SampledSearch):
     multivariate: one density over all fields, else one for each
 
     Source: Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"; densities over all fields: Falkner et
-    al. 2018, "BOHB"; as it is implemented: Watanabe 2023, arXiv:2304.11127.
+    al. 2018, "BOHB"; as it is implemented: Watanabe 2023, arXiv:2304.11127;
+    several objectives: Ozaki et al. 2020, "Multiobjective Tree-Structured Parzen Estimator for Computationally
+    Expensive Optimization Problems".
     """
+
+    conditional: ClassVar[bool] = True
 
     multivariate: bool = True
 
-    def start(self, space: Space, mode: Mode) -> TpeProposals:
-        """See `SearchSettings.start`."""
-        return TpeProposals(self, space, mode)
+    def running(
+        self, space: Space, directions: Mapping[str, Mode], earlier: tuple[Observation, ...] = ()
+    ) -> TpeProposals:
+        """See `OptunaSearch.running`."""
+        return TpeProposals(self, space, directions, earlier)
 
-    def sampler(self, seed: int) -> BaseSampler:
-        """See `SampledSearch.sampler`."""
+    def sampler(self, seed: int, *, conditional: bool) -> BaseSampler:
+        """See `OptunaSearch.sampler`."""
         from optuna.samplers import TPESampler
 
-        return TPESampler(seed=seed, n_startup_trials=self.startup, multivariate=self.multivariate, constant_liar=True)
+        return TPESampler(
+            seed=seed,
+            n_startup_trials=self.startup,
+            multivariate=self.multivariate,
+            group=self.multivariate and conditional,
+            constant_liar=True,
+        )
 
 
 class TpeProposals(SampledProposals):
     """The running search, which models the scores at one fidelity."""
 
+    settings: Tpe
+
     def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
         """See `RunningSearch.ask`."""
+        if len(self.directions) > 1:
+            return super().ask(history)
         return super().ask(at_largest_fidelity(history, max(self.settings.startup, len(self.space) + 1)))
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from greenexp.analysis.curves.evp import expected_best
-from greenexp.analysis.curves.evp_over_cost import refusal_over_cost
+from greenexp.analysis.curves.of_sweep import configuration_scores, group_names
 from greenexp.analysis.exits.policies import is_bound
 from greenexp.analysis.fronts.front_over_trials import front_over_trials
 from greenexp.analysis.fronts.operating_points import operating_front
@@ -44,29 +42,11 @@ def sweep_scores(tables: SweepTables, request: ScoreRequest, view: View, source:
 
 
 def _configurations(tables: SweepTables, request: ScoreRequest, source: str) -> Scores:
-    """A row per configuration that has a value, with the mean over its seeds; none if the sweep allows no curve."""
-    metric, best = metric_of(tables), expected_best(tables)
-    refusal, means = best.refusal, dict(best.values)
-    names = list(means)
-    frame: dict[str, object] = {SCORE: [means[name] for name in names], CONFIGURATION: names, TRIAL: names}
-    frame[GROUP] = searched_values(tables, request.by, names)
-    if request.cost is not None:
-        axis = _axis(request.cost)
-        refusal = refusal or refusal_over_cost(tables, axis)
-        totals = tables.trials.groupby("configuration", sort=False)[axis].sum()
-        frame[COST] = totals.reindex(names).to_numpy(dtype=np.float64)
-    return Scores(
-        frame=score_frame(frame, len(names)),
-        score=metric.label,
-        cost=request.cost,
-        by=request.by,
-        minimize=metric.minimize,
-        trials="configuration",
-        bound=best.bound,
-        not_random=refusal,
-        measured=(measured(tables, source),),
-        notes=best.notes,
-    )
+    """A row per configuration; the groups of a sweep with a search for each value of a field are these values."""
+    by = searched_field(tables, tables.spec.search.per if request.by is None else request.by)
+    cost = None if request.cost is None else _axis(request.cost)
+    scores = configuration_scores(tables, by, cost)
+    return dataclasses.replace(scores, by=request.by or by, measured=(measured(tables, source),))
 
 
 def _trials(tables: SweepTables, request: ScoreRequest, source: str) -> Scores:
@@ -74,7 +54,7 @@ def _trials(tables: SweepTables, request: ScoreRequest, source: str) -> Scores:
     scores = sweep_seed_scores(tables)
     if scores.frame.empty:
         raise InputError(f"{source}: no configuration has all its seeds finished")
-    groups = searched_values(tables, request.by, list(scores.frame[CONFIGURATION]))
+    groups = group_names(tables, searched_field(tables, request.by), list(scores.frame[CONFIGURATION]))
     return dataclasses.replace(
         scores,
         frame=scores.frame.assign(**{GROUP: groups}),
@@ -138,18 +118,17 @@ def measured(tables: SweepTables, source: str = "") -> Measured:
     return Measured(source, tables.spec.task.name, "+".join(prints), metric.name, metric.exit)
 
 
-def searched_values(tables: SweepTables, by: str | None, configurations: Sequence[str]) -> list[str]:
-    """The value of the searched field `by` of each configuration; InputError if it was not searched."""
+def searched_field(tables: SweepTables, by: str | None) -> str | None:
+    """The path of the searched field that is meant by `by`; InputError if it was not searched."""
     if by is None:
-        return [ALL] * len(configurations)
+        return None
     field = by.removeprefix(PARAMS)
     if field not in tables.parameters:
         known = tables.parameters
         raise InputError(
             f"by {by}: not a searched field{did_you_mean(field, known)} (searched: {', '.join(known) or 'none'})"
         )
-    values = tables.trials.drop_duplicates("configuration").set_index("configuration")[f"{PARAMS}{field}"]
-    return [str(values[name]) for name in configurations]
+    return field
 
 
 def _axis(cost: str) -> str:

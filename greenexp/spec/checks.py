@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from greenexp.records.conditional_space import condition_problems
 from greenexp.records.explain import message
 from greenexp.records.metrics import LOSS, less_is_better
 from greenexp.records.places import FieldProblem
@@ -23,6 +24,8 @@ def check(sections: Mapping[str, Any], data: Mapping[str, Any]) -> list[FieldPro
     """All findings of the checks whose sections are valid by themselves; `data` is the whole file."""
     space = data.get("space")
     found = list(_space_paths(space)) if isinstance(space, Mapping) else []
+    if isinstance(space, Mapping) and "space" in sections:
+        found += condition_problems(sections["space"], list(space))
     for needs, function in _CHECKS:
         if all(name in sections for name in needs):
             found += function(*(sections[name] for name in needs))

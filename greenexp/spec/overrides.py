@@ -17,8 +17,9 @@ SOURCE = "--set"
 
 
 def _is_keyed_by_paths(pattern: tuple[str, ...]) -> bool:
-    """Whether the keys of the mapping there are dotted paths: the space, and what a search lists."""
-    return pattern == ("space",) or (len(pattern) == 3 and pattern[0] == "search" and pattern[2] == "*")
+    """Whether the keys of the mapping there are dotted paths: the space, its conditions, and what a search lists."""
+    lists = len(pattern) == 3 and pattern[0] == "search" and pattern[2] == "*"
+    return pattern == ("space",) or lists or (len(pattern) == 3 and pattern[0] == "space" and pattern[2] == "when")
 
 
 def apply(tree: Tree, overrides: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ from greenexp.records.progress import Epochs
 from greenexp.records.trial import TrialSpec
 from greenexp.schedulers import Scheduler
 from greenexp.searches.base import NoProposal, Proposal
-from greenexp.tuning.searching import Searching
+from greenexp.tuning.searching import Searching, proposal_data
 
 Listener = Callable[[Event], None]
 Enough = Callable[[SweepState], LimitReached | None]
@@ -268,7 +268,7 @@ class Conductor:
         number = len(self.state.proposals)
         trials = self.search.trials(number, answer.values)
         configuration = trials[0].configuration
-        self._write("proposal", number=number, configuration=configuration, values=dict(answer.values))
+        self._write("proposal", **proposal_data(number, configuration, answer))
         for trial in trials:
             self._write("trial", spec=trial.to_json())
         self.scheduler.enter(configuration, [trial.trial for trial in trials])

@@ -13,11 +13,12 @@ from greenexp.journal.file import NAME, Journal
 from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
+from greenexp.records.objectives import SCORE
 from greenexp.records.values import canonical_json
 from greenexp.schedulers import Scheduler, scheduler_names, scheduler_of
 from greenexp.searches.base import Proposal
 from greenexp.tuning.replay import rebuild
-from greenexp.tuning.searching import Searching
+from greenexp.tuning.searching import Searching, proposal_data
 
 
 @dataclass(slots=True)
@@ -78,7 +79,8 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
     planned = {trial.trial: trial.fingerprint for trial in plan.trials}
     lost = [t.spec.trial for t in state.trials.values() if planned.get(t.spec.trial) != t.spec.fingerprint]
     recorded = state.header["spec"]
-    differ = [name for name in sorted({*recorded, *resolved}) if recorded.get(name) != resolved.get(name)]
+    written = {"objectives": [SCORE], **recorded}  # a journal of an earlier version has no objectives
+    differ = [name for name in sorted({*written, *resolved}) if written.get(name) != resolved.get(name)]
     if lost:
         raise InputError(
             f"{folder} holds a sweep of which {len(lost)} of {len(state.trials)} trials would not be kept, as "
@@ -86,11 +88,16 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
             "samples, seeds or budget keep what is done; everything else is another sweep: choose another --out, or "
             "put this one aside with --fresh"
         )
-    fixed = [name for name in ("space", "seeds") if name in differ and not plan.complete]
+    fixed = [name for name in ("space", "seeds", "objectives") if name in differ and not plan.complete]
     if fixed:
         raise InputError(
             f"{folder} holds a sweep whose search has learnt from what it was, and {' and '.join(fixed)} changed: "
             "choose another --out, or put this one aside with --fresh"
+        )
+    if state.proposals and plan.growth is not None and not _told_the_same(state, plan, recorded):
+        raise InputError(
+            f"{folder} holds a sweep whose search was told of other earlier sweeps (search.from): choose another "
+            "--out, or put this one aside with --fresh"
         )
     if "scheduler" in differ and not _same_scheduler(recorded["scheduler"], resolved["scheduler"]):
         raise InputError(
@@ -105,6 +112,14 @@ def _same_scheduler(recorded: Mapping[str, Any], resolved: Mapping[str, Any]) ->
         return recorded["name"] == resolved["name"] and scheduler_of(recorded) == scheduler_of(resolved)
     except InputError:
         return False
+
+
+def _told_the_same(state: SweepState, plan: Plan, recorded: Mapping[str, Any]) -> bool:
+    """Whether the search is told what it was told at its start."""
+    told = [] if plan.growth is None else [one.to_json() for one in plan.growth.earlier]
+    was = [one.to_json() for one in state.earlier or ()]
+    named = list(plan.spec.search.earlier) == list(recorded["search"].get("from", ()))
+    return named and canonical_json(told) == canonical_json(was)
 
 
 def _changed(state: SweepState, plan: Plan, trial: str) -> list[str]:
@@ -177,11 +192,12 @@ def _write_plan(
         if not plan.complete:
             header["open"] = True
         state.apply(journal.append("sweep", **header))
+    if plan.growth is not None and plan.growth.earlier and state.earlier is None:
+        state.apply(journal.append("earlier", configurations=[one.to_json() for one in plan.growth.earlier]))
     if search is not None and not state.proposals:
         first = search.ask(state)
         if isinstance(first, Proposal):  # else the plan would not have begun with one
-            name, values = plan.configurations[0].name, dict(first.values)
-            state.apply(journal.append("proposal", number=0, configuration=name, values=values))
+            state.apply(journal.append("proposal", **proposal_data(0, plan.configurations[0].name, first)))
     for trial in plan.trials:
         known = state.trials.get(trial.trial)
         if known is None or canonical_json(known.spec.to_json()) != canonical_json(trial.to_json()):

@@ -58,7 +58,7 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | N
 
 def _propose_again(event: Event, state: SweepState, search: Searching, scheduler: Scheduler) -> None:
     number, values = event.data["number"], event.data["values"]
-    search.check(state, number, values)
+    search.check(state, number, values, event.data.get("memory", {}))
     if number > 0:
         trials = [trial.trial for trial in search.trials(number, values)]
         scheduler.enter(event.data["configuration"], trials)

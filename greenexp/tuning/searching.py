@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
 
 from greenexp.errors import ReplayError
 from greenexp.journal.state import Proposed, SweepState, TrialState
 from greenexp.plan import Plan
+from greenexp.records.objectives import objective_of
 from greenexp.records.progress import Epochs, report_at
 from greenexp.records.trial import TrialSpec
 from greenexp.records.values import Value, canonical_json
@@ -41,14 +44,20 @@ class Searching:
         """The trials of proposal `number`. InputError if its values do not fit."""
         return self._plan.trials_of_proposal(number, values)
 
-    def check(self, state: SweepState, number: int, values: Mapping[str, Value]) -> None:
+    def check(self, state: SweepState, number: int, values: Mapping[str, Value], memory: Mapping[str, Any]) -> None:
         """Ask again for what the journal says was proposed at this point. ReplayError if it is something else."""
         answer = self.ask(state)
         if not isinstance(answer, Proposal):
             raise ReplayError(f"the journal holds proposal {number}, and the search now proposes nothing there")
-        if canonical_json(dict(answer.values)) != canonical_json(dict(values)):
-            was, now = dict(values), dict(answer.values)
+        was, now = [dict(values), dict(memory)], [dict(answer.values), dict(answer.memory)]
+        if canonical_json(was) != canonical_json(now):
             raise ReplayError(f"the journal says that proposal {number} was {was}, the search now says {now}")
+
+
+def proposal_data(number: int, configuration: str, proposal: Proposal) -> dict[str, Any]:
+    """What the journal's line says of a proposal."""
+    memory = {"memory": dict(proposal.memory)} if proposal.memory else {}
+    return {"number": number, "configuration": configuration, "values": dict(proposal.values), **memory}
 
 
 def _rungs(state: SweepState) -> tuple[Epochs, ...]:
@@ -72,7 +81,19 @@ def observation(state: SweepState, number: int, proposed: Proposed, rungs: Seque
     score = sum(known) / len(known) if is_whole else None
     epochs = min((report_at(t.epoch, t.spec.settings.training.reports_per_epoch) for t in trained), default=0)
     scores_at = _scores_at(trained, rungs) if is_whole else {}
-    return Observation(number, proposed.values, progress, score, ended, epochs, scores_at, seeds=len(known))
+    objectives = _objectives(state, trained) if is_whole else {}
+    return Observation(
+        number,
+        proposed.values,
+        progress,
+        score,
+        ended,
+        epochs,
+        scores_at,
+        seeds=len(known),
+        objectives=objectives,
+        memory=proposed.memory,
+    )
 
 
 def _scores_at(trials: Sequence[TrialState], rungs: Sequence[Epochs]) -> dict[Epochs, float]:
@@ -92,3 +113,14 @@ def _score_at(trial: TrialState, rung: Epochs) -> float | None:
     if rung in trial.records:
         return trial.records[rung].best_score
     return trial.score if trial.status == "finished" else None
+
+
+def _objectives(state: SweepState, trials: Sequence[TrialState]) -> dict[str, float | None]:
+    """Objective -> mean over the seeds, None where it is not known of one; nothing where the score is the only one."""
+    names = state.spec.objectives
+    found: dict[str, float | None] = {}
+    for name in names if len(names) > 1 else ():
+        values = [objective_of(name, trial.records, state.spec.metric) for trial in trials]
+        known = [value for value in values if value is not None]
+        found[name] = fmean(known) if known and len(known) == len(values) else None
+    return found

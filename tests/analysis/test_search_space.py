@@ -159,3 +159,22 @@ def test_importance_needs_no_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sklearn", None)
     assert not importance(searched(60, seeds=1), np.random.default_rng(0)).refusal
+
+
+def test_a_field_with_a_condition_is_judged_among_the_configurations_that_have_it() -> None:
+    conditional = {**SPACE, "decay": {**SPACE["decay"], "when": {"loss": ["a"]}}}
+    tables = searched(200)
+    has = tables.trials["params.loss"] == "a"
+    best = tables.trials["score"] > tables.trials["score"][has].quantile(0.85)
+    decay = np.where(best, 0.99, tables.trials["params.decay"] * 0.9)
+    trials = tables.trials.assign(**{"params.decay": np.where(has, decay, np.nan)})
+    spec = changed_spec(tables.spec, space=conditional)
+    made = dataclasses.replace(tables, trials=trials, spec=spec)
+    count = trials[has]["configuration"].nunique()
+    row = bounds_hit(made).set_index(["parameter", "end"]).loc[("decay", "high")]
+    assert (row["configurations"], row["best"], row["hit"]) == (count, math.ceil(count / 10), True)
+    others = bounds_hit(made).set_index(["parameter", "end"]).loc[("rate", "high")]
+    assert others["configurations"] == 200
+    found = importance(made, np.random.default_rng(0))
+    assert not found.refusal
+    assert set(found.table["parameter"]) == {"rate", "width", "batch", "loss"}

@@ -90,3 +90,24 @@ def test_a_label_moves_off_a_line_that_runs_through_it():
     heights = label_heights(across, {"long": "long", "short": "short"}, frame, step=False)
     assert heights["long"] == pytest.approx(0.5)
     assert abs(heights["short"] - 0.5) * 270 == pytest.approx(LINE_HEIGHT)
+
+
+def test_a_band_is_drawn_to_the_edge_where_it_is_open():
+    table = lines(a=3, b=3)
+    table = table.assign(low=table["value"] - 0.1, high=table["value"] + 0.1)
+    table.loc[table["group"] == "b", "high"] = np.nan
+    made = comparison_figure("compared", "Compared", table, X, Y, {}, band=("low", "high"))
+    rows = made.spec["data"]["values"]
+    top = made.spec["layer"][0]["encoding"]["y"]["scale"]["domain"][1]
+    assert [row["high"] for row in rows if row["group"] == "b"] == [top] * 3
+    assert [row["edge_high"] for row in rows if row["group"] == "b"] == [None] * 3
+    assert all(row["low"] < row["y"] < row["high"] for row in rows)
+    assert {layer["mark"]["type"] for layer in made.spec["layer"][:3]} == {"area", "line"}
+    assert tells(made.alt, "band … to open")
+    ElementTree.fromstring(render_svg(made))
+    json.dumps(made.spec, allow_nan=False)
+
+
+def test_a_few_whole_numbers_have_a_tick_each():
+    axis = figure(lines(a=3)).spec["layer"][0]["encoding"]["x"]["axis"]
+    assert axis["values"] == [1, 2, 3]

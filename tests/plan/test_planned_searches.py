@@ -25,7 +25,7 @@ SPACE = {
 
 
 def drawn(samples: int, space: dict[str, Any], seed: int = 0) -> list[dict[str, Any]]:
-    return [dict(point.values) for point in proposals(Random(samples, seed), space, "max")]
+    return [dict(point.values) for point in proposals(Random(samples, seed), space, {"score": "max"})]
 
 
 def test_more_samples_keep_the_earlier_ones() -> None:
@@ -95,13 +95,13 @@ def test_grid_values() -> None:
 
 
 def test_a_grid_is_every_combination_the_last_field_fastest() -> None:
-    found = [dict(point.values) for point in proposals(Grid(), SPACE, "max")]
+    found = [dict(point.values) for point in proposals(Grid(), SPACE, {"score": "max"})]
     assert len(found) == 4 * 4 * 3
     assert [point["method.weights"] for point in found[:4]] == ["uniform", "linear", None, "uniform"]
     assert len({tuple(point.values()) for point in found}) == len(found)
 
 
 def test_points_are_taken_as_listed() -> None:
-    first, second = proposals(Points(({"a.b": 1}, {"a.c": "x"})), {}, "max")
+    first, second = proposals(Points(({"a.b": 1}, {"a.c": "x"})), {}, {"score": "max"})
     assert (first.values, first.places) == ({"a.b": 1}, {"a.b": "search.points.0.a.b"})
     assert second.place == "search.points.1"

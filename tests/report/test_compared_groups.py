@@ -11,7 +11,7 @@ from greenexp.analysis.comparing.groups import compare_groups
 from greenexp.analysis.comparing.pairs import MOST_COMPARED
 from greenexp.analysis.comparing.pairwise import compare_pairwise, holm
 from greenexp.report import FORMATS, Question, render_runs_report
-from greenexp.report.runs.compared import compared_section
+from greenexp.report.sections.compared_pairs import compared_section
 
 
 def drawn(sizes, gap=0.0, seed=0):

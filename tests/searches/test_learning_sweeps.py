@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from climb import Climb
 from growing_sweeps import a_plan, session
 
 from greenexp.errors import InputError, ReplayError, SweepFileError
 from greenexp.journal.file import NAME
 from greenexp.journal.state import SweepState
 from greenexp.records.values import canonical_json
-from greenexp.searches import Observation, ProposalState
+from greenexp.searches import SEARCHES, Observation, ProposalState
 from greenexp.searches.sampled import SampledProposals
 
 TPE = "search={name: tpe, samples: 10, startup: 3}"
@@ -24,11 +25,22 @@ PROMOTION = "scheduler={name: asha_promotion, reduction_factor: 2}"
 MEDIAN = "scheduler={name: median, min_units: 2}"
 PASHA = "scheduler={name: pasha, reduction_factor: 2}"
 ONE_EPOCH = "scheduler={name: one_epoch, keep: 2}"
+SEVERAL = "objectives=[score, train_flops]"
+NSGA2 = "search={name: nsga2, samples: 12, population: 3}"
+CONDITIONAL = """space={
+  training.learning_rate: {dist: loguniform, low: 1e-4, high: 1e-1},
+  method.name: {dist: choice, values: [dbt, branchynet]},
+  method.temperature: {dist: loguniform, low: 1, high: 8, when: {method.name: dbt}}}"""
+PER_METHOD = "search={name: tpe, samples: 6, startup: 2, per: method.name}"
 SWEEPS = {
     "tpe, asha": (TPE, "scheduler.grace_period=2"),
     "tpe": (TPE, FIFO),
     "gp": (GP, FIFO),
     **{f"tpe, {way}": (TPE, way) for way in (HYPERBAND, SHA, PROMOTION, MEDIAN, PASHA, ONE_EPOCH)},
+    "nsga2": (NSGA2, SEVERAL, FIFO),
+    "tpe, several, asha": (TPE, SEVERAL),
+    "tpe, conditional": (TPE, CONDITIONAL, FIFO),
+    "tpe for each method": (PER_METHOD, CONDITIONAL, FIFO),
 }
 
 
@@ -41,13 +53,13 @@ def came_to(state: SweepState) -> dict[str, Any]:
     return {"trials": trials, "proposals": state.proposals, "complete": state.complete}
 
 
-@pytest.mark.parametrize("settings", SWEEPS.values(), ids=SWEEPS)
+@pytest.mark.parametrize("settings", SWEEPS.values(), ids=list(SWEEPS))
 def test_a_driver_killed_after_any_event_comes_to_the_same_sweep(tmp_path: Path, settings: tuple[str, ...]) -> None:
     fail = {"c002-i1-o0": 2}
     whole = came_to(session(tmp_path / "whole", *settings, fail=fail))
     assert whole["complete"]
     lines = (tmp_path / "whole" / NAME).read_bytes().splitlines(keepends=True)
-    for cut in range(1, len(lines), len(lines) // 12):
+    for cut in range(1, len(lines), len(lines) // 6):
         folder = tmp_path / f"cut{cut}"
         folder.mkdir()
         (folder / NAME).write_bytes(b"".join(lines[:cut]) + lines[cut][:7])
@@ -177,3 +189,44 @@ def test_a_space_of_every_distribution_grows_a_plan(tmp_path: Path) -> None:
     assert {trial.status for trial in state.trials.values()} == {"finished"}
     again = session(tmp_path, TPE, FIFO, space).proposals
     assert [canonical_json(one.values) for one in again] == [canonical_json(one.values) for one in state.proposals]
+
+
+def test_generations_are_journaled_and_come_back(tmp_path: Path) -> None:
+    state = session(tmp_path, *SWEEPS["nsga2"])
+    generations = [one.memory["NSGAIISampler:generation"] for one in state.proposals]
+    assert max(generations) >= 2
+    assert b"NSGAIISampler:generation" in (tmp_path / NAME).read_bytes()
+
+
+def test_several_objectives_are_told_as_means_over_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Observation] = []
+    monkeypatch.setattr(SampledProposals, "tell", lambda self, observation: told.append(observation))
+    state = session(tmp_path, NSGA2, FIFO, "objectives=[score, inference_flops, wall_s, energy_j]")
+    assert told
+    for one in told:
+        trials = state.members(f"c{one.number:03d}")
+        assert one.objectives["score"] == one.score
+        assert one.objectives["inference_flops"] == 1e6
+        assert one.objectives["wall_s"] == sum(len(trial.records) for trial in trials) / len(trials)
+        assert one.objectives["energy_j"] is None, "not measured"
+
+
+def test_what_is_optimised_may_not_change(tmp_path: Path) -> None:
+    session(tmp_path, *SWEEPS["nsga2"], reports=30)
+    with pytest.raises(InputError, match="objectives"):
+        session(tmp_path, NSGA2, FIFO, "objectives=[score, wall_s]")
+
+
+def test_a_search_that_learns_from_one_objective_alone_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SEARCHES._targets, "climb", Climb)
+    with pytest.raises(SweepFileError) as error:
+        a_plan(SEVERAL)
+    assert [problem.path for problem in error.value.problems] == ["objectives"]
+    assert a_plan(SEVERAL, "search={name: random, samples: 2}").spec.objectives == ("score", "train_flops")
+
+
+@pytest.mark.parametrize("wrong", ["[train_flops, score]", "[score, score]", "[score, accuracy]", "score", "[]"])
+def test_wrong_objectives_are_named_at_their_place(wrong: str) -> None:
+    with pytest.raises(SweepFileError) as error:
+        a_plan(NSGA2, f"objectives={wrong}")
+    assert all(problem.path.startswith("objectives") for problem in error.value.problems)

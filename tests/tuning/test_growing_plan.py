@@ -172,3 +172,12 @@ def test_a_search_that_waits_for_nothing_ends_the_session(tmp_path: Path, monkey
 def test_it_is_registered_like_any_plug_in() -> None:
     assert "climb" in installed()["search"]
     assert NoProposal.WAIT is not NoProposal.DONE
+
+
+def test_a_journal_of_a_version_without_objectives_goes_on(tmp_path: Path) -> None:
+    session(tmp_path / "new", reports=25)
+    lines = (tmp_path / "new" / NAME).read_text().splitlines(keepends=True)
+    assert '"objectives":["score"],' in lines[0]
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / NAME).write_text("".join([lines[0].replace('"objectives":["score"],', ""), *lines[1:]]))
+    assert came_to(session(tmp_path / "old")) == came_to(session(tmp_path / "new"))

@@ -80,8 +80,8 @@ def _refusal(scores: Scores, groups: dict[str, ScoreGroup]) -> str:
         return f"these scores allow no curve: {scores.not_random}"
     if scores.bound:
         return (
-            f"trials were stopped early, so their scores are only {scores.bound}s of full scores, and the difference "
-            "of two bounds bounds nothing"
+            f"trials were stopped early or have not ended, so their scores are only {scores.bound}s of full scores, "
+            "and the difference of two bounds bounds nothing"
         )
     if len(groups) < 2:
         where = f"there is one value of {scores.by} with a score" if scores.by else "no column of groups (by) is named"

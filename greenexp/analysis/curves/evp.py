@@ -11,6 +11,8 @@ is over n configurations, and a configuration's value is the mean of its trials'
 * Seeds that a scheduler stopped apart were trained for lengths that depend on each seed's own luck: refused.
 * A configuration with a failed seed has no value. The curve is over configurations that give a score, and says so.
 * Grids and listed points are not draws: refused. So are searches whose choice depends on earlier results.
+* With a search for each value of a field (`search.per`) the numbers of draws are chosen for each value, so that the
+  configurations of a value are draws of one distribution, and all together are not: only groups by this field.
 * Over cost: see `analysis.curves.evp_over_cost`.
 """
 
@@ -50,14 +52,22 @@ class ExpectedBest:
     failed: int = 0
 
 
-def expected_best(tables: SweepTables, estimator: Estimator = "unbiased") -> ExpectedBest:
-    """The expected-best curve the sweep's records allow (see the module), over n = 1 .. configurations with a value."""
+def expected_best(tables: SweepTables, estimator: Estimator = "unbiased", *, within: str | None = None) -> ExpectedBest:
+    """The expected-best curve the sweep's records allow (see the module), over n = 1 .. configurations with a value.
+
+    within: the searched field whose values each get a curve of their own, made of `values`; `curve` is of all together
+    """
     metric = metric_of(tables)
-    search = tables.spec.search.name
-    if not is_independent(search):
+    search = tables.spec.search
+    if not is_independent(search.name):
         return _refused(
-            f"the curve presumes configurations drawn independently from one distribution; a '{search}' search is "
+            f"the curve presumes configurations drawn independently from one distribution; a '{search.name}' search is "
             "not that"
+        )
+    if search.per not in {None, within}:
+        return _refused(
+            f"every value of {search.per} has a search of its own (search.per): its configurations have a curve, and "
+            "all together are no draws of one distribution"
         )
     states = {name: state for name, (state, _) in configuration_states(tables.trials).items()}
     apart = [name for name, state in states.items() if state == "stopped apart"]

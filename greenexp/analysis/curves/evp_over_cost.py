@@ -90,9 +90,9 @@ def best_within(
     return (-mean if minimize else mean), 1 - finished / REPEATS
 
 
-def refusal_over_cost(tables: SweepTables, axis: str) -> str:
-    """Why there is no curve over cost on `axis`, or an empty string."""
-    over_configurations = expected_best(tables).refusal
+def refusal_over_cost(tables: SweepTables, axis: str, *, within: str | None = None) -> str:
+    """Why there is no curve over cost on `axis`, or an empty string. within: as of `expected_best`."""
+    over_configurations = expected_best(tables, within=within).refusal
     if over_configurations:
         return over_configurations
     status = tables.trials["status"]

@@ -13,6 +13,8 @@ assignments of the scores to the configurations, and the one at hand, the share 
 hyperparameter is at least as large (Phipson & Smyth 2010). That is for one hyperparameter; with many, some look
 important. The top tenth must hold 5 configurations at least, as optuna's documentation advises: below 50 it is refused.
 
+Fields with conditions (`when`) are left out: a configuration without the field has no value of it to be compared.
+
 Assumptions: configurations cover the space as the search file says, as a random search or a grid does. A configuration
 whose seeds were all stopped early counts with its best so far, which hardly matters as to who is in the top tenth.
 """
@@ -66,7 +68,7 @@ def importance(tables: SweepTables, rng: np.random.Generator) -> Importance:
     """
     ranked = ranked_configurations(tables)
     left = tables.trials["configuration"].nunique() - len(ranked)
-    space = {path: d for path, d in tables.spec.space.items() if PARAMS + path in ranked}
+    space = {path: d for path, d in tables.spec.space.items() if PARAMS + path in ranked and not d.when}
     refusal = _refusal(len(ranked), space)
     if refusal:
         return Importance(pd.DataFrame(columns=list(IMPORTANCE_COLUMNS)), refusal, len(ranked), left)
@@ -86,7 +88,7 @@ def importance(tables: SweepTables, rng: np.random.Generator) -> Importance:
 
 def _refusal(configurations: int, space: Mapping[str, Distribution]) -> str:
     if not space:
-        return "no hyperparameter was searched over a distribution"
+        return "no hyperparameter was searched over a distribution in all configurations"
     if configurations < FEWEST:
         return (
             f"{configurations} configurations have a score, and {FEWEST} are needed, so that the best tenth are at "

@@ -8,7 +8,8 @@ k of the N, so that the number X of them near that end were hypergeometric,
 
     by_chance = P(X >= near) = sum_{x >= near} C(M, x) C(N - M, k - x) / C(N, k).
 
-It is for one end of one parameter: with many parameters some end is near by chance.
+It is for one end of one parameter: with many parameters some end is near by chance. For a parameter with conditions N
+are the configurations that have it.
 
 `leaders`: how far each is behind the best, with the interval and verdict of `analysis.comparing.lead_of_sweep`. The
 best was chosen by the same scores, which makes its lead too large.
@@ -66,20 +67,24 @@ def bounds_hit(tables: SweepTables) -> pd.DataFrame:
     Empty without a configuration that has a mean, and for parameters without a distribution (listed points).
     """
     ranked = ranked_configurations(tables)
-    rows = []
-    best = math.ceil(BEST_SHARE * len(ranked))
+    rows: list[tuple[Any, ...]] = []
     for parameter, distribution in tables.spec.space.items():
         column = PARAMS + parameter
-        if column not in ranked or not best:
+        if column not in ranked:
             continue
-        for scale, end, bound, near in _ends(distribution, ranked[column].tolist()):
-            found = int(near[:best].sum())
-            chance = float(stats.hypergeom.sf(found - 1, len(ranked), int(near.sum()), best))
-            share, of_all = found / best, float(near.mean())
-            hit = share >= _MOST and share >= _OFTENER * of_all
-            counts = (len(ranked), int(near.sum()), best, found, bool(near[0]), hit)
-            rows.append((parameter, scale, end, bound, *counts, chance))
+        values = (ranked[column].dropna() if distribution.when else ranked[column]).tolist()
+        rows += [(parameter, *_crowding(end)) for end in (_ends(distribution, values) if values else ())]
     return pd.DataFrame(rows, columns=list(BOUND_COLUMNS))
+
+
+def _crowding(end: _End) -> tuple[Any, ...]:
+    """The columns of `bounds_hit` after the first, of one end."""
+    total, near_all = len(end.near), int(end.near.sum())
+    best = math.ceil(BEST_SHARE * total)
+    found = int(end.near[:best].sum())
+    chance = float(stats.hypergeom.sf(found - 1, total, near_all, best))
+    hit = found / best >= _MOST and found / best >= _OFTENER * float(end.near.mean())
+    return (end.scale, end.end, end.bound, total, near_all, best, found, bool(end.near[0]), hit, chance)
 
 
 def leaders(tables: SweepTables, count: int = 5) -> pd.DataFrame:

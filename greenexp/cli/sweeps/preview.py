@@ -35,6 +35,7 @@ def preview_lines(plan: Plan) -> list[tuple[str, str]]:
         raise ValueError("the plan has no price yet")
     return [
         (spec.name, f"{_size(plan)} · task {spec.task.name} · {_named(plan, 'backbone')} · {_named(plan, 'method')}"),
+        *((("objectives", ", ".join(spec.objectives)),) if len(spec.objectives) > 1 else ()),
         ("scheduler", f"{spec.scheduler.name} · {spec.resources.workers} trials at a time"),
         *(("", line) for line in bracket_lines(price.brackets)),
         *_held_back(plan, price),
@@ -65,10 +66,12 @@ def _size(plan: Plan) -> str:
     folds = plan.spec.seeds.folds
     each = len(plan.trials) // len(plan.configurations)
     seeds = f"{each // (folds or 1)} seeds" + (f" x {folds} folds" if folds else "")
+    search = plan.spec.search
+    per = "" if search.per is None else f", a search for each value of {search.per},"
     if plan.size is None:
-        return f"{seeds} of each configuration that search {plan.spec.search.name} proposes"
-    proposed = "" if plan.complete else f" that search {plan.spec.search.name} proposes"
-    return f"{plan.size * each} trials ({plan.size} configurations{proposed} x {seeds})"
+        return f"{seeds} of each configuration that search {search.name} proposes{per.removesuffix(',')}"
+    proposed = "" if plan.complete else f" that search {search.name} proposes"
+    return f"{plan.size * each} trials ({plan.size} configurations{proposed}{per} x {seeds})"
 
 
 def _named(plan: Plan, section: str) -> str:

@@ -13,8 +13,8 @@ from greenexp.analysis.findings import Findings
 from greenexp.figures import Channel, comparison_figure
 from greenexp.figures.comparison import MOST_GROUPS
 from greenexp.report.render import render_sections
-from greenexp.report.runs.compared import compared_section
 from greenexp.report.section import Plate, Section
+from greenexp.report.sections.compared_pairs import compared_section
 from greenexp.report.sections.wording import counted, listed
 from greenexp.report.table import Column, Table
 from greenexp.units import format_quantity

@@ -64,10 +64,10 @@ def _bounds(ends: pd.DataFrame, tables: SweepTables) -> tuple[str, ...]:
         )  # fmt: skip
         return (f"No bound of the search space to look at: {why}.",)
     hit = ends[ends["hit"]]
-    first = ends.iloc[0]
     if hit.empty:
-        best = counted(int(first["best"]), "configuration")
-        return (f"No end of a searched range was hit by the best {best} of {int(first['configurations'])}.",)
+        best, all_of = counted(int(ends["best"].max()), "configuration"), int(ends["configurations"].max())
+        each = "" if (ends["configurations"] == all_of).all() else ", nor that of a range that only some of them have"
+        return (f"No end of a searched range was hit by the best {best} of {all_of}{each}.",)
     return tuple(_crowded(row) for row in hit.head(4).to_dict("records"))
 
 
@@ -162,8 +162,14 @@ def _assumptions(
     notes = []
     if len(ends):
         notes.append(
-            f"The best: a tenth of the {int(ends['configurations'].iloc[0])} configurations with a mean, at least one. "
+            f"The best: a tenth of the {int(ends['configurations'].max())} configurations with a mean, at least one. "
             f"The {len(ends)} ends are tested separately without correction; among many, one may be hit by chance."
+        )
+    conditional = [path for path, distribution in tables.spec.space.items() if distribution.when]
+    if conditional:
+        notes.append(
+            f"Only some configurations have {listed(conditional)}: the best are a tenth of these, and importance "
+            "leaves these fields out."
         )
     if not importances.refusal:
         notes.append(

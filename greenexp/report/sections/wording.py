@@ -71,10 +71,16 @@ def is_crossed(seeds: Seeds) -> bool:
 def settings_of(row: pd.Series, tables: SweepTables) -> str:
     """`training.learning_rate = 0.001, ...` of a row with `params.` columns; empty if nothing was searched.
 
-    Fields that the row's plug-in does not have are left out, where the plug-in itself was searched.
+    Fields that the row's plug-in does not have are left out, where the plug-in itself was searched, and so are fields
+    whose conditions do not hold.
     """
     values = {path: row[PARAMS + path] for path in tables.parameters}
-    foreign = {path for path, value in values.items() if pd.isna(value) and f"{path.rpartition('.')[0]}.name" in values}
+    conditional = {path for path, distribution in tables.spec.space.items() if distribution.when}
+    foreign = {
+        path
+        for path, value in values.items()
+        if pd.isna(value) and (path in conditional or f"{path.rpartition('.')[0]}.name" in values)
+    }
     return ", ".join(f"{path} = {plain_value(value)}" for path, value in values.items() if path not in foreign)
 
 

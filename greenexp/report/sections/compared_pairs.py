@@ -1,4 +1,4 @@
-"""Of runs that somebody else logged: the study that compares groups, set as a section of the report."""
+"""The study that compares groups pair by pair, set for a report: searches of a sweep, or other people's runs."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def compared_section(findings: Findings, score: str, kind: str) -> Section:
         name=NAME,
         title=TITLE,
         headline=findings.verdict,
-        plates=_difference(findings, score, kind),
-        tables=(_pairs(findings, kind),),
+        plates=difference_plates(findings, score, kind),
+        tables=(pairs_table(findings, kind),),
         assumptions=(PRESUMED, *(_sentence(text) for text in (*findings.warnings, *findings.notes))),
     )
 
@@ -39,8 +39,8 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
-def _difference(findings: Findings, score: str, kind: str) -> tuple[Plate, ...]:
-    """Of the two groups with the best runs, unless nothing is bounded."""
+def difference_plates(findings: Findings, score: str, kind: str, counted: str = "Runs") -> tuple[Plate, ...]:
+    """Of the two groups with the best scores, unless nothing is bounded. counted: what budgets are numbers of."""
     figure = difference_figure(findings, f"the median best {score}")
     if figure is None:
         return ()
@@ -52,7 +52,7 @@ def _difference(findings: Findings, score: str, kind: str) -> tuple[Plate, ...]:
         for side, word in (("lower", "from"), ("upper", "to"))
     ]
     columns = (
-        Column("budget", "Runs of each", "count"),
+        Column("budget", f"{counted} of each", "count"),
         Column("curve_a", f"Median best, {a}", kind),
         Column("curve_b", f"Median best, {b}", kind),
         Column("difference", "Difference", kind),
@@ -62,8 +62,8 @@ def _difference(findings: Findings, score: str, kind: str) -> tuple[Plate, ...]:
     return (Plate(figure, Table(figure.name, figure.title, figure.table, columns, note)),)
 
 
-def _pairs(findings: Findings, kind: str) -> Table:
-    """A row per pair and tested number of runs."""
+def pairs_table(findings: Findings, kind: str, counted: str = "runs") -> Table:
+    """A row per pair and tested number of runs. counted: what budgets are numbers of."""
     pairs = findings["pairs"].replace([-np.inf, np.inf], np.nan)
     confidences = _confidences(pairs)
     widest = confidences[-1]
@@ -80,8 +80,8 @@ def _pairs(findings: Findings, kind: str) -> Table:
         Column("p_holm", "p, Holm", "number"),
     ]
     note = (
-        "P: probability that the best of n runs of A is better than that of n runs of B, a tie half. Bands of a pair "
-        "hold at all n together; p after Holm's correction over all rows."
+        f"P: probability that the best of n {counted} of A is better than that of n {counted} of B, a tie half. Bands "
+        "of a pair hold at all n together; p after Holm's correction over all rows."
     )
     return Table("pairs", "Pairs of groups", pairs, tuple(columns), note)
 
