@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from greenexp.records.history import LimitReached
 from greenexp.records.worth import PAYMENTS, WORTH, Payment
-from greenexp.searches import is_independent, is_learning
+from greenexp.searches import is_independent
 
 if TYPE_CHECKING:
     from greenexp.journal.state import SweepState, TrialState
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def worth_limit(plan: Plan) -> Callable[[SweepState], LimitReached | None] | None:
     """Says of the sweep's state whether the next configuration is expected to gain too little for its cost.
 
-    None where the sweep file sets no worth, or where nothing can be expected of the search (a grid, listed points).
+    None where the sweep file sets no worth.
     The answer follows from the configurations that have ended, so that it is the same after a crash.
     """
     worth, search = plan.spec.budget.worth, plan.spec.search.name
-    if worth is None or not (is_independent(search) or is_learning(search)):
+    if worth is None:
         return None
     known: dict[int, LimitReached | None] = {}  # number of configurations that have ended -> the answer
 

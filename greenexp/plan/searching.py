@@ -65,6 +65,20 @@ def _to_learn_from(search: SearchSettings, sections: Mapping[str, Any]) -> Itera
         yield FieldProblem("objectives", f"search '{sections['search'].name}' learns from one objective")
 
 
+def _worth(search: SearchSettings, sections: Mapping[str, Any]) -> Iterator[FieldProblem]:
+    """`budget.worth` beside a search of which nothing can be expected."""
+    budget, chosen = sections.get("budget"), sections["search"]
+    if budget is None or budget.worth is None:
+        return
+    if not search.independent and search.planned:
+        why = f"search '{chosen.name}' lists its configurations, and nothing is expected of the next one"
+        yield FieldProblem("budget.worth", f"{why}; it works with 'random' and with searches that learn")
+    elif chosen.per is not None:
+        yield FieldProblem("budget.worth", f"is not possible with search.per: each {chosen.per} has the same samples")
+    elif len(sections.get("objectives", ())) > 1:
+        yield FieldProblem("budget.worth", "is about the score alone, and there are several objectives")
+
+
 def _listed_values(search: SearchSettings, sections: Mapping[str, Any]) -> Iterator[FieldProblem]:
     """What is wrong with the configurations that the search itself lists."""
     for place, values in search.listed().items():
@@ -85,6 +99,7 @@ def _fits(document: Document, search: SearchSettings, sections: Mapping[str, Any
     yield from search.problems(space)
     yield from search.condition_problems(space)
     yield from _fits_exits(search, space, sections)
+    yield from _worth(search, sections)
     if "seeds" not in sections:
         return
     seeds = sections["seeds"]

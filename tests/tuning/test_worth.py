@@ -108,9 +108,13 @@ def test_what_is_wrong_with_it_is_said_at_its_place(worth: str, place: str, word
     assert any(problem.path.startswith(place) and words in str(problem) for problem in raised.value.problems)
 
 
-def test_nothing_is_expected_of_a_grid() -> None:
-    space = "space={training.learning_rate: {dist: choice, values: [1e-3, 1e-2]}}"
-    plan = a_plan(
-        "search={name: grid}", space, "scheduler={name: fifo}", "budget={worth: {gain: 1, per: configuration}}"
-    )
-    assert worth_limit(plan) is None
+PER = "search={name: random, samples: 9, per: training.batch_size}"
+
+
+@pytest.mark.parametrize("setting", ["search={name: grid}", PER, "objectives=[score, wall_s]"])
+def test_it_is_refused_where_nothing_can_be_expected(setting: str) -> None:
+    rate = "training.learning_rate: {dist: uniform, low: 0.1, high: 0.2, steps: 2}"
+    space = f"space={{training.batch_size: {{dist: choice, values: [8, 16]}}, {rate}}}"
+    with pytest.raises(SweepFileError) as raised:
+        a_plan(*RANDOM, space, setting, "budget={worth: {gain: 1, per: configuration}}")
+    assert [problem.path for problem in raised.value.problems] == ["budget.worth"]

@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from greenexp.analysis.search.next_gain import LEAST, NextGain, gain_of_draws, gain_of_search
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.records.axes import AXES
-from greenexp.records.tables import SweepTables
+from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.searches import draws, is_independent, is_learning
 
 COLUMNS = ("number", "configuration", "score", "best", "drawn", "bound")
@@ -68,23 +69,33 @@ class SearchProgress:
 
 def search_progress(tables: SweepTables) -> SearchProgress:
     """How far the search of a sweep has come. Of a running sweep too: what has ended counts."""
-    minimize, section = metric_of(tables).minimize, tables.spec.search.to_json()
-    name = tables.spec.search.name
-    incumbent = _incumbent(tables, draws(section))
+    minimize, name = metric_of(tables).minimize, tables.spec.search.name
+    incumbent = _incumbent(tables)
     values = incumbent["score"].to_numpy(dtype=np.float64)
     costs = _mean_costs(tables, incumbent["configuration"].tolist())
-    if not (is_independent(name) or is_learning(name)):
-        why = f"what a '{name}' search would propose next is not drawn from what it has proposed"
-        return SearchProgress(incumbent, costs=costs, refusal=why)
-    if len(incumbent) < LEAST:
-        why = f"only {len(incumbent)} configurations have ended, and at least {LEAST} are needed"
+    why = _unknown(tables, len(incumbent))
+    if why:
         return SearchProgress(incumbent, costs=costs, refusal=why)
     gain = gain_of_draws if is_independent(name) else gain_of_search
     gains = tuple(gain(values, more, minimize=minimize) for more in AHEAD)
     return SearchProgress(incumbent, gains, costs, random=_random(tables, incumbent, minimize))
 
 
-def _incumbent(tables: SweepTables, drawn: float) -> pd.DataFrame:
+def _unknown(tables: SweepTables, known: int) -> str:
+    """Why nothing can be said of further configurations, or ""."""
+    search = tables.spec.search
+    if not (is_independent(search.name) or is_learning(search.name)):
+        return f"what a '{search.name}' search would propose next is not drawn from what it has proposed"
+    if search.per is not None:
+        return f"each value of {search.per} has a search of its own"
+    if len(tables.spec.objectives) > 1:
+        return "the search has several objectives, and a gain is one of the score alone"
+    if known < LEAST:
+        return f"only {known} configurations have ended, and at least {LEAST} are needed"
+    return ""
+
+
+def _incumbent(tables: SweepTables) -> pd.DataFrame:
     configurations = configuration_table(tables).set_index("configuration")
     order = list(dict.fromkeys(tables.trials.sort_values("index", kind="stable")["configuration"]))
     configurations = configurations.reindex(order)
@@ -96,10 +107,20 @@ def _incumbent(tables: SweepTables, drawn: float) -> pd.DataFrame:
         "configuration": [name for name, there in zip(order, known, strict=True) if there],
         "score": scores,
         "best": (np.minimum if metric_of(tables).minimize else np.maximum).accumulate(scores),
-        "drawn": numbers[known] <= drawn,
+        "drawn": _drawn(tables, configurations)[known],
         "bound": (configurations["state"] == "stopped").to_numpy()[known],
     }
     return pd.DataFrame(frame, columns=list(COLUMNS))
+
+
+def _drawn(tables: SweepTables, configurations: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which configurations, in the order of the proposals, are independent draws."""
+    search = tables.spec.search
+    if search.earlier:  # it may have learnt before its first proposal
+        return np.full(len(configurations), is_independent(search.name))
+    groups = configurations[PARAMS + search.per].map(str) if search.per else np.zeros(len(configurations))
+    own = configurations.groupby(groups, sort=False).cumcount()
+    return np.asarray(own < draws(search.own_json()))
 
 
 def _mean_costs(tables: SweepTables, configurations: list[str]) -> dict[str, float]:
