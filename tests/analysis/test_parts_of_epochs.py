@@ -11,6 +11,7 @@ from made_settings import made_settings
 from stand_ins import Clock, a_record, a_trial
 
 from greenexp.analysis.curves.best_so_far import best_so_far_over
+from greenexp.analysis.exits.exit_means import training_costs
 from greenexp.analysis.stopping.simulate_curves import recorded_curves, sweep_points
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.savings import rung_table, savings
@@ -67,6 +68,12 @@ def test_a_simulation_can_judge_at_every_report(tmp_path: Path) -> None:
     for row, trial in enumerate(TRIALS):
         assert curves.scores[row].tolist() == [score(trial, number) for number in range(1, 7)]
         assert curves.costs[row].tolist() == pytest.approx([number / PER_EPOCH for number in range(1, 7)])
+
+
+def test_what_trials_took_is_counted_in_epochs(tmp_path: Path) -> None:
+    took = training_costs(recorded(tmp_path))
+    assert took["epochs"].tolist() == [EPOCHS] * 6
+    assert took["wall_s"].tolist() == [PER_EPOCH * EPOCHS] * 6
 
 
 def test_the_best_score_so_far_over_epochs(tmp_path: Path) -> None:

@@ -48,6 +48,6 @@ def training_costs(tables: SweepTables) -> pd.DataFrame:
         groups = used.groupby(["trial", "configuration"], sort=False)
         frame = groups[list(SUMMED_COSTS)].sum(min_count=1)
         frame = frame.where(groups[list(SUMMED_COSTS)].count().eq(groups.size(), axis=0), np.nan)
-        parts.append(frame.reset_index().assign(until=until, epochs=groups.size().to_numpy()))
+        parts.append(frame.reset_index().assign(until=until, epochs=groups["epoch"].max().to_numpy()))
     columns = ["trial", "configuration", "until", "epochs", *SUMMED_COSTS]
     return pd.concat(parts, ignore_index=True)[columns]
