@@ -14,7 +14,7 @@ import greenexp
 from greenexp.analysis.comparing.better import probability_better
 from greenexp.analysis.curves.tuning_curve import tuning_curve
 from greenexp.records.tables import SweepTables
-from greenexp.report.sections import SECTIONS
+from greenexp.report.sections import SECTIONS, target, tuning_band
 from greenexp.report.sections.compared_searches import section
 
 METHODS = ("leebert", "dbt", "branchynet")
@@ -102,26 +102,35 @@ def test_groups_are_those_of_the_searches_without_being_asked() -> None:
 @pytest.mark.parametrize(
     "tables",
     [
-        searched(search="tpe"),
-        searched(ends={"c004": ("stopped", 3)}),
-        searched(each=1),
         searched(each=3),
+        searched(each=2, ends={"c004": ("stopped", 3)}),
         searched(ends={f"c{n:03d}": ("failed", 1) for n in range(36)}),
         searched(ends={f"c{n:03d}": ("planned", 0) for n in range(36)}),
         sweep(4),
     ],
-    ids=["learns", "stopped", "one each", "three each", "all failed", "not begun", "one search"],
+    ids=["three each", "stopped", "all failed", "not begun", "one search"],
 )
 def test_every_section_can_be_made_of_such_a_sweep(tables: SweepTables) -> None:
     made = [each(tables) for each in SECTIONS]
     assert len({one.name for one in made}) == len(SECTIONS)
 
 
+@pytest.mark.parametrize(
+    "tables",
+    [searched(search="tpe"), searched(ends={"c004": ("stopped", 3)}), searched(each=1)],
+    ids=["learns", "stopped", "one each"],
+)
+def test_searches_that_cannot_be_compared_are_counted(tables: SweepTables) -> None:
+    made = section(tables)
+    assert len(made.tables[0].frame) == 3
+    assert bool(made.plates) == (tables.trials["configuration"].nunique() == 3)
+
+
 def test_no_curve_is_drawn_over_all_searches_together() -> None:
-    made = {one.name: one for one in (each(searched()) for each in SECTIONS)}
-    assert not made["tuning-band"].plates
-    assert not made["target"].plates
-    assert made["compared-searches"].plates
+    tables = searched()
+    assert not tuning_band.section(tables).plates
+    assert not target.section(tables).plates
+    assert section(tables).plates
 
 
 def test_a_sweep_under_way_is_compared_by_the_configurations_that_have_ended() -> None:
