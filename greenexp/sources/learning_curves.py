@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import pandas as pd
 
+from greenexp.analysis.search.draws import drawn_configurations, not_drawn
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves, recorded_curves, sweep_points
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.errors import InputError
@@ -90,7 +92,19 @@ def _of_sweep(source: str | Path | SweepTables | WithTables, request: CurveReque
     if isinstance(source, str | Path) and "://" not in str(source) and not Path(source).is_dir():
         raise InputError(f"there is no file or folder {source}")
     tables = tables_of(source)
-    points = sweep_points(tables, request.cost or "epochs")
+    points, remarks = _drawn_alone(sweep_points(tables, request.cost or "epochs"), tables)
     reports = int(tables.trials["max_epochs"].max()) * tables.spec.training.reports_per_epoch
     parts = request.parts or reports
-    return recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=metric_of(tables).minimize)
+    curves = recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=metric_of(tables).minimize)
+    return dataclasses.replace(curves, remarks=remarks)
+
+
+def _drawn_alone(points: pd.DataFrame, tables: SweepTables) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The points of the configurations that are draws, where some are; a search is simulated by drawing from them."""
+    why, drawn = not_drawn(tables), drawn_configurations(tables)
+    if not why:
+        return points, ()
+    if not any(drawn.values()):
+        return points, (f"{why}; the simulation takes them for such.",)
+    kept = points[points["configuration"].map(drawn)].reset_index(drop=True)
+    return kept, (f"{why}: they are left out.",)

@@ -32,6 +32,7 @@ SEARCHES = {
     "grid": {"name": "grid"},
     "points": {"name": "points", "points": [{"training.learning_rate": 1e-3}]},
     "tpe": {"name": "tpe", "samples": 30},
+    "tpe, told": {"name": "tpe", "samples": 30, "from": ["elsewhere"]},
 }
 NO_ENERGY = "no energy counter: no NVIDIA GPU, and RAPL is not readable"
 

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from made_sweeps import sweep
 
+import greenexp
+from greenexp.analysis.search.draws import drawn_configurations, not_drawn
 from greenexp.analysis.search.next_gain import gain_of_draws, gain_of_search
 from greenexp.analysis.search.outlook import outlook
 from greenexp.analysis.search.progress import search_progress
+from greenexp.analysis.seeds.of_sweep import sweep_seed_scores
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.searches import draws, is_learning
+from greenexp.sources.learning_curves import CurveRequest, read_curves
 
 TPE = {"name": "tpe", "samples": 30, "seed": 0, "startup": 10, "multivariate": True}
 
@@ -79,3 +83,22 @@ def test_the_sentence_holds_the_numbers() -> None:
     assert f"{progress.gains[-1].mean:.2g}" in gain
     assert progress.random is not None
     assert f"{progress.random.score:.4f}" in random
+
+
+def test_what_learns_is_simulated_from_its_draws_and_said_to_differ_in_its_seeds() -> None:
+    tables = sweep(30, 2, search="tpe")
+    assert list(drawn_configurations(tables).values()) == [True] * 10 + [False] * 20
+    curves = read_curves(tables, CurveRequest())
+    assert len(curves.units) == 10
+    assert "20 of 30" in curves.remarks[0]
+    assert any("20 of 30" in note for note in sweep_seed_scores(tables).notes)
+    assert curves.remarks[0] in greenexp.simulate(tables, schedulers=["asha"], repeats=5).notes
+
+
+def test_all_of_a_random_search_are_draws_and_none_of_a_grid() -> None:
+    assert not_drawn(sweep(8, 2)) == ""
+    grid = sweep(8, 2, search="grid")
+    curves = read_curves(grid, CurveRequest())
+    assert len(curves.units) == 8
+    assert "8 of 8" in curves.remarks[0]
+    assert not any(drawn_configurations(sweep(12, 1, search="tpe, told")).values())

@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from greenexp.analysis.search.draws import drawn_configurations
 from greenexp.analysis.search.next_gain import LEAST, NextGain, gain_of_draws, gain_of_search
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.records.axes import AXES
-from greenexp.records.tables import PARAMS, SweepTables
-from greenexp.searches import draws, is_independent, is_learning
+from greenexp.records.tables import SweepTables
+from greenexp.searches import is_independent, is_learning
 
 COLUMNS = ("number", "configuration", "score", "best", "drawn", "bound")
 AHEAD = (1, 10)
@@ -107,20 +107,10 @@ def _incumbent(tables: SweepTables) -> pd.DataFrame:
         "configuration": [name for name, there in zip(order, known, strict=True) if there],
         "score": scores,
         "best": (np.minimum if metric_of(tables).minimize else np.maximum).accumulate(scores),
-        "drawn": _drawn(tables, configurations)[known],
+        "drawn": np.array(list(drawn_configurations(tables).values()), dtype=bool)[known],
         "bound": (configurations["state"] == "stopped").to_numpy()[known],
     }
     return pd.DataFrame(frame, columns=list(COLUMNS))
-
-
-def _drawn(tables: SweepTables, configurations: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which configurations, in the order of the proposals, are independent draws."""
-    search = tables.spec.search
-    if search.earlier:  # it may have learnt before its first proposal
-        return np.full(len(configurations), is_independent(search.name))
-    groups = configurations[PARAMS + search.per].map(str) if search.per else np.zeros(len(configurations))
-    own = configurations.groupby(groups, sort=False).cumcount()
-    return np.asarray(own < draws(search.own_json()))
 
 
 def _mean_costs(tables: SweepTables, configurations: list[str]) -> dict[str, float]:

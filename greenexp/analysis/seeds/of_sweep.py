@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from greenexp.analysis.search.draws import not_drawn
 from greenexp.analysis.seeds.variance import seed_scores
 from greenexp.analysis.sweeps.configurations import configuration_states
 from greenexp.analysis.sweeps.metric import metric_of
@@ -31,6 +32,8 @@ def sweep_seed_scores(tables: SweepTables) -> Scores:
             else "What remains is a selection"
         )
         notes.append(f"left out: {listed}. {selection}")
+    if why := not_drawn(tables):
+        notes.append(f"{why}: the variance between configurations is not that of the search space")
     return Scores(
         frame=score_frame(columns, len(trials)),
         score=metric.label,

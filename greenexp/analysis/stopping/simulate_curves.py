@@ -31,6 +31,7 @@ class RecordedCurves:
     scores: [N, T], as recorded or the best so far, in the score's unit; the last column is the final score
     costs: [N, T], cumulative, in the cost's unit; minimize: a smaller score is better
     seed_scores, seed_costs: [N, S, T], the same of each seed; None unless every unit has the same number S >= 2 of them
+    remarks: what must be known of how the units came about, in sentences
     """
 
     units: tuple[str, ...]
@@ -39,6 +40,7 @@ class RecordedCurves:
     minimize: bool = False
     seed_scores: Floats | None = None
     seed_costs: Floats | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def final(self) -> Floats:

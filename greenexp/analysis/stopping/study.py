@@ -84,7 +84,7 @@ def stopping_study(curves: RecordedCurves, options: StoppingOptions | None = Non
             "settings": _settings(sections),
         },
         titles=TITLES,
-        notes=(*left_out, *simulation_notes(simulation, sections)),
+        notes=(*curves.remarks, *left_out, *simulation_notes(simulation, sections)),
     )
 
 
