@@ -22,8 +22,8 @@ _COLOURS = (BLUE, VERMILLION, GREEN, INK)
 _DASHES = ([1, 0], [7, 4], [2, 3], [10, 3, 2, 3])
 _FILL = 0.07
 """Opacity of an area: several on top of each other leave the lines to be seen."""
-_MOST_TICKS = 10
-"""Whole numbers up to which each has a tick of its own."""
+_MOST_TICKS = 4
+"""Width of a range of whole numbers up to which each has a tick: Vega would halve them and write one twice."""
 _LETTERS = 20
 """Of a name at the end of a line."""
 
