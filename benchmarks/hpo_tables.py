@@ -39,7 +39,8 @@ class _Plain(pickle.Unpickler):
 class HpoTable:
     """One table.
 
-    space: field -> its values, in the order of the table's keys; scores: key -> one score per seed, greater is better
+    space: field -> its values, in the order of the table's keys; scores: key -> one score per seed, greater is better.
+    Some points of NAS-Bench-201 have fewer seeds than others.
     """
 
     name: str
@@ -48,8 +49,13 @@ class HpoTable:
 
     @property
     def seeds(self) -> int:
-        """Seeds of every point."""
-        return min(map(len, self.scores.values()))
+        """Seeds of a point; of some there are fewer."""
+        return max(map(len, self.scores.values()))
+
+    def in_random_order(self, key: str, rng: np.random.Generator) -> np.ndarray:
+        """The scores of a point's seeds in random order; where there are fewer than of others, over again."""
+        scores = self.scores[key]
+        return np.resize(scores[rng.permutation(scores.size)], self.seeds)
 
     @property
     def distributions(self) -> dict[str, Choice]:

@@ -38,11 +38,11 @@ def laws() -> dict[str, Draw]:
 
 def drawn_from(table: HpoTable) -> Draw:
     """Random search over a table, with one seed of each configuration."""
-    every = np.array(list(table.scores.values()))
+    keys = list(table.scores)
 
     def draw(rng: np.random.Generator, size: int) -> np.ndarray:
-        rows = rng.choice(len(every), size, replace=False)
-        return np.asarray(every[rows, rng.integers(every.shape[1], size=size)])
+        rows = rng.choice(len(keys), size, replace=False)
+        return np.array([rng.choice(table.scores[keys[row]]) for row in rows])
 
     return draw
 

@@ -31,7 +31,7 @@ GROWING = (1, 2, 4)
 REDUCTION = 4
 MOST_FOR = {"gp": 100}
 """A Gaussian process takes up to a second for an ask after 100."""
-REPEATS_FOR = {"gp": 10}
+REPEATS_FOR = {"gp": 5, "nsga2": 10}
 
 
 @dataclass
@@ -77,8 +77,7 @@ class Run:
         if not isinstance(answer, Proposal):
             raise SystemExit(f"the search proposes nothing more after {len(history)} configurations")
         key = self.table.key(answer.values)
-        scores = self.table.scores[key]
-        one = Configuration(dict(answer.values), key, scores[self.rng.permutation(scores.size)], seeds)
+        one = Configuration(dict(answer.values), key, self.table.in_random_order(key, self.rng), seeds)
         self.configurations.append(one)
         self.spent += seeds
         return one
