@@ -38,6 +38,9 @@ from greenexp.searches.base import (
     places_in,
 )
 
+ATTEMPTS = 10
+"""How often a proposal is drawn while it is a configuration that was proposed before; then it may be one."""
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
@@ -137,10 +140,15 @@ class SampledProposals:
         if number >= self.settings.samples:
             return NoProposal.DONE
         require(*self.settings.modules)
+        tried = {_identity(one.values) for one in history}
         with _quiet():
-            seed, conditional = seed_of(self.settings.seed, number), is_conditional(self.space)
-            sampler = self.settings.sampler(seed, conditional=conditional)
-            values, notes = _drawn(sampler, self.space, self.directions, [*self.earlier, *history])
+            for attempt in range(ATTEMPTS):
+                sampler = self.settings.sampler(
+                    seed_of(self.settings.seed, number, attempt), conditional=is_conditional(self.space)
+                )
+                values, notes = _drawn(sampler, self.space, self.directions, [*self.earlier, *history])
+                if _identity(values) not in tried:
+                    break
         noted = self.settings.noted
         memory = {} if noted is None else {key: note for key, note in notes.items() if key.startswith(noted)}
         return Proposal(values, places_in(values), memory=memory)
@@ -149,9 +157,18 @@ class SampledProposals:
         """All that ended stands in the history."""
 
 
-def seed_of(seed: int, number: int) -> int:
-    """The seed of the sampler of proposal `number`, below 2^32: child `number` of SeedSequence(seed)."""
-    return int(np.random.SeedSequence(entropy=seed, spawn_key=(number,)).generate_state(1)[0])
+def seed_of(seed: int, number: int, attempt: int = 0) -> int:
+    """The seed of the sampler of proposal `number`, below 2^32: child `number` of SeedSequence(seed).
+
+    attempt: how often the proposal has been drawn before, each time a configuration that was there already; then a
+    child of that child
+    """
+    key = (number, attempt) if attempt else (number,)
+    return int(np.random.SeedSequence(entropy=seed, spawn_key=key).generate_state(1)[0])
+
+
+def _identity(values: Mapping[str, Value]) -> str:
+    return canonical_json({path: values[path] for path in sorted(values)})
 
 
 def _drawn(

@@ -24,7 +24,7 @@ from greenexp.report.sections import SECTIONS
 
 STOPPED = {"c000": ("stopped", 1), "c003": ("stopped", 3)}
 NASTY = "loss <script>alert('x')</script> | `rm` & 100 % \\end{document} \x1b[31m\x00 _*#\n\nsecond line ]]>"
-FIGURES = 9
+FIGURES = 10
 """Of the sweep `asha`."""
 VOID = {"meta", "br", "hr", "img", "input", "link", "path", "line", "rect"}
 

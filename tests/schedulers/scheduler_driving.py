@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from greenexp.records.decision import Action, Verdict
@@ -57,6 +57,13 @@ class Entrance:
                 break
         return ()
 
+    def all_that_falls(
+        self, running: list[str], ready: list[str], workers: int, rng: random.Random
+    ) -> Iterator[Verdict]:
+        """`fill` until nobody else may begin; each verdict is obeyed before the next is asked for."""
+        while verdicts := self.fill(running, ready, workers, rng):
+            yield from verdicts
+
 
 def drive(
     scheduler: Scheduler,
@@ -81,11 +88,10 @@ def drive(
 
     def obey(verdict: Verdict, own: bool) -> None:
         outcome.verdicts.append(verdict)
-        trial = verdict.trial
-        joins = verdict.action is Action.GO_ON and trial in ready and not epochs[trial]
+        trial, goes_on = verdict.trial, verdict.action is Action.GO_ON
+        joins = goes_on and trial in ready and not epochs[trial]
         assert own or trial in paused or joins or (seeds_grow and verdict.action is Action.STOP), f"{verdict}: why?"
         if verdict.action is Action.PAUSE:
-            assert own
             running.remove(trial)
             paused.add(trial)
         elif verdict.action is Action.STOP:
@@ -97,21 +103,20 @@ def drive(
             ready.append(trial)
 
     while len(outcome.ended) < len(curves):
-        while verdicts := entrance.fill(running, ready, workers, rng):
-            for verdict in verdicts:
-                obey(verdict, own=False)
+        for verdict in entrance.all_that_falls(running, ready, workers, rng):
+            obey(verdict, own=False)
         if len(outcome.ended) == len(curves):
             break
         assert running, f"deadlock: {sorted(paused)} wait for nobody"
         trial = rng.choice(running)
-        epochs[trial] += 1
-        failed = (fails or {}).get(trial) == epochs[trial]
-        if failed or epochs[trial] == len(curves[trial]):
+        epoch = epochs[trial] = epochs[trial] + 1
+        failed = (fails or {}).get(trial) == epoch
+        if failed or epoch == len(curves[trial]):
             running.remove(trial)
-            outcome.ended[trial] = ("failed" if failed else "finished", epochs[trial])
-            others = _told(scheduler, trial, epochs[trial], None if failed else curves[trial][-1])
+            outcome.ended[trial] = ("failed" if failed else "finished", epoch)
+            others = _told(scheduler, trial, epoch, None if failed else curves[trial][-1])
         else:
-            decision = scheduler.decide(trial, epochs[trial], curves[trial][epochs[trial] - 1])
+            decision = scheduler.decide(trial, epoch, curves[trial][epoch - 1])
             obey(decision.own, own=True)
             others = decision.others
         for verdict in others:

@@ -120,7 +120,7 @@ def _expected_best(ranked: Floats, size: float) -> float:
 
 def _rank_chances(known: int, size: float) -> Floats:
     """[N], the chance that the best of `size` of N is the 1st, 2nd, ... best of all; mixed where `size` is between."""
-    lower = max(1, math.floor(size + 1e-9))
+    lower = max(1, math.floor(size))
     upper = min(known, lower + 1)
     part = 0.0 if upper == lower or size <= lower else math.log(size / lower) / math.log(upper / lower)
     return (1 - part) * _whole_rank_chances(known, lower) + part * _whole_rank_chances(known, upper)

@@ -91,7 +91,7 @@ def _unknown(tables: SweepTables, known: int) -> str:
     if len(tables.spec.objectives) > 1:
         return "the search has several objectives, and a gain is one of the score alone"
     if known < LEAST:
-        return f"only {known} configurations have ended, and at least {LEAST} are needed"
+        return f"only {known} configurations have ended, and {LEAST} are needed"
     return ""
 
 

@@ -124,7 +124,7 @@ def _stopped(began: Sequence[_Seed], planned: int, many: str) -> str:
         return f"{which} trained to their end{rest}"
     done = len(began) - len(epochs)
     before = f", but for {done} of {len(began)} that had ended by patience" if done else ""
-    return f"{which} stopped after epoch {max(epochs)}{before}{rest}"
+    return f"{which} stopped after epoch {max(epochs):g}{before}{rest}"
 
 
 def _count(trials: pd.DataFrame, mask: pd.Series[bool], index: pd.Series[str]) -> NDArray[np.integer]:
