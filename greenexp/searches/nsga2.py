@@ -25,7 +25,7 @@ class Nsga2(OptunaSearch):
     the parents of the next are the best `population` of this generation and its parents: first those that no other
     dominates in all objectives, then those dominated by these alone, and so on; of the last front that fits in part,
     those with the most room around them. A child takes each field from one of two parents, and each field is drawn
-    anew with probability 1 / fields; a child may repeat an earlier configuration, which is then trained again.
+    anew with probability 1 / fields. A child that is an earlier configuration is bred again, up to ten times.
     Configurations stopped early, failed ones, and those of which an objective was not measured have no children. Those
     of earlier sweeps (`from`) are of the first generation. A space with conditions (`when`) is refused.
 

@@ -157,7 +157,7 @@ def test_nsga2_with_one_objective_goes_where_the_score_is_better() -> None:
         one = Observation(number, proposal.values, ProposalState.COMPLETE, proposal.values["dropout"], number, 9)  # type: ignore[arg-type]
         history.append(dataclasses.replace(one, memory=proposal.memory))
     scores = [float(one.score or 0.0) for one in history]
-    assert np.mean(scores[-16:]) < 0.5 * np.mean(scores[:8])
+    assert np.mean(scores[-16:]) < 0.7 * np.mean(scores[:8])
 
 
 def test_a_population_as_large_as_the_search_is_refused() -> None:
