@@ -48,11 +48,17 @@ def make_plan(document: Document, plugins: Plugins | None = None, earlier: Seque
     plan = _plan(document, spec, search, plugins, fitted(earlier, spec.space, spec.objectives))
     try:
         plan.expected_scheduler()
-        plan.new_scheduler()
+        scheduler = plan.new_scheduler()
     except FieldError as error:
         raise SweepFileError([document.problem(f"scheduler.{error.path}", error.reason)]) from error
     except InputError as error:
         raise SweepFileError([document.problem("scheduler", str(error), of_key=True)]) from error
+    if spec.budget.worth is not None and scheduler.selects_before_ends:
+        why = (
+            f"is not possible with this scheduler ({spec.scheduler.name}): while it runs, the configurations that have "
+            "ended are a selection, or have means over different numbers of seeds, from which no gain follows"
+        )
+        raise SweepFileError([document.problem("budget.worth", why)])
     return plan
 
 

@@ -127,6 +127,13 @@ class Scheduler(Protocol):
     """The running scheduler over trials that tuning and `simulate` ask; pure, and deterministic in its calls."""
 
     @property
+    def selects_before_ends(self) -> bool:
+        """Whether the configurations that have ended are a selection while the sweep runs, or differ in their seeds.
+
+        So it is where configurations wait at rungs for others, and where those that are stopped have fewer seeds.
+        """
+
+    @property
     def needs_pausing(self) -> bool:
         """Whether trials are paused, that is, whether trials must be able to save and load checkpoints."""
 

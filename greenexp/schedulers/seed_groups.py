@@ -100,6 +100,12 @@ class SeedGroups(RecordedScheduler):
         return growing_seeds(seeds, seeds_of_each(self._name, self._groups), self._units.bracket_plan())
 
     @property
+    def selects_before_ends(self) -> bool:
+        """See `base.Scheduler.selects_before_ends`."""
+        has_rungs = any(bracket.rungs for bracket in self.bracket_plan())
+        return has_rungs and (self._units.pauses or self._ladder.holds)
+
+    @property
     def needs_pausing(self) -> bool:
         """Whether trials wait at rungs, for other units or for the other seeds of their own."""
         has_rungs = any(rung.epoch < self._max_epochs for bracket in self.bracket_plan() for rung in bracket.rungs)

@@ -76,6 +76,13 @@ def test_nothing_is_said_of_what_cannot_be_known(search: str, configurations: in
     assert why in outlook(progress, metric_of(tables))[0]
 
 
+def test_nothing_is_said_while_configurations_wait_and_where_seeds_were_given_up() -> None:
+    waiting = sweep(12, 1, scheduler="asha_promotion", ends={"c003-i0-o0": ("paused", 3)})
+    assert "wait at a rung" in search_progress(waiting).refusal
+    fewer = sweep(12, 2, scheduler="asha", ends={"c003-i0-o0": ("stopped", 3), "c003-i1-o0": ("stopped", 0)})
+    assert "given up" in search_progress(fewer).refusal
+
+
 def test_the_sentence_holds_the_numbers() -> None:
     tables = sweep(30, 1, search="tpe")
     progress = search_progress(tables)

@@ -39,7 +39,7 @@ def ladder_of(name, eta, grace, max_epochs):
 
 
 @st.composite
-def growing(draw, names=("sha", "asha", "hyperband"), failing=False, patient=False):
+def growing(draw, names=("sha", "asha", "asha_promotion", "hyperband"), failing=False, patient=False):
     """Keyword arguments of `build`, curves, failures and a random seed for the driver."""
     name = draw(st.sampled_from(names))
     eta, grace = draw(st.sampled_from([2.0, 3.0])), draw(st.integers(1, 2))
@@ -154,7 +154,7 @@ def test_asha_over_seeds_by_brute_force_in_the_order_of_arrival(sweep, workers):
 
 
 @several
-@given(growing(), st.integers(1, 5))
+@given(growing(names=("sha", "asha", "hyperband")), st.integers(1, 5))
 def test_the_noise_is_the_pooled_deviation_between_seeds(sweep, workers):
     """Of all configurations that have come to the rung; under asha, of those that came until then."""
     made, curves, _, seed = sweep

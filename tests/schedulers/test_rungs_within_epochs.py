@@ -47,9 +47,13 @@ def test_downward_rungs_are_the_nearest_reports(halvings: int, eta: int, epochs:
     assert [report_at(rung, per_epoch) for rung in found] == sorted(k for k in nearest if 1 <= k < end)
 
 
+SIMULATED = ("asha_promotion", "median", "pasha")
+"""Their expected counts are means over random orders, which other rungs draw anew."""
+
+
 @st.composite
 def sweeps(draw: st.DrawFn) -> dict[str, Any]:
-    name = draw(st.sampled_from(["asha", "sha", "hyperband"]))
+    name = draw(st.sampled_from(["asha", "sha", "hyperband", *SIMULATED, "one_epoch"]))
     per_epoch = draw(st.sampled_from([2, 3, 4, 5]))
     grace = draw(st.integers(1, 4))  # in reports
     epochs = draw(st.integers(2, 6))
@@ -74,8 +78,9 @@ class InReports:
 
 
 def built(made: dict[str, Any], epochs: int, grace: float, per_epoch: int) -> Scheduler:
+    own = {"median": {"min_units": 2}, "one_epoch": {"keep": 2}}.get(made["name"], {"reduction_factor": 2})
     return build(
-        {"name": made["name"], "reduction_factor": 2, "grace_period": grace},
+        {"name": made["name"], "grace_period": grace, **own},
         max_epochs=epochs,
         groups=groups_of(made["configurations"], made["seeds"]),
         mode="max",
@@ -108,10 +113,11 @@ def test_it_decides_as_if_reports_were_epochs(made: dict[str, Any]) -> None:
 
     assert [plain(one, per_epoch) for one in found.verdicts] == [plain(one, 1) for one in expected.verdicts]
     assert parts.expected_epochs.full * per_epoch == whole.expected_epochs.full
-    assert parts.expected_epochs.epochs * per_epoch == pytest.approx(whole.expected_epochs.epochs)
+    rel = 0.1 if made["name"] in SIMULATED else 1e-6
+    assert parts.expected_epochs.epochs * per_epoch == pytest.approx(whole.expected_epochs.epochs, rel=rel)
 
 
-@pytest.mark.parametrize("name", ["asha", "sha", "hyperband"])
+@pytest.mark.parametrize("name", ["asha", "sha", "hyperband", *SIMULATED, "one_epoch"])
 def test_a_grace_period_before_the_first_report_is_refused(name: str) -> None:
     def begin(grace: float, per_epoch: int) -> Scheduler:
         return build(

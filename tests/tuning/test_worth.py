@@ -108,6 +108,22 @@ def test_what_is_wrong_with_it_is_said_at_its_place(worth: str, place: str, word
     assert any(problem.path.startswith(place) and words in str(problem) for problem in raised.value.problems)
 
 
+@pytest.mark.parametrize(
+    "scheduler", ["{name: sha}", "{name: asha_promotion}", "{name: seed_racing}", "{name: asha, seeds: [1, 2]}"]
+)
+def test_it_is_refused_where_those_that_have_ended_are_a_selection(scheduler: str) -> None:
+    worth = "budget={worth: {gain: 1, per: configuration}}"
+    with pytest.raises(SweepFileError) as raised:
+        a_plan("search={name: random, samples: 9}", f"scheduler={scheduler}", worth)
+    assert [problem.path for problem in raised.value.problems] == ["budget.worth"]
+
+
+@pytest.mark.parametrize("scheduler", ["{name: asha}", "{name: median}", "{name: fifo}"])
+def test_it_is_possible_where_all_end_in_their_turn(scheduler: str) -> None:
+    worth = "budget={worth: {gain: 1, per: configuration}}"
+    assert worth_limit(a_plan("search={name: random, samples: 9}", f"scheduler={scheduler}", worth)) is not None
+
+
 PER = "search={name: random, samples: 9, per: training.batch_size}"
 
 
