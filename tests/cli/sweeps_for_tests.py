@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,22 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default", "PYTHONPATH": paths}
 
 
-def start(log: Path, *arguments: object, module: str = "greenexp") -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def started(log: Path, *arguments: object, module: str = "greenexp") -> Iterator[subprocess.Popen[bytes]]:
     """The command in a process group of its own, as a terminal would start it; its output goes to `log`.
 
-    A file and not a pipe: Ray's processes inherit it and may outlive a killed driver for a moment.
+    A file and not a pipe: Ray's processes inherit it and may outlive a killed driver for a moment. What still runs at
+    the end is killed.
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
     with log.open("wb") as output:
-        return subprocess.Popen(command, env=environment(), stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(command, env=environment(), stdout=output, stderr=output, start_new_session=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def wait_for(process: subprocess.Popen[bytes], ready: Callable[[], bool], timeout_s: float = 180) -> None:
@@ -88,6 +96,19 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
                 if is_actor and os.getsid(int(entry.name)) == process.pid:
                     found.append(int(entry.name))
     return sorted(found)
+
+
+def kill_a_worker(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to a training actor, as soon as there is one: between two trials there is none."""
+
+    def killed() -> bool:
+        for worker in workers_of(process):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+                return True
+        return False
+
+    wait_for(process, killed)
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:

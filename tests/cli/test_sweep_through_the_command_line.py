@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sweeps_for_tests import TINY, count, events, greenexp, interrupt, numbers, start, wait_for, workers_of, write_sweep
+from sweeps_for_tests import (
+    TINY,
+    count,
+    events,
+    greenexp,
+    interrupt,
+    kill_a_worker,
+    numbers,
+    started,
+    wait_for,
+    write_sweep,
+)
 from told import tells
 
 from greenexp.journal.tables import read_tables as from_journal
@@ -39,10 +50,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_driver_loses_nothing_and_doubles_nothing(tmp_path: Path, whole: Path) -> None:
     """At every report, without Ray: tests/tuning/test_conductor.py."""
     sweep, out = write_sweep(tmp_path, PARTS), tmp_path / "out"
-    process = start(tmp_path / "log", "run", sweep, "--out", out)
-    wait_for(process, lambda: count(out, "report") >= 11)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with started(tmp_path / "log", "run", sweep, "--out", out) as process:
+        wait_for(process, lambda: count(out, "report") >= 11)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
     before = events(out)
     resumed = greenexp("run", sweep, "--out", out, "--resume")
     assert resumed.returncode == 0, resumed.stderr
@@ -62,10 +73,10 @@ def test_a_search_that_learns_is_killed_and_goes_on(tmp_path: Path) -> None:
     text = TINY.replace("{name: random, samples: 4}", "{name: climb, proposals: 4}").replace("sha,", "asha,")
     sweep, out = write_sweep(tmp_path, text), tmp_path / "out"
     planned = json.loads(greenexp("plan", sweep, "--json", module="climbing_greenexp").stdout)
-    process = start(tmp_path / "log", "run", sweep, "--out", out, module="climbing_greenexp")
-    wait_for(process, lambda: count(out, "proposal") >= 2 and count(out, "report") >= 9)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with started(tmp_path / "log", "run", sweep, "--out", out, module="climbing_greenexp") as process:
+        wait_for(process, lambda: count(out, "proposal") >= 2 and count(out, "report") >= 9)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
     before = events(out)
     resumed = greenexp("run", sweep, "--out", out, "--resume", module="climbing_greenexp")
     assert resumed.returncode == 0, resumed.stderr
@@ -82,10 +93,10 @@ def test_a_search_that_learns_is_killed_and_goes_on(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_cleanly_and_resume_goes_on(tmp_path: Path, whole: Path) -> None:
     sweep, out = write_sweep(tmp_path, PARTS), tmp_path / "out"
-    process = start(tmp_path / "log", "run", sweep, "--out", out)
-    wait_for(process, lambda: count(out, "report") >= 4)
-    interrupt(process)
-    process.wait(timeout=120)
+    with started(tmp_path / "log", "run", sweep, "--out", out) as process:
+        wait_for(process, lambda: count(out, "report") >= 4)
+        interrupt(process)
+        process.wait(timeout=120)
     output = (tmp_path / "log").read_text(encoding="utf-8")
     assert process.returncode == 130, output
     assert "Traceback" not in output
@@ -103,10 +114,10 @@ def test_ctrl_c_ends_cleanly_and_resume_goes_on(tmp_path: Path, whole: Path) -> 
 def test_a_killed_worker_costs_an_attempt_and_no_number(tmp_path: Path, whole: Path) -> None:
     for turn in range(4):  # a worker that is killed between two trials costs nothing
         out = tmp_path / f"out{turn}"
-        process = start(tmp_path / "log", "run", write_sweep(tmp_path, PARTS), "--out", out)
-        wait_for(process, lambda out=out: count(out, "report") >= 3)  # type: ignore[misc]
-        os.kill(workers_of(process)[0], signal.SIGKILL)
-        assert process.wait(timeout=200) == 0, (tmp_path / "log").read_text(encoding="utf-8")
+        with started(tmp_path / "log", "run", write_sweep(tmp_path, PARTS), "--out", out) as process:
+            wait_for(process, lambda out=out: count(out, "report") >= 3)  # type: ignore[misc]
+            kill_a_worker(process)
+            assert process.wait(timeout=200) == 0, (tmp_path / "log").read_text(encoding="utf-8")
         assert numbers(out) == numbers(whole)
         trials = from_journal(out).trials
         if trials["attempts"].max() > 1:
