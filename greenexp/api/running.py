@@ -22,7 +22,7 @@ from greenexp.sources.folders import DEFAULT
 if TYPE_CHECKING:
     from greenexp.plan.data import Prepare
     from greenexp.plan.plans import Plan
-    from greenexp.records.sections import Budget
+    from greenexp.records.sweep_spec import SweepSpec
     from greenexp.tuning.run import Outcome
 
 FLUSH_S = 20.0
@@ -143,7 +143,7 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
         exclusive_gpus=resources.gpus_per_trial >= 1,
         accounting=plan.spec.accounting,
     )
-    for place, axis in _watched(plan.spec.budget):
+    for place, axis in _watched(plan.spec):
         can, how = measured[axis]
         if not can:
             raise InputError(f"{place} cannot be watched on this machine: {how}")
@@ -156,9 +156,11 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
     }
 
 
-def _watched(budget: Budget) -> Iterator[tuple[str, str]]:
+def _watched(spec: SweepSpec) -> Iterator[tuple[str, str]]:
     """Field -> axis that it needs a measurement of."""
+    budget = spec.budget
     yield from ((f"budget.{axis}", axis) for axis in budget.limits())
+    yield from ((f"search.budget.{axis}", axis) for axis in spec.search.limits())
     if budget.worth is not None and PAYMENTS[budget.worth.per].axis:
         yield "budget.worth", PAYMENTS[budget.worth.per].axis
 

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from greenexp.plan.fields import check_plugin
 from greenexp.plan.plugins import Plugins
 from greenexp.records.explain import message
+from greenexp.records.file_section import FileSection
 from greenexp.records.places import FieldProblem, dotted
-from greenexp.records.sections import Exits, FileSection, Metric, Training
+from greenexp.records.sections import Exits, Metric, Training
 from greenexp.records.settings import DEFAULT_HEAD, SECTIONS, Settings
 from greenexp.spec.paths import PLUGINS, value_at, with_value
 

@@ -8,7 +8,9 @@ from typing import Any
 from greenexp.errors import StateError
 from greenexp.plan.fields import check_plugin
 from greenexp.plan.plugins import Plugins
+from greenexp.records.axes import AXES
 from greenexp.records.places import FieldProblem
+from greenexp.records.sections import SearchChoice
 from greenexp.searches.base import Mode, Observation, Proposal, SearchSettings, Space
 from greenexp.searches.per_value import search_per_value
 from greenexp.spec import Document
@@ -31,7 +33,8 @@ def check_search(document: Document, plugins: Plugins) -> tuple[SearchSettings |
     search: SearchSettings = checked.plugin
     found = list(_to_learn_from(search, sections))
     if section.per is not None:
-        search = search_per_value(search, section.per)
+        search = search_per_value(search, section.per, section.limits())
+    found += _own_budget(section)
     found += _listed_values(search, sections)
     written = document.data.get("space")
     if isinstance(written, Mapping | None) and len(sections.get("space", {})) == len(written or {}):  # all valid
@@ -63,6 +66,15 @@ def _to_learn_from(search: SearchSettings, sections: Mapping[str, Any]) -> Itera
         yield FieldProblem("search.from", f"search '{sections['search'].name}' does not learn from earlier sweeps")
     if len(sections.get("objectives", ())) > 1 and not search.planned and not search.several:
         yield FieldProblem("objectives", f"search '{sections['search'].name}' learns from one objective")
+
+
+def _own_budget(section: SearchChoice) -> Iterator[FieldProblem]:
+    """Limits on the search of each value, which need such searches and something that is limited."""
+    if section.budget is not None and section.per is None:
+        message = "limits the search of each value of a field: that needs 'per'. Limits on the sweep stand in 'budget'"
+        yield FieldProblem("search.budget", message, of_key=True)
+    elif section.budget is not None and not section.limits():
+        yield FieldProblem("search.budget", f"limits nothing; it takes {', '.join(AXES)}")
 
 
 def _worth(search: SearchSettings, sections: Mapping[str, Any]) -> Iterator[FieldProblem]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from greenexp.records.sections import FileSection
+from greenexp.records.file_section import FileSection
 from greenexp.records.values import Scalar, Value
 
 

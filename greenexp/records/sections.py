@@ -18,17 +18,12 @@ from pydantic import (
 
 from greenexp.errors import did_you_mean
 from greenexp.records.addresses import without_password
-from greenexp.records.axes import AXES, BudgetAxis
+from greenexp.records.file_section import FileSection
+from greenexp.records.limits import Limits, LimitsBase, limit_fields
 from greenexp.records.policies import DEFAULT_POLICIES
 from greenexp.records.worth import PAYMENTS
 from greenexp.registry import registry_at
 from greenexp.units import parse_quantity
-
-
-class FileSection(BaseModel):
-    """Base of all sections: frozen, nothing unknown accepted, no conversion between types, finite numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _as_tuple(values: Any) -> Any:
@@ -90,12 +85,21 @@ class SearchChoice(Component):
         exclude_if=lambda path: path is None,
         description="Dotted path of a searched choice: each of its values gets a search of its own, of the same size",
     )
+    budget: Limits | None = Field(
+        default=None,
+        exclude_if=lambda limits: limits is None,
+        description="Limits on each of these searches; one that has reached a limit begins no further configuration",
+    )
     earlier: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)] = Field(
         default=(),
         alias="from",
         exclude_if=lambda sources: not sources,
         description="Folders or MLflow addresses of earlier sweeps that the search is told of before it begins",
     )
+
+    def limits(self) -> dict[str, float]:
+        """Axis -> limit on the search of each value."""
+        return {} if self.budget is None else self.budget.limits()
 
     def own_json(self) -> dict[str, Any]:
         """Name and fields of the search itself as JSON values, without those that all searches share."""
@@ -304,40 +308,10 @@ class Worth(FileSection):
         return per
 
 
-class BudgetBase(FileSection):
+class BudgetBase(LimitsBase):
     """Limits on what the sweep may use; the sweep ends cleanly when one is reached."""
 
     worth: Worth | None = Field(None, description="Begin no configuration that is expected to gain less for its cost")
-
-    def limits(self) -> dict[str, float]:
-        """Axis -> limit in the axis's unit, only the axes that are limited."""
-        values = ((name, getattr(self, name)) for name in AXES)
-        return {name: float(value) for name, value in values if value is not None}
-
-
-def _limit(axis: BudgetAxis) -> Any:
-    """The type of one axis's limit: text with a unit, or a number of base units; more than 0."""
-
-    def parse(value: Any) -> float | None:
-        if value is None:
-            return None
-        if not isinstance(value, int | float | str) or isinstance(value, bool):
-            raise ValueError(f"expected a number or a number with a unit, got {value!r}")
-        if axis.unit in {"s", "J", "FLOP", "g"}:
-            number = parse_quantity(value, axis.unit)
-        elif isinstance(value, str):
-            raise ValueError(f"expected a number without unit, got {value!r}")
-        else:
-            number = float(value)
-        if not 0 < number < float("inf"):
-            raise ValueError(f"a limit must be finite and more than 0, got {value!r}")
-        if axis.unit == "" and not number.is_integer():
-            raise ValueError(f"expected a whole number of {axis.name}, got {value!r}")
-        return number
-
-    unit = f" ({axis.unit})" if axis.unit else ""
-    schema = WithJsonSchema({"type": ["number", "string", "null"], "description": f"Limit on {axis.about}{unit}"})
-    return Annotated[float | None, BeforeValidator(parse), schema]
 
 
 if TYPE_CHECKING:
@@ -350,5 +324,5 @@ else:
         "Budget",
         __base__=BudgetBase,
         __doc__=BudgetBase.__doc__,
-        **{name: (_limit(axis), None) for name, axis in AXES.items()},
+        **limit_fields(),
     )

@@ -2,9 +2,10 @@
 
 A configuration can be chosen if its seeds trained for the same length: all finished, or all stopped at one epoch. A
 seed that finished before that epoch, by its own patience, has reached it for this purpose: its score stands. The best
-mean of trial scores (best dev value so far) wins; of equal ones the first in plan order. Seeds that a scheduler gave up
-before they began have no part in this, but a mean over fewer seeds is more often good by luck: the configurations with
-the most seeds come first.
+mean of trial scores (best dev value so far) wins. Seeds that a scheduler gave up before they began have no part in
+this, but a mean over fewer seeds is more often good by luck: the configurations with the most seeds come first. Of
+equal means the last in plan order wins: a search that learns proposes later configurations from more scores, and of
+other searches none is preferable (measured in docs/results/search.md).
 
 The best trial is the one with the best score, of equal ones the first in plan order. A trial that failed is never it:
 it was not trained as planned, and its last good epoch is no result.
@@ -115,7 +116,11 @@ def ended_together(seeds: Iterable[tuple[str, Epochs]]) -> bool:
 
 
 def chosen_configuration(outcomes: Iterable[SeedOutcome], mode: str) -> str | None:
-    """Of the configurations with the most seeds, the one with the best mean (`mode` max or min); None without any."""
+    """Of the configurations with the most seeds, the one with the best mean (`mode` max or min); None without any.
+
+    Of equal ones the last.
+    """
     sign = -1.0 if mode == "min" else 1.0
     scores = _configuration_scores(outcomes)
-    return max(scores, key=lambda name: (len(scores[name]), sign * fmean(scores[name])), default=None)
+    last_first = reversed(scores)  # `max` keeps the first of equal ones
+    return max(last_first, key=lambda name: (len(scores[name]), sign * fmean(scores[name])), default=None)

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from greenexp.errors import SweepFileError
 from greenexp.records.explain import problems_of
+from greenexp.records.file_section import FileSection
 from greenexp.records.objectives import SCORE, Objective
 from greenexp.records.search_space import Distribution
 from greenexp.records.sections import (
@@ -17,7 +18,6 @@ from greenexp.records.sections import (
     BackboneChoice,
     Budget,
     Exits,
-    FileSection,
     MethodChoice,
     Metric,
     Replay,

@@ -52,6 +52,7 @@ class Observation:
         seed that ended by itself before it keeps its score. Empty where a seed failed, and without rungs
     objectives: of a sweep with several, objective -> mean over its seeds; None where it is not known of one, or failed
     memory: what the search noted when it proposed it
+    used: where searches have budgets of their own, axis -> what its trials have taken of it so far; None if unknown
     """
 
     number: int
@@ -64,6 +65,7 @@ class Observation:
     seeds: int = 0
     objectives: Mapping[str, float | None] = field(default_factory=dict)
     memory: Mapping[str, Any] = field(default_factory=dict)
+    used: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

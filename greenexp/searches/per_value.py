@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -20,6 +21,7 @@ from greenexp.searches.base import (
     NoProposal,
     Observation,
     Proposal,
+    ProposalState,
     RunningSearch,
     SearchSettings,
     Space,
@@ -37,13 +39,18 @@ class SearchPerValue(SearchSettings):
     its own, which follows from the seed of the settings and from the value, so that another value changes no draw of
     the others, and each learns from its own configurations alone.
 
+    With limits, each search ends when it has used one of them up, and the next configuration is of the value that has
+    used the smallest part of its limits.
+
     inner: the settings of every search; path: the choice
+    limits: budget axis -> what the configurations of each value may use of it
     """
 
     planned: ClassVar[bool] = False
 
     inner: SearchSettings
     path: str
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     def start(self, space: Space, mode: Mode) -> SearchesInTurn:
         """See `SearchSettings.start`."""
@@ -58,10 +65,12 @@ class SearchPerValue(SearchSettings):
             key = canonical_json(value)
             own = as_alone([one for one in earlier if canonical_json(one.values[self.path]) == key], self.path)
             running[key] = ValueSearch(value, seeded(self.inner, value).begin(left, directions, own))
-        return SearchesInTurn(self.path, running, learning=not self.planned)
+        return SearchesInTurn(self.path, running, self.limits, learning=not self.inner.planned)
 
     def size(self, space: Space) -> int | None:
-        """See `SearchSettings.size`."""
+        """See `SearchSettings.size`; not known where limits end the searches."""
+        if self.limits:
+            return None
         sizes = [self.inner.size(left) for _, left in self._parts(space)]
         known = [size for size in sizes if size is not None]
         return sum(known) if len(known) == len(sizes) else None
@@ -116,8 +125,16 @@ class DrawsPerValue(PlannedPerValue):
     independent: ClassVar[bool] = True
 
 
-def search_per_value(inner: SearchSettings, path: str) -> SearchPerValue:
-    """`inner` for each value of the choice at `path`."""
+class DrawsWithinLimits(SearchPerValue):
+    """The same where limits end the searches: how many draws there are is not known before."""
+
+    independent: ClassVar[bool] = True
+
+
+def search_per_value(inner: SearchSettings, path: str, limits: Mapping[str, float] | None = None) -> SearchPerValue:
+    """`inner` for each value of the choice at `path`; limits: on each of these searches, by budget axis."""
+    if limits:
+        return (DrawsWithinLimits if inner.independent else SearchPerValue)(inner, path, limits)
     if not inner.planned:
         return SearchPerValue(inner, path)
     return DrawsPerValue(inner, path) if inner.independent else PlannedPerValue(inner, path)
@@ -146,12 +163,13 @@ class ValueSearch:
 class SearchesInTurn:
     """The running searches.
 
-    parts: value as JSON -> its search; learning: whether they look at what they are told; proposals of others are the
-        same whatever is known of them
+    parts: value as JSON -> its search; limits: on each of them, by budget axis
+    learning: whether they look at what they are told; proposals of others are the same whatever is known of them
     """
 
     path: str
     parts: dict[str, ValueSearch]
+    limits: Mapping[str, float]
     learning: bool
     _counted: int = 0
     _ended: list[Observation] = field(default_factory=list)
@@ -161,7 +179,12 @@ class SearchesInTurn:
         self._count(history)
         self._pass_on(history)
         waits = False
-        for part in sorted(self.parts.values(), key=lambda part: len(part.numbers)):
+        shares = {key: used_share([history[n] for n in part.numbers], self.limits) for key, part in self.parts.items()}
+        for key in sorted(self.parts, key=lambda key: (shares[key].expected, len(self.parts[key].numbers))):
+            part = self.parts[key]
+            if shares[key].expected >= 1:
+                waits = waits or shares[key].known < 1
+                continue
             answer = part.search.ask(self._own(part, history))
             if isinstance(answer, Proposal):
                 values = {self.path: part.value, **answer.values}
@@ -190,6 +213,37 @@ class SearchesInTurn:
         """What is known of the proposals of one search, as it would know them if it were alone."""
         own = [history[number] for number in part.numbers]
         return as_alone(own, self.path) if self.learning else own
+
+
+@dataclass(frozen=True, slots=True)
+class UsedShare:
+    """How much of its limits one search has used, of the one it has used most of; from 1 on it has reached it.
+
+    known: so far; expected: when the configurations that are running will have ended
+    """
+
+    known: float
+    expected: float
+
+
+def used_share(own: Sequence[Observation], limits: Mapping[str, float]) -> UsedShare:
+    """What the configurations of one search have used of the limits, by budget axis; 0 without limits.
+
+    A configuration that is running is expected to use as much as the mean of those that have ended, and not less than
+    it has used already. A limit on what was not measured counts as reached, as nobody watches it.
+    """
+    shares = [UsedShare(0.0, 0.0)]
+    for axis, limit in limits.items():
+        known = {one.number: one.used.get(axis) for one in own}
+        if any(use is None for use in known.values()):
+            return UsedShare(math.inf, math.inf)
+        spent = {number: float(use or 0.0) for number, use in known.items()}
+        ended = [spent[one.number] for one in own if one.progress is not ProposalState.RUNNING]
+        mean = math.fsum(ended) / len(ended) if ended else 0.0
+        running = [spent[one.number] for one in own if one.progress is ProposalState.RUNNING]
+        expected = math.fsum([*ended, *(max(use, mean) for use in running)])
+        shares.append(UsedShare(math.fsum(spent.values()) / limit, expected / limit))
+    return UsedShare(max(share.known for share in shares), max(share.expected for share in shares))
 
 
 def as_alone(own: Sequence[Observation], path: str) -> list[Observation]:

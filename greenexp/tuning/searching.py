@@ -82,6 +82,7 @@ def observation(state: SweepState, number: int, proposed: Proposed, rungs: Seque
     epochs = min((report_at(t.epoch, t.spec.settings.training.reports_per_epoch) for t in trained), default=0)
     scores_at = _scores_at(trained, rungs) if is_whole else {}
     objectives = _objectives(state, trained) if is_whole else {}
+    used = {axis: _used(axis, trained) for axis in state.spec.search.limits()}
     return Observation(
         number,
         proposed.values,
@@ -93,6 +94,7 @@ def observation(state: SweepState, number: int, proposed: Proposed, rungs: Seque
         seeds=len(known),
         objectives=objectives,
         memory=proposed.memory,
+        used=used,
     )
 
 
@@ -124,3 +126,17 @@ def _objectives(state: SweepState, trials: Sequence[TrialState]) -> dict[str, fl
         known = [value for value in values if value is not None]
         found[name] = fmean(known) if known and len(known) == len(values) else None
     return found
+
+
+def _used(axis: str, trials: Sequence[TrialState]) -> float | None:
+    """What training the trials of one configuration takes on a budget axis, so far; None where a report lacks it.
+
+    Work that was lost, and done again, counts once: it says nothing of the configuration. On `wall_s` it is the time
+    for which they held workers.
+    """
+    if axis == "trials":
+        return float(len(trials))
+    if axis == "epochs":
+        return math.fsum(trial.epoch for trial in trials)
+    costs = [getattr(record.costs, axis) for trial in trials for record in trial.records.values()]
+    return None if any(cost is None for cost in costs) else math.fsum(costs)

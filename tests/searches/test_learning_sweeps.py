@@ -32,6 +32,7 @@ CONDITIONAL = """space={
   method.name: {dist: choice, values: [dbt, branchynet]},
   method.temperature: {dist: loguniform, low: 1, high: 8, when: {method.name: dbt}}}"""
 PER_METHOD = "search={name: tpe, samples: 6, startup: 2, per: method.name}"
+WITHIN = "search={name: random, samples: 50, per: method.name, budget: {train_flops: 60 GFLOP}}"
 SWEEPS = {
     "tpe, asha": (TPE, "scheduler.grace_period=2"),
     "tpe": (TPE, FIFO),
@@ -41,6 +42,7 @@ SWEEPS = {
     "tpe, several, asha": (TPE, SEVERAL),
     "tpe, conditional": (TPE, CONDITIONAL, FIFO),
     "tpe for each method": (PER_METHOD, CONDITIONAL, FIFO),
+    "random for each method within a budget": (WITHIN, CONDITIONAL, FIFO),
 }
 
 

@@ -17,16 +17,16 @@ from greenexp.analysis.sweeps.configurations import configuration_states, config
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import Channel, comparison_figure
 from greenexp.figures.scale import axis_unit
-from greenexp.records.axes import AXES
+from greenexp.records.axes import AXES, BudgetAxis
 from greenexp.records.scores import Scores
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
 from greenexp.report.sections.compared_pairs import difference_plates, pairs_table
 from greenexp.report.sections.wording import counted
 from greenexp.report.table import Column, Table, cost_column
+from greenexp.units import format_quantity
 
 NAME, TITLE = "compared-searches", "Searches compared"
-COST = "train_flops"
 BAND = ("lower_95", "upper_95")
 FEWEST_TOLD = 5
 """Configurations of each search below which no permutation test of two can come to 5 % after any correction."""
@@ -41,32 +41,50 @@ def section(tables: SweepTables) -> Section:
     metric, ended = metric_of(tables), _ended(tables)
     scores = configuration_scores(ended, per)
     findings = comparison_study(scores)
-    summary = _summary(ended, per, metric)
-    presumed = (_EQUAL.format(per=per), *_left_out(tables, ended))
+    axis = _axis(tables)
+    summary = _summary(ended, per, metric, axis)
+    presumed = (
+        f"Every value of {per} has a search of its own, {_equal(tables)}.",
+        _SEPARATE,
+        *_left_out(tables, ended),
+    )
     if findings.refusal:
         said = f"The searches are not compared at equal budgets: {findings.refusal}."
         return Section(NAME, TITLE, (said,), tables=(summary,), assumptions=presumed)
-    costs = configuration_scores(ended, per, COST)
+    costs = configuration_scores(ended, per, axis.name)
     over_cost = comparison_study(costs)
     return Section(
         name=NAME,
         title=TITLE,
-        headline=(*findings.verdict, *_at_equal_cost(over_cost), *_few(scores)),
+        headline=(*findings.verdict, *_at_equal_cost(over_cost, axis), *_few(scores)),
         plates=(
             _curves(scores, metric),
             *_probabilities(scores),
             *difference_plates(findings, metric.label, "score", "Configurations"),
-            *_curves_over_cost(over_cost, costs, metric),
+            *_curves_over_cost(over_cost, costs, metric, axis),
         ),
         tables=(summary, pairs_table(findings, "score", "configurations"), *_changes(findings)),
         assumptions=(*presumed, *(_sentence(text) for text in (*findings.warnings, *findings.notes))),
     )
 
 
-_EQUAL = (
-    "Every value of {per} has a search of its own, over the fields that it has, with the same number of "
-    "configurations and the same seeds. Configurations of different values are drawn independently."
-)
+_SEPARATE = "Configurations of different values are drawn independently."
+
+
+def _axis(tables: SweepTables) -> BudgetAxis:
+    """The cost at which searches are compared: that of their own budgets, else training FLOPs."""
+    limited = (axis for axis in tables.spec.search.limits() if axis != "trials")
+    return AXES[next(limited, "train_flops")]
+
+
+def _equal(tables: SweepTables) -> str:
+    """What the searches have in common."""
+    limits = tables.spec.search.limits()
+    same = "over the fields that it has, with the same seeds"
+    if not limits:
+        return f"{same} and the same number of configurations"
+    budgets = " and ".join(f"{axis} {format_quantity(limit, AXES[axis].unit)}" for axis, limit in limits.items())
+    return f"{same} and the same budget ({budgets}; the last configuration of each may pass it)"
 
 
 def _ended(tables: SweepTables) -> SweepTables:
@@ -98,11 +116,11 @@ def _few(scores: Scores) -> tuple[str, ...]:
     )
 
 
-def _at_equal_cost(findings: Findings) -> tuple[str, ...]:
+def _at_equal_cost(findings: Findings, axis: BudgetAxis) -> tuple[str, ...]:
     """Which search is better at equal cost, where costs are known."""
     if findings.refusal:
-        return (f"At equal {COST} nothing is compared: {findings.refusal}.",)
-    return tuple(f"At equal {COST}: {text[0].lower()}{text[1:]}" for text in findings.verdict)
+        return (f"At equal {axis.name} nothing is compared: {findings.refusal}.",)
+    return tuple(f"At equal {axis.name}: {text[0].lower()}{text[1:]}" for text in findings.verdict)
 
 
 def _curves(scores: Scores, metric: SweepMetric) -> Plate:
@@ -152,7 +170,7 @@ def _probabilities(scores: Scores) -> tuple[Plate, ...]:
     return (Plate(figure, Table(figure.name, title, table, columns, note)),)
 
 
-def _curves_over_cost(findings: Findings, scores: Scores, metric: SweepMetric) -> tuple[Plate, ...]:
+def _curves_over_cost(findings: Findings, scores: Scores, metric: SweepMetric, axis: BudgetAxis) -> tuple[Plate, ...]:
     """The score in hand for a cost, of every search."""
     if findings.refusal:
         return ()
@@ -160,28 +178,27 @@ def _curves_over_cost(findings: Findings, scores: Scores, metric: SweepMetric) -
     if rows.empty:
         return ()
     sizes = {name: f"N = {len(group.frame)}" for name, group in scores.groups.items()}
-    axis = AXES[COST]
     divisor, unit = axis_unit(axis.unit, float(rows["budget"].max()))
-    across = Channel("cost", f"{COST} ({unit})")
-    title = f"Median best score in hand for an amount of {COST}, of each search"
+    across = Channel("cost", f"{axis.name} ({unit})")
+    title = f"Median best score in hand for an amount of {axis.name}, of each search"
     scaled = rows.assign(cost=rows["budget"] / divisor)
     up = Channel("estimate", f"Median best {metric.label}")
     figure = comparison_figure("compared-searches-cost", title, scaled, across, up, sizes)
     columns = (
         Column("group", "Search", "name"),
-        Column("budget", COST, "quantity", axis.unit),
+        Column("budget", axis.name, "quantity", axis.unit),
         Column("estimate", "Median best", "score"),
     )
     note = "Configurations in random order, each at its own cost, all its seeds together."
     return (Plate(figure, Table(figure.name, title, rows, columns, note)),)
 
 
-def _summary(tables: SweepTables, per: str, metric: SweepMetric) -> Table:
+def _summary(tables: SweepTables, per: str, metric: SweepMetric, axis: BudgetAxis) -> Table:
     """A row per search: how much was run, and what came out."""
     found = configuration_table(tables)
     found = found.assign(group=group_names(tables, per, [str(name) for name in found["configuration"]]))
     order = dict.fromkeys(group_names(tables, per, list(tables.trials["configuration"].unique())))
-    rows = [_row(name, found[found["group"] == name], metric) for name in order]
+    rows = [_row(name, found[found["group"] == name], metric, axis) for name in order]
     columns = (
         Column("group", "Search", "name"),
         Column("configurations", "Ended", "count"),
@@ -192,16 +209,16 @@ def _summary(tables: SweepTables, per: str, metric: SweepMetric) -> Table:
         Column("std", "Standard deviation", "score"),
         Column("best", "Best", "score"),
         Column("leader", "Best configuration", "name"),
-        cost_column(COST, COST, AXES[COST].unit),
+        cost_column(axis.name, axis.name, axis.unit),
     )
     note = f"{metric.label}, means over seeds. The best of a search is chosen by the scores that it is shown with."
     return Table("compared-searches-summary", "The searches", pd.DataFrame(rows), columns, note)
 
 
-def _row(name: str, found: pd.DataFrame, metric: SweepMetric) -> dict[str, object]:
+def _row(name: str, found: pd.DataFrame, metric: SweepMetric, axis: BudgetAxis) -> dict[str, object]:
     scored = found.dropna(subset=["score_mean"])
     best = scored["score_mean"].min() if metric.minimize else scored["score_mean"].max()
-    paid = found[COST]
+    paid = found[axis.name]
     return {
         "group": name,
         "configurations": len(found),
@@ -212,7 +229,7 @@ def _row(name: str, found: pd.DataFrame, metric: SweepMetric) -> dict[str, objec
         "std": scored["score_mean"].std(),
         "best": best,
         "leader": "" if scored.empty else str(scored["configuration"].iloc[0]),
-        COST: float("nan") if paid.isna().any() else float(paid.sum()),
+        axis.name: float("nan") if paid.isna().any() else float(paid.sum()),
     }
 
 
