@@ -84,9 +84,8 @@ class Run:
 
     @property
     def chosen(self) -> Configuration:
-        """The best mean among those with the most seeds."""
-        most = max(one.seeds for one in self.configurations)
-        return max((one for one in self.configurations if one.seeds == most), key=lambda one: one.mean)
+        """The best mean among those with the most seeds, of equal ones the last, as a sweep chooses."""
+        return max(reversed(self.configurations), key=lambda one: (one.seeds, one.mean))
 
 
 def fixed(run: Run, seeds: int) -> Iterator[None]:
