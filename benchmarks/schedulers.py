@@ -1,11 +1,11 @@
 """What schedulers and seed designs find at equal cost: `python benchmarks/schedulers.py CURVES.csv [--json FILE]`.
 
-CURVES.csv: a row per run and report of a crossed sweep in which nothing was stopped: trial, configuration, epoch, score,
-train_flops (of this report alone), a trial for each configuration and seed; `sweeps/recorded/` has one, and `--record`
-writes one of a sweep's folder. A search draws configurations with replacement, and of each the seeds it trains
-without, and runs them under the product's scheduler objects. For each budget, in full trainings of one seed, it begins
-as many as come to that cost on average. It chooses the best mean over the seeds of those that were trained to their
-end.
+CURVES.csv: a row per trial and report of a crossed sweep in which nothing was stopped: trial, configuration, epoch,
+score, train_flops (of this report alone), a trial for each configuration and seed; `sweeps/recorded/` has one, and
+`--record` writes one of a sweep's folder. A search draws configurations with replacement, and of each the seeds it
+trains without, and runs them under the product's scheduler objects. For each budget, in full trainings of one seed, it
+begins as many as come to that cost on average. It chooses the best mean over the seeds of those that were trained to
+their end.
 
 Printed, means over searches with their standard errors: *regret*, the true mean (over all recorded seeds) of the best
 configuration less that of the one chosen; *optimism*, the mean it was chosen by less its true mean. Without seeds there
