@@ -252,6 +252,11 @@ class Resources(FileSection):
         description="Time after which a trial is saved while it trains on, such as 10m: a crash loses at most that; "
         "null: it is saved only when it pauses",
     )
+    no_report_limit: Annotated[float | None, BeforeValidator(_duration), _DURATION_SCHEMA] = Field(
+        None,
+        description="Time without a report after which a trial's worker is killed, such as 10m; null: ten times what "
+        "the longest report so far took, at least 2m, and 30m before the first",
+    )
 
 
 class Accounting(FileSection):

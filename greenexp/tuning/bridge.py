@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
@@ -22,6 +23,7 @@ from greenexp.records.decision import Action
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.tuning.checkpoints import checkpoint_folder
 from greenexp.tuning.conductor import Assignment, Conductor, NoTrial
+from greenexp.tuning.silence import Silence
 
 _ACTIONS = {
     Action.GO_ON: TrialScheduler.CONTINUE,
@@ -37,11 +39,22 @@ MACHINE_TROUBLE = ("CheckpointError", "No space left on device", "Disk quota exc
 class TuneSession:
     """What the three share: the conductor, each trial's current attempt, and the error that ended the session.
 
+    silence: when trials were last heard of; given_up: trial -> why its worker was killed, until Tune says that it died
+
     Tune wraps exceptions from its callbacks in text; an error is kept here and raised when Tune has returned.
     """
 
-    def __init__(self, conductor: Conductor, draining: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        conductor: Conductor,
+        draining: Callable[[], None] | None = None,
+        *,
+        no_report_limit_s: float | None = None,
+    ) -> None:
         self.conductor = conductor
+        took = (r.costs.wall_s for trial in conductor.state.trials.values() for _, _, r in trial.reports)
+        self.silence = Silence(no_report_limit_s, (seconds for seconds in took if seconds is not None))
+        self.given_up: dict[str, str] = {}
         self._say_draining = draining
         self.error: GreenexpError | None = None
         self.halted = False
@@ -132,7 +145,18 @@ class Bridge(TrialScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Journal, decide, answer."""
-        conductor, name, attempt = self._session.conductor, trial_name(trial), self._session.attempt(trial)
+        name, attempt = trial_name(trial), self._session.attempt(trial)
+        if name in self._session.given_up:  # its last words crossed with the decision
+            return str(TrialScheduler.CONTINUE)
+        self._session.silence.heard(name)
+        answer = self._answer(name, attempt, result)
+        if answer != TrialScheduler.CONTINUE:
+            self._session.silence.ended(name)
+        return answer
+
+    def _answer(self, name: str, attempt: int, result: dict[str, Any]) -> str:
+        """What becomes of the trial after this result."""
+        conductor = self._session.conductor
         if "halt" in result:
             self._session.halt(result["halt"])
             return str(TrialScheduler.STOP)
@@ -160,6 +184,7 @@ class Bridge(TrialScheduler):
         conductor = self._session.conductor
         self._session.look_up()
         self._keep_idle_workers(tune_controller)
+        self._give_up_silent(tune_controller)
         if self._session.halted or (conductor.draining and not conductor.live):
             tune_controller.request_stop_experiment()
             return None
@@ -187,6 +212,15 @@ class Bridge(TrialScheduler):
         if not self._keeps_workers and trials and cache is not None:
             cache.increase_max(trials[0].placement_group_factory, by=self._workers)
             self._keeps_workers = True
+
+    def _give_up_silent(self, tune_controller: Any) -> None:
+        """Kill the workers of trials that have said nothing for too long; Tune then reports that they died."""
+        overdue = self._session.silence.overdue()
+        if overdue:
+            by_name = {trial_name(trial): trial for trial in tune_controller.get_live_trials()}
+            for name, reason in overdue.items():
+                self._session.given_up[name] = reason
+                kill_worker(tune_controller, by_name[name])
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Known already: the conductor handed it out."""
@@ -216,6 +250,7 @@ class WorkerEvents(Callback):
         conductor, name = self._session.conductor, trial_name(trial)
         checkpoint = conductor.state.trials[name].checkpoint
         after = checkpoint[0] if checkpoint else 0
+        self._session.silence.began(name)
         self._session.guard(lambda: conductor.started(name, self._session.attempt(trial), after))
 
     def on_trial_save(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -227,11 +262,27 @@ class WorkerEvents(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """The worker died. Tune does not try again; the conductor hands the trial out anew."""
-        session, name, attempt, cause = self._session, trial_name(trial), self._session.attempt(trial), _cause(trial)
+        session, name, attempt = self._session, trial_name(trial), self._session.attempt(trial)
+        session.silence.ended(name)
+        if (silent := session.given_up.pop(name, None)) is not None:
+            session.guard(lambda: session.conductor.worker_died(name, attempt, silent))
+            return
+        cause = _cause(trial)
         if any(word in cause for word in MACHINE_TROUBLE):
             session.halt(cause)
             return
         session.guard(lambda: session.conductor.worker_died(name, attempt, f"the worker died: {cause}"))
+
+
+def kill_worker(tune_controller: Any, trial: Trial) -> None:
+    """Kill the process that has the trial, whatever it is doing.
+
+    Tune has no call for it: its own way to stop a trial waits for the worker to answer.
+    """
+    tracked = getattr(tune_controller, "_trial_to_actor", {}).get(trial)
+    actors = getattr(getattr(tune_controller, "_actor_manager", None), "_live_actors_to_ray_actors_resources", {})
+    if tracked in actors:
+        ray.kill(actors[tracked][0])
 
 
 def _cause(trial: Trial) -> str:

@@ -100,8 +100,8 @@ def _train(
     from greenexp.tuning.held_out import evaluate_chosen
 
     conductor.begin(facts, sweep.missing)
-    session = TuneSession(conductor, interrupting)
     plan = sweep.plan
+    session = TuneSession(conductor, interrupting, no_report_limit_s=plan.spec.resources.no_report_limit)
     settings = worker_settings(plan, folder, prepare, cluster=on_cluster(address))
     if ready is not None:
         ready()

@@ -98,17 +98,17 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
     return sorted(found)
 
 
-def kill_a_worker(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to a training actor, as soon as there is one: between two trials there is none."""
+def signal_a_worker(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """A signal to a training actor, as soon as there is one: between two trials there is none."""
 
-    def killed() -> bool:
+    def sent() -> bool:
         for worker in workers_of(process):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
+                os.kill(worker, number)
                 return True
         return False
 
-    wait_for(process, killed)
+    wait_for(process, sent)
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:

@@ -15,8 +15,8 @@ from sweeps_for_tests import (
     events,
     greenexp,
     interrupt,
-    kill_a_worker,
     numbers,
+    signal_a_worker,
     started,
     wait_for,
     write_sweep,
@@ -116,7 +116,7 @@ def test_a_killed_worker_costs_an_attempt_and_no_number(tmp_path: Path, whole: P
         out = tmp_path / f"out{turn}"
         with started(tmp_path / "log", "run", write_sweep(tmp_path, PARTS), "--out", out) as process:
             wait_for(process, lambda out=out: count(out, "report") >= 3)  # type: ignore[misc]
-            kill_a_worker(process)
+            signal_a_worker(process, signal.SIGKILL)
             assert process.wait(timeout=200) == 0, (tmp_path / "log").read_text(encoding="utf-8")
         assert numbers(out) == numbers(whole)
         trials = from_journal(out).trials
@@ -124,6 +124,19 @@ def test_a_killed_worker_costs_an_attempt_and_no_number(tmp_path: Path, whole: P
             break
     assert sorted(trials["attempts"])[-2:] == [1, 2], "one trial, and only one, was started again"
     assert trials.loc[trials["attempts"] == 2, "lost_wall_s"].iloc[0] >= 0
+
+
+def test_a_worker_that_hangs_is_killed_and_its_trial_tried_again(tmp_path: Path, whole: Path) -> None:
+    text = PARTS.replace("workers: 2", "workers: 2, no_report_limit: 45 s")
+    out = tmp_path / "out"
+    with started(tmp_path / "log", "run", write_sweep(tmp_path, text), "--out", out) as process:
+        wait_for(process, lambda: count(out, "report") >= 3)
+        signal_a_worker(process, signal.SIGSTOP)
+        assert process.wait(timeout=300) == 0, (tmp_path / "log").read_text(encoding="utf-8")
+    assert numbers(out) == numbers(whole)
+    ends = [event["reason"] for event in events(out) if event["kind"] == "ended"]
+    assert ends
+    assert all("resources.no_report_limit" in reason for reason in ends)
 
 
 def test_a_diverging_trial_fails_and_the_sweep_goes_on(tmp_path: Path) -> None:
