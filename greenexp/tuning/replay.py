@@ -10,6 +10,7 @@ from greenexp.journal.events import Event
 from greenexp.journal.state import SweepState
 from greenexp.records.decision import Verdict
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.objectives import NO_COSTS, ObjectiveCosts, costs_so_far
 from greenexp.records.progress import Epochs
 from greenexp.schedulers import Scheduler
 from greenexp.tuning.searching import Searching
@@ -29,21 +30,22 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | N
     seen: set[tuple[str, Epochs]] = set()
     state = SweepState()
     for event in events:
-        if search is not None:
-            if event.kind == "proposal":
-                _propose_again(event, state, search, scheduler)
+        if search is not None and event.kind == "proposal":
+            _propose_again(event, state, search, scheduler)
+        if search is not None or scheduler.compares_costs:
             state.apply(event)
         if event.kind == "decision":
             _check(event, expected)
         elif event.kind == "report":
             _refuse_missing(event, expected)
             record = EpochRecord.from_json(event.data["record"])
-            key = (event.data["trial"], record.epoch)
+            trial = event.data["trial"]
+            key = (trial, record.epoch)
             verdicts: tuple[Verdict, ...] = ()
             if record.last:
-                verdicts = scheduler.finish(*key, record.best_score)
+                verdicts = scheduler.finish(trial, *told(scheduler, state, trial, record))
             elif key not in seen:
-                verdicts = scheduler.decide(*key, record.best_score).verdicts
+                verdicts = scheduler.decide(trial, *told(scheduler, state, trial, record)).verdicts
             expected.extend(verdict for verdict in verdicts if verdict.rung is not None)
             seen.add(key)
         elif event.kind == "ended" and event.data["status"] == "failed":
@@ -54,6 +56,20 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | N
             _refuse_missing(event, expected)
             expected.extend(verdict for verdict in scheduler.close() if verdict.rung is not None)
     return tuple(expected)
+
+
+def told(
+    scheduler: Scheduler, state: SweepState, trial: str, record: EpochRecord
+) -> tuple[Epochs, float, ObjectiveCosts]:
+    """What the scheduler is told of a report: epochs, the score so far, and the costs that it compares.
+
+    state: the sweep's after the report; not read where the scheduler compares scores alone
+    """
+    costs = NO_COSTS
+    if scheduler.compares_costs:
+        spec = state.spec
+        costs = costs_so_far(spec.objectives, state.trials[trial].records, spec.metric, record.epoch)
+    return record.epoch, record.best_score, costs
 
 
 def _propose_again(event: Event, state: SweepState, search: Searching, scheduler: Scheduler) -> None:
