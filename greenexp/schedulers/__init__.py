@@ -85,12 +85,8 @@ def build(
     if later and chosen.needs_seeds:
         raise InputError(f"scheduler {name} needs all configurations at the start: none can come later")
     costs = tuple(objective for objective in objectives if objective != SCORE)
-    if compares_objectives(chosen) and not costs:
-        raise InputError(
-            f"scheduler {name} compares configurations by several objectives, and here the score is the only one: name "
-            "at least two in the sweep file, such as objectives: [score, inference_flops]; or choose a scheduler that "
-            f"compares scores ({', '.join(scheduler_names(lambda kind: kind.stops and not compares_objectives(kind)))})"
-        )
+    if not costs:
+        _refuse_one_objective(name, chosen)
     return SeedGroups(
         name,
         chosen,
@@ -109,6 +105,7 @@ def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resou
     `analysis.stopping.simulate` counts equal parts of a run's own schedule. Raises as `build` does.
     """
     name, chosen = _chosen(settings, mode)
+    _refuse_one_objective(name, chosen)
     return SeedGroups(name, chosen, {unit: [unit] for unit in units}, max_epochs=resource, mode=mode)
 
 
@@ -141,6 +138,16 @@ def _chosen(settings: Mapping[str, Any], mode: Mode) -> tuple[str, SchedulerSett
         raise InputError(f"metric mode must be max or min, got {mode!r}")
     name = settings.get("name", DEFAULT)
     return name, _settings(name, {key: value for key, value in settings.items() if key != "name"})
+
+
+def _refuse_one_objective(name: str, chosen: SchedulerSettings) -> None:
+    if compares_objectives(chosen):
+        others = ", ".join(scheduler_names(lambda kind: kind.stops and not compares_objectives(kind)))
+        raise InputError(
+            f"scheduler {name} compares configurations by several objectives, and here the score is the only one: name "
+            "at least two in the sweep file, such as objectives: [score, inference_flops]; or choose a scheduler that "
+            f"compares scores ({others})"
+        )
 
 
 def _settings(name: str, values: Mapping[str, Any]) -> SchedulerSettings:

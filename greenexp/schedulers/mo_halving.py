@@ -109,7 +109,8 @@ class MoHalvingRun:
         first = places(came, self._settings.reduction_factor)
         go_on = found.place <= first
         self._level[unit] = level + 1 if go_on else len(self._rungs)
-        reason = f"front {found.front}, place {found.place} of {came} that came so far, of which the first {first} go on"
+        shares = f"of {came} that came so far, of which the first {first} go on"
+        reason = f"front {found.front}, place {found.place} {shares}"
         verdict = UnitVerdict(
             unit, go_on, self._rungs[level], 0, value, None, reason, front=found.front, place=found.place
         )

@@ -113,8 +113,8 @@ def _refuse_other_objectives(
     """Under a scheduler that compares several objectives, decisions were taken by those of the journal."""
     if "objectives" in differ and compares_objectives(scheduler_of(resolved["scheduler"])):
         raise InputError(
-            f"{folder} holds a sweep whose scheduler has decided by objectives {written['objectives']}; two rules in one "
-            "sweep cannot be compared: choose another --out, or put this one aside with --fresh"
+            f"{folder} holds a sweep whose scheduler has decided by objectives {written['objectives']}; two rules in "
+            "one sweep cannot be compared: choose another --out, or put this one aside with --fresh"
         )
 
 

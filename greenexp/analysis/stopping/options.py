@@ -26,8 +26,9 @@ def whole_trials(numbers: Sequence[float]) -> tuple[int, ...]:
 class StoppingOptions:
     """How searches are simulated; InputError for what is not possible.
 
-    schedulers: names, None: all that these curves allow, which have one objective; trials: numbers of units that a search begins, None: TRIALS,
-        or as many as there are; workers: units trained at a time
+    schedulers: names of those that compare one objective, as a curve has; None: all that these curves allow
+    trials: numbers of units that a search begins, None: TRIALS, or as many as there are; workers: units trained at a
+        time
     grace_period: parts of a schedule before the first rung; reduction_factor: one of this number of units goes on at a
         rung; None: what each scheduler has by default
     rung_seeds: seeds of a configuration at the first rung, the second, ..., of schedulers that have such a field; None:
