@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, Literal
 
-from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch
+from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch, parameters_of
 from greenexp.records.progress import Epochs
 from greenexp.records.sections import Metric
 
-Objective = Literal["score", "inference_flops", "train_flops", "wall_s", "energy_j"]
+Objective = Literal["score", "inference_flops", "train_flops", "wall_s", "energy_j", "parameters"]
 Direction = Literal["max", "min"]
 SCORE: Objective = "score"
-UNITS: Mapping[str, str] = {"inference_flops": "FLOP", "train_flops": "FLOP", "wall_s": "s", "energy_j": "J"}
-"""Of the objectives that are costs, of which less is better."""
+UNITS: Mapping[str, str] = {
+    "inference_flops": "FLOP", "train_flops": "FLOP", "wall_s": "s", "energy_j": "J", "parameters": "",
+}  # fmt: skip
+"""Of the objectives that are costs, of which less is better; "" is a count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ def objective_of(name: str, records: Mapping[Epochs, EpochRecord], metric: Metri
 
     score: the best dev value so far. inference_flops: mean FLOPs per dev example of answering at the exit that
     `metric.exit` names, at the best epoch; with `mean` the mean over exits, with `best` those of the best exit.
-    Costs: of all its epochs, each counted once, however often a crash had it repeated.
+    parameters: of its model, see `EpochRecord`. Costs: of all its epochs, each counted once, however often a crash had
+    it repeated.
 
     records: epoch -> its latest record
     """
@@ -59,6 +62,9 @@ def objective_of(name: str, records: Mapping[Epochs, EpochRecord], metric: Metri
     if name == "inference_flops":
         best = best_epoch(records)
         return None if best is None else _inference_flops(records[best].exits, metric)
+    if name == "parameters":
+        count = parameters_of(records.values())
+        return None if count is None else float(count)
     costs = [getattr(record.costs, name) for record in records.values()]
     return None if any(cost is None for cost in costs) else float(sum(costs))
 

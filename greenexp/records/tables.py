@@ -40,7 +40,7 @@ _TRIALS = {
     "initialisation_seed": "int64", "order_seed": "int64", "fold": "Int64", "status": "str", "reason": "str",
     "attempts": "int64", "epochs": "int64", "max_epochs": "int64", "stopped_at": "Int64",
     "score": "float64", "best_epoch": "Int64", **dict.fromkeys(COSTS, "float64"),
-    "lost_wall_s": "float64", "dev_logits": "str",
+    "lost_wall_s": "float64", "dev_logits": "str", "parameters": "Int64",
 }  # fmt: skip
 _EPOCHS = {
     "trial": "str", "configuration": "str", "attempt": "int64", "epoch": "int64", "repeated": "bool",
@@ -129,8 +129,9 @@ class SweepTables:
 
     trials: a row per planned trial; `fold`: the part of the training set, from 0, that it left out and was scored on in
         the place of dev (NA: none, it was scored on dev); cost columns are totals over all its attempts, what a failed
-        epoch cost included where the worker could tell (never in `wall_s`: that is `lost_wall_s`); `params.<path>` per
-        searched field; of a sweep with several objectives, `objectives.<name>` of each but the score
+        epoch cost included where the worker could tell (never in `wall_s`: that is `lost_wall_s`); `parameters`: of its
+        model, NA where not on record; `params.<path>` per searched field; of a sweep with several objectives,
+        `objectives.<name>` of each but the score
     epochs: a row per report, named by the epochs trained until then (a fraction within an epoch), its costs those since
         the report before; `repeated` marks what a later attempt did again; what
         it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score

@@ -69,7 +69,7 @@ def record(epoch: int, *, value: float = 0.0, exits: int = 3, last: bool = False
         "costs": Costs(1.1 / 3, 0.3, None, 1e12 / 3, 2e11, None, None, 0.1 + 0.2, 2**31 + 1.0),
         "not_measured": {"energy_j": "no counter could be read", "gpu_s": "no GPU"},
         "computed_with": {"precision": "bf16" if epoch < 3 else "fp32", "device": "cpu", "notes": "é"},
-        "dev_logits": f"{epoch:064x}", "last": last, "encoder_layers": 7,
+        "dev_logits": f"{epoch:064x}", "last": last, "encoder_layers": 7, "parameters": 16_777_217,
     }  # fmt: skip
     return EpochRecord(**{**fields, **changes})
 

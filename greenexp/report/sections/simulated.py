@@ -46,9 +46,7 @@ def section(tables: SweepTables) -> Section:
         return Section(NAME, TITLE, (f"Not simulated: {refusal}.",), assumptions=(_PRESUMES,))
     begun = min(MOST, len(curves.units))
     options = StoppingOptions(
-        schedulers=scheduler_names(
-            lambda kind: kind.stops and not kind.needs_seeds and not compares_objectives(kind)
-        ),
+        schedulers=scheduler_names(lambda kind: kind.stops and not kind.needs_seeds and not compares_objectives(kind)),
         trials=(begun,),
         repeats=REPEATS,
         seed=zlib.crc32(tables.history.fingerprint.encode()),
