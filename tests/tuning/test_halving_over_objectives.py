@@ -85,6 +85,24 @@ def test_a_driver_killed_after_any_event_comes_to_the_same_decisions(
         assert came_to(session(folder, *chosen, fail=FAIL)) == whole, f"killed after {cut} of {len(lines)} events"
 
 
+def test_epochs_that_cost_otherwise_the_second_time_change_no_decision_on_record(tmp_path: Path) -> None:
+    """Time is never the same twice: what was decided stands, and what follows counts the latest attempt."""
+    chosen = (HALVING, SEVERAL, RANDOM)
+    session(tmp_path, *chosen, reports=9)
+    first = came_to(session(tmp_path, *chosen, reports=0))
+    slower = session(tmp_path, *chosen, reports=21, wall_s=5.0)
+    assert {len(trial.records) < len(trial.reports) for trial in slower.trials.values()} == {True, False}
+    state = session(tmp_path, *chosen, wall_s=0.5)
+    assert state.complete
+    for name, (_, _, decided) in first.items():
+        assert came_to(state)[name][2][: len(decided)] == decided
+    before = (tmp_path / NAME).read_bytes()
+    again = open_sweep(a_plan(*chosen), resolved(a_plan(*chosen).spec), tmp_path)
+    assert again.missing == ()
+    again.journal.close()
+    assert (tmp_path / NAME).read_bytes() == before
+
+
 def test_what_is_compared_are_the_objectives_as_at_the_report(tmp_path: Path) -> None:
     """And all that were on front 1 when they came are beaten by none of those before them."""
     state = session(tmp_path, HALVING, SEVERAL, RANDOM)
