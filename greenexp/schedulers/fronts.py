@@ -12,8 +12,11 @@ dimensions"; Salinas et al. 2021 and Schmucker et al. 2021 (arXiv:2106.12639) or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 Vector = tuple[float, ...]
 """Signed so that greater is better, finite, the same number of components for all."""
@@ -46,8 +49,10 @@ class Fronts:
         front = self._first_without_dominator(vector)
         self._insert(front, newcomer)
         members = sorted(self._fronts[front])
-        inside = spread_order([one for _, one in members]).index(members.index(newcomer))
-        return FrontPlace(front + 1, sum(map(len, self._fronts[:front])) + inside + 1)
+        wanted = members.index(newcomer)
+        order = enumerate(spread_order([one for _, one in members]), start=1)
+        inside = next(place for place, member in order if member == wanted)
+        return FrontPlace(front + 1, sum(map(len, self._fronts[:front])) + inside)
 
     def _first_without_dominator(self, vector: Vector) -> int:
         low, high = 0, len(self._fronts)
@@ -77,35 +82,32 @@ class Fronts:
 
 def dominates(one: Vector, other: Vector) -> bool:
     """Whether `one` is at least as good as `other` in every component and better in one."""
-    return one != other and all(a >= b for a, b in zip(one, other, strict=True))
+    for mine, theirs in zip(one, other, strict=True):  # a loop, as it is most of the work of a large sweep
+        if mine < theirs:
+            return False
+    return one != other
 
 
-def spread_order(vectors: Sequence[Vector]) -> list[int]:
-    """The places of the vectors of one front, in the order that keeps it spread; O(n^2).
+def spread_order(vectors: Sequence[Vector]) -> Iterator[int]:
+    """The places of the vectors of one front, in the order that keeps it spread, one after the other; O(n) for each.
 
     Distances are Euclidean, each component scaled by its range over these vectors (0 where that is 0), so that the
     units of the objectives do not matter. Of equally good ones the first goes first.
     """
-    if not vectors:
-        return []
-    scaled = list(zip(*(_scaled(component) for component in zip(*vectors, strict=True)), strict=True))
-    chosen = max(range(len(vectors)), key=lambda place: vectors[place][0])
-    order, left = [chosen], [place for place in range(len(vectors)) if place != chosen]
-    nearest = {place: _square(scaled[place], scaled[chosen]) for place in left}
-    while left:
-        chosen = max(left, key=nearest.__getitem__)
-        left.remove(chosen)
-        order.append(chosen)
-        for place in left:
-            nearest[place] = min(nearest[place], _square(scaled[place], scaled[chosen]))
-    return order
+    components = np.array(vectors, dtype=np.float64).T
+    scaled = [_scaled(component) for component in components]
+    nearest = np.full(len(vectors), np.inf)
+    chosen = int(np.argmax(components[0]))
+    for _ in vectors:
+        yield chosen
+        # Component by component, so that the sum is the same on every machine. The squares have the distances' order.
+        square = sum(((component - component[chosen]) ** 2 for component in scaled), np.zeros(len(vectors)))
+        nearest = np.minimum(nearest, square)
+        nearest[chosen] = -np.inf
+        chosen = int(np.argmax(nearest))
 
 
-def _scaled(component: Sequence[float]) -> list[float]:
-    low, high = min(component), max(component)
-    return [(value - low) / (high - low) if high > low else 0.0 for value in component]
-
-
-def _square(one: Vector, other: Vector) -> float:
-    """The square of a distance, which has its order."""
-    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
+def _scaled(component: NDArray[np.float64]) -> NDArray[np.float64]:
+    half = component / 2  # a range of finite values may be infinite, that of their halves is not
+    span = half.max() - half.min()
+    return (half - half.min()) / span if span > 0 else np.zeros_like(component)

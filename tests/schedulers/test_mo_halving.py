@@ -86,9 +86,16 @@ def test_places_of_many_random_vectors(dimensions: int) -> None:
 def test_a_front_begins_with_the_best_of_the_first_objective_and_then_goes_where_it_is_emptiest() -> None:
     front = [(1.0, 8.0), (2.0, 7.0), (5.0, 5.0), (9.0, 0.0), (8.0, 1.0)]
     assert [front[i] for i in spread_order(front)] == [(9.0, 0.0), (1.0, 8.0), (5.0, 5.0), (2.0, 7.0), (8.0, 1.0)]
-    assert spread_order([(0.5, 1.0)] * 3) == [0, 1, 2], "of equal ones the first goes first"
+    assert list(spread_order([(0.5, 1.0)] * 3)) == [0, 1, 2], "of equal ones the first goes first"
     assert dominates((1.0, 2.0), (1.0, 1.0))
     assert not dominates((1.0, 2.0), (1.0, 2.0))
+
+
+def test_values_at_the_ends_of_what_a_number_can_be_have_places() -> None:
+    fronts = Fronts()
+    largest = 1.7e308
+    places = [fronts.add(v).place for v in [(largest, -largest), (-largest, largest), (0.0, 0.0), (1e-320, -1e-320)]]
+    assert places == [1, 2, 3, 4]
 
 
 @given(VECTORS, st.sampled_from([0.25, 1024.0]))
