@@ -32,8 +32,9 @@ class MoHalving:
     first the unit with the best score, then always the one that is farthest from the nearest of those before it (an
     epsilon-net), so that the units that go on cover the front. Objectives are those of the sweep (`objectives`, at
     least two), as they are at the rung: the score, the inference FLOPs of the best epoch so far, and costs up to there;
-    means over seeds. A distance scales each objective by its range over the front; the paper takes the values as they
-    are, and FLOPs would then be all that counts. Equal units: the one that came earlier is first.
+    means over seeds. A distance scales each objective by its range over the front; the authors' code (Syne Tune) takes
+    values as they are, and FLOPs would then be all that counts. Equal units: the one that came earlier is first. That
+    code also lets one more go on, place floor(m / eta) + 1.
 
     A unit of which an objective was not measured cannot be compared: it is stopped at the rung, with the reason, as is
     one with a failed seed. Both count among the m and rank last. Who goes on depends on the order of arrival. The
