@@ -127,7 +127,7 @@ def standard_events(sweep: Sweep) -> Iterator[None]:
     sweep.journal.append("paused", trial=first.trial, epoch=1, checkpoint="checkpoints/x")
     sweep.report(second.trial, 1, dev_logits=None)
     sweep.decide(second.trial, "stop", 1, value=0.1, cutoff=0.2, reason="below the cutoff of rung 1")
-    sweep.decide(first.trial, "go_on", 1, value=1 / 3, cutoff=0.2)
+    sweep.decide(first.trial, "go_on", 1, value=1 / 3, cutoff=0.2, front=1, place=2)
     yield
     sweep.start(first.trial, after=1)
     sweep.start(third.trial)
