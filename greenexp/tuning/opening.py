@@ -164,7 +164,7 @@ def _refuse_starved(plan: Plan) -> None:
     trials_per_unit = trials / sum(bracket.units for bracket in brackets)
     needed = sum(bracket.begun * (1 if bracket.seeds else trials_per_unit) for bracket in brackets)
     if limit < needed:
-        others = ", ".join(scheduler_names(lambda kind: not kind.needs_size))
+        others = ", ".join(scheduler_names(lambda kind: not (kind.needs_size or compares_objectives(kind))))
         raise InputError(
             f"budget.trials is {limit:g} and the sweep has {needed:g} trials to start: scheduler "
             f"{plan.spec.scheduler.name} compares all of them at its rungs and would wait for ever; lower "
