@@ -95,7 +95,7 @@ def build(
         mode=mode,
         later=later,
         reports_per_epoch=reports_per_epoch,
-        costs=costs,
+        objectives=costs,
     )
 
 

@@ -160,13 +160,13 @@ class Scheduler(Protocol):
         """Whether the turn of `trial` has come; one whose turn has not come must not be started."""
 
     @property
-    def compares_costs(self) -> bool:
+    def compares_objectives(self) -> bool:
         """Whether it compares several objectives, so that the costs among them must be told with the score."""
 
-    def decide(self, trial: str, resource: Epochs, value: float, costs: ObjectiveCosts = NO_COSTS) -> Decision:
+    def decide(self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS) -> Decision:
         """The verdict on `trial`, which has trained `resource` epochs and scores `value`; ask after every report.
 
-        costs: the other objectives as at this report, where the scheduler `compares_costs`
+        objectives: those besides the score, as at this report, where the scheduler `compares_objectives`
         A report repeated with the same value (an attempt after a crash) gets the verdict that was already taken.
         Raises ReplayError for another value at a rung, an unknown trial, a trial that ran past its rung, or one whose
         turn has not come.
@@ -176,7 +176,7 @@ class Scheduler(Protocol):
         """`trial` failed for good; the verdicts on other trials that this releases or stops."""
 
     def finish(
-        self, trial: str, resource: Epochs, value: float, costs: ObjectiveCosts = NO_COSTS
+        self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS
     ) -> tuple[Verdict, ...]:
         """`trial` ended by itself after `resource` epochs with `value`; the verdicts on others that this brings.
 

@@ -24,7 +24,7 @@ from greenexp.schedulers.base import (
 )
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs
 from greenexp.schedulers.objectives_at_rung import means_of_costs, what_is_missing
-from greenexp.schedulers.recorded import RecordedScheduler
+from greenexp.schedulers.recorded import RecordedScheduler, recorded_objectives
 from greenexp.schedulers.rung_noise import RungNoise
 from greenexp.schedulers.seed_ladder import AllSeeds, RacedSeeds, SeedLadder, growing_seeds, seeds_of_each
 
@@ -59,10 +59,10 @@ class SeedGroups(RecordedScheduler):
         mode: Mode,
         later: float = 0,
         reports_per_epoch: int = 1,
-        costs: Sequence[str] = (),
+        objectives: Sequence[str] = (),
     ) -> None:
         self._name = name
-        self._costs = tuple(costs)
+        self._objectives = tuple(objectives)
         self._settings = settings
         self._later = later
         self._reports_per_epoch = reports_per_epoch
@@ -81,7 +81,9 @@ class SeedGroups(RecordedScheduler):
         self._noise = RungNoise()
         self._waiting: dict[str, dict[str, float]] = {}  # unit -> its trials at the current rung and their values
         self._ended: dict[str, float] = {}  # trial that ended by itself -> its value
-        self._told: dict[str, ObjectiveCosts] = {}  # trial -> its costs at the current rung, or where it ended
+        self._told_objectives: dict[
+            str, ObjectiveCosts
+        ] = {}  # trial -> its costs at the current rung, or where it ended
         self._arrived: set[str] = set()  # units that wait at a rung for others
         self._stopped: dict[str, UnitVerdict] = {}
         self._failed: set[str] = set()
@@ -118,8 +120,8 @@ class SeedGroups(RecordedScheduler):
         return has_rungs and (self._units.pauses or any(len(members) > 1 for members in self._members.values()))
 
     @property
-    def compares_costs(self) -> bool:
-        """See `base.Scheduler.compares_costs`."""
+    def compares_objectives(self) -> bool:
+        """See `base.Scheduler.compares_objectives`."""
         return isinstance(self._units, RanksObjectives)
 
     @property
@@ -144,7 +146,7 @@ class SeedGroups(RecordedScheduler):
         unit, number = self._where(trial)
         return not self._ladder.holds or (unit not in self._stopped and number < self._turn(unit))
 
-    def decide(self, trial: str, resource: Epochs, value: float, costs: ObjectiveCosts = NO_COSTS) -> Decision:
+    def decide(self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS) -> Decision:
         """The verdict on `trial` after `resource` epochs: see `base.Scheduler.decide`."""
         unit, _ = self._where(trial)
         if (trial, resource) in self._taken:
@@ -158,8 +160,8 @@ class SeedGroups(RecordedScheduler):
             return _go_on(trial)
         if resource > epoch:
             raise ReplayError(self._overrun(trial, resource, epoch))
-        self._record("report", trial, resource, value, costs)
-        self._told[trial] = costs
+        self._record("report", trial, resource, value, *recorded_objectives(objectives))
+        self._told_objectives[trial] = objectives
         return self._at_rung(unit, trial, place, value)
 
     def withdraw(self, trial: str, reason: str) -> tuple[Verdict, ...]:
@@ -179,16 +181,16 @@ class SeedGroups(RecordedScheduler):
         return tuple(verdict for verdict in verdicts if verdict.trial != trial)
 
     def finish(
-        self, trial: str, resource: Epochs, value: float, costs: ObjectiveCosts = NO_COSTS
+        self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS
     ) -> tuple[Verdict, ...]:
         """`trial` ended by itself: see `base.Scheduler.finish`. Nothing if no rung lies ahead of its configuration."""
         unit, _ = self._where(trial)
         if trial in self._ended or self._units.next_rung(unit) is None:
             return ()
         self._refuse_early(trial)
-        self._record("finish", trial, resource, value, costs)
+        self._record("finish", trial, resource, value, *recorded_objectives(objectives))
         self._ended[trial] = value
-        self._told[trial] = costs
+        self._told_objectives[trial] = objectives
         self._waiting.get(unit, {}).pop(trial, None)
         if not math.isfinite(value):
             return self._arrive(unit, None, f"{trial} ended after epoch {resource} with the score {value}")
@@ -258,11 +260,11 @@ class SeedGroups(RecordedScheduler):
         mean = math.fsum(values) / len(values)
         if not isinstance(self._units, RanksObjectives):
             return self._arrive(unit, self._sign * mean)
-        told = {trial: self._told[trial] for trial in counting}
-        if missing := what_is_missing(self._costs, told):
+        told = {trial: self._told_objectives[trial] for trial in counting}
+        if missing := what_is_missing(self._objectives, told):
             return self._arrive(unit, None, missing)
         self._arrived.add(unit)
-        return self._pass_on(self._units.arrive_with(unit, self._sign * mean, means_of_costs(self._costs, told)))
+        return self._pass_on(self._units.arrive_with(unit, self._sign * mean, means_of_costs(self._objectives, told)))
 
     def _arrive(self, unit: str, value: float | None, reason: str = "") -> tuple[Verdict, ...]:
         """The unit at its rung, then whoever goes on from there and has ended already at the rungs that follow."""

@@ -32,20 +32,20 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | N
     for event in events:
         if search is not None and event.kind == "proposal":
             _propose_again(event, state, search, scheduler)
-        if search is not None or scheduler.compares_costs:
+        if search is not None or scheduler.compares_objectives:
             state.apply(event)
         if event.kind == "decision":
             _check(event, expected)
         elif event.kind == "report":
             _refuse_missing(event, expected)
             record = EpochRecord.from_json(event.data["record"])
-            trial = event.data["trial"]
-            key = (trial, record.epoch)
+            key = (event.data["trial"], record.epoch)
+            objectives = objectives_told(scheduler, state, event.data["trial"], record)
             verdicts: tuple[Verdict, ...] = ()
             if record.last:
-                verdicts = scheduler.finish(trial, *told(scheduler, state, trial, record))
+                verdicts = scheduler.finish(*key, record.best_score, objectives=objectives)
             elif key not in seen:
-                verdicts = scheduler.decide(trial, *told(scheduler, state, trial, record)).verdicts
+                verdicts = scheduler.decide(*key, record.best_score, objectives=objectives).verdicts
             expected.extend(verdict for verdict in verdicts if verdict.rung is not None)
             seen.add(key)
         elif event.kind == "ended" and event.data["status"] == "failed":
@@ -58,18 +58,15 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | N
     return tuple(expected)
 
 
-def told(
-    scheduler: Scheduler, state: SweepState, trial: str, record: EpochRecord
-) -> tuple[Epochs, float, ObjectiveCosts]:
-    """What the scheduler is told of a report: epochs, the score so far, and the costs that it compares.
+def objectives_told(scheduler: Scheduler, state: SweepState, trial: str, record: EpochRecord) -> ObjectiveCosts:
+    """The objectives besides the score that the scheduler is told with a report; none where it compares scores alone.
 
-    state: the sweep's after the report; not read where the scheduler compares scores alone
+    state: the sweep's after the report
     """
-    costs = NO_COSTS
-    if scheduler.compares_costs:
-        spec = state.spec
-        costs = costs_so_far(spec.objectives, state.trials[trial].records, spec.metric, record.epoch)
-    return record.epoch, record.best_score, costs
+    if not scheduler.compares_objectives:
+        return NO_COSTS
+    spec = state.spec
+    return costs_so_far(spec.objectives, state.trials[trial].records, spec.metric, record.epoch)
 
 
 def _propose_again(event: Event, state: SweepState, search: Searching, scheduler: Scheduler) -> None:

@@ -105,6 +105,15 @@ def test_the_units_of_an_objective_do_not_matter(vectors: list[tuple[float, ...]
         assert one.add(vector) == other.add((*vector[:-1], factor * vector[-1]))
 
 
+def asked(scheduler: Scheduler, method: str, told: Sequence[Any]) -> Any:
+    """What a scheduler answers; told: of a report with its objectives in the fourth place."""
+    return getattr(scheduler, method)(*told[:3], **dict(zip(["objectives"], told[3:], strict=False)))
+
+
+def decide(scheduler: Scheduler, trial: str, epoch: float, value: float, costs: ObjectiveCosts = NO_COSTS) -> Decision:
+    return scheduler.decide(trial, epoch, value, objectives=costs)
+
+
 class WithCosts:
     """Tells a scheduler the costs of each report, as tuning does. table: (trial, epoch) -> costs."""
 
@@ -117,13 +126,13 @@ class WithCosts:
 
     def decide(self, trial: str, epoch: int, value: float) -> Decision:
         told = (trial, epoch, value, self.table[trial, epoch])
-        answer = self.scheduler.decide(*told)
+        answer = asked(self.scheduler, "decide", told)
         self.asked.append(("decide", told, answer.verdicts))
         return answer
 
     def finish(self, trial: str, epoch: int, value: float) -> tuple[Verdict, ...]:
         told = (trial, epoch, value, self.table[trial, epoch])
-        answer = self.scheduler.finish(*told)
+        answer = asked(self.scheduler, "finish", told)
         self.asked.append(("finish", told, answer))
         return answer
 
@@ -182,11 +191,11 @@ def test_every_trial_comes_to_an_end_and_restoring_changes_nothing(sweep: dict[s
     assert again.state() == scheduler.state()
     half = made(sweep)
     for method, told, answer in scheduler.asked[: len(scheduler.asked) // 2]:
-        found = getattr(half.scheduler, method)(*told)
+        found = asked(half.scheduler, method, told)
         assert repr(found.verdicts if method == "decide" else found) == repr(answer)
     half.restore(json.loads(json.dumps(half.state(), allow_nan=False)))
     for method, told, answer in scheduler.asked[len(scheduler.asked) // 2 :]:
-        found = getattr(half.scheduler, method)(*told)
+        found = asked(half.scheduler, method, told)
         assert repr(found.verdicts if method == "decide" else found) == repr(answer)
     assert half.state() == scheduler.state()
 
@@ -265,7 +274,7 @@ def flops(value: float) -> ObjectiveCosts:
 def test_a_cheap_configuration_goes_on_though_its_score_is_worse() -> None:
     scheduler = a_scheduler(reduction_factor=2)
     told = [(0.9, 4e6), (0.5, 3e6), (0.8, 5e6), (0.4, 1e6), (0.3, 2e6)]
-    said = [scheduler.decide(f"c{i:03d}-i0", 1, score, flops(cost)).own for i, (score, cost) in enumerate(told)]
+    said = [decide(scheduler, f"c{i:03d}-i0", 1, score, flops(cost)).own for i, (score, cost) in enumerate(told)]
     assert [v.action is Action.GO_ON for v in said] == [True, False, False, True, False]
     assert [(v.front, v.place) for v in said] == [(1, 1), (1, 2), (2, 3), (1, 2), (2, 5)]
     assert said[3].value == 0.4
@@ -274,16 +283,16 @@ def test_a_cheap_configuration_goes_on_though_its_score_is_worse() -> None:
 
 def test_a_cost_that_was_not_measured_is_missing_with_its_reason_and_never_nought() -> None:
     scheduler = a_scheduler(seeds=2)
-    assert scheduler.decide("c000-i0", 1, 0.9, flops(1e6)).action is Action.PAUSE
-    said = scheduler.decide("c000-i1", 1, 0.9, ObjectiveCosts(missing={"inference_flops": "the counter is gone"}))
+    assert decide(scheduler, "c000-i0", 1, 0.9, flops(1e6)).action is Action.PAUSE
+    said = decide(scheduler, "c000-i1", 1, 0.9, ObjectiveCosts(missing={"inference_flops": "the counter is gone"}))
     assert [v.action for v in said.verdicts] == [Action.STOP, Action.STOP]
     assert said.own.value is said.own.front is None
     assert "c000-i1 has no inference_flops: the counter is gone" in said.own.reason
-    scheduler.decide("c001-i0", 1, 0.1, flops(9e9))
-    (own, other) = scheduler.decide("c001-i1", 1, 0.1, NO_COSTS).verdicts
+    decide(scheduler, "c001-i0", 1, 0.1, flops(9e9))
+    (own, other) = decide(scheduler, "c001-i1", 1, 0.1, NO_COSTS).verdicts
     assert own.action is other.action is Action.STOP
-    scheduler.decide("c002-i0", 1, 0.1, flops(9e9))
-    own = scheduler.decide("c002-i1", 1, 0.1, flops(7e9)).own
+    decide(scheduler, "c002-i0", 1, 0.1, flops(9e9))
+    own = decide(scheduler, "c002-i1", 1, 0.1, flops(7e9)).own
     assert (own.action, own.front, own.place) == (Action.GO_ON, 1, 1), "it is the first that can be compared"
 
 
@@ -294,7 +303,7 @@ def test_rungs_may_lie_within_epochs() -> None:
     )  # fmt: skip
     (bracket,) = scheduler.bracket_plan()
     assert [rung.epoch for rung in bracket.rungs] == [0.25, 0.75]
-    assert scheduler.decide("c000-i0", 0.25, 0.5, flops(1e6)).own.rung == 0.25
+    assert decide(scheduler, "c000-i0", 0.25, 0.5, flops(1e6)).own.rung == 0.25
 
 
 @pytest.mark.parametrize(("units", "eta"), [(3, 3), (27, 3), (30, 2)])
