@@ -46,7 +46,7 @@ def a_record(trial: TrialSpec, epoch: int, score: float | None = None, wall_s: f
         epoch=epoch, step=10 * epoch, examples=100, train_loss=1.0 / epoch, learning_rate=1e-3,
         score=value, best_score=value, exits=(ExitScore(1, 1, {"accuracy": value}, 1e6),),
         costs=Costs(wall_s=wall_s, cpu_s=0.9, train_flops=1e9), last=epoch == EPOCHS,
-        encoder_layers=1,
+        encoder_layers=1, parameters=1000,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from greenexp.records.places import FieldProblem
 from greenexp.records.sections import HeadChoice
 from greenexp.records.settings import SECTIONS
 from greenexp.records.values import canonical_json, coordinate
-from greenexp.schedulers import scheduler_names
+from greenexp.schedulers import compares_objectives, scheduler_names
 from greenexp.searches.base import Proposal, SearchSettings
 from greenexp.spec import Component, Document, SweepSpec
 from greenexp.spec.paths import PLUGINS
@@ -110,7 +110,7 @@ def _unknown_size(
     with contextlib.suppress(ImportError, AttributeError):  # one that cannot be loaded is another problem
         if schedulers[scheduler.name].needs_size:
             why = f"must know how many configurations there will be, and search '{sections['search'].name}' does not"
-            others = ", ".join(scheduler_names(lambda kind: not kind.needs_size))
+            others = ", ".join(scheduler_names(lambda kind: not (kind.needs_size or compares_objectives(kind))))
             yield FieldProblem("scheduler.name", f"'{scheduler.name}' {why}; choose one of {others}")
 
 

@@ -20,7 +20,7 @@ from greenexp.plan.seeds import repetitions
 from greenexp.records.settings import SECTIONS, Settings
 from greenexp.records.trial import TrialSpec
 from greenexp.records.values import Value, canonical_json
-from greenexp.schedulers import Scheduler, build
+from greenexp.schedulers import Scheduler, build, compares_objectives, scheduler_of
 from greenexp.spec import SweepSpec
 
 
@@ -132,6 +132,7 @@ class Plan:
             mode=mode,
             later=later,
             reports_per_epoch=spec.training.reports_per_epoch,
+            objectives=spec.objectives,
         )
 
     def possible_settings(self) -> Iterator[Settings]:
@@ -152,6 +153,8 @@ class Plan:
         """
         spec = self.spec
         content: dict[str, Any] = {"scheduler": {"name": spec.scheduler.name, **spec.scheduler.options}}
+        if compares_objectives(scheduler_of(spec.scheduler.to_json())):
+            content["objectives"] = list(spec.objectives)
         if self.growth is None:
             content["trials"] = [[trial.trial, trial.fingerprint] for trial in self.trials]
         else:

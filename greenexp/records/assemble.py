@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from greenexp.records.decision import Action
-from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch, encoder_depth
+from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch, encoder_depth, parameters_of
 from greenexp.records.ledger import ledger
 from greenexp.records.objectives import SCORE, objective_of
 from greenexp.records.policies import STATIC
@@ -174,6 +174,7 @@ def _trial_row(
     peaks = [r.record.costs.peak_memory_b for r in reports]
     known_peaks = [peak for peak in peaks if peak is not None]
     stored = [r.record.dev_logits for r in kept if r.record.dev_logits]
+    parameters = parameters_of(r.record for r in kept)
     return {
         "trial": trial.trial,
         "configuration": trial.configuration,
@@ -194,6 +195,7 @@ def _trial_row(
         "peak_memory_b": max(known_peaks) if known_peaks and len(known_peaks) == len(peaks) else np.nan,
         "lost_wall_s": trial.lost_wall_s,
         "dev_logits": stored[-1] if stored else "",
+        "parameters": pd.NA if parameters is None else parameters,
         **_objectives({r.record.epoch: r.record for r in kept}, spec),
         **{PARAMS + path: value for path, value in trial.searched.items()},
     }

@@ -29,6 +29,8 @@ class Verdict:
     `value` is the mean over the configuration's first `seeds` seeds where the configuration is the unit of decision.
     `noise` is the standard error, from the scatter of seeds at that rung, of the difference of two such means
     (`schedulers.rung_noise`); None where nothing was compared, or no configuration had two seeds there.
+    `front` and `place` are where several objectives were compared: the front of non-dominated configurations that it
+    is on, and its place in the order of all that had come to the rung, both from 1. `value` is then the score.
     """
 
     trial: str
@@ -40,6 +42,8 @@ class Verdict:
     reason: str = ""
     seeds: int | None = None
     noise: float | None = None
+    front: int | None = None
+    place: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; `from_json` is its inverse."""

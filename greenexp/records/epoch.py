@@ -70,6 +70,8 @@ class EpochRecord:
     exits: dev scores of every trained exit, from one pass
     encoder_layers: layers of the whole encoder, which may reach above the last trained exit; None of records of earlier
         versions, see `encoder_depth`
+    parameters: numbers in the weights of the model as it is saved and serves: embeddings, all layers, poolers, the
+        heads of all exits and a learning-to-exit module, a shared weight once; None of records of earlier versions
     costs: since the report before
     not_measured: name of a cost -> why it is None (`energy_j.<part>`: why that part of it is missing);
         `score`: a remark on the score, e.g. that an undefined metric was counted as 0
@@ -92,6 +94,7 @@ class EpochRecord:
     dev_logits: str | None = None
     last: bool = False
     encoder_layers: int | None = None
+    parameters: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; `from_json` is its inverse."""
@@ -114,6 +117,12 @@ def encoder_depth(records: Iterable[EpochRecord]) -> int:
     known = list(records)
     said = [record.encoder_layers for record in known if record.encoder_layers is not None]
     return said[-1] if said else max((score.layer for record in known for score in record.exits), default=0)
+
+
+def parameters_of(records: Iterable[EpochRecord]) -> int | None:
+    """Parameters of one trial's model, from its records; None where earlier versions did not record them."""
+    said = [record.parameters for record in records if record.parameters is not None]
+    return said[-1] if said else None
 
 
 def best_epoch(records: Mapping[Epochs, EpochRecord]) -> Epochs | None:

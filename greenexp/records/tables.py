@@ -40,7 +40,7 @@ _TRIALS = {
     "initialisation_seed": "int64", "order_seed": "int64", "fold": "Int64", "status": "str", "reason": "str",
     "attempts": "int64", "epochs": "int64", "max_epochs": "int64", "stopped_at": "Int64",
     "score": "float64", "best_epoch": "Int64", **dict.fromkeys(COSTS, "float64"),
-    "lost_wall_s": "float64", "dev_logits": "str",
+    "lost_wall_s": "float64", "dev_logits": "str", "parameters": "Int64",
 }  # fmt: skip
 _EPOCHS = {
     "trial": "str", "configuration": "str", "attempt": "int64", "epoch": "int64", "repeated": "bool",
@@ -63,7 +63,7 @@ _LEDGER = {
 _DECISIONS = {
     "trial": "str", "configuration": "str", "rung": "Int64", "bracket": "int64", "action": "str",
     "value": "float64", "cutoff": "float64", "reason": "str", "time_s": "float64",
-    "seeds": "Int64", "noise": "float64",
+    "seeds": "Int64", "noise": "float64", "front": "Int64", "place": "Int64",
 }  # fmt: skip
 _HELD_OUT = {
     "trial": "str", "configuration": "str", "evaluation": "int64", "time_s": "float64", "epoch": "int64",
@@ -129,8 +129,9 @@ class SweepTables:
 
     trials: a row per planned trial; `fold`: the part of the training set, from 0, that it left out and was scored on in
         the place of dev (NA: none, it was scored on dev); cost columns are totals over all its attempts, what a failed
-        epoch cost included where the worker could tell (never in `wall_s`: that is `lost_wall_s`); `params.<path>` per
-        searched field; of a sweep with several objectives, `objectives.<name>` of each but the score
+        epoch cost included where the worker could tell (never in `wall_s`: that is `lost_wall_s`); `parameters`: of its
+        model, NA where not on record; `params.<path>` per searched field; of a sweep with several objectives,
+        `objectives.<name>` of each but the score
     epochs: a row per report, named by the epochs trained until then (a fraction within an epoch), its costs those since
         the report before; `repeated` marks what a later attempt did again; what
         it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score
@@ -139,7 +140,8 @@ class SweepTables:
         FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of the policies
     ledger: a row per budget axis: used, limit, lost (paid for work no report covers), why not measured
     decisions: a row per scheduler decision that is not plain going on between rungs; `value` is a mean over the first
-        `seeds` seeds, `noise` the standard error of the difference of two such means (`schedulers.rung_noise`)
+        `seeds` seeds, `noise` the standard error of the difference of two such means (`schedulers.rung_noise`); `front`
+        and `place`, from 1, where several objectives were compared
     held_out: a row per evaluation on the test set and exit, `test_<metric>` columns; `evaluation` counts from 1 per
         trial, so 2 means that the test set was used again
     exit_profiles: a row per trial, operating point (at most 25 of a policy, evenly over speed-up) and exit: the share

@@ -17,8 +17,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from greenexp.errors import InputError, did_you_mean
+from greenexp.records.objectives import SCORE
 from greenexp.registry import Registry
-from greenexp.schedulers.base import GrowsSeeds, Mode, Scheduler, SchedulerSettings
+from greenexp.schedulers.base import GrowsSeeds, Mode, Scheduler, SchedulerSettings, compares_objectives
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs, Rung
 from greenexp.schedulers.seed_groups import SeedGroups
 
@@ -33,6 +34,7 @@ __all__ = [
     "SchedulerSettings",
     "build",
     "build_over_units",
+    "compares_objectives",
     "holds_seeds",
     "scheduler_names",
     "scheduler_of",
@@ -46,6 +48,7 @@ SCHEDULERS: Registry[type[SchedulerSettings]] = Registry(
         "fifo": "greenexp.schedulers.fifo:Fifo",
         "hyperband": "greenexp.schedulers.hyperband:Hyperband",
         "median": "greenexp.schedulers.median:Median",
+        "mo_halving": "greenexp.schedulers.mo_halving:MoHalving",
         "one_epoch": "greenexp.schedulers.one_epoch:OneEpoch",
         "pasha": "greenexp.schedulers.pasha:Pasha",
         "seed_racing": "greenexp.schedulers.seed_racing:SeedRacing",
@@ -65,12 +68,13 @@ def build(
     mode: Mode,
     later: float = 0,
     reports_per_epoch: int = 1,
+    objectives: Sequence[str] = (SCORE,),
 ) -> Scheduler:
     """The running scheduler of the section `settings` (`{"name": "asha", "reduction_factor": 3}`) over trials.
 
     max_epochs: epochs of a full trial; reports_per_epoch: how often a trial reports within one
     groups: configuration -> its trials, in plan order; later: how many configurations may `enter` it, may be infinite
-    mode: which values are better
+    mode: which values are better; objectives: of the sweep, the score first, whose better values `mode` names
     Raises UnknownNameError, or InputError for wrong settings and for a scheduler that could never stop anything.
     """
     if not groups:
@@ -80,8 +84,18 @@ def build(
         raise InputError(f"scheduler {name} must know how many configurations there will be, and the search does not")
     if later and chosen.needs_seeds:
         raise InputError(f"scheduler {name} needs all configurations at the start: none can come later")
+    costs = tuple(objective for objective in objectives if objective != SCORE)
+    if not costs:
+        _refuse_one_objective(name, chosen)
     return SeedGroups(
-        name, chosen, groups, max_epochs=max_epochs, mode=mode, later=later, reports_per_epoch=reports_per_epoch
+        name,
+        chosen,
+        groups,
+        max_epochs=max_epochs,
+        mode=mode,
+        later=later,
+        reports_per_epoch=reports_per_epoch,
+        objectives=costs,
     )
 
 
@@ -91,6 +105,7 @@ def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resou
     `analysis.stopping.simulate` counts equal parts of a run's own schedule. Raises as `build` does.
     """
     name, chosen = _chosen(settings, mode)
+    _refuse_one_objective(name, chosen)
     return SeedGroups(name, chosen, {unit: [unit] for unit in units}, max_epochs=resource, mode=mode)
 
 
@@ -123,6 +138,16 @@ def _chosen(settings: Mapping[str, Any], mode: Mode) -> tuple[str, SchedulerSett
         raise InputError(f"metric mode must be max or min, got {mode!r}")
     name = settings.get("name", DEFAULT)
     return name, _settings(name, {key: value for key, value in settings.items() if key != "name"})
+
+
+def _refuse_one_objective(name: str, chosen: SchedulerSettings) -> None:
+    if compares_objectives(chosen):
+        others = ", ".join(scheduler_names(lambda kind: kind.stops and not compares_objectives(kind)))
+        raise InputError(
+            f"scheduler {name} compares configurations by several objectives, and here the score is the only one: name "
+            "at least two in the sweep file, such as objectives: [score, inference_flops]; or choose a scheduler that "
+            f"compares scores ({others})"
+        )
 
 
 def _settings(name: str, values: Mapping[str, Any]) -> SchedulerSettings:

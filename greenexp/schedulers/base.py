@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, PlainSerializer
 
 from greenexp.errors import InputError
 from greenexp.records.decision import Decision, Verdict
+from greenexp.records.objectives import NO_COSTS, ObjectiveCosts
 from greenexp.records.progress import Epochs
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs
 
@@ -49,6 +50,7 @@ class UnitVerdict:
     """What a rung says about one unit; `value` and `cutoff` are signed so that greater is better.
 
     `value` is None for a unit without a defined value (a seed failed), `cutoff` where nothing was compared.
+    front, place: among those that came to the rung, from 1, where several objectives were compared
     """
 
     unit: str
@@ -58,6 +60,8 @@ class UnitVerdict:
     value: float | None
     cutoff: float | None
     reason: str
+    front: int | None = None
+    place: int | None = None
 
 
 class UnitScheduler(Protocol):
@@ -92,6 +96,14 @@ class ClosingScheduler(Protocol):
         """The verdicts that fall because no unit will `enter` any more; () if that was known."""
 
 
+@runtime_checkable
+class RanksObjectives(Protocol):
+    """A unit scheduler that compares several objectives; its settings say so by `several_objectives`."""
+
+    def arrive_with(self, unit: str, value: float, costs: Sequence[float]) -> tuple[UnitVerdict, ...]:
+        """As `UnitScheduler.arrive` with a value; costs: the further objectives, of which less is better, finite."""
+
+
 class SchedulerSettings(Protocol):
     """A scheduler as a sweep file names it: a frozen dataclass whose fields are its settings, its docstring a card."""
 
@@ -109,6 +121,9 @@ class SchedulerSettings(Protocol):
     """
     needs_size: ClassVar[bool]
     """Whether it must know at the start how many units there will be, as one whose rungs wait for all of them."""
+
+    # A class whose running scheduler compares several objectives (`RanksObjectives`), and is refused in a sweep with
+    # one, also has `several_objectives: ClassVar[bool] = True`.
 
     @property
     def per_trial(self) -> bool:
@@ -144,9 +159,14 @@ class Scheduler(Protocol):
     def may_begin(self, trial: str) -> bool:
         """Whether the turn of `trial` has come; one whose turn has not come must not be started."""
 
-    def decide(self, trial: str, resource: Epochs, value: float) -> Decision:
+    @property
+    def compares_objectives(self) -> bool:
+        """Whether it compares several objectives, so that the costs among them must be told with the score."""
+
+    def decide(self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS) -> Decision:
         """The verdict on `trial`, which has trained `resource` epochs and scores `value`; ask after every report.
 
+        objectives: those besides the score, as at this report, where the scheduler `compares_objectives`
         A report repeated with the same value (an attempt after a crash) gets the verdict that was already taken.
         Raises ReplayError for another value at a rung, an unknown trial, a trial that ran past its rung, or one whose
         turn has not come.
@@ -155,7 +175,9 @@ class Scheduler(Protocol):
     def withdraw(self, trial: str, reason: str) -> tuple[Verdict, ...]:
         """`trial` failed for good; the verdicts on other trials that this releases or stops."""
 
-    def finish(self, trial: str, resource: Epochs, value: float) -> tuple[Verdict, ...]:
+    def finish(
+        self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS
+    ) -> tuple[Verdict, ...]:
         """`trial` ended by itself after `resource` epochs with `value`; the verdicts on others that this brings.
 
         Called for every trial that reached its end. Where that was before its last epoch, `value` stands for it at the
@@ -190,6 +212,11 @@ class GrowsSeeds(Protocol):
     @property
     def seeds(self) -> tuple[int, ...] | None:
         """How many seeds count at each rung, the last number from then to the end; None: all from the start."""
+
+
+def compares_objectives(kind: type[SchedulerSettings] | SchedulerSettings) -> bool:
+    """Whether a scheduler compares several objectives; those of third parties may not say."""
+    return bool(getattr(kind, "several_objectives", False))
 
 
 def cannot_act(name: str, why: str, change: str) -> InputError:

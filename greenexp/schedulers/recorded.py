@@ -9,6 +9,7 @@ from typing import Any
 
 from greenexp.errors import ReplayError
 from greenexp.records.decision import Action, Decision, Verdict
+from greenexp.records.objectives import NO_COSTS, ObjectiveCosts
 from greenexp.records.progress import Epochs
 from greenexp.schedulers.base import Mode, UnitVerdict
 
@@ -40,7 +41,7 @@ class RecordedScheduler(ABC):
         """The state of the subclass before anything was asked."""
 
     @abstractmethod
-    def decide(self, trial: str, resource: Epochs, value: float) -> Decision:
+    def decide(self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS) -> Decision:
         """See `base.Scheduler.decide`."""
 
     @abstractmethod
@@ -48,7 +49,9 @@ class RecordedScheduler(ABC):
         """See `base.Scheduler.withdraw`."""
 
     @abstractmethod
-    def finish(self, trial: str, resource: Epochs, value: float) -> tuple[Verdict, ...]:
+    def finish(
+        self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS
+    ) -> tuple[Verdict, ...]:
         """See `base.Scheduler.finish`."""
 
     @abstractmethod
@@ -71,11 +74,11 @@ class RecordedScheduler(ABC):
         self._restart()
         for kind, name, *rest in state["asked"]:
             if kind == "report":
-                self.decide(name, rest[0], float(rest[1]))
+                self.decide(name, rest[0], float(rest[1]), **_named(rest[2:]))
             elif kind == "withdraw":
                 self.withdraw(name, rest[0])
             elif kind == "finish":
-                self.finish(name, rest[0], float(rest[1]))
+                self.finish(name, rest[0], float(rest[1]), **_named(rest[2:]))
             elif kind == "close":
                 self.close()
             else:
@@ -86,8 +89,8 @@ class RecordedScheduler(ABC):
         self._taken: dict[tuple[str, Epochs], tuple[float, Verdict]] = {}  # (trial, epoch) -> reported value, verdict
         self._begin()
 
-    def _record(self, kind: str, trial: str, resource: Epochs, value: float) -> None:
-        self._questions.append([kind, trial, resource, value if math.isfinite(value) else str(value)])
+    def _record(self, kind: str, trial: str, resource: Epochs, value: float, *more: Any) -> None:
+        self._questions.append([kind, trial, resource, value if math.isfinite(value) else str(value), *more])
 
     def _take(self, trial: str, epoch: Epochs, value: float, verdict: Verdict) -> Verdict:
         self._taken[trial, epoch] = (value, verdict)
@@ -117,4 +120,16 @@ class RecordedScheduler(ABC):
             reason=reason,
             seeds=None if verdict.value is None else seeds,
             noise=None if verdict.value is None else noise,
+            front=verdict.front,
+            place=verdict.place,
         )
+
+
+def recorded_objectives(objectives: ObjectiveCosts) -> tuple[Any, ...]:
+    """What a question holds of the objectives besides the score: nothing where there are none."""
+    return () if objectives == NO_COSTS else ("objectives", objectives.to_json())
+
+
+def _named(more: Sequence[Any]) -> dict[str, ObjectiveCosts]:
+    """What `recorded_objectives` recorded, as an argument."""
+    return {more[0]: ObjectiveCosts(**more[1])} if more else {}

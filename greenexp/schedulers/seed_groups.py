@@ -10,18 +10,21 @@ from typing import Any
 
 from greenexp.errors import FieldError, InputError, ReplayError
 from greenexp.records.decision import Action, Decision, Verdict
+from greenexp.records.objectives import NO_COSTS, ObjectiveCosts
 from greenexp.records.progress import Epochs
 from greenexp.schedulers.base import (
     ClosingScheduler,
     GrowsSeeds,
     Mode,
     NextRung,
+    RanksObjectives,
     SchedulerSettings,
     UnitScheduler,
     UnitVerdict,
 )
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs
-from greenexp.schedulers.recorded import RecordedScheduler
+from greenexp.schedulers.objectives_at_rung import means_of_costs, what_is_missing
+from greenexp.schedulers.recorded import RecordedScheduler, recorded_objectives
 from greenexp.schedulers.rung_noise import RungNoise
 from greenexp.schedulers.seed_ladder import AllSeeds, RacedSeeds, SeedLadder, growing_seeds, seeds_of_each
 
@@ -56,8 +59,10 @@ class SeedGroups(RecordedScheduler):
         mode: Mode,
         later: float = 0,
         reports_per_epoch: int = 1,
+        objectives: Sequence[str] = (),
     ) -> None:
         self._name = name
+        self._objectives = tuple(objectives)
         self._settings = settings
         self._later = later
         self._reports_per_epoch = reports_per_epoch
@@ -76,6 +81,9 @@ class SeedGroups(RecordedScheduler):
         self._noise = RungNoise()
         self._waiting: dict[str, dict[str, float]] = {}  # unit -> its trials at the current rung and their values
         self._ended: dict[str, float] = {}  # trial that ended by itself -> its value
+        self._told_objectives: dict[
+            str, ObjectiveCosts
+        ] = {}  # trial -> its costs at the current rung, or where it ended
         self._arrived: set[str] = set()  # units that wait at a rung for others
         self._stopped: dict[str, UnitVerdict] = {}
         self._failed: set[str] = set()
@@ -112,6 +120,11 @@ class SeedGroups(RecordedScheduler):
         return has_rungs and (self._units.pauses or any(len(members) > 1 for members in self._members.values()))
 
     @property
+    def compares_objectives(self) -> bool:
+        """See `base.Scheduler.compares_objectives`."""
+        return isinstance(self._units, RanksObjectives)
+
+    @property
     def expected_epochs(self) -> ExpectedEpochs:
         """Training epochs of all trials, if none fails."""
         brackets = self.bracket_plan()
@@ -133,7 +146,7 @@ class SeedGroups(RecordedScheduler):
         unit, number = self._where(trial)
         return not self._ladder.holds or (unit not in self._stopped and number < self._turn(unit))
 
-    def decide(self, trial: str, resource: Epochs, value: float) -> Decision:
+    def decide(self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS) -> Decision:
         """The verdict on `trial` after `resource` epochs: see `base.Scheduler.decide`."""
         unit, _ = self._where(trial)
         if (trial, resource) in self._taken:
@@ -147,7 +160,8 @@ class SeedGroups(RecordedScheduler):
             return _go_on(trial)
         if resource > epoch:
             raise ReplayError(self._overrun(trial, resource, epoch))
-        self._record("report", trial, resource, value)
+        self._record("report", trial, resource, value, *recorded_objectives(objectives))
+        self._told_objectives[trial] = objectives
         return self._at_rung(unit, trial, place, value)
 
     def withdraw(self, trial: str, reason: str) -> tuple[Verdict, ...]:
@@ -166,14 +180,17 @@ class SeedGroups(RecordedScheduler):
         verdicts = self._arrive(unit, None, f"{trial} failed: {reason}")
         return tuple(verdict for verdict in verdicts if verdict.trial != trial)
 
-    def finish(self, trial: str, resource: Epochs, value: float) -> tuple[Verdict, ...]:
+    def finish(
+        self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS
+    ) -> tuple[Verdict, ...]:
         """`trial` ended by itself: see `base.Scheduler.finish`. Nothing if no rung lies ahead of its configuration."""
         unit, _ = self._where(trial)
         if trial in self._ended or self._units.next_rung(unit) is None:
             return ()
         self._refuse_early(trial)
-        self._record("finish", trial, resource, value)
+        self._record("finish", trial, resource, value, *recorded_objectives(objectives))
         self._ended[trial] = value
+        self._told_objectives[trial] = objectives
         self._waiting.get(unit, {}).pop(trial, None)
         if not math.isfinite(value):
             return self._arrive(unit, None, f"{trial} ended after epoch {resource} with the score {value}")
@@ -241,7 +258,13 @@ class SeedGroups(RecordedScheduler):
         self._noise.add(place.bracket, place.epoch, values)
         # Exactly summed, so that the order of arrival leaves no trace.
         mean = math.fsum(values) / len(values)
-        return self._arrive(unit, self._sign * mean)
+        if not isinstance(self._units, RanksObjectives):
+            return self._arrive(unit, self._sign * mean)
+        told = {trial: self._told_objectives[trial] for trial in counting}
+        if missing := what_is_missing(self._objectives, told):
+            return self._arrive(unit, None, missing)
+        self._arrived.add(unit)
+        return self._pass_on(self._units.arrive_with(unit, self._sign * mean, means_of_costs(self._objectives, told)))
 
     def _arrive(self, unit: str, value: float | None, reason: str = "") -> tuple[Verdict, ...]:
         """The unit at its rung, then whoever goes on from there and has ended already at the rungs that follow."""

@@ -201,22 +201,27 @@ def _described(searched: Mapping[str, Any]) -> str:
 
 
 def _exits(records: Iterable[EpochRecord]) -> dict[str, Any]:
-    """The layer of each exit, those of the encoder, and the names of dev metrics in the order they appeared."""
+    """Layer of each exit, layers and parameters of the model, and names of dev metrics in the order they appeared."""
     layers: dict[str, int] = {}
     metrics: dict[str, None] = {}
-    encoder: dict[str, int] = {}
+    model: dict[str, int] = {}
     for record in records:
         if record.encoder_layers is not None:
-            encoder = {"encoder_layers": record.encoder_layers}
+            model["encoder_layers"] = record.encoder_layers
+        if record.parameters is not None:
+            model["parameters"] = record.parameters
         for score in record.exits:
             layers[str(score.exit)] = score.layer
             metrics.update(dict.fromkeys(score.metrics))
-    return {"layers": layers, "metrics": list(metrics), **encoder}
+    return {"layers": layers, "metrics": list(metrics), **model}
 
 
 def _decisions(tracked: TrackedSweep, trial: TrialState) -> list[list[Any]]:
     return [
-        [v.rung, v.bracket, v.action.value, v.value, v.cutoff, v.reason, time - tracked.state.began, v.seeds, v.noise]
+        [
+            *(v.rung, v.bracket, v.action.value, v.value, v.cutoff, v.reason, time - tracked.state.began),
+            *(v.seeds, v.noise, v.front, v.place),
+        ]
         for time, v in trial.verdicts
     ]
 

@@ -79,6 +79,8 @@ RECORD_METRICS = {
 """Field of `EpochRecord` -> metric. Costs keep their names, which carry their units."""
 WHOLE_NUMBERS = frozenset({"step", "examples"})
 INFERENCE_FLOPS = "inference_flops"
+PARAMETERS = "parameters"
+"""Metric for people who compare runs; it is read from the tag, where it is exact."""
 RUNG_VALUE, RUNG_CUTOFF = "rung_value", "rung_cutoff"
 """What the scheduler compared, and with what (step = that of the report at the rung)."""
 
@@ -126,6 +128,7 @@ def record_metrics(record: EpochRecord) -> dict[str, float]:
     """All metrics of one report but attempt, time and totals; what was not measured or is not finite is left out."""
     found = {metric: getattr(record, field) for field, metric in RECORD_METRICS.items()}
     found.update({cost: getattr(record.costs, cost) for cost in COSTS})
+    found[PARAMETERS] = record.parameters
     for score in record.exits:
         found[exit_metric(score.exit, INFERENCE_FLOPS)] = score.inference_flops
         found.update({dev_metric(score.exit, name): value for name, value in score.metrics.items()})

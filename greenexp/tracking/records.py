@@ -56,6 +56,7 @@ def records_of(trial: str, tags: Mapping[str, str], series: Series) -> Iterator[
             "dev_logits": report.get("dev_logits"),
             "last": report.get("last", False),
             "encoder_layers": exits.get("encoder_layers"),
+            "parameters": exits.get("parameters"),
         }
         yield EpochFacts(trial, attempt, time_s, EpochRecord(**record, **extra))
 

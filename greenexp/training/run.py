@@ -296,6 +296,7 @@ class TrialRun(Iterator[EpochRecord]):
             computed_with=work.circumstances(self._device),
             dev_logits=stored,
             encoder_layers=work.model.backbone.num_layers,
+            parameters=work.model.parameter_count(),
             last=epoch == work.training.epochs or self._patience.exhausted,
         )
 

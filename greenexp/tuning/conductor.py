@@ -27,6 +27,7 @@ from greenexp.records.progress import Epochs
 from greenexp.records.trial import TrialSpec
 from greenexp.schedulers import Scheduler
 from greenexp.searches.base import NoProposal, Proposal
+from greenexp.tuning.replay import objectives_told
 from greenexp.tuning.searching import Searching, proposal_data
 
 Listener = Callable[[Event], None]
@@ -142,7 +143,9 @@ class Conductor:
         if record.last:
             self._live.discard(trial)
             # Also before its last epoch: nobody is to wait for it at a rung that it will not come to.
-            self._write_verdicts(self.scheduler.finish(trial, record.epoch, record.best_score))
+            objectives = objectives_told(self.scheduler, self.state, trial, record)
+            verdicts = self.scheduler.finish(trial, record.epoch, record.best_score, objectives=objectives)
+            self._write_verdicts(verdicts)
             return Action.STOP
         action = self._standing(known) if repeated else self._decide(trial, record)
         if action is Action.STOP:
@@ -311,7 +314,8 @@ class Conductor:
         return self.search is not None and not self.state.search_done
 
     def _decide(self, trial: str, record: EpochRecord) -> Action:
-        decision = self.scheduler.decide(trial, record.epoch, record.best_score)
+        objectives = objectives_told(self.scheduler, self.state, trial, record)
+        decision = self.scheduler.decide(trial, record.epoch, record.best_score, objectives=objectives)
         self._write_verdicts(decision.verdicts)
         return decision.action
 

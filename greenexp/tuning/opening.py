@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
 from greenexp.records.objectives import SCORE
 from greenexp.records.values import canonical_json
-from greenexp.schedulers import Scheduler, scheduler_names, scheduler_of
+from greenexp.schedulers import Scheduler, compares_objectives, scheduler_names, scheduler_of
 from greenexp.searches.base import Proposal
 from greenexp.tuning.replay import rebuild
 from greenexp.tuning.searching import Searching, proposal_data
@@ -94,6 +94,7 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
             f"{folder} holds a sweep whose search has learnt from what it was, and {' and '.join(fixed)} changed: "
             "choose another --out, or put this one aside with --fresh"
         )
+    _refuse_other_objectives(written, resolved, differ, folder)
     if state.proposals and plan.growth is not None and not _told_the_same(state, plan, recorded):
         raise InputError(
             f"{folder} holds a sweep whose search was told of other earlier sweeps (search.from): choose another "
@@ -102,6 +103,17 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
     if "scheduler" in differ and not _same_scheduler(recorded["scheduler"], resolved["scheduler"]):
         raise InputError(
             f"{folder} holds a sweep with scheduler {recorded['scheduler']}, which has decided already; two rules in "
+            "one sweep cannot be compared: choose another --out, or put this one aside with --fresh"
+        )
+
+
+def _refuse_other_objectives(
+    written: Mapping[str, Any], resolved: Mapping[str, Any], differ: Sequence[str], folder: Path
+) -> None:
+    """Under a scheduler that compares several objectives, decisions were taken by those of the journal."""
+    if "objectives" in differ and compares_objectives(scheduler_of(resolved["scheduler"])):
+        raise InputError(
+            f"{folder} holds a sweep whose scheduler has decided by objectives {written['objectives']}; two rules in "
             "one sweep cannot be compared: choose another --out, or put this one aside with --fresh"
         )
 
@@ -152,7 +164,7 @@ def _refuse_starved(plan: Plan) -> None:
     trials_per_unit = trials / sum(bracket.units for bracket in brackets)
     needed = sum(bracket.begun * (1 if bracket.seeds else trials_per_unit) for bracket in brackets)
     if limit < needed:
-        others = ", ".join(scheduler_names(lambda kind: not kind.needs_size))
+        others = ", ".join(scheduler_names(lambda kind: not (kind.needs_size or compares_objectives(kind))))
         raise InputError(
             f"budget.trials is {limit:g} and the sweep has {needed:g} trials to start: scheduler "
             f"{plan.spec.scheduler.name} compares all of them at its rungs and would wait for ever; lower "

@@ -10,6 +10,7 @@ from greenexp.journal.events import Event
 from greenexp.journal.state import SweepState
 from greenexp.records.decision import Verdict
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.objectives import NO_COSTS, ObjectiveCosts, costs_so_far
 from greenexp.records.progress import Epochs
 from greenexp.schedulers import Scheduler
 from greenexp.tuning.searching import Searching
@@ -29,9 +30,9 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | N
     seen: set[tuple[str, Epochs]] = set()
     state = SweepState()
     for event in events:
-        if search is not None:
-            if event.kind == "proposal":
-                _propose_again(event, state, search, scheduler)
+        if search is not None and event.kind == "proposal":
+            _propose_again(event, state, search, scheduler)
+        if search is not None or scheduler.compares_objectives:
             state.apply(event)
         if event.kind == "decision":
             _check(event, expected)
@@ -39,11 +40,12 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | N
             _refuse_missing(event, expected)
             record = EpochRecord.from_json(event.data["record"])
             key = (event.data["trial"], record.epoch)
+            objectives = objectives_told(scheduler, state, event.data["trial"], record)
             verdicts: tuple[Verdict, ...] = ()
             if record.last:
-                verdicts = scheduler.finish(*key, record.best_score)
+                verdicts = scheduler.finish(*key, record.best_score, objectives=objectives)
             elif key not in seen:
-                verdicts = scheduler.decide(*key, record.best_score).verdicts
+                verdicts = scheduler.decide(*key, record.best_score, objectives=objectives).verdicts
             expected.extend(verdict for verdict in verdicts if verdict.rung is not None)
             seen.add(key)
         elif event.kind == "ended" and event.data["status"] == "failed":
@@ -54,6 +56,17 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | N
             _refuse_missing(event, expected)
             expected.extend(verdict for verdict in scheduler.close() if verdict.rung is not None)
     return tuple(expected)
+
+
+def objectives_told(scheduler: Scheduler, state: SweepState, trial: str, record: EpochRecord) -> ObjectiveCosts:
+    """The objectives besides the score that the scheduler is told with a report; none where it compares scores alone.
+
+    state: the sweep's after the report
+    """
+    if not scheduler.compares_objectives:
+        return NO_COSTS
+    spec = state.spec
+    return costs_so_far(spec.objectives, state.trials[trial].records, spec.metric, record.epoch)
 
 
 def _propose_again(event: Event, state: SweepState, search: Searching, scheduler: Scheduler) -> None:

@@ -82,13 +82,14 @@ def test_what_did_not_train_to_its_end_does_not_count() -> None:
     [
         made(),
         made(("score", "wall_s", "train_flops")),
+        made(("score", "parameters")),
         made(number=1),
         made(mode="min"),
         made(ends={f"c{n:03d}": ("failed", 1) for n in range(14)}),
         made(ends={f"c{n:03d}": ("planned", 0) for n in range(14)}),
         sweep(3),
     ],
-    ids=["two", "three", "one configuration", "min", "all failed", "not begun", "one objective"],
+    ids=["two", "three", "parameters", "one configuration", "min", "all failed", "not begun", "one objective"],
 )
 def test_every_section_can_be_made_of_such_a_sweep(tables: SweepTables) -> None:
     assert len({each(tables).name for each in SECTIONS}) == len(SECTIONS)
@@ -110,17 +111,26 @@ def record(epoch: int, score: float, wall_s: float, energy_j: float | None = Non
 def test_an_objective_of_a_trial_is_that_of_its_records() -> None:
     records = {1: record(1, 0.5, 2.0), 2: record(2, 0.4, 3.0)}
     values = {name: objective_of(name, records, Metric()) for name in ("score", *UNITS)}
-    assert values == {"score": 0.5, "inference_flops": 30.0, "train_flops": 200.0, "wall_s": 5.0, "energy_j": None}
+    assert values == {
+        "score": 0.5,
+        "inference_flops": 30.0,
+        "train_flops": 200.0,
+        "wall_s": 5.0,
+        "energy_j": None,
+        "parameters": None,
+    }
     flops = {
         which: objective_of("inference_flops", records, Metric(exit=which)) for which in ("mean", "last", "best", 1, 7)
     }
     assert flops == {"mean": 30.0, "last": 60.0, "best": 20.0, 1: 10.0, 7: None}
     assert objective_of("wall_s", {}, Metric()) is None
+    known = {1: records[1], 2: dataclasses.replace(records[2], parameters=16_777_217)}
+    assert objective_of("parameters", known, Metric()) == 16_777_217
     assert directions_of(("score", "wall_s"), "min") == {"score": "min", "wall_s": "min"}
 
 
 def test_units_of_costs_are_those_of_the_budget_axes() -> None:
-    for name in UNITS.keys() - {"inference_flops"}:
+    for name in UNITS.keys() - {"inference_flops", "parameters"}:
         assert UNITS[name] == AXES[name].unit
 
 

@@ -59,7 +59,15 @@ def test_one_look_is_the_closed_form(minimize: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"trials": (0,)}, {"workers": 0}, {"repeats": 0}, {"schedulers": ()}, {"schedulers": ("ash",)}]
+    "options",
+    [
+        {"trials": (0,)},
+        {"workers": 0},
+        {"repeats": 0},
+        {"schedulers": ()},
+        {"schedulers": ("ash",)},
+        {"schedulers": ("mo_halving",)},
+    ],
 )
 def test_options_that_are_not_possible(options: dict[str, object]) -> None:
     with pytest.raises(InputError):

@@ -46,7 +46,7 @@ def epoch_record(epoch: int, score: float = 0.5, wall_s: float = 1.0, **changes:
     fields: dict[str, Any] = {
         "epoch": epoch, "step": 10 * epoch, "examples": 320, "train_loss": 0.7, "learning_rate": 1e-4, "score": score,
         "best_score": score, "exits": exits, "costs": Costs(wall_s, 0.5, None, 1e9, 1e8, 3.0, 0.001, None, 1e8),
-        "encoder_layers": 4,
+        "encoder_layers": 4, "parameters": 4_000_000,
     }  # fmt: skip
     return EpochRecord(**{**fields, **changes})
 

@@ -99,6 +99,18 @@ def test_exits_and_operating_points(tables: SweepTables) -> None:
     assert tables.remarks.replay == ()
 
 
+def test_parameters_are_those_on_record_and_missing_in_a_journal_of_an_earlier_version(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl", clock_of(1000.0)) as journal:
+        begin(journal, trial_spec(A), trial_spec(B, 1), trial_spec(C, 2))
+        for trial, parameters in ((A, 4_000_001), (B, None)):
+            journal.append("started", trial=trial, attempt=1, after=0)
+            written = epoch_record(1, parameters=parameters).to_json()
+            if parameters is None:
+                del written["parameters"]
+            journal.append("report", trial=trial, attempt=1, record=written)
+    assert read_tables(tmp_path).trials["parameters"].tolist() == [4_000_001, pd.NA, pd.NA]
+
+
 @pytest.mark.parametrize(("recorded", "speed_ups"), [(6, [3.0, 1.5]), (None, [2.0, 1.0])])
 def test_speed_up_is_counted_from_the_whole_encoder_if_its_depth_is_on_record(
     tmp_path: Path, recorded: int | None, speed_ups: list[float]

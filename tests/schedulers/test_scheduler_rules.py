@@ -21,7 +21,8 @@ GO_ON, PAUSE, STOP = Action.GO_ON, Action.PAUSE, Action.STOP
 
 def test_the_registry_offers_its_names_with_cards():
     assert list(SCHEDULERS) == [
-        "asha", "asha_promotion", "fifo", "hyperband", "median", "one_epoch", "pasha", "seed_racing", "sha",
+        "asha", "asha_promotion", "fifo", "hyperband", "median", "mo_halving", "one_epoch", "pasha", "seed_racing",
+        "sha",
     ]  # fmt: skip
     for kind in SCHEDULERS.values():
         assert len(kind.__doc__.splitlines()) > 3

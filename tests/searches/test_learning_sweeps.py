@@ -25,6 +25,7 @@ PROMOTION = "scheduler={name: asha_promotion, reduction_factor: 2}"
 MEDIAN = "scheduler={name: median, min_units: 2}"
 PASHA = "scheduler={name: pasha, reduction_factor: 2}"
 ONE_EPOCH = "scheduler={name: one_epoch, keep: 2}"
+MO_HALVING = "scheduler={name: mo_halving, reduction_factor: 2}"
 SEVERAL = "objectives=[score, train_flops]"
 NSGA2 = "search={name: nsga2, samples: 12, population: 3}"
 CONDITIONAL = """space={
@@ -40,6 +41,8 @@ SWEEPS = {
     **{f"tpe, {way}": (TPE, way) for way in (HYPERBAND, SHA, PROMOTION, MEDIAN, PASHA, ONE_EPOCH)},
     "nsga2": (NSGA2, SEVERAL, FIFO),
     "tpe, several, asha": (TPE, SEVERAL),
+    "tpe, several, mo_halving": (TPE, SEVERAL, MO_HALVING),
+    "nsga2, mo_halving": (NSGA2, SEVERAL, MO_HALVING),
     "tpe, conditional": (TPE, CONDITIONAL, FIFO),
     "tpe for each method": (PER_METHOD, CONDITIONAL, FIFO),
     "random for each method within a budget": (WITHIN, CONDITIONAL, FIFO),

@@ -69,7 +69,7 @@ def record(epoch: int, *, value: float = 0.0, exits: int = 3, last: bool = False
         "costs": Costs(1.1 / 3, 0.3, None, 1e12 / 3, 2e11, None, None, 0.1 + 0.2, 2**31 + 1.0),
         "not_measured": {"energy_j": "no counter could be read", "gpu_s": "no GPU"},
         "computed_with": {"precision": "bf16" if epoch < 3 else "fp32", "device": "cpu", "notes": "é"},
-        "dev_logits": f"{epoch:064x}", "last": last, "encoder_layers": 7,
+        "dev_logits": f"{epoch:064x}", "last": last, "encoder_layers": 7, "parameters": 16_777_217,
     }  # fmt: skip
     return EpochRecord(**{**fields, **changes})
 
@@ -127,7 +127,7 @@ def standard_events(sweep: Sweep) -> Iterator[None]:
     sweep.journal.append("paused", trial=first.trial, epoch=1, checkpoint="checkpoints/x")
     sweep.report(second.trial, 1, dev_logits=None)
     sweep.decide(second.trial, "stop", 1, value=0.1, cutoff=0.2, reason="below the cutoff of rung 1")
-    sweep.decide(first.trial, "go_on", 1, value=1 / 3, cutoff=0.2)
+    sweep.decide(first.trial, "go_on", 1, value=1 / 3, cutoff=0.2, front=1, place=2)
     yield
     sweep.start(first.trial, after=1)
     sweep.start(third.trial)

@@ -20,6 +20,7 @@ from greenexp.meters import Meters
 from greenexp.meters.energy import EnergyWindows
 from greenexp.meters.fake import FakeSource
 from greenexp.meters.memory import ResidentMemory
+from greenexp.model import load_model
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
@@ -101,6 +102,16 @@ def test_a_speed_up_counts_layers_above_the_last_trained_exit(
     stored = read_logits(tmp_path, str(record.dev_logits))
     assert stored.costs is not None
     assert operating_points(stored.record, "static", stored.costs)["speed_up"].tolist() == [2.0]
+
+
+def test_the_parameters_are_those_of_the_model_as_it_is_saved(trial: Make, data: TokenisedTask, tmp_path: Path) -> None:
+    """Also of exits that a stage does not train."""
+    with TrialRun(
+        trial(method={"name": "branchynet", "weights": [1, 0]}, epochs=1), data, model_folder=tmp_path / "model"
+    ) as run:
+        record = next(run)
+    weights = load_model(tmp_path / "model").state_dict()
+    assert record.parameters == sum(weight.numel() for weight in weights.values()) > 0
 
 
 def test_learning_rate_rises_and_falls(trial: Make, data: TokenisedTask) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves
 from greenexp.errors import InputError
-from greenexp.schedulers import SCHEDULERS, scheduler_names
+from greenexp.schedulers import SCHEDULERS, compares_objectives, scheduler_names
 
 TRIALS = 27
 """Units that a search begins where nobody says: 3 ^ 3, three full halvings by the usual reduction factor."""
@@ -26,8 +26,9 @@ def whole_trials(numbers: Sequence[float]) -> tuple[int, ...]:
 class StoppingOptions:
     """How searches are simulated; InputError for what is not possible.
 
-    schedulers: names, None: all that these curves allow; trials: numbers of units that a search begins, None: TRIALS,
-        or as many as there are; workers: units trained at a time
+    schedulers: names of those that compare one objective, as a curve has; None: all that these curves allow
+    trials: numbers of units that a search begins, None: TRIALS, or as many as there are; workers: units trained at a
+        time
     grace_period: parts of a schedule before the first rung; reduction_factor: one of this number of units goes on at a
         rung; None: what each scheduler has by default
     rung_seeds: seeds of a configuration at the first rung, the second, ..., of schedulers that have such a field; None:
@@ -47,7 +48,8 @@ class StoppingOptions:
 
     def __post_init__(self) -> None:
         for name in self.schedulers or ():
-            _ = SCHEDULERS[name]  # raises the error that names the nearest
+            if compares_objectives(SCHEDULERS[name]):  # a name that is unknown raises the error that names the nearest
+                raise InputError(f"{name} compares several objectives, and a recorded curve has the score alone")
         numbers = {"workers": (self.workers,), "repeats": (self.repeats,), "trials": self.trials or ()}
         for what, values in numbers.items():
             wrong = [value for value in values if value != int(value) or value < 1]
@@ -63,7 +65,8 @@ class StoppingOptions:
         else:
             full = scheduler_names(lambda kind: not kind.stops)
             seeds = curves.seeds > 1
-            names = (*full, *scheduler_names(lambda kind: kind.stops and (seeds or not kind.needs_seeds)))
+            able = scheduler_names(lambda kind: kind.stops and (seeds or not kind.needs_seeds))
+            names = (*full, *(name for name in able if not compares_objectives(SCHEDULERS[name])))
         return {name: {"name": name, **self._settings(name)} for name in names}
 
     def _settings(self, name: str) -> dict[str, Any]:

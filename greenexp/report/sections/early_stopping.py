@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from greenexp.analysis.sweeps.front_places import front_places
 from greenexp.analysis.sweeps.savings import Savings, rung_table, savings
 from greenexp.analysis.sweeps.scheduling import SweepScheduler, recorded_scheduler
 from greenexp.figures import rungs_figure
@@ -26,6 +27,16 @@ COLUMNS = (
     Column("given_up", "Later seeds given up", "count"),
     Column("last_cutoff", "Last cutoff", "score"),
     Column("noise", "Noise", "score"),
+)
+PLACES = (
+    Column("unit", "Unit", "name"),
+    Column("rung", "Rung (epoch)", "count"),
+    Column("seeds", "Seeds", "count"),
+    Column("value", "Score", "score"),
+    Column("front", "Front", "count"),
+    Column("place", "Place", "count"),
+    Column("action", "Decision"),
+    Column("reason", "Reason", "prose"),
 )
 NOISE = (
     "Noise: the standard error of the difference of two configurations' means at the rung, from the standard deviation "
@@ -50,7 +61,7 @@ def section(tables: SweepTables) -> Section:
         title="Early stopping",
         headline=(*_sentences(scheduler, numbers, rungs), *_given_up(numbers), *_patience(numbers)),
         plates=plates,
-        tables=(_ledger(numbers),),
+        tables=(_ledger(numbers), *_places(tables)),
         assumptions=(*_assumptions(scheduler, numbers), *((NOISE,) if rungs["noise"].notna().any() else ())),
     )
 
@@ -96,6 +107,19 @@ def _patience(numbers: Savings) -> tuple[str, ...]:
             "epochs untrained; their scores are final."
         ),
     )
+
+
+def _places(tables: SweepTables) -> tuple[Table, ...]:
+    """Front and place at each rung, where several objectives were compared."""
+    places = front_places(tables)
+    if places.empty:
+        return ()
+    note = (
+        f"Compared by {', '.join(tables.spec.objectives)}. Front 1: no other that had come to the rung is at least as "
+        "good in all objectives and better in one; the place is that in the order by fronts."
+    )
+    shown = places.assign(action=places["action"].map({"go_on": "goes on", "stop": "stopped"}))
+    return (Table("places-at-rungs", "Fronts and places at the rungs", shown, PLACES, note),)
 
 
 def _ledger(numbers: Savings) -> Table:

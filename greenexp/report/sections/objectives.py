@@ -70,7 +70,7 @@ def _plane(found: ObjectiveFront, metric: SweepMetric) -> Plate:
     divisor, unit = axis_unit(UNITS[cost], float(rows[cost].max()))
     scaled = rows.assign(cost=rows[cost] / divisor)
     line = len(found.objectives) == 2
-    across, up = Channel("cost", f"{cost} ({unit})"), Channel(SCORE, metric.label)
+    across, up = Channel("cost", f"{cost} ({unit})" if unit else cost), Channel(SCORE, metric.label)
     figure = objectives_figure(scaled[["configuration", "cost", SCORE, "on_front"]], across, up, line=line)
     columns = (
         Column("configuration", "Configuration", "name"),
@@ -112,7 +112,8 @@ def _assumptions(found: ObjectiveFront, metric: SweepMetric) -> tuple[str, ...]:
     notes = [
         (
             f"Objectives: {ways}. The score is {metric.label}; inference_flops are those of the exits that it is of, "
-            "at the best epoch; costs are of all epochs of a trial, each counted once."
+            "at the best epoch; parameters are those of the whole model with all its exits; other costs are of all "
+            "epochs of a trial, each counted once."
         ),
         (
             "The front is chosen by the values that it is shown with, so it is too good on average. The reference is "

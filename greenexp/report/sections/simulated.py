@@ -21,7 +21,7 @@ from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import counted
 from greenexp.report.table import Column, Table
-from greenexp.schedulers import SCHEDULERS, scheduler_names
+from greenexp.schedulers import SCHEDULERS, compares_objectives, scheduler_names
 
 NAME, TITLE = "simulated", "Simulated savings of early stopping"
 FEWEST = 9
@@ -46,7 +46,7 @@ def section(tables: SweepTables) -> Section:
         return Section(NAME, TITLE, (f"Not simulated: {refusal}.",), assumptions=(_PRESUMES,))
     begun = min(MOST, len(curves.units))
     options = StoppingOptions(
-        schedulers=scheduler_names(lambda kind: kind.stops and not kind.needs_seeds),
+        schedulers=scheduler_names(lambda kind: kind.stops and not kind.needs_seeds and not compares_objectives(kind)),
         trials=(begun,),
         repeats=REPEATS,
         seed=zlib.crc32(tables.history.fingerprint.encode()),
