@@ -10,10 +10,12 @@ from typing import Any
 from greenexp.errors import JournalError
 from greenexp.journal.kinds import KINDS, shape_of
 
+NAME = "journal.jsonl"
+"""Of the file."""
 FORMAT = 2
 """Of the journals that are written."""
 UNCHECKED_FORMAT = 1
-"""Of the versions whose lines carry no check; what an event holds is the same."""
+"""Of the versions whose lines carry no checks; what an event holds is the same."""
 OWN = frozenset({"n", "t", "kind", "check"})
 """Keys of a line that are not of the event's data."""
 _LAST_TIME = 253_402_300_799.0
@@ -32,6 +34,11 @@ class Event:
     kind: str
     data: Mapping[str, Any]
     checked: bool = field(default=False, compare=False)
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for messages: `journal.jsonl:17`."""
+        return f"{NAME}:{self.number + 1}"
 
     def to_line(self) -> str:
         """One line of JSON without its newline and check. NaN is refused: `null` says what was not measured."""
@@ -62,6 +69,8 @@ def parse_line(line: str, number: int, source: str, *, checked: bool = False) ->
     del body["kind"]
     if checked:
         del body["check"]
+    if kind == "sweep" and body.get("format", FORMAT) not in (UNCHECKED_FORMAT, FORMAT):
+        raise JournalError(f"{place}: journal format {_brief(body['format'])} is not format {FORMAT} of this greenexp")
     problem = shape_of(kind).problem(body)
     if problem is not None:
         raise JournalError(f"{place}: event '{kind}': {problem.encode('utf-8', 'backslashreplace').decode()}")

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from greenexp.errors import JournalError
-from greenexp.journal.events import OWN, Event
+from greenexp.journal.events import NAME, OWN, Event
 from greenexp.journal.lines import Lines
 
-NAME = "journal.jsonl"
+__all__ = ["NAME", "Journal", "read_events"]
 
 
 def read_events(path: Path) -> Iterator[Event]:

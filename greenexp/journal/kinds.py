@@ -20,6 +20,8 @@ from greenexp.records.earlier import EarlierConfiguration
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.progress import Epochs
+from greenexp.records.sweep_spec import SweepSpec
+from greenexp.records.trial import TrialSpec
 from greenexp.records.values import Value
 from greenexp.records.worth import WORTH
 
@@ -35,7 +37,7 @@ class SweepEvent(TypedDict):
     format: int
     name: str
     fingerprint: str
-    spec: dict[str, Any]
+    spec: SweepSpec
     open: NotRequired[bool]
 
 
@@ -64,7 +66,7 @@ class SearchDoneEvent(TypedDict):
 class TrialEvent(TypedDict):
     """One planned trial (TrialSpec); a later line for the same trial replaces it."""
 
-    spec: dict[str, Any]
+    spec: TrialSpec
 
 
 class DataFacts(TypedDict):

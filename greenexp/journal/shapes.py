@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
 from functools import reduce
 from operator import or_
 from types import UnionType
 from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints
 
-from pydantic import ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict, is_typeddict
 
@@ -49,10 +49,11 @@ class Shape:
 def json_shape(kind: Any) -> Any:
     """The type of the JSON of `kind`: mappings for classes, lists for tuples, values for enumerations."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        optional = [field.name for field in dataclasses.fields(kind) if not _is_required(field)]
-        return _mapping(kind, optional)
+        return _mapping(kind, [field.name for field in dataclasses.fields(kind) if not _is_required(field)])
     if is_typeddict(kind):
-        return _mapping(kind, kind.__optional_keys__)
+        return _mapping(kind)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return dict[InstanceOf[str], Any]  # a section of the sweep file checks itself when it is made
     if isinstance(kind, type) and issubclass(kind, Enum):
         return Literal[tuple(member.value for member in kind)]
     origin, inside = get_origin(kind), get_args(kind)
@@ -62,9 +63,11 @@ def json_shape(kind: Any) -> Any:
     if origin is tuple:
         return list[json_shape(inside[0])]  # type: ignore[misc]  # of any length: `tuple[X, ...]`
     if origin is list:
-        return list[json_shape(inside[0])]  # type: ignore[misc]
+        return list[json_shape(inside[0])]
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return dict[InstanceOf[str], json_shape(inside[1])]  # type: ignore[misc]
+    if origin is NotRequired:
+        return json_shape(inside[0])
     if origin is Annotated:
         return Annotated[(json_shape(inside[0]), *inside[1:])]  # type: ignore[misc]
     return _SINGLE.get(kind, kind)
@@ -79,14 +82,15 @@ def explained(error: ValidationError, value: Any) -> str:
     return ".".join([*map(str, path[:-1]), f"{path[-1]}: {text}"]) if path else text
 
 
-def _mapping(kind: Any, optional: Any) -> Any:
-    fields = {
-        name: NotRequired[json_shape(hint)] if name in optional else json_shape(hint)
-        for name, hint in get_type_hints(kind, include_extras=True).items()
-    }
-    shape: Any = TypedDict(kind.__name__, fields)  # type: ignore[misc]  # its fields are only known here
-    shape.__pydantic_config__ = getattr(kind, "__pydantic_config__", _CLOSED)
-    return shape
+def _mapping(kind: Any, optional: Collection[str] = ()) -> Any:
+    """optional: fields that may be absent, besides those that say so themselves."""
+    fields: dict[str, Any] = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if not name.startswith("__"):
+            may_be_absent = name in optional or get_origin(hint) is NotRequired
+            fields[name] = NotRequired[json_shape(hint)] if may_be_absent else json_shape(hint)
+    config = getattr(kind, "__pydantic_config__", _CLOSED)
+    return with_config(config)(TypedDict(kind.__name__, fields))  # type: ignore[operator]  # its fields are data
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
