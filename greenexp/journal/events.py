@@ -58,7 +58,8 @@ def parse_line(line: str, number: int, source: str, *, checked: bool = False) ->
         raise JournalError(f"{place}: the line is not a journal event")
     if type(body["n"]) is not int or body["n"] != number:
         raise JournalError(
-            f"{place}: found event {_brief(body['n'])} where event {number} belongs: a line was lost, doubled or changed"
+            f"{place}: found event {_brief(body['n'])} where event {number} belongs: "
+            "a line was lost, doubled or changed"
         )
     if type(body["t"]) not in {int, float} or not 0 <= body["t"] <= _LAST_TIME:
         raise JournalError(f"{place}: t: expected seconds since 1970, got {_brief(body['t'])}")
@@ -73,19 +74,29 @@ def parse_line(line: str, number: int, source: str, *, checked: bool = False) ->
         raise JournalError(f"{place}: journal format {_brief(body['format'])} is not format {FORMAT} of this greenexp")
     problem = shape_of(kind).problem(body)
     if problem is not None:
-        raise JournalError(f"{place}: event '{kind}': {problem.encode('utf-8', 'backslashreplace').decode()}")
+        raise JournalError(f"{place}: event '{kind}': {problem}")
     return Event(number, time, kind, body, checked)
 
 
 def _json(line: str, place: str) -> Any:
     try:
-        return json.loads(line, parse_constant=_refuse)
+        value = json.loads(line, parse_constant=_refuse)
+        return _as_unicode(value) if "\\ud" in line.lower() else value
     except json.JSONDecodeError as error:
         raise JournalError(f"{place}: the line is not JSON ({error.msg} at column {error.colno})") from error
     except ValueError as error:
         raise JournalError(f"{place}: the line is not JSON ({_brief(str(error))})") from error
     except RecursionError as error:
         raise JournalError(f"{place}: the line is no event: it is nested too deeply") from error
+
+
+def _as_unicode(value: Any) -> Any:
+    """The value with an escape in the place of what is not Unicode, as in a file name that is not UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_as_unicode(one) for one in value]
+    return {_as_unicode(key): _as_unicode(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def _refuse(constant: str) -> Any:

@@ -1,7 +1,7 @@
 """What each kind of event holds: one typed definition per kind, by which lines are checked when they are read.
 
-A record's own type says what the record holds. A field that an earlier version did not write is `NotRequired`. To record
-something new, define it here, name it in `KINDS`, and handle it in `state`.
+A record's own type says what the record holds. A field that an earlier version did not write is `NotRequired`. To
+record something new, define it here, name it in `KINDS`, and handle it in `state`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ from greenexp.records.values import Value
 from greenexp.records.worth import WORTH
 
 Count = Annotated[int, Field(ge=0)]
-Trained = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""Epochs."""
-Axis = Literal[tuple([*AXES, WORTH])]  # type: ignore[valid-type]  # the axes are a table
+Axis = Literal[(*AXES, WORTH)]  # type: ignore[valid-type]  # the axes are a table
 
 
 class SweepEvent(TypedDict):
@@ -95,7 +93,7 @@ class StartedEvent(TypedDict):
 
     trial: str
     attempt: Count
-    after: Trained
+    after: Epochs
 
 
 class ReportEvent(TypedDict):
@@ -111,7 +109,7 @@ class PausedEvent(TypedDict):
 
     trial: str
     attempt: NotRequired[Count]
-    epoch: Trained
+    epoch: Epochs
     checkpoint: str
 
 
@@ -120,7 +118,7 @@ class SavedEvent(TypedDict):
 
     trial: str
     attempt: NotRequired[Count]
-    epoch: Trained
+    epoch: Epochs
     checkpoint: str
     costs: Costs
 

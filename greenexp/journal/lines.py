@@ -48,7 +48,8 @@ class Lines:
 
     def encoded(self, line: str) -> bytes:
         """The bytes of the next line, its newline and check included. `take` it once it is on disk."""
-        # A worker's error may quote a file name that is not UTF-8; JSON has an escape for such characters.
+        # A worker's error may quote a file name that is not UTF-8; JSON has an escape for such characters, which a
+        # reader finds as text.
         body = line.encode("utf-8", "backslashreplace")[:-1]
         return body + _HEAD + self._check(body) + _TAIL + b"\n"
 

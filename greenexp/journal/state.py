@@ -202,10 +202,10 @@ class SweepState:
         if not self.unchecked:
             return None
         if self.unchecked == self.lines:
-            return "unchecked: an earlier version wrote it without checks, so a later change of it would not be found"
+            return "unchecked: an earlier version wrote it, without checks, so that a changed byte is not found"
         return (
-            f"its first {self.unchecked} lines are of an earlier version, without checks: a change of them would not be "
-            f"found that was made before line {self.unchecked + 1} was written"
+            f"unchecked in its first {self.unchecked} lines, which an earlier version wrote: a byte of them that was "
+            f"changed before line {self.unchecked + 1} was written is not found"
         )
 
     @property
