@@ -105,7 +105,7 @@ def _session(
     facts = _facts(plan, prepare)
     sweep = open_sweep(plan, resolved(plan.spec), folder, data=facts["data"])
     try:
-        for remark in _journal_remarks(sweep):
+        for remark in journal_remarks(sweep):
             watch.remark("journal", remark)
         (folder / "sweep.yaml").write_text(dump_resolved(plan.spec), encoding="utf-8")
         with _tracking(plan, folder, watch) as ready:
@@ -133,7 +133,7 @@ def _session(
         sweep.journal.close()
 
 
-def _journal_remarks(sweep: OpenSweep) -> Iterator[str]:
+def journal_remarks(sweep: OpenSweep) -> Iterator[str]:
     """What the user should know of a journal that goes on."""
     if sweep.journal.torn_b:
         yield f"its last line was half-written ({sweep.journal.torn_b} bytes) and has been cut off: nobody acted on it"
