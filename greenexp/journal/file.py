@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
+from greenexp.durable import sync_folder
 from greenexp.errors import JournalError
 from greenexp.journal.events import NAME, OWN, Event
 from greenexp.journal.lines import Lines
@@ -61,7 +62,7 @@ class Journal:
             self.events: list[Event] = list(_events(path, self._lines)) if path.exists() else []
             self._file = _opened(path)
             self.torn_b = self._cut_torn_line()
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             self._lock.release()
             raise JournalError(f"cannot open {path}: {error.strerror}") from error
@@ -140,12 +141,3 @@ class Journal:
 def _opened(path: Path) -> BinaryIO:
     """The file for reading and writing; a new one is for the user alone, as it may name private data."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -150,7 +150,7 @@ class ReplayEvent(TypedDict):
 class LimitEvent(TypedDict):
     """A budget limit was reached: axis, used, limit."""
 
-    axis: Axis  # type: ignore[valid-type]
+    axis: Axis
     used: float | None
     limit: float
 

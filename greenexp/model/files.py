@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from greenexp.durable import make_folder, move_whole
 from greenexp.errors import CheckpointError, GreenexpError
 from greenexp.model.build import build_exits, placed_exits
 from greenexp.model.multi_exit import MultiExitModel
@@ -42,7 +44,7 @@ def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | Non
     """
     folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         draft = Path(tempfile.mkdtemp(prefix=".greenexp-", dir=folder))
     except OSError as error:
         raise CheckpointError(f"{folder}: the model cannot be written: {error}") from error
@@ -62,12 +64,19 @@ def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | Non
         if serving is not None:
             manifest["serving"] = serving.facts()
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        for file in (*files, draft / MANIFEST):
-            file.replace(folder / file.name)
+        readable = stat.S_IMODE((draft / MANIFEST).stat().st_mode)  # safetensors makes files for their owner alone
+        move_whole((*files, draft / MANIFEST), folder, readable)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: the model cannot be written: {error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def verify_model(folder: Path | str) -> None:
+    """CheckpointError if a file of the model that `save_model` wrote is missing, damaged or half-written."""
+    folder = Path(folder)
+    for name, digest in _manifest(folder)["files"].items():
+        _verify(folder / name, digest)
 
 
 def load_model(folder: Path | str, num_labels: int | None = None, device: str = "cpu") -> MultiExitModel:

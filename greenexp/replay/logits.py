@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from greenexp.durable import make_folder, write_whole
 from greenexp.errors import InputError, StateError
 from greenexp.replay.record import ExitCosts, ExitRecord
 
@@ -86,8 +84,8 @@ def write_logits(folder: Path, stored: StoredLogits) -> str:
     path = folder / f"{name}.npz"
     try:
         if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, content)
+            make_folder(folder)
+            write_whole(path, content)
     except OSError as error:
         raise StateError(f"dev logits cannot be written to {path}: {error.strerror or error}") from error
     return name
@@ -111,6 +109,14 @@ def read_logits(folder: Path, name: str) -> StoredLogits:
         raise StateError(f"dev logits {path} cannot be understood: {error!r}") from error
 
 
+def is_whole(folder: Path, name: str) -> bool:
+    """Whether the logits of the hash `name` are there, unaltered."""
+    try:
+        return hashlib.sha256((folder / f"{name}.npz").read_bytes()).hexdigest() == name
+    except OSError:
+        return False
+
+
 def _cost_arrays(costs: ExitCosts | None) -> dict[str, Any]:
     arrays = {} if costs is None else {_COST + field.name: getattr(costs, field.name) for field in fields(ExitCosts)}
     return {name: array for name, array in arrays.items() if array is not None}
@@ -126,18 +132,3 @@ def _costs(arrays: Mapping[str, npt.NDArray[Any]]) -> ExitCosts | None:
         latency_s=arrays.get(f"{_COST}latency_s"),
         encoder_layers=None if layers is None else layers.item(),
     )
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".logits-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's 0600 would keep the results from everyone else
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
