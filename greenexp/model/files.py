@@ -23,8 +23,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from greenexp.assets.tensors import file_problem
 from greenexp.durable import make_folder, move_whole
-from greenexp.errors import CheckpointError, GreenexpError
+from greenexp.errors import CheckpointError, InputError, library_failures
 from greenexp.model.build import build_exits, placed_exits
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.serving import Serving
@@ -91,12 +92,11 @@ def load_model(folder: Path | str, num_labels: int | None = None, device: str = 
         raise CheckpointError(f"{folder}: the model has {manifest['num_labels']} labels, the task {num_labels}")
     for name, digest in manifest["files"].items():
         _verify(folder / name, digest)
-    try:
-        model = _rebuilt(folder, manifest)
-    except CheckpointError:
-        raise
-    except (GreenexpError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder}: {MANIFEST} does not describe a model: {error}") from error
+    with library_failures(lambda why: CheckpointError(f"{folder}: {MANIFEST} does not describe a model: {why}")):
+        try:
+            model = _rebuilt(folder, manifest)
+        except InputError as error:
+            raise CheckpointError(f"{folder}: {MANIFEST} does not describe a model: {error}") from error
     return model.to(device).eval()
 
 
@@ -128,10 +128,12 @@ def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:
     if list(exit_layers) != manifest["exit_layers"]:
         raise CheckpointError(f"{folder}: exits at layers {list(exit_layers)}, but saved {manifest['exit_layers']}")
     model = MultiExitModel(backbone, heads, exit_layers, manifest["num_labels"], settings, learned)
-    try:
+    with library_failures(
+        lambda why: CheckpointError(f"{folder}: the exits cannot be read or do not fit the model: {why}")
+    ):
+        if problem := file_problem(folder / EXITS):
+            raise CheckpointError(f"{folder}: {EXITS} cannot be read: {problem}")
         model.load_exit_state(load_file(folder / EXITS))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise CheckpointError(f"{folder}: the exits cannot be read or do not fit the model: {error}") from error
     return model
 
 

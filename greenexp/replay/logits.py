@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from greenexp.durable import make_folder, write_whole
-from greenexp.errors import InputError, StateError
+from greenexp.errors import InputError, StateError, library_failures
 from greenexp.replay.record import ExitCosts, ExitRecord
 
 _ARRAYS, _LEARNED, _COST = ("logits", "labels", "lengths", "exits"), "learned", "cost_"
@@ -100,13 +100,31 @@ def read_logits(folder: Path, name: str) -> StoredLogits:
         raise StateError(f"dev logits {path} cannot be read: {error.strerror or error}") from error
     if hashlib.sha256(content).hexdigest() != name:
         raise StateError(f"dev logits {path} were altered: their hash is not their name")
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = dict(file)
-        needed = {name: arrays[name] for name in _ARRAYS}
-        return StoredLogits(**needed, costs=_costs(arrays), learned=arrays.get(_LEARNED))
-    except (KeyError, ValueError, InputError) as error:  # its hash is right, so it was written by another version
-        raise StateError(f"dev logits {path} cannot be understood: {error!r}") from error
+    # Its hash is right, so it was written by another version, or by hand.
+    with library_failures(lambda why: StateError(f"dev logits {path} cannot be understood: {why}")):
+        try:
+            return _understood(content)
+        except InputError as error:
+            raise StateError(f"dev logits {path} cannot be understood: {error}") from error
+
+
+def _understood(content: bytes) -> StoredLogits:
+    """The logits of a file, and that they fit each other: InputError, or what numpy and zipfile raise."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        arrays = dict(file)
+    needed = {name: arrays[name] for name in _ARRAYS}
+    stored = StoredLogits(**needed, costs=_costs(arrays), learned=arrays.get(_LEARNED))
+    numbers = [*needed.values(), *([] if stored.learned is None else [stored.learned])]
+    if any(array.dtype.kind not in "iuf" for array in numbers):
+        raise InputError("an array holds something else than numbers")
+    if not np.isfinite(stored.labels).all():
+        raise InputError("a label is not a finite number")
+    exits = len(stored.record.numbers)
+    if stored.costs is not None and len(stored.costs.layers) != exits:
+        raise InputError(f"the costs are of {len(stored.costs.layers)} exits and the logits of {exits}")
+    if stored.costs is not None:
+        stored.costs.columns(stored.lengths)
+    return stored
 
 
 def is_whole(folder: Path, name: str) -> bool:

@@ -20,8 +20,9 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from greenexp.assets.tensors import header_problem
 from greenexp.durable import make_folder, write_whole
-from greenexp.errors import CheckpointError
+from greenexp.errors import CheckpointError, library_failures
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
@@ -60,10 +61,10 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         contents[name.partition("-")[0]] = content
     if contents.keys() != _SUFFIX.keys():
         raise CheckpointError(f"checkpoint {folder} is damaged: its manifest does not name tensors and state")
-    try:
+    if problem := header_problem(contents["tensors"], len(contents["tensors"])):
+        raise CheckpointError(f"checkpoint {folder} cannot be understood: its file of tensors: {problem}")
+    with library_failures(lambda why: CheckpointError(f"checkpoint {folder} cannot be understood: {why}")):
         return safetensors.torch.load(contents["tensors"]), json.loads(contents["state"])
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError(f"checkpoint {folder} cannot be understood: {error}") from error
 
 
 _SUFFIX = {"tensors": ".safetensors", "state": ".json"}
