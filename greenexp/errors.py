@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -94,6 +94,23 @@ def about_field(path: str) -> Iterator[None]:
         raise
     except InputError as error:
         raise FieldError(path, str(error)) from error
+
+
+@contextmanager
+def library_failures(of: Callable[[str], GreenexpError]) -> Iterator[None]:
+    """What a library raises on a damaged file, as an error of ours with its reason; our own errors pass.
+
+    A library in Rust panics with an exception that is no `Exception`; it is known by its name alone.
+    """
+    try:
+        yield
+    except GreenexpError:
+        raise
+    except BaseException as error:
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            text = str(error).strip()
+            raise of(abridged(f"{type(error).__name__}: {text}" if text else type(error).__name__)) from error
+        raise
 
 
 class MissingExtraError(InputError):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from greenexp.plan.data import Prepare
     from greenexp.plan.plans import Plan
     from greenexp.records.sweep_spec import SweepSpec
+    from greenexp.tuning.opening import OpenSweep
     from greenexp.tuning.run import Outcome
 
 FLUSH_S = 20.0
@@ -104,6 +105,8 @@ def _session(
     facts = _facts(plan, prepare)
     sweep = open_sweep(plan, resolved(plan.spec), folder, data=facts["data"])
     try:
+        for remark in journal_remarks(sweep):
+            watch.remark("journal", remark)
         (folder / "sweep.yaml").write_text(dump_resolved(plan.spec), encoding="utf-8")
         with _tracking(plan, folder, watch) as ready:
             watch.began(sweep.state)
@@ -128,6 +131,14 @@ def _session(
         return outcome, report, further
     finally:
         sweep.journal.close()
+
+
+def journal_remarks(sweep: OpenSweep) -> Iterator[str]:
+    """What the user should know of a journal that goes on."""
+    if sweep.journal.torn_b:
+        yield f"its last line was half-written ({sweep.journal.torn_b} bytes) and has been cut off: nobody acted on it"
+    if sweep.state.remark is not None:
+        yield sweep.state.remark
 
 
 def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from transformers.utils import logging as library_logging
 
 from greenexp.assets import ASSETS, locate
 from greenexp.assets.hub import unreachable_hub
+from greenexp.assets.tensors import file_problem
 from greenexp.backbones import BACKBONES
-from greenexp.errors import InputError, did_you_mean
+from greenexp.errors import InputError, did_you_mean, library_failures
 
 _Stamp = tuple[tuple[str, int, int], ...]
 _PINNED = re.compile(r"(?P<repository>[^@]+)@(?P<commit>[0-9a-f]{40})")
@@ -74,29 +75,31 @@ class Checkpoint:
         self._check_hub()
         try:
             found, _ = PreTrainedConfig.get_config_dict(self.where, revision=self.commit)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, AttributeError, TypeError) as error:
             raise InputError(
                 f"backbone source '{self.source}'{did_you_mean(self.source, ASSETS)} cannot be read as an asset "
                 f"({', '.join(ASSETS)}), a folder or a hub id: {error}"
             ) from error
+        if not isinstance(found, dict):
+            raise InputError(f"backbone source '{self.source}' cannot be read: its config.json holds no settings")
         kind = found.pop("model_type", None)
         if kind != family:
             right = f"write `name: {kind}`" if kind in BACKBONES else f"backbones are {', '.join(BACKBONES)}"
             raise InputError(f"backbone source '{self.source}' holds a model of type '{kind}', not '{family}': {right}")
         if found.get("is_decoder") or found.get("position_embedding_type", "absolute") != "absolute":
             raise InputError(f"backbone source '{self.source}' is a decoder or has relative positions: not supported")
-        return config_class.from_dict(found, name_or_path=self.where, attn_implementation=attention)
+        with library_failures(lambda why: InputError(f"backbone source '{self.source}' has a damaged config: {why}")):
+            return config_class.from_dict(found, name_or_path=self.where, attn_implementation=attention)
 
     def tokenizer(self, tokenizer_class: Any) -> Any:
         """The checkpoint's tokenizer; tokenizer_class: the library's. Raises InputError."""
         self._check_hub()
-        try:
-            return tokenizer_class.from_pretrained(self.where, revision=self.commit)
-        except (OSError, ValueError) as error:
-            hub = "" if Path(self.where).is_dir() else " (no folder of that name, so taken for a hub id)"
-            raise InputError(
-                f"backbone source '{self.source}'{hub} has no tokenizer that can be read: {error}"
-            ) from error
+        hub = "" if Path(self.where).is_dir() else " (no folder of that name, so taken for a hub id)"
+        about = f"backbone source '{self.source}'{hub} has no tokenizer that can be read"
+        with library_failures(lambda why: InputError(f"{about}: {why}")):
+            found = tokenizer_class.from_pretrained(self.where, revision=self.commit)
+            found("a", "b")  # what is damaged may only show here
+            return found
 
     def model(self, library_model: Any, config: Any, attention: str, with_pooler: bool) -> LoadedModel:
         """A `library_model` of the caller's own on the CPU, in float32.
@@ -147,6 +150,9 @@ def _pristine(
     A worker trains one trial after another from the same checkpoint: each gets a copy of this one.
     fields, attention: the config, which cannot be hashed
     """
+    for file in Path(checkpoint.where).glob("*.safetensors") if checkpoint.stamp else ():
+        if problem := file_problem(file):
+            raise InputError(f"backbone source '{checkpoint.source}' cannot be read: {file.name}: {problem}")
     try:
         config = library_model.config_class.from_dict(json.loads(fields), attn_implementation=attention)
         with quiet_library(), torch.random.fork_rng(devices=[]):  # its report of keys is judged below
@@ -159,7 +165,7 @@ def _pristine(
                 use_safetensors=True,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # the library raises what it likes on a damaged config or file
         hint = _ABOUT_PICKLES if "safetensors" in str(error) and not isinstance(error, SafetensorError) else ""
         raise InputError(f"backbone source '{checkpoint.source}' cannot be read: {error}{hint}") from error
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))

@@ -13,14 +13,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from greenexp.assets import ASSETS
+from greenexp.assets.tensors import file_problem
 from greenexp.backbones.checkpoints import Checkpoint
 from greenexp.backbones.library import LibraryBackbone, Pooling
-from greenexp.errors import CheckpointError, InputError
+from greenexp.errors import CheckpointError, InputError, library_failures
 
 Attention = Literal["sdpa", "eager"]
 Size = Annotated[int, Field(ge=1)]
@@ -109,17 +109,16 @@ class LibraryEncoder:
 
     def load(self, folder: Path) -> LibraryBackbone:
         """See `BackbonePlugin.load`."""
-        try:
+        with library_failures(lambda why: CheckpointError(f"{folder}: the backbone cannot be read: {why}")):
+            if problem := file_problem(folder / "model.safetensors"):
+                raise CheckpointError(f"{folder}: model.safetensors cannot be read: {problem}")
             config = self.new_model.config_class.from_pretrained(folder, attn_implementation=self.attention)
             weights = load_file(folder / "model.safetensors")
-        except (OSError, ValueError, SafetensorError) as error:
-            raise CheckpointError(f"{folder}: the backbone cannot be read: {error}") from error
-        model = self._model(config)
-        try:
+        with library_failures(lambda why: CheckpointError(f"{folder}: config.json describes no {self.family}: {why}")):
+            model = self._model(config)
+        with library_failures(lambda why: CheckpointError(f"{folder}: the weights do not fit config.json: {why}")):
             model.load_state_dict(weights)
-        except RuntimeError as error:
-            raise CheckpointError(f"{folder}: the backbone's weights do not fit its config: {error}") from error
-        return self.driver(model, self._pooling)
+            return self.driver(model, self._pooling)
 
     def tokenizer(self) -> Any | None:
         """See `BackbonePlugin.tokenizer`."""

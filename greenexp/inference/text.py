@@ -7,7 +7,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from greenexp.errors import CheckpointError, InputError
+from greenexp.errors import CheckpointError, InputError, library_failures
 from greenexp.inference.answers import Tokens
 from greenexp.model import Serving
 
@@ -17,18 +17,18 @@ class TextReader:
 
     def __init__(self, serving: Serving) -> None:
         self._pairs = serving.pairs
-        try:
+        with library_failures(lambda why: CheckpointError(f"the model's tokenizer cannot be read: {why}")):
             self._tokenizer = Tokenizer.from_str(serving.tokenizer)
-        except Exception as error:  # the library raises nothing narrower
-            raise CheckpointError(f"the model's tokenizer cannot be read: {error}") from error
+            self._tokenizer.encode_batch([("a", "b") if serving.pairs else "a"])  # what is damaged may only show here
 
     def encode(self, texts: Sequence[str | Sequence[str]]) -> list[Tokens]:
         """Token ids of each text or pair, cut off as in training. Raises InputError for the wrong kind."""
         wanted: Any = [self._checked(text) for text in texts]
-        try:
-            found = self._tokenizer.encode_batch(wanted)
-        except (TypeError, UnicodeError) as error:
-            raise InputError(f"a text is not valid Unicode: {error}") from error
+        with library_failures(lambda why: CheckpointError(f"the model's tokenizer cannot read this text: {why}")):
+            try:
+                found = self._tokenizer.encode_batch(wanted)
+            except (TypeError, UnicodeError) as error:
+                raise InputError(f"a text is not valid Unicode: {error}") from error
         return [Tokens(one.ids, one.type_ids if self._pairs else None) for one in found]
 
     def _checked(self, text: Any) -> Any:

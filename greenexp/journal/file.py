@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
+from greenexp.durable import sync_folder
 from greenexp.errors import JournalError
-from greenexp.journal.events import Event, parse_line
+from greenexp.journal.events import NAME, OWN, Event
+from greenexp.journal.lines import Lines
 
-NAME = "journal.jsonl"
+__all__ = ["NAME", "Journal", "read_events"]
 
 
 def read_events(path: Path) -> Iterator[Event]:
@@ -23,12 +26,13 @@ def read_events(path: Path) -> Iterator[Event]:
 
     A last line without its newline was torn by a crash and is left out; damage anywhere else raises JournalError.
     """
+    yield from _events(path, Lines(path.name))
+
+
+def _events(path: Path, lines: Lines) -> Iterator[Event]:
     try:
         with path.open("rb") as file:
-            for number, raw in enumerate(file):
-                if not raw.endswith(b"\n"):
-                    return
-                yield parse_line(raw.decode("utf-8", errors="replace"), number, path.name)
+            yield from lines.read(file)
     except FileNotFoundError:
         raise JournalError(f"there is no journal at {path}") from None
     except OSError as error:
@@ -39,7 +43,7 @@ class Journal:
     """The one writer of a journal, held under a lock for as long as it is open.
 
     Every `append` is on disk when it returns (fsync), so whoever acts on an event can be killed at any time. A torn
-    last line is cut off when the journal is opened.
+    last line is cut off when the journal is opened; `torn_b` is its length in bytes.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -53,11 +57,12 @@ class Journal:
             raise JournalError(f"another greenexp run is writing {path}; wait for it or stop it") from None
         except OSError as error:
             raise JournalError(f"cannot write in {path.parent}: {error.strerror}") from error
+        self._lines = Lines(path.name)
         try:
-            self.events: list[Event] = list(read_events(path)) if path.exists() else []
+            self.events: list[Event] = list(_events(path, self._lines)) if path.exists() else []
             self._file = _opened(path)
-            self._cut_torn_line()
-            _sync_folder(path.parent)
+            self.torn_b = self._cut_torn_line()
+            sync_folder(path.parent)
         except OSError as error:
             self._lock.release()
             raise JournalError(f"cannot open {path}: {error.strerror}") from error
@@ -72,12 +77,7 @@ class Journal:
         """
         if self._file.closed:
             raise JournalError(f"{self.path} is closed")
-        event = Event(len(self.events), round(self._clock(), 6), kind, data)  # what a reader will find, to the digit
-        try:
-            # A worker's error may quote a file name that is not UTF-8; JSON has an escape for such characters.
-            line = event.to_line().encode("utf-8", "backslashreplace") + b"\n"
-        except (ValueError, TypeError) as error:
-            raise JournalError(f"an event '{kind}' cannot be recorded: {error}") from error
+        line, event, lines = self._next(kind, data)
         try:
             self._file.write(line)
             self._file.flush()
@@ -88,6 +88,7 @@ class Journal:
                 f"cannot write {self.path}: {error.strerror}. What was written before is safe: "
                 "make room, then continue with --resume"
             ) from error
+        self._lines = lines
         self.events.append(event)
         return event
 
@@ -108,13 +109,28 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _cut_torn_line(self) -> None:
-        """Drop what follows the last newline, else the next event would be glued to half an event."""
+    def _next(self, kind: str, data: Mapping[str, Any]) -> tuple[bytes, Event, Lines]:
+        """The next line, what a reader will find in it, to the digit, and the place behind it.
+
+        JournalError for what JSON cannot say, and for what no reader would accept.
+        """
+        try:
+            if OWN & data.keys():
+                raise ValueError(f"{', '.join(sorted(OWN & data.keys()))} is what every line has")
+            line = self._lines.encoded(Event(len(self.events), round(self._clock(), 6), kind, data).to_line())
+        except (ValueError, TypeError) as error:
+            raise JournalError(f"an event '{kind}' cannot be recorded: {error}") from error
+        behind = copy.copy(self._lines)
+        return line, behind.take(line), behind
+
+    def _cut_torn_line(self) -> int:
+        """Drop what follows the last newline, else the next event would be glued to half an event; its length."""
         content = self._file.read()
         end = content.rfind(b"\n") + 1
         if end != len(content):
             self._file.truncate(end)
         self._file.seek(end)
+        return len(content) - end
 
     def _abandon(self) -> None:
         """Close without raising again: the buffered rest of a refused line cannot be flushed either."""
@@ -125,12 +141,3 @@ class Journal:
 def _opened(path: Path) -> BinaryIO:
     """The file for reading and writing; a new one is for the user alone, as it may name private data."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from greenexp.errors import JournalError
-from greenexp.journal.events import FORMAT, Event
+from greenexp.journal.events import Event
+from greenexp.journal.shapes import explained
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.earlier import EarlierConfiguration
 from greenexp.records.epoch import Costs, EpochRecord, best_epoch
@@ -115,6 +118,7 @@ class SweepState:
     added_policies: exit policies that were added to the record, besides those of the sweep file
     spent: totals over all reports so far and over lost work as far as it is known, kept as events come, so that
         checking a limit costs the same at the first report and the ten-thousandth; reports_run: how many there are
+    lines: how many events there are; unchecked: those of them whose line carries no check
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -130,6 +134,7 @@ class SweepState:
         self.sessions: list[Session] = []
         self.limit: LimitReached | None = None
         self.added_policies: list[Any] = []
+        self.lines = self.unchecked = 0
         self.reports_run = 0
         self.spent = CostTotals()
         for event in events:
@@ -192,6 +197,18 @@ class SweepState:
         return best_trial(self.trials.values(), self.mode)
 
     @property
+    def remark(self) -> str | None:
+        """What a reader must know of the journal: that lines of an earlier version carry no checks; else None."""
+        if not self.unchecked:
+            return None
+        if self.unchecked == self.lines:
+            return "unchecked: an earlier version wrote it, without checks, so that a changed byte is not found"
+        return (
+            f"unchecked in its first {self.unchecked} lines, which an earlier version wrote: a byte of them that was "
+            f"changed before line {self.unchecked + 1} was written is not found"
+        )
+
+    @property
     def mode(self) -> str:
         """Whether the metric is to be greatest (`max`) or least (`min`)."""
         return self.spec.metric.mode
@@ -203,12 +220,21 @@ class SweepState:
             raise JournalError(f"the journal begins with '{event.kind}' where its 'sweep' line belongs")
         try:
             handler(event)
-        except (KeyError, TypeError, ValueError) as error:
-            raise JournalError(f"event {event.number} ('{event.kind}') cannot be understood: {error!r}") from error
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            reason = _reason(error, event)
+            raise JournalError(f"{event.place}: event {event.number} ('{event.kind}'): {reason}") from error
         if event.kind in _ENDING:
-            self._note_end(self.trials[event.data["trial"]].spec.configuration)
+            self._note_end(self._trial(event).spec.configuration)
         if self.sessions and event.kind not in _BETWEEN_SESSIONS:
             self.sessions[-1].last = max(self.sessions[-1].last, event.time)
+        self.lines, self.unchecked = self.lines + 1, self.unchecked + (not event.checked)
+
+    def _trial(self, event: Event) -> TrialState:
+        """The trial that an event is about."""
+        trial = self.trials.get(event.data["trial"])
+        if trial is None:
+            raise ValueError(f"there is no trial {event.data['trial']!r}")
+        return trial
 
     def _note_end(self, configuration: str) -> None:
         """Put the configuration into `ended` if its last trial has just ended."""
@@ -217,8 +243,6 @@ class SweepState:
             self.ended.append(configuration)
 
     def _on_sweep(self, event: Event) -> None:
-        if event.data["format"] != FORMAT:
-            raise JournalError(f"journal format {event.data['format']} is not format {FORMAT} of this greenexp")
         self.began = self.began or event.time
         self.search_done = False  # another number of proposals may have been asked for
         self.header, self._spec = event.data, SweepSpec.from_json(event.data["spec"])
@@ -254,7 +278,7 @@ class SweepState:
         self.sessions.append(Session(event.data, event.time, event.time))
 
     def _on_started(self, event: Event) -> None:
-        trial = self.trials[event.data["trial"]]
+        trial = self._trial(event)
         if trial.ended:  # e.g. stopped while its worker was being started
             return
         trial.status, trial.reason = "running", ""
@@ -265,7 +289,7 @@ class SweepState:
         trial.last_seen = event.time
 
     def _on_report(self, event: Event) -> None:
-        trial = self.trials[event.data["trial"]]
+        trial = self._trial(event)
         record = EpochRecord.from_json(event.data["record"])
         trial.records[record.epoch] = record
         trial.reports.append((event.data["attempt"], event.time, record))
@@ -277,7 +301,7 @@ class SweepState:
 
     def _on_decision(self, event: Event) -> None:
         verdict = Verdict.from_json(event.data)
-        trial = self.trials[verdict.trial]
+        trial = self._trial(event)
         trial.verdicts.append((event.time, verdict))
         if verdict.action is Action.STOP:
             if trial.status != "running":  # else its next report comes first
@@ -285,13 +309,13 @@ class SweepState:
             trial.status, trial.reason = "stopped", verdict.reason
 
     def _on_paused(self, event: Event) -> None:
-        trial = self.trials[event.data["trial"]]
+        trial = self._trial(event)
         if not trial.ended:
             trial.status, trial.reason = "paused", ""
         trial.checkpoint, trial.unreported = (event.data["epoch"], event.data["checkpoint"]), None
 
     def _on_saved(self, event: Event) -> None:
-        trial = self.trials[event.data["trial"]]
+        trial = self._trial(event)
         trial.checkpoint = (event.data["epoch"], event.data["checkpoint"])
         trial.last_seen, trial.unreported = event.time, Costs(**event.data["costs"])
 
@@ -310,7 +334,7 @@ class SweepState:
                 trial.lost[name] = trial.lost.get(name, 0.0) + cost
 
     def _on_ended(self, event: Event) -> None:
-        trial = self.trials[event.data["trial"]]
+        trial = self._trial(event)
         if not trial.ended:  # a trial that was stopped stays stopped, whatever its worker came to
             trial.status, trial.reason = event.data["status"], event.data.get("reason", "")
         lost_s, lost = event.data.get("lost_wall_s") or 0.0, event.data.get("lost")
@@ -326,16 +350,23 @@ class SweepState:
 
     def _on_held_out(self, event: Event) -> None:
         record = HeldOutRecord.from_json(event.data["record"])
-        self.trials[event.data["trial"]].held_out.append((event.time, record))
+        self._trial(event).held_out.append((event.time, record))
 
     def _on_replay(self, event: Event) -> None:
-        policies = event.data["policies"]
-        if not isinstance(policies, list):
-            raise TypeError(f"policies are a list, not {policies!r}")
-        self.added_policies += policies
+        self.added_policies += event.data["policies"]
 
     def _on_limit(self, event: Event) -> None:
         self.limit = LimitReached(event.data["axis"], event.data["used"], event.data["limit"])
 
     def _on_closed(self, event: Event) -> None:
+        if not self.sessions:
+            raise ValueError("no session has begun")
         self.sessions[-1].closed = event.data["status"]
+
+
+def _reason(error: Exception, event: Event) -> str:
+    """Why an event cannot be understood, in words."""
+    if isinstance(error, ValidationError):
+        spec = event.data["spec"]
+        return explained(error, spec["settings"] if event.kind == "trial" else spec)
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)

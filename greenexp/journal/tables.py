@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from greenexp.errors import JournalError
@@ -21,7 +22,10 @@ def read_tables(folder: Path) -> SweepTables:
     state = SweepState(read_events(folder / NAME))
     if not state.header:
         raise JournalError(f"the journal in {folder} is empty: the sweep had not begun")
-    return tables_of(state, folder)
+    tables = tables_of(state, folder)
+    if state.remark is None:
+        return tables
+    return dataclasses.replace(tables, remarks=dataclasses.replace(tables.remarks, journal=state.remark))
 
 
 def tables_of(state: SweepState, folder: Path | None = None) -> SweepTables:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from greenexp.errors import CheckpointError, GreenexpError
+from greenexp.assets.tensors import file_problem
+from greenexp.durable import make_folder, move_whole
+from greenexp.errors import CheckpointError, InputError, library_failures
 from greenexp.model.build import build_exits, placed_exits
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.serving import Serving
@@ -42,7 +45,7 @@ def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | Non
     """
     folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         draft = Path(tempfile.mkdtemp(prefix=".greenexp-", dir=folder))
     except OSError as error:
         raise CheckpointError(f"{folder}: the model cannot be written: {error}") from error
@@ -62,12 +65,19 @@ def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | Non
         if serving is not None:
             manifest["serving"] = serving.facts()
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        for file in (*files, draft / MANIFEST):
-            file.replace(folder / file.name)
+        readable = stat.S_IMODE((draft / MANIFEST).stat().st_mode)  # safetensors makes files for their owner alone
+        move_whole((*files, draft / MANIFEST), folder, readable)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: the model cannot be written: {error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def verify_model(folder: Path | str) -> None:
+    """CheckpointError if a file of the model that `save_model` wrote is missing, damaged or half-written."""
+    folder = Path(folder)
+    for name, digest in _manifest(folder)["files"].items():
+        _verify(folder / name, digest)
 
 
 def load_model(folder: Path | str, num_labels: int | None = None, device: str = "cpu") -> MultiExitModel:
@@ -82,12 +92,11 @@ def load_model(folder: Path | str, num_labels: int | None = None, device: str = 
         raise CheckpointError(f"{folder}: the model has {manifest['num_labels']} labels, the task {num_labels}")
     for name, digest in manifest["files"].items():
         _verify(folder / name, digest)
-    try:
-        model = _rebuilt(folder, manifest)
-    except CheckpointError:
-        raise
-    except (GreenexpError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder}: {MANIFEST} does not describe a model: {error}") from error
+    with library_failures(lambda why: CheckpointError(f"{folder}: {MANIFEST} does not describe a model: {why}")):
+        try:
+            model = _rebuilt(folder, manifest)
+        except InputError as error:
+            raise CheckpointError(f"{folder}: {MANIFEST} does not describe a model: {error}") from error
     return model.to(device).eval()
 
 
@@ -119,10 +128,12 @@ def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:
     if list(exit_layers) != manifest["exit_layers"]:
         raise CheckpointError(f"{folder}: exits at layers {list(exit_layers)}, but saved {manifest['exit_layers']}")
     model = MultiExitModel(backbone, heads, exit_layers, manifest["num_labels"], settings, learned)
-    try:
+    with library_failures(
+        lambda why: CheckpointError(f"{folder}: the exits cannot be read or do not fit the model: {why}")
+    ):
+        if problem := file_problem(folder / EXITS):
+            raise CheckpointError(f"{folder}: {EXITS} cannot be read: {problem}")
         model.load_exit_state(load_file(folder / EXITS))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise CheckpointError(f"{folder}: the exits cannot be read or do not fit the model: {error}") from error
     return model
 
 

@@ -111,11 +111,13 @@ class TableRemarks:
     operating_points: why trials have static points alone, "" if none has; replay: what could not be worked out
     unread: which logits that are on record could not be read, so that tables are smaller than they should be; "" if all
         could be
+    journal: what is to be known of the journal they were read from, "" if nothing is
     """
 
     operating_points: str = ""
     replay: tuple[str, ...] = ()
     unread: str = ""
+    journal: str = ""
 
     @property
     def warnings(self) -> tuple[str, ...]:

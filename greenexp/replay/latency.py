@@ -6,9 +6,7 @@ A table belongs to one model on one device with one number of threads; it says n
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from greenexp.durable import write_whole
 from greenexp.errors import InputError, StateError
 
 FORMAT = 1
@@ -82,19 +81,9 @@ def write_latency(path: Path, table: LatencyTable) -> None:
         **{name: getattr(table, name) for name in _FACTS},
         **{name: getattr(table, name).tolist() for name in ("exits", "lengths", "seconds")},
     }
-    draft: Path | None = None
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".latency-", delete=False
-        ) as file:
-            draft = Path(file.name)
-            file.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
-        draft.chmod(0o644)  # a temporary file is its owner's alone
-        draft.replace(path)
+        write_whole(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
     except OSError as error:
-        if draft is not None:
-            with suppress(OSError):
-                draft.unlink()
         raise StateError(f"the latency table cannot be written to {path}: {error.strerror or error}") from error
 
 

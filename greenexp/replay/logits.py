@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from greenexp.errors import InputError, StateError
+from greenexp.durable import make_folder, write_whole
+from greenexp.errors import InputError, StateError, library_failures
 from greenexp.replay.record import ExitCosts, ExitRecord
 
 _ARRAYS, _LEARNED, _COST = ("logits", "labels", "lengths", "exits"), "learned", "cost_"
@@ -86,8 +84,8 @@ def write_logits(folder: Path, stored: StoredLogits) -> str:
     path = folder / f"{name}.npz"
     try:
         if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, content)
+            make_folder(folder)
+            write_whole(path, content)
     except OSError as error:
         raise StateError(f"dev logits cannot be written to {path}: {error.strerror or error}") from error
     return name
@@ -102,13 +100,39 @@ def read_logits(folder: Path, name: str) -> StoredLogits:
         raise StateError(f"dev logits {path} cannot be read: {error.strerror or error}") from error
     if hashlib.sha256(content).hexdigest() != name:
         raise StateError(f"dev logits {path} were altered: their hash is not their name")
+    # Its hash is right, so it was written by another version, or by hand.
+    with library_failures(lambda why: StateError(f"dev logits {path} cannot be understood: {why}")):
+        try:
+            return _understood(content)
+        except InputError as error:
+            raise StateError(f"dev logits {path} cannot be understood: {error}") from error
+
+
+def _understood(content: bytes) -> StoredLogits:
+    """The logits of a file, and that they fit each other: InputError, or what numpy and zipfile raise."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        arrays = dict(file)
+    needed = {name: arrays[name] for name in _ARRAYS}
+    stored = StoredLogits(**needed, costs=_costs(arrays), learned=arrays.get(_LEARNED))
+    numbers = [*needed.values(), *([] if stored.learned is None else [stored.learned])]
+    if any(array.dtype.kind not in "iuf" for array in numbers):
+        raise InputError("an array holds something else than numbers")
+    if not np.isfinite(stored.labels).all():
+        raise InputError("a label is not a finite number")
+    exits = len(stored.record.numbers)
+    if stored.costs is not None and len(stored.costs.layers) != exits:
+        raise InputError(f"the costs are of {len(stored.costs.layers)} exits and the logits of {exits}")
+    if stored.costs is not None:
+        stored.costs.columns(stored.lengths)
+    return stored
+
+
+def is_whole(folder: Path, name: str) -> bool:
+    """Whether the logits of the hash `name` are there, unaltered."""
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = dict(file)
-        needed = {name: arrays[name] for name in _ARRAYS}
-        return StoredLogits(**needed, costs=_costs(arrays), learned=arrays.get(_LEARNED))
-    except (KeyError, ValueError, InputError) as error:  # its hash is right, so it was written by another version
-        raise StateError(f"dev logits {path} cannot be understood: {error!r}") from error
+        return hashlib.sha256((folder / f"{name}.npz").read_bytes()).hexdigest() == name
+    except OSError:
+        return False
 
 
 def _cost_arrays(costs: ExitCosts | None) -> dict[str, Any]:
@@ -126,18 +150,3 @@ def _costs(arrays: Mapping[str, npt.NDArray[Any]]) -> ExitCosts | None:
         latency_s=arrays.get(f"{_COST}latency_s"),
         encoder_layers=None if layers is None else layers.item(),
     )
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".logits-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's 0600 would keep the results from everyone else
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise

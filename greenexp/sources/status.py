@@ -35,7 +35,7 @@ class SweepStatus:
     trials: status -> number of trials; given_up: those of the stopped ones that never began
     used: budget axis -> amount in its unit, None where it was not measured; limits: axis -> limit
     limit_reached: the limit that ended it; elapsed_s: while a driver was at work; sessions: number of drivers so far
-    failures: trial -> why it failed
+    failures: trial -> why it failed; remark: what is to be known of the journal itself, None if nothing is
     """
 
     name: str | None
@@ -50,6 +50,7 @@ class SweepStatus:
     best: BestTrial | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
     given_up: int = 0
+    remark: str | None = None
 
 
 def read_state(folder: str | Path) -> SweepState:
@@ -78,6 +79,7 @@ def sweep_status(state: SweepState, folder: Path) -> SweepStatus:
         best=None if best is None or best.score is None else BestTrial(best.spec.trial, best.score),
         failures={trial.spec.trial: trial.reason for trial in state.trials.values() if trial.status == "failed"},
         given_up=sum(trial.given_up for trial in state.trials.values()),
+        remark=state.remark,
     )
 
 

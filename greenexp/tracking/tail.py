@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from pathlib import Path
 
 from greenexp.errors import JournalError
-from greenexp.journal.events import Event, parse_line
+from greenexp.journal.events import Event
 from greenexp.journal.file import NAME
+from greenexp.journal.lines import Lines
 
 
 class JournalTail:
@@ -19,7 +21,7 @@ class JournalTail:
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         self._offset = 0
-        self._number = 0
+        self._lines = Lines(self.path.name)
 
     def new_events(self) -> list[Event]:
         """The events since the last call; none while there is no journal yet. JournalError where it is damaged."""
@@ -31,13 +33,8 @@ class JournalTail:
             return []
         except OSError as error:
             raise JournalError(f"cannot read {self.path}: {error.strerror}") from error
-        events: list[Event] = []
-        offset = self._offset
-        for raw in io.BytesIO(content):
-            if not raw.endswith(b"\n"):
-                break
-            text = raw.decode("utf-8", errors="replace")
-            events.append(parse_line(text, self._number + len(events), self.path.name))
-            offset += len(raw)
-        self._offset, self._number = offset, self._number + len(events)
+        lines = copy.copy(self._lines)  # damage is found again at the next call
+        events = list(lines.read(io.BytesIO(content)))
+        self._offset += content.rfind(b"\n") + 1
+        self._lines = lines
         return events

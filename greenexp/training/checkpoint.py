@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,9 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from greenexp.errors import CheckpointError
+from greenexp.assets.tensors import header_problem
+from greenexp.durable import make_folder, write_whole
+from greenexp.errors import CheckpointError, library_failures
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
@@ -40,10 +41,10 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping
     names = {kind: f"{kind}-{hashes[kind][:16]}{_SUFFIX[kind]}" for kind in contents}
     manifest = {"format": FORMAT, "files": {names[kind]: hashes[kind] for kind in contents}}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for kind, content in contents.items():
-            _write(folder / names[kind], content)
-        _write(folder / _MANIFEST, json.dumps(manifest, indent=1).encode())
+            write_whole(folder / names[kind], content)
+        write_whole(folder / _MANIFEST, json.dumps(manifest, indent=1).encode())
     except OSError as error:
         raise CheckpointError(f"checkpoint {folder} cannot be written: {error.strerror or error}") from error
     _drop_others(folder, {*names.values(), _MANIFEST})
@@ -60,10 +61,10 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         contents[name.partition("-")[0]] = content
     if contents.keys() != _SUFFIX.keys():
         raise CheckpointError(f"checkpoint {folder} is damaged: its manifest does not name tensors and state")
-    try:
+    if problem := header_problem(contents["tensors"], len(contents["tensors"])):
+        raise CheckpointError(f"checkpoint {folder} cannot be understood: its file of tensors: {problem}")
+    with library_failures(lambda why: CheckpointError(f"checkpoint {folder} cannot be understood: {why}")):
         return safetensors.torch.load(contents["tensors"]), json.loads(contents["state"])
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError(f"checkpoint {folder} cannot be understood: {error}") from error
 
 
 _SUFFIX = {"tensors": ".safetensors", "state": ".json"}
@@ -88,21 +89,6 @@ def _read(path: Path) -> bytes:
         raise CheckpointError(f"checkpoint {path.parent} is incomplete: it has no {path.name}") from error
     except OSError as error:
         raise CheckpointError(f"checkpoint {path.parent} cannot be read: {error.strerror or error}") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Under a temporary name, flushed to the disk, then renamed."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink()
-        raise
 
 
 def _drop_others(folder: Path, kept: set[str]) -> None:

@@ -17,7 +17,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from greenexp.errors import GreenexpError, StateError
+from greenexp.errors import GreenexpError, StateError, abridged
 from greenexp.plan.data import data_key
 from greenexp.records.decision import Action
 from greenexp.records.epoch import Costs, EpochRecord
@@ -271,7 +271,7 @@ class WorkerEvents(Callback):
         if any(word in cause for word in MACHINE_TROUBLE):
             session.halt(cause)
             return
-        session.guard(lambda: session.conductor.worker_died(name, attempt, f"the worker died: {cause}"))
+        session.guard(lambda: session.conductor.worker_died(name, attempt, abridged(f"the worker died: {cause}")))
 
 
 def kill_worker(tune_controller: Any, trial: Trial) -> None:

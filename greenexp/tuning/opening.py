@@ -13,7 +13,6 @@ from greenexp.journal.file import NAME, Journal
 from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
-from greenexp.records.objectives import SCORE
 from greenexp.records.values import canonical_json
 from greenexp.schedulers import Scheduler, compares_objectives, scheduler_names, scheduler_of
 from greenexp.searches.base import Proposal
@@ -61,7 +60,7 @@ def open_sweep(
         _refuse_other_data(state, data or {}, folder)
         extended = bool(state.trials) and len(plan.trials) > len(state.trials)
         search = None if plan.complete else Searching(plan)
-        changed = bool(state.header) and state.header["spec"]["search"] != resolved["search"]
+        changed = bool(state.header) and _recorded(state)["search"] != resolved["search"]
         _refuse_more_than_waited_for(journal, state, plan)
         scheduler, missing = _rebuild(first, journal, search, extended=extended, changed_search=changed)
         _refuse_starved(plan)
@@ -78,9 +77,8 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
         return
     planned = {trial.trial: trial.fingerprint for trial in plan.trials}
     lost = [t.spec.trial for t in state.trials.values() if planned.get(t.spec.trial) != t.spec.fingerprint]
-    recorded = state.header["spec"]
-    written = {"objectives": [SCORE], **recorded}  # a journal of an earlier version has no objectives
-    differ = [name for name in sorted({*written, *resolved}) if written.get(name) != resolved.get(name)]
+    recorded = _recorded(state)
+    differ = [name for name in sorted({*recorded, *resolved}) if recorded.get(name) != resolved.get(name)]
     if lost:
         raise InputError(
             f"{folder} holds a sweep of which {len(lost)} of {len(state.trials)} trials would not be kept, as "
@@ -116,6 +114,11 @@ def _refuse_other_objectives(
             f"{folder} holds a sweep whose scheduler has decided by objectives {written['objectives']}; two rules in "
             "one sweep cannot be compared: choose another --out, or put this one aside with --fresh"
         )
+
+
+def _recorded(state: SweepState) -> Mapping[str, Any]:
+    """The sweep file on record; a section that an earlier version did not have is as by default."""
+    return {**state.spec.model_dump(mode="json"), **state.header["spec"]}
 
 
 def _same_scheduler(recorded: Mapping[str, Any], resolved: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class Outcome:
     """How a session ended: `finished`, `limit` or `interrupted`, and where the sweep stands now.
 
-    problems: what was left undone though the sweep has ended, e.g. a model that could not be evaluated on test
+    problems: what was left undone though the sweep has ended, e.g. a model that could not be evaluated on test, and
+        what the journal names and is no longer there
     """
 
     status: str
@@ -62,7 +63,7 @@ def run_session(
     The first Ctrl-C lets the running epochs end and saves their trials, the second one ends at once.
     """
     if sweep.finished:
-        return Outcome("finished", sweep.state)
+        return Outcome("finished", sweep.state, _lost(sweep.state, folder))
     plan, resources = sweep.plan, sweep.plan.spec.resources
     conductor = Conductor(
         sweep.journal,
@@ -81,7 +82,7 @@ def run_session(
     status = conductor.close()
     if status == "finished":
         drop_checkpoints(folder)
-    return Outcome(status, conductor.state, problems)
+    return Outcome(status, conductor.state, (*problems, *_lost(conductor.state, folder, problems)))
 
 
 def _train(
@@ -115,6 +116,14 @@ def _train(
         return ()
     here = plan.spec.resources.gpus_per_trial == 0 and not on_cluster(address)
     return tuple(evaluate_chosen(conductor, settings, prepare, here=here))
+
+
+def _lost(state: SweepState, folder: Path, known: Sequence[str] = ()) -> tuple[str, ...]:
+    """What the journal names and the folder does not hold as it was written; known: problems that were found before."""
+    from greenexp.tuning.kept_files import lost_files
+
+    found = ((trial, f"{trial}: {why}") for trial, why in lost_files(state, folder))
+    return tuple(text for trial, text in found if not any(problem.startswith(f"{trial} ") for problem in known))
 
 
 def _tidying(folder: Path, state: SweepState, listen: Callable[[Event], None] | None) -> Callable[[Event], None]:

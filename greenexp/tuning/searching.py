@@ -36,6 +36,8 @@ class Searching:
         history = [observation(state, number, one, rungs) for number, one in enumerate(state.proposals)]
         numbers = {one.configuration: number for number, one in enumerate(state.proposals)}
         for name in state.ended[self._told :]:
+            if name not in numbers:
+                raise ReplayError(f"the journal says that configuration {name} has ended, which was never proposed")
             self._search.tell(history[numbers[name]])
         self._told = len(state.ended)
         return self._search.ask(history)

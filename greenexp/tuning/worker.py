@@ -207,5 +207,5 @@ class TrialWorker(tune.Trainable):
         path = self._settings.folder / "logs" / f"{self._trial.trial}.log"
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n")

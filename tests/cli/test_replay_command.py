@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from edited_journals import edit
 from stand_ins import EPOCHS, a_record, a_scheduler, a_trial
 from told import tells
 
@@ -237,11 +238,15 @@ def test_a_metric_that_is_defined_nowhere_is_said(command: Command, sweep: Path)
     whole = stored(sweep)
     one = dataclasses.replace(whole, logits=np.tile(np.float32([1, 0]), (*whole.logits.shape[:2], 1)))
     name = write_logits(sweep / "same", whole)
-    journal = (sweep / NAME).read_text(encoding="utf-8")
-    (sweep / NAME).write_text(journal.replace(name, write_logits(sweep / FOLDER, one)), encoding="utf-8")
+    other = write_logits(sweep / FOLDER, one)
+    edit(sweep / NAME, lambda line: line.get("record", {}).get("dev_logits") == name and _name(line, other))
     code, _, said = command("replay", sweep, "--metric", "matthews", "--policy", "patience")
     assert code == 0
     assert tells(said, "matthews … static, patience")
+
+
+def _name(line: dict[str, Any], logits: str) -> None:
+    line["record"]["dev_logits"] = logits
 
 
 def test_a_budget_gives_thresholds_per_exit(command: Command, sweep: Path) -> None:

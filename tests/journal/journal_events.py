@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from made_settings import made_settings
 
+from greenexp.journal.events import FORMAT
 from greenexp.journal.file import Journal
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.trial import TrialSeeds, TrialSpec
@@ -53,7 +54,7 @@ def epoch_record(epoch: int, score: float = 0.5, wall_s: float = 1.0, **changes:
 
 def begin(journal: Journal, *specs: TrialSpec, spec: dict[str, Any] | None = None) -> None:
     body = SPEC if spec is None else spec
-    journal.append("sweep", format=1, name=body["name"], fingerprint="f", spec=body)
+    journal.append("sweep", format=FORMAT, name=body["name"], fingerprint="f", spec=body)
     journal.append("session", number=1)
     for trial in specs:
         journal.append("trial", spec=trial.to_json())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from journal_events import RECORDS, TRIALS, begin, clock_of, epoch_record, report, trial_spec
+from journal_events import RECORDS, SPEC, TRIALS, begin, clock_of, epoch_record, report, trial_spec
 
 from greenexp.errors import JournalError
 from greenexp.journal.events import KINDS, Event
@@ -19,6 +19,8 @@ from greenexp.records.history import LimitReached
 from greenexp.records.trial import TrialSpec
 
 A, B = "c000-i0-o0", "c000-i1-o0"
+SETTINGS = trial_spec(A).to_json()["settings"]
+WRONG_SETTINGS = {**SETTINGS, "training": {**SETTINGS["training"], "epochs": "many"}}
 
 
 @pytest.fixture
@@ -184,23 +186,41 @@ def test_complete_means_every_trial_ended(journal: Journal) -> None:
 @pytest.mark.parametrize(
     ("kind", "data", "message"),
     [
-        (
-            "report",
-            {"trial": "nobody", "attempt": 1, "record": {}},
-            r"event 4 \('report'\).*nobody",
-        ),
-        ("report", {"trial": A, "attempt": 1, "record": {"epoch": 1}}, r"event 4 \('report'\)"),
-        ("decision", {"trial": A, "action": "jump"}, r"event 4 \('decision'\).*jump"),
-        ("trial", {}, r"event 4 \('trial'\)"),
-        ("replay", {"policies": "patience"}, r"event 4 \('replay'\).*a list"),
-        ("sweep", {"format": 99, "name": "s"}, "99.*1"),
+        ("report", {"trial": A, "attempt": 1, "record": {"epoch": 1}}, r"jsonl:5: event 'report': record\.step"),
+        ("report", {"trial": [A], "attempt": 1, "record": epoch_record(1).to_json()}, r"jsonl:5: .*trial: .*text"),
+        ("decision", {"trial": A, "action": "jump"}, r"jsonl:5: event 'decision': action: .*jump"),
+        ("trial", {}, r"jsonl:5: event 'trial': spec"),
+        ("replay", {"policies": "patience"}, r"jsonl:5: event 'replay': policies: .*a list"),
+        ("paused", {"trial": A, "epoch": 1, "checkpoint": "x", "colour": 1}, r"jsonl:5: .*colour: .*newer"),
+        ("sweep", {"format": 99, "name": "s"}, "jsonl:5: .*99.*2"),
+        ("sung", {}, "jsonl:5: .*'sung'.*newer"),
+        ("closed", {"status": "finished", "check": "x"}, "check"),
+    ],
+)
+def test_an_event_that_no_reader_would_accept_is_not_written(
+    journal: Journal, kind: str, data: dict[str, object], message: str
+) -> None:
+    before = journal.path.read_bytes()
+    with pytest.raises(JournalError, match=message):
+        journal.append(kind, **data)
+    assert journal.path.read_bytes() == before
+    assert journal.append("closed", status="finished").number == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "message"),
+    [
+        ("report", {"trial": "nobody", "attempt": 1, "record": epoch_record(1).to_json()}, "nobody"),
+        ("trial", {"spec": {**trial_spec(A).to_json(), "settings": WRONG_SETTINGS}}, "training.epochs"),
+        ("proposal", {"number": 3, "configuration": "c000", "values": {}}, "3.*0"),
+        ("sweep", {"format": 2, "name": "s", "fingerprint": "f", "spec": {**SPEC, "scheduler": {}}}, "scheduler.name"),
     ],
 )
 def test_events_that_make_no_sense_are_named(
     journal: Journal, kind: str, data: dict[str, object], message: str
 ) -> None:
     journal.append(kind, **data)
-    with pytest.raises(JournalError, match=message):
+    with pytest.raises(JournalError, match=rf"journal\.jsonl:5: event 4 \('{kind}'\): .*{message}"):
         SweepState(read_events(journal.path))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from made_settings import made_settings
 
+from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.held_out import HeldOutRecord
@@ -81,7 +82,7 @@ class Sweep:
         self.journal = Journal(folder / NAME, clock or ticking())
         if not self.journal.events:
             spec = {**SPEC, **header}
-            self.journal.append("sweep", format=1, name=spec["name"], fingerprint="f" * 64, spec=spec)
+            self.journal.append("sweep", format=FORMAT, name=spec["name"], fingerprint="f" * 64, spec=spec)
 
     def __enter__(self) -> Sweep:
         return self

@@ -47,7 +47,7 @@ def test_a_full_disk_is_said_and_the_old_checkpoint_stays(
         if next(calls) == fails_at:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CheckpointError, match="No space left on device"):
         write_checkpoint(folder, {"a": torch.zeros(5)}, {"epoch": 2})
     monkeypatch.undo()
@@ -64,8 +64,10 @@ def test_a_kill_before_the_manifest_leaves_the_old_one(folder: Path, monkeypatch
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    write = checkpoint._write
-    monkeypatch.setattr(checkpoint, "_write", lambda path, c: killed() if "manifest" in path.name else write(path, c))
+    write = checkpoint.write_whole
+    monkeypatch.setattr(
+        checkpoint, "write_whole", lambda path, c: killed() if "manifest" in path.name else write(path, c)
+    )
     with pytest.raises(KeyboardInterrupt):
         write_checkpoint(folder, {"a": torch.zeros(5)}, {"epoch": 2})
     assert read_checkpoint(folder)[1] == {"epoch": 1}
@@ -174,7 +176,7 @@ def test_a_run_survives_a_checkpoint_it_could_not_write(
 
     with TrialRun(trial(), data) as run:
         next(run)
-        monkeypatch.setattr(checkpoint.os, "fsync", full)
+        monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(CheckpointError, match="No space left"):
             run.save(folder)
         monkeypatch.undo()

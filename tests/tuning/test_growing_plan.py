@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from climb import PATH, Climb
+from edited_journals import edit
 from growing_sweeps import a_plan, session
 
 from greenexp.errors import InputError, ReplayError, StateError, SweepFileError
@@ -102,11 +104,7 @@ def test_what_the_search_has_learnt_from_may_not_change(tmp_path: Path, override
 def test_a_proposal_that_is_not_what_the_search_says_is_found(tmp_path: Path) -> None:
     session(tmp_path)
     journal = tmp_path / NAME
-    lines = journal.read_text().splitlines()
-    at = next(i for i, line in enumerate(lines) if '"kind":"proposal"' in line and '"number":3' in line)
-    events = list(read_events(journal))
-    lines[at] = lines[at].replace(str(events[at].data["values"][PATH]), "0.05")
-    journal.write_text("\n".join(lines) + "\n")
+    edit(journal, lambda line: line.get("number") == 3 and line["values"].update({PATH: 0.05}))
     with pytest.raises((InputError, ReplayError), match=r"c003|proposal 3"):
         session(tmp_path)
 
@@ -176,8 +174,6 @@ def test_it_is_registered_like_any_plug_in() -> None:
 
 def test_a_journal_of_a_version_without_objectives_goes_on(tmp_path: Path) -> None:
     session(tmp_path / "new", reports=25)
-    lines = (tmp_path / "new" / NAME).read_text().splitlines(keepends=True)
-    assert '"objectives":["score"],' in lines[0]
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old" / NAME).write_text("".join([lines[0].replace('"objectives":["score"],', ""), *lines[1:]]))
+    shutil.copytree(tmp_path / "new", tmp_path / "old")
+    edit(tmp_path / "old" / NAME, lambda line: line["kind"] == "sweep" and line["spec"].pop("objectives"), old=True)
     assert came_to(session(tmp_path / "old")) == came_to(session(tmp_path / "new"))

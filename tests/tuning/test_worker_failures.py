@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from stand_ins import a_trial
+from told import tells
 
 from greenexp.errors import LOG_LENGTH, REASON_LENGTH, InputError, StateError, abridged
+from greenexp.journal.file import NAME, Journal
 from greenexp.records.sections import Accounting
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
 
@@ -42,6 +44,21 @@ def test_a_long_exception_is_cut_in_the_record_and_kept_longer_in_the_log(
     text = log.read_text()
     assert REASON_LENGTH < len(text) <= LOG_LENGTH + 100
     assert "the shapes differ" in text
+
+
+def test_a_reason_that_is_not_unicode_stays_the_reason(worker: Any, tmp_path: Path) -> None:
+    """Such a text comes from the name of a file that is not UTF-8; the trial failed, and not its worker."""
+
+    def fail() -> None:
+        raise InputError("cannot read " + b"bad_\xff.txt".decode("utf-8", "surrogateescape"))
+
+    worker._training = fail
+    reason = json.loads(worker.step()["failure"])["reason"]
+    (log,) = (tmp_path / "logs").iterdir()
+    assert tells(log.read_text(encoding="utf-8"), "failed: cannot read bad_\\udcff.txt")
+    with Journal(tmp_path / NAME) as journal:
+        told = journal.append("ended", trial="c000-i0-o0", status="failed", reason=reason).data["reason"]
+    assert told == "cannot read bad_\\udcff.txt"
 
 
 def test_what_halts_the_sweep_is_cut_too(worker: Any) -> None:

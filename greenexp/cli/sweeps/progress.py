@@ -166,13 +166,13 @@ def describe(event: Event, state: SweepState) -> str | None:
         record, trial = data["record"], state.trials[data["trial"]]
         total = trial.spec.settings.training.epochs
         score = f"score {record['score']:.4f}  best {record['best_score']:.4f}  loss {record['train_loss']:.4f}"
-        end = f"  finished{', ' + trial.reason if trial.reason else ''}" if record["last"] else ""
+        end = f"  finished{', ' + trial.reason if trial.reason else ''}" if record.get("last") else ""
         return f"{data['trial']}  epoch {record['epoch']:.4g}/{total}  {score}{end}"
     if event.kind == "decision" and data["action"] == "stop":
         what = "given up" if state.trials[data["trial"]].given_up else f"{_VERBS['stop']} at epoch {data['rung']:.4g}"
-        return f"{data['trial']}  {what}: {data['reason']}{_compared(data)}"
+        return f"{data['trial']}  {what}: {data.get('reason', '')}{_compared(data)}"
     if event.kind == "ended":
-        return f"{data['trial']}  {data['status']}: {data['reason']}"
+        return f"{data['trial']}  {data['status']}: {data.get('reason', '')}"
     if event.kind == "limit":
         used, limit = _quantity(data["axis"], data["used"]), _quantity(data["axis"], data["limit"])
         return f"limit reached: {data['axis']} {used} of {limit}; nothing more is started"
@@ -184,7 +184,7 @@ def _compared(data: Mapping[str, Any]) -> str:
     if data.get("value") is None or data.get("seeds") is None:
         return ""
     parts = [f"mean {data['value']:.4f} over {data['seeds']} seed{'s' * (data['seeds'] > 1)}"]
-    parts += [f"cutoff {data['cutoff']:.4f}"] if data["cutoff"] is not None else []
+    parts += [f"cutoff {data['cutoff']:.4f}"] if data.get("cutoff") is not None else []
     parts += [f"noise of a difference {data['noise']:.4f}"] if data.get("noise") is not None else []
     return f" ({', '.join(parts)})"
 

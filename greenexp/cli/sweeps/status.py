@@ -37,5 +37,7 @@ def _print(where: SweepStatus) -> None:
         of = f" of {format_quantity(limit, AXES[axis].unit)}" if limit else ""
         name = "elapsed" if axis == "wall_s" else axis
         click.echo(f"  {name:12} {format_quantity(used, AXES[axis].unit)}{of}")
+    if where.remark is not None:
+        click.echo(f"  {'journal':12} {where.remark}")
     for trial, reason in where.failures.items():
         click.echo(f"  failed       {trial}: {reason}")

@@ -60,7 +60,8 @@ def print_summary(done: FinishedRun, options: RunOptions) -> int:
         click.echo(report)
     if outcome.status == "interrupted":
         return INTERRUPTED
-    return SOME_FAILED if any(trial.status == "failed" for trial in state.trials.values()) else DONE
+    failed = any(trial.status == "failed" for trial in state.trials.values())
+    return SOME_FAILED if failed or outcome.problems else DONE
 
 
 def _held_out(plan: Plan, state: SweepState) -> list[str]:

@@ -12,12 +12,13 @@ from greenexp.report.sections.wording import counted
 
 
 def circumstances(tables: SweepTables) -> tuple[str, ...]:
-    """Paragraphs on reconstructed methods, trials scored over different exits, notes on weights, remarks on scores."""
+    """Paragraphs on reconstructed methods, trials scored over different exits, notes on weights and the journal."""
     return (
         *_methods(tables),
         *_exits(tables),
         *_noted(tables, "notes", "Weights"),
         *_noted(tables, "score_remark", "Scores"),
+        *([f"The sweep's journal is {tables.remarks.journal}."] if tables.remarks.journal else []),
     )
 
 
