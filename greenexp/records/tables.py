@@ -63,7 +63,7 @@ _LEDGER = {
 _DECISIONS = {
     "trial": "str", "configuration": "str", "rung": "Int64", "bracket": "int64", "action": "str",
     "value": "float64", "cutoff": "float64", "reason": "str", "time_s": "float64",
-    "seeds": "Int64", "noise": "float64",
+    "seeds": "Int64", "noise": "float64", "level": "float64",
 }  # fmt: skip
 _HELD_OUT = {
     "trial": "str", "configuration": "str", "evaluation": "int64", "time_s": "float64", "epoch": "int64",
@@ -139,7 +139,8 @@ class SweepTables:
         FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of the policies
     ledger: a row per budget axis: used, limit, lost (paid for work no report covers), why not measured
     decisions: a row per scheduler decision that is not plain going on between rungs; `value` is a mean over the first
-        `seeds` seeds, `noise` the standard error of the difference of two such means (`schedulers.rung_noise`)
+        `seeds` seeds, `noise` the standard error of the difference of two such means (`schedulers.rung_noise`);
+        `level`: the rung in the unit of the scheduler's `resource`, where rungs do not count epochs
     held_out: a row per evaluation on the test set and exit, `test_<metric>` columns; `evaluation` counts from 1 per
         trial, so 2 means that the test set was used again
     exit_profiles: a row per trial, operating point (at most 25 of a policy, evenly over speed-up) and exit: the share

@@ -17,9 +17,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from greenexp.errors import InputError, did_you_mean
+from greenexp.records.axes import EPOCHS
 from greenexp.registry import Registry
 from greenexp.schedulers.base import GrowsSeeds, Mode, Scheduler, SchedulerSettings
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs, Rung
+from greenexp.schedulers.cost_groups import CostGroups, resource_of
 from greenexp.schedulers.seed_groups import SeedGroups
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "build",
     "build_over_units",
     "holds_seeds",
+    "resource_of",
     "scheduler_names",
     "scheduler_of",
 ]
@@ -80,7 +83,8 @@ def build(
         raise InputError(f"scheduler {name} must know how many configurations there will be, and the search does not")
     if later and chosen.needs_seeds:
         raise InputError(f"scheduler {name} needs all configurations at the start: none can come later")
-    return SeedGroups(
+    kind = SeedGroups if resource_of(chosen) == EPOCHS else CostGroups
+    return kind(
         name, chosen, groups, max_epochs=max_epochs, mode=mode, later=later, reports_per_epoch=reports_per_epoch
     )
 
@@ -91,6 +95,8 @@ def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resou
     `analysis.stopping.simulate` counts equal parts of a run's own schedule. Raises as `build` does.
     """
     name, chosen = _chosen(settings, mode)
+    if resource_of(chosen) != EPOCHS:
+        raise InputError(f"scheduler {name}: resource must be {EPOCHS} here, where equal parts of a run are counted")
     return SeedGroups(name, chosen, {unit: [unit] for unit in units}, max_epochs=resource, mode=mode)
 
 

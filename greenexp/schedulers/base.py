@@ -144,9 +144,13 @@ class Scheduler(Protocol):
     def may_begin(self, trial: str) -> bool:
         """Whether the turn of `trial` has come; one whose turn has not come must not be started."""
 
-    def decide(self, trial: str, resource: Epochs, value: float) -> Decision:
+    def decide(
+        self, trial: str, resource: Epochs, value: float, costs: Mapping[str, float | None] | None = None
+    ) -> Decision:
         """The verdict on `trial`, which has trained `resource` epochs and scores `value`; ask after every report.
 
+        costs: budget axis -> what was used since the report before, needed where rungs do not count epochs. Only the
+        first report after a number of epochs counts: what an attempt after a crash repeats is not asked again.
         A report repeated with the same value (an attempt after a crash) gets the verdict that was already taken.
         Raises ReplayError for another value at a rung, an unknown trial, a trial that ran past its rung, or one whose
         turn has not come.

@@ -40,7 +40,9 @@ class RecordedScheduler(ABC):
         """The state of the subclass before anything was asked."""
 
     @abstractmethod
-    def decide(self, trial: str, resource: Epochs, value: float) -> Decision:
+    def decide(
+        self, trial: str, resource: Epochs, value: float, costs: Mapping[str, float | None] | None = None
+    ) -> Decision:
         """See `base.Scheduler.decide`."""
 
     @abstractmethod
@@ -71,7 +73,7 @@ class RecordedScheduler(ABC):
         self._restart()
         for kind, name, *rest in state["asked"]:
             if kind == "report":
-                self.decide(name, rest[0], float(rest[1]))
+                self.decide(name, rest[0], float(rest[1]), *rest[2:])
             elif kind == "withdraw":
                 self.withdraw(name, rest[0])
             elif kind == "finish":
@@ -86,8 +88,8 @@ class RecordedScheduler(ABC):
         self._taken: dict[tuple[str, Epochs], tuple[float, Verdict]] = {}  # (trial, epoch) -> reported value, verdict
         self._begin()
 
-    def _record(self, kind: str, trial: str, resource: Epochs, value: float) -> None:
-        self._questions.append([kind, trial, resource, value if math.isfinite(value) else str(value)])
+    def _record(self, kind: str, trial: str, resource: Epochs, value: float, *more: Any) -> None:
+        self._questions.append([kind, trial, resource, value if math.isfinite(value) else str(value), *more])
 
     def _take(self, trial: str, epoch: Epochs, value: float, verdict: Verdict) -> Verdict:
         self._taken[trial, epoch] = (value, verdict)

@@ -216,7 +216,10 @@ def _exits(records: Iterable[EpochRecord]) -> dict[str, Any]:
 
 def _decisions(tracked: TrackedSweep, trial: TrialState) -> list[list[Any]]:
     return [
-        [v.rung, v.bracket, v.action.value, v.value, v.cutoff, v.reason, time - tracked.state.began, v.seeds, v.noise]
+        [
+            *(v.rung, v.bracket, v.action.value, v.value, v.cutoff, v.reason, time - tracked.state.began),
+            *(v.seeds, v.noise, v.level),
+        ]
         for time, v in trial.verdicts
     ]
 
