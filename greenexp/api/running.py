@@ -16,13 +16,14 @@ from greenexp.api.planning import Overrides, SweepSource, placed, plan_of, price
 from greenexp.api.watching import Watcher
 from greenexp.api.worth import worth_limit
 from greenexp.errors import GreenexpError, InputError, TrackingError
+from greenexp.records.axes import AXES
 from greenexp.records.worth import PAYMENTS
 from greenexp.sources.folders import DEFAULT
 
 if TYPE_CHECKING:
     from greenexp.plan.data import Prepare
     from greenexp.plan.plans import Plan
-    from greenexp.records.sections import Budget
+    from greenexp.records.sweep_spec import SweepSpec
     from greenexp.tuning.run import Outcome
 
 FLUSH_S = 20.0
@@ -131,7 +132,7 @@ def _session(
 
 
 def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
-    """What the session's line says of this machine. InputError for a limit that could not be watched here."""
+    """What the session's line says of this machine. InputError for limits and rungs that could not be watched here."""
     from greenexp.meters import survey
     from greenexp.meters.machine import machine_facts
     from greenexp.plan.cautions import method_cautions
@@ -143,7 +144,7 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
         exclusive_gpus=resources.gpus_per_trial >= 1,
         accounting=plan.spec.accounting,
     )
-    for place, axis in _watched(plan.spec.budget):
+    for place, axis in _watched(plan.spec):
         can, how = measured[axis]
         if not can:
             raise InputError(f"{place} cannot be watched on this machine: {how}")
@@ -156,11 +157,15 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
     }
 
 
-def _watched(budget: Budget) -> Iterator[tuple[str, str]]:
+def _watched(spec: SweepSpec) -> Iterator[tuple[str, str]]:
     """Field -> axis that it needs a measurement of."""
+    budget = spec.budget
     yield from ((f"budget.{axis}", axis) for axis in budget.limits())
     if budget.worth is not None and PAYMENTS[budget.worth.per].axis:
         yield "budget.worth", PAYMENTS[budget.worth.per].axis
+    resource = spec.scheduler.options.get("resource")
+    if resource in AXES:
+        yield "scheduler.resource", str(resource)
 
 
 def _address(plan: Plan, folder: Path) -> tuple[str, str]:

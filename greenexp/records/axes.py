@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from greenexp.units import format_quantity
 
-EPOCHS = "epochs"
+EPOCHS: Final = "epochs"
 
 
 @dataclass(frozen=True, slots=True)
