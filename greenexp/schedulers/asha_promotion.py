@@ -13,13 +13,13 @@ from greenexp.records.progress import Epochs
 from greenexp.schedulers.brackets import Bracket
 from greenexp.schedulers.expectation import expected_bracket
 from greenexp.schedulers.promotion import PromotionRun
-from greenexp.schedulers.resource import FirstRung, Resource
+from greenexp.schedulers.resource import FirstRung, Resource, RungsOnAnAxis
 from greenexp.schedulers.rungs import check_halving, upward_rungs
 from greenexp.schedulers.seed_ladder import RungSeeds
 
 
 @dataclass(frozen=True, slots=True)
-class AshaPromotion:
+class AshaPromotion(RungsOnAnAxis):
     """Asynchronous successive halving by *promotion*: a unit pauses at its rung, and goes on once it is good enough.
 
     reduction_factor: eta; whenever a unit comes to a rung, those of the best floor(m / eta) of the m units seen there
@@ -52,7 +52,7 @@ class AshaPromotion:
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     resource: Resource = EPOCHS
-    grace_period: FirstRung = 1
+    grace_period: FirstRung | None = None
     per_trial: bool = False
     seeds: RungSeeds | None = None
 
@@ -61,7 +61,7 @@ class AshaPromotion:
     ) -> AshaPromotionRun:
         """A running scheduler. Raises InputError if no rung could stop anything."""
         count = len(units) + later
-        eta, first, resource = self.reduction_factor, self.grace_period, self.resource
+        eta, first, resource = self.reduction_factor, self.first, self.resource
         check_halving("asha_promotion", eta, first, max_epochs, count, reports_per_epoch, resource)
         rungs = upward_rungs(first, eta, max_epochs, 0, reports_per_epoch, resource)
         return AshaPromotionRun(self, units, rungs, max_epochs, closed=not later)

@@ -17,12 +17,12 @@ from greenexp.schedulers.brackets import Bracket
 from greenexp.schedulers.expectation import expected_bracket
 from greenexp.schedulers.promotion import PromotionRun
 from greenexp.schedulers.ranking import crossing_distance, same_order
-from greenexp.schedulers.resource import FirstRung, Resource
+from greenexp.schedulers.resource import FirstRung, Resource, RungsOnAnAxis
 from greenexp.schedulers.rungs import check_halving, every_report, upward_rungs
 
 
 @dataclass(frozen=True, slots=True)
-class Pasha:
+class Pasha(RungsOnAnAxis):
     """Progressive ASHA: `asha_promotion` whose highest rung rises only while the ranking of the leaders is unsettled.
 
     reduction_factor, resource, grace_period, per_trial: see asha_promotion
@@ -59,20 +59,20 @@ class Pasha:
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     resource: Resource = EPOCHS
-    grace_period: FirstRung = 1
+    grace_period: FirstRung | None = None
     epsilon: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     per_trial: bool = False
 
     def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0, reports_per_epoch: int = 1) -> PashaRun:
         """A running scheduler. Raises InputError if no rung could stop anything."""
         count = len(units) + later
-        eta, first, resource = self.reduction_factor, self.grace_period, self.resource
+        eta, first, resource = self.reduction_factor, self.first, self.resource
         check_halving("pasha", eta, first, max_epochs, count, reports_per_epoch, resource)
         if resource != EPOCHS and self.epsilon is None:
             why = f"must be given where resource is {resource}: it is estimated from curves over epochs only"
             raise FieldError("epsilon", why)
         rungs = upward_rungs(first, eta, max_epochs, 0, reports_per_epoch, resource)
-        watched = every_report(self.grace_period, max_epochs, reports_per_epoch) if self.epsilon is None else ()
+        watched = every_report(self.first, max_epochs, reports_per_epoch) if self.epsilon is None else ()
         return PashaRun(self, units, (rungs, watched), max_epochs, closed=not later)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
+from pydantic import BeforeValidator, ValidationInfo
 
 from greenexp.errors import FieldError
 from greenexp.records.axes import AXES, EPOCHS
-from greenexp.schedulers.base import cannot_act
+from greenexp.schedulers.base import GracePeriod, cannot_act
+from greenexp.units import parse_quantity
 
 Resource = Literal["epochs", "train_flops", "energy_j", "wall_s"]
 """The field `resource` of a scheduler: the budget axis that its rungs lie on."""
@@ -17,47 +18,42 @@ MOST_LEVELS, MOST_TIMES = 100, 1e9
 
 
 def _in_base_units(value: Any, info: ValidationInfo) -> Any:
-    """A quantity with a unit as a number, where the axis has a unit.
-
-    What is given for such an axis is a float, so that the default, the int 1 (one epoch), is told from it.
-    """
+    """A quantity with a unit as a number, where the axis has a unit."""
     resource = info.data.get("resource", EPOCHS)
-    if resource == EPOCHS or isinstance(value, bool) or not isinstance(value, int | float | str):
-        return value
-    return parsed(value, resource)
+    return parse_quantity(value, AXES[resource].unit) if resource != EPOCHS and isinstance(value, str) else value
 
 
-def parsed(value: float | str, resource: str) -> float:
-    """The number of base units in `value`. ValueError if it is not a quantity of the axis."""
-    from greenexp.units import parse_quantity
-
-    return parse_quantity(value, AXES[resource].unit)
+FirstRung = Annotated[GracePeriod, BeforeValidator(_in_base_units, json_schema_input_type=float | str)]
+"""The type of `grace_period` beside a field `resource`, which must stand before it; None: one epoch."""
 
 
-def _whole(value: float, info: ValidationInfo) -> int | float:
-    """2.0 epochs are 2: they are written and recorded as they always were."""
-    counts_epochs = info.data.get("resource", EPOCHS) == EPOCHS
-    return int(value) if counts_epochs and float(value).is_integer() else value
+class RungsOnAnAxis:
+    """What settings with a `resource` and a `grace_period` have in common: without the latter, rungs begin at epoch 1.
 
-
-FirstRung = Annotated[
-    float,
-    Field(gt=0, allow_inf_nan=False),
-    BeforeValidator(_in_base_units, json_schema_input_type=float | str),
-    AfterValidator(_whole),
-    PlainSerializer(lambda value: value, return_type=int | float),
-]
-"""The type of `grace_period` beside a field `resource`, which must stand before it."""
-
-
-def check_first_level(name: str, resource: str, first: float, reports: int) -> None:
-    """Raise where rungs on a cost axis have no first level, or could stop no trial.
-
-    reports: how often a full trial reports
+    On another axis there is no first level that suits: it must be given.
     """
-    unit = AXES[resource].unit
-    if isinstance(first, int):
-        raise FieldError("grace_period", f"must be given where resource is {resource}: the first rung, in {unit}")
+
+    __slots__ = ()
+    resource: Resource
+    grace_period: FirstRung | None
+
+    def __post_init__(self) -> None:
+        if self.grace_period is None and self.resource == EPOCHS:
+            object.__setattr__(self, "grace_period", 1)
+
+    @property
+    def first(self) -> float:
+        """The first rung. FieldError if it had to be given, and was not."""
+        if self.grace_period is None:
+            axis = AXES[self.resource]
+            raise FieldError(
+                "grace_period", f"must be given where resource is {self.resource}: the first rung, in {axis.unit}"
+            )
+        return self.grace_period
+
+
+def check_axis(name: str, reports: int) -> None:
+    """Raise where rungs on a cost axis could stop no trial; reports: how often a full trial reports."""
     if reports <= 1:
         raise cannot_act(
             name, "every trial reports once, at its end", "raise training.epochs or training.reports_per_epoch"

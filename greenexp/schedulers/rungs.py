@@ -8,7 +8,7 @@ from greenexp.errors import InputError
 from greenexp.records.axes import EPOCHS
 from greenexp.records.progress import Epochs, epochs_at
 from greenexp.schedulers.base import cannot_act
-from greenexp.schedulers.resource import check_first_level, levels
+from greenexp.schedulers.resource import check_axis, levels
 
 ROUNDING = 1e-9
 """Of whole numbers from powers and quotients: 100 * 1.1 is 110.00000000000001 and must still mean epoch 110."""
@@ -30,7 +30,7 @@ def check_halving(
             "best 1/reduction_factor go on; 3 is usual"
         )
     if resource != EPOCHS:
-        check_first_level(name, resource, grace_period, max_epochs * reports_per_epoch)
+        check_axis(name, max_epochs * reports_per_epoch)
     else:
         _check_in_epochs(name, grace_period, max_epochs, reports_per_epoch)
     if units < reduction_factor:
