@@ -24,9 +24,9 @@ class Median(RungsOnAnAxis):
     """The median stopping rule: a unit is stopped once its best value is below the median of the others' averages.
 
     resource: what is counted before a comparison: epochs, or what a trial has used: train_flops, energy_j or wall_s
-    grace_period: epochs before the first comparison (null: 1); there is one at every later report but the last. On another
-        resource a quantity of it, and there is a comparison at each of its multiples up to the hundredth: at the
-        first report that has used as much
+    grace_period: epochs before the first comparison (null: 1); there is one at every later report but the last. On
+        another resource a quantity of it, and there is a comparison at each of its multiples up to the hundredth: at
+        the first report that has used as much
     min_units: how many other units must have come to an epoch before anything is stopped there
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
 
