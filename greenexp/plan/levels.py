@@ -48,7 +48,10 @@ def check_reach(brackets: Iterable[Bracket], reachable: Iterable[Bracket], trial
 
 
 def passed_at_once(brackets: Sequence[Bracket], trials: Sequence[EpochFlops]) -> tuple[str, ...]:
-    """A note where every trial passes several rungs with its first report, which then judge it by one value."""
+    """A note where every trial passes several rungs with its first report, which then judge it by one value.
+
+    brackets: those of `within_reach`
+    """
     first = min(trial.training[0] for trial in trials)
     lowest = brackets[0].rungs
     passed = sum(rung.epoch * (1 - ROUNDING) <= first for rung in lowest)

@@ -96,7 +96,7 @@ def _on_flops(
     reachable = within_reach(brackets, epochs)
     if plan.complete:  # the configurations of an open plan may cost more than its first
         check_reach(brackets, reachable, epochs)
-    return reachable, passed_at_once(brackets, epochs)
+    return reachable, passed_at_once(reachable, epochs)
 
 
 def _missing_gpu(resources: Resources) -> tuple[str, ...]:
