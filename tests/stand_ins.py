@@ -115,9 +115,14 @@ class Workers:
         ends: dict[str, int] | None = None,
         wall_s: float = 1.0,
         score: Callable[[TrialSpec, int], float] = curve,
+        costs: Callable[[TrialSpec, int, bool], dict[str, float | None]] | None = None,
     ) -> None:
-        """fail: trial -> the epoch it dies in; ends: trial -> the epoch after which it ends by its patience."""
+        """fail: trial -> the epoch it dies in; ends: trial -> the epoch after which it ends by its patience.
+
+        costs: costs of the report after an epoch that are not those of `a_record`, given whether it is a repeated one
+        """
         self.score = score
+        self.costs = costs
         self.conductor = conductor
         self.fail, self.ends = fail or {}, ends or {}
         self.wall_s = wall_s
@@ -164,6 +169,9 @@ class Workers:
         self.ran.append((name, epoch))
         record = a_record(assignment.spec, epoch, self.score(assignment.spec, epoch), wall_s=self.wall_s)
         record = dataclasses.replace(record, last=record.last or self.ends.get(name) == epoch)
+        if self.costs is not None:
+            own = self.costs(assignment.spec, epoch, epoch in self.conductor.state.trials[name].records)
+            record = dataclasses.replace(record, costs=dataclasses.replace(record.costs, **own))
         action = self.conductor.report(name, assignment.attempt, record)
         if action is Action.GO_ON:
             self.running[name] = (assignment, epoch)

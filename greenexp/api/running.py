@@ -16,6 +16,7 @@ from greenexp.api.planning import Overrides, SweepSource, placed, plan_of, price
 from greenexp.api.watching import Watcher
 from greenexp.api.worth import worth_limit
 from greenexp.errors import GreenexpError, InputError, TrackingError
+from greenexp.records.axes import AXES
 from greenexp.records.worth import PAYMENTS
 from greenexp.sources.folders import DEFAULT
 
@@ -142,7 +143,7 @@ def journal_remarks(sweep: OpenSweep) -> Iterator[str]:
 
 
 def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
-    """What the session's line says of this machine. InputError for a limit that could not be watched here."""
+    """What the session's line says of this machine. InputError for limits and rungs that could not be watched here."""
     from greenexp.meters import survey
     from greenexp.meters.machine import machine_facts
     from greenexp.plan.cautions import method_cautions
@@ -174,6 +175,9 @@ def _watched(spec: SweepSpec) -> Iterator[tuple[str, str]]:
     yield from ((f"search.budget.{axis}", axis) for axis in spec.search.limits())
     if budget.worth is not None and PAYMENTS[budget.worth.per].axis:
         yield "budget.worth", PAYMENTS[budget.worth.per].axis
+    resource = spec.scheduler.options.get("resource")
+    if resource in AXES:
+        yield "scheduler.resource", str(resource)
 
 
 def _address(plan: Plan, folder: Path) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, chart
+from greenexp.records.axes import EPOCHS, rung_name
 
 _OUTCOMES = {
     "went_on": ("went on", BLUE), "stopped": ("stopped", VERMILLION), "waiting": ("waiting", ORANGE),
@@ -16,16 +17,16 @@ _OUTCOMES = {
 _ALWAYS = ("went_on", "stopped")
 
 
-def rungs_figure(table: pd.DataFrame) -> Figure:
+def rungs_figure(table: pd.DataFrame, resource: str = EPOCHS) -> Figure:
     """Bars of trials that went on, were stopped, wait, joined or were given up, at every rung, each with its number.
 
-    table: as `analysis.rung_table` gives it, at least one row.
+    table: as `analysis.rung_table` gives it, at least one row; resource: the budget axis that the rungs lie on
     """
     several = len(table["bracket"].unique()) > 1
     shown = [name for name in _OUTCOMES if name in _ALWAYS or table[name].sum() > 0]
     held = table[["joined", "given_up"]].to_numpy().any()
     labels = [
-        (f"bracket {bracket}, " if several else "") + f"epoch {rung:.4g}" + (f", {_seeds(seeds)}" if held else "")
+        (f"bracket {bracket}, " if several else "") + rung_name(resource, rung) + (f", {_seeds(seeds)}" if held else "")
         for bracket, rung, seeds in zip(table["bracket"], table["rung"], table["seeds"], strict=True)
     ]
     data = [

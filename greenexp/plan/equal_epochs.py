@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from greenexp.plan.growth import EPOCHS
+from greenexp.records.axes import EPOCHS as EPOCHS_AXIS
 from greenexp.records.places import FieldProblem
 from greenexp.searches.base import SearchSettings
 
@@ -19,7 +20,9 @@ def check_searched_epochs(
     schedulers: the registry; an unknown scheduler is another problem's business, and so is one that cannot be loaded
     """
     scheduler = sections.get("scheduler")
-    if scheduler is None or not _compares_at_equal_epochs(scheduler.name, schedulers):
+    if scheduler is None or scheduler.options.get("resource", EPOCHS_AXIS) != EPOCHS_AXIS:
+        return  # rungs at equal cost compare trials of any length
+    if not _compares_at_equal_epochs(scheduler.name, schedulers):
         return
     paths = [f"space.{path}" for path in sections.get("space", {}) if path == EPOCHS]
     listed = {} if search is None else search.listed()

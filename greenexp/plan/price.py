@@ -12,9 +12,19 @@ from greenexp.errors import FieldError, InputError, about_field
 from greenexp.plan.data import data_key, prepare_data
 from greenexp.plan.flops import WITHOUT_EFFECT, EpochFlops, epoch_flops, same_cost
 from greenexp.plan.growth import EPOCHS, Growth
+from greenexp.plan.levels import (
+    KNOWN_BEFORE,
+    check_reach,
+    expected_cost,
+    not_known_before,
+    passed_at_once,
+    resource_of_brackets,
+    within_reach,
+)
 from greenexp.plan.plans import Plan
 from greenexp.plan.prices import Bound, DataContents, Price
 from greenexp.records.axes import AXES
+from greenexp.records.axes import EPOCHS as EPOCHS_AXIS
 from greenexp.records.metrics import LOSS
 from greenexp.records.progress import report_at
 from greenexp.records.sections import Accounting, Resources
@@ -51,26 +61,42 @@ def price_plan(
     epochs, notes = _all_epochs(plan, prepare, data)
     scheduler = plan.expected_scheduler()
     brackets = scheduler.bracket_plan()
+    resource = resource_of_brackets(brackets)
+    if resource == KNOWN_BEFORE:
+        brackets, further = _on_flops(plan, brackets, epochs)
+        notes = (*notes, *further)
     if plan.growth is not None:
         epochs *= plan.growth.size or 1  # as if all were like the first
     per_epoch = plan.spec.training.reports_per_epoch
-    bound = partial(_bound, per_epoch=per_epoch)
-    train = bound([e.training for e in epochs], brackets)
-    evaluation = bound([e.evaluation for e in epochs], brackets)
+    bound = partial(_bound, brackets=brackets, per_epoch=per_epoch, trials=epochs)
+    train = bound([e.training for e in epochs])
+    evaluation = bound([e.evaluation for e in epochs])
     both = _combined(train, evaluation)
     bounds = {
         "trials": _begun(len(epochs), brackets),
-        "epochs": _divided(bound([(1.0,) * len(e.training) for e in epochs], brackets), per_epoch),
+        "epochs": _divided(bound([(1.0,) * len(e.training) for e in epochs]), per_epoch),
         "train_flops": train,
         **_measured(plan.spec.resources, plan.spec.accounting, both, seconds_per_flop, joules_per_flop),
     }
     if plan.growth is not None:
         bounds, notes = _of_open_plan(bounds, plan.growth), (*notes, _open_note(plan.growth))
+    if resource not in (EPOCHS_AXIS, KNOWN_BEFORE):
+        bounds = not_known_before(bounds, resource)
     notes = (*notes, *_missing_gpu(plan.spec.resources))
     ordered = {axis: bounds.get(axis, Bound(None, None, NOT_CALIBRATED)) for axis in AXES}
     patience = any(trial.settings.training.patience is not None for trial in plan.trials)
     exact = scheduler.expected_epochs.exact and not patience and plan.complete
     return Price(ordered, evaluation, brackets, exact=exact, patience=patience, notes=notes, data=_contents(data))
+
+
+def _on_flops(
+    plan: Plan, brackets: tuple[Bracket, ...], epochs: Sequence[EpochFlops]
+) -> tuple[tuple[Bracket, ...], tuple[str, ...]]:
+    """The brackets with the rungs that a trial comes to, and notes. FieldError where there are none."""
+    reachable = within_reach(brackets, epochs)
+    if plan.complete:  # the configurations of an open plan may cost more than its first
+        check_reach(brackets, reachable, epochs)
+    return reachable, passed_at_once(reachable, epochs)
 
 
 def _missing_gpu(resources: Resources) -> tuple[str, ...]:
@@ -150,16 +176,21 @@ def _check_metric(plan: Plan, data: TokenisedTask) -> tuple[str, ...]:
     return (f"metric.name is {metric.name}; the task's own metric is {', '.join(data.metrics)}",)
 
 
-def _bound(per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket], per_epoch: int) -> Bound:
+def _bound(
+    per_trial: Sequence[Sequence[float]], brackets: Iterable[Bracket], per_epoch: int, trials: Sequence[EpochFlops]
+) -> Bound:
     """All reports of all trials; and those a scheduler with these brackets leaves, at the mean cost of each report.
 
-    per_trial: costs of each trial's reports, of which an epoch has `per_epoch`
+    per_trial: costs of each trial's reports, of which an epoch has `per_epoch`; trials: the FLOPs of these reports
     Where no bracket has a rung, everything runs: the two are equal even if trials differ in their epochs.
     """
     brackets = tuple(brackets)
     most = float(sum(sum(epochs) for epochs in per_trial))
-    if not any(bracket.rungs for bracket in brackets):
+    resource = resource_of_brackets(brackets)
+    if resource not in (EPOCHS_AXIS, KNOWN_BEFORE) or not any(bracket.rungs for bracket in brackets):
         return Bound(most, most)
+    if resource == KNOWN_BEFORE:
+        return Bound(most, expected_cost(per_trial, trials, brackets, _trials_per_unit(len(per_trial), brackets)))
     cumulative = np.concatenate([[0.0], np.cumsum(np.mean(np.array(per_trial, dtype=np.float64), axis=0))])
     per_unit = _trials_per_unit(len(per_trial), brackets)
     expected = sum(per_unit(bracket) * _bracket_cost(bracket, cumulative, per_epoch) for bracket in brackets)

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
+
+from greenexp.units import format_quantity
+
+EPOCHS: Final = "epochs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +68,10 @@ class _Axes(Mapping[str, BudgetAxis]):
 
 
 AXES: Mapping[str, BudgetAxis] = _Axes(_ROWS)
+
+
+def rung_name(resource: str, level: float) -> str:
+    """Where a rung lies, for people: `epoch 3`, or on another axis `20 TFLOP train_flops`."""
+    if resource == EPOCHS:
+        return f"epoch {level:.4g}"
+    return f"{format_quantity(level, AXES[resource].unit)} {resource}"

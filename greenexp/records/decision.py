@@ -26,6 +26,9 @@ class Action(StrEnum):
 class Verdict:
     """The action for one trial: `rung` is the epoch it falls at, `value` what was compared, `cutoff` with what.
 
+    `level` is the rung where rungs do not count epochs: what a trial must have used on the scheduler's `resource`, in
+    its unit; `rung` is then the trial's own epoch (0 for one that never began).
+
     `value` is the mean over the configuration's first `seeds` seeds where the configuration is the unit of decision.
     `noise` is the standard error, from the scatter of seeds at that rung, of the difference of two such means
     (`schedulers.rung_noise`); None where nothing was compared, or no configuration had two seeds there.
@@ -44,6 +47,7 @@ class Verdict:
     noise: float | None = None
     front: int | None = None
     place: int | None = None
+    level: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; `from_json` is its inverse."""
@@ -57,10 +61,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict on the trial that reported, and on every paused trial that this report releases or stops."""
+    """The verdict on the trial that reported, and on every paused trial that this report releases or stops.
+
+    before: the trial's verdicts at lower rungs that the same report passed
+    """
 
     own: Verdict
     others: tuple[Verdict, ...] = ()
+    before: tuple[Verdict, ...] = ()
 
     @property
     def action(self) -> Action:
@@ -70,4 +78,4 @@ class Decision:
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """All verdicts, the reporting trial's first."""
-        return (self.own, *self.others)
+        return (*self.before, self.own, *self.others)

@@ -63,7 +63,7 @@ _LEDGER = {
 _DECISIONS = {
     "trial": "str", "configuration": "str", "rung": "Int64", "bracket": "int64", "action": "str",
     "value": "float64", "cutoff": "float64", "reason": "str", "time_s": "float64",
-    "seeds": "Int64", "noise": "float64", "front": "Int64", "place": "Int64",
+    "seeds": "Int64", "noise": "float64", "front": "Int64", "place": "Int64", "level": "float64",
 }  # fmt: skip
 _HELD_OUT = {
     "trial": "str", "configuration": "str", "evaluation": "int64", "time_s": "float64", "epoch": "int64",
@@ -143,7 +143,8 @@ class SweepTables:
     ledger: a row per budget axis: used, limit, lost (paid for work no report covers), why not measured
     decisions: a row per scheduler decision that is not plain going on between rungs; `value` is a mean over the first
         `seeds` seeds, `noise` the standard error of the difference of two such means (`schedulers.rung_noise`); `front`
-        and `place`, from 1, where several objectives were compared
+        and `place`, from 1, where several objectives were compared; `level`: the rung in the unit of the scheduler's
+        `resource`, where rungs do not count epochs
     held_out: a row per evaluation on the test set and exit, `test_<metric>` columns; `evaluation` counts from 1 per
         trial, so 2 means that the test set was used again
     exit_profiles: a row per trial, operating point (at most 25 of a policy, evenly over speed-up) and exit: the share

@@ -17,10 +17,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from greenexp.errors import InputError, did_you_mean
+from greenexp.records.axes import EPOCHS
 from greenexp.records.objectives import SCORE
 from greenexp.registry import Registry
 from greenexp.schedulers.base import GrowsSeeds, Mode, Scheduler, SchedulerSettings, compares_objectives
 from greenexp.schedulers.brackets import Bracket, ExpectedEpochs, Rung
+from greenexp.schedulers.cost_groups import CostGroups, resource_of
 from greenexp.schedulers.seed_groups import SeedGroups
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "build_over_units",
     "compares_objectives",
     "holds_seeds",
+    "resource_of",
     "scheduler_names",
     "scheduler_of",
 ]
@@ -87,7 +90,8 @@ def build(
     costs = tuple(objective for objective in objectives if objective != SCORE)
     if not costs:
         _refuse_one_objective(name, chosen)
-    return SeedGroups(
+    kind = SeedGroups if resource_of(chosen) == EPOCHS else CostGroups
+    return kind(
         name,
         chosen,
         groups,
@@ -106,6 +110,8 @@ def build_over_units(settings: Mapping[str, Any], *, units: Sequence[str], resou
     """
     name, chosen = _chosen(settings, mode)
     _refuse_one_objective(name, chosen)
+    if resource_of(chosen) != EPOCHS:
+        raise InputError(f"scheduler {name}: resource must be {EPOCHS} here, where equal parts of a run are counted")
     return SeedGroups(name, chosen, {unit: [unit] for unit in units}, max_epochs=resource, mode=mode)
 
 

@@ -12,9 +12,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from greenexp.records.axes import EPOCHS
 from greenexp.records.progress import Epochs
-from greenexp.schedulers.base import GracePeriod, NextRung, UnitVerdict, cannot_act
+from greenexp.schedulers.base import NextRung, UnitVerdict, cannot_act
 from greenexp.schedulers.brackets import Bracket, Rung
+from greenexp.schedulers.resource import FirstRung, Resource, RungsOnAnAxis
 from greenexp.schedulers.rungs import check_halving, too_few, upward_rungs
 from greenexp.schedulers.seed_ladder import RungSeeds
 
@@ -23,13 +25,15 @@ _DRAWS = 40_000
 
 
 @dataclass(frozen=True, slots=True)
-class Asha:
+class Asha(RungsOnAnAxis):
     """Asynchronous successive halving, the *stopping* variant: a rung decides at once, nobody waits for others.
 
     reduction_factor: eta; a unit is stopped if its value is below the (1 - 1/eta) quantile (linear interpolation) of
         the values seen at this rung before it. The first at a rung goes on.
-    grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs, each at the
-        first report at or after it
+    resource: what the rungs count: epochs, or what a trial has used: train_flops, energy_j or wall_s
+    grace_period: r, epochs before the first rung (null: 1); rungs lie at r x eta^k < training.epochs, each at the
+        first report at or after it. On another resource r is a quantity of it, and a trial comes to r x eta^k at its
+        first report that has used as much
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
     seeds: how many seeds of a configuration count at the first rung, the second, ...; the last number, which is that of
         all its seeds, counts from then to the end. Seeds whose turn has not come are not started. null: all at every
@@ -55,7 +59,8 @@ class Asha:
     needs_size: ClassVar[bool] = False
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
-    grace_period: GracePeriod = 1
+    resource: Resource = EPOCHS
+    grace_period: FirstRung | None = None
     per_trial: bool = False
     seeds: RungSeeds | None = None
     brackets: Annotated[int, Field(ge=1)] = 1
@@ -64,9 +69,9 @@ class Asha:
     def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0, reports_per_epoch: int = 1) -> AshaRun:
         """A running scheduler. Raises InputError if a bracket could never stop anything."""
         count = len(units) + later
-        check_halving("asha", self.reduction_factor, self.grace_period, max_epochs, count, reports_per_epoch)
+        check_halving("asha", self.reduction_factor, self.first, max_epochs, count, reports_per_epoch, self.resource)
         ladders = [
-            upward_rungs(self.grace_period, self.reduction_factor, max_epochs, skip, reports_per_epoch)
+            upward_rungs(self.first, self.reduction_factor, max_epochs, skip, reports_per_epoch, self.resource)
             for skip in range(self.brackets)
         ]
         acting = sum(map(bool, ladders))
@@ -140,7 +145,8 @@ class AshaRun:
             going_on = expected_going_on(size, len(ladder), eta)
             entering = (float(size), *going_on)
             rungs = tuple(map(Rung, ladder, entering, going_on))
-            brackets.append(Bracket(number, size, rungs, self._max_epochs, exact=False))
+            resource = self._settings.resource
+            brackets.append(Bracket(number, size, rungs, self._max_epochs, exact=False, resource=resource))
         return tuple(brackets)
 
 

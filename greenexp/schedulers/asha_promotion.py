@@ -8,23 +8,23 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from greenexp.records.axes import EPOCHS
 from greenexp.records.progress import Epochs
-from greenexp.schedulers.base import GracePeriod
 from greenexp.schedulers.brackets import Bracket
 from greenexp.schedulers.expectation import expected_bracket
 from greenexp.schedulers.promotion import PromotionRun
+from greenexp.schedulers.resource import FirstRung, Resource, RungsOnAnAxis
 from greenexp.schedulers.rungs import check_halving, upward_rungs
 from greenexp.schedulers.seed_ladder import RungSeeds
 
 
 @dataclass(frozen=True, slots=True)
-class AshaPromotion:
+class AshaPromotion(RungsOnAnAxis):
     """Asynchronous successive halving by *promotion*: a unit pauses at its rung, and goes on once it is good enough.
 
     reduction_factor: eta; whenever a unit comes to a rung, those of the best floor(m / eta) of the m units seen there
         that have not gone on yet do so
-    grace_period: r, epochs before the first rung; rungs lie at r x eta^k < training.epochs, each at the first report
-        at or after it
+    resource, grace_period: r, what is used before the first rung; rungs lie at r x eta^k: see asha
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
     seeds: how many seeds of a configuration count at the first rung, the second, ...: see asha
 
@@ -51,7 +51,8 @@ class AshaPromotion:
     needs_size: ClassVar[bool] = False
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
-    grace_period: GracePeriod = 1
+    resource: Resource = EPOCHS
+    grace_period: FirstRung | None = None
     per_trial: bool = False
     seeds: RungSeeds | None = None
 
@@ -60,8 +61,9 @@ class AshaPromotion:
     ) -> AshaPromotionRun:
         """A running scheduler. Raises InputError if no rung could stop anything."""
         count = len(units) + later
-        check_halving("asha_promotion", self.reduction_factor, self.grace_period, max_epochs, count, reports_per_epoch)
-        rungs = upward_rungs(self.grace_period, self.reduction_factor, max_epochs, reports_per_epoch=reports_per_epoch)
+        eta, first, resource = self.reduction_factor, self.first, self.resource
+        check_halving("asha_promotion", eta, first, max_epochs, count, reports_per_epoch, resource)
+        rungs = upward_rungs(first, eta, max_epochs, 0, reports_per_epoch, resource)
         return AshaPromotionRun(self, units, rungs, max_epochs, closed=not later)
 
 

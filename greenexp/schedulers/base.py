@@ -163,9 +163,18 @@ class Scheduler(Protocol):
     def compares_objectives(self) -> bool:
         """Whether it compares several objectives, so that the costs among them must be told with the score."""
 
-    def decide(self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS) -> Decision:
+    def decide(
+        self,
+        trial: str,
+        resource: Epochs,
+        value: float,
+        costs: Mapping[str, float | None] | None = None,
+        objectives: ObjectiveCosts = NO_COSTS,
+    ) -> Decision:
         """The verdict on `trial`, which has trained `resource` epochs and scores `value`; ask after every report.
 
+        costs: budget axis -> what was used since the report before, needed where rungs do not count epochs. Only the
+        first report after a number of epochs counts: what an attempt after a crash repeats is not asked again.
         objectives: those besides the score, as at this report, where the scheduler `compares_objectives`
         A report repeated with the same value (an attempt after a crash) gets the verdict that was already taken.
         Raises ReplayError for another value at a rung, an unknown trial, a trial that ran past its rung, or one whose

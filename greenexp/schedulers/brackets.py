@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from greenexp.records.axes import EPOCHS
 from greenexp.records.progress import Epochs
 
 
@@ -13,6 +15,7 @@ from greenexp.records.progress import Epochs
 class Rung:
     """After `epoch` epochs, `going_on` of the `entering` units go on (whole numbers unless it is an expectation).
 
+    epoch: where the bracket's resource is another one, how much of that
     seeds: how many seeds of each count there; None: all
     """
 
@@ -23,7 +26,7 @@ class Rung:
 
 
 class Stretch(NamedTuple):
-    """`trials` trials, whole or expected, train from after epoch `after` to epoch `until`."""
+    """`trials` trials, whole or expected, train from after epoch `after` to epoch `until`, or on another resource."""
 
     trials: float
     after: Epochs
@@ -37,6 +40,7 @@ class Bracket:
     `exact` is False where the counts are expectations (asha: over random orders of arrival, if the order of values at
     one rung persists at the next). Without rungs all units run to the end.
     seeds: how many seeds those left have in the end, where seeds are held back; None: all seeds train from the start
+    resource: the budget axis that the rungs lie on
     """
 
     number: int
@@ -45,6 +49,7 @@ class Bracket:
     max_epochs: int
     exact: bool = True
     seeds: int | None = None
+    resource: str = EPOCHS
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
@@ -59,7 +64,8 @@ class Bracket:
         known, running = 0, float(self.units)
         ends = [(rung.epoch, rung.entering, rung.seeds) for rung in self.rungs]
         left = self.rungs[-1].going_on if self.rungs else running
-        for epoch, entering, seeds in (*ends, (self.max_epochs, left, self.seeds)):
+        last = self.max_epochs if self.resource == EPOCHS else math.inf
+        for epoch, entering, seeds in (*ends, (last, left, self.seeds)):
             count = seeds or 1
             yield Stretch(entering * known, before, epoch)
             yield Stretch(entering * (count - known), 0, epoch)
@@ -67,7 +73,7 @@ class Bracket:
 
     @property
     def epochs(self) -> float:
-        """Training epochs of all `stretches`."""
+        """Training epochs of all `stretches`; infinite where the rungs do not count epochs."""
         return sum(stretch.trials * (stretch.until - stretch.after) for stretch in self.stretches)
 
     @property

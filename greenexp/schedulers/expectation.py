@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
+from greenexp.records.axes import EPOCHS
 from greenexp.records.progress import Epochs
 from greenexp.schedulers.base import ClosingScheduler, SchedulerSettings, UnitScheduler
 from greenexp.schedulers.brackets import Bracket, Rung
@@ -34,14 +35,16 @@ def expected_bracket(
     repeats = max(1, min(200, _ARRIVALS // max(1, units * len(rungs))))
     stopped: Counter[Epochs] = Counter()
     names = [str(place) for place in range(units)]
-    per_epoch = _reports_per_epoch(rungs)
+    on_epochs = getattr(settings, "resource", EPOCHS) == EPOCHS
+    per_epoch = _reports_per_epoch(rungs) if on_epochs else 2  # any number but one report, on which it does not depend
     for _ in range(repeats):
         values = {name: rng.random() for name in names}
         stopped.update(_stops(_filled(settings, names, max_epochs, per_epoch), values))
     left = [float(units)]
     for epoch in rungs:
         left.append(left[-1] - stopped[epoch] / repeats)
-    return Bracket(number, units, tuple(map(Rung, rungs, left, left[1:])), max_epochs, exact=False)
+    resource = getattr(settings, "resource", EPOCHS)
+    return Bracket(number, units, tuple(map(Rung, rungs, left, left[1:])), max_epochs, exact=False, resource=resource)
 
 
 def _reports_per_epoch(rungs: Sequence[Epochs]) -> int:

@@ -10,18 +10,23 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from greenexp.records.axes import EPOCHS
 from greenexp.records.progress import Epochs
-from greenexp.schedulers.base import GracePeriod, NextRung, UnitVerdict, cannot_act
+from greenexp.schedulers.base import NextRung, UnitVerdict, cannot_act
 from greenexp.schedulers.brackets import Bracket
 from greenexp.schedulers.expectation import expected_bracket
+from greenexp.schedulers.resource import FirstRung, Resource, RungsOnAnAxis, check_axis, multiples
 from greenexp.schedulers.rungs import check_first_report, every_report
 
 
 @dataclass(frozen=True, slots=True)
-class Median:
+class Median(RungsOnAnAxis):
     """The median stopping rule: a unit is stopped once its best value is below the median of the others' averages.
 
-    grace_period: epochs before the first comparison; there is one at every later report but the last
+    resource: what is counted before a comparison: epochs, or what a trial has used: train_flops, energy_j or wall_s
+    grace_period: epochs before the first comparison (null: 1); there is one at every later report but the last. On
+        another resource a quantity of it, and there is a comparison at each of its multiples up to the hundredth: at
+        the first report that has used as much
     min_units: how many other units must have come to an epoch before anything is stopped there
     per_trial: every trial is compared for itself, not the mean over the seeds of a configuration
 
@@ -44,7 +49,8 @@ class Median:
     needs_seeds: ClassVar[bool] = False
     needs_size: ClassVar[bool] = False
 
-    grace_period: GracePeriod = 1
+    resource: Resource = EPOCHS
+    grace_period: FirstRung | None = None
     min_units: Annotated[int, Field(ge=1)] = 3
     per_trial: bool = False
 
@@ -52,13 +58,7 @@ class Median:
         self, units: Sequence[str], *, max_epochs: int, later: float = 0, reports_per_epoch: int = 1
     ) -> MedianRun:
         """A running scheduler. Raises InputError if nothing could be stopped."""
-        check_first_report("median", self.grace_period, reports_per_epoch)
-        if self.grace_period >= max_epochs:
-            raise cannot_act(
-                "median",
-                f"its first comparison, grace_period {self.grace_period:g}, is not below the last epoch, {max_epochs}",
-                f"raise training.epochs above {self.grace_period:g}",
-            )
+        places = self._places(max_epochs, reports_per_epoch)
         if len(units) + later <= self.min_units:
             raise cannot_act(
                 "median",
@@ -66,7 +66,21 @@ class Median:
                 f"{len(units) + later} in all",
                 f"compare at least {self.min_units + 1}",
             )
-        return MedianRun(self, units, every_report(self.grace_period, max_epochs, reports_per_epoch), max_epochs)
+        return MedianRun(self, units, places, max_epochs)
+
+    def _places(self, max_epochs: int, reports_per_epoch: int) -> tuple[Epochs, ...]:
+        """Where units are compared."""
+        if self.resource != EPOCHS:
+            check_axis("median", max_epochs * reports_per_epoch)
+            return multiples(self.first)
+        check_first_report("median", self.first, reports_per_epoch)
+        if self.first >= max_epochs:
+            raise cannot_act(
+                "median",
+                f"its first comparison, grace_period {self.first:g}, is not below the last epoch, {max_epochs}",
+                f"raise training.epochs above {self.first:g}",
+            )
+        return every_report(self.first, max_epochs, reports_per_epoch)
 
 
 class MedianRun:

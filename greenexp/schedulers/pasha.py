@@ -9,22 +9,26 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from greenexp.errors import FieldError
+from greenexp.records.axes import EPOCHS
 from greenexp.records.progress import Epochs
-from greenexp.schedulers.base import GracePeriod, NextRung, UnitVerdict
+from greenexp.schedulers.base import NextRung, UnitVerdict
 from greenexp.schedulers.brackets import Bracket
 from greenexp.schedulers.expectation import expected_bracket
 from greenexp.schedulers.promotion import PromotionRun
 from greenexp.schedulers.ranking import crossing_distance, same_order
+from greenexp.schedulers.resource import FirstRung, Resource, RungsOnAnAxis
 from greenexp.schedulers.rungs import check_halving, every_report, upward_rungs
 
 
 @dataclass(frozen=True, slots=True)
-class Pasha:
+class Pasha(RungsOnAnAxis):
     """Progressive ASHA: `asha_promotion` whose highest rung rises only while the ranking of the leaders is unsettled.
 
-    reduction_factor, grace_period, per_trial: see asha_promotion
+    reduction_factor, resource, grace_period, per_trial: see asha_promotion
     epsilon: two values that differ by at most this much count as equal when rankings are compared; without it, it is
-        estimated from the learning curves
+        estimated from the learning curves, which needs a resource of epochs: only then all curves have values at the
+        same places
 
     At first only two rungs are open, and units wait at the second. Whenever a unit comes to the highest open rung, the
     units there are ranked by their values there, and by their values at the rung below. The ranking is settled if
@@ -54,16 +58,21 @@ class Pasha:
     needs_size: ClassVar[bool] = False
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
-    grace_period: GracePeriod = 1
+    resource: Resource = EPOCHS
+    grace_period: FirstRung | None = None
     epsilon: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     per_trial: bool = False
 
     def start(self, units: Sequence[str], *, max_epochs: int, later: float = 0, reports_per_epoch: int = 1) -> PashaRun:
         """A running scheduler. Raises InputError if no rung could stop anything."""
         count = len(units) + later
-        check_halving("pasha", self.reduction_factor, self.grace_period, max_epochs, count, reports_per_epoch)
-        rungs = upward_rungs(self.grace_period, self.reduction_factor, max_epochs, reports_per_epoch=reports_per_epoch)
-        watched = every_report(self.grace_period, max_epochs, reports_per_epoch) if self.epsilon is None else ()
+        eta, first, resource = self.reduction_factor, self.first, self.resource
+        check_halving("pasha", eta, first, max_epochs, count, reports_per_epoch, resource)
+        if resource != EPOCHS and self.epsilon is None:
+            why = f"must be given where resource is {resource}: it is estimated from curves over epochs only"
+            raise FieldError("epsilon", why)
+        rungs = upward_rungs(first, eta, max_epochs, 0, reports_per_epoch, resource)
+        watched = every_report(self.first, max_epochs, reports_per_epoch) if self.epsilon is None else ()
         return PashaRun(self, units, (rungs, watched), max_epochs, closed=not later)
 
 

@@ -41,7 +41,14 @@ class RecordedScheduler(ABC):
         """The state of the subclass before anything was asked."""
 
     @abstractmethod
-    def decide(self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS) -> Decision:
+    def decide(
+        self,
+        trial: str,
+        resource: Epochs,
+        value: float,
+        costs: Mapping[str, float | None] | None = None,
+        objectives: ObjectiveCosts = NO_COSTS,
+    ) -> Decision:
         """See `base.Scheduler.decide`."""
 
     @abstractmethod
@@ -130,6 +137,14 @@ def recorded_objectives(objectives: ObjectiveCosts) -> tuple[Any, ...]:
     return () if objectives == NO_COSTS else ("objectives", objectives.to_json())
 
 
-def _named(more: Sequence[Any]) -> dict[str, ObjectiveCosts]:
-    """What `recorded_objectives` recorded, as an argument."""
-    return {more[0]: ObjectiveCosts(**more[1])} if more else {}
+def recorded_costs(axis: str, cost: float | None) -> tuple[Any, ...]:
+    """What a question holds of the cost of a report."""
+    return ("costs", {axis: cost})
+
+
+def _named(more: Sequence[Any]) -> dict[str, Any]:
+    """What `recorded_objectives` and `recorded_costs` recorded, as an argument."""
+    if not more:
+        return {}
+    name, known = more
+    return {name: ObjectiveCosts(**known) if name == "objectives" else known}

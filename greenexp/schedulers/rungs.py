@@ -5,15 +5,23 @@ from __future__ import annotations
 import math
 
 from greenexp.errors import InputError
+from greenexp.records.axes import EPOCHS
 from greenexp.records.progress import Epochs, epochs_at
 from greenexp.schedulers.base import cannot_act
+from greenexp.schedulers.resource import check_axis, levels
 
 ROUNDING = 1e-9
 """Of whole numbers from powers and quotients: 100 * 1.1 is 110.00000000000001 and must still mean epoch 110."""
 
 
 def check_halving(
-    name: str, reduction_factor: float, grace_period: float, max_epochs: int, units: float, reports_per_epoch: int = 1
+    name: str,
+    reduction_factor: float,
+    grace_period: float,
+    max_epochs: int,
+    units: float,
+    reports_per_epoch: int = 1,
+    resource: str = EPOCHS,
 ) -> None:
     """Raise InputError for settings under which no unit could ever be stopped, or that mean nothing."""
     if not (math.isfinite(reduction_factor) and reduction_factor > 1):
@@ -21,6 +29,15 @@ def check_halving(
             f"scheduler {name}: reduction_factor must be greater than 1, got {reduction_factor:g}: a rung lets the "
             "best 1/reduction_factor go on; 3 is usual"
         )
+    if resource != EPOCHS:
+        check_axis(name, max_epochs * reports_per_epoch)
+    else:
+        _check_in_epochs(name, grace_period, max_epochs, reports_per_epoch)
+    if units < reduction_factor:
+        raise cannot_act(name, *too_few(units, reduction_factor))
+
+
+def _check_in_epochs(name: str, grace_period: float, max_epochs: int, reports_per_epoch: int) -> None:
     check_first_report(name, grace_period, reports_per_epoch)
     if grace_period >= max_epochs:
         raise cannot_act(
@@ -28,8 +45,6 @@ def check_halving(
             f"its first rung, grace_period {grace_period:g}, is not below the last epoch, {max_epochs}",
             f"raise training.epochs above {grace_period:g}" + (", lower grace_period" if max_epochs > 1 else ""),
         )
-    if units < reduction_factor:
-        raise cannot_act(name, *too_few(units, reduction_factor))
 
 
 def check_first_report(name: str, grace_period: float, reports_per_epoch: int) -> None:
@@ -53,13 +68,20 @@ def too_few(units: float, reduction_factor: float) -> tuple[str, str]:
 
 
 def upward_rungs(
-    grace_period: float, reduction_factor: float, max_epochs: int, skip: int = 0, reports_per_epoch: int = 1
+    grace_period: float,
+    reduction_factor: float,
+    max_epochs: int,
+    skip: int = 0,
+    reports_per_epoch: int = 1,
+    resource: str = EPOCHS,
 ) -> tuple[Epochs, ...]:
     """Epochs of the rungs grace x eta^k < max_epochs for k = skip, skip + 1, ...
 
     A rung lies at the first report at or after its power, so at a whole epoch where trials report once per epoch;
-    powers that meet there are one rung.
+    powers that meet there are one rung. On another resource the powers themselves: see `resource.levels`.
     """
+    if resource != EPOCHS:
+        return levels(grace_period, reduction_factor, skip)
     rungs: list[int] = []  # numbers of reports
     power = skip
     end = max_epochs * reports_per_epoch

@@ -146,7 +146,14 @@ class SeedGroups(RecordedScheduler):
         unit, number = self._where(trial)
         return not self._ladder.holds or (unit not in self._stopped and number < self._turn(unit))
 
-    def decide(self, trial: str, resource: Epochs, value: float, objectives: ObjectiveCosts = NO_COSTS) -> Decision:
+    def decide(
+        self,
+        trial: str,
+        resource: Epochs,
+        value: float,
+        costs: Mapping[str, float | None] | None = None,  # noqa: ARG002 - for rungs that lie at costs
+        objectives: ObjectiveCosts = NO_COSTS,
+    ) -> Decision:
         """The verdict on `trial` after `resource` epochs: see `base.Scheduler.decide`."""
         unit, _ = self._where(trial)
         if (trial, resource) in self._taken:
@@ -249,36 +256,50 @@ class SeedGroups(RecordedScheduler):
         return sum(trial not in reported and trial not in self._ended for trial in counting)
 
     def _come(self, unit: str) -> tuple[Verdict, ...]:
-        """Bring the unit to its rung if it is complete and not there yet."""
+        """Bring the unit to its rung if it is complete and not there yet, and to those that follow if it goes on."""
+        return self._pass_on((), [unit])
+
+    def _arrival(self, unit: str) -> tuple[tuple[Verdict, ...], Sequence[UnitVerdict]]:
+        """The unit at its rung, if it is complete and not there yet: verdicts on its trials, and on units."""
         place = self._units.next_rung(unit)
         if place is None or unit in self._arrived or self._missing(unit):
-            return ()
+            return (), ()
         counting, reported = self._members[unit][: self._turn(unit)], self._waiting.get(unit, {})
         values = [reported[trial] if trial in reported else self._ended[trial] for trial in counting]
         self._noise.add(place.bracket, place.epoch, values)
         # Exactly summed, so that the order of arrival leaves no trace.
         mean = math.fsum(values) / len(values)
+        self._arrived.add(unit)
+        return (), self._judged(unit, self._sign * mean, counting)
+
+    def _judged(self, unit: str, value: float, counting: Sequence[str]) -> Sequence[UnitVerdict]:
+        """The verdicts that fall because the unit, of which these trials count, comes to its rung."""
         if not isinstance(self._units, RanksObjectives):
-            return self._arrive(unit, self._sign * mean)
+            return self._units.arrive(unit, value)
         told = {trial: self._told_objectives[trial] for trial in counting}
         if missing := what_is_missing(self._objectives, told):
-            return self._arrive(unit, None, missing)
-        self._arrived.add(unit)
-        return self._pass_on(self._units.arrive_with(unit, self._sign * mean, means_of_costs(self._objectives, told)))
+            return self._units.arrive(unit, None, missing)
+        return self._units.arrive_with(unit, value, means_of_costs(self._objectives, told))
 
     def _arrive(self, unit: str, value: float | None, reason: str = "") -> tuple[Verdict, ...]:
         """The unit at its rung, then whoever goes on from there and has ended already at the rungs that follow."""
         self._arrived.add(unit)
         return self._pass_on(self._units.arrive(unit, value, reason))
 
-    def _pass_on(self, fallen: Sequence[UnitVerdict]) -> tuple[Verdict, ...]:
-        """Verdicts on units as verdicts on their trials; whoever goes on and has ended comes to the next rung."""
-        spread = list(self._spread(fallen))
-        self._arrived.difference_update(verdict.unit for verdict in fallen)
-        for verdict in fallen:
-            if verdict.go_on:
-                spread += self._come(verdict.unit)
-        return tuple(spread)
+    def _pass_on(self, fallen: Sequence[UnitVerdict], coming: Sequence[str] = ()) -> tuple[Verdict, ...]:
+        """Verdicts on units as verdicts on their trials; whoever goes on and has ended comes to the next rung.
+
+        coming: units that may come to their rung. A loop, as a unit may come to hundreds of rungs.
+        """
+        spread, left = list[Verdict](), list(coming)
+        while True:
+            spread += self._spread(fallen)
+            self._arrived.difference_update(verdict.unit for verdict in fallen)
+            left += [verdict.unit for verdict in reversed(fallen) if verdict.go_on]
+            if not left:
+                return tuple(spread)
+            own, fallen = self._arrival(left.pop())
+            spread += own
 
     def _spread(self, verdicts: Iterable[UnitVerdict]) -> tuple[Verdict, ...]:
         """The verdicts on units as verdicts on their trials that wait, whose turn comes, or that are given up.
@@ -289,22 +310,27 @@ class SeedGroups(RecordedScheduler):
         for verdict in verdicts:
             if not verdict.go_on:
                 self._stopped[verdict.unit] = verdict
-            epoch, members = self._ladder.epoch(verdict.rung), self._members[verdict.unit]
+            members = self._members[verdict.unit]
             reported = self._waiting.pop(verdict.unit, {})
             seeds = self._ladder.seeds(verdict.rung) or len(members)
             noise = self._noise_at(verdict, seeds)
             for trial in members:
                 if trial in reported:
+                    epoch = self._judged_after(trial, verdict.rung)
                     own = self._for_trial(trial, epoch, verdict, verdict.reason, seeds, noise)
                     spread.append(self._take(trial, epoch, reported[trial], own))
             if self._ladder.holds:
                 reason = self._why(verdict)
                 spread += [
-                    self._for_trial(trial, epoch, verdict, reason, seeds, noise)
+                    self._for_trial(trial, self._judged_after(trial, verdict.rung), verdict, reason, seeds, noise)
                     for trial in self._concerned(verdict, seeds)
                     if trial not in reported
                 ]
         return tuple(spread)
+
+    def _judged_after(self, trial: str, rung: Epochs) -> Epochs:  # noqa: ARG002 - for rungs that lie at costs
+        """The epochs after which the rung judges the trial."""
+        return self._ladder.epoch(rung)
 
     def _concerned(self, verdict: UnitVerdict, seeds: int) -> list[str]:
         """Trials that did not come to the rung: those whose turn comes, or all that the end of their unit stops."""
@@ -362,7 +388,10 @@ def _go_on(trial: str) -> Decision:
 
 def _pause(trial: str, epoch: Epochs, place: NextRung, missing: int, seeds: int) -> Verdict:
     """Nothing was compared yet, so there is no value."""
-    waits_for = (
-        f"{missing} of the {seeds} seeds of its configuration" if missing else f"others of bracket {place.bracket}"
-    )
-    return Verdict(trial, Action.PAUSE, rung=epoch, bracket=place.bracket, reason=f"waits for {waits_for}")
+    return Verdict(trial, Action.PAUSE, rung=epoch, bracket=place.bracket, reason=waits_for(missing, seeds, place))
+
+
+def waits_for(missing: int, seeds: int, place: NextRung) -> str:
+    """Why a trial waits at a rung."""
+    others = f"{missing} of the {seeds} seeds of its configuration" if missing else f"others of bracket {place.bracket}"
+    return f"waits for {others}"

@@ -220,7 +220,7 @@ def _decisions(tracked: TrackedSweep, trial: TrialState) -> list[list[Any]]:
     return [
         [
             *(v.rung, v.bracket, v.action.value, v.value, v.cutoff, v.reason, time - tracked.state.began),
-            *(v.seeds, v.noise, v.front, v.place),
+            *(v.seeds, v.noise, v.front, v.place, v.level),
         ]
         for time, v in trial.verdicts
     ]

@@ -243,7 +243,10 @@ def _held_out(trials: Mapping[str, Mapping[str, str]]) -> tuple[HeldOutFacts, ..
 
 def _decisions(trials: Mapping[str, Mapping[str, str]]) -> tuple[DecisionFacts, ...]:
     """In the order in which they fell. Earlier versions wrote fewer columns."""
-    columns = ("rung", "bracket", "action", "value", "cutoff", "reason", "time_s", "seeds", "noise", "front", "place")
+    columns = (
+        *("rung", "bracket", "action", "value", "cutoff", "reason", "time_s", "seeds", "noise"),
+        *("front", "place", "level"),
+    )
     rows = [
         {"trial": trial, **dict(zip(columns, row, strict=False))}
         for trial, tags in trials.items()

@@ -315,7 +315,8 @@ class Conductor:
 
     def _decide(self, trial: str, record: EpochRecord) -> Action:
         objectives = objectives_told(self.scheduler, self.state, trial, record)
-        decision = self.scheduler.decide(trial, record.epoch, record.best_score, objectives=objectives)
+        costs = dataclasses.asdict(record.costs)
+        decision = self.scheduler.decide(trial, record.epoch, record.best_score, costs, objectives)
         self._write_verdicts(decision.verdicts)
         return decision.action
 
@@ -369,9 +370,13 @@ class Conductor:
                 self.listen(event)
 
 
-def _turn(trial: TrialState) -> tuple[bool, float, int]:
-    """What has begun goes before what has not, and what has trained longer first: promotion is from the top rung."""
-    return trial.attempts == 0, -trial.epoch, trial.spec.index
+def _turn(trial: TrialState) -> tuple[bool, float, float, int]:
+    """What has begun goes before what has not, and what has trained longer first: promotion is from the top rung.
+
+    Where rungs do not count epochs, what stands at a higher level.
+    """
+    level = (trial.verdicts[-1][1].level if trial.verdicts else None) or 0.0
+    return trial.attempts == 0, -level, -trial.epoch, trial.spec.index
 
 
 def _waits(trial: TrialState) -> bool:

@@ -92,7 +92,7 @@ def _refuse_other_plan(state: SweepState, plan: Plan, resolved: Mapping[str, Any
             f"{folder} holds a sweep whose search has learnt from what it was, and {' and '.join(fixed)} changed: "
             "choose another --out, or put this one aside with --fresh"
         )
-    _refuse_other_objectives(written, resolved, differ, folder)
+    _refuse_other_objectives(recorded, resolved, differ, folder)
     if state.proposals and plan.growth is not None and not _told_the_same(state, plan, recorded):
         raise InputError(
             f"{folder} holds a sweep whose search was told of other earlier sweeps (search.from): choose another "

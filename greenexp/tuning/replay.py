@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Iterable
 
@@ -45,7 +46,8 @@ def rebuild(scheduler: Scheduler, events: Iterable[Event], search: Searching | N
             if record.last:
                 verdicts = scheduler.finish(*key, record.best_score, objectives=objectives)
             elif key not in seen:
-                verdicts = scheduler.decide(*key, record.best_score, objectives=objectives).verdicts
+                costs = dataclasses.asdict(record.costs)
+                verdicts = scheduler.decide(*key, record.best_score, costs, objectives).verdicts
             expected.extend(verdict for verdict in verdicts if verdict.rung is not None)
             seen.add(key)
         elif event.kind == "ended" and event.data["status"] == "failed":

@@ -10,10 +10,13 @@ from typing import Any
 from greenexp.errors import ReplayError
 from greenexp.journal.state import Proposed, SweepState, TrialState
 from greenexp.plan import Plan
+from greenexp.records.axes import EPOCHS
+from greenexp.records.epoch import EpochRecord
 from greenexp.records.objectives import objective_of
 from greenexp.records.progress import Epochs, report_at
 from greenexp.records.trial import TrialSpec
 from greenexp.records.values import Value, canonical_json
+from greenexp.schedulers.cost_groups import comes_to
 from greenexp.searches.base import NoProposal, Observation, Proposal, ProposalState
 
 
@@ -63,9 +66,10 @@ def proposal_data(number: int, configuration: str, proposal: Proposal) -> dict[s
 
 
 def _rungs(state: SweepState) -> tuple[Epochs, ...]:
-    """The epochs at which something has been decided so far, rising."""
+    """The epochs at which something has been decided so far, rising; levels, where rungs do not count epochs."""
     verdicts = (verdict for trial in state.trials.values() for _, verdict in trial.verdicts)
-    return tuple(sorted({verdict.rung for verdict in verdicts if verdict.rung is not None}))
+    places = (verdict.rung if verdict.level is None else verdict.level for verdict in verdicts)
+    return tuple(sorted({place for place in places if place is not None}))
 
 
 def observation(state: SweepState, number: int, proposed: Proposed, rungs: Sequence[Epochs] = ()) -> Observation:
@@ -82,7 +86,8 @@ def observation(state: SweepState, number: int, proposed: Proposed, rungs: Seque
     is_whole = bool(known) and len(known) == len(trained) and "failed" not in statuses
     score = sum(known) / len(known) if is_whole else None
     epochs = min((report_at(t.epoch, t.spec.settings.training.reports_per_epoch) for t in trained), default=0)
-    scores_at = _scores_at(trained, rungs) if is_whole else {}
+    resource = str(state.spec.scheduler.options.get("resource", EPOCHS))
+    scores_at = _scores_at(trained, rungs, resource) if is_whole else {}
     objectives = _objectives(state, trained) if is_whole else {}
     used = {axis: _used(axis, trained) for axis in state.spec.search.limits()}
     return Observation(
@@ -100,11 +105,11 @@ def observation(state: SweepState, number: int, proposed: Proposed, rungs: Seque
     )
 
 
-def _scores_at(trials: Sequence[TrialState], rungs: Sequence[Epochs]) -> dict[Epochs, float]:
+def _scores_at(trials: Sequence[TrialState], rungs: Sequence[Epochs], resource: str) -> dict[Epochs, float]:
     """Rung -> mean over the seeds of the best value until then, for the rungs that all of them have come to."""
     found: dict[Epochs, float] = {}
     for rung in rungs:
-        scores = [_score_at(trial, rung) for trial in trials]
+        scores = [_score_at(trial, rung, resource) for trial in trials]
         known = [score for score in scores if score is not None]
         if len(known) < len(scores):
             break
@@ -112,11 +117,25 @@ def _scores_at(trials: Sequence[TrialState], rungs: Sequence[Epochs]) -> dict[Ep
     return found
 
 
-def _score_at(trial: TrialState, rung: Epochs) -> float | None:
+def _score_at(trial: TrialState, rung: Epochs, resource: str) -> float | None:
     """The best value until `rung`; None for a trial that has not come to it."""
-    if rung in trial.records:
+    if resource == EPOCHS and rung in trial.records:
         return trial.records[rung].best_score
+    come = None if resource == EPOCHS else _report_at_cost(trial, rung, resource)
+    if come is not None:
+        return come.best_score
     return trial.score if trial.status == "finished" else None
+
+
+def _report_at_cost(trial: TrialState, level: float, resource: str) -> EpochRecord | None:
+    """The first report at which the trial had used as much; of a report that was repeated, the first cost counts."""
+    costs: dict[Epochs, float] = {}
+    for _, _, record in trial.reports:
+        cost = getattr(record.costs, resource)
+        costs.setdefault(record.epoch, math.nan if cost is None else cost)
+        if comes_to(costs.values(), level):
+            return record
+    return None
 
 
 def _objectives(state: SweepState, trials: Sequence[TrialState]) -> dict[str, float | None]:

@@ -62,6 +62,19 @@ def test_a_plan_that_grew_is_recorded_like_any_other(
     assert_same_tables(tmp_path, uri, experiment="grown")
 
 
+def test_rungs_at_costs_are_recorded_with_their_levels(
+    fresh: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SEARCHES._targets, "climb", Climb)
+    uri = fresh()
+    at_costs = "scheduler={name: asha, resource: wall_s, grace_period: 1.5 s, reduction_factor: 2}"
+    for reports in (20, None):
+        session(tmp_path, at_costs, reports=reports)
+        sync(tmp_path, uri, experiment="levels")
+    assert set(journal_tables(tmp_path).decisions["level"]) == {1.5, 3, 6}
+    assert_same_tables(tmp_path, uri, experiment="levels")
+
+
 def test_facts_from_mlflow_equal_those_from_the_journal(standard: tuple[Path, str]) -> None:
     folder, uri = standard
     journal, mlflow = sweep_facts(SweepState(read_events(folder / NAME))), read_facts(uri)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from greenexp.analysis.sweeps.configurations import is_given_up
 from greenexp.analysis.sweeps.scheduling import recorded_scheduler
+from greenexp.records.axes import EPOCHS
 from greenexp.records.progress import Epochs, sum_of_epochs
 from greenexp.records.tables import SweepTables
 
@@ -77,8 +78,9 @@ def savings(tables: SweepTables) -> Savings:
 def rung_table(tables: SweepTables) -> pd.DataFrame:
     """One row per bracket and rung: how many entered, went on, were stopped, still wait.
 
-    bracket; rung (epoch); seeds: how many counted there (NA: not on record); trials, configurations: that got a verdict
-    there; went_on, stopped, waiting: trials by their last verdict at that rung (a paused trial gets a second one)
+    bracket; rung (epoch, or level of the scheduler's resource); seeds: how many counted there (NA: not on record)
+    trials, configurations: that got a verdict there
+    went_on, stopped, waiting: trials by their last verdict at that rung (a paused trial gets a second one)
     joined, given_up: trials of later seeds, which are not in `trials`: those whose turn came as their configuration
         went on, and those that never began
     last_cutoff: of the latest verdict that had one; noise: of the latest that had one, the standard error of the
@@ -89,7 +91,11 @@ def rung_table(tables: SweepTables) -> pd.DataFrame:
     given = tables.decisions.dropna(subset=["rung"]).sort_values("time_s", kind="stable")
     given = given[~(given["configuration"].isin(_ended_by_failure(tables)) & (given["action"] == "stop"))]
     trials = tables.trials.set_index("trial")
-    before_end = given["rung"].astype("float64") < given["trial"].map(trials["max_epochs"]).astype("float64")
+    if recorded_scheduler(tables).resource != EPOCHS:
+        given = given.dropna(subset=["level"]).assign(rung=lambda table: table["level"])
+        before_end = given["level"].notna()
+    else:
+        before_end = given["rung"].astype("float64") < given["trial"].map(trials["max_epochs"]).astype("float64")
     # At the last epoch rungs differ by their seeds alone; elsewhere a rung has its epoch.
     given = given.assign(race=given["seeds"].where(~before_end, 0))[before_end | given["seeds"].notna()]
     if given.empty:

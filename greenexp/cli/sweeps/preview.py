@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from greenexp.records.axes import AXES
+from greenexp.records.axes import AXES, rung_name
 from greenexp.units import format_quantity
 
 if TYPE_CHECKING:
@@ -124,15 +124,15 @@ def bracket_lines(brackets: Iterable[Bracket]) -> list[str]:
         # A scheduler that looks after every epoch has many at which hardly anybody is stopped.
         shown = [rung for rung in bracket.rungs if bracket.exact or rung.entering - rung.going_on >= FEWEST_STOPPED]
         if shown:
-            rungs = [f"{_place(rung)}: {_count(rung, exact=bracket.exact)}" for rung in shown]
+            rungs = [f"{_place(rung, bracket.resource)}: {_count(rung, exact=bracket.exact)}" for rung in shown]
             end = [f"{bracket.seeds} seeds in the end"] if bracket.seeds else []
             lines.append(f"bracket {bracket.number}: {', '.join([*rungs, *end])}")
     return lines
 
 
-def _place(rung: Rung) -> str:
+def _place(rung: Rung, resource: str) -> str:
     with_seeds = f" with {rung.seeds} seed{'s' * (rung.seeds > 1)}" if rung.seeds else ""
-    return f"epoch {rung.epoch}{with_seeds}"
+    return f"{rung_name(resource, rung.epoch)}{with_seeds}"
 
 
 def _held_back(plan: Plan, price: Price) -> list[tuple[str, str]]:

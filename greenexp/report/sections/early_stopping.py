@@ -8,11 +8,11 @@ from greenexp.analysis.sweeps.front_places import front_places
 from greenexp.analysis.sweeps.savings import Savings, rung_table, savings
 from greenexp.analysis.sweeps.scheduling import SweepScheduler, recorded_scheduler
 from greenexp.figures import rungs_figure
+from greenexp.records.axes import AXES, EPOCHS, rung_name
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import counted, share
 from greenexp.report.table import Column, Table
-from greenexp.units import format_quantity
 
 COLUMNS = (
     Column("bracket", "Bracket", "count"),
@@ -52,9 +52,10 @@ def section(tables: SweepTables) -> Section:
     numbers = savings(tables)
     plates: tuple[Plate, ...] = ()
     if len(rungs):
-        figure = rungs_figure(rungs)
+        figure = rungs_figure(rungs, scheduler.resource)
         later = rungs[["joined", "given_up"]].to_numpy().any()
-        columns = tuple(column for column in COLUMNS if later or column.name not in ("joined", "given_up"))
+        shown = (column for column in COLUMNS if later or column.name not in ("joined", "given_up"))
+        columns = tuple(_rung_column(scheduler) if column.name == "rung" else column for column in shown)
         plates = (Plate(figure, Table(figure.name, figure.title, rungs, columns)),)
     return Section(
         name="early-stopping",
@@ -62,8 +63,19 @@ def section(tables: SweepTables) -> Section:
         headline=(*_sentences(scheduler, numbers, rungs), *_given_up(numbers), *_patience(numbers)),
         plates=plates,
         tables=(_ledger(numbers), *_places(tables)),
-        assumptions=(*_assumptions(scheduler, numbers), *((NOISE,) if rungs["noise"].notna().any() else ())),
+        assumptions=(
+            *_assumptions(scheduler, numbers),
+            *_at_costs(scheduler, tables),
+            *((NOISE,) if rungs["noise"].notna().any() else ()),
+        ),
     )
+
+
+def _rung_column(scheduler: SweepScheduler) -> Column:
+    """Rungs in epochs, or in the unit of the axis that they lie on."""
+    if scheduler.resource == EPOCHS:
+        return Column("rung", "Rung (epoch)", "count")
+    return Column("rung", f"Rung ({scheduler.resource})", "quantity", AXES[scheduler.resource].unit)
 
 
 def _sentences(scheduler: SweepScheduler, numbers: Savings, rungs: pd.DataFrame) -> tuple[str, ...]:
@@ -71,8 +83,8 @@ def _sentences(scheduler: SweepScheduler, numbers: Savings, rungs: pd.DataFrame)
         never = "has stopped no trial" if scheduler.stops else "never stops a trial"
         return (f"The scheduler ({scheduler.name}) {never}: no epoch was saved by early stopping.",)
     where = "; ".join(
-        f"{stopped} of the {trials} at epoch "
-        f"{format_quantity(rung, '')}{f' of bracket {bracket}' if len(rungs['bracket'].unique()) > 1 else ''}"
+        f"{stopped} of the {trials} at "
+        f"{rung_name(scheduler.resource, rung)}{f' of bracket {bracket}' if len(rungs['bracket'].unique()) > 1 else ''}"
         for bracket, rung, trials, stopped in zip(
             rungs["bracket"], rungs["rung"], rungs["trials"], rungs["stopped"], strict=True
         )
@@ -133,6 +145,20 @@ def _ledger(numbers: Savings) -> Table:
     ]
     frame = pd.DataFrame(rows, columns=["what", "epochs"])
     return Table("epochs-saved", "Epochs", frame, (Column("what", "Epochs"), Column("epochs", "Number", "count")))
+
+
+def _at_costs(scheduler: SweepScheduler, tables: SweepTables) -> tuple[str, ...]:
+    """What it means that rungs lie at costs, and how many trials could not be judged there."""
+    if scheduler.resource == EPOCHS or not scheduler.stops:
+        return ()
+    given = tables.decisions
+    unjudged = given[given["level"].notna() & (given["action"] == "go_on") & given["value"].isna()]
+    said = (
+        f"Rungs lie at equal {AXES[scheduler.resource].title.lower()} ({scheduler.resource}) of a trial: it is judged "
+        "at its first report that has used as much, and has used more there, by less than the cost of a report."
+    )
+    count = unjudged["trial"].nunique()
+    return (said, *([f"{counted(count, 'trial')} went on unjudged, as this was not measured."] if count else []))
 
 
 def _assumptions(scheduler: SweepScheduler, numbers: Savings) -> tuple[str, ...]:
