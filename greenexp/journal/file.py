@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from greenexp.durable import sync_folder
 from greenexp.errors import JournalError
 from greenexp.journal.events import NAME, OWN, Event
-from greenexp.journal.lines import Lines
+from greenexp.journal.lines import ChainedLines
 
 __all__ = ["NAME", "Journal", "read_events"]
 
@@ -26,10 +26,10 @@ def read_events(path: Path) -> Iterator[Event]:
 
     A last line without its newline was torn by a crash and is left out; damage anywhere else raises JournalError.
     """
-    yield from _events(path, Lines(path.name))
+    yield from _events(path, ChainedLines(path.name))
 
 
-def _events(path: Path, lines: Lines) -> Iterator[Event]:
+def _events(path: Path, lines: ChainedLines) -> Iterator[Event]:
     try:
         with path.open("rb") as file:
             yield from lines.read(file)
@@ -57,7 +57,7 @@ class Journal:
             raise JournalError(f"another greenexp run is writing {path}; wait for it or stop it") from None
         except OSError as error:
             raise JournalError(f"cannot write in {path.parent}: {error.strerror}") from error
-        self._lines = Lines(path.name)
+        self._lines = ChainedLines(path.name)
         try:
             self.events: list[Event] = list(_events(path, self._lines)) if path.exists() else []
             self._file = _opened(path)
@@ -109,7 +109,7 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _next(self, kind: str, data: Mapping[str, Any]) -> tuple[bytes, Event, Lines]:
+    def _next(self, kind: str, data: Mapping[str, Any]) -> tuple[bytes, Event, ChainedLines]:
         """The next line, what a reader will find in it, to the digit, and the place behind it.
 
         JournalError for what JSON cannot say, and for what no reader would accept.

@@ -24,7 +24,7 @@ _LENGTH = len(_HEAD) + 2 * _BYTES + len(_TAIL)
 
 
 @dataclass(slots=True)
-class Lines:
+class ChainedLines:
     """The place up to which a journal has been read or written.
 
     source: its name, for messages; number: of the next line, from 0; checked: whether the last line had a check

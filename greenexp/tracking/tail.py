@@ -9,7 +9,7 @@ from pathlib import Path
 from greenexp.errors import JournalError
 from greenexp.journal.events import Event
 from greenexp.journal.file import NAME
-from greenexp.journal.lines import Lines
+from greenexp.journal.lines import ChainedLines
 
 
 class JournalTail:
@@ -21,7 +21,7 @@ class JournalTail:
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         self._offset = 0
-        self._lines = Lines(self.path.name)
+        self._lines = ChainedLines(self.path.name)
 
     def new_events(self) -> list[Event]:
         """The events since the last call; none while there is no journal yet. JournalError where it is damaged."""

@@ -13,7 +13,7 @@ from journal_events import begin, clock_of, epoch_record, report, trial_spec
 from greenexp.errors import JournalError
 from greenexp.journal.events import Event
 from greenexp.journal.file import NAME, Journal, read_events
-from greenexp.journal.lines import Lines
+from greenexp.journal.lines import ChainedLines
 from greenexp.journal.state import SweepState
 from greenexp.journal.tables import read_tables
 from greenexp.tracking.tail import JournalTail
@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def read(content: bytes) -> list[Event]:
-    return list(Lines(NAME).read(content.splitlines(keepends=True)))
+    return list(ChainedLines(NAME).read(content.splitlines(keepends=True)))
 
 
 def test_the_check_is_the_hash_that_the_documentation_says(path: Path) -> None:

@@ -22,7 +22,7 @@ from greenexp.cli.sweeps.progress import describe
 from greenexp.errors import GreenexpError, JournalError
 from greenexp.journal.events import Event
 from greenexp.journal.file import NAME, read_events
-from greenexp.journal.lines import Lines
+from greenexp.journal.lines import ChainedLines
 from greenexp.journal.state import SweepState
 from greenexp.journal.tables import tables_of
 from greenexp.report import report_sections
@@ -153,7 +153,7 @@ def test_a_flipped_byte_is_found_before_anything_is_made_of_it(learnt: list[Line
         changed[place] ^= draw.randrange(1, 256)
         line = content.count(b"\n", 0, place) + 1
         with pytest.raises(JournalError, match=rf"^journal\.jsonl:{line}: "):
-            list(Lines(NAME).read(bytes(changed).splitlines(keepends=True)))
+            list(ChainedLines(NAME).read(bytes(changed).splitlines(keepends=True)))
 
 
 def test_a_flipped_byte_of_an_unchecked_journal_is_read_or_refused(learnt: list[Line], tmp_path: Path) -> None:
