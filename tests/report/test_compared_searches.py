@@ -43,6 +43,18 @@ def searched(each: int = 12, gap: float = 0.05, search: str = "random", ends: An
     return dataclasses.replace(made, trials=trials, spec=spec)
 
 
+def test_searches_with_a_budget_of_their_own_are_compared_over_its_axis() -> None:
+    tables = searched()
+    limited = {**tables.spec.search.to_json(), "budget": {"cpu_s": "1h"}}
+    tables = dataclasses.replace(tables, spec=changed_spec(tables.spec, search=limited))
+    made = section(tables)
+    assert "cpu_s" in [column.name for column in made.tables[0].columns]
+    assert [plate.table.columns[1].title for plate in made.plates if plate.figure.name == "compared-searches-cost"] == [
+        "cpu_s"
+    ]
+    assert "1h" in " ".join(made.assumptions)
+
+
 def scores_of(tables: SweepTables, method: str) -> Any:
     own = tables.trials[tables.trials["params.method.name"] == method]
     return own.groupby("configuration", sort=False)["score"].mean().to_numpy()
