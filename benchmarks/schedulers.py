@@ -1,7 +1,7 @@
 """What schedulers and seed designs find at equal cost: `python benchmarks/schedulers.py CURVES.csv [--json FILE]`.
 
 CURVES.csv: a row per trial and report of a crossed sweep in which nothing was stopped: trial, configuration, epoch,
-score, train_flops (of this report alone), a trial for each configuration and seed; `sweeps/recorded/` has one, and
+score, train_flops (cumulative), a trial for each configuration and seed; `sweeps/recorded/` has one, and
 `--record` writes one of a sweep's folder. A search draws configurations with replacement, and of each the seeds it
 trains without, and runs them under the product's scheduler objects. For each budget, in full trainings of one seed, it
 begins as many as come to that cost on average. It chooses the best mean over the seeds of those that were trained to
@@ -104,7 +104,7 @@ def crossed(file: Path) -> Crossed:
     scores = np.maximum.accumulate(table["score"].to_numpy().reshape(shape), axis=2)
     return Crossed(
         scores,
-        table["train_flops"].to_numpy().reshape(shape).cumsum(axis=2),
+        table["train_flops"].to_numpy(dtype=np.float64).reshape(shape),
         int((table["epoch"] <= 1).sum() / (n * s)),
     )
 
@@ -183,6 +183,7 @@ def record(folder: Path, file: Path) -> None:
     tables = read_tables(folder)
     seeds = tables.trials[["trial", "initialisation_seed", "order_seed"]]
     rows = tables.epochs[~tables.epochs["repeated"]].merge(seeds, on="trial").sort_values(["trial", "epoch"])
+    rows = rows.assign(train_flops=rows.groupby("trial")["train_flops"].cumsum())
     if set(tables.trials["status"]) != {"finished"}:
         raise SystemExit("some trials did not run to their end")
     rows[COLUMNS].to_csv(file, index=False, float_format="%.10g")

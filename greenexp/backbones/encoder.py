@@ -23,7 +23,9 @@ from greenexp.backbones.library import LibraryBackbone, Pooling
 from greenexp.errors import CheckpointError, InputError, library_failures
 
 Attention = Literal["sdpa", "eager"]
-Size = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=1, le=2**16)]
+Depth = Annotated[int, Field(ge=1, le=1000)]
+"""A plan builds the encoder without memory for its weights: these are far above any encoder, and still answered."""
 
 _FIELDS = """
 source: a checkpoint in safetensors, read in float32: the name of an asset (`minilm-l6`), a local folder, or a hub id,
@@ -50,7 +52,7 @@ class LibraryEncoder:
     source_tokenizer: the class that reads a source's tokenizer
     """
 
-    layers: Size | None = None
+    layers: Depth | None = None
     hidden: Size | None = None
     heads: Size | None = None
     intermediate: Size | None = None

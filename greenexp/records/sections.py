@@ -158,7 +158,7 @@ class Exits(FileSection):
 class Training(FileSection):
     """How every trial trains."""
 
-    epochs: int = Field(3, ge=1, description="Epochs of a full training; the schedulers' largest resource")
+    epochs: int = Field(3, ge=1, le=10_000, description="Epochs of a full training; the schedulers' largest resource")
     patience: int | None = Field(
         None, ge=1, description="Epochs in a row without a better dev score that end a trial; null: it trains them all"
     )
