@@ -84,7 +84,8 @@ def schedulers_regret() -> Figure:
     """Regret at equal cost, by scheduler and number of seeds."""
     rows: list[dict[str, Any]] = []
     table = page_table(_SEARCH, "## Schedulers and seeds", first="cost")
-    for row in table[(table["rungs at"] != "whole epochs") | (table["scheduler"] == "one_epoch")].to_dict("records"):
+    shown = (table["rungs at"] != "whole epochs") | (table["scheduler"] == "one_epoch")
+    for row in table[shown].to_dict("records"):
         for seeds in ("1 seed", "2 seeds", "4 seeds", "growing"):
             if row[seeds] != "–":
                 regret, error = numbers(row[seeds])

@@ -52,8 +52,10 @@ def _limit(axis: BudgetAxis) -> Any:
 
 if TYPE_CHECKING:
 
-    class Limits(LimitsBase):
-        """The limits alone."""
+    class SearchBudget(LimitsBase):
+        """Limits on the search of each value."""
 
 else:
-    Limits = create_model("Limits", __base__=LimitsBase, __doc__="The limits alone.", **limit_fields())
+    SearchBudget = create_model(
+        "SearchBudget", __base__=LimitsBase, __doc__="Limits on the search of each value.", **limit_fields()
+    )

@@ -19,7 +19,7 @@ from pydantic import (
 from greenexp.errors import did_you_mean
 from greenexp.records.addresses import without_password
 from greenexp.records.file_section import FileSection
-from greenexp.records.limits import Limits, LimitsBase, limit_fields
+from greenexp.records.limits import LimitsBase, SearchBudget, limit_fields
 from greenexp.records.policies import DEFAULT_POLICIES
 from greenexp.records.worth import PAYMENTS
 from greenexp.registry import registry_at
@@ -85,7 +85,7 @@ class SearchChoice(Component):
         exclude_if=lambda path: path is None,
         description="Dotted path of a searched choice: each of its values gets a search of its own, of the same size",
     )
-    budget: Limits | None = Field(
+    budget: SearchBudget | None = Field(
         default=None,
         exclude_if=lambda limits: limits is None,
         description="Limits on each of these searches; one that has reached a limit begins no further configuration",

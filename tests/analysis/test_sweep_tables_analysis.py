@@ -235,11 +235,11 @@ def test_the_first_configuration_is_the_one_that_is_chosen(data, mode):
     assert first == chosen_configuration(outcomes, mode)
 
 
-def test_a_tie_goes_to_the_first_in_the_plan():
+def test_a_tie_goes_to_the_last_in_the_plan():
     scores = [0.9, 0.8, 0.7, 0.8, 0.7, 0.9, 0.7, 0.8, 0.9]  # sums that differ in the last bit
     tables = sweep(3, 3)
     frame = configuration_table(dataclasses.replace(tables, trials=tables.trials.assign(score=scores)))
-    assert frame["configuration"].tolist() == ["c000", "c001", "c002"]
+    assert frame["configuration"].tolist() == ["c002", "c001", "c000"]
     assert frame["score_mean"].tolist() == [frame["score_mean"].iloc[0]] * 3
 
 

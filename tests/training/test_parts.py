@@ -16,7 +16,6 @@ from torch import nn
 
 from greenexp.errors import DivergedError, InputError, StateError
 from greenexp.records.sections import Metric
-from greenexp.replay import logits as stored_logits
 from greenexp.replay.logits import StoredLogits, read_logits, write_logits
 from greenexp.training import precision
 from greenexp.training.isolation import epoch_seed
@@ -173,7 +172,7 @@ def test_logits_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stored_logits.os, "fsync", full)
+    monkeypatch.setattr("greenexp.durable.os.fsync", full)
     with pytest.raises(StateError, match="No space left on device"):
         write_logits(tmp_path, some_logits())
     assert os.listdir(tmp_path) == []  # noqa: PTH208

@@ -48,4 +48,4 @@ def test_the_rule_of_choice() -> None:
     assert chosen_configuration(outcomes, "min") == "stopped"
     assert chosen_configuration(outcomes[-1:], "max") is None
     ties = [SeedOutcome("first", "finished", 9, 0.5), SeedOutcome("second", "finished", 9, 0.5)]
-    assert chosen_configuration(ties, "max") == chosen_configuration(ties, "min") == "first"
+    assert chosen_configuration(ties, "max") == chosen_configuration(ties, "min") == "second"

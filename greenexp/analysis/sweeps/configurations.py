@@ -29,7 +29,7 @@ UNFINISHED = ("planned", "running", "paused", "interrupted")
 def configuration_table(tables: SweepTables) -> pd.DataFrame:
     """One row per configuration: those with the most seeds first, of these the best mean; without a mean last.
 
-    Of equal ones the first in plan order.
+    Of equal ones the last in plan order; those without a mean as in the plan.
 
     The first row, if it has a mean, is the configuration that `records.selection` chooses.
 
@@ -68,7 +68,9 @@ def configuration_table(tables: SweepTables) -> pd.DataFrame:
         frame[cost] = _total(trials, cost).reindex(index).to_numpy()
     keys = frame["score_mean"] if metric.minimize else -frame["score_mean"]
     fewer = np.where(frame["score_mean"].notna(), -frame["seeds"], 0)
-    return frame.iloc[np.lexsort((keys.to_numpy(), fewer))].reset_index(drop=True)
+    place = np.arange(len(frame))
+    later_first = np.where(frame["score_mean"].notna(), -place, place)
+    return frame.iloc[np.lexsort((later_first, keys.to_numpy(), fewer))].reset_index(drop=True)
 
 
 def configuration_states(trials: pd.DataFrame) -> dict[str, tuple[str, str]]:
