@@ -93,7 +93,7 @@ def schedulers_regret() -> Figure:
                              "value": regret, "lower": regret - 2 * error, "upper": regret + 2 * error})  # fmt: skip
     alt = (
         "Three panels, for costs of 8, 16 and 32 full trainings, with the regret of eight schedulers that judge at "
-        "quarter epochs, by number of seeds. At 8, one seed is best everywhere, with 1.0 to 1.5 points. At 32, two and "
+        "quarter epochs, by number of seeds. At 8 one seed is best everywhere, with 1.0 to 1.5 points. At 32, two and "
         "growing seeds are best under asha_promotion and sha, with 0.3 points, where one seed has 0.8 and full training "
         "with one seed 0.6."
     )
