@@ -94,8 +94,8 @@ def schedulers_regret() -> Figure:
     alt = (
         "Three panels, for costs of 8, 16 and 32 full trainings, with the regret of eight schedulers that judge at "
         "quarter epochs, by number of seeds. At 8 one seed is best everywhere, with 1.0 to 1.5 points. At 32, two and "
-        "growing seeds are best under asha_promotion and sha, with 0.3 points, where one seed has 0.8 and full training "
-        "with one seed 0.6."
+        "growing seeds are best under asha_promotion and sha, with 0.3 points, where one seed has 0.8 and full "
+        "training with one seed 0.6."
     )
     drawing = Points(rows, Axis("Regret (points)", (0, 4.5)), Layout(width=210, columns=3, row=34, names=110))
     return drawing.figure("schedulers-regret", "Regret of schedulers and seed designs at equal cost", alt)
