@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Literal
 
-from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch
+from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch, trial_score
 from greenexp.records.progress import Epochs
 from greenexp.records.sections import Metric
 
@@ -34,7 +34,7 @@ def objective_of(name: str, records: Mapping[Epochs, EpochRecord], metric: Metri
     if not records:
         return None
     if name == SCORE:
-        return records[max(records)].best_score
+        return trial_score(records)
     if name == "inference_flops":
         best = best_epoch(records)
         return None if best is None else _inference_flops(records[best].exits, metric)

@@ -110,6 +110,9 @@ class SchedulerSettings(Protocol):
     needs_size: ClassVar[bool]
     """Whether it must know at the start how many units there will be, as one whose rungs wait for all of them."""
 
+    # Optional: `compares_reports`, True if it compares a unit's values at several reports with those of others, so that
+    # all reports must be on the same examples of dev.
+
     @property
     def per_trial(self) -> bool:
         """Whether every trial is a unit of its own, instead of every configuration."""

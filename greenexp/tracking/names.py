@@ -67,6 +67,8 @@ POINTS_FOLDER = "operating_points"
 ATTEMPT = "attempt"
 EPOCH = "epoch"
 """Epochs trained, of trials that report within epochs."""
+DEV_EXAMPLES = "dev_examples"
+"""Of reports on a part of dev: on how many examples."""
 TIME = "time_s"
 RECORD_METRICS = {
     "step": "optimiser_steps",

@@ -55,6 +55,7 @@ def records_of(trial: str, tags: Mapping[str, str], series: Series) -> Iterator[
             "computed_with": circumstances,
             "dev_logits": report.get("dev_logits"),
             "last": report.get("last", False),
+            "dev_examples": report.get("dev_examples"),
             "encoder_layers": exits.get("encoder_layers"),
         }
         yield EpochFacts(trial, attempt, time_s, EpochRecord(**record, **extra))

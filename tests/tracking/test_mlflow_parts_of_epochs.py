@@ -17,12 +17,15 @@ from greenexp.tracking.reader import read_tables
 from greenexp.tracking.server import connect
 from greenexp.tracking.sync import sync
 
-TRAINING = {**SPEC["training"], "reports_per_epoch": 4}
-TRIALS = [trial_spec(0, seed, reports_per_epoch=4) for seed in (0, 1)]
+TRAINING = {**SPEC["training"], "reports_per_epoch": 4, "report_dev": 50}
+TRIALS = [trial_spec(0, seed, reports_per_epoch=4, report_dev=50) for seed in (0, 1)]
 
 
 def report(sweep: Sweep, trial: str, number: int, attempt: int = 1, last: bool = False) -> None:
-    made: EpochRecord = dataclasses.replace(record(number, last=last), epoch=epochs_at(number, 4))
+    on = 50 if number % 4 else None
+    made: EpochRecord = dataclasses.replace(record(number, last=last), epoch=epochs_at(number, 4), dev_examples=on)
+    if on is not None:
+        made = dataclasses.replace(made, dev_logits=None)
     sweep.journal.append("report", trial=trial, attempt=attempt, record=made.to_json())
 
 
@@ -52,6 +55,7 @@ def test_tables_are_those_of_the_journal(fresh: Callable[[], str], tmp_path: Pat
         pd.testing.assert_frame_equal(mlflow.frames[name], frame, check_exact=True, obj=name)
     assert journal.epochs["epoch"].tolist() == [0.25, 0.5, 0.75, 0.25, 0.75, 1, 1.25]
     assert journal.decisions["rung"].tolist() == [0.25]
+    assert journal.epochs["dev_examples"].dropna().tolist() == [50] * 6
 
 
 def test_steps_count_reports_and_a_metric_has_the_epochs(fresh: Callable[[], str], tmp_path: Path) -> None:
