@@ -70,5 +70,8 @@ def test_steps_count_reports_and_a_metric_has_the_epochs(fresh: Callable[[], str
         if run.data.tags.get(names.TRIAL_NAME) == TRIALS[0].trial
     ]
     (run,) = runs
+    scores = client.get_metric_history(run.info.run_id, "best_score")
+    assert [point.step for point in scores] == [4], "those on a part of dev are under other names"
+    assert len(client.get_metric_history(run.info.run_id, f"{names.PART}best_score")) == 4
     history = client.get_metric_history(run.info.run_id, names.EPOCH)
     assert sorted((point.step, point.value) for point in history) == [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1), (5, 1.25)]
