@@ -14,7 +14,7 @@ from greenexp.journal.events import Event
 from greenexp.journal.shapes import explained
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.earlier import EarlierConfiguration
-from greenexp.records.epoch import Costs, EpochRecord, best_epoch
+from greenexp.records.epoch import Costs, EpochRecord, best_epoch, trial_score
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.history import LimitReached
 from greenexp.records.policies import with_added
@@ -78,8 +78,8 @@ class TrialState:
 
     @property
     def score(self) -> float | None:
-        """Best dev value so far."""
-        return self.records[self.epoch].best_score if self.records else None
+        """Best dev value so far; see `records.epoch.trial_score`."""
+        return trial_score(self.records)
 
     @property
     def best_epoch(self) -> Epochs | None:

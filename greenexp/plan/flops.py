@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from greenexp.methods.base import MethodRun
     from greenexp.model import MultiExitModel
     from greenexp.records.costs import Part, Pass
-    from greenexp.tasks.tokens import TokenisedTask
+    from greenexp.tasks.tokens import TokenisedSplit, TokenisedTask
 
 WITHOUT_EFFECT = ("learning_rate", "weight_decay", "warmup", "clip_norm", "precision", "patience")
 """Fields of `training` that change no shape of an epoch: trials that differ in them cost the same FLOPs at most."""
@@ -131,12 +131,22 @@ def _priced(model: MultiExitModel, frozen: frozenset[Part]) -> Callable[[int, in
 def _evaluation(training: Training, data: TokenisedTask, model: MultiExitModel, run: MethodRun) -> Iterator[float]:
     from greenexp.meters.flops import forward_flops
     from greenexp.tasks.batches import dev_batches
+    from greenexp.tasks.dev_part import part_of_dev
 
-    lengths = data.dev.lengths
-    shapes = [(len(b), int(lengths[b].max())) for b in dev_batches(lengths, training.evaluation_batch_size)]
-    known: dict[tuple[int, ...], float] = {}
+    def passes(split: TokenisedSplit) -> list[tuple[int, int]]:
+        lengths = split.lengths
+        return [(len(b), int(lengths[b].max())) for b in dev_batches(lengths, training.evaluation_batch_size)]
+
+    part = part_of_dev(data.dev, training)
+    whole = passes(data.dev)
+    within = whole if part is None else passes(part)
+    known: dict[tuple[int, ...], tuple[float, float]] = {}
     for epoch in range(1, training.epochs + 1):
         exits = run.trained_exits(epoch)
         if exits not in known:
-            known[exits] = float(sum(forward_flops(model.costs(*shape), exits) for shape in shapes))
-        yield from (known[exits],) * training.reports_per_epoch
+            each, last = (
+                float(sum(forward_flops(model.costs(*shape), exits) for shape in shapes)) for shapes in (within, whole)
+            )
+            known[exits] = (each, last)
+        yield from (known[exits][0],) * (training.reports_per_epoch - 1)
+        yield known[exits][1]

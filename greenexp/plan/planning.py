@@ -8,6 +8,7 @@ from typing import Any
 
 from greenexp.errors import FieldError, InputError, Problem, SweepFileError
 from greenexp.plan.configurations import Resolved, resolve
+from greenexp.plan.dev_parts import check_report_dev
 from greenexp.plan.earlier import Earlier, fitted, observations
 from greenexp.plan.equal_epochs import check_searched_epochs
 from greenexp.plan.fields import check_plugin
@@ -24,7 +25,7 @@ from greenexp.records.places import FieldProblem
 from greenexp.records.sections import HeadChoice
 from greenexp.records.settings import SECTIONS
 from greenexp.records.values import canonical_json, coordinate
-from greenexp.schedulers import compares_objectives, scheduler_names
+from greenexp.schedulers import compares_objectives, scheduler_names, scheduler_of
 from greenexp.searches.base import Proposal, SearchSettings
 from greenexp.spec import Component, Document, SweepSpec
 from greenexp.spec.paths import PLUGINS
@@ -53,6 +54,9 @@ def make_plan(document: Document, plugins: Plugins | None = None, earlier: Seque
         raise SweepFileError([document.problem(f"scheduler.{error.path}", error.reason)]) from error
     except InputError as error:
         raise SweepFileError([document.problem("scheduler", str(error), of_key=True)]) from error
+    parts = check_report_dev(spec, scheduler_of(spec.scheduler.to_json()))
+    if problems := [document.problem(found.path, found.message) for found in parts]:
+        raise SweepFileError(problems)
     if spec.budget.worth is not None and scheduler.selects_before_ends:
         why = (
             f"is not possible with this scheduler ({spec.scheduler.name}): while it runs, the configurations that have "

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from greenexp.records.decision import Action
-from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch, encoder_depth, parameters_of
+from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch, encoder_depth, parameters_of, trial_score
 from greenexp.records.ledger import ledger
 from greenexp.records.objectives import SCORE, objective_of
 from greenexp.records.policies import STATIC
@@ -168,6 +168,7 @@ def _trial_row(
 ) -> dict[str, Any]:
     kept = sorted((r for r in reports if _is_final(r, final)), key=lambda r: r.record.epoch)
     best = _best(kept)
+    score = trial_score({report.record.epoch: report.record for report in kept})
     verdicts = [decision.verdict for decision in decisions if decision.verdict.trial == trial.trial]
     stops = [verdict.rung for verdict in verdicts if verdict.action is Action.STOP]
     spent = CostTotals.of((r.record.costs for r in reports), [trial.lost])
@@ -189,7 +190,7 @@ def _trial_row(
         "epochs": kept[-1].record.epoch if kept else 0,
         "max_epochs": trial.max_epochs,
         "stopped_at": stops[-1] if stops and kept else pd.NA,
-        "score": kept[-1].record.best_score if kept else np.nan,
+        "score": np.nan if score is None else score,
         "best_epoch": best.record.epoch if best else pd.NA,
         **{name: spent.total(name) for name in SUMMED_COSTS},
         "peak_memory_b": max(known_peaks) if known_peaks and len(known_peaks) == len(peaks) else np.nan,
@@ -218,6 +219,7 @@ def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str,
         "time_s": report.time_s,
         "step": record.step,
         "examples": record.examples,
+        "dev_examples": pd.NA if record.dev_examples is None else record.dev_examples,
         "train_loss": record.train_loss,
         "learning_rate": record.learning_rate,
         "score": record.score,

@@ -68,6 +68,8 @@ class EpochRecord:
     score: the sweep's metric on dev now; best_score: best so far = the trial's score. Only reports after which the
         same exits were trained are compared: a stage that adds exits begins anew
     exits: dev scores of every trained exit, from one pass
+    dev_examples: how many of dev this report is on, a fixed part (`training.report_dev`); None: all of it. Reports on
+        the part are compared with each other alone: their `best_score` is the best on it, and they store no logits
     encoder_layers: layers of the whole encoder, which may reach above the last trained exit; None of records of earlier
         versions, see `encoder_depth`
     parameters: numbers in the weights of the model as it is saved and serves: embeddings, all layers, poolers, the
@@ -95,6 +97,7 @@ class EpochRecord:
     last: bool = False
     encoder_layers: int | None = None
     parameters: int | None = None
+    dev_examples: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; `from_json` is its inverse."""
@@ -125,11 +128,23 @@ def parameters_of(records: Iterable[EpochRecord]) -> int | None:
     return said[-1] if said else None
 
 
+def on_all_of_dev(records: Mapping[Epochs, EpochRecord]) -> dict[Epochs, EpochRecord]:
+    """The reports, epoch -> record, that were evaluated on all of dev: what a trial's score is of."""
+    return {epoch: record for epoch, record in records.items() if record.dev_examples is None}
+
+
+def trial_score(records: Mapping[Epochs, EpochRecord]) -> float | None:
+    """The best dev value so far, on all of dev; None before the first such report. records: epoch -> its record."""
+    whole = on_all_of_dev(records)
+    return whole[max(whole)].best_score if whole else None
+
+
 def best_epoch(records: Mapping[Epochs, EpochRecord]) -> Epochs | None:
     """The trial's best epoch: that of the first report, of those with the exits of the last, with the last best score.
 
-    records: epoch -> its record
+    records: epoch -> its record; those on a part of dev are left out
     """
+    records = on_all_of_dev(records)
     if not records:
         return None
     last = records[max(records)]

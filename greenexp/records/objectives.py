@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, Literal
 
-from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch, parameters_of
+from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch, parameters_of, trial_score
 from greenexp.records.progress import Epochs
 from greenexp.records.sections import Metric
 
@@ -58,7 +58,7 @@ def objective_of(name: str, records: Mapping[Epochs, EpochRecord], metric: Metri
     if not records:
         return None
     if name == SCORE:
-        return records[max(records)].best_score
+        return trial_score(records)
     if name == "inference_flops":
         best = best_epoch(records)
         return None if best is None else _inference_flops(records[best].exits, metric)

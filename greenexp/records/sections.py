@@ -155,6 +155,13 @@ class Exits(FileSection):
     )
 
 
+def _count_or_share(value: Any) -> Any:
+    """A whole number from 1, or a share between 0 and 1."""
+    if value is None or (type(value) is int and value >= 1) or (type(value) is float and 0 < value < 1):
+        return value
+    raise ValueError(f"expected a number of examples from 1, or a share between 0 and 1, got {value!r}")
+
+
 class Training(FileSection):
     """How every trial trains."""
 
@@ -164,6 +171,9 @@ class Training(FileSection):
     )
     reports_per_epoch: int = Field(
         1, ge=1, description="Evaluations on dev per epoch, evenly spaced; the last of them is at its end"
+    )
+    report_dev: Annotated[int | float | None, BeforeValidator(_count_or_share)] = Field(
+        None, description="Dev examples of a report within an epoch, or their share below 1; null: all of them"
     )
     batch_size: int = Field(32, ge=1, description="Examples per optimiser step")
     learning_rate: float = Field(2e-5, gt=0, description="Peak learning rate of AdamW")
@@ -183,6 +193,15 @@ class Training(FileSection):
     def evaluation_batch_size(self) -> int:
         """Twice what training computes at once: without gradients memory is no concern, and it stays the user's."""
         return 2 * (self.micro_batch_size or self.batch_size)
+
+    @model_validator(mode="after")
+    def _reports_within_epochs(self) -> Training:
+        if self.report_dev is not None and self.reports_per_epoch == 1:
+            raise ValueError(
+                f"report_dev ({self.report_dev:g}) is of reports within an epoch, and reports_per_epoch is 1: whole "
+                "epochs are evaluated on all of dev"
+            )
+        return self
 
     @model_validator(mode="after")
     def _micro_batch_fits(self) -> Training:

@@ -44,7 +44,7 @@ _TRIALS = {
 }  # fmt: skip
 _EPOCHS = {
     "trial": "str", "configuration": "str", "attempt": "int64", "epoch": "int64", "repeated": "bool",
-    "time_s": "float64", "step": "int64", "examples": "int64", "train_loss": "float64",
+    "time_s": "float64", "step": "int64", "examples": "int64", "dev_examples": "Int64", "train_loss": "float64",
     "learning_rate": "float64", "score": "float64", "best_score": "float64",
     **dict.fromkeys(COSTS, "float64"), "dev_logits": "str", "precision": "str", "device": "str",
     "notes": "str", "score_remark": "str",
@@ -135,7 +135,8 @@ class SweepTables:
         model, NA where not on record; `params.<path>` per searched field; of a sweep with several objectives,
         `objectives.<name>` of each but the score
     epochs: a row per report, named by the epochs trained until then (a fraction within an epoch), its costs those since
-        the report before; `repeated` marks what a later attempt did again; what
+        the report before; `repeated` marks what a later attempt did again; `dev_examples`: of a report on a part of dev
+        (NA: all of it), whose scores compare with each other alone; what
         it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score
     exits: a row per report and exit, `dev_<metric>` columns
     operating_points: a row per trial, policy and threshold, at the trial's best epoch: dev score against mean inference

@@ -109,8 +109,7 @@ def fingerprint(settings: Settings, seeds: TrialSeeds, fold: Fold | None = None)
 
 
 def _without_single_reports(settings: dict[str, Any]) -> dict[str, Any]:
-    """Without `reports_per_epoch` where it is 1, so that trials of versions without it keep their fingerprints."""
-    training = {
-        name: value for name, value in settings["training"].items() if (name, value) != ("reports_per_epoch", 1)
-    }
+    """Without the fields of reports within epochs where there are none: older trials keep their fingerprints."""
+    unused = (("reports_per_epoch", 1), ("report_dev", None))
+    training = {name: value for name, value in settings["training"].items() if (name, value) not in unused}
     return {**settings, "training": training}

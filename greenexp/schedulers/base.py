@@ -124,6 +124,8 @@ class SchedulerSettings(Protocol):
 
     # A class whose running scheduler compares several objectives (`RanksObjectives`), and is refused in a sweep with
     # one, also has `several_objectives: ClassVar[bool] = True`.
+    # Optional: `compares_reports`, True if it looks at a unit's values at several reports, so that all reports must be
+    # on the same examples of dev.
 
     @property
     def per_trial(self) -> bool:

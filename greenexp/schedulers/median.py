@@ -48,6 +48,7 @@ class Median(RungsOnAnAxis):
     equal_epochs: ClassVar[bool] = True
     needs_seeds: ClassVar[bool] = False
     needs_size: ClassVar[bool] = False
+    compares_reports: ClassVar[bool] = True
 
     resource: Resource = EPOCHS
     grace_period: FirstRung | None = None

@@ -51,6 +51,7 @@ class MoHalving:
     needs_seeds: ClassVar[bool] = False
     needs_size: ClassVar[bool] = False
     several_objectives: ClassVar[bool] = True
+    compares_reports: ClassVar[bool] = True
 
     reduction_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     grace_period: GracePeriod = 1

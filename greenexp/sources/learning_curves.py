@@ -93,7 +93,8 @@ def _of_sweep(source: str | Path | SweepTables | WithTables, request: CurveReque
         raise InputError(f"there is no file or folder {source}")
     tables = tables_of(source)
     points, remarks = _drawn_alone(sweep_points(tables, request.cost or "epochs"), tables)
-    reports = int(tables.trials["max_epochs"].max()) * tables.spec.training.reports_per_epoch
+    on_a_part = tables.epochs["dev_examples"].notna().any()
+    reports = int(tables.trials["max_epochs"].max()) * (1 if on_a_part else tables.spec.training.reports_per_epoch)
     parts = request.parts or reports
     curves = recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=metric_of(tables).minimize)
     return dataclasses.replace(curves, remarks=remarks)

@@ -29,6 +29,8 @@ def wrong_path(path: str) -> str | None:
         return f"'{path}' is not the path of a field: write e.g. training.learning_rate"
     if path == "training.reports_per_epoch":
         return "reports_per_epoch cannot be searched: trials that are scored more often have better best scores"
+    if path == "training.report_dev":
+        return "report_dev cannot be searched: scores on different examples are not compared"
     if section == "training":
         return _known_field(path, parts, tuple(Training.model_fields))
     if section == "exits":

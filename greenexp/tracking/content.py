@@ -244,6 +244,8 @@ def _reports(trial: TrialState) -> list[dict[str, Any]]:
             row["step"] = step
         if record.dev_logits is not None:
             row["dev_logits"] = record.dev_logits
+        if record.dev_examples is not None:
+            row["dev_examples"] = record.dev_examples
         if record.last:
             row["last"] = True
         if dict(record.not_measured) != reasons:
@@ -268,6 +270,8 @@ def report_points(tracked: TrackedSweep, trial: TrialState, first: int = 0) -> I
         totals = {cost: spent.total(cost) for cost in SUMMED_COSTS}
         values.update({names.total(cost): float(total) for cost, total in totals.items() if total is not None})
         values[names.TIME] = time - tracked.state.began
+        if record.dev_examples is not None:
+            values[names.DEV_EXAMPLES] = float(record.dev_examples)
         values[names.ATTEMPT] = float(attempt)
         step = names.step(record.epoch, trial.spec)
         if trial.spec.settings.training.reports_per_epoch > 1:

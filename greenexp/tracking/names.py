@@ -67,6 +67,8 @@ POINTS_FOLDER = "operating_points"
 ATTEMPT = "attempt"
 EPOCH = "epoch"
 """Epochs trained, of trials that report within epochs."""
+DEV_EXAMPLES, PART = "dev_examples", "part_of_dev/"
+"""Of reports on a part of dev: on how many examples; the prefix of their scores, which are no scores of the trial."""
 TIME = "time_s"
 RECORD_METRICS = {
     "step": "optimiser_steps",
@@ -77,6 +79,7 @@ RECORD_METRICS = {
     "best_score": "best_score",
 }
 """Field of `EpochRecord` -> metric. Costs keep their names, which carry their units."""
+SCORES = ("score", "best_score")
 WHOLE_NUMBERS = frozenset({"step", "examples"})
 INFERENCE_FLOPS = "inference_flops"
 PARAMETERS = "parameters"
@@ -126,12 +129,15 @@ def series(attempt: int, again: bool) -> str:
 
 def record_metrics(record: EpochRecord) -> dict[str, float]:
     """All metrics of one report but attempt, time and totals; what was not measured or is not finite is left out."""
-    found = {metric: getattr(record, field) for field, metric in RECORD_METRICS.items()}
+    found = {metric: getattr(record, field) for field, metric in RECORD_METRICS.items() if field not in SCORES}
     found.update({cost: getattr(record.costs, cost) for cost in COSTS})
     found[PARAMETERS] = record.parameters
+    scores: dict[str, float | None] = {RECORD_METRICS[field]: getattr(record, field) for field in SCORES}
     for score in record.exits:
         found[exit_metric(score.exit, INFERENCE_FLOPS)] = score.inference_flops
-        found.update({dev_metric(score.exit, name): value for name, value in score.metrics.items()})
+        scores.update({dev_metric(score.exit, name): value for name, value in score.metrics.items()})
+    prefix = "" if record.dev_examples is None else PART
+    found.update({prefix + name: value for name, value in scores.items()})
     return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
 
 

@@ -23,6 +23,7 @@ def metric_names(tags: Mapping[str, str], present: Mapping[str, Any]) -> frozens
     for number in map(int, exits["layers"]):
         plain.add(names.exit_metric(number, names.INFERENCE_FLOPS))
         plain |= {names.dev_metric(number, name) for name in exits["metrics"]}
+    plain |= {names.PART + name for name in plain}
     prefixes = {"", *(names.series(report["attempt"], True) for report in from_parts(names.REPORTS, tags, []))}
     return frozenset(prefix + name for prefix in prefixes for name in plain if prefix + name in present)
 
@@ -45,6 +46,8 @@ def records_of(trial: str, tags: Mapping[str, str], series: Series) -> Iterator[
             for name, points in series.items()
             if name.startswith(prefix) and step in points
         }
+        if report.get("dev_examples") is not None:
+            values = {name.removeprefix(names.PART): value for name, value in values.items()}
         try:
             record = _record(epoch, values, exits)
             time_s = values[names.TIME]
@@ -55,6 +58,7 @@ def records_of(trial: str, tags: Mapping[str, str], series: Series) -> Iterator[
             "computed_with": circumstances,
             "dev_logits": report.get("dev_logits"),
             "last": report.get("last", False),
+            "dev_examples": report.get("dev_examples"),
             "encoder_layers": exits.get("encoder_layers"),
             "parameters": exits.get("parameters"),
         }

@@ -20,6 +20,7 @@ from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.progress import Epochs, epochs_at, report_at, steps_until
 from greenexp.records.trial import TrialSpec
 from greenexp.replay.logits import StoredLogits, write_logits
+from greenexp.tasks.dev_part import part_of_dev
 from greenexp.tasks.folds import on_fold
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.checkpoint import read_checkpoint, write_checkpoint
@@ -65,6 +66,7 @@ class TrialRun(Iterator[EpochRecord]):
     ) -> None:
         self.trial = trial
         self._data, self._threads = on_fold(data, trial.fold), threads
+        self._part = part_of_dev(self._data.dev, trial.settings.training)
         self._logits_folder, self._model_folder = logits_folder, model_folder
         # Opened first, so that setting up is part of the first report's costs.
         self._meters = open_meters(cpus=threads, exclusive=False) if meters is None else meters
@@ -72,6 +74,7 @@ class TrialRun(Iterator[EpochRecord]):
         self._under_way: EpochUnderWay | None = None  # None between two epochs
         self._spent: Costs | None = None  # since the last report, by what the meters said so far
         self._best_score: float | None = None
+        self._best_on_part: float | None = None  # of reports on a part of dev
         self._failure: BaseException | None = None
         self._setup: TrialSetup | None = None
         self._device = torch.device("cpu")
@@ -121,7 +124,11 @@ class TrialRun(Iterator[EpochRecord]):
             self._failure = error
             raise
         if record is not None:
-            self._reports, self._best_score = self._reports + 1, record.best_score
+            self._reports += 1
+            if record.dev_examples is None:
+                self._best_score = record.best_score
+            else:
+                self._best_on_part = record.best_score
             self._begin_report()
         return record
 
@@ -145,6 +152,7 @@ class TrialRun(Iterator[EpochRecord]):
             "step": work.step,
             "stage_first_step": work.stage_first_step,
             "best_score": self._best_score,
+            "best_on_part": self._best_on_part,
             "patience": self._patience.state(),
             "method": method_values,
             "spent": dataclasses.asdict(spent),
@@ -175,6 +183,7 @@ class TrialRun(Iterator[EpochRecord]):
             self._failure = error
             raise
         self._reports, self._under_way, self._best_score = reports, under_way, state["best_score"]
+        self._best_on_part = state.get("best_on_part")
         self._spent = spent
 
     def close(self) -> None:
@@ -235,9 +244,10 @@ class TrialRun(Iterator[EpochRecord]):
             if not work.train(self._under_way, until, interrupted):
                 return None
             exits = work.method.trained_exits(epoch)
+            on = self._part if self._is_on_part(self._reports + 1) and self._part is not None else self._data.dev
             found = evaluate(
                 work.model,
-                self._data.dev,
+                on,
                 exits=exits,
                 batch_size=work.training.evaluation_batch_size,
                 pad_id=self._data.pad_id,
@@ -245,6 +255,20 @@ class TrialRun(Iterator[EpochRecord]):
                 device=self._device,
             )
             return self._record(work, self._under_way, exits, found)
+
+    def _is_on_part(self, report: int) -> bool:
+        """Whether a report, by its number from 1, is on a part of dev: within an epoch, if a part was asked for."""
+        return self._part is not None and report % self.trial.settings.training.reports_per_epoch > 0
+
+    def _best_before(self, work: TrialSetup, exits: tuple[int, ...]) -> float | None:
+        """The best score so far on the same examples, if the report before on them was over the same exits."""
+        number, per_epoch = self._reports + 1, work.training.reports_per_epoch
+        is_on_part = self._is_on_part(number)
+        alike = (one for one in range(number - 1, 0, -1) if self._is_on_part(one) == is_on_part)
+        before = next(alike, number)
+        if exits != work.method.trained_exits(math.ceil(epochs_at(before, per_epoch))):
+            return None
+        return self._best_on_part if is_on_part else self._best_score
 
     def _begin_report(self) -> None:
         """After a report: go on with the epoch, or with the next one."""
@@ -266,15 +290,17 @@ class TrialRun(Iterator[EpochRecord]):
     ) -> EpochRecord:
         per_epoch = work.training.reports_per_epoch
         epoch = epochs_at(self._reports + 1, per_epoch)
-        metrics = exit_metrics(found.logits, self._data.dev.labels, self._data.metrics, work.metric, work.step)
+        is_on_part = self._is_on_part(self._reports + 1)
+        on = self._part if is_on_part and self._part is not None else self._data.dev
+        metrics = exit_metrics(found.logits, on.labels, self._data.metrics, work.metric, work.step)
         score, remark = selected_score(exits, metrics, work.metric)
-        before = math.ceil(epochs_at(max(self._reports, 1), per_epoch))
-        best = self._best_score if exits == work.method.trained_exits(before) else None
+        best = self._best_before(work, exits)
         improved = is_better(score, best, work.metric)
         if isinstance(epoch, int):
             self._patience.note(epoch, score)
-        stored = self._store(work, exits, found) if improved else None
-        if improved and self._model_folder is not None:
+        keeps = improved and not is_on_part  # what is kept is of the best epoch
+        stored = self._store(work, exits, found) if keeps else None
+        if keeps and self._model_folder is not None:
             save_model(work.model, self._model_folder, self._serving(exits))
         scores = tuple(
             ExitScore(number, work.model.exit_layers[number - 1], result, work.inference_flops(number))
@@ -298,6 +324,7 @@ class TrialRun(Iterator[EpochRecord]):
             encoder_layers=work.model.backbone.num_layers,
             parameters=work.model.parameter_count(),
             last=epoch == work.training.epochs or self._patience.exhausted,
+            dev_examples=len(on) if is_on_part else None,
         )
 
     def _serving(self, exits: tuple[int, ...]) -> Serving:

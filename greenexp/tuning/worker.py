@@ -95,7 +95,8 @@ class TrialWorker(tune.Trainable):
             return self._failure(f"{type(error).__name__}: {error}", traceback.format_exc())
         if record is not None:
             self._epoch = record.epoch
-            self._log(f"epoch {record.epoch:g}: train loss {record.train_loss:.4f}, dev score {record.score:.4f}")
+            on = "" if record.dev_examples is None else f" on {record.dev_examples} examples"
+            self._log(f"epoch {record.epoch:g}: train loss {record.train_loss:.4f}, dev score {record.score:.4f}{on}")
         if self._restarted:
             result["restarted"], self._restarted = self._restarted, ""
         return result

@@ -94,7 +94,7 @@ SETTINGS = st.builds(
     method=PLUGINS,
     exits=st.sampled_from([{"layers": [1, 3]}, {"layers": "all"}]),
     training=st.builds(
-        lambda epochs, rate: {"epochs": epochs, "learning_rate": rate}, st.integers(1), st.floats(1e-9, 1e9)
+        lambda epochs, rate: {"epochs": epochs, "learning_rate": rate}, st.integers(1, 10_000), st.floats(1e-9, 1e9)
     ),
 )
 TRIALS = st.builds(

@@ -17,12 +17,15 @@ from greenexp.tracking.reader import read_tables
 from greenexp.tracking.server import connect
 from greenexp.tracking.sync import sync
 
-TRAINING = {**SPEC["training"], "reports_per_epoch": 4}
-TRIALS = [trial_spec(0, seed, reports_per_epoch=4) for seed in (0, 1)]
+TRAINING = {**SPEC["training"], "reports_per_epoch": 4, "report_dev": 50}
+TRIALS = [trial_spec(0, seed, reports_per_epoch=4, report_dev=50) for seed in (0, 1)]
 
 
 def report(sweep: Sweep, trial: str, number: int, attempt: int = 1, last: bool = False) -> None:
-    made: EpochRecord = dataclasses.replace(record(number, last=last), epoch=epochs_at(number, 4))
+    on = 50 if number % 4 else None
+    made: EpochRecord = dataclasses.replace(record(number, last=last), epoch=epochs_at(number, 4), dev_examples=on)
+    if on is not None:
+        made = dataclasses.replace(made, dev_logits=None)
     sweep.journal.append("report", trial=trial, attempt=attempt, record=made.to_json())
 
 
@@ -52,6 +55,7 @@ def test_tables_are_those_of_the_journal(fresh: Callable[[], str], tmp_path: Pat
         pd.testing.assert_frame_equal(mlflow.frames[name], frame, check_exact=True, obj=name)
     assert journal.epochs["epoch"].tolist() == [0.25, 0.5, 0.75, 0.25, 0.75, 1, 1.25]
     assert journal.decisions["rung"].tolist() == [0.25]
+    assert journal.epochs["dev_examples"].dropna().tolist() == [50] * 6
 
 
 def test_steps_count_reports_and_a_metric_has_the_epochs(fresh: Callable[[], str], tmp_path: Path) -> None:
@@ -66,5 +70,8 @@ def test_steps_count_reports_and_a_metric_has_the_epochs(fresh: Callable[[], str
         if run.data.tags.get(names.TRIAL_NAME) == TRIALS[0].trial
     ]
     (run,) = runs
+    scores = client.get_metric_history(run.info.run_id, "best_score")
+    assert [point.step for point in scores] == [4], "those on a part of dev are under other names"
+    assert len(client.get_metric_history(run.info.run_id, f"{names.PART}best_score")) == 4
     history = client.get_metric_history(run.info.run_id, names.EPOCH)
     assert sorted((point.step, point.value) for point in history) == [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1), (5, 1.25)]

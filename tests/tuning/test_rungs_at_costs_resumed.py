@@ -11,6 +11,8 @@ from climb import Climb
 from growing_sweeps import a_plan, session
 from stand_ins import Sweep, Workers, curve
 
+from greenexp.analysis.search.progress import search_progress
+from greenexp.analysis.sweeps.configurations import configuration_states
 from greenexp.analysis.sweeps.savings import rung_table
 from greenexp.figures import rungs_figure
 from greenexp.journal.file import NAME, read_events
@@ -59,6 +61,8 @@ def played(folder: Path, name: str, reports: int | None = None, **play: Any) -> 
     folder.mkdir(exist_ok=True)
     sweep = Sweep(folder)
     sweep.spec["scheduler"] = SETTINGS[name]
+    sweep.spec["search"] = {"name": "random", "samples": 6}
+    sweep.spec["space"] = {"training.learning_rate": {"dist": "loguniform", "low": 1e-4, "high": 1e-1}}
     conductor = sweep.open(scheduler=SETTINGS[name], configurations=6, seeds=2, workers=2)
     Workers(conductor, score=uneven, **{"costs": charged, **play}).play(reports)
     if reports is None:
@@ -164,6 +168,18 @@ def test_tables_and_figures_name_levels_in_their_unit(tmp_path: Path) -> None:
     section = early_stopping.section(tables)
     (plate,) = section.plates
     assert plate.table.cells()[0][1] == "7 J"
+
+
+def test_a_configuration_that_stopped_after_different_epochs_has_no_mean(tmp_path: Path) -> None:
+    def by_seed(trial: TrialSpec, epoch: int, repeated: bool) -> dict[str, float | None]:
+        return {"wall_s": 1.0 + trial.seeds.initialisation}
+
+    played(tmp_path, "median", costs=by_seed)
+    tables = read_tables(tmp_path)
+    states = configuration_states(tables.trials)
+    apart = {name for name, (state, _) in states.items() if state == "stopped apart"}
+    assert apart
+    assert "different numbers of epochs" in search_progress(tables).refusal
 
 
 def test_a_search_is_told_scores_at_levels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

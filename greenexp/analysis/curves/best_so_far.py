@@ -68,7 +68,8 @@ def best_so_far_over(tables: SweepTables, axis: str) -> pd.DataFrame:
     epochs = tables.epochs.sort_values("time_s", kind="stable")
     failed = epochs["trial"].isin(tables.trials.loc[tables.trials["status"] == "failed", "trial"])
     others = (np.array(rows, dtype=bool) for rows in (_superseded(epochs), over_other_exits(tables, epochs)))
-    set_aside = np.logical_or.reduce([failed.to_numpy(), *others])
+    on_a_part = epochs["dev_examples"].notna().to_numpy()
+    set_aside = np.logical_or.reduce([failed.to_numpy(), on_a_part, *others])
     reports = epochs.assign(cost=_cumulative(epochs, axis, tables.spec.training.reports_per_epoch), improved=True)[
         list(COLUMNS)
     ]

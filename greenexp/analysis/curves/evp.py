@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from greenexp.analysis.curves.tuning_curve import Estimator, tuning_curve, tuning_curve_std
-from greenexp.analysis.sweeps.configurations import configuration_states, is_given_up
+from greenexp.analysis.sweeps.configurations import configuration_states, is_given_up, stopped_without_score
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.records.arrays import Floats
 from greenexp.records.tables import SweepTables
@@ -82,6 +82,12 @@ def expected_best(tables: SweepTables, estimator: Estimator = "unbiased", *, wit
         return _refused(
             f"seeds of {fewer} of {len(states)} configurations were given up before they began, so scores are means "
             "over different numbers of seeds; leaving those configurations out would select by luck"
+        )
+    before_all = stopped_without_score(tables.trials)
+    if before_all:
+        return _refused(
+            f"{before_all} of {len(states)} configurations were stopped before a report on all of dev, so they have no "
+            "score; leaving those configurations out would select"
         )
     values = _values(tables.trials, states)
     if not values:

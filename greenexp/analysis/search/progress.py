@@ -21,7 +21,12 @@ import pandas as pd
 
 from greenexp.analysis.search.draws import drawn_configurations
 from greenexp.analysis.search.next_gain import LEAST, NextGain, gain_of_draws, gain_of_search
-from greenexp.analysis.sweeps.configurations import configuration_table, is_given_up
+from greenexp.analysis.sweeps.configurations import (
+    configuration_states,
+    configuration_table,
+    is_given_up,
+    stopped_without_score,
+)
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
@@ -94,6 +99,10 @@ def _unknown(tables: SweepTables, known: int) -> str:
         return "some configurations wait at a rung, and those that have ended are a selection"
     if is_given_up(tables.trials).any():
         return "seeds were given up, so means over different numbers of seeds would be compared"
+    if any(state == "stopped apart" for state, _ in configuration_states(tables.trials).values()):
+        return "seeds of some configurations were stopped after different numbers of epochs, so these have no mean"
+    if stopped_without_score(tables.trials):
+        return "some configurations were stopped before a report on all of dev, and the others are a selection"
     if known < LEAST:
         return f"only {known} configurations have ended, and {LEAST} are needed"
     return ""

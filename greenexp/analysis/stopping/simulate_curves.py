@@ -88,8 +88,9 @@ def sweep_points(tables: SweepTables, axis: str = "epochs") -> pd.DataFrame:
     """The points of `recorded_curves` from a recorded sweep: resource = epochs, cost = `axis`, cumulative per trial.
 
     A trial that ended by its own patience is at its end, and would be under any scheduler: its curve goes on to the
-    last epoch of its schedule, flat in score and cost. Raises ValueError, with the reason, if a trial did not finish (a
-    pool without the bad runs' ends is no pool) or was scored over other exits in an early stage.
+    last epoch of its schedule, flat in score and cost. Reports on a part of dev are no points.
+    Raises ValueError, with the reason, if a trial did not finish (a pool without the bad runs' ends is no pool) or was
+    scored over other exits in an early stage.
     """
     trials = tables.trials
     stopped = trials.loc[trials["status"] == "stopped", "trial"].tolist()
@@ -120,6 +121,8 @@ def sweep_points(tables: SweepTables, axis: str = "epochs") -> pd.DataFrame:
             raise ValueError(f"{axis} was not measured in {int(epochs[axis].isna().sum())} of {len(epochs)} epochs")
     else:
         raise ValueError(f"the sweep's epochs have no cost called '{axis}'")
+    whole = epochs["dev_examples"].isna()  # a score on a part of dev is no point of the curve, its cost is paid
+    epochs, cost = epochs[whole], cost[whole]
     named = {"trial": "run", "epoch": "resource"}
     points = epochs[["trial", "configuration", "epoch", "score"]].rename(columns=named).assign(cost=cost)
     ends = points.drop_duplicates("run", keep="last")

@@ -99,6 +99,12 @@ def is_given_up(trials: pd.DataFrame) -> pd.Series[bool]:
     return (trials["status"] == "stopped") & (trials["epochs"] == 0)
 
 
+def stopped_without_score(trials: pd.DataFrame) -> int:
+    """How many configurations have a trial that was stopped before a report on all of dev (`training.report_dev`)."""
+    without = (trials["status"] == "stopped") & trials["score"].isna() & (trials["epochs"] > 0)
+    return int(trials.loc[without, "configuration"].nunique())
+
+
 def _state(seeds: Sequence[_Seed], many: str) -> tuple[str, str]:
     failed = [seed for seed in seeds if seed.status == "failed"]
     if failed:

@@ -165,7 +165,8 @@ def describe(event: Event, state: SweepState) -> str | None:
     if event.kind == "report":
         record, trial = data["record"], state.trials[data["trial"]]
         total = trial.spec.settings.training.epochs
-        score = f"score {record['score']:.4f}  best {record['best_score']:.4f}  loss {record['train_loss']:.4f}"
+        on = "" if record.get("dev_examples") is None else f" (on {record['dev_examples']} of dev)"
+        score = f"score {record['score']:.4f}{on}  best {record['best_score']:.4f}  loss {record['train_loss']:.4f}"
         end = f"  finished{', ' + trial.reason if trial.reason else ''}" if record.get("last") else ""
         return f"{data['trial']}  epoch {record['epoch']:.4g}/{total}  {score}{end}"
     if event.kind == "decision" and data["action"] == "stop":
@@ -213,7 +214,8 @@ def _cells(trial: TrialState) -> tuple[Any, ...]:
         return (trial.spec.trial, f"{1 / per_epoch:.4g}/{epochs}", "", "", "", held)
     record = trial.records[trial.epoch]
     under_way = f"{min(trial.epoch + 1 / per_epoch, epochs):.4g}/{epochs}"
-    numbers = (f"{record.score:.4f}", f"{record.best_score:.4f}", f"{record.train_loss:.4f}")
+    on = "" if record.dev_examples is None else f" ({record.dev_examples})"
+    numbers = (f"{record.score:.4f}{on}", f"{record.best_score:.4f}", f"{record.train_loss:.4f}")
     return (trial.spec.trial, under_way, *numbers, format_duration(max(0.0, time.time() - trial.last_seen)))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 from greenexp.analysis.comparing.lead import Basis
 from greenexp.analysis.comparing.lead_of_sweep import lead_of_best
 from greenexp.analysis.sweeps.metric import metric_of
@@ -29,7 +31,7 @@ def section(tables: SweepTables) -> Section:
         ),
         _seeds(spec.seeds),
         *_folds(spec.seeds.folds),
-        *_reports(spec.training.reports_per_epoch),
+        *_reports(spec.training.reports_per_epoch, tables.epochs["dev_examples"]),
         *_patience(spec.training.patience),
         _search(tables),
         *_noise(tables),
@@ -85,9 +87,19 @@ def _folds(folds: int | None) -> tuple[str, ...]:
     )
 
 
-def _reports(per_epoch: int) -> tuple[str, ...]:
+def _reports(per_epoch: int, on: pd.Series[int]) -> tuple[str, ...]:
+    """on: of each report, on how many examples of dev it was; missing: all of them."""
     if per_epoch == 1:
         return ()
+    if on.notna().any():
+        sizes = " or ".join(f"{size:,}" for size in sorted(set(on.dropna())))
+        return (
+            (
+                f"Trials were scored {per_epoch} times per epoch (training.reports_per_epoch), within epochs on "
+                f"{sizes} examples of dev, the same for all trials (training.report_dev). Only scores at "
+                "the ends of epochs, on all of dev, are scores of trials; the others decided at rungs within epochs."
+            ),
+        )
     return (
         (
             f"Trials were scored on dev {per_epoch} times per epoch (training.reports_per_epoch). The score of a trial "

@@ -150,7 +150,7 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
             "mean layers used."
         ),
     ]
-    stopped = int((tables.trials["status"] == "stopped").sum())
+    stopped = int(((tables.trials["status"] == "stopped") & tables.trials["score"].notna()).sum())
     if stopped:
         notes.append(f"{counted(stopped, 'trial')} stopped early take part with the best epoch so far.")
     return tuple(notes)

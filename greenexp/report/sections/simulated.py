@@ -84,11 +84,11 @@ def _curves(tables: SweepTables, metric: SweepMetric) -> tuple[RecordedCurves | 
     refusal = expected_best(tables).refusal
     if refusal:
         return None, refusal
-    if epochs * tables.spec.training.reports_per_epoch < SHORTEST:
+    per_epoch = 1 if tables.epochs["dev_examples"].notna().any() else tables.spec.training.reports_per_epoch
+    if epochs * per_epoch < SHORTEST:
         return None, f"a trial has {counted(epochs, 'epoch')}, and a rung of every scheduler needs {SHORTEST}"
     try:
-        parts = epochs * tables.spec.training.reports_per_epoch
-        return recorded_curves(points, parts, minimize=metric.minimize), ""
+        return recorded_curves(points, epochs * per_epoch, minimize=metric.minimize), ""
     except ValueError as error:
         return None, str(error)
 
