@@ -115,6 +115,7 @@ class Feeder(Searcher):
         answer = self._session.guard(self._session.conductor.next_trial, NoTrial.DONE)
         if isinstance(answer, Assignment):
             self._session.conductor.reserve(answer.spec.trial)
+            self._session.silence.began(answer.spec.trial)
             self._session.attempts[answer.spec.trial] = answer.attempt
             return {
                 "trial": answer.spec.to_json(),
@@ -150,7 +151,7 @@ class Bridge(TrialScheduler):
             return str(TrialScheduler.CONTINUE)
         self._session.silence.heard(name)
         answer = self._answer(name, attempt, result)
-        if answer != TrialScheduler.CONTINUE:
+        if answer == TrialScheduler.STOP:  # one that pauses is watched until it is saved
             self._session.silence.ended(name)
         return answer
 
@@ -196,6 +197,7 @@ class Bridge(TrialScheduler):
         for name in self._session.guard(conductor.releasable, []):
             if name in paused:
                 conductor.reserve(name)
+                self._session.silence.began(name)
                 return paused[name]
         if not conductor.live and self._session.guard(conductor.next_trial, NoTrial.DONE) is NoTrial.DONE:
             tune_controller.request_stop_experiment()
@@ -214,13 +216,22 @@ class Bridge(TrialScheduler):
             self._keeps_workers = True
 
     def _give_up_silent(self, tune_controller: Any) -> None:
-        """Kill the workers of trials that have said nothing for too long; Tune then reports that they died."""
-        overdue = self._session.silence.overdue()
-        if overdue:
-            by_name = {trial_name(trial): trial for trial in tune_controller.get_live_trials()}
-            for name, reason in overdue.items():
+        """Kill the workers of trials that have said nothing for too long; Tune then reports that they died.
+
+        A trial that has no worker yet is not given up: nobody knows how long the cluster takes to find one.
+        """
+        silence = self._session.silence
+        overdue = silence.overdue()
+        if not overdue:
+            return
+        live = {trial_name(trial): trial for trial in tune_controller.get_live_trials()}
+        for name, reason in overdue.items():
+            if name not in live:
+                continue
+            if kill_worker(tune_controller, live[name]):
                 self._session.given_up[name] = reason
-                kill_worker(tune_controller, by_name[name])
+            else:
+                silence.began(name)
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Known already: the conductor handed it out."""
@@ -258,6 +269,7 @@ class WorkerEvents(Callback):
         conductor, name = self._session.conductor, trial_name(trial)
         epoch = conductor.state.trials[name].reports[-1][2].epoch
         folder = checkpoint_folder(name, epoch)
+        self._session.silence.ended(name)
         self._session.guard(lambda: conductor.paused(name, self._session.attempt(trial), epoch, folder))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -274,15 +286,17 @@ class WorkerEvents(Callback):
         session.guard(lambda: session.conductor.worker_died(name, attempt, abridged(f"the worker died: {cause}")))
 
 
-def kill_worker(tune_controller: Any, trial: Trial) -> None:
-    """Kill the process that has the trial, whatever it is doing.
+def kill_worker(tune_controller: Any, trial: Trial) -> bool:
+    """Kill the process that has the trial, whatever it is doing; False if none has it.
 
     Tune has no call for it: its own way to stop a trial waits for the worker to answer.
     """
     tracked = getattr(tune_controller, "_trial_to_actor", {}).get(trial)
     actors = getattr(getattr(tune_controller, "_actor_manager", None), "_live_actors_to_ray_actors_resources", {})
-    if tracked in actors:
-        ray.kill(actors[tracked][0])
+    if tracked not in actors:
+        return False
+    ray.kill(actors[tracked][0])
+    return True
 
 
 def _cause(trial: Trial) -> str:

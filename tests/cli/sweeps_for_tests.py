@@ -98,15 +98,16 @@ def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
     return sorted(found)
 
 
-def signal_a_worker(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """A signal to a training actor, as soon as there is one: between two trials there is none."""
+def signal_workers(process: subprocess.Popen[bytes], number: signal.Signals, most: int = 99) -> None:
+    """A signal to the training actors, as soon as there is one: between two trials there may be none."""
 
     def sent() -> bool:
-        for worker in workers_of(process):
+        reached = 0
+        for worker in workers_of(process)[:most]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, number)
-                return True
-        return False
+                reached += 1
+        return reached > 0
 
     wait_for(process, sent)
 
