@@ -274,7 +274,7 @@ class Resources(FileSection):
     no_report_limit: Annotated[float | None, BeforeValidator(_duration), _DURATION_SCHEMA] = Field(
         None,
         description="Time without a report after which a trial's worker is killed, such as 10m; null: ten times what "
-        "the longest report so far took, at least 2m, and 30m before the first",
+        "the trial's longest report so far took, at least 2m, and 30m before its first",
     )
 
 

@@ -52,8 +52,9 @@ class TuneSession:
         no_report_limit_s: float | None = None,
     ) -> None:
         self.conductor = conductor
-        took = (r.costs.wall_s for trial in conductor.state.trials.values() for _, _, r in trial.reports)
-        self.silence = Silence(no_report_limit_s, (seconds for seconds in took if seconds is not None))
+        trials = conductor.state.trials.items()
+        took = ((name, record.costs.wall_s) for name, trial in trials for _, _, record in trial.reports)
+        self.silence = Silence(no_report_limit_s, ((name, s) for name, s in took if s is not None))
         self.given_up: dict[str, str] = {}
         self._say_draining = draining
         self.error: GreenexpError | None = None

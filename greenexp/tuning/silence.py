@@ -8,35 +8,41 @@ from collections.abc import Callable, Iterable
 from greenexp.units import format_duration
 
 MARGIN = 10.0
-"""By default a trial may take so many times as long as the longest report so far took."""
+"""By default a trial may take so many times as long as its longest report so far took: others may cost far less."""
 LEAST_S = 120.0
 UNKNOWN_S = 1800.0
-"""The limit by default, while no trial of the sweep has reported: a worker may have to fetch and compile first."""
+"""The limit by default of a trial that has not reported: nobody knows what it costs, or what its worker must fetch."""
 
 
 class Silence:
     """When each running trial was last heard of.
 
-    stated_s: `resources.no_report_limit`, None for the default: MARGIN times the longest time from one sign of life of
-        a trial to its next, at least LEAST_S; UNKNOWN_S before there was one
-    known_s: seconds that reports of earlier sessions took
+    stated_s: `resources.no_report_limit`, None for the default: MARGIN times the trial's own longest time from one sign
+        of life to the next, at least LEAST_S; UNKNOWN_S before there was one
+    known_s: (trial, seconds) of reports of earlier sessions
     clock: seconds that never go back
     """
 
     def __init__(
-        self, stated_s: float | None, known_s: Iterable[float] = (), *, clock: Callable[[], float] = time.monotonic
+        self,
+        stated_s: float | None,
+        known_s: Iterable[tuple[str, float]] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stated_s = stated_s
-        self._longest_s = max(known_s, default=0.0)
+        self._longest_s: dict[str, float] = {}
+        for trial, seconds in known_s:
+            self._note(trial, seconds)
         self._clock = clock
         self._heard: dict[str, float] = {}
 
-    @property
-    def limit_s(self) -> float:
-        """Seconds after which a trial that is not heard of is given up."""
+    def limit_s(self, trial: str) -> float:
+        """Seconds without a sign of life after which the trial is given up."""
         if self._stated_s is not None:
             return self._stated_s
-        return max(LEAST_S, MARGIN * self._longest_s) if self._longest_s else UNKNOWN_S
+        longest_s = self._longest_s.get(trial)
+        return UNKNOWN_S if longest_s is None else max(LEAST_S, MARGIN * longest_s)
 
     def began(self, trial: str) -> None:
         """A worker took the trial."""
@@ -45,7 +51,8 @@ class Silence:
     def heard(self, trial: str) -> None:
         """The trial reported, or was saved, and trains on."""
         now = self._clock()
-        self._longest_s = max(self._longest_s, now - self._heard.get(trial, now))
+        if trial in self._heard:
+            self._note(trial, now - self._heard[trial])
         self._heard[trial] = now
 
     def ended(self, trial: str) -> None:
@@ -54,8 +61,13 @@ class Silence:
 
     def overdue(self) -> dict[str, str]:
         """Trial -> reason, of those that have been silent for too long; each is said once."""
-        now, limit_s = self._clock(), self.limit_s
-        late = [trial for trial, heard in self._heard.items() if now - heard > limit_s]
+        now = self._clock()
+        late = [trial for trial, heard in self._heard.items() if now - heard > self.limit_s(trial)]
         for trial in late:
             self.ended(trial)
-        return {trial: f"no report for {format_duration(limit_s)} (resources.no_report_limit)" for trial in late}
+        return {
+            trial: f"no report for {format_duration(self.limit_s(trial))} (resources.no_report_limit)" for trial in late
+        }
+
+    def _note(self, trial: str, seconds: float) -> None:
+        self._longest_s[trial] = max(self._longest_s.get(trial, 0.0), seconds)

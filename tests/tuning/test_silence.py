@@ -39,17 +39,18 @@ def test_nobody_waits_for_a_trial_that_has_no_worker() -> None:
     assert silence.overdue() == {}
 
 
-def test_without_a_stated_time_it_follows_from_the_longest_report() -> None:
+def test_without_a_stated_time_it_follows_from_the_longest_report_of_the_trial() -> None:
     clock = Clock()
-    silence = Silence(None, clock=clock)
+    silence = Silence(None, [("known", 5.0), ("known", 900.0)], clock=clock)
     silence.began("a")
-    assert silence.limit_s == UNKNOWN_S
+    assert silence.limit_s("a") == UNKNOWN_S
     clock.now += 3
     silence.heard("a")
-    assert silence.limit_s == LEAST_S, "ten times three seconds would give up a worker for a pause of the machine"
+    assert silence.limit_s("a") == LEAST_S, "ten times three seconds would give up a worker for a pause of the machine"
     clock.now += 70
     silence.heard("a")
     clock.now += 1
     silence.heard("a")
-    assert silence.limit_s == MARGIN * 70
-    assert Silence(None, [5.0, 900.0]).limit_s == MARGIN * 900, "what earlier sessions took is known"
+    assert silence.limit_s("a") == MARGIN * 70
+    assert silence.limit_s("known") == MARGIN * 900, "what earlier sessions took is known"
+    assert silence.limit_s("b") == UNKNOWN_S, "a trial may cost a hundred times what another does"
