@@ -107,7 +107,7 @@ def _train(
     if ready is not None:
         ready()
     with _interrupts(session):
-        fit(session, settings, plan)
+        fit(session, settings, plan, folder / "ray")
     if session.error is not None:
         with contextlib.suppress(JournalError):  # it may be the journal that cannot be written
             conductor.close()
