@@ -99,9 +99,12 @@ def _train(
     from greenexp.tuning.bridge import TuneSession  # only now: importing Ray reads the environment
     from greenexp.tuning.fitting import fit, worker_settings
     from greenexp.tuning.held_out import evaluate_chosen
+    from greenexp.tuning.nodes import check_nodes
 
-    conductor.begin(facts, sweep.missing)
     plan = sweep.plan
+    if on_cluster(address):
+        check_nodes(plan)
+    conductor.begin(facts, sweep.missing)
     session = TuneSession(conductor, interrupting, no_report_limit_s=plan.spec.resources.no_report_limit)
     settings = worker_settings(plan, folder, prepare, cluster=on_cluster(address))
     if ready is not None:

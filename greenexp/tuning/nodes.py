@@ -1,0 +1,115 @@
+"""What every node of a cluster must have before a trial starts on it, asked of all nodes at once.
+
+Clocks are not compared: all times on record are the driver's, or durations by a clock that only goes forward.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from greenexp.errors import InputError
+from greenexp.plan import Plan
+from greenexp.plan.plugins import registry_of
+from greenexp.tuning import machine_survey
+from greenexp.tuning.machine_survey import InstalledPlugin
+
+ANSWER_S = 30.0
+"""How long all nodes have to answer; a Python that imports Ray starts in seconds even on a busy node."""
+_PACKAGES = ("greenexp", "torch", "transformers", "tokenizers", "numpy")
+_LEAST_DISK_B, _LEAST_MEMORY_B = 1 << 30, 1 << 29
+
+NodeFacts = Mapping[str, Any]
+"""What `survey_machine` returns there."""
+
+
+def check_nodes(plan: Plan) -> None:
+    """Refuse a cluster on whose nodes trials would fail; all problems at once, by node. Ray must be up.
+
+    Only nodes that a trial fits on are asked. Raises InputError.
+    """
+    resources = plan.spec.resources
+    needed = {"CPU": float(resources.cpus_per_trial), "GPU": resources.gpus_per_trial}
+    gpus = resources.gpus_per_trial > 0
+    nodes = [node for node in ray.nodes() if node["Alive"] and _fits(node["Resources"], needed)]
+    plugins = [tuple(plugin) for plugin in installed_plugins(plan)]
+    ray.cloudpickle.register_pickle_by_value(machine_survey)  # greenexp may not be there
+    ask = ray.remote(num_cpus=0, max_retries=0)(machine_survey.survey_machine)
+    answers = [
+        (node["NodeManagerAddress"], ask.options(scheduling_strategy=_on(node)).remote(_PACKAGES, plugins, gpus=gpus))
+        for node in nodes
+    ]
+    here = machine_survey.survey_machine(_PACKAGES)
+    problems = [
+        f"{address}: {problem}"
+        for address, facts in _collected(answers)
+        for problem in ([facts] if isinstance(facts, str) else node_problems(facts, here))
+    ]
+    if problems:
+        raise InputError("\n  ".join(["nodes of the Ray cluster on which trials would fail:", *problems]))
+
+
+def node_problems(there: NodeFacts, here: NodeFacts) -> list[str]:
+    """What is wrong with a node, in words; here: the facts of the driver's machine."""
+    found = [
+        f"{name} {there['versions'][name] or 'is not installed'}, and the driver has {version}"
+        for name, version in here["versions"].items()
+        if _public(there["versions"][name]) != _public(version)
+    ]
+    if not found and there["code"] != here["code"]:
+        found.append("its greenexp has other source code under the same version number than the driver's")
+    found += [f"the {kind} '{name}' is not installed there (from {origin})" for kind, name, origin in there["absent"]]
+    if there["gpu_problem"]:
+        found.append(there["gpu_problem"])
+    for what, free, least in (
+        (f"disk in {there['scratch']}", there["disk_b"], _LEAST_DISK_B),
+        ("memory", there["memory_b"], _LEAST_MEMORY_B),
+    ):
+        if free is not None and free < least:
+            found.append(f"{free / 1e9:.2f} GB of {what} are free, and a trial needs at least {least / 1e9:.2f} GB")
+    return found
+
+
+def installed_plugins(plan: Plan) -> list[InstalledPlugin]:
+    """The plug-ins of other packages that a sweep's trials name."""
+    chosen: set[tuple[str, str]] = set()
+    for settings in plan.possible_settings():
+        chosen |= {("task", settings.task.name), ("backbone", settings.backbone.name)}
+        chosen |= {("method", settings.method.name), ("exits.head", settings.model.head.name)}
+    found = []
+    for path, name in sorted(chosen):
+        registry = registry_of(path)
+        module = registry.module(name)
+        if module is not None:
+            found.append(InstalledPlugin(registry.kind, name, registry.origin(name), registry.group or "", module))
+    return found
+
+
+def _on(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:
+    return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+
+
+def _collected(answers: Sequence[tuple[str, ray.ObjectRef]]) -> Iterator[tuple[str, NodeFacts | str]]:
+    """Address -> the facts of a node, or in words why there are none; in the order in which they were asked."""
+    deadline = time.monotonic() + ANSWER_S
+    for address, reference in answers:
+        try:
+            yield address, ray.get(reference, timeout=max(0.0, deadline - time.monotonic()))
+        except ray.exceptions.GetTimeoutError:
+            yield address, f"no answer within {ANSWER_S:g} s"
+        except ray.exceptions.RayError as error:
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            yield address, f"nothing can be run there ({lines[-1].strip() if lines else type(error).__name__})"
+
+
+def _fits(offered: Mapping[str, float], needed: Mapping[str, float]) -> bool:
+    return all(offered.get(name, 0.0) >= amount for name, amount in needed.items())
+
+
+def _public(version: str | None) -> str | None:
+    """A version without its local part: `2.12.1+cpu` and `2.12.1+cu130` compute by the same code."""
+    return None if version is None else version.partition("+")[0]
