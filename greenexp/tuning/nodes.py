@@ -6,7 +6,7 @@ Clocks are not compared: all times on record are the driver's, or durations by a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
@@ -34,19 +34,12 @@ def check_nodes(plan: Plan) -> None:
     """
     resources = plan.spec.resources
     needed = {"CPU": float(resources.cpus_per_trial), "GPU": resources.gpus_per_trial}
-    gpus = resources.gpus_per_trial > 0
     nodes = [node for node in ray.nodes() if node["Alive"] and _fits(node["Resources"], needed)]
-    plugins = [tuple(plugin) for plugin in installed_plugins(plan)]
-    ray.cloudpickle.register_pickle_by_value(machine_survey)  # greenexp may not be there
-    ask = ray.remote(num_cpus=0, max_retries=0)(machine_survey.survey_machine)
-    answers = [
-        (node["NodeManagerAddress"], ask.options(scheduling_strategy=_on(node)).remote(_PACKAGES, plugins, gpus=gpus))
-        for node in nodes
-    ]
+    answers = _asked(nodes, installed_plugins(plan), gpus=resources.gpus_per_trial > 0)
     here = machine_survey.survey_machine(_PACKAGES)
     problems = [
         f"{address}: {problem}"
-        for address, facts in _collected(answers)
+        for address, facts in answers
         for problem in ([facts] if isinstance(facts, str) else node_problems(facts, here))
     ]
     if problems:
@@ -89,21 +82,35 @@ def installed_plugins(plan: Plan) -> list[InstalledPlugin]:
     return found
 
 
-def _on(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:
-    return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-
-
-def _collected(answers: Sequence[tuple[str, ray.ObjectRef]]) -> Iterator[tuple[str, NodeFacts | str]]:
-    """Address -> the facts of a node, or in words why there are none; in the order in which they were asked."""
+def _asked(
+    nodes: Sequence[Mapping[str, Any]], plugins: Sequence[InstalledPlugin], *, gpus: bool
+) -> list[tuple[str, NodeFacts | str]]:
+    """(address, facts) of each node, or in words why there are none."""
+    ray.cloudpickle.register_pickle_by_value(machine_survey)  # greenexp may not be there
+    ask = ray.remote(num_cpus=0, max_retries=0)(machine_survey.survey_machine)
+    wanted = [tuple(plugin) for plugin in plugins]
+    references = [
+        ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
+            _PACKAGES, wanted, gpus=gpus
+        )
+        for node in nodes
+    ]
     deadline = time.monotonic() + ANSWER_S
-    for address, reference in answers:
-        try:
-            yield address, ray.get(reference, timeout=max(0.0, deadline - time.monotonic()))
-        except ray.exceptions.GetTimeoutError:
-            yield address, f"no answer within {ANSWER_S:g} s"
-        except ray.exceptions.RayError as error:
-            lines = [line for line in str(error).splitlines() if line.strip()]
-            yield address, f"nothing can be run there ({lines[-1].strip() if lines else type(error).__name__})"
+    return [
+        (str(node["NodeManagerAddress"]), _answer(reference, deadline))
+        for node, reference in zip(nodes, references, strict=True)
+    ]
+
+
+def _answer(reference: ray.ObjectRef, deadline: float) -> NodeFacts | str:
+    try:
+        facts: NodeFacts = ray.get(reference, timeout=max(0.0, deadline - time.monotonic()))
+        return facts
+    except ray.exceptions.GetTimeoutError:
+        return f"no answer within {ANSWER_S:g} s"
+    except ray.exceptions.RayError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return f"nothing can be run there ({lines[-1] if lines else type(error).__name__})"
 
 
 def _fits(offered: Mapping[str, float], needed: Mapping[str, float]) -> bool:

@@ -1,4 +1,4 @@
-"""Three hosts on one machine: network namespaces with addresses of their own, each with an empty /tmp and no shared folder.
+"""Three hosts on one machine: network namespaces with addresses of their own, an empty /tmp each and no shared folder.
 
 Needs root, `ip`, `unshare` and `nsenter`, as for any network namespace; `permitted` says whether they are there.
 """
@@ -18,7 +18,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HIDDEN = Path("/var/tmp")  # noqa: S108 - mounted over on every host but the head, so that results there are its own
+HIDDEN = Path("/var/tmp")
+"""Mounted over on every host but the head, so that results there are its own."""
 PORT = 6379
 BRIDGE, NETWORK = "gxbr0", "10.77.0"
 START_S = 90.0
