@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 
 from greenexp.errors import InputError
 from greenexp.meters.nvml import visible_gpus
@@ -71,9 +72,29 @@ def ray_cluster(
         ray = _joined(address, open_cluster=open_cluster)
     else:
         ray = _private(workers * cpus_per_trial, _gpus_here(workers * gpus_per_trial))
-    with ray as resources:
+    with ray as resources, _quiet():
         _refuse_impossible(resources, cpus_per_trial, gpus_per_trial)
         yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep from the terminal what Ray says of nodes and trials that died: the journal's events say it in one line.
+
+    Ray prints some of it past every logger and has no setting for that; its own logs have all of it.
+    """
+    worker, logger = import_module("ray._private.worker"), logging.getLogger("ray")
+    name, level = "print_to_stdstream", logger.level
+    printing = getattr(worker, name, None)
+    logger.setLevel(logging.CRITICAL)
+    if printing is not None:
+        setattr(worker, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if printing is not None:
+            setattr(worker, name, printing)
 
 
 def _refuse_running_ray() -> None:

@@ -18,6 +18,7 @@ from greenexp.plan.plugins import added_plugins
 from greenexp.records.settings import Settings
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
+from greenexp.tuning.nodes import driver_facts
 from greenexp.tuning.results import DeliveredResults, SharedResults, start_keeper
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
 
@@ -41,6 +42,7 @@ def worker_settings(
         checkpoint_every_s=resources.checkpoint_every,
         assets={name: ray.put(pack(name)) for name in _assets(plan)} if cluster else {},
         plugins=tuple(added_plugins()),
+        driver=driver_facts() if cluster else None,
     )
 
 

@@ -29,7 +29,7 @@ def evaluate_chosen(
 ) -> list[str]:
     """Evaluate what has been chosen on dev, journal it, and return what could not be evaluated, in words.
 
-    here: in this process, which has the tokens and has imported what is needed; else on the cluster, where the GPUs
+    here: in this process, which has tokens and models and all that is imported; else on the cluster, where the GPUs
     are. A model that has been evaluated before is not evaluated again: resuming a finished sweep is no second look.
     """
     waiting = [trial for trial in conductor.state.chosen if not _known(trial)]

@@ -36,7 +36,7 @@ def check_nodes(plan: Plan) -> None:
     needed = {"CPU": float(resources.cpus_per_trial), "GPU": resources.gpus_per_trial}
     nodes = [node for node in ray.nodes() if node["Alive"] and _fits(node["Resources"], needed)]
     answers = _asked(nodes, installed_plugins(plan), gpus=resources.gpus_per_trial > 0)
-    here = machine_survey.survey_machine(_PACKAGES)
+    here = driver_facts()
     problems = [
         f"{address}: {problem}"
         for address, facts in answers
@@ -44,6 +44,21 @@ def check_nodes(plan: Plan) -> None:
     ]
     if problems:
         raise InputError("\n  ".join(["nodes of the Ray cluster on which trials would fail:", *problems]))
+
+
+def driver_facts() -> NodeFacts:
+    """What `check_worker` compares with."""
+    return machine_survey.survey_machine(_PACKAGES)
+
+
+def check_worker(here: NodeFacts) -> None:
+    """Refuse to train on a node that has joined since `check_nodes` and differs. Raises InputError.
+
+    here: the facts of the driver's machine
+    """
+    problems = node_problems(machine_survey.survey_machine(_PACKAGES), here)
+    if problems:
+        raise InputError(f"node {ray.util.get_node_ip_address()}: {'; '.join(problems)}")
 
 
 def node_problems(there: NodeFacts, here: NodeFacts) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -100,6 +101,7 @@ def _train(
     from greenexp.tuning.fitting import fit, worker_settings
     from greenexp.tuning.held_out import evaluate_chosen
     from greenexp.tuning.nodes import check_nodes
+    from greenexp.tuning.results import SharedResults
 
     plan = sweep.plan
     if on_cluster(address):
@@ -117,7 +119,9 @@ def _train(
         raise session.error
     if not conductor.selected:
         return ()
-    here = plan.spec.resources.gpus_per_trial == 0 and not on_cluster(address)
+    here = plan.spec.resources.gpus_per_trial == 0
+    if here:
+        settings = dataclasses.replace(settings, results=SharedResults(folder.resolve()))
     return tuple(evaluate_chosen(conductor, settings, prepare, here=here))
 
 

@@ -27,6 +27,7 @@ from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
 from greenexp.tuning.models import model_folder
+from greenexp.tuning.nodes import NodeFacts, check_worker
 from greenexp.tuning.results import Results
 
 POINTER = "greenexp_checkpoint"
@@ -45,6 +46,7 @@ class WorkerSettings:
     checkpoint_every_s: seconds after which a trial is saved while it trains on; None: it is saved only to pause
     assets: name -> the files of weights that a node may not have, or nothing where all share this machine's cache
     plugins: what was registered in the driver's process alone; it travels by value where it has no module
+    driver: what the driver's machine has, where workers may be on others (`nodes.driver_facts`)
     """
 
     results: Results
@@ -56,6 +58,7 @@ class WorkerSettings:
     checkpoint_every_s: float | None = None
     assets: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
     plugins: tuple[AddedPlugin, ...] = ()
+    driver: NodeFacts | None = None
 
 
 class TrialWorker(tune.Trainable):
@@ -63,6 +66,8 @@ class TrialWorker(tune.Trainable):
 
     def setup(self, config: dict[str, Any], settings: WorkerSettings) -> None:
         """Ray's constructor: remember what all trials share, then take the first one."""
+        if settings.driver is not None:
+            check_worker(settings.driver)
         add_plugins(settings.plugins)
         self._settings = settings
         self._data: dict[str, Any] = {}

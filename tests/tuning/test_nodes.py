@@ -95,6 +95,14 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines == ["n1", "n1", "n3"]
 
 
+def test_a_worker_on_a_node_that_joined_later_compares_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = nodes.driver_facts()
+    nodes.check_worker(facts)
+    monkeypatch.setattr(nodes.ray.util, "get_node_ip_address", lambda: "10.0.0.9")
+    with pytest.raises(InputError, match=r"10\.0\.0\.9.*torch"):
+        nodes.check_worker({**facts, "versions": {**facts["versions"], "torch": "0.1"}})
+
+
 def test_only_installed_plugins_have_a_module() -> None:
     registry: Registry[Any] = Registry("method", {"built_in": "math:sqrt"}, group="pytest11")
     registry.add("of_this_process", object)
