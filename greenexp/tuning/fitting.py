@@ -50,7 +50,13 @@ def _assets(plan: Plan) -> set[str]:
     return {name for settings in plan.possible_settings() for name in backbone_assets(settings)}
 
 
-def fit(session: TuneSession, settings: WorkerSettings, plan: Plan, scratch: Path) -> None:
+def fit(
+    session: TuneSession,
+    settings: WorkerSettings,
+    plan: Plan,
+    scratch: Path,
+    worker: type[TrialWorker] = TrialWorker,
+) -> None:
     """Run a fresh Tuner until the conductor has nothing more to hand out.
 
     scratch: a folder for what Tune writes; nobody reads it, and it is deleted at the end
@@ -61,9 +67,9 @@ def fit(session: TuneSession, settings: WorkerSettings, plan: Plan, scratch: Pat
     resources = plan.spec.resources
     # Request all workers at once: with Tune's default of one, a short epoch ends before the second worker is up.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
-    worker = tune.with_parameters(TrialWorker, settings=settings)
+    trainable = tune.with_parameters(worker, settings=settings)
     tuner = tune.Tuner(
-        tune.with_resources(worker, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}),
+        tune.with_resources(trainable, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}),
         tune_config=tune.TuneConfig(
             search_alg=Feeder(session), scheduler=Bridge(session, resources.workers), num_samples=-1, reuse_actors=True
         ),

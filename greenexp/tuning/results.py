@@ -22,8 +22,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from greenexp.durable import make_folder, move_whole
 from greenexp.errors import StateError
-from greenexp.model.files import MANIFEST as MODEL_MANIFEST
-from greenexp.training.checkpoint import MANIFEST as CHECKPOINT_MANIFEST
+from greenexp.records.manifests import CHECKPOINT_MANIFEST, MODEL_MANIFEST
 
 DRAFTS = ".arriving-"
 _LAST = (MODEL_MANIFEST, CHECKPOINT_MANIFEST)

@@ -111,7 +111,8 @@ class TrialWorker(tune.Trainable):
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         """Save to pause. Tune itself would copy what is saved into a folder that every node has to share."""
-        storage, self._storage = self._storage, None
+        storage: Any = self._storage
+        self._storage: Any = None
         try:
             with tempfile.TemporaryDirectory() as scratch:
                 saved = super().save(scratch)
