@@ -136,6 +136,10 @@ class StateError(GreenexpError):
     """What lies on disk cannot be trusted or written."""
 
 
+class BrokenOffError(StateError):
+    """Trouble of the machine ended a session, as a full disk does: the record is safe, and `--resume` goes on."""
+
+
 class JournalError(StateError):
     """The journal is damaged, locked by another run, or cannot be written."""
 
@@ -150,6 +154,10 @@ class CheckpointError(StateError):
 
 class TrialError(GreenexpError):
     """One trial failed for a reason of its own; the sweep goes on."""
+
+
+class NothingLeftError(TrialError):
+    """A trial was asked for more reports than it has."""
 
 
 class DivergedError(TrialError):
