@@ -139,6 +139,13 @@ class StateError(GreenexpError):
 class BrokenOffError(StateError):
     """Trouble of the machine ended a session, as a full disk does: the record is safe, and `--resume` goes on."""
 
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason}. What is in the journal is safe: go on with --resume")
+
+    def __reduce__(self) -> tuple[type[BrokenOffError], tuple[str]]:
+        return type(self), (self.reason,)
+
 
 class JournalError(StateError):
     """The journal is damaged, locked by another run, or cannot be written."""

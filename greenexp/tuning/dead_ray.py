@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from greenexp.errors import BrokenOffError
+
 POLL_S = 0.5
 BROKEN_OFF = 3
 """The exit code of a process whose sweep broke off for trouble of the machine."""
@@ -36,7 +38,7 @@ def watched_ray(
             names = (dead or dead_processes)()
             if names and not over.is_set():
                 with contextlib.suppress(Exception):  # a closed terminal
-                    tell(f"Ray's {' and '.join(names)} died. What is in the journal is safe: go on with --resume")
+                    tell(str(BrokenOffError(f"Ray's {' and '.join(names)} died")))
                 end(BROKEN_OFF)
                 return
 

@@ -77,8 +77,6 @@ def fit(session: TuneSession, settings: WorkerSettings, plan: Plan) -> None:
         if not session.over:
             lines = str(error).strip().splitlines()
             reason = lines[-1] if lines else type(error).__name__
-            session.error = session.error or BrokenOffError(
-                f"Ray ended the session ({reason}); the journal is whole: go on with --resume"
-            )
+            session.error = session.error or BrokenOffError(f"Ray ended the session ({reason})")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

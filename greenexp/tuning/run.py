@@ -115,7 +115,8 @@ def _train(
         fit(session, settings, plan)
     if session.error is not None:
         with contextlib.suppress(JournalError):  # it may be the journal that cannot be written
-            conductor.close(abridged(f"the sweep broke off: {session.error}"))
+            reason = getattr(session.error, "reason", str(session.error))
+            conductor.close(abridged(f"the sweep broke off: {reason}"))
         raise session.error
     if not conductor.selected:
         return ()

@@ -14,7 +14,7 @@ from greenexp.tuning import dead_ray
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
-        (BrokenOffError("no space left: go on with --resume"), BROKEN_OFF, "no space left … --resume"),
+        (BrokenOffError("no space left"), BROKEN_OFF, "no space left … --resume"),
         (KeyboardInterrupt(), INTERRUPTED, "greenexp run smoke --set training.epochs=2 --out 'my out' --resume"),
     ],
 )
