@@ -136,6 +136,17 @@ class StateError(GreenexpError):
     """What lies on disk cannot be trusted or written."""
 
 
+class BrokenOffError(StateError):
+    """Trouble of the machine ended a session, as a full disk does: the record is safe, and `--resume` goes on."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason}. What is in the journal is safe: go on with --resume")
+
+    def __reduce__(self) -> tuple[type[BrokenOffError], tuple[str]]:
+        return type(self), (self.reason,)
+
+
 class JournalError(StateError):
     """The journal is damaged, locked by another run, or cannot be written."""
 
@@ -150,6 +161,10 @@ class CheckpointError(StateError):
 
 class TrialError(GreenexpError):
     """One trial failed for a reason of its own; the sweep goes on."""
+
+
+class NothingLeftError(TrialError):
+    """A trial was asked for more reports than it has."""
 
 
 class DivergedError(TrialError):

@@ -29,7 +29,8 @@ def prepare_folder(folder: Path, watch: Watcher, *, fresh: bool) -> None:
     if fresh and (folder / JOURNAL).is_file():
         watch.remark("put aside", str(put_aside(folder)))
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # logits and texts may be private data
+        # Resolved: of a symbolic link, what it points to may just have been put aside.
+        folder.resolve().mkdir(mode=0o700, parents=True, exist_ok=True)  # logits and texts may be private data
     except OSError as error:
         raise InputError(f"cannot create {folder}: {error.strerror}") from error
 

@@ -100,7 +100,7 @@ def _session(
     from greenexp.spec import dump_resolved, resolved
     from greenexp.tuning.cluster import set_environment
     from greenexp.tuning.opening import open_sweep
-    from greenexp.tuning.run import run_session
+    from greenexp.tuning.run import run_session, sigterm_as_ctrl_c
 
     set_environment()
     facts = _facts(plan, prepare)
@@ -109,7 +109,12 @@ def _session(
         for remark in journal_remarks(sweep):
             watch.remark("journal", remark)
         (folder / "sweep.yaml").write_text(dump_resolved(plan.spec), encoding="utf-8")
-        with _tracking(plan, folder, watch) as ready:
+        with sigterm_as_ctrl_c() as take_sigterm, _tracking(plan, folder, watch) as tracked:
+
+            def ready() -> None:
+                take_sigterm()
+                tracked()
+
             watch.began(sweep.state)
             try:
                 outcome = run_session(
@@ -123,6 +128,7 @@ def _session(
                     listen=watch.event,
                     interrupting=watch.interrupted,
                     enough=worth_limit(plan),
+                    broken_off=watch.broken_off,
                 )
             finally:
                 watch.ended()

@@ -58,7 +58,8 @@ def serve(
         queue = Rebatcher(model.engine, service.batch_size, service.max_wait_s)
         sample = sample_fields(model.engine)
         app = build_app(model.engine, queue, service.limits, _facts(model), ready=lambda: watch.ready(address, sample))
-        server.serve(app, bound, service.limits.shutdown_s, access_log=service.access_log)
+        limits = service.limits
+        server.serve(app, bound, limits.shutdown_s, head_s=limits.timeout_s, access_log=service.access_log)
 
 
 def _facts(model: ServedModel) -> dict[str, Any]:

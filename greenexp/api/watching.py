@@ -34,6 +34,9 @@ class Watcher:
     def ended(self) -> None:
         """No further event will come; what is left is the report and MLflow."""
 
+    def broken_off(self, reason: str) -> None:
+        """A part of Ray has died, and the process is about to be ended."""
+
     def remark(self, subject: str, text: str) -> None:
         """Something that the user should know, and that does not keep the sweep from going on."""
 

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple, NoReturn
 
 import click
 
-from greenexp.errors import GreenexpError, SweepFileError, did_you_mean
+from greenexp.errors import BrokenOffError, GreenexpError, SweepFileError, did_you_mean
 from greenexp.extras import TRAIN, missing
 from greenexp.version import VERSION
 
 BAD_INPUT = 2
+BROKEN_OFF = 3
 INTERRUPTED = 130
 
 
@@ -33,6 +34,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "report": CommandEntry("sweeps.report", "Write the show-your-work report of sweeps, or of any MLflow runs."),
         "export": CommandEntry("sweeps.export", "Write a sweep's tables as Parquet or CSV."),
         "logs": CommandEntry("sweeps.logs", "Print what a trial logged."),
+        "clean": CommandEntry("sweeps.clean", "Delete what a sweep's folder does not need."),
         "sync": CommandEntry("sweeps.sync", "Write to MLflow what a sweep's journal has and MLflow lacks."),
     },
     "Statistics of scores": {
@@ -103,7 +105,7 @@ def cli() -> None:
     """Budget-aware sweeps of multi-exit encoders, and the report that shows the work.
 
     Begin with `greenexp run smoke`, a sweep of under a minute. Exit codes: 0 done, 1 some trials failed, 2 the input
-    cannot be run, 130 interrupted.
+    cannot be run, 3 the machine broke a sweep off (`run --resume` goes on), 130 interrupted.
     """
 
 
@@ -124,6 +126,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except SweepFileError as error:
         click.echo(str(error), err=True)  # a line per problem, each beginning with its place
         code = BAD_INPUT
+    except BrokenOffError as error:
+        click.echo(f"error: {error}", err=True)
+        code = BROKEN_OFF
     except GreenexpError as error:
         click.echo(f"error: {error}", err=True)
         code = BAD_INPUT

@@ -43,12 +43,14 @@ class Journal:
     """The one writer of a journal, held under a lock for as long as it is open.
 
     Every `append` is on disk when it returns (fsync), so whoever acts on an event can be killed at any time. A torn
-    last line is cut off when the journal is opened; `torn_b` is its length in bytes.
+    last line is cut off when the journal is opened; `torn_b` is its length in bytes. Times of events only ever grow,
+    whatever is done to the machine's clock: their differences are durations, and they order the events.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] | None = None) -> None:
         self.path = path
-        self._clock = clock
+        self._clock = clock or steady_clock()
+        self._ahead_s = 0.0
         self._lock = FileLock(path.with_suffix(".lock"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,8 +95,12 @@ class Journal:
         return event
 
     def now(self) -> float:
-        """The time the next event would carry."""
-        return self._clock()
+        """The time the next event would carry, never before that of the last one."""
+        time_s = self._clock() + self._ahead_s
+        last_s = self.events[-1].time if self.events else time_s
+        if time_s < last_s:  # the clock has been set back since the last session: this one counts on from its end
+            self._ahead_s += last_s - time_s
+        return round(max(time_s, last_s), 6)
 
     def close(self) -> None:
         """Close the file and let others write."""
@@ -117,7 +123,7 @@ class Journal:
         try:
             if OWN & data.keys():
                 raise ValueError(f"{', '.join(sorted(OWN & data.keys()))} is what every line has")
-            line = self._lines.encoded(Event(len(self.events), round(self._clock(), 6), kind, data).to_line())
+            line = self._lines.encoded(Event(len(self.events), self.now(), kind, data).to_line())
         except (ValueError, TypeError) as error:
             raise JournalError(f"an event '{kind}' cannot be recorded: {error}") from error
         behind = copy.copy(self._lines)
@@ -136,6 +142,12 @@ class Journal:
         """Close without raising again: the buffered rest of a refused line cannot be flushed either."""
         with contextlib.suppress(OSError):
             self._file.close()
+
+
+def steady_clock() -> Callable[[], float]:
+    """Seconds since 1970 by the clock as it stands now, and from now on by how much time passes, sleep included."""
+    began, at = time.time(), time.clock_gettime(time.CLOCK_BOOTTIME)
+    return lambda: began + (time.clock_gettime(time.CLOCK_BOOTTIME) - at)
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -12,7 +12,7 @@ from greenexp.records.conditional_space import Space, completed, required, with_
 from greenexp.records.places import FieldProblem
 from greenexp.records.search_space import Choice
 from greenexp.records.values import Value
-from greenexp.spec.paths import with_value
+from greenexp.spec.paths import with_values
 
 
 def check_values(path: str, section: Mapping[str, Any], space: Space, plugins: Plugins) -> Checked:
@@ -52,10 +52,7 @@ def _inside_section(space: Space) -> Space:
 
 def _with_values(section: Mapping[str, Any], path: str, values: Mapping[str, Value]) -> dict[str, Any]:
     """The section with the values of searched fields inside it."""
-    data = dict(section)
-    for field, value in values.items():
-        data = with_value(data, field.removeprefix(f"{path}."), value)
-    return data
+    return with_values(section, {field.removeprefix(f"{path}."): value for field, value in values.items()})
 
 
 def _lacking_fields(path: str, section: Mapping[str, Any], space: Space, plugins: Plugins) -> Iterator[FieldProblem]:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from greenexp.errors import InputError
-from greenexp.records.scores import ALL, GROUP, Scores
+from greenexp.records.scores import ALL, COST, GROUP, SCORE, TEST, TRIAL, Scores
 from greenexp.records.tables import SweepTables
 from greenexp.sources.files import SUFFIXES, is_table, read_file
 from greenexp.sources.folders import JOURNAL
@@ -21,6 +21,7 @@ from greenexp.sources.tables import WithTables
 
 Source: TypeAlias = str | Path | pd.DataFrame | SweepTables | Scores | WithTables
 Sources: TypeAlias = Source | Sequence[Source] | Mapping[str, Source]
+LEAST_SIZE, MOST_SIZE = 1e-50, 1e50
 NAMED_AFTER_SOURCE = "source"
 """What the groups are where nothing but their source tells them apart."""
 
@@ -34,7 +35,12 @@ def read_scores(source: Sources, request: ScoreRequest | None = None, view: View
     request: the columns and rows to read; view: what a row is to be
     Raises InputError, with the place, for what is wrong with a source, and TrackingError for what MLflow does not have.
     """
-    request = request or ScoreRequest()
+    scores = _any(source, request or ScoreRequest(), view)
+    _refuse_sizes(scores)
+    return scores
+
+
+def _any(source: Sources, request: ScoreRequest, view: View) -> Scores:
     if isinstance(source, Mapping):
         return _together({name: _read(one, request, view) for name, one in source.items()}, request)
     if isinstance(source, Sequence) and not isinstance(source, str):
@@ -47,6 +53,19 @@ def read_scores(source: Sources, request: ScoreRequest | None = None, view: View
             )
         source = source[0]
     return _read(source, request, view)
+
+
+def _refuse_sizes(scores: Scores) -> None:
+    """InputError for numbers so large or small that their powers are no longer numbers."""
+    for name, column in ((scores.score, SCORE), (scores.cost or "", COST), (scores.test or "", TEST)):
+        sizes = scores.frame[column].abs()
+        wrong = scores.frame[((sizes < LEAST_SIZE) & (sizes > 0)) | (sizes > MOST_SIZE)]
+        if len(wrong):
+            raise InputError(
+                f"{wrong[TRIAL].iloc[0]}: column '{name}': {len(wrong)} of {len(sizes)} numbers are beyond "
+                f"what is computed with (here: {wrong[column].iloc[0]:g}); they must be 0 or {LEAST_SIZE:g} to "
+                f"{MOST_SIZE:g} in size: give them in another unit"
+            )
 
 
 def _read(source: Source, request: ScoreRequest, view: View) -> Scores:

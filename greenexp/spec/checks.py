@@ -36,8 +36,9 @@ def _space_paths(space: Space) -> Iterator[FieldProblem]:
     for path in space:
         if (wrong := wrong_path(path)) is not None:
             yield FieldProblem(f"space.{path}", wrong, of_key=True)
+            continue
         for other in space:
-            if wrong_path(path) is None and other.startswith(f"{path}."):
+            if other.startswith(f"{path}."):
                 yield FieldProblem(f"space.{other}", f"lies inside '{path}', which is searched too")
 
 

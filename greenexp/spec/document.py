@@ -20,6 +20,9 @@ from greenexp.spec.checks import check
 from greenexp.spec.resolved import to_yaml
 from greenexp.spec.yaml12 import MAX_BYTES, Tree, parse
 
+MOST_SEARCHED = 256
+"""Fields of a space: each is tried with every value of it, in a section that has all others."""
+
 
 @dataclass(frozen=True)
 class Document:
@@ -69,6 +72,10 @@ def load_sweep(
     if not isinstance(tree.data, dict):
         raise SweepFileError([*tree.problems, *_not_a_mapping(tree)])
     command_line.apply(tree, overrides)
+    space = tree.data.get("space")
+    if isinstance(space, Mapping) and len(space) > MOST_SEARCHED:
+        message = f"{len(space):,} fields are searched, and at most {MOST_SEARCHED} can be"
+        raise SweepFileError([*tree.problems, problem_at(tree.places, "space", message)])
     return _validated(tree)
 
 

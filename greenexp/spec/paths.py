@@ -58,14 +58,20 @@ def _meant(path: str, section: str) -> str:
 
 def with_value(data: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     """A deep copy of `data` with `value` at the dotted `path`; what lies on the way becomes a mapping if it is none."""
+    return with_values(data, {path: value})
+
+
+def with_values(data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A deep copy of `data` with a value at each dotted path, one after the other, as `with_value`."""
     copied: dict[str, Any] = copy.deepcopy(dict(data))
-    *way, last = path.split(".")
-    inner = copied
-    for part in way:
-        if not isinstance(inner.get(part), dict):
-            inner[part] = {}
-        inner = inner[part]
-    inner[last] = value
+    for path, value in values.items():
+        *way, last = path.split(".")
+        inner = copied
+        for part in way:
+            if not isinstance(inner.get(part), dict):
+                inner[part] = {}
+            inner = inner[part]
+        inner[last] = value
     return copied
 
 

@@ -91,6 +91,8 @@ def read_jsonl(name: str) -> RawTable:
 def _parsed(name: str, number: int, line: str) -> dict[str, object]:
     try:
         value = json.loads(line)
+    except RecursionError as error:
+        raise InputError(f"{name}:{number}: not read: nested too deeply") from error
     except ValueError as error:
         raise InputError(f"{name}:{number}: not JSON: {error}") from error
     if not isinstance(value, dict):

@@ -15,6 +15,7 @@ import functools
 import logging
 import os
 import re
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -35,6 +36,8 @@ ENVIRONMENT = {
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 _SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 _NOISY = ("mlflow", "alembic")
+_TOLD = threading.local()
+"""by_us: whether this thread is inside `failures_as`. MLflow prints a traceback of every failure of its database."""
 
 
 def default_uri(folder: Path) -> str:
@@ -83,6 +86,7 @@ def _import_mlflow(*, database: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import_module("mlflow.store.tracking.sqlalchemy_store" if database else "mlflow.tracking")
+    logging.getLogger("mlflow.store.db.utils").addFilter(lambda _: not getattr(_TOLD, "by_us", False))
 
 
 def connect_existing(uri: str) -> Any:
@@ -173,13 +177,17 @@ def _check(uri: str) -> None:
 
 @contextlib.contextmanager
 def failures_as(uri: str) -> Iterator[None]:
-    """Turn whatever MLflow raises into a TrackingError that names the address."""
+    """Turn whatever MLflow raises into a TrackingError that names the address; MLflow itself does not print it too."""
+    outermost = not getattr(_TOLD, "by_us", False)
     try:
+        _TOLD.by_us = True
         yield
     except (TrackingError, InputError):
         raise
     except Exception as error:
         raise TrackingError(f"MLflow at {redacted(uri)}: {told(error)}{_password_hint(error)}") from error
+    finally:
+        _TOLD.by_us = not outermost
 
 
 def _password_hint(error: Exception) -> str:

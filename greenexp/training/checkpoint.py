@@ -73,7 +73,7 @@ _SUFFIX = {"tensors": ".safetensors", "state": ".json"}
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(_read(folder / CHECKPOINT_MANIFEST))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"checkpoint {folder} is damaged: {CHECKPOINT_MANIFEST} is not JSON") from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise CheckpointError(f"checkpoint {folder} is damaged: {CHECKPOINT_MANIFEST} is not a manifest")

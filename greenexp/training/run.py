@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from greenexp.errors import CheckpointError, TrialError
+from greenexp.errors import CheckpointError, NothingLeftError, TrialError
 from greenexp.meters import Meters, open_meters
 from greenexp.model import Serving, save_model
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
@@ -106,18 +106,23 @@ class TrialRun(Iterator[EpochRecord]):
         return self._open_setup().step
 
     def __next__(self) -> EpochRecord:
-        while (record := self.train_on(lambda: False)) is None:
-            pass
+        try:
+            while (record := self.train_on(lambda: False)) is None:
+                pass
+        except NothingLeftError:
+            raise StopIteration from None
+        except StopIteration as error:  # a method's own: it must not pass for the trial's end
+            raise RuntimeError("a StopIteration left the training") from error
         return record
 
     def train_on(self, interrupted: Callable[[], bool]) -> EpochRecord | None:
         """Train to the next report; or until `interrupted`, asked between two steps, is true, and then there is none.
 
-        An interrupted run can be saved, or trained on with the same numbers. StopIteration after the last report.
+        An interrupted run can be saved, or trained on with the same numbers. NothingLeftError after the last report.
         """
         work = self._open_setup()
         if self._reports >= work.training.epochs * work.training.reports_per_epoch or self._patience.exhausted:
-            raise StopIteration
+            raise NothingLeftError(f"the trial has had all its {self._reports} reports")
         try:
             record = self._train_to_report(work, interrupted)
         except BaseException as error:

@@ -17,7 +17,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from greenexp.errors import GreenexpError, StateError, abridged
+from greenexp.errors import BrokenOffError, GreenexpError, abridged
 from greenexp.plan.data import data_key
 from greenexp.records.decision import Action
 from greenexp.records.epoch import Costs, EpochRecord
@@ -90,7 +90,7 @@ class TuneSession:
 
     def halt(self, reason: str) -> None:
         """End the session for trouble of the machine, which would fail one trial after another."""
-        self.error = self.error or StateError(f"{reason}. What is in the journal is safe: go on with --resume")
+        self.error = self.error or BrokenOffError(reason)
         self.halted = True
 
     def attempt(self, trial: Trial) -> int:
@@ -307,4 +307,4 @@ def _cause(trial: Trial) -> str:
     except OSError:
         text = ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:500] if lines else "no reason given"
+    return lines[-1].removeprefix("greenexp.errors.")[:500] if lines else "no reason given"

@@ -9,17 +9,17 @@ from greenexp.journal.events import Event
 from greenexp.journal.state import SweepState
 from greenexp.records.progress import Epochs
 
-_FOLDER, _STEP = "checkpoints", "step-"
+CHECKPOINTS, _STEP = "checkpoints", "step-"
 
 
 def checkpoint_folder(trial: str, epoch: Epochs) -> str:
     """The folder of the state of a trial that paused after `epoch` epochs, relative to the sweep's."""
-    return f"{_FOLDER}/{trial}/epoch-{epoch}"
+    return f"{CHECKPOINTS}/{trial}/epoch-{epoch}"
 
 
 def saved_folder(trial: str, step: int) -> str:
     """The folder of the state of a trial that trains on after optimiser step `step`, relative to the sweep's."""
-    return f"{_FOLDER}/{trial}/{_STEP}{step}"
+    return f"{CHECKPOINTS}/{trial}/{_STEP}{step}"
 
 
 def prune_checkpoints(sweep_folder: Path, state: SweepState, event: Event) -> None:
@@ -31,7 +31,7 @@ def prune_checkpoints(sweep_folder: Path, state: SweepState, event: Event) -> No
     trial = state.trials.get(str(event.data.get("trial")))
     if trial is None:
         return
-    own = sweep_folder / _FOLDER / trial.spec.trial
+    own = sweep_folder / CHECKPOINTS / trial.spec.trial
     is_saved = trial.checkpoint is not None and trial.checkpoint[0] == trial.epoch
     if trial.ended and (trial.status != "stopped" or is_saved):
         shutil.rmtree(own, ignore_errors=True)
@@ -50,4 +50,4 @@ def _step(name: str) -> int:
 
 def drop_checkpoints(sweep_folder: Path) -> None:
     """Delete all of them: a finished sweep has no use for any."""
-    shutil.rmtree(sweep_folder / _FOLDER, ignore_errors=True)
+    shutil.rmtree(sweep_folder / CHECKPOINTS, ignore_errors=True)

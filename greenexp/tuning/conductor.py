@@ -205,11 +205,11 @@ class Conductor:
         """Start nothing more and pause every trial at its next report."""
         self.draining = True
 
-    def close(self) -> str:
-        """Journal how the session ended: `finished`, `limit` or `interrupted`."""
+    def close(self, reason: str = "stopped by the user") -> str:
+        """Journal how the session ended: `finished`, `limit` or `interrupted`; reason: why trials still run."""
         for trial in sorted(self._live):
             if self.state.trials[trial].status == "running":  # else it had been handed out, but no worker took it
-                self._end(trial, self.state.trials[trial].attempts, "interrupted", "stopped by the user")
+                self._end(trial, self.state.trials[trial].attempts, "interrupted", reason)
         self._live.clear()
         status = "finished" if self.state.complete else "limit" if self.limit else "interrupted"
         self._write("closed", status=status)

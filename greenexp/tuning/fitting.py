@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import ray
 from ray import tune
 
 from greenexp.assets import pack
-from greenexp.errors import StateError
+from greenexp.errors import BrokenOffError
 from greenexp.plan import Plan
 from greenexp.plan.data import backbone_assets, data_key
 from greenexp.plan.plugins import added_plugins
@@ -82,14 +83,13 @@ def fit(
             verbose=0,
         ),
     )
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # lists trials by names of its own
     try:
         tuner.fit()
     except Exception as error:  # Tune, Ray, or reading back a result file that a full disk has cut short
         if not session.over:
             lines = str(error).strip().splitlines()
             reason = lines[-1] if lines else type(error).__name__
-            session.error = session.error or StateError(
-                f"Ray ended the session ({reason}); the journal is whole: go on with --resume"
-            )
+            session.error = session.error or BrokenOffError(f"Ray ended the session ({reason})")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

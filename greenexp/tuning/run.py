@@ -13,13 +13,14 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from greenexp.errors import JournalError
+from greenexp.errors import JournalError, abridged
 from greenexp.journal.events import Event
 from greenexp.journal.state import SweepState
 from greenexp.plan.data import Prepare, prepare_data
 from greenexp.tuning.checkpoints import drop_checkpoints, prune_checkpoints
 from greenexp.tuning.cluster import on_cluster, ray_cluster
 from greenexp.tuning.conductor import Conductor, Enough
+from greenexp.tuning.dead_ray import watched_ray
 from greenexp.tuning.models import prune_models
 from greenexp.tuning.opening import OpenSweep
 
@@ -52,6 +53,7 @@ def run_session(
     listen: Callable[[Event], None] | None = None,
     interrupting: Callable[[], None] | None = None,
     enough: Enough | None = None,
+    broken_off: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Train what the journal does not hold yet, until everything has ended, a limit is reached, or Ctrl-C.
 
@@ -61,8 +63,10 @@ def run_session(
     ready: called once Ray is up, before any worker starts; it may wait for what must be there first
     listen: called with every event once it is on disk; interrupting: called at the first Ctrl-C
     enough: asked before a configuration is begun whether it is still worth its cost
+    broken_off: told why before this process is ended, because a process of its private Ray has died
     The first Ctrl-C lets the running epochs end and saves their trials, the second one ends at once.
     """
+    prune_models(folder, sweep.state)  # a driver killed between the journal's line and the deletion left them
     if sweep.finished:
         return Outcome("finished", sweep.state, _lost(sweep.state, folder))
     plan, resources = sweep.plan, sweep.plan.spec.resources
@@ -78,7 +82,8 @@ def run_session(
         enough=enough,
     )
     shape = {name: getattr(resources, name) for name in ("workers", "cpus_per_trial", "gpus_per_trial")}
-    with ray_cluster(**shape, address=address, open_cluster=open_cluster):
+    ray = ray_cluster(**shape, address=address, open_cluster=open_cluster)
+    with ray, watched_ray(broken_off or (lambda _: None)):
         problems = _train(conductor, sweep, folder, facts, prepare, address, ready, interrupting)
     status = conductor.close()
     if status == "finished":
@@ -115,7 +120,8 @@ def _train(
         fit(session, settings, plan, folder / "ray")
     if session.error is not None:
         with contextlib.suppress(JournalError):  # it may be the journal that cannot be written
-            conductor.close()
+            reason = getattr(session.error, "reason", str(session.error))
+            conductor.close(abridged(f"the sweep broke off: {reason}"))
         raise session.error
     if not conductor.selected:
         return ()
@@ -145,6 +151,29 @@ def _tidying(folder: Path, state: SweepState, listen: Callable[[Event], None] | 
             prune_models(folder, state)
 
     return hear
+
+
+@contextmanager
+def sigterm_as_ctrl_c() -> Iterator[Callable[[], None]]:
+    """SIGTERM raises KeyboardInterrupt, before and after a session too; outside the main thread nothing is changed.
+
+    Yields what takes the signal again: `ray.init` sets a handler of its own, which ends the process with code 15.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    def take() -> None:
+        signal.signal(signal.SIGTERM, handle)
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield take
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -95,8 +95,6 @@ class TrialWorker(tune.Trainable):
             self._settings.results.settle()
         except StateError as error:  # a full disk and the like: the next trial would fare no better
             return {"halt": abridged(str(error))}
-        except StopIteration:
-            return self._failure("the trial had nothing left to train")
         except GreenexpError as error:
             return self._failure(str(error))
         except Exception as error:  # a method's own code may raise anything

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import shutil
 import subprocess
@@ -16,7 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from edited_journals import edit
-from stand_ins import EPOCHS, a_record, a_scheduler, a_trial
+from recorded_sweeps import BEST, COSTS, TRIALS, write_sweep
+from stand_ins import EPOCHS, a_record, a_scheduler
 from told import tells
 
 from greenexp.journal.events import FORMAT
@@ -24,51 +24,13 @@ from greenexp.journal.file import NAME, Journal, read_events
 from greenexp.journal.state import SweepState
 from greenexp.journal.tables import read_tables
 from greenexp.records.at_rest import FOLDER
-from greenexp.records.held_out import HeldOutRecord
-from greenexp.replay import ExitCosts, operating_points
+from greenexp.replay import operating_points
 from greenexp.replay.latency import LatencyTable, write_latency
 from greenexp.replay.logits import StoredLogits, read_logits, write_logits
 from greenexp.tracking.reader import read_tables as read_mlflow
 from greenexp.tuning.replay import rebuild
 
 Command = Callable[..., tuple[int, str, str]]
-TRIALS = [a_trial(configuration, seed, 2) for configuration in range(2) for seed in range(2)]
-BEST = "c001-i1-o0"
-COSTS = ExitCosts([2, 4, 6], [3, 4, 5], [[3, 4, 5], [6, 8, 10], [9, 12, 15]], [[3, 4, 5], [7, 9, 11], [11, 14, 17]])
-
-
-def logits(folder: Path, seed: int, examples: int = 50) -> str:
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 2, examples)
-    values = rng.normal(size=(3, examples, 2))
-    for place in range(3):
-        values[place, np.arange(examples), labels] += 0.7 * place
-    lengths = rng.integers(3, 6, examples)
-    return write_logits(folder / FOLDER, StoredLogits.of(values, labels, lengths, [1, 2, 3], COSTS))
-
-
-def write_sweep(folder: Path, **spec: Any) -> None:
-    """Two configurations of two seeds, finished; the better one evaluated on test. As before section `replay`."""
-    ticks = itertools.count(1_000_000)
-    with Journal(folder / NAME, clock=lambda: float(next(ticks))) as journal:
-        whole = {
-            "name": "small",
-            "task": {"name": "clauses"},
-            "metric": {"name": "accuracy", "exit": "mean", "mode": "max"},
-            **spec,
-        }
-        journal.append("sweep", format=FORMAT, name="small", fingerprint="f", spec=whole)
-        for trial in TRIALS:
-            journal.append("trial", spec=trial.to_json())
-        journal.append("session", number=1, versions={})
-        for number, trial in enumerate(TRIALS):
-            journal.append("started", trial=trial.trial, attempt=1, after=0)
-            record = dataclasses.replace(a_record(trial, EPOCHS), dev_logits=logits(folder, number))
-            journal.append("report", trial=trial.trial, attempt=1, record=record.to_json())
-        for number, trial in enumerate(TRIALS[2:]):
-            held_out = HeldOutRecord(EPOCHS, 40, 0.5, a_record(trial, EPOCHS).exits, logits(folder, 10 + number, 40))
-            journal.append("held_out", trial=trial.trial, record=held_out.to_json())
-        journal.append("closed", status="finished")
 
 
 @pytest.fixture(scope="module")

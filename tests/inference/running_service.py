@@ -86,12 +86,13 @@ class Asked:
 
 
 @contextmanager
-def running(engine: Any, queue: Queue, limits: Limits | None = None) -> Iterator[Asked]:
+def running(engine: Any, queue: Queue, limits: Limits | None = None, most: int | None = None) -> Iterator[Asked]:
     """The service in a thread; it is stopped as a signal would stop it, and must end."""
     limits = limits or Limits()
     with server.bind("127.0.0.1", 0) as bound:
         port = bound.getsockname()[1]
-        up = server.prepared(build_app(engine, queue, limits, {"model": "tiny"}), bound, limits.shutdown_s)
+        app = build_app(engine, queue, limits, {"model": "tiny"})
+        up = server.prepared(app, bound, limits.shutdown_s, head_s=limits.timeout_s, most=most)
         thread = threading.Thread(target=up.run, kwargs={"sockets": [bound]})
         thread.start()
         try:

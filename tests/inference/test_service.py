@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import dataclasses
 import math
+import socket
 import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -188,6 +190,50 @@ def test_a_body_that_does_not_come(engine: EarlyExitEngine) -> None:
         connection.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n")
         connection.sendall(b"content-length: 30\r\n\r\n{")
         assert connection.recv(65_536).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"], ids=["first", "second"])
+def test_a_head_that_does_not_end(engine: EarlyExitEngine, before: bytes) -> None:
+    limits = dataclasses.replace(LIMITS, timeout_s=0.05)
+    with running(engine, HeldQueue(), limits) as service, service.raw() as connection:
+        if before:
+            connection.sendall(before)
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"GET /health HTTP/1.1\r\nhost:")
+        assert ends(connection)
+
+
+def test_clients_that_end_no_head_keep_nobody_out(engine: EarlyExitEngine) -> None:
+    with running(engine, HeldQueue(), LIMITS, most=5) as service, contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(service.raw()) for _ in range(15)]
+        for connection in slow:
+            connection.sendall(b"GET /health HTTP/1.1\r\n")
+        assert service.ask("/health", method="GET")[0] == 200
+        assert ends(slow[0])
+        slow[-1].sendall(b"host: x\r\n\r\n")
+        assert slow[-1].recv(65_536).startswith(b"HTTP/1.1 200"), "those that came last are still open"
+
+
+def test_a_connection_beyond_the_most_is_closed_when_all_others_are_answered(engine: EarlyExitEngine) -> None:
+    queue = HeldQueue()
+    with running(engine, queue, LIMITS, most=1) as service, ThreadPoolExecutor(1) as client:
+        (tokens,) = engine.encode(["a"])
+        asked = client.submit(service.ask, body="a")
+        queue.wait_for(lambda: len(queue.futures) == 1)
+        with service.raw() as connection:
+            assert ends(connection)
+        queue.futures[0].set_result(engine.one(tokens))
+        assert asked.result()[0] == 200
+
+
+def ends(connection: socket.socket) -> bool:
+    """Whether the service closes it, at once or after what it had written."""
+    try:
+        while connection.recv(65_536):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
 
 
 def test_no_answer_in_time(engine: EarlyExitEngine) -> None:

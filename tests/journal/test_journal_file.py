@@ -44,6 +44,25 @@ def test_events_come_back_as_they_were_appended(path: Path) -> None:
     assert [(event.number, event.time) for event in written] == [(0, 1.5), (1, 1_790_000_000.123457)]
 
 
+def test_a_clock_that_is_set_back_leaves_times_in_order_and_durations_right(path: Path) -> None:
+    """Between two sessions; within one, the clock of the machine is read once."""
+    with Journal(path, clock_of(1_000.0, 1_005.0)) as journal:
+        journal.append("search_done")
+        journal.append("search_done")
+    with Journal(path, clock_of(400.0, 403.5)) as journal:
+        journal.append("search_done")
+        journal.append("search_done")
+        assert journal.now() == 1_009.5
+    assert [event.time for event in read_events(path)] == [1_000.0, 1_005.0, 1_005.0, 1_008.5]
+
+
+def test_a_clock_that_is_set_within_a_session_is_not_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Journal(path) as journal:
+        first = journal.append("search_done").time
+        monkeypatch.setattr("time.time", lambda: 0.0)
+        assert 0 <= journal.append("search_done").time - first < 60
+
+
 @given(st.dictionaries(NAMES, JSON_VALUES, max_size=4), st.floats(0, 4e9))
 def test_any_event_survives_its_line(facts: dict[str, object], time: float) -> None:
     event = Event(7, round(time, 6), "session", {"number": 1, "machine": facts})

@@ -142,8 +142,9 @@ def test_a_missing_part_is_named(tmp_path: Path, name: str) -> None:
         read_latency(path)
 
 
-def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "said"), [("[1]", "has format 'list'"), ("[" * 100_000, "t.json is damaged")])
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "t.json"
-    path.write_text("[1]")
-    with pytest.raises(StateError, match="has format 'list'"):
+    path.write_text(text)
+    with pytest.raises(StateError, match=said):
         read_latency(path)

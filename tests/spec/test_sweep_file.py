@@ -9,7 +9,7 @@ from told import tells
 
 from greenexp.errors import InputError, SweepFileError
 from greenexp.records.sections import TaskChoice
-from greenexp.spec import load_sweep
+from greenexp.spec import checks, load_sweep
 from greenexp.spec.yaml12 import MAX_BYTES
 
 HEAD = "name: x\ntask: {name: clauses}\n"
@@ -26,6 +26,23 @@ def test_the_smallest_file() -> None:
     assert spec.seeds.initialisation == 1
     assert spec.budget.limits() == {}
     assert spec.search.name == "random"
+
+
+def test_a_space_too_large_to_be_checked_is_one_problem_in_its_line() -> None:
+    """Each of 2,000 wrong keys was looked up once for each other: 133 s."""
+    keys = "".join(f"  training.wrong{number}: {{dist: uniform, low: 0, high: 1}}\n" for number in range(2_000))
+    with pytest.raises(SweepFileError) as refused:
+        load_sweep(f"{HEAD}space:\n{keys}", source="f")
+    assert tells(str(refused.value), "f: … space: … 2,000 … 256")
+
+
+def test_wrong_keys_are_looked_up_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    own = checks.wrong_path
+    monkeypatch.setattr(checks, "wrong_path", lambda path: asked.append(path) or own(path))
+    keys = "".join(f"  training.wrong{number}: {{dist: uniform, low: 0, high: 1}}\n" for number in range(50))
+    assert len(problems(f"{HEAD}space:\n{keys}")) == 50
+    assert len(asked) < 250
 
 
 def test_plug_in_fields_are_kept_as_written() -> None:

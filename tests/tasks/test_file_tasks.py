@@ -143,6 +143,7 @@ WRONG: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "another kind of metric": ("tsv", TSV, {"metrics": ["pearson"]}, "'pearson' is for regression"),
     "quotes in csv": ("csv", 'text,label\n"a"b,1\n', {}, "train:2: .*double quotes"),
     "not JSON": ("jsonl", '{"text": "a", "label": 1}\n{"text"\n', {}, "train:2: not JSON"),
+    "nested too deeply": ("jsonl", '{"text": "a", "label": 1}\n' + '{"a":' * 3_000 + "}" * 3_000, {}, "train:2: "),
     "no object": ("jsonl", '{"text": "a", "label": 1}\n[1]\n', {}, r"train:2: expected an object .*found list"),
     "no such field": (
         "jsonl", '{"text": "a", "label": 1}\n\n{"test": "b", "label": 0}\n', {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import stat
@@ -35,6 +36,21 @@ def dead_server() -> str:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_failure_that_is_told_is_not_printed_by_mlflow_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of a full disk it printed 385 lines; who uses MLflow beside us still gets them."""
+    connect(default_uri(tmp_path))
+    log = logging.getLogger("mlflow.store.db.utils")
+    log.addHandler(caplog.handler)
+    try:
+        with failures_as("sqlite:///x"), failures_as("sqlite:///x"):
+            log.error("a traceback")
+        assert caplog.messages == []
+        log.error("somebody else's")
+        assert "somebody else's" in caplog.messages
+    finally:
+        log.removeHandler(caplog.handler)
 
 
 def test_a_new_database_is_made_quietly_and_nothing_else_is_written(tmp_path: Path) -> None:

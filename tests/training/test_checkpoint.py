@@ -91,7 +91,15 @@ def test_half_written_damaged_or_missing_files_are_refused(folder: Path, pattern
 
 
 @pytest.mark.parametrize(
-    "manifest", ["[]", "{}", '{"format": 1, "files": []}', '{"format": 2, "files": {}}', '{"format": 1, "files": {}}']
+    "manifest",
+    [
+        "[]",
+        "{}",
+        '{"format": 1, "files": []}',
+        '{"format": 2, "files": {}}',
+        '{"format": 1, "files": {}}',
+        pytest.param("[" * 100_000, id="nested"),
+    ],
 )
 def test_a_manifest_that_is_none(folder: Path, manifest: str) -> None:
     folder.mkdir()

@@ -272,6 +272,21 @@ def test_an_error_of_the_method_repeats_and_is_not_the_end_of_the_trial(
     run.close()
 
 
+def test_a_stop_iteration_of_the_method_is_not_the_end_of_the_trial(
+    trial: Make, data: TokenisedTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        next(iter(()))
+
+    run = TrialRun(trial(), data)
+    monkeypatch.setattr(type(run._open_setup().method), "loss", broken)
+    with pytest.raises(StopIteration):
+        run.train_on(lambda: False)
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(run)
+    run.close()
+
+
 def test_the_end_and_after(trial: Make, data: TokenisedTask) -> None:
     run = TrialRun(trial(epochs=1), data)
     assert len(list(run)) == 1

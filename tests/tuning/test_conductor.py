@@ -324,3 +324,12 @@ def test_a_listener_whose_terminal_is_gone_does_not_end_the_sweep(opened: Open) 
     conductor.listen = broken
     Workers(conductor).play()
     assert conductor.close() == "finished"
+
+
+def test_trials_that_still_run_at_the_end_say_why(opened: Open) -> None:
+    conductor = opened()
+    assignment = conductor.next_trial()
+    assert isinstance(assignment, Assignment)
+    conductor.started(assignment.spec.trial, 1, 0)
+    assert conductor.close("the sweep broke off: no space left") == "interrupted"
+    assert conductor.state.trials[assignment.spec.trial].reason == "the sweep broke off: no space left"

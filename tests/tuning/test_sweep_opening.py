@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from greenexp.api.folders import put_aside
+from greenexp.api.folders import prepare_folder, put_aside
+from greenexp.api.watching import Watcher
 from greenexp.errors import InputError, JournalError
+from greenexp.journal.file import NAME
 from greenexp.plan import make_plan
 from greenexp.spec import load_sweep, resolved
 from greenexp.tuning.checkpoints import checkpoint_folder
@@ -97,6 +99,15 @@ def test_a_limit_on_trials_that_would_starve_a_synchronous_rung_is_refused(tmp_p
     with pytest.raises(InputError, match="wait for ever"):
         opened(tmp_path, "scheduler.name=sha", "budget.trials=3")
     opened(tmp_path / "asha", "budget.trials=3").journal.close()
+
+
+def test_a_folder_behind_a_link_is_put_aside_and_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "out").mkdir(parents=True)
+    (tmp_path / "disk" / "out" / NAME).write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "out")
+    prepare_folder(tmp_path / "link", Watcher(), fresh=True)
+    assert (tmp_path / "disk" / "out.old-1" / NAME).read_text() == "old"
+    assert list((tmp_path / "link").iterdir()) == []
 
 
 def test_a_running_sweep_is_not_put_aside(tmp_path: Path) -> None:

@@ -49,6 +49,11 @@ def test_a_long_exception_is_cut_in_the_record_and_kept_longer_in_the_log(
     assert "the shapes differ" in text
 
 
+def test_a_stop_iteration_is_named_as_the_exception_it_is(worker: Any) -> None:
+    worker._training = lambda: next(iter(()))
+    assert json.loads(worker.step()["failure"])["reason"].startswith("StopIteration")
+
+
 def test_a_reason_that_is_not_unicode_stays_the_reason(worker: Any, tmp_path: Path) -> None:
     """Such a text comes from the name of a file that is not UTF-8; the trial failed, and not its worker."""
 

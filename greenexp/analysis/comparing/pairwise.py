@@ -36,8 +36,8 @@ EXACT = 20_000
 """Ways of dealing out up to which all are looked at."""
 PERMUTATIONS = 4_999
 LEAST_PERMUTATIONS = 999
-CELLS_OF_ALL = 400_000_000
-"""Scores dealt out in all random permutations of all pairs together, up to which results take seconds."""
+CELLS_OF_ALL = 40_000_000
+"""Scores dealt out in all random permutations of all pairs together, up to which results take a few seconds."""
 PAIRWISE_COLUMNS = ("a", "b", "budget", "probability_better", "p", "p_holm", "test", "ways")
 _CHUNK = 1_000_000
 
@@ -83,8 +83,15 @@ def enough_permutations(sizes: Sequence[int], budgets: int, level: float = 0.05)
     """
     tests = len(sizes) * (len(sizes) - 1) // 2 * budgets
     wanted = max(PERMUTATIONS, math.ceil(1.25 * tests / level) - 1)
-    affordable = CELLS_OF_ALL // max(1, (len(sizes) - 1) * sum(sizes))
-    return max(LEAST_PERMUTATIONS, min(wanted, affordable))
+    return affordable(sizes, wanted, LEAST_PERMUTATIONS)
+
+
+def affordable(sizes: Sequence[int], wanted: int, least: int, cells: int = CELLS_OF_ALL) -> int:
+    """`wanted` resamples of every pair of groups, or fewer where all together would take more than `cells` scores.
+
+    sizes: scores of each group; least: never fewer than these
+    """
+    return max(least, min(wanted, cells // max(1, (len(sizes) - 1) * sum(sizes))))
 
 
 def holm(p: ArrayLike) -> Floats:

@@ -42,7 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from greenexp.analysis.comparing.pairwise import EXACT, PERMUTATIONS, holm
-from greenexp.analysis.comparing.stochastic_order import almost_stochastic_order
+from greenexp.analysis.comparing.stochastic_order import BOOTSTRAP, almost_stochastic_order
 from greenexp.analysis.numbers.rounding import ROUNDING, difference, size_of, tied, unless_rounding
 from greenexp.errors import did_you_mean
 from greenexp.records.arrays import Floats
@@ -124,6 +124,7 @@ def compare_scores(
     confidence: float = 0.95,
     minimize: bool = False,
     permutations: int = PERMUTATIONS,
+    bootstrap: int = BOOTSTRAP,
 ) -> pd.DataFrame:
     """Every pair of methods: difference, effect sizes, almost-stochastic order, and one test corrected over all pairs.
 
@@ -142,7 +143,7 @@ def compare_scores(
         ours, theirs = _checked(a, b, paired)
         found = score_difference(ours, theirs, paired, confidence, minimize)
         order = [
-            almost_stochastic_order(x, y, rng, confidence, minimize=minimize).epsilon_min
+            almost_stochastic_order(x, y, rng, confidence, bootstrap, minimize).epsilon_min
             for x, y in ((ours, theirs), (theirs, ours))
         ]
         p = _run(test, ours, theirs, rng, permutations)[1]
@@ -255,7 +256,8 @@ def _resampled(
     bound = abs(observed) - ROUNDING * float(np.abs(a).sum() + np.abs(b).sum())
     extreme, seen = 0, 0
     for masks in chosen:
-        sums = np.where(masks, values, -values if paired else 0.0).sum(axis=1)
+        sums = masks @ values  # of those chosen; of signed differences, less the sum of the others
+        sums = 2 * sums - observed if paired else sums
         extreme += int((np.abs(sums) >= bound).sum())
         seen += len(masks)
     p = extreme / seen if exact else (1 + extreme) / (1 + seen)

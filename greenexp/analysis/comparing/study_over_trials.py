@@ -20,7 +20,7 @@ from greenexp.analysis.comparing.compare import (
 )
 from greenexp.analysis.comparing.options import ComparisonOptions
 from greenexp.analysis.comparing.pairs import compared_groups, named_pair, runs_of_leaders, top_two
-from greenexp.analysis.comparing.pairwise import compare_pairwise, enough_permutations
+from greenexp.analysis.comparing.pairwise import PERMUTATIONS, compare_pairwise, enough_permutations
 from greenexp.analysis.comparing.verdict import band_sentences, leader_sentence, told_apart_sentence
 from greenexp.analysis.curves.bands import NO_SUPPORT
 from greenexp.analysis.curves.draft import Draft
@@ -98,7 +98,8 @@ def _tables(
         (a, b): difference_table(curves[a], curves[b], minimize).assign(budget=looked)
         for a, b in itertools.combinations(kept, 2)
     }
-    pairs = _pairs(differences, kept, tested, options, minimize)
+    permutations = enough_permutations([each.size for each in kept.values()], len(tested), options.level)
+    pairs = _pairs(differences, kept, tested, permutations, options, minimize)
     draft.verdict.append(told_apart_sentence(pairs, tested, options.level))
     draft.add("leaders", leaders)
     draft.add("pairs", pairs)
@@ -115,7 +116,7 @@ def _tables(
     first, second = top_two(kept, minimize)
     difference = difference_table(curves[first], curves[second], minimize).assign(a=first, b=second, budget=looked)
     draft.add("difference", difference[["a", "b", "budget", *difference.columns.drop(["a", "b", "budget"])]])
-    draft.notes += _notes(len(pairs), options)
+    draft.notes += [*_notes(len(pairs), options), *_few_permutations(permutations, len(pairs))]
     draft.titles |= _titles(options, (first, second))
 
 
@@ -123,11 +124,11 @@ def _pairs(
     differences: Mapping[tuple[str, str], pd.DataFrame],
     values: Mapping[str, Floats],
     tested: tuple[int, ...],
+    permutations: int,
     options: ComparisonOptions,
     minimize: bool,
 ) -> pd.DataFrame:
     """A row per pair and tested budget: curves, difference with its bands, P(better), and tests."""
-    permutations = enough_permutations([each.size for each in values.values()], len(tested), options.level)
     rng = np.random.default_rng(options.seed)
     tests = compare_pairwise(values, tested, rng, minimize, permutations)
     weights: Estimator = "biased" if options.estimator == "biased" else "unbiased"
@@ -163,6 +164,18 @@ def _notes(tests: int, options: ComparisonOptions) -> list[str]:
     )
     none = "no bands: a band of an expected best needs a support ; medians need none"
     return [p, *([tested] if options.budgets is None else []), bands if options.banded else none]
+
+
+def _few_permutations(permutations: int, tests: int) -> list[str]:
+    """Said where there are so many scores that fewer permutations are drawn than usually."""
+    if permutations >= PERMUTATIONS:
+        return []
+    return [
+        (
+            f"there are so many scores that p is of {permutations} random permutations, not of {PERMUTATIONS}: no p is "
+            f"below {1 / (1 + permutations):.2g}, and no p_holm below {min(1.0, tests / (1 + permutations)):.2g}"
+        )
+    ]
 
 
 def _titles(options: ComparisonOptions, pair: tuple[str, str]) -> dict[str, str]:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from greenexp.analysis.comparing.pairwise import holm
+from greenexp.analysis.comparing.pairwise import LEAST_PERMUTATIONS, PERMUTATIONS, affordable, holm
 from greenexp.analysis.comparing.power import seeds_needed, smallest_difference
 from greenexp.analysis.comparing.score_distribution import distribution_table, quantile_table
 from greenexp.analysis.comparing.score_tests import compare_scores, score_tests
+from greenexp.analysis.comparing.stochastic_order import BOOTSTRAP
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.seeds.options import SeedOptions
 from greenexp.records.arrays import Floats
@@ -28,6 +29,9 @@ Samples = Mapping[str, "pd.Series[float]"]
 WELCH, PAIRED_T = "welch", "paired_t"
 MOST_GROUPS = 20
 """Beyond this every pair is too many to read, and too many to correct for."""
+LEAST_BOOTSTRAP = 200
+BOOTSTRAP_CELLS = 10_000_000
+"""Scores drawn in the bootstrap samples of all pairs together, each sorted: what takes a few seconds."""
 QUARTILES = (0.25, 0.5, 0.75)
 ORDER_IS_NO_TEST = (
     "epsilon_min (almost-stochastic order, of a above b and in reverse) is a description and no test: of two samples "
@@ -58,14 +62,15 @@ def compare_methods(scores: Scores, options: SeedOptions) -> Findings:
     if refusal:
         return Findings(refusal=refusal, notes=tuple(notes))
     rng = np.random.default_rng(options.seed)
+    effort = _effort(samples)
     pairs, tests = [], []
     for a, b in itertools.combinations(samples, 2):
         pair = _Pair(a, b, *_values(a, b, samples, options, notes))
         if pair.ours.size < 2:
             notes.append(f"{a} and {b} have fewer than two seeds in common, so they are not compared")
             continue
-        pairs.append(pair.row(options, rng, minimize=scores.minimize))
-        results = score_tests(pair.ours, pair.theirs, rng, paired=options.paired)
+        pairs.append(pair.row(options, rng, effort, minimize=scores.minimize))
+        results = score_tests(pair.ours, pair.theirs, rng, options.paired, effort.permutations)
         tests.append(results.assign(a=a, b=b, n_a=pair.ours.size, n_b=pair.theirs.size))
     if not pairs:
         return Findings(refusal="no two groups have two seeds in common, so no pair can be compared seed by seed")
@@ -80,7 +85,7 @@ def compare_methods(scores: Scores, options: SeedOptions) -> Findings:
         "reach": reach,
     }
     verdict = _verdict(tables["pairs"], tested, options, minimize=scores.minimize)
-    return Findings(verdict, tables, notes=(*notes, *_notes(reach, len(pairs), options)))
+    return Findings(verdict, tables, notes=(*notes, *effort.notes, *_notes(reach, len(pairs), options)))
 
 
 def _samples(scores: Scores, options: SeedOptions, notes: list[str]) -> tuple[dict[str, pd.Series[float]], str]:
@@ -138,6 +143,36 @@ def _values(a: str, b: str, samples: Samples, options: SeedOptions, notes: list[
     return np.asarray(both.iloc[:, 0], dtype=np.float64), np.asarray(both.iloc[:, 1], dtype=np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class _Effort:
+    """Random permutations and bootstrap samples of a pair."""
+
+    permutations: int
+    bootstrap: int
+
+    @property
+    def notes(self) -> list[str]:
+        """What is said where there are so many scores that either is fewer than usually."""
+        fewer = [
+            f"{now} {what} (usually {usual})"
+            for now, usual, what in (
+                (self.permutations, PERMUTATIONS, "random permutations"),
+                (self.bootstrap, BOOTSTRAP, "bootstrap samples"),
+            )
+            if now < usual
+        ]
+        return [f"there are so many scores that each pair has {' and '.join(fewer)}"] if fewer else []
+
+
+def _effort(samples: Samples) -> _Effort:
+    """How often each pair is resampled, so that many groups of many scores take no more than some seconds."""
+    sizes = [len(sample) for sample in samples.values()]
+    return _Effort(
+        affordable(sizes, PERMUTATIONS, LEAST_PERMUTATIONS),
+        affordable(sizes, BOOTSTRAP, LEAST_BOOTSTRAP, BOOTSTRAP_CELLS),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class _Pair:
     """Two groups, and their scores."""
@@ -147,11 +182,11 @@ class _Pair:
     ours: Floats
     theirs: Floats
 
-    def row(self, options: SeedOptions, rng: np.random.Generator, *, minimize: bool) -> pd.DataFrame:
+    def row(self, options: SeedOptions, rng: np.random.Generator, effort: _Effort, *, minimize: bool) -> pd.DataFrame:
         """Difference, effect sizes and order, and the smallest true difference that a t test finds at this noise."""
         test = PAIRED_T if options.paired else WELCH
         samples = {self.a: self.ours, self.b: self.theirs}
-        row = compare_scores(samples, rng, test, options.confidence, minimize)
+        row = compare_scores(samples, rng, test, options.confidence, minimize, bootstrap=effort.bootstrap)
         row = row.drop(columns=["p", "p_holm", "p_bonferroni", "test"])
         sd, other = self._deviations(paired=options.paired)
         detectable = needed = math.nan

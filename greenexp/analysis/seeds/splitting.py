@@ -28,6 +28,10 @@ class GroupSplit:
     plans: SeedPlans | None
 
 
+MOST_SPLIT = 50
+"""Groups beyond which nobody reads a table for each."""
+
+
 @dataclass(slots=True)
 class SplitTables:
     """What the splits of all groups say: name of a table -> a frame per group, and sentences.
@@ -65,7 +69,10 @@ def split_groups(scores: Scores, options: SeedOptions) -> SplitTables:
 
     """
     splits = SplitTables()
-    for name, rows in scores.frame.groupby(GROUP, sort=False):
+    groups = list(scores.frame.groupby(GROUP, sort=False))
+    if len(groups) > MOST_SPLIT:
+        splits.notes.append(f"the variance is split in the first {MOST_SPLIT} of {len(groups)} groups")
+    for name, rows in groups[:MOST_SPLIT]:
         of = f"{name}: " if scores.by is not None else ""
         try:
             split = variance_split(rows, scores.seeds, shared_seeds=scores.shared_seeds, confidence=options.confidence)

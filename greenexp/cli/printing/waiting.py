@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SILENT_S = 2.0
+SILENT_S = 1.0
 TICK_S = 1.0
 
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """Show on stderr, from the third second on, how long `what` has taken; nothing where stderr is no terminal.
+    """Show on stderr, from the second second on, how long `what` has taken; nothing where stderr is no terminal.
 
     The line is taken away at the end, whatever happens.
     """

@@ -93,6 +93,11 @@ class TerminalWatcher(Watcher):
             self._progress.__exit__(None, None, None)
             self._progress = None
 
+    def broken_off(self, reason: str) -> None:
+        """The last line that this process prints."""
+        self.ended()
+        click.echo(f"error: {reason}", err=True)
+
     def remark(self, subject: str, text: str) -> None:
         """A line of its own."""
         click.echo(f"{subject:13} {text}", err=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from greenexp.cli.sweeps.preview import print_preview
-from greenexp.cli.sweeps.summary import print_summary
+from greenexp.cli.sweeps.summary import INTERRUPTED, print_cut_short, print_summary
 from greenexp.errors import InputError
 
 
@@ -43,5 +43,9 @@ def run(
         print_preview(planning.plan(sweep, set=overrides, watch=TerminalWatcher()))
         return 0
     options = running.RunOptions(out, resume=resume, fresh=fresh, address=address, open_cluster=open_cluster)
-    done = running.run_sweep(sweep, overrides, options, TerminalWatcher(open_cluster=open_cluster))
-    return print_summary(done, options)
+    try:
+        done = running.run_sweep(sweep, overrides, options, TerminalWatcher(open_cluster=open_cluster))
+        return print_summary(done, options)
+    except KeyboardInterrupt:
+        print_cut_short(sweep, overrides, options)
+        return INTERRUPTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -50,11 +51,8 @@ def print_summary(done: FinishedRun, options: RunOptions) -> int:
         _say("look around", f"mlflow ui --backend-store-uri {uri}")
     if outcome.status != "finished":
         # The resolved file and not the user's: it holds what --set changed, limits among it.
-        command = ["greenexp", "run", str(folder / "sweep.yaml"), "--out", str(folder), "--resume"]
-        command += ["--address", options.address] if options.address else []
-        command += ["--open-cluster"] if options.open_cluster else []
         more = " --set budget.AXIS=MORE" if outcome.status == "limit" else ""
-        _say("go on", shlex.join(command) + more)
+        _say("go on", _resuming(str(folder / "sweep.yaml"), ["--out", str(folder)], options) + more)
     if report is not None:
         _say("report", "the path below")
         click.echo(report)
@@ -62,6 +60,20 @@ def print_summary(done: FinishedRun, options: RunOptions) -> int:
         return INTERRUPTED
     failed = any(trial.status == "failed" for trial in state.trials.values())
     return SOME_FAILED if failed or outcome.problems else DONE
+
+
+def print_cut_short(sweep: str, overrides: Sequence[str], options: RunOptions) -> None:
+    """How to go on with a run that a further Ctrl-C or SIGTERM ended before its report."""
+    where = [] if options.out is None else ["--out", str(options.out)]
+    changed = [part for override in overrides for part in ("--set", override)]
+    _say("interrupted", f"without a report; go on with: {_resuming(sweep, [*changed, *where], options)}")
+
+
+def _resuming(sweep: str, arguments: Sequence[str], options: RunOptions) -> str:
+    command = ["greenexp", "run", sweep, *arguments, "--resume"]
+    command += ["--address", options.address] if options.address else []
+    command += ["--open-cluster"] if options.open_cluster else []
+    return shlex.join(command)
 
 
 def _held_out(plan: Plan, state: SweepState) -> list[str]:

@@ -13,7 +13,8 @@ class Limits:
 
     max_body_bytes: of a request, as sent; max_text: characters of one text; max_inputs: examples in one request
     max_queue: examples waiting for an answer, of all requests together
-    timeout_s: for the body to arrive, and again for the answers; shutdown_s: for what is in flight when it is stopped
+    timeout_s: for the head of a request to arrive, again for the body, and again for the answers
+    shutdown_s: for what is in flight when it is stopped
 
     InputError for a limit below 1, and for a queue that the largest allowed request could never enter.
     """

@@ -15,9 +15,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from greenexp.errors import InputError
+from greenexp.inference.service.connections import AT_ONCE, bounded_protocol, most_connections
 
 BACKLOG = 1_024
 """Connections that may wait to be accepted."""
+HEAD_S = 30.0
+"""Longest wait for the head of a request."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -50,10 +53,12 @@ def is_loopback(bound: socket.socket) -> bool:
     return ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback
 
 
-def serve(app: ASGIApp, bound: socket.socket, shutdown_s: float, *, access_log: bool = False) -> None:
+def serve(
+    app: ASGIApp, bound: socket.socket, shutdown_s: float, *, head_s: float = HEAD_S, access_log: bool = False
+) -> None:
     """Serve until SIGTERM or SIGINT: then nothing more is accepted, and what is in flight has `shutdown_s` to end.
 
-    access_log: a line per request on stderr
+    head_s: longest wait for the head of a request; access_log: a line per request on stderr
     Returns after a clean stop by either signal. A second SIGINT does not wait.
     """
     if access_log:
@@ -61,14 +66,26 @@ def serve(app: ASGIApp, bound: socket.socket, shutdown_s: float, *, access_log: 
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not look at it again
     with _signals_end_here():
-        prepared(app, bound, shutdown_s, access_log=access_log).run(sockets=[bound])
+        prepared(app, bound, shutdown_s, head_s=head_s, access_log=access_log).run(sockets=[bound])
 
 
-def prepared(app: ASGIApp, bound: socket.socket, shutdown_s: float, *, access_log: bool = False) -> uvicorn.Server:
-    """The server behind `serve`, its socket open to connections. Setting `should_exit` stops it as a signal does."""
+def prepared(
+    app: ASGIApp,
+    bound: socket.socket,
+    shutdown_s: float,
+    *,
+    head_s: float = HEAD_S,
+    most: int | None = None,
+    access_log: bool = False,
+) -> uvicorn.Server:
+    """The server behind `serve`, its socket open to connections. Setting `should_exit` stops it as a signal does.
+
+    most: open connections (None: as many as the process can have); see `connections.bounded_protocol`
+    """
     config = uvicorn.Config(
         app,
-        http="h11",  # the same everywhere, whatever else is installed
+        # On h11: the same everywhere, whatever else is installed.
+        http=bounded_protocol(head_s, most_connections() if most is None else most),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -77,10 +94,19 @@ def prepared(app: ASGIApp, bound: socket.socket, shutdown_s: float, *, access_lo
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=math.ceil(shutdown_s),
-        backlog=BACKLOG,
+        backlog=AT_ONCE,
     )
     bound.listen(BACKLOG)
-    return uvicorn.Server(config)
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """Accepts few connections at a time, and lets many wait; asyncio has one number for both."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(BACKLOG)
 
 
 @contextmanager
