@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from greenexp.api.folders import check_folder, prepare_folder
 from greenexp.api.planning import Overrides, SweepSource, placed, plan_of, priced_plan, read_document, remembering
 from greenexp.api.watching import Watcher
 from greenexp.api.worth import worth_limit
-from greenexp.errors import GreenexpError, InputError, TrackingError
+from greenexp.errors import GreenexpError, InputError
 from greenexp.records.axes import AXES
 from greenexp.records.worth import PAYMENTS
 from greenexp.sources.folders import DEFAULT
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from greenexp.tuning.opening import OpenSweep
     from greenexp.tuning.run import Outcome
 
-FLUSH_S = 20.0
-"""How long a finished sweep waits for a slow MLflow server before it leaves the rest to `sync`."""
+FLUSH_S = 18.0
+"""How long a finished sweep waits for a slow MLflow server, in all, before it leaves the rest to `sync`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +127,7 @@ def _session(
                 )
             finally:
                 watch.ended()
-            report, further = _write_report(folder, watch)  # before MLflow is waited for
-        if report is not None:
-            _attach(plan, folder, report, watch)
+            report, further = _write_report(folder, watch)  # before MLflow is waited for, which gets it too
         return outcome, report, further
     finally:
         sweep.journal.close()
@@ -197,29 +196,17 @@ def _tracking(plan: Plan, folder: Path, watch: Watcher) -> Iterator[Callable[[],
     if not plan.spec.tracking.enabled:
         yield lambda: None
         return
-    from greenexp.tracking.server import prepare
     from greenexp.tracking.writer import Tracker
 
-    uri, experiment = _address(plan, folder)
-    tracker = Tracker(folder, uri, experiment)
-
-    def begin() -> None:
-        """Two processes that open a new database together damage it, so it is made before any worker starts."""
-        try:
-            prepare(uri, experiment)
-        except TrackingError as error:
-            watch.remark("MLflow", f"does not answer: {error}; the sweep goes on without it")
-        tracker.start()
-
-    beginning = threading.Thread(target=begin, name="greenexp-mlflow", daemon=True)
-    beginning.start()  # beside the start of Ray, which takes as long
+    tracker = Tracker(folder, *_address(plan, folder), remark=partial(watch.remark, "MLflow"))
+    tracker.start()  # beside the start of Ray, which takes as long as making a database
     try:
-        yield beginning.join
+        yield tracker.wait_for_database
     finally:
-        beginning.join()
         if not tracker.stop(timeout_s=FLUSH_S):
             reason = f" ({tracker.problem})" if tracker.problem else ""
-            watch.remark("MLflow", f"is behind{reason}: `greenexp sync {folder}` brings it level")
+            command = shlex.join(["greenexp", "sync", str(folder)])
+            watch.remark("MLflow", f"is behind{reason}: `{command}` brings it level, and adds the report")
 
 
 def _write_report(folder: Path, watch: Watcher) -> tuple[Path | None, tuple[str, ...]]:
@@ -238,16 +225,3 @@ def _write_report(folder: Path, watch: Watcher) -> tuple[Path | None, tuple[str,
     except (GreenexpError, OSError) as error:
         watch.remark("report", f"not written: {error}")
         return None, ()
-
-
-def _attach(plan: Plan, folder: Path, report: Path, watch: Watcher) -> None:
-    """The report beside its runs in MLflow; a server that does not answer costs a remark."""
-    if not plan.spec.tracking.enabled:
-        return
-    from greenexp.tracking.attachment import attach
-
-    uri, experiment = _address(plan, folder)
-    try:
-        attach(folder, uri, experiment, [report])
-    except TrackingError as error:
-        watch.remark("MLflow", f"has no report: {error}")

@@ -58,14 +58,21 @@ class Follower:
             self._tail = JournalTail(self.folder)
         return self.tracked.take(self._tail.new_events())
 
-    def write_changes(self, *, with_sweep: bool) -> None:
-        """Bring MLflow level with what was read; nothing to do before the journal names its sweep."""
+    def write_changes(self, *, with_sweep: bool, with_report: bool = False) -> None:
+        """Bring MLflow level with what was read; nothing to do before the journal names its sweep.
+
+        with_report: also log the report that lies in `folder`
+        """
         if not self.tracked.sweep_id:
             return
         with failures_as(self.uri):
             if self._writer is None:
                 self._writer = self._connected()
-            self._writer.write_changes(with_sweep=with_sweep)
+            self._writer.write_changes(with_sweep=with_sweep, with_report=with_report)
+
+    def new_remarks(self) -> list[str]:
+        """What the user should know of what was written since the last call."""
+        return [] if self._writer is None else self._writer.new_remarks()
 
     def _connected(self) -> RunWriter:
         experiment = self.experiment or str(self.tracked.state.header["name"])

@@ -95,6 +95,8 @@ FOLD, FOLDS = "seeds.fold", "seeds.folds"
 """Parameters of a trial that left a part of the training set out: its number from 0, and how many there are."""
 SWEEP_FILE = "sweep.yaml"
 """Artifact of the sweep's run: its resolved file."""
+REPORT_FILE, REPORT = "report.html", "greenexp.report"
+"""The report in the sweep's folder, also an artifact of the sweep's run; the tag that holds the hash of the latter."""
 
 
 def step(epochs: Epochs, trial: TrialSpec) -> int:

@@ -8,6 +8,7 @@ behind, the markers in MLflow are read before anything is sent again.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from greenexp.tracking import names
 from greenexp.tracking.artifacts import RunArtifacts
 from greenexp.tracking.content import MetricPoint, RunContent, other_points, report_points, run_content
 from greenexp.tracking.logits import log_exits
+from greenexp.tracking.server import told
 from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
 
 # mlflow/utils/validation.py: log_batch takes 1000 metrics, 100 parameters, 100 tags, together 1000 entities and 1 MB.
@@ -70,10 +72,17 @@ class RunWriter:
         self._folder = folder
         self._known: dict[RunKey, Known] | None = None
         self._refused: set[RunKey] = set()
+        self._remarks: list[str] = []
 
-    def write_changes(self, *, with_sweep: bool) -> None:
+    def new_remarks(self) -> list[str]:
+        """What the user should know of what was written since the last call."""
+        remarks, self._remarks = self._remarks, []
+        return remarks
+
+    def write_changes(self, *, with_sweep: bool, with_report: bool = False) -> None:
         """Send what is missing of the runs that changed, and with `with_sweep` of the sweep's own (its elapsed time).
 
+        with_report: also the report that lies in the sweep's folder, where MLflow has none or another one
         Whatever MLflow raises is passed on; what is known of MLflow is forgotten then, and found out again next time.
         """
         tracked = self._tracked
@@ -88,6 +97,8 @@ class RunWriter:
                 self._write_run(key)
                 tracked.dirty.discard(key)
             tracked.dirty |= self._refused  # for next time
+            if with_report:
+                self._log_report(self._runs()[SWEEP_KEY])
         except BaseException:
             self._known = None
             raise
@@ -212,6 +223,26 @@ class RunWriter:
         with contextlib.suppress(Exception):
             self._client.log_text(known.run_id, text, names.SWEEP_FILE)
             self._log(known, [], {}, {_FILED: names.SWEEP_FILE})
+
+    def _log_report(self, known: Known) -> None:
+        """The report as an artifact of the sweep's run, over an older one; a store that refuses it costs a remark."""
+        if self._folder is None or not self._takes_artifacts(known):
+            return
+        file = self._folder / names.REPORT_FILE
+        try:
+            text = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError:  # none was written
+            return
+        artifacts = RunArtifacts(self._client, known.run_id, known.artifacts)
+        if known.tags.get(names.REPORT) == text and not artifacts.lacks(names.REPORT_FILE):
+            return
+        self._pause()
+        try:
+            self._client.log_artifact(known.run_id, str(file))
+        except Exception as error:
+            self._remarks.append(f"has no report: {told(error)}; `greenexp sync` tries again")
+            return
+        self._log(known, [], {}, {names.REPORT: text})
 
     def _log_exits(self, key: RunKey, known: Known, trial: TrialState) -> dict[str, str]:
         """Log logits and operating points of a trial that is at rest, once; the tags that say so go with the others.

@@ -16,7 +16,10 @@ LOCK_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """Where a sweep is now recorded, and what was read from its journal."""
+    """Where a sweep is now recorded, and what was read from its journal.
+
+    remarks: what the user should know of what was written
+    """
 
     uri: str
     experiment: str
@@ -24,6 +27,7 @@ class SyncResult:
     events: int
     trials: int
     reports: int
+    remarks: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:
@@ -32,7 +36,7 @@ class SyncResult:
 
 
 def sync(folder: Path, uri: str | None = None, experiment: str | None = None) -> SyncResult:
-    """Bring MLflow level with the journal in `folder`; doing it again changes nothing.
+    """Bring MLflow level with the journal in `folder`, and with its report; doing it again changes nothing.
 
     uri, experiment: by default those of the sweep file, else the database in `folder` and the sweep's name.
     Raises JournalError if there is no readable journal, TrackingError if MLflow cannot be written or another process
@@ -45,7 +49,7 @@ def sync(folder: Path, uri: str | None = None, experiment: str | None = None) ->
     follower = Follower(folder, uri, experiment)
     with only_one(folder, uri, LOCK_S):
         events = follower.read()
-        follower.write_changes(with_sweep=True)
+        follower.write_changes(with_sweep=True, with_report=True)
     trials = follower.tracked.state.trials.values()
     return SyncResult(
         uri=uri,
@@ -54,6 +58,7 @@ def sync(folder: Path, uri: str | None = None, experiment: str | None = None) ->
         events=events,
         trials=sum(trial.attempts > 0 for trial in trials),
         reports=sum(len(trial.reports) for trial in trials),
+        remarks=tuple(follower.new_remarks()),
     )
 
 

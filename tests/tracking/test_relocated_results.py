@@ -17,7 +17,6 @@ from greenexp.journal.tables import read_tables as journal_tables
 from greenexp.records.at_rest import FOLDER
 from greenexp.report import report_sections
 from greenexp.tracking.artifacts import settle_artifacts
-from greenexp.tracking.attachment import attach
 from greenexp.tracking.reader import read_tables
 from greenexp.tracking.server import connect, default_uri
 from greenexp.tracking.sync import recorded_uri, sync
@@ -85,10 +84,10 @@ def test_a_copy_is_synced_inside_itself(original: Path, tmp_path: Path, logits_l
 def test_the_report_of_a_copy_goes_to_the_copy(original: Path, tmp_path: Path) -> None:
     before = contents(original)
     copy = Path(shutil.copytree(original, tmp_path / "copy"))
-    (page := tmp_path / "report.html").write_text("page", encoding="utf-8")
-    attach(copy, default_uri(copy), "smoke", [page])
+    (copy / "report.html").write_text("page", encoding="utf-8")
+    sync(copy)
     assert contents(original) == before
-    assert [path.read_text(encoding="utf-8") for path in copy.rglob("report.html")] == ["page"]
+    assert [path.read_text(encoding="utf-8") for path in (copy / "mlartifacts").rglob("report.html")] == ["page"]
 
 
 def test_a_recorded_database_of_the_original_means_the_copys_own(original: Path, tmp_path: Path) -> None:
