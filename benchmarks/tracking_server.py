@@ -2,11 +2,12 @@
 
     python benchmarks/tracking_server.py [--faults none,refuses,...] [--set KEY=VALUE]... [--repeats N]
 
-The same small sweep is run without MLflow and with a server that has a fault. A fault is made by a small HTTP server in a
-process of its own, which passes requests on to a real `mlflow server` until the fault begins. Printed for each fault:
+The same small sweep is run without MLflow and with a server that has a fault. A fault is made by a small HTTP server in
+a process of its own, which passes requests on to a real `mlflow server` until the fault begins. Printed for each fault:
 
     start        seconds from the start of the process to the first trial's start
-    end          seconds from the last event in the journal to the end of the process: report, MLflow, leaving Ray
+    end          seconds from the last event in the journal to the end of the process: report and MLflow
+    exit         of these, seconds from the last line that is printed to the end of the process
     s per report time from the first start to the last report, by the number of reports
     left         events of MLflow that were left to `greenexp sync`: "level", or the remark of the run
 
@@ -33,7 +34,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-SWEEP = ["search.samples=3", "scheduler={name: fifo}"]
+SWEEP = ["search.samples=2", "training.epochs=5", "scheduler={name: fifo}"]
 FAULTS = {
     "none": "without MLflow",
     "sqlite": "SQLite in the folder",
@@ -77,23 +78,26 @@ def run(fault: str, port: int, out: Path, overrides: list[str]) -> dict[str, flo
         settings = [part for override in [*overrides, *tracking] for part in ("--set", override)]
         command = [sys.executable, "-m", "greenexp", "run", "smoke", "--out", str(out), *settings]
         began = time.time()
-        with (out.parent / f"{out.name}.log").open("wb") as log:
-            sweep = subprocess.Popen(command, stdout=log, stderr=log)
-            if fault in {"dies", "stops"}:
-                wait_for_reports(out, 6, sweep)
-                os.kill(process, signal.SIGKILL if fault == "dies" else signal.SIGSTOP)
-            sweep.wait()
+        sweep = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        lines: list[tuple[float, str]] = []
+        reader = threading.Thread(target=lambda: lines.extend((time.time(), line) for line in sweep.stdout or ()))
+        reader.start()
+        if fault in {"dies", "stops"}:
+            wait_for_reports(out, 6, sweep)
+            os.kill(process, signal.SIGKILL if fault == "dies" else signal.SIGSTOP)
+        sweep.wait()
         gone = time.time()
-    text = (out.parent / f"{out.name}.log").read_text()
+        reader.join()
     if sweep.returncode != 0:
-        raise SystemExit(f"{fault} failed:\n{text[-4000:]}")
+        raise SystemExit(f"{fault} failed:\n{''.join(line for _, line in lines)}")
     events = events_of(out)
     reports = [event["t"] for event in events if event["kind"] == "report"]
     first = min(event["t"] for event in events if event["kind"] == "started")
-    behind = [line for line in text.splitlines() if "greenexp sync" in line]
+    behind = [line for _, line in lines if "greenexp sync" in line]
     return {
         "start": round(first - began, 1),
         "end": round(gone - events[-1]["t"], 1),
+        "exit": round(gone - lines[-1][0], 1),
         "s per report": round((max(reports) - first) / len(reports), 3),
         "left": behind[-1] if behind else "level",
     }
@@ -119,7 +123,8 @@ def upstream(folder: Path) -> Iterator[int]:
     port = free_port()
     command = [
         sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "artifacts"),
+        "--backend-store-uri", f"sqlite:///{folder / 'server.db'}",
+        "--artifacts-destination", str(folder / "artifacts"),
     ]  # fmt: skip
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (folder / "server.log").open("wb") as log:
@@ -202,12 +207,13 @@ def wait_until_it_listens(port: int) -> None:
 
 def print_table(rows: dict[str, list[dict[str, float | str]]]) -> None:
     """Medians over the repeats, and their differences to the sweep without MLflow."""
-    columns = ("start", "end", "s per report")
+    columns = ("start", "end", "exit", "s per report")
     median = {
         fault: {name: statistics.median(float(row[name]) for row in found) for name in columns}
         for fault, found in rows.items()
     }
-    print("\n| fault | start s | more | end s | more | s per report | more | left |\n|---|---|---|---|---|---|---|---|")
+    print("\n| fault | start s | more | end s | more | exit s | more | s per report | more | left |")
+    print("|" + "---|" * 10)
     for fault, values in median.items():
         cells = [f"{values[name]:.3g} | {values[name] - median['none'][name]:+.3g}" for name in columns]
         left = "level" if all(row["left"] == "level" for row in rows[fault]) else "behind, `greenexp sync` named"

@@ -38,6 +38,8 @@ TRIAL_NAME = "greenexp.trial"
 
 # Tags for people.
 STATUS = "greenexp.status"
+TAKEN_BACK = "greenexp.taken_back"
+"""Why a run was deleted: tag of runs in MLflow's bin that held what the journal does not say."""
 REASON = "greenexp.reason"
 CHANGED = "greenexp.changed."
 """A parameter whose value changed after MLflow had it (MLflow refuses to change one): its present value."""
@@ -45,6 +47,7 @@ SESSION = "greenexp.session."
 """Versions, machine and what can be measured, of the first session."""
 
 # Tags that hold JSON, in parts if it is long: what the reader needs and no metric can carry exactly.
+JSON = "greenexp.json."
 FACTS = "greenexp.json.facts"
 SPEC = "greenexp.json.spec"
 SESSIONS = "greenexp.json.sessions"

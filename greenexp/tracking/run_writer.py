@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,15 +20,13 @@ from greenexp.journal.state import TrialState
 from greenexp.journal.tables import standing_logits
 from greenexp.tracking import names
 from greenexp.tracking.artifacts import RunArtifacts
+from greenexp.tracking.batches import batches
 from greenexp.tracking.content import MetricPoint, RunContent, other_points, report_points, run_content
 from greenexp.tracking.logits import log_exits
+from greenexp.tracking.markers import is_marker, markers_of
 from greenexp.tracking.server import told
 from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
 
-# mlflow/utils/validation.py: log_batch takes 1000 metrics, 100 parameters, 100 tags, together 1000 entities and 1 MB.
-MAX_METRICS, MAX_PAIRS = 800, 100
-MAX_TEXT = 400_000
-"""Characters of JSON for the parameters of a call, and again for its tags: with the metrics below a megabyte."""
 PAGE = 500
 
 _ORDER = {names.SWEEP: 0, names.CONFIGURATION: 1, names.TRIAL: 2}
@@ -38,15 +35,21 @@ _FINAL = frozenset({"FINISHED", "FAILED", "KILLED"})
 
 @dataclass(slots=True)
 class Known:
-    """What MLflow is known to hold of a run. `markers`: (metric, step) of reports and rungs; None = not looked yet."""
+    """What MLflow is known to hold of a run.
+
+    metrics: the last value of each, as it was found
+    markers: (metric, step) of reports, rungs and test results; None = not looked yet
+    """
 
     run_id: str
     status: str
+    start_ms: int
     end_ms: int | None
     params: dict[str, str]
     tags: dict[str, str]
     artifacts: str = ""
     reports: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
     markers: set[tuple[str, int]] | None = field(default_factory=set)
 
 
@@ -73,6 +76,8 @@ class RunWriter:
         self._known: dict[RunKey, Known] | None = None
         self._refused: set[RunKey] = set()
         self._remarks: list[str] = []
+        self._notes: dict[RunKey, dict[str, str]] = {}
+        self._taken_back = 0
 
     def new_remarks(self) -> list[str]:
         """What the user should know of what was written since the last call."""
@@ -97,6 +102,12 @@ class RunWriter:
                 self._write_run(key)
                 tracked.dirty.discard(key)
             tracked.dirty |= self._refused  # for next time
+            if self._taken_back:
+                self._remarks.append(
+                    f"{self._taken_back} runs held what the journal does not say, as its last lines were lost: they "
+                    "are written anew, and the old ones are among the deleted runs"
+                )
+                self._taken_back = 0
             if with_report:
                 self._log_report(self._runs()[SWEEP_KEY])
         except BaseException:
@@ -111,48 +122,78 @@ class RunWriter:
             known = Known(
                 run_id=run.info.run_id,
                 status=run.info.status,
+                start_ms=run.info.start_time,
                 end_ms=run.info.end_time,
                 params=dict(run.data.params),
                 tags=dict(run.data.tags),
                 artifacts=run.info.artifact_uri or "",
+                metrics=dict(run.data.metrics),
                 markers=None,
             )
             if key in found:  # made twice because an answer got lost: keep the first, hide the other
                 self._client.delete_run(known.run_id)
-            else:
+            elif self._tracked.has(key):
                 found[key] = known
+            else:
+                self._take_back(key, known)
         return found
+
+    def _take_back(self, key: RunKey, known: Known) -> None:
+        """Delete a run that holds what the journal does not say; MLflow can restore it.
+
+        What the user wrote on it is kept for the run that takes its place.
+        """
+        own = ("greenexp.", "mlflow.")
+        self._notes[key] = {
+            name: text for name, text in known.tags.items() if name == _NOTE or not name.startswith(own)
+        }
+        self._taken_back += 1
+        self._pause()
+        self._client.set_tag(known.run_id, names.TAKEN_BACK, "it holds what the journal of its sweep does not say")
+        if known.status not in _FINAL:
+            self._client.set_terminated(known.run_id, status="KILLED")
+        self._client.delete_run(known.run_id)
 
     def _write_run(self, key: RunKey) -> None:
         content = run_content(self._tracked, key)
         known = self._known_run(content)
         trial = self._tracked.state.trials.get(key[1]) if key[0] == names.TRIAL else None
+        if known.markers is None and not self._look(known, content, trial):
+            self._take_back(key, self._runs().pop(key))
+            known = self._known_run(content)
         wanted = {**self._tags(content), **(self._log_exits(key, known, trial) if trial else {})}
         tags = {name: text for name, text in wanted.items() if known.tags.get(name) != text}
         params = {name: text for name, text in content.params.items() if name not in known.params}
-        points = self._missing_points(known, trial, tags) if trial else []
-        for batch in batches(points, params, tags):
+        for batch in batches(self._missing_points(known, trial) if trial else [], params, tags):
             self._pause()
             self._log(known, *batch)
         if trial is not None and known.markers is not None:
             known.reports = len(trial.reports)
             known.markers |= {(p.name, p.step) for p in other_points(trial)}
+        self._drop_tags(known, content)
         self._set_status(known, content)
         if key == SWEEP_KEY:
             self._log_sweep_file(known)
+
+    def _drop_tags(self, known: Known, content: RunContent) -> None:
+        """Tags that said something once and do not any more: parts of longer JSON, settings that changed back."""
+        for name in [name for name in known.tags if name.startswith(_PARTIAL) and name not in content.tags]:
+            self._pause()
+            self._client.delete_tag(known.run_id, name)
+            del known.tags[name]
 
     def _known_run(self, content: RunContent) -> Known:
         """The run, made if it is not there. Its parent was brought first."""
         runs = self._runs()
         if content.key not in runs:
             identity = {name: text for name, text in self._tags(content).items() if name in IDENTITY}
+            identity |= self._notes.pop(content.key, {})
             self._pause()
             run = self._client.create_run(
                 self._experiment, start_time=content.start_ms, tags=identity, run_name=content.name
             )
-            runs[content.key] = Known(
-                run.info.run_id, "RUNNING", None, {}, identity, artifacts=run.info.artifact_uri or ""
-            )
+            place = run.info.artifact_uri or ""
+            runs[content.key] = Known(run.info.run_id, "RUNNING", content.start_ms, None, {}, identity, artifacts=place)
         return runs[content.key]
 
     def _tags(self, content: RunContent) -> dict[str, str]:
@@ -164,28 +205,33 @@ class RunWriter:
             raise RuntimeError("the runs in MLflow were not looked up")  # a bug: `write_changes` looks them up first
         return self._known
 
-    def _missing_points(self, known: Known, trial: TrialState, tags: Mapping[str, str]) -> list[MetricPoint]:
-        """Points of reports, rungs and test results that MLflow lacks; `tags`, those it lacks, tell whether to look."""
-        others = other_points(trial)
-        if known.markers is None:
-            behind = any(tag.startswith((names.REPORTS, names.DECISIONS, names.HELD_OUT)) for tag in tags)
-            known.reports = 0 if behind else len(trial.reports)
-            known.markers = self._markers(known, trial) if behind else {(p.name, p.step) for p in others}
-        missing: list[MetricPoint] = []
-        for points in report_points(self._tracked, trial, known.reports):
-            if (points[-1].name, points[-1].step) not in known.markers:
-                missing += points
-        return missing + [p for p in others if (p.name, p.step) not in known.markers]
-
-    def _markers(self, known: Known, trial: TrialState) -> set[tuple[str, int]]:
-        """Which reports and rungs MLflow really has."""
-        keys = {point.name for point in other_points(trial)}
-        keys |= {points[-1].name for points in report_points(self._tracked, trial)}
-        found: set[tuple[str, int]] = set()
-        for key in sorted(keys):
+    def _look(self, known: Known, content: RunContent, trial: TrialState | None) -> bool:
+        """Find out what MLflow has of a run that was there before; False if it has what the journal does not say."""
+        if known.start_ms != content.start_ms:
+            return False
+        if trial is None:
+            known.markers = set()
+            return True
+        markers = markers_of(self._tracked, trial)
+        told = (names.REPORTS, names.DECISIONS, names.HELD_OUT)
+        same = all(known.tags.get(tag) == text for tag, text in content.tags.items() if tag.startswith(told))
+        if same and markers.told_by(known.metrics):
+            known.reports, known.markers = len(trial.reports), set(markers.points)
+            return True
+        found: list[tuple[str, int, int]] = []
+        for name in sorted(markers.names | set(filter(is_marker, known.metrics))):
             self._pause()
-            found |= {(key, metric.step) for metric in self._client.get_metric_history(known.run_id, key)}
-        return found
+            points = self._client.get_metric_history(known.run_id, name)
+            found += [(name, point.step, point.timestamp) for point in points]
+        known.reports, known.markers = 0, {(name, step) for name, step, _ in found}
+        return markers.allow(found)
+
+    def _missing_points(self, known: Known, trial: TrialState) -> list[list[MetricPoint]]:
+        """Points of reports, rungs and test results that MLflow lacks."""
+        there = known.markers or set()
+        reports = report_points(self._tracked, trial, known.reports)
+        missing = [points for points in reports if (points[-1].name, points[-1].step) not in there]
+        return [*missing, *([p] for p in other_points(trial) if (p.name, p.step) not in there)]
 
     def _log(self, known: Known, points: list[MetricPoint], params: dict[str, str], tags: dict[str, str]) -> None:
         from mlflow.entities import Metric, Param, RunTag
@@ -274,6 +320,8 @@ class RunWriter:
 
 
 _FILED = "greenexp.sweep_file"
+_NOTE = "mlflow.note.content"
+_PARTIAL = (names.JSON, names.CHANGED, names.SESSION)
 IDENTITY = frozenset({
     names.KIND, names.SWEEP_NAME, names.SWEEP_ID, names.SOURCE, names.PARENT, names.CONFIGURATION_NAME,
     names.TRIAL_NAME,
@@ -302,36 +350,3 @@ def search(client: Any, experiments: list[str], query: str) -> Iterator[Any]:
         token = page.token
         if not token:
             return
-
-
-def batches(
-    points: list[MetricPoint], params: Mapping[str, str], tags: Mapping[str, str]
-) -> Iterator[tuple[list[MetricPoint], dict[str, str], dict[str, str]]]:
-    """(points, params, tags) of each `log_batch`, within its limits; the last one carries the last tags.
-
-    The tags say what is there, so all metrics go in earlier calls or in the same one, which writes them first.
-    """
-    metric_parts = [points[i : i + MAX_METRICS] for i in range(0, len(points), MAX_METRICS)]
-    param_parts, tag_parts = list(_parts(params)), list(_parts(tags))
-    count = max(len(metric_parts), len(param_parts), len(tag_parts))
-    for number in range(count):
-        late = number - (count - len(tag_parts))
-        yield (
-            metric_parts[number] if number < len(metric_parts) else [],
-            param_parts[number] if number < len(param_parts) else {},
-            tag_parts[late] if late >= 0 else {},
-        )
-
-
-def _parts(pairs: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    part: dict[str, str] = {}
-    size = 0
-    for name, text in pairs.items():
-        length = len(json.dumps([name, text]))
-        if part and (len(part) == MAX_PAIRS or size + length > MAX_TEXT):
-            yield part
-            part, size = {}, 0
-        part[name] = text
-        size += length
-    if part:
-        yield part

@@ -74,6 +74,13 @@ class TrackedSweep:
         for trial in self.seen:
             self._touch(trial)
 
+    def has(self, key: RunKey) -> bool:
+        """Whether the journal knows a run of this key: the sweep's own, and those that something happened to."""
+        role, name = key
+        if role == TRIAL:
+            return name in self.seen
+        return role != CONFIGURATION or bool(self.members(name))
+
     @property
     def live(self) -> bool:
         """True while a driver has not ended in good order."""

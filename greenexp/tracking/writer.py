@@ -37,7 +37,7 @@ class Tracker:
     """
 
     def __init__(
-        self, folder: Path, uri: str, experiment: str | None = None, remark: Callable[[str], None] = lambda text: None
+        self, folder: Path, uri: str, experiment: str | None = None, remark: Callable[[str], None] = lambda _: None
     ) -> None:
         self._follower = Follower(folder, uri, experiment, pause=self._check)
         self._remark = remark

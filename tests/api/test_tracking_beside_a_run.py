@@ -54,9 +54,7 @@ def test_a_server_that_never_answers_is_not_waited_for(
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "greenexp-tracking")
 
 
-def test_a_database_in_a_file_is_there_before_the_sweep_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_in_a_file_is_there_before_the_sweep_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = threading.Event()
 
     def slow_disk(uri: str, experiment: str) -> str:
