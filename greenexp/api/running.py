@@ -181,7 +181,7 @@ def _watched(spec: SweepSpec) -> Iterator[tuple[str, str]]:
 
 def _address(plan: Plan, folder: Path) -> tuple[str, str]:
     """MLflow's address and the experiment of this sweep."""
-    from greenexp.tracking.sync import recorded_uri
+    from greenexp.tracking.places import recorded_uri
 
     tracking = plan.spec.tracking
     return recorded_uri(folder, tracking.uri), tracking.experiment or plan.spec.name

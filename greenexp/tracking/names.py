@@ -38,6 +38,8 @@ TRIAL_NAME = "greenexp.trial"
 
 # Tags for people.
 STATUS = "greenexp.status"
+CONTINUED, CONTINUED_STATUS = "greenexp.continued", "continued elsewhere"
+"""Where the sweep is recorded now: tag of its runs where it was recorded before; what STATUS is there."""
 TAKEN_BACK = "greenexp.taken_back"
 """Why a run was deleted: tag of runs in MLflow's bin that held what the journal does not say."""
 REASON = "greenexp.reason"

@@ -30,7 +30,8 @@ from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
 PAGE = 500
 
 _ORDER = {names.SWEEP: 0, names.CONFIGURATION: 1, names.TRIAL: 2}
-_FINAL = frozenset({"FINISHED", "FAILED", "KILLED"})
+FINAL = frozenset({"FINISHED", "FAILED", "KILLED"})
+"""MLflow's statuses of runs that have ended."""
 
 
 @dataclass(slots=True)
@@ -83,6 +84,11 @@ class RunWriter:
         """What the user should know of what was written since the last call."""
         remarks, self._remarks = self._remarks, []
         return remarks
+
+    @property
+    def run_ids(self) -> frozenset[str]:
+        """Ids of the runs that are known to be there."""
+        return frozenset(known.run_id for known in (self._known or {}).values())
 
     def write_changes(self, *, with_sweep: bool, with_report: bool = False) -> None:
         """Send what is missing of the runs that changed, and with `with_sweep` of the sweep's own (its elapsed time).
@@ -150,7 +156,7 @@ class RunWriter:
         self._taken_back += 1
         self._pause()
         self._client.set_tag(known.run_id, names.TAKEN_BACK, "it holds what the journal of its sweep does not say")
-        if known.status not in _FINAL:
+        if known.status not in FINAL:
             self._client.set_terminated(known.run_id, status="KILLED")
         self._client.delete_run(known.run_id)
 
@@ -176,7 +182,7 @@ class RunWriter:
             self._log_sweep_file(known)
 
     def _drop_tags(self, known: Known, content: RunContent) -> None:
-        """Tags that said something once and do not any more: parts of longer JSON, settings that changed back."""
+        """Tags that said something once and do not any more: parts of longer JSON, settings and places changed back."""
         for name in [name for name in known.tags if name.startswith(_PARTIAL) and name not in content.tags]:
             self._pause()
             self._client.delete_tag(known.run_id, name)
@@ -247,7 +253,7 @@ class RunWriter:
         known.tags.update(tags)
 
     def _set_status(self, known: Known, content: RunContent) -> None:
-        if content.status in _FINAL:
+        if content.status in FINAL:
             if (known.status, known.end_ms) != (content.status, content.end_ms):
                 self._pause()
                 self._client.set_terminated(known.run_id, status=content.status, end_time=content.end_ms)
@@ -321,7 +327,7 @@ class RunWriter:
 
 _FILED = "greenexp.sweep_file"
 _NOTE = "mlflow.note.content"
-_PARTIAL = (names.JSON, names.CHANGED, names.SESSION)
+_PARTIAL = (names.JSON, names.CHANGED, names.SESSION, names.CONTINUED)
 IDENTITY = frozenset({
     names.KIND, names.SWEEP_NAME, names.SWEEP_ID, names.SOURCE, names.PARENT, names.CONFIGURATION_NAME,
     names.TRIAL_NAME,

@@ -115,6 +115,7 @@ class Tracker:
             try:
                 if self._follower.read() or with_sweep or self._problem:
                     self._follower.write_changes(with_sweep=with_sweep, with_report=stopping)
+                    self._follower.leave_earlier_places()
             except GreenexpError as error:
                 self._problem = str(error)
                 if stopping:

@@ -17,9 +17,10 @@ from greenexp.journal.tables import read_tables as journal_tables
 from greenexp.records.at_rest import FOLDER
 from greenexp.report import report_sections
 from greenexp.tracking.artifacts import settle_artifacts
+from greenexp.tracking.places import recorded_uri
 from greenexp.tracking.reader import read_tables
 from greenexp.tracking.server import connect, default_uri
-from greenexp.tracking.sync import recorded_uri, sync
+from greenexp.tracking.sync import sync
 
 
 def contents(folder: Path) -> dict[str, str]:
