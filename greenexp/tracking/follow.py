@@ -43,12 +43,14 @@ class Follower:
     """A journal's reader and MLflow's writer together; connects when first needed.
 
     pause: called between MLflow calls; may raise to give up
+    leads: the sweep is run in this folder, by this process
     """
 
     folder: Path
     uri: str
     experiment: str | None
     pause: Callable[[], None] = lambda: None
+    leads: bool = False
     tracked: TrackedSweep = field(default_factory=TrackedSweep)
     _tail: JournalTail | None = None
     _writer: RunWriter | None = None
@@ -102,4 +104,4 @@ class Follower:
         experiment = self.experiment or str(self.tracked.state.header["name"])
         experiment_id = prepare(self.uri, experiment)
         settle_artifacts(self.uri)
-        return RunWriter(connect(self.uri), experiment_id, self.tracked, self.pause, self.folder)
+        return RunWriter(connect(self.uri), experiment_id, self.tracked, self.pause, self.folder, leads=self.leads)

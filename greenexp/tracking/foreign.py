@@ -20,7 +20,7 @@ import pandas as pd
 from greenexp.errors import InputError, did_you_mean
 from greenexp.tracking import names
 from greenexp.tracking.places import without_continued
-from greenexp.tracking.run_writer import search
+from greenexp.tracking.runs import search
 from greenexp.tracking.server import chosen_experiments, connect_existing, failures_as, redacted
 
 DURATION, EXPERIMENT = "duration", "experiment"

@@ -13,7 +13,7 @@ from typing import Any
 from greenexp.journal.file import NAME
 from greenexp.records.addresses import without_password
 from greenexp.tracking import names
-from greenexp.tracking.run_writer import FINAL, find_runs, key_of
+from greenexp.tracking.runs import FINAL, find_runs, key_of
 from greenexp.tracking.server import connect_existing, default_uri, failures_as, redacted, sqlite_file, sqlite_uri
 
 

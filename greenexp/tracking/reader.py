@@ -32,7 +32,7 @@ from greenexp.tracking.content import FORMAT
 from greenexp.tracking.logits import fetch_exits, fetched_logits
 from greenexp.tracking.places import without_continued
 from greenexp.tracking.records import Series, metric_names, records_of
-from greenexp.tracking.run_writer import find_runs, key_of, search
+from greenexp.tracking.runs import find_runs, key_of, search
 from greenexp.tracking.server import chosen_experiments, connect_existing, failures_as, redacted
 from greenexp.tracking.texts import from_parts
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from greenexp.errors import TrackingError
+from greenexp.journal.file import NAME
 from greenexp.journal.state import TrialState
 from greenexp.journal.tables import standing_logits
 from greenexp.tracking import names
@@ -24,14 +26,15 @@ from greenexp.tracking.batches import batches
 from greenexp.tracking.content import MetricPoint, RunContent, other_points, report_points, run_content
 from greenexp.tracking.logits import log_exits
 from greenexp.tracking.markers import is_marker, markers_of
+from greenexp.tracking.runs import FINAL, IDENTITY, find_runs, folder_mark, key_of
 from greenexp.tracking.server import told
+from greenexp.tracking.texts import from_parts
 from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
 
-PAGE = 500
-
 _ORDER = {names.SWEEP: 0, names.CONFIGURATION: 1, names.TRIAL: 2}
-FINAL = frozenset({"FINISHED", "FAILED", "KILLED"})
-"""MLflow's statuses of runs that have ended."""
+_FILED = "greenexp.sweep_file"
+_NOTE = "mlflow.note.content"
+_PARTIAL = (names.JSON, names.CHANGED, names.SESSION, names.CONTINUED)
 
 
 @dataclass(slots=True)
@@ -59,6 +62,8 @@ class RunWriter:
 
     client: an `MlflowClient`; between any two of its calls `pause` is called, which may raise to give up
     folder: the sweep's, whose logits go to MLflow with what is replayed from them; None: they are left out
+    leads: the sweep is run in this folder. Another one may be an older copy of it, which is refused if MLflow holds
+        more than its journal
     """
 
     def __init__(
@@ -68,12 +73,15 @@ class RunWriter:
         tracked: TrackedSweep,
         pause: Callable[[], None] = lambda: None,
         folder: Path | None = None,
+        *,
+        leads: bool = True,
     ) -> None:
         self._client = client
         self._experiment = experiment_id
         self._tracked = tracked
         self._pause = pause
         self._folder = folder
+        self._leads = leads
         self._known: dict[RunKey, Known] | None = None
         self._refused: set[RunKey] = set()
         self._remarks: list[str] = []
@@ -95,12 +103,16 @@ class RunWriter:
 
         with_report: also the report that lies in the sweep's folder, where MLflow has none or another one
         Whatever MLflow raises is passed on; what is known of MLflow is forgotten then, and found out again next time.
+        Raises TrackingError for an older copy of the folder in which the sweep is run.
         """
         tracked = self._tracked
         self._refused.clear()
         try:
             if self._known is None:
-                self._known = self._discover()
+                self._known, unknown = self._discover()
+                self._refuse_older_copy(unknown)
+                for key, known in unknown.items():
+                    self._take_back(key, known)
                 tracked.touch_all()
             if with_sweep:
                 tracked.dirty.add(SWEEP_KEY)
@@ -120,7 +132,8 @@ class RunWriter:
             self._known = None
             raise
 
-    def _discover(self) -> dict[RunKey, Known]:
+    def _discover(self) -> tuple[dict[RunKey, Known], dict[RunKey, Known]]:
+        """The sweep's runs in MLflow: those that the journal knows, and the others."""
         found: dict[RunKey, Known] = {}
         for run in find_runs(self._client, [self._experiment], self._tracked.sweep_id):
             self._pause()
@@ -138,11 +151,29 @@ class RunWriter:
             )
             if key in found:  # made twice because an answer got lost: keep the first, hide the other
                 self._client.delete_run(known.run_id)
-            elif self._tracked.has(key):
-                found[key] = known
             else:
-                self._take_back(key, known)
-        return found
+                found[key] = known
+        unknown = {key: found.pop(key) for key in [key for key in found if not self._tracked.has(key)]}
+        return found, unknown
+
+    def _refuse_older_copy(self, unknown: Mapping[RunKey, Known]) -> None:
+        """TrackingError if another folder's sweep stands in MLflow and this one's journal has less of it."""
+        runs, trials = self._runs(), self._tracked.state.trials
+        if self._leads or self._folder is None or SWEEP_KEY not in runs:
+            return
+        tags = runs[SWEEP_KEY].tags
+        if tags.get(names.FOLDER) in {None, folder_mark(self._folder)}:
+            return
+        elapsed_s = (from_parts(names.FACTS, tags) or {}).get("elapsed_s", 0.0)
+        if (
+            unknown
+            or elapsed_s > self._tracked.state.elapsed_s
+            or not all(self._look(k, run_content(self._tracked, key), trials.get(key[1])) for key, k in runs.items())
+        ):
+            raise TrackingError(
+                f"MLflow holds more of this sweep than {self._folder / NAME}, and has it from another folder: this one "
+                "seems to be an older copy. Sync the folder in which the sweep was run last, or name another address"
+            )
 
     def _take_back(self, key: RunKey, known: Known) -> None:
         """Delete a run that holds what the journal does not say; MLflow can restore it.
@@ -168,6 +199,8 @@ class RunWriter:
             self._take_back(key, self._runs().pop(key))
             known = self._known_run(content)
         wanted = {**self._tags(content), **(self._log_exits(key, known, trial) if trial else {})}
+        if key == SWEEP_KEY and self._folder is not None and (self._leads or names.FOLDER not in known.tags):
+            wanted[names.FOLDER] = folder_mark(self._folder)
         tags = {name: text for name, text in wanted.items() if known.tags.get(name) != text}
         params = {name: text for name, text in content.params.items() if name not in known.params}
         for batch in batches(self._missing_points(known, trial) if trial else [], params, tags):
@@ -323,36 +356,3 @@ class RunWriter:
         """
         reachable = ("mlflow-artifacts:",) if self._client.tracking_uri.startswith("http") else ("file:",)
         return known.artifacts.startswith(reachable)
-
-
-_FILED = "greenexp.sweep_file"
-_NOTE = "mlflow.note.content"
-_PARTIAL = (names.JSON, names.CHANGED, names.SESSION, names.CONTINUED)
-IDENTITY = frozenset({
-    names.KIND, names.SWEEP_NAME, names.SWEEP_ID, names.SOURCE, names.PARENT, names.CONFIGURATION_NAME,
-    names.TRIAL_NAME,
-})  # fmt: skip
-
-
-def key_of(tags: Mapping[str, str]) -> RunKey:
-    """Which run of its sweep carries these tags."""
-    kind = tags.get(names.KIND, "")
-    name = {names.CONFIGURATION: names.CONFIGURATION_NAME, names.TRIAL: names.TRIAL_NAME}.get(kind)
-    return kind, tags.get(name, "") if name else ""
-
-
-def find_runs(client: Any, experiments: list[str], sweep_id: str) -> list[Any]:
-    """All runs of a sweep, in an order that does not change: by start time, then id."""
-    runs = list(search(client, experiments, f"tags.`{names.SWEEP_ID}` = '{sweep_id}'"))
-    return sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
-
-
-def search(client: Any, experiments: list[str], query: str) -> Iterator[Any]:
-    """All active runs that answer a query, page by page."""
-    token = None
-    while True:
-        page = client.search_runs(experiments, filter_string=query, max_results=PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return

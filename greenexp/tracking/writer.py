@@ -39,7 +39,7 @@ class Tracker:
     def __init__(
         self, folder: Path, uri: str, experiment: str | None = None, remark: Callable[[str], None] = lambda _: None
     ) -> None:
-        self._follower = Follower(folder, uri, experiment, pause=self._check)
+        self._follower = Follower(folder, uri, experiment, pause=self._check, leads=True)
         self._remark = remark
         self._begun = threading.Event()
         self._stopping = threading.Event()

@@ -33,7 +33,7 @@ def later(lines: list[Line]) -> list[Line]:
 def writer_of(client: Any, experiment: str, folder: Path) -> RunWriter:
     tracked = TrackedSweep()
     tracked.take(JournalTail(folder).new_events())
-    return RunWriter(client, experiment, tracked)
+    return RunWriter(client, experiment, tracked, folder=folder)
 
 
 def anew(uri: str, client: Any, folder: Path, name: str) -> dict[Any, Any]:
@@ -86,7 +86,7 @@ def test_a_writer_that_follows_the_resumed_sweep(uri: str, client: Any, tmp_path
     lines = lines_of(tmp_path / NAME)
     sync(tmp_path, uri, "cut")
     tracked, experiment = TrackedSweep(), prepare(uri, "cut")
-    writer, tail = RunWriter(client, experiment, tracked), JournalTail(tmp_path)
+    writer, tail = RunWriter(client, experiment, tracked, folder=tmp_path), JournalTail(tmp_path)
     for count in range(6, -1, -1):
         write(tmp_path, [*lines[:-6], *later(lines[-6 : len(lines) - count])])
         tracked.take(tail.new_events())
