@@ -65,7 +65,8 @@ def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, wat
     """Run a sweep to its end, to a limit, or to the first Ctrl-C; its report is written in any case.
 
     Raises SweepFileError with all problems of the sweep, InputError for a folder that is in use or holds another sweep
-    and for what this machine cannot do, StateError where the journal cannot be trusted or written.
+    and for what this machine cannot do, StateError where the journal cannot be trusted or written, TrackingError for a
+    database of MLflow on a network file system.
     """
     from greenexp.plan.data import prepare_data
 
@@ -74,6 +75,7 @@ def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, wat
     plan = _with_absolute_address(plan_of(document, begun))
     folder = options.out or DEFAULT / plan.spec.name
     check_folder(folder, resume=options.resume, fresh=options.fresh)
+    _check_address(plan, folder)
     prepare = remembering(prepare_data)
     with placed(document):
         plan = priced_plan(plan, watch, prepare)
@@ -185,6 +187,14 @@ def _address(plan: Plan, folder: Path) -> tuple[str, str]:
 
     tracking = plan.spec.tracking
     return recorded_uri(folder, tracking.uri), tracking.experiment or plan.spec.name
+
+
+def _check_address(plan: Plan, folder: Path) -> None:
+    """TrackingError for an address that no sweep may be recorded at, before anything has run."""
+    from greenexp.tracking.server import refuse_network_database
+
+    if plan.spec.tracking.enabled:
+        refuse_network_database(_address(plan, folder)[0])
 
 
 @contextmanager

@@ -14,7 +14,15 @@ from greenexp.journal.file import NAME
 from greenexp.records.addresses import without_password
 from greenexp.tracking import names
 from greenexp.tracking.runs import FINAL, find_runs, key_of
-from greenexp.tracking.server import connect_existing, default_uri, failures_as, redacted, sqlite_file, sqlite_uri
+from greenexp.tracking.server import (
+    connect_existing,
+    default_uri,
+    failures_as,
+    redacted,
+    refuse_network_database,
+    sqlite_file,
+    sqlite_uri,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ def leave(
     file = sqlite_file(place.uri)
     if file is not None and not file.is_file():
         return  # nothing was ever written, or its folder is gone
+    refuse_network_database(place.uri)
     client = connect_existing(place.uri)
     with failures_as(place.uri):
         experiment = client.get_experiment_by_name(place.experiment)
