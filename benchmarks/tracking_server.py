@@ -34,7 +34,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-SWEEP = ["search.samples=2", "training.epochs=5", "scheduler={name: fifo}"]
+SWEEP = ["search.samples=2", "training.epochs=4", "scheduler={name: fifo}"]
 FAULTS = {
     "none": "without MLflow",
     "sqlite": "SQLite in the folder",

@@ -16,8 +16,8 @@ NETWORK = frozenset({
 """Types of file systems that several machines may have mounted at the same time."""
 NETWORK_FUSE = frozenset({
     "beegfs", "blobfuse", "blobfuse2", "ceph", "ceph-fuse", "curlftpfs", "cvmfs", "davfs2", "dfuse", "gcsfuse",
-    "geesefs", "glusterfs", "goofys", "gvfsd-fuse", "juicefs", "JuiceFS", "mfs", "mount-s3", "mountpoint-s3", "rclone", "s3fs",
-    "seaweedfs", "smbnetfs", "sshfs",
+    "geesefs", "glusterfs", "goofys", "gvfsd-fuse", "juicefs", "JuiceFS", "mfs", "mount-s3", "mountpoint-s3", "rclone",
+    "s3fs", "seaweedfs", "smbnetfs", "sshfs",
 })  # fmt: skip
 """The same of those that a program serves: their type in the table is `fuse.NAME`, or `fuse`, and NAME the source."""
 _ESCAPED = re.compile(r"\\([0-7]{3})")
