@@ -25,6 +25,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from greenexp.errors import InputError, TrackingError, did_you_mean
 from greenexp.tracking import names
+from greenexp.tracking.mounts import refuse_network_file
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -116,13 +117,22 @@ def chosen_experiments(client: Any, uri: str, wanted: Sequence[str]) -> dict[str
     return {number: name for number, name in known.items() if not wanted or number in wanted or name in wanted}
 
 
+def refuse_network_database(uri: str) -> None:
+    """TrackingError if `uri` is a SQLite file on a network file system, which must not be written."""
+    file = sqlite_file(uri)
+    if file is not None:
+        refuse_network_file(file)
+
+
 def prepare(uri: str, experiment: str) -> str:
     """The id of the experiment named `experiment`, created if it is new.
 
     Call it once on the driver before anything else uses the database: processes that open a new one together damage
     it. Artifacts of a new experiment lie beside a SQLite database; a server decides itself.
-    Raises TrackingError, within seconds, if MLflow cannot be reached or refuses.
+    Raises TrackingError, within seconds, if MLflow cannot be reached or refuses, and for a file on a network file
+    system.
     """
+    refuse_network_database(uri)
     client = connect(uri)
     with _quiet(), failures_as(uri):
         found = client.get_experiment_by_name(experiment)
