@@ -70,6 +70,7 @@ def run_session(
     if sweep.finished:
         return Outcome("finished", sweep.state, _lost(sweep.state, folder))
     plan, resources = sweep.plan, sweep.plan.spec.resources
+    sweep.journal.forget()
     conductor = Conductor(
         sweep.journal,
         sweep.state,
