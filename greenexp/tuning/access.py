@@ -60,7 +60,7 @@ def cluster_access(address: str, *, open_cluster: bool) -> Iterator[None]:
         yield
 
 
-class Answer(Enum):
+class AnswerWithoutToken(Enum):
     """What a Ray cluster does with a client that has no token."""
 
     LETS_IN = "lets in"
@@ -68,7 +68,7 @@ class Answer(Enum):
     NONE = "does not answer"
 
 
-def answer_of(gcs_address: str) -> Answer:
+def answer_of(gcs_address: str) -> AnswerWithoutToken:
     """Ask a cluster without a token. Raises InputError where nothing listens at the address.
 
     Asked from another process: the token of this one cannot be taken back. And with a limit on time: Ray's own clients
@@ -88,13 +88,13 @@ def answer_of(gcs_address: str) -> Answer:
             command, env={**settings, _MODE: "disabled"}, capture_output=True, timeout=_PROBE_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return Answer.NONE
-    return Answer.LETS_IN if probe.returncode == 0 else Answer.REFUSES
+        return AnswerWithoutToken.NONE
+    return AnswerWithoutToken.LETS_IN if probe.returncode == 0 else AnswerWithoutToken.REFUSES
 
 
-def refuse_open_cluster(gcs_address: str, answer: Answer) -> None:
+def refuse_open_cluster(gcs_address: str, answer: AnswerWithoutToken) -> None:
     """InputError if the cluster lets in clients that have no token: one that it does not ask for keeps nobody out."""
-    if answer is Answer.LETS_IN:
+    if answer is AnswerWithoutToken.LETS_IN:
         raise InputError(
             f"the Ray cluster at {gcs_address} lets in clients without a token, so everybody who can reach it may run "
             "code on it. Start its nodes with RAY_AUTH_MODE=token, or give --open-cluster to join it as it is"

@@ -14,7 +14,7 @@ from importlib import import_module
 
 from greenexp.errors import InputError
 from greenexp.meters.nvml import visible_gpus
-from greenexp.tuning.access import Answer, answer_of, cluster_access, private_access, refuse_open_cluster
+from greenexp.tuning.access import AnswerWithoutToken, answer_of, cluster_access, private_access, refuse_open_cluster
 
 # Read by Ray when it is imported or started, on this machine and (through the runtime environment) on others.
 _DRIVER_ENV: Mapping[str, str] = {
@@ -170,7 +170,7 @@ def _joined(address: str, *, open_cluster: bool) -> Iterator[Mapping[str, float]
 def _check_answer(address: str, *, open_cluster: bool) -> None:
     """InputError if nothing answers as a Ray cluster would, or if it lets everybody in and the user has not said so."""
     answer = answer_of(address)
-    if answer is Answer.NONE:
+    if answer is AnswerWithoutToken.NONE:
         raise InputError(f"the Ray cluster at {address} does not answer: something else may listen there, or it hangs")
     if not open_cluster:
         refuse_open_cluster(address, answer)

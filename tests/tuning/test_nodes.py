@@ -15,7 +15,7 @@ from greenexp.plan import make_plan
 from greenexp.registry import Registry
 from greenexp.spec import load_sweep
 from greenexp.tuning import access, machine_survey, nodes
-from greenexp.tuning.access import Answer, answer_of
+from greenexp.tuning.access import AnswerWithoutToken, answer_of
 from greenexp.tuning.cluster import ray_cluster
 from greenexp.tuning.machine_survey import InstalledPlugin, survey_machine
 
@@ -125,7 +125,7 @@ def test_nothing_listens_there() -> None:
 def test_what_listens_there_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "_PROBE_S", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert answer_of(f"127.0.0.1:{silent.getsockname()[1]}") is Answer.NONE
+        assert answer_of(f"127.0.0.1:{silent.getsockname()[1]}") is AnswerWithoutToken.NONE
 
 
 def test_a_ray_client_address_is_refused() -> None:
