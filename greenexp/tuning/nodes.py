@@ -36,10 +36,12 @@ def check_nodes(plan: Plan) -> None:
     needed = {"CPU": float(resources.cpus_per_trial), "GPU": resources.gpus_per_trial}
     nodes = [node for node in ray.nodes() if node["Alive"] and _fits(node["Resources"], needed)]
     answers = _asked(nodes, installed_plugins(plan), gpus=resources.gpus_per_trial > 0)
+    alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # one that has died meanwhile trains nothing
     here = driver_facts()
     problems = [
         f"{address}: {problem}"
-        for address, facts in answers
+        for node, (address, facts) in zip(nodes, answers, strict=True)
+        if node["NodeID"] in alive
         for problem in ([facts] if isinstance(facts, str) else node_problems(facts, here))
     ]
     if problems:

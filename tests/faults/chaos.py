@@ -33,15 +33,23 @@ task: {{name: clauses, train: 800, dev: 96, test: 96}}
 backbone: {{name: bert, layers: 2, hidden: 64, heads: 2}}
 training: {{epochs: 4, batch_size: 16, learning_rate: 1e-3, max_length: 32}}
 space: {{training.learning_rate: {{dist: loguniform, low: 1e-3, high: 1e-2}}}}
-search: {{name: random, samples: 4}}
+search: {search}
 seeds: {{initialisation: 2}}
 scheduler: {scheduler}
 resources: {{workers: 2, max_failures: 20, checkpoint_every: 1s, no_report_limit: 60s}}
 """
-SCHEDULERS = ("{name: sha, reduction_factor: 2}", "{name: hyperband, reduction_factor: 2}", "{name: asha_promotion}")
-"""Those whose decisions do not hang on which trial reports first, or are repeated from the journal."""
-ORDERED = SCHEDULERS[:2]
-"""Those whose decisions are the same whatever was killed when."""
+RANDOM, LEARNING = "{name: random, samples: 4}", "{name: tpe, samples: 4, startup: 2}"
+KINDS = {
+    "sha": ("{name: sha, reduction_factor: 2}", RANDOM),
+    "hyperband": ("{name: hyperband, reduction_factor: 2}", RANDOM),
+    "asha_promotion": ("{name: asha_promotion, reduction_factor: 2}", RANDOM),
+    "tpe": ("{name: fifo}", LEARNING),
+}
+"""Name -> scheduler and search of a sweep."""
+ORDERED = ("sha", "hyperband")
+"""Those whose decisions do not hang on which trial reports first."""
+SAME_CONFIGURATIONS = (*ORDERED, "asha_promotion")
+"""Those whose configurations do not hang on it."""
 PATIENCE_S = 300
 
 
@@ -133,15 +141,17 @@ class Chaos:
         self.missed = self.sweeps = 0
         self.problems: list[str] = []
 
-    def file(self, scheduler: str) -> Path:
-        """The sweep file for a scheduler; its undisturbed outcome is then known."""
-        path = self.folder / f"{scheduler.split(',')[0].split()[-1].strip('}')}.yaml"
-        if scheduler not in self.expected:
-            path.write_text(SWEEP.format(scheduler=scheduler), encoding="utf-8")
+    def file(self, kind: str) -> Path:
+        """The sweep file of a kind; its undisturbed outcome is then known."""
+        path = self.folder / f"{kind}.yaml"
+        if kind not in self.expected:
+            scheduler, search = KINDS[kind]
+            path.write_text(SWEEP.format(scheduler=scheduler, search=search), encoding="utf-8")
             out = path.with_suffix(".undisturbed")
             with contextlib.ExitStack() as stack:
-                assert self.start(path, out, stack).wait(timeout=PATIENCE_S) == 0
-            self.expected[scheduler] = (numbers(out), outcome(out))
+                if self.start(path, out, stack).wait(timeout=PATIENCE_S) != 0:
+                    raise SystemExit(out.with_suffix(".log").read_text(encoding="utf-8"))
+            self.expected[kind] = (numbers(out), outcome(out))
         return path
 
     def start(self, path: Path, out: Path, stack: contextlib.ExitStack) -> subprocess.Popen[bytes]:
@@ -156,8 +166,8 @@ class Chaos:
     def one_sweep(self, kills: int) -> int:
         """A sweep that is killed up to `kills` times; returns how often it was."""
         self.sweeps += 1
-        scheduler = self.rng.choice(SCHEDULERS)
-        path, out = self.file(scheduler), self.folder / f"out-{self.sweeps}"
+        kind = self.rng.choice(list(KINDS))
+        path, out = self.file(kind), self.folder / f"out-{self.sweeps}"
         done = 0
         for last in [False] * kills + [True]:
             with contextlib.ExitStack() as stack:
@@ -171,7 +181,7 @@ class Chaos:
                     return done
             if code == 0:
                 break
-        self.check(out, scheduler, code)
+        self.check(out, kind, code)
         return done
 
     def one_kill(self, watched: Watched) -> bool:
@@ -185,21 +195,23 @@ class Chaos:
         self.missed += 1
         return False
 
-    def check(self, out: Path, scheduler: str, code: int) -> None:
+    def check(self, out: Path, kind: str, code: int) -> None:
         """Note what is not as in the undisturbed sweep."""
-        expected_numbers, expected_outcome = self.expected[scheduler]
+        expected_numbers, expected_outcome = self.expected[kind]
         found = numbers(out)
         wrong = [f"exit code {code}"] if code else []
-        if scheduler in ORDERED:
+        if kind in ORDERED:
             wrong += ["other numbers"] if found != expected_numbers else []
             wrong += ["other decisions or ends"] if outcome(out) != expected_outcome else []
-        else:
+        elif kind in SAME_CONFIGURATIONS:
             both = found.keys() & expected_numbers.keys()
             wrong += ["other numbers"] if any(found[key] != expected_numbers[key] for key in both) else []
+        elif found.keys() != expected_numbers.keys():
+            wrong += ["other trials or epochs"]
         wrong += mlflow_problems(out)
         left = [name for name in ("ray", "checkpoints") if (out / name).exists()]
         wrong += [f"left behind: {', '.join(left)}"] if left else []
-        self.problems += [f"{out.name} ({scheduler}): {problem}" for problem in wrong]
+        self.problems += [f"{out.name} ({kind}): {problem}" for problem in wrong]
 
 
 def outcome(out: Path) -> Any:

@@ -95,6 +95,14 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines == ["n1", "n1", "n3"]
 
 
+def test_a_node_that_dies_while_it_is_asked_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = {"Alive": True, "NodeID": "n1", "NodeManagerAddress": "n1", "Resources": {"CPU": 4.0}}
+    looks = iter([[node], [{**node, "Alive": False}]])
+    monkeypatch.setattr(nodes.ray, "nodes", lambda: next(looks))
+    monkeypatch.setattr(nodes, "_asked", lambda *_, **__: [("n1", "nothing can be run there")])
+    nodes.check_nodes(make_plan(load_sweep(TEXT)))
+
+
 def test_a_worker_on_a_node_that_joined_later_compares_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = nodes.driver_facts()
     nodes.check_worker(facts)
