@@ -24,7 +24,8 @@ from greenexp.errors import CheckpointError, InputError, library_failures
 
 Attention = Literal["sdpa", "eager"]
 Size = Annotated[int, Field(ge=1, le=2**16)]
-Depth = Annotated[int, Field(ge=1, le=1000)]
+MOST_LAYERS = 1_000
+Depth = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
 """A plan builds the encoder without memory for its weights: these are far above any encoder, and still answered."""
 
 _FIELDS = """
@@ -117,10 +118,20 @@ class LibraryEncoder:
             config = self.new_model.config_class.from_pretrained(folder, attn_implementation=self.attention)
             weights = load_file(folder / "model.safetensors")
         with library_failures(lambda why: CheckpointError(f"{folder}: config.json describes no {self.family}: {why}")):
+            self._refuse_other_size(config, sum(tensor.numel() for tensor in weights.values()), folder)
             model = self._model(config)
         with library_failures(lambda why: CheckpointError(f"{folder}: the weights do not fit config.json: {why}")):
             model.load_state_dict(weights)
             return self.driver(model, self._pooling)
+
+    def _refuse_other_size(self, config: Any, weights: int, folder: Path) -> None:
+        """CheckpointError for a config of far more weights than there are, before any memory is taken for them."""
+        if config.num_hidden_layers > MOST_LAYERS:
+            raise CheckpointError(f"{folder}: config.json has {config.num_hidden_layers} layers, at most {MOST_LAYERS}")
+        with torch.device("meta"):
+            described = sum(tensor.numel() for tensor in self._model(config).state_dict().values())
+        if described > 2 * weights:
+            raise CheckpointError(f"{folder}: config.json describes {described:,} weights, and there are {weights:,}")
 
     def tokenizer(self) -> Any | None:
         """See `BackbonePlugin.tokenizer`."""

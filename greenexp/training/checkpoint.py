@@ -87,8 +87,9 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise CheckpointError(f"checkpoint {path.parent} is incomplete: it has no {path.name}") from error
-    except OSError as error:
-        raise CheckpointError(f"checkpoint {path.parent} cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # of a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"checkpoint {path.parent} cannot be read: {reason}") from error
 
 
 def _drop_others(folder: Path, kept: set[str]) -> None:

@@ -96,23 +96,32 @@ def _score_tables(folder: Path) -> Make:
         path = folder / draw.choice(("t.csv", "t.tsv"))
         content = _score_table(draw).to_csv(index=False, sep="\t" if path.suffix == ".tsv" else ",").encode()
         path.write_bytes(changed_bytes(content, draw) if draw.random() < 0.6 else content)
-        by = draw.choice((None, "g"))
-        return draw.choice(
-            (
-                lambda: statistics.curve(path, score="score", by=by, cost=draw.choice((None, "cost"))),
-                lambda: statistics.compare(path, score="score", by="g", cost=draw.choice((None, "cost"))),
-                lambda: comparisons.seeds(path, score="score", configuration="c", seed_columns=["s"], by=by),
-                lambda: comparisons.front(path, score="score", cost="cost", by=by),
-                lambda: comparisons.simulate(path, score="score", run="c", resource="s", repeats=10),
-            )
-        )
+        return _study(path, draw)
 
     return make
 
 
+def _study(path: Path, draw: Draw) -> Attempt:
+    by, cost = draw.choice((None, "g")), draw.choice((None, "cost"))
+    target = draw.choice((None, None, 0.0, 1.5, 1e60))
+    estimator = draw.choice(("median", "unbiased", "biased", 0.9))
+    difference = draw.choice((None, None, 1e-9, 0.5, 1e9))
+    return draw.choice(
+        (
+            lambda: statistics.curve(path, score="score", by=by, cost=cost, estimator=estimator),
+            lambda: statistics.compare(path, score="score", by="g", cost=cost, target=target, estimator=estimator),
+            lambda: comparisons.seeds(
+                path, score="score", configuration="c", seed_columns=["s"], by=by, difference=difference
+            ),
+            lambda: comparisons.front(path, score="score", cost="cost", by=by),
+            lambda: comparisons.simulate(path, score="score", run="c", resource="s", repeats=10),
+        )
+    )
+
+
 def _score_table(draw: Draw) -> pd.DataFrame:
     rng = np.random.default_rng(draw.randrange(2**32))
-    rows, groups = draw.choice((1, 2, 5, 20, 60)), draw.choice((1, 2, 3, 20))
+    rows, groups = draw.choice((1, 2, 5, 20, 20, 60, 300)), draw.choice((1, 2, 3, 20))
     scores = np.round(rng.normal(size=rows), draw.choice((0, 1, 15)))
     scores *= 10.0 ** draw.choice((0, 0, 0, -12, 12, 100))
     costs = rng.lognormal(sigma=draw.choice((0.0, 1.0, 10.0)), size=rows)

@@ -24,6 +24,7 @@ from fuzzed_kinds import Make, kinds
 from greenexp.errors import GreenexpError
 
 LIMIT_S = 10
+"""Of CPU time, so that a busy machine is no hang; of any time, three times as much."""
 
 
 class HangError(BaseException):
@@ -54,13 +55,17 @@ def alarm(seconds: int) -> Iterator[None]:
     def ring(*_: object) -> None:
         raise HangError
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
+    timers = {signal.SIGALRM: (signal.ITIMER_REAL, 3 * seconds), signal.SIGPROF: (signal.ITIMER_PROF, seconds)}
+    before = {number: signal.signal(number, ring) for number in timers}
+    for timer, limit in timers.values():
+        signal.setitimer(timer, limit)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for timer, _ in timers.values():
+            signal.setitimer(timer, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def try_inputs(name: str, make: Make, seed: int, numbers: range, tally: Tally) -> None:

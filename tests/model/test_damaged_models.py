@@ -58,6 +58,15 @@ def test_a_config_with_wrong_types_is_refused_or_read(folder: Path) -> None:
     assert refused > len(config)
 
 
+@pytest.mark.parametrize("field", ["num_hidden_layers", "intermediate_size", "vocab_size"])
+@pytest.mark.parametrize("size", [900, 2**40, 2**63])
+def test_a_config_of_another_size_takes_neither_memory_nor_time(folder: Path, field: str, size: int) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    replace(folder, "config.json", json.dumps({**config, field: size}).encode())
+    with pytest.raises(CheckpointError, match=str(folder)):
+        load_model(folder)
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"7", b'"x"', b"{", b"\xff\xfe", b"[" * 100_000])
 def test_a_config_that_is_none(folder: Path, content: bytes) -> None:
     replace(folder, "config.json", content)

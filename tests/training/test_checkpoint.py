@@ -99,6 +99,8 @@ def test_half_written_damaged_or_missing_files_are_refused(folder: Path, pattern
         '{"format": 2, "files": {}}',
         '{"format": 1, "files": {}}',
         pytest.param("[" * 100_000, id="nested"),
+        '{"format": 1, "files": {"\\ud800": "hash"}}',
+        '{"format": 1, "files": {"a\\u0000b": "hash"}}',
     ],
 )
 def test_a_manifest_that_is_none(folder: Path, manifest: str) -> None:

@@ -37,6 +37,8 @@ FEW = 14
 MOST_STEPS = 3e8
 """Multiplications an exact distribution may take: a second or so. Beyond, searches are simulated."""
 _MOST_CELLS = 1e7
+_PER_STEP = 3_000
+"""Multiplications in the time of one step of a loop: what counts where the steps are many and the trials few."""
 _DECIMALS = 6
 _PARTS = 12
 
@@ -67,7 +69,8 @@ def feasible(ranks: Integers, steps: Integers, longest: int, replacement: bool, 
     """Whether the lattice computation is within `most_steps` and the memory that is reasonable."""
     if replacement:
         classes = int(ranks.max()) + 1
-        return (longest + 1) * classes <= _MOST_CELLS and (longest + 1) * classes * np.unique(steps).size <= most_steps
+        per_step = classes * np.unique(steps).size + _PER_STEP
+        return (longest + 1) * classes <= _MOST_CELLS and (longest + 1) * per_step <= most_steps
     fits = min(ranks.size, longest // int(steps.min())) + 1
     return fits * (longest + 1) <= _MOST_CELLS and ranks.size * fits * (longest + 1) <= most_steps
 
@@ -173,7 +176,8 @@ def simulated(
         if replacement:
             order = rng.integers(ranks.size, size=usual)
             while costs[order].sum() <= longest:
-                order = np.concatenate((order, rng.integers(ranks.size, size=usual)))
+                # Twice as many each time: where one trial cost nearly all, it takes many to come to it.
+                order = np.concatenate((order, rng.integers(ranks.size, size=order.size)))
         else:
             order = rng.permutation(ranks.size)
         in_hand = np.concatenate(([0], np.maximum.accumulate(ranks[order])))

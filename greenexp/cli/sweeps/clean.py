@@ -32,7 +32,7 @@ def clean(directories: tuple[str, ...], *, dry_run: bool, as_json: bool) -> None
     if as_json:
         print_json({"deleted": not dry_run, "leftovers": rows})
         return
-    size = format_quantity(float(sum(row["size_b"] for row in rows)), "B")
+    size = format_quantity(float(sum(leftover.size_b for one in found for leftover in one.leftovers)), "B")
     if not rows:
         click.echo("nothing to delete")
         return
