@@ -63,7 +63,7 @@ def refuse_network_file(file: Path) -> None:
     file = file.resolve()
     file.parent.exists()  # what is mounted on demand is in the table from now on
     try:
-        mount = mount_of(file, TABLE.read_text(encoding="utf-8", errors="surrogateescape"))
+        mount = mount_of(PurePosixPath(file), TABLE.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError:
         return
     if mount is not None and mount.shared:
