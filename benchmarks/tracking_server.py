@@ -218,7 +218,9 @@ def serve(port: int, fault: str, upstream_port: int) -> None:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""
 
-    http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that did not wait
+    server.serve_forever()
 
 
 def free_port() -> int:

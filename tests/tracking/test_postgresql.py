@@ -133,7 +133,7 @@ def test_two_processes_that_open_a_new_database_together(
 def test_a_server_that_is_not_there_is_told_within_seconds(tmp_path: Path) -> None:
     write_journal(tmp_path)
     with pytest.raises(TrackingError, match="refused"):
-        sync(tmp_path, "postgresql://me@127.0.0.1:9/none")
+        sync(tmp_path, "postgresql://127.0.0.1:9/none")
 
 
 @pytest.mark.parametrize(
