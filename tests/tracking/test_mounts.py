@@ -22,8 +22,8 @@ TABLE = r"""
 22 27 0:21 / /proc rw,relatime - proc proc rw
 30 27 0:40 / /data rw,relatime shared:7 - nfs4 filer:/export/data rw,vers=4.2
 31 30 0:41 / /data/me/scratch rw shared:8 master:2 - ext4 /dev/sdb rw
-32 27 0:42 / /media/a\040b rw - fuse.sshfs host:/export rw
-33 27 0:43 / /media/windows rw - cifs //server/share rw
+32 27 0:42 / /far/a\040b rw - fuse.sshfs host:/export rw
+33 27 0:43 / /far/windows rw - cifs //server/share rw
 34 27 0:44 / /big rw - lustre 10.0.0.1@tcp:/big rw
 35 27 0:45 / /container rw - fuse.fuse-overlayfs fuse-overlayfs rw
 36 27 0:46 / /twice rw - ext4 /dev/sdc rw
@@ -42,8 +42,8 @@ a row of another kernel
         ("/data", "/data", True),
         ("/datasets/me/mlflow.db", "/", False),
         ("/data/me/scratch/mlflow.db", "/data/me/scratch", False),
-        ("/media/a b/out/mlflow.db", "/media/a b", True),
-        ("/media/windows/mlflow.db", "/media/windows", True),
+        ("/far/a b/out/mlflow.db", "/far/a b", True),
+        ("/far/windows/mlflow.db", "/far/windows", True),
         ("/big/mlflow.db", "/big", True),
         ("/container/mlflow.db", "/container", False),
         ("/twice/mlflow.db", "/twice", True),
