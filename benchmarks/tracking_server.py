@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 WAITED = "#waited"
-SWEEP = ["search.samples=2", "training.epochs=3", "scheduler={name: fifo}"]
+SWEEP = ["search.samples=1", "seeds.initialisation=1", "training.epochs=5", "scheduler={name: fifo}"]
 FAULTS = {
     "none": "without MLflow",
     "sqlite": "SQLite in the folder",
@@ -90,7 +90,7 @@ def run(fault: str, port: int, out: Path, overrides: list[str]) -> dict[str, flo
         reader = threading.Thread(target=lambda: lines.extend((time.time(), line) for line in sweep.stdout or ()))
         reader.start()
         if fault in {"dies", "stops"}:
-            wait_for_reports(out, 6, sweep)
+            wait_for_reports(out, 2, sweep)
             os.kill(process, signal.SIGKILL if fault == "dies" else signal.SIGSTOP)
         sweep.wait()
         gone = time.time()
