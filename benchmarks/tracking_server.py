@@ -8,6 +8,7 @@ a process of its own, which passes requests on to a real `mlflow server` until t
     start        seconds from the start of the process to the first trial's start
     end          seconds from the last event in the journal to the end of the process: report and MLflow
     exit         of these, seconds from the last line that is printed to the end of the process
+    waited       of start and end, the seconds in which the run waited for MLflow and did nothing else
     s per report time from the first start to the last report, by the number of reports
     left         events of MLflow that were left to `greenexp sync`: "level", or the remark of the run
 
@@ -23,6 +24,7 @@ import http.client
 import http.server
 import json
 import os
+import runpy
 import signal
 import socket
 import statistics
@@ -31,10 +33,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-SWEEP = ["search.samples=2", "training.epochs=4", "scheduler={name: fifo}"]
+WAITED = "#waited"
+SWEEP = ["search.samples=1", "seeds.initialisation=1", "training.epochs=5", "scheduler={name: fifo}"]
 FAULTS = {
     "none": "without MLflow",
     "sqlite": "SQLite in the folder",
@@ -52,6 +56,9 @@ FAULTS = {
 def main() -> None:
     if sys.argv[1:2] == ["--serve"]:
         serve(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+        return
+    if sys.argv[1:2] == ["--timed"]:
+        timed(sys.argv[2:])
         return
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--faults", default=",".join(FAULTS))
@@ -76,14 +83,14 @@ def run(fault: str, port: int, out: Path, overrides: list[str]) -> dict[str, flo
             fault, [f"tracking.uri={address}", f"tracking.experiment={out.name}"]
         )
         settings = [part for override in [*overrides, *tracking] for part in ("--set", override)]
-        command = [sys.executable, "-m", "greenexp", "run", "smoke", "--out", str(out), *settings]
+        command = [sys.executable, __file__, "--timed", "run", "smoke", "--out", str(out), *settings]
         began = time.time()
         sweep = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         lines: list[tuple[float, str]] = []
         reader = threading.Thread(target=lambda: lines.extend((time.time(), line) for line in sweep.stdout or ()))
         reader.start()
         if fault in {"dies", "stops"}:
-            wait_for_reports(out, 6, sweep)
+            wait_for_reports(out, 2, sweep)
             os.kill(process, signal.SIGKILL if fault == "dies" else signal.SIGSTOP)
         sweep.wait()
         gone = time.time()
@@ -94,13 +101,36 @@ def run(fault: str, port: int, out: Path, overrides: list[str]) -> dict[str, flo
     reports = [event["t"] for event in events if event["kind"] == "report"]
     first = min(event["t"] for event in events if event["kind"] == "started")
     behind = [line for _, line in lines if "greenexp sync" in line]
+    waited = dict(line.split()[1:] for _, line in lines if line.startswith(WAITED))
     return {
         "start": round(first - began, 1),
         "end": round(gone - events[-1]["t"], 1),
         "exit": round(gone - lines[-1][0], 1),
+        "waited at start": float(waited.get("start", 0)),
+        "waited at end": float(waited.get("end", 0)),
         "s per report": round((max(reports) - first) / len(reports), 3),
         "left": behind[-1] if behind else "level",
     }
+
+
+def timed(arguments: list[str]) -> None:
+    """The command line, with the waits for MLflow printed."""
+    from greenexp.tracking.writer import Tracker
+
+    def printing(name: str, wait: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*given: Any, **named: Any) -> Any:
+            began = time.monotonic()
+            try:
+                return wait(*given, **named)
+            finally:
+                print(f"{WAITED} {name} {time.monotonic() - began:.2f}", file=sys.stderr, flush=True)
+
+        return measured
+
+    Tracker.wait_for_database = printing("start", Tracker.wait_for_database)  # type: ignore[method-assign]
+    Tracker.stop = printing("end", Tracker.stop)  # type: ignore[method-assign]
+    sys.argv = ["greenexp", *arguments]
+    runpy.run_module("greenexp", run_name="__main__")
 
 
 def events_of(out: Path) -> list[dict[str, object]]:
@@ -188,7 +218,9 @@ def serve(port: int, fault: str, upstream_port: int) -> None:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""
 
-    http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that did not wait
+    server.serve_forever()
 
 
 def free_port() -> int:
@@ -208,14 +240,16 @@ def wait_until_it_listens(port: int) -> None:
 def print_table(rows: dict[str, list[dict[str, float | str]]]) -> None:
     """Medians over the repeats, and their differences to the sweep without MLflow."""
     columns = ("start", "end", "exit", "s per report")
+    waits = ("waited at start", "waited at end")
     median = {
-        fault: {name: statistics.median(float(row[name]) for row in found) for name in columns}
+        fault: {name: statistics.median(float(row[name]) for row in found) for name in (*columns, *waits)}
         for fault, found in rows.items()
     }
-    print("\n| fault | start s | more | end s | more | exit s | more | s per report | more | left |")
-    print("|" + "---|" * 10)
+    heads = [f"{name} | more" for name in columns]
+    print(f"\n| fault | {' | '.join(heads)} | waited at start | at end | left |\n|{'---|' * 12}")
     for fault, values in median.items():
         cells = [f"{values[name]:.3g} | {values[name] - median['none'][name]:+.3g}" for name in columns]
+        cells += [f"{values[name]:.3g}" for name in waits]
         left = "level" if all(row["left"] == "level" for row in rows[fault]) else "behind, `greenexp sync` named"
         print(f"| {FAULTS[fault]} | {' | '.join(cells)} | {'-' if fault == 'none' else left} |")
 

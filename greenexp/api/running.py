@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from greenexp.tuning.opening import OpenSweep
     from greenexp.tuning.run import Outcome
 
-FLUSH_S = 18.0
+FLUSH_S = 15.0
 """How long a finished sweep waits for a slow MLflow server, in all, before it leaves the rest to `sync`."""
 
 

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from greenexp.errors import TrackingError
 from greenexp.records.addresses import without_password
 from greenexp.tracking.artifacts import settle_artifacts
-from greenexp.tracking.places import Place, leave
+from greenexp.tracking.places import RecordPlace, leave
 from greenexp.tracking.run_writer import RunWriter
 from greenexp.tracking.server import connect, failures_as, prepare
 from greenexp.tracking.tail import JournalTail
@@ -83,8 +83,8 @@ class Follower:
         if self._left or self._writer is None:
             return
         self._left = True
-        now = Place(self.uri, self.experiment or str(self.tracked.state.header["name"]))
-        places = [Place.recorded(header).seen_from(self.folder) for _, header in self.tracked.headers]
+        now = RecordPlace(self.uri, self.experiment or str(self.tracked.state.header["name"]))
+        places = [RecordPlace.recorded(header).seen_from(self.folder) for _, header in self.tracked.headers]
         if not places or not places[-1].same_as(now):
             return
         begun = next((number for number in range(len(places), 0, -1) if not places[number - 1].same_as(now)), 0)

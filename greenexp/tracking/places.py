@@ -26,23 +26,23 @@ from greenexp.tracking.server import (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordPlace:
     """An experiment at an MLflow address. uri: "" is the database in the sweep's folder."""
 
     uri: str
     experiment: str
 
     @classmethod
-    def recorded(cls, header: Mapping[str, Any]) -> Place:
+    def recorded(cls, header: Mapping[str, Any]) -> RecordPlace:
         """The place that a `sweep` line of a journal names."""
         settings = header["spec"].get("tracking") or {}
         return cls(settings.get("uri") or "", str(settings.get("experiment") or header["name"]))
 
-    def seen_from(self, folder: Path) -> Place:
+    def seen_from(self, folder: Path) -> RecordPlace:
         """The place that the record of the sweep in `folder` means."""
-        return Place(recorded_uri(folder, self.uri or None), self.experiment)
+        return RecordPlace(recorded_uri(folder, self.uri or None), self.experiment)
 
-    def same_as(self, other: Place) -> bool:
+    def same_as(self, other: RecordPlace) -> bool:
         """Whether both mean one experiment, as far as the addresses show it."""
         return self.experiment == other.experiment and _told_apart(self.uri) == _told_apart(other.uri)
 
@@ -51,7 +51,12 @@ class Place:
 
 
 def leave(
-    place: Place, now: Place, sweep_id: str, time_ms: int, current: Collection[str], pause: Callable[[], None]
+    place: RecordPlace,
+    now: RecordPlace,
+    sweep_id: str,
+    time_ms: int,
+    current: Collection[str],
+    pause: Callable[[], None],
 ) -> None:
     """End the sweep's runs at `place`, and say on each where the sweep is recorded now; a second time changes nothing.
 

@@ -10,7 +10,7 @@ from typing import Any
 from greenexp.errors import TrackingError
 from greenexp.journal.file import NAME, read_events
 from greenexp.tracking.follow import Follower, only_one
-from greenexp.tracking.places import Place
+from greenexp.tracking.places import RecordPlace
 from greenexp.tracking.server import redacted
 
 LOCK_S = 5.0
@@ -45,7 +45,7 @@ def sync(folder: Path, uri: str | None = None, experiment: str | None = None) ->
     is at it.
     """
     place, name = _recorded(folder)
-    place = Place(uri or place.uri, experiment or place.experiment)
+    place = RecordPlace(uri or place.uri, experiment or place.experiment)
     follower = Follower(folder, place.uri, place.experiment)
     with only_one(folder, place.uri, LOCK_S):
         events = follower.read()
@@ -63,11 +63,11 @@ def sync(folder: Path, uri: str | None = None, experiment: str | None = None) ->
     )
 
 
-def _recorded(folder: Path) -> tuple[Place, str]:
+def _recorded(folder: Path) -> tuple[RecordPlace, str]:
     """Where the sweep is recorded, and its name, read before anything is written anywhere."""
     header: Mapping[str, Any] | None = None
     for event in read_events(folder / NAME):
         header = event.data if event.kind == "sweep" else header
     if header is None:
         raise TrackingError(f"the journal in {folder} is empty: there is nothing to write to MLflow yet")
-    return Place.recorded(header).seen_from(folder), str(header["name"])
+    return RecordPlace.recorded(header).seen_from(folder), str(header["name"])

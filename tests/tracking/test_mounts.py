@@ -20,16 +20,16 @@ from greenexp.tracking.sync import sync
 TABLE = r"""
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 22 27 0:21 / /proc rw,relatime - proc proc rw
-30 27 0:40 / /home rw,relatime shared:7 - nfs4 filer:/export/home rw,vers=4.2
-31 30 0:41 / /home/me/scratch rw shared:8 master:2 - ext4 /dev/sdb rw
-32 27 0:42 / /mnt/a\040b rw - fuse.sshfs me@host:/data rw
-33 27 0:43 / /mnt/windows rw - cifs //server/share rw
+30 27 0:40 / /data rw,relatime shared:7 - nfs4 filer:/export/data rw,vers=4.2
+31 30 0:41 / /data/me/scratch rw shared:8 master:2 - ext4 /dev/sdb rw
+32 27 0:42 / /far/a\040b rw - fuse.sshfs host:/export rw
+33 27 0:43 / /far/windows rw - cifs //server/share rw
 34 27 0:44 / /big rw - lustre 10.0.0.1@tcp:/big rw
 35 27 0:45 / /container rw - fuse.fuse-overlayfs fuse-overlayfs rw
 36 27 0:46 / /twice rw - ext4 /dev/sdc rw
 37 27 0:47 / /twice rw - nfs filer:/over rw
 38 27 0:48 / /cloud rw - fuse JuiceFS:volume rw
-39 27 0:49 / /media rw - fuseblk /dev/sdd1 rw
+39 27 0:49 / /usb rw - fuseblk /dev/sdd1 rw
 a row of another kernel
 """
 
@@ -37,18 +37,18 @@ a row of another kernel
 @pytest.mark.parametrize(
     ("path", "point", "shared"),
     [
-        ("/work/out/mlflow.db", "/", False),
-        ("/home/me/out/mlflow.db", "/home", True),
-        ("/home", "/home", True),
-        ("/homes/me/mlflow.db", "/", False),
-        ("/home/me/scratch/mlflow.db", "/home/me/scratch", False),
-        ("/mnt/a b/out/mlflow.db", "/mnt/a b", True),
-        ("/mnt/windows/mlflow.db", "/mnt/windows", True),
+        ("/local/out/mlflow.db", "/", False),
+        ("/data/me/out/mlflow.db", "/data", True),
+        ("/data", "/data", True),
+        ("/datasets/me/mlflow.db", "/", False),
+        ("/data/me/scratch/mlflow.db", "/data/me/scratch", False),
+        ("/far/a b/out/mlflow.db", "/far/a b", True),
+        ("/far/windows/mlflow.db", "/far/windows", True),
         ("/big/mlflow.db", "/big", True),
         ("/container/mlflow.db", "/container", False),
         ("/twice/mlflow.db", "/twice", True),
         ("/cloud/mlflow.db", "/cloud", True),
-        ("/media/mlflow.db", "/media", False),
+        ("/usb/mlflow.db", "/usb", False),
     ],
 )
 def test_the_mount_of_the_longest_part_of_a_path(path: str, point: str, shared: bool) -> None:
