@@ -7,10 +7,10 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-gpu check demo clean
+.PHONY: help install test test-gpu test-chaos test-cluster check demo clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## make .venv with greenexp and what its tests need
 
@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 # One thread each: tests share the cores with the trials they start.
-test test-gpu: export OMP_NUM_THREADS = 1
+test test-gpu test-chaos test-cluster: export OMP_NUM_THREADS = 1
 
 # What starts Ray runs alone, as it takes the cores for itself; a worker takes whole files, for their fixtures' sake.
 test: $(INSTALLED) ## run all tests that need no GPU, also the slow ones and those that start Ray
@@ -30,6 +30,12 @@ test: $(INSTALLED) ## run all tests that need no GPU, also the slow ones and tho
 
 test-gpu: $(INSTALLED) ## run the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu
+
+test-chaos: $(INSTALLED) ## kill sweeps 20 times at random moments and compare them with undisturbed ones (about 15 minutes)
+	$(BIN)/python tests/faults/chaos.py
+
+test-cluster: $(INSTALLED) ## faults on a cluster of three hosts, which needs root for network namespaces (about 10 minutes)
+	$(BIN)/python tests/faults/cluster.py
 
 check: $(INSTALLED) ## lint, formatting, types, import contracts
 	$(BIN)/ruff check .

@@ -75,6 +75,12 @@ class Registry(Mapping[str, T], Generic[T]):
             return target.dist.name if target.dist is not None else "unknown"
         return "greenexp" if isinstance(target, str) else "this process"
 
+    def module(self, name: str) -> str | None:
+        """The module of an installed plug-in, None of a built-in one and of one of this process alone."""
+        self._discover()
+        target = self._targets.get(name)
+        return target.module if isinstance(target, EntryPoint) else None
+
     def _discover(self) -> None:
         if self._discovered:
             return

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from greenexp.api.folders import check_folder, prepare_folder
 from greenexp.api.planning import Overrides, SweepSource, placed, plan_of, priced_plan, read_document, remembering
 from greenexp.api.watching import Watcher
 from greenexp.api.worth import worth_limit
-from greenexp.errors import GreenexpError, InputError, TrackingError
+from greenexp.errors import GreenexpError, InputError
 from greenexp.records.axes import AXES
 from greenexp.records.worth import PAYMENTS
 from greenexp.sources.folders import DEFAULT
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from greenexp.tuning.opening import OpenSweep
     from greenexp.tuning.run import Outcome
 
-FLUSH_S = 20.0
-"""How long a finished sweep waits for a slow MLflow server before it leaves the rest to `sync`."""
+FLUSH_S = 15.0
+"""How long a finished sweep waits for a slow MLflow server, in all, before it leaves the rest to `sync`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, wat
     """Run a sweep to its end, to a limit, or to the first Ctrl-C; its report is written in any case.
 
     Raises SweepFileError with all problems of the sweep, InputError for a folder that is in use or holds another sweep
-    and for what this machine cannot do, StateError where the journal cannot be trusted or written.
+    and for what this machine cannot do, StateError where the journal cannot be trusted or written, TrackingError for a
+    database of MLflow on a network file system.
     """
     from greenexp.plan.data import prepare_data
 
@@ -73,6 +75,7 @@ def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, wat
     plan = _with_absolute_address(plan_of(document, begun))
     folder = options.out or DEFAULT / plan.spec.name
     check_folder(folder, resume=options.resume, fresh=options.fresh)
+    _check_address(plan, folder)
     prepare = remembering(prepare_data)
     with placed(document):
         plan = priced_plan(plan, watch, prepare)
@@ -132,9 +135,7 @@ def _session(
                 )
             finally:
                 watch.ended()
-            report, further = _write_report(folder, watch)  # before MLflow is waited for
-        if report is not None:
-            _attach(plan, folder, report, watch)
+            report, further = _write_report(folder, watch)  # before MLflow is waited for, which gets it too
         return outcome, report, further
     finally:
         sweep.journal.close()
@@ -188,10 +189,18 @@ def _watched(spec: SweepSpec) -> Iterator[tuple[str, str]]:
 
 def _address(plan: Plan, folder: Path) -> tuple[str, str]:
     """MLflow's address and the experiment of this sweep."""
-    from greenexp.tracking.sync import recorded_uri
+    from greenexp.tracking.places import recorded_uri
 
     tracking = plan.spec.tracking
     return recorded_uri(folder, tracking.uri), tracking.experiment or plan.spec.name
+
+
+def _check_address(plan: Plan, folder: Path) -> None:
+    """TrackingError for an address that no sweep may be recorded at, before anything has run."""
+    from greenexp.tracking.server import refuse_network_database
+
+    if plan.spec.tracking.enabled:
+        refuse_network_database(_address(plan, folder)[0])
 
 
 @contextmanager
@@ -203,29 +212,17 @@ def _tracking(plan: Plan, folder: Path, watch: Watcher) -> Iterator[Callable[[],
     if not plan.spec.tracking.enabled:
         yield lambda: None
         return
-    from greenexp.tracking.server import prepare
     from greenexp.tracking.writer import Tracker
 
-    uri, experiment = _address(plan, folder)
-    tracker = Tracker(folder, uri, experiment)
-
-    def begin() -> None:
-        """Two processes that open a new database together damage it, so it is made before any worker starts."""
-        try:
-            prepare(uri, experiment)
-        except TrackingError as error:
-            watch.remark("MLflow", f"does not answer: {error}; the sweep goes on without it")
-        tracker.start()
-
-    beginning = threading.Thread(target=begin, name="greenexp-mlflow", daemon=True)
-    beginning.start()  # beside the start of Ray, which takes as long
+    tracker = Tracker(folder, *_address(plan, folder), remark=partial(watch.remark, "MLflow"))
+    tracker.start()  # beside the start of Ray, which takes as long as making a database
     try:
-        yield beginning.join
+        yield tracker.wait_for_database
     finally:
-        beginning.join()
         if not tracker.stop(timeout_s=FLUSH_S):
             reason = f" ({tracker.problem})" if tracker.problem else ""
-            watch.remark("MLflow", f"is behind{reason}: `greenexp sync {folder}` brings it level")
+            command = shlex.join(["greenexp", "sync", str(folder)])
+            watch.remark("MLflow", f"is behind{reason}: `{command}` brings it level, and adds the report")
 
 
 def _write_report(folder: Path, watch: Watcher) -> tuple[Path | None, tuple[str, ...]]:
@@ -244,16 +241,3 @@ def _write_report(folder: Path, watch: Watcher) -> tuple[Path | None, tuple[str,
     except (GreenexpError, OSError) as error:
         watch.remark("report", f"not written: {error}")
         return None, ()
-
-
-def _attach(plan: Plan, folder: Path, report: Path, watch: Watcher) -> None:
-    """The report beside its runs in MLflow; a server that does not answer costs a remark."""
-    if not plan.spec.tracking.enabled:
-        return
-    from greenexp.tracking.attachment import attach
-
-    uri, experiment = _address(plan, folder)
-    try:
-        attach(folder, uri, experiment, [report])
-    except TrackingError as error:
-        watch.remark("MLflow", f"has no report: {error}")

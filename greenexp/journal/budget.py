@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.axes import AXES
+from greenexp.records.epoch import EpochRecord
 from greenexp.records.history import LimitReached
 
 _ROUNDING = 1e-12
@@ -20,6 +21,42 @@ def used(state: SweepState) -> dict[str, float | None]:
     measured, and no cost of 0.
     """
     return {axis: _counted(state, axis, state.spent.total) for axis in AXES}
+
+
+def lost(state: SweepState) -> dict[str, float | None]:
+    """What of it was paid for work that no report covers or that was done twice; as in the table `ledger`.
+
+    None where it is not known; `trials` has none. `wall_s` is in worker seconds.
+    """
+    again = [record for trial in state.trials.values() for record in _repeated(trial)]
+    found: dict[str, float | None] = {axis: _lost_on(state, axis, again) for axis in AXES if axis != "trials"}
+    return found
+
+
+def _repeated(trial: TrialState) -> Iterator[EpochRecord]:
+    """Reports that a later attempt made again."""
+    final = {record.epoch: attempt for attempt, _, record in trial.reports}
+    return (record for attempt, _, record in trial.reports if final[record.epoch] != attempt)
+
+
+def _lost_on(state: SweepState, axis: str, again: Sequence[EpochRecord]) -> float | None:
+    if axis == "epochs":
+        return len(again) / state.spec.training.reports_per_epoch
+    costs = [getattr(record.costs, axis) for record in again]
+    if axis == "wall_s":
+        return float(sum(costs)) + sum(trial.lost_wall_s for trial in state.trials.values())
+    if state.spent.total(axis) is None or any(trial.broken for trial in state.trials.values()):
+        return None
+    return float(sum(costs)) + sum(trial.lost.get(axis, 0.0) for trial in state.trials.values())
+
+
+def reserved(state: SweepState) -> dict[str, float]:
+    """What running trials are expected to use until their next reports, on the axes that have a limit."""
+    if not state.sessions or state.sessions[-1].closed is not None:
+        return {}
+    running = [trial for trial in state.trials.values() if trial.status == "running"]
+    axes = [axis for axis in _limited(state.spec.budget.limits()) if axis != "wall_s"]
+    return {axis: sum(_expected(state, trial, axis) for trial in running) for axis in axes}
 
 
 def _counted(state: SweepState, axis: str, spent: Callable[[str], float | None]) -> float | None:

@@ -62,6 +62,8 @@ class Journal:
         self._lines = ChainedLines(path.name)
         try:
             self.events: list[Event] = list(_events(path, self._lines)) if path.exists() else []
+            self._count, self._keeps = len(self.events), True
+            self._last_s = self.events[-1].time if self.events else None
             self._file = _opened(path)
             self.torn_b = self._cut_torn_line()
             sync_folder(path.parent)
@@ -91,13 +93,20 @@ class Journal:
                 "make room, then continue with --resume"
             ) from error
         self._lines = lines
-        self.events.append(event)
+        self._count, self._last_s = self._count + 1, event.time
+        if self._keeps:
+            self.events.append(event)
         return event
+
+    def forget(self) -> None:
+        """Keep no events in memory from now on: a long sweep has many, and whoever replays them has done so."""
+        self._keeps = False
+        self.events.clear()
 
     def now(self) -> float:
         """The time the next event would carry, never before that of the last one."""
         time_s = self._clock() + self._ahead_s
-        last_s = self.events[-1].time if self.events else time_s
+        last_s = time_s if self._last_s is None else self._last_s
         if time_s < last_s:  # the clock has been set back since the last session: this one counts on from its end
             self._ahead_s += last_s - time_s
         return round(max(time_s, last_s), 6)
@@ -123,7 +132,7 @@ class Journal:
         try:
             if OWN & data.keys():
                 raise ValueError(f"{', '.join(sorted(OWN & data.keys()))} is what every line has")
-            line = self._lines.encoded(Event(len(self.events), self.now(), kind, data).to_line())
+            line = self._lines.encoded(Event(self._count, self.now(), kind, data).to_line())
         except (ValueError, TypeError) as error:
             raise JournalError(f"an event '{kind}' cannot be recorded: {error}") from error
         behind = copy.copy(self._lines)

@@ -29,9 +29,10 @@ from greenexp.errors import CheckpointError, InputError, library_failures
 from greenexp.model.build import build_exits, placed_exits
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.serving import Serving
+from greenexp.records.manifests import MODEL_MANIFEST
 from greenexp.records.settings import ModelSettings
 
-MANIFEST = "greenexp.json"
+MANIFEST = MODEL_MANIFEST
 EXITS = "exits.safetensors"
 TOKENIZER = "tokenizer.json"
 FORMAT = 1

@@ -93,7 +93,7 @@ def assemble(facts: SweepFacts) -> SweepTables:
 def _remarks(facts: SweepFacts, with_points: set[str]) -> TableRemarks:
     lacking = lacking_points(facts.trials, with_points, facts.replays)
     remarks = (*replay_remarks(facts.replays), *_unknown_depths(facts.epochs))
-    return TableRemarks(lacking, remarks, unread_logits(facts.replays))
+    return TableRemarks(lacking, remarks, unread_logits(facts.replays), continued=facts.continued)
 
 
 def _decision_row(decision: DecisionFacts, configuration: Mapping[str, str]) -> dict[str, Any]:

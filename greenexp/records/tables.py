@@ -112,17 +112,21 @@ class TableRemarks:
     unread: which logits that are on record could not be read, so that tables are smaller than they should be; "" if all
         could be
     journal: what is to be known of the journal they were read from, "" if nothing is
+    continued: where the sweep is recorded now, of a record that ends where it went on elsewhere; "" of any other
     """
 
     operating_points: str = ""
     replay: tuple[str, ...] = ()
     unread: str = ""
     journal: str = ""
+    continued: str = ""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What makes the tables unfit for use as they are, a sentence each."""
-        return (f"{self.unread}.",) if self.unread else ()
+        unread = (f"{self.unread}.",) if self.unread else ()
+        moved = (f"the sweep went on, and is recorded in {self.continued}: this record is an old one.",)
+        return (*unread, *(moved if self.continued else ()))
 
 
 @dataclass(frozen=True)
@@ -257,6 +261,7 @@ class SweepFacts:
     """All a reader has to find out about a sweep; `assemble` makes `SweepTables` of it.
 
     replays: trial -> what was replayed from the logits that stand for it, of those that have any
+    continued: as of `TableRemarks`
     """
 
     spec: SweepSpec
@@ -266,6 +271,7 @@ class SweepFacts:
     decisions: tuple[DecisionFacts, ...]
     held_out: tuple[HeldOutFacts, ...] = ()
     replays: Mapping[str, ExitTables] = field(default_factory=dict)
+    continued: str = ""
 
 
 def typed_frame(name: str, rows: Iterable[Mapping[str, Any]], extra: Mapping[str, str] | None = None) -> pd.DataFrame:

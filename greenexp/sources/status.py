@@ -34,6 +34,8 @@ class SweepStatus:
     state: `not begun`, `planned`, `running or killed`, `interrupted`, `limit` or `finished`
     trials: status -> number of trials; given_up: those of the stopped ones that never began
     used: budget axis -> amount in its unit, None where it was not measured; limits: axis -> limit
+    lost: what of it no report covers, or was done twice; reserved: what running trials are expected to use until their
+        next reports, on the axes with a limit
     limit_reached: the limit that ended it; elapsed_s: while a driver was at work; sessions: number of drivers so far
     failures: trial -> why it failed; remark: what is to be known of the journal itself, None if nothing is
     """
@@ -51,6 +53,8 @@ class SweepStatus:
     failures: Mapping[str, str] = field(default_factory=dict)
     given_up: int = 0
     remark: str | None = None
+    lost: Mapping[str, float | None] = field(default_factory=dict)
+    reserved: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_state(folder: str | Path) -> SweepState:
@@ -63,7 +67,7 @@ def read_state(folder: str | Path) -> SweepState:
 
 def sweep_status(state: SweepState, folder: Path) -> SweepStatus:
     """The status of a sweep from its state."""
-    from greenexp.journal.budget import used
+    from greenexp.journal.budget import lost, reserved, used
 
     best = state.best
     return SweepStatus(
@@ -80,6 +84,8 @@ def sweep_status(state: SweepState, folder: Path) -> SweepStatus:
         failures={trial.spec.trial: trial.reason for trial in state.trials.values() if trial.status == "failed"},
         given_up=sum(trial.given_up for trial in state.trials.values()),
         remark=state.remark,
+        lost=lost(state) if state.header else {},
+        reserved=reserved(state) if state.header else {},
     )
 
 
@@ -112,4 +118,9 @@ def status_of_tables(tables: SweepTables, source: str) -> SweepStatus:
         sessions=len(history.sessions),
         best=best,
         failures=dict(zip(failed["trial"], failed["reason"], strict=True)),
+        lost={
+            str(axis): None if pd.isna(lost) else float(lost)
+            for axis, lost in ledger["lost"].items()
+            if axis != "trials"
+        },
     )

@@ -279,6 +279,19 @@ def report_points(tracked: TrackedSweep, trial: TrialState, first: int = 0) -> I
         yield [MetricPoint(prefix + name, value, step, _ms(time)) for name, value in values.items()]
 
 
+def report_markers(tracked: TrackedSweep, trial: TrialState) -> Iterator[tuple[MetricPoint, MetricPoint]]:
+    """The ATTEMPT of each report, which is its last point, and its TIME, whose value no other report of a trial has."""
+    reported: set[Epochs] = set()
+    for attempt, time, record in trial.reports:
+        prefix = names.series(attempt, record.epoch in reported)
+        reported.add(record.epoch)
+        step = names.step(record.epoch, trial.spec)
+        yield (
+            MetricPoint(prefix + names.ATTEMPT, float(attempt), step, _ms(time)),
+            MetricPoint(prefix + names.TIME, time - tracked.state.began, step, _ms(time)),
+        )
+
+
 def other_points(trial: TrialState) -> list[MetricPoint]:
     """What is logged besides reports: what was compared at rungs, and results on the test set."""
     return [*_rung_points(trial), *_held_out_points(trial)]

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from greenexp.errors import TrackingError
 from greenexp.records.addresses import without_password
 from greenexp.tracking.artifacts import settle_artifacts
+from greenexp.tracking.places import RecordPlace, leave
 from greenexp.tracking.run_writer import RunWriter
 from greenexp.tracking.server import connect, failures_as, prepare
 from greenexp.tracking.tail import JournalTail
@@ -42,15 +43,19 @@ class Follower:
     """A journal's reader and MLflow's writer together; connects when first needed.
 
     pause: called between MLflow calls; may raise to give up
+    leads: the sweep is run in this folder, by this process
     """
 
     folder: Path
     uri: str
     experiment: str | None
     pause: Callable[[], None] = lambda: None
+    leads: bool = False
     tracked: TrackedSweep = field(default_factory=TrackedSweep)
     _tail: JournalTail | None = None
     _writer: RunWriter | None = None
+    _left: bool = False
+    _remarks: list[str] = field(default_factory=list)
 
     def read(self) -> int:
         """Take in what the journal has new; returns the number of events."""
@@ -58,17 +63,45 @@ class Follower:
             self._tail = JournalTail(self.folder)
         return self.tracked.take(self._tail.new_events())
 
-    def write_changes(self, *, with_sweep: bool) -> None:
-        """Bring MLflow level with what was read; nothing to do before the journal names its sweep."""
+    def write_changes(self, *, with_sweep: bool, with_report: bool = False) -> None:
+        """Bring MLflow level with what was read; nothing to do before the journal names its sweep.
+
+        with_report: also log the report that lies in `folder`
+        """
         if not self.tracked.sweep_id:
             return
         with failures_as(self.uri):
             if self._writer is None:
                 self._writer = self._connected()
-            self._writer.write_changes(with_sweep=with_sweep)
+            self._writer.write_changes(with_sweep=with_sweep, with_report=with_report)
+
+    def leave_earlier_places(self) -> None:
+        """End the runs where the sweep was recorded before it was recorded here; once, and after this place is level.
+
+        A server that is gone costs a remark. Nothing is done for a place that the journal does not name last.
+        """
+        if self._left or self._writer is None:
+            return
+        self._left = True
+        now = RecordPlace(self.uri, self.experiment or str(self.tracked.state.header["name"]))
+        places = [RecordPlace.recorded(header).seen_from(self.folder) for _, header in self.tracked.headers]
+        if not places or not places[-1].same_as(now):
+            return
+        begun = next((number for number in range(len(places), 0, -1) if not places[number - 1].same_as(now)), 0)
+        since_ms = round(self.tracked.headers[begun][0] * 1000)
+        for place in dict.fromkeys(place for place in places if not place.same_as(now)):
+            try:
+                leave(place, places[-1], self.tracked.sweep_id, since_ms, self._writer.run_ids, self.pause)
+            except TrackingError as error:
+                self._remarks.append(f"still has runs in {place} that go on in {places[-1]}: {error}")
+
+    def new_remarks(self) -> list[str]:
+        """What the user should know of what was written since the last call."""
+        remarks, self._remarks = self._remarks, []
+        return remarks if self._writer is None else [*self._writer.new_remarks(), *remarks]
 
     def _connected(self) -> RunWriter:
         experiment = self.experiment or str(self.tracked.state.header["name"])
         experiment_id = prepare(self.uri, experiment)
         settle_artifacts(self.uri)
-        return RunWriter(connect(self.uri), experiment_id, self.tracked, self.pause, self.folder)
+        return RunWriter(connect(self.uri), experiment_id, self.tracked, self.pause, self.folder, leads=self.leads)

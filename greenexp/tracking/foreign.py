@@ -19,7 +19,8 @@ import pandas as pd
 
 from greenexp.errors import InputError, did_you_mean
 from greenexp.tracking import names
-from greenexp.tracking.run_writer import search
+from greenexp.tracking.places import without_continued
+from greenexp.tracking.runs import search
 from greenexp.tracking.server import chosen_experiments, connect_existing, failures_as, redacted
 
 DURATION, EXPERIMENT = "duration", "experiment"
@@ -68,7 +69,7 @@ def read_runs(
     client = connect_existing(uri)
     with failures_as(uri):
         chosen = chosen_experiments(client, uri, experiments)
-        found = list(search(client, list(chosen), query)) if chosen else []
+        found = without_continued(search(client, list(chosen), query)) if chosen else []
     found.sort(key=lambda run: (run.info.start_time, run.info.run_id))
     rows = [_values(run, chosen[run.info.experiment_id]) for run in found]
     named = [

@@ -31,6 +31,8 @@ KIND = "greenexp.kind"
 SWEEP_NAME = "greenexp.sweep"
 SWEEP_ID = "greenexp.sweep_id"
 FINGERPRINT = "greenexp.fingerprint"
+FOLDER = "greenexp.folder"
+"""Tag of the sweep's run: a hash that tells the folder it is run in from copies of it."""
 ARTIFACTS = "greenexp.artifacts"
 """Tag of an experiment that greenexp made in a file's database: its artifacts lie beside that file."""
 CONFIGURATION_NAME = "greenexp.configuration"
@@ -38,6 +40,10 @@ TRIAL_NAME = "greenexp.trial"
 
 # Tags for people.
 STATUS = "greenexp.status"
+CONTINUED, CONTINUED_STATUS = "greenexp.continued", "continued elsewhere"
+"""Where the sweep is recorded now: tag of its runs where it was recorded before; what STATUS is there."""
+TAKEN_BACK = "greenexp.taken_back"
+"""Why a run was deleted: tag of runs in MLflow's bin that held what the journal does not say."""
 REASON = "greenexp.reason"
 CHANGED = "greenexp.changed."
 """A parameter whose value changed after MLflow had it (MLflow refuses to change one): its present value."""
@@ -45,6 +51,7 @@ SESSION = "greenexp.session."
 """Versions, machine and what can be measured, of the first session."""
 
 # Tags that hold JSON, in parts if it is long: what the reader needs and no metric can carry exactly.
+JSON = "greenexp.json."
 FACTS = "greenexp.json.facts"
 SPEC = "greenexp.json.spec"
 SESSIONS = "greenexp.json.sessions"
@@ -95,6 +102,8 @@ FOLD, FOLDS = "seeds.fold", "seeds.folds"
 """Parameters of a trial that left a part of the training set out: its number from 0, and how many there are."""
 SWEEP_FILE = "sweep.yaml"
 """Artifact of the sweep's run: its resolved file."""
+REPORT_FILE, REPORT = "report.html", "greenexp.report"
+"""The report in the sweep's folder, also an artifact of the sweep's run; the tag that holds the hash of the latter."""
 
 
 def step(epochs: Epochs, trial: TrialSpec) -> int:

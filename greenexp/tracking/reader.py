@@ -30,8 +30,9 @@ from greenexp.tracking import names
 from greenexp.tracking.artifacts import RunArtifacts
 from greenexp.tracking.content import FORMAT
 from greenexp.tracking.logits import fetch_exits, fetched_logits
+from greenexp.tracking.places import without_continued
 from greenexp.tracking.records import Series, metric_names, records_of
-from greenexp.tracking.run_writer import find_runs, key_of, search
+from greenexp.tracking.runs import find_runs, key_of, search
 from greenexp.tracking.server import chosen_experiments, connect_existing, failures_as, redacted
 from greenexp.tracking.texts import from_parts
 
@@ -129,7 +130,7 @@ def _recorded(
 
 def _sweep_runs(client: Any, experiments: Mapping[str, str]) -> list[tuple[Any, str]]:
     """(run, name of its experiment) of every sweep, oldest first."""
-    found = search(client, list(experiments), f"tags.`{names.KIND}` = '{names.SWEEP}'")
+    found = without_continued(search(client, list(experiments), f"tags.`{names.KIND}` = '{names.SWEEP}'"))
     runs = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
     once = {run.data.tags[names.SWEEP_ID]: run for run in reversed(runs)}
     return [(run, experiments[run.info.experiment_id]) for run in runs if once[run.data.tags[names.SWEEP_ID]] is run]
@@ -200,6 +201,7 @@ def _facts(
         epochs=tuple(report for _, report in epochs),
         decisions=_decisions(trials),
         held_out=_held_out(trials),
+        continued=sweep.get(names.CONTINUED, ""),
     )
 
 

@@ -8,43 +8,52 @@ behind, the markers in MLflow are read before anything is sent again.
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Callable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from greenexp.errors import TrackingError
+from greenexp.journal.file import NAME
 from greenexp.journal.state import TrialState
 from greenexp.journal.tables import standing_logits
 from greenexp.tracking import names
 from greenexp.tracking.artifacts import RunArtifacts
+from greenexp.tracking.batches import batches
 from greenexp.tracking.content import MetricPoint, RunContent, other_points, report_points, run_content
 from greenexp.tracking.logits import log_exits
+from greenexp.tracking.markers import is_marker, markers_of
+from greenexp.tracking.runs import FINAL, IDENTITY, find_runs, folder_mark, key_of
+from greenexp.tracking.server import told
+from greenexp.tracking.texts import from_parts
 from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
 
-# mlflow/utils/validation.py: log_batch takes 1000 metrics, 100 parameters, 100 tags, together 1000 entities and 1 MB.
-MAX_METRICS, MAX_PAIRS = 800, 100
-MAX_TEXT = 400_000
-"""Characters of JSON for the parameters of a call, and again for its tags: with the metrics below a megabyte."""
-PAGE = 500
-
 _ORDER = {names.SWEEP: 0, names.CONFIGURATION: 1, names.TRIAL: 2}
-_FINAL = frozenset({"FINISHED", "FAILED", "KILLED"})
+_FILED = "greenexp.sweep_file"
+_NOTE = "mlflow.note.content"
+_PARTIAL = (names.JSON, names.CHANGED, names.SESSION, names.CONTINUED)
 
 
 @dataclass(slots=True)
 class Known:
-    """What MLflow is known to hold of a run. `markers`: (metric, step) of reports and rungs; None = not looked yet."""
+    """What MLflow is known to hold of a run.
+
+    metrics: the last value of each, as it was found
+    markers: (metric, step) of reports, rungs and test results; None = not looked yet
+    """
 
     run_id: str
     status: str
+    start_ms: int
     end_ms: int | None
     params: dict[str, str]
     tags: dict[str, str]
     artifacts: str = ""
     reports: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
     markers: set[tuple[str, int]] | None = field(default_factory=set)
 
 
@@ -53,6 +62,8 @@ class RunWriter:
 
     client: an `MlflowClient`; between any two of its calls `pause` is called, which may raise to give up
     folder: the sweep's, whose logits go to MLflow with what is replayed from them; None: they are left out
+    leads: the sweep is run in this folder. Another one may be an older copy of it, which is refused if MLflow holds
+        more than its journal
     """
 
     def __init__(
@@ -62,25 +73,46 @@ class RunWriter:
         tracked: TrackedSweep,
         pause: Callable[[], None] = lambda: None,
         folder: Path | None = None,
+        *,
+        leads: bool = True,
     ) -> None:
         self._client = client
         self._experiment = experiment_id
         self._tracked = tracked
         self._pause = pause
         self._folder = folder
+        self._leads = leads
         self._known: dict[RunKey, Known] | None = None
         self._refused: set[RunKey] = set()
+        self._remarks: list[str] = []
+        self._notes: dict[RunKey, dict[str, str]] = {}
+        self._taken_back = 0
 
-    def write_changes(self, *, with_sweep: bool) -> None:
+    def new_remarks(self) -> list[str]:
+        """What the user should know of what was written since the last call."""
+        remarks, self._remarks = self._remarks, []
+        return remarks
+
+    @property
+    def run_ids(self) -> frozenset[str]:
+        """Ids of the runs that are known to be there."""
+        return frozenset(known.run_id for known in (self._known or {}).values())
+
+    def write_changes(self, *, with_sweep: bool, with_report: bool = False) -> None:
         """Send what is missing of the runs that changed, and with `with_sweep` of the sweep's own (its elapsed time).
 
+        with_report: also the report that lies in the sweep's folder, where MLflow has none or another one
         Whatever MLflow raises is passed on; what is known of MLflow is forgotten then, and found out again next time.
+        Raises TrackingError for an older copy of the folder in which the sweep is run.
         """
         tracked = self._tracked
         self._refused.clear()
         try:
             if self._known is None:
-                self._known = self._discover()
+                self._known, unknown = self._discover()
+                self._refuse_older_copy(unknown)
+                for key, known in unknown.items():
+                    self._take_back(key, known)
                 tracked.touch_all()
             if with_sweep:
                 tracked.dirty.add(SWEEP_KEY)
@@ -88,11 +120,20 @@ class RunWriter:
                 self._write_run(key)
                 tracked.dirty.discard(key)
             tracked.dirty |= self._refused  # for next time
+            if self._taken_back:
+                self._remarks.append(
+                    f"{self._taken_back} runs held what the journal does not say, as its last lines were lost: they "
+                    "are written anew, and the old ones are among the deleted runs"
+                )
+                self._taken_back = 0
+            if with_report:
+                self._log_report(self._runs()[SWEEP_KEY])
         except BaseException:
             self._known = None
             raise
 
-    def _discover(self) -> dict[RunKey, Known]:
+    def _discover(self) -> tuple[dict[RunKey, Known], dict[RunKey, Known]]:
+        """The sweep's runs in MLflow: those that the journal knows, and the others."""
         found: dict[RunKey, Known] = {}
         for run in find_runs(self._client, [self._experiment], self._tracked.sweep_id):
             self._pause()
@@ -100,48 +141,98 @@ class RunWriter:
             known = Known(
                 run_id=run.info.run_id,
                 status=run.info.status,
+                start_ms=run.info.start_time,
                 end_ms=run.info.end_time,
                 params=dict(run.data.params),
                 tags=dict(run.data.tags),
                 artifacts=run.info.artifact_uri or "",
+                metrics=dict(run.data.metrics),
                 markers=None,
             )
             if key in found:  # made twice because an answer got lost: keep the first, hide the other
                 self._client.delete_run(known.run_id)
             else:
                 found[key] = known
-        return found
+        unknown = {key: found.pop(key) for key in [key for key in found if not self._tracked.has(key)]}
+        return found, unknown
+
+    def _refuse_older_copy(self, unknown: Mapping[RunKey, Known]) -> None:
+        """TrackingError if another folder's sweep stands in MLflow and this one's journal has less of it."""
+        runs, trials = self._runs(), self._tracked.state.trials
+        if self._leads or self._folder is None or SWEEP_KEY not in runs:
+            return
+        tags = runs[SWEEP_KEY].tags
+        if tags.get(names.FOLDER) in {None, folder_mark(self._folder)}:
+            return
+        elapsed_s = (from_parts(names.FACTS, tags) or {}).get("elapsed_s", 0.0)
+        if (
+            unknown
+            or elapsed_s > self._tracked.state.elapsed_s
+            or not all(self._look(k, run_content(self._tracked, key), trials.get(key[1])) for key, k in runs.items())
+        ):
+            raise TrackingError(
+                f"MLflow holds more of this sweep than {self._folder / NAME}, and has it from another folder: this one "
+                "seems to be an older copy. Sync the folder in which the sweep was run last, or name another address"
+            )
+
+    def _take_back(self, key: RunKey, known: Known) -> None:
+        """Delete a run that holds what the journal does not say; MLflow can restore it.
+
+        What the user wrote on it is kept for the run that takes its place.
+        """
+        own = ("greenexp.", "mlflow.")
+        self._notes[key] = {
+            name: text for name, text in known.tags.items() if name == _NOTE or not name.startswith(own)
+        }
+        self._taken_back += 1
+        self._pause()
+        self._client.set_tag(known.run_id, names.TAKEN_BACK, "it holds what the journal of its sweep does not say")
+        if known.status not in FINAL:
+            self._client.set_terminated(known.run_id, status="KILLED")
+        self._client.delete_run(known.run_id)
 
     def _write_run(self, key: RunKey) -> None:
         content = run_content(self._tracked, key)
         known = self._known_run(content)
         trial = self._tracked.state.trials.get(key[1]) if key[0] == names.TRIAL else None
+        if known.markers is None and not self._look(known, content, trial):
+            self._take_back(key, self._runs().pop(key))
+            known = self._known_run(content)
         wanted = {**self._tags(content), **(self._log_exits(key, known, trial) if trial else {})}
+        if key == SWEEP_KEY and self._folder is not None and (self._leads or names.FOLDER not in known.tags):
+            wanted[names.FOLDER] = folder_mark(self._folder)
         tags = {name: text for name, text in wanted.items() if known.tags.get(name) != text}
         params = {name: text for name, text in content.params.items() if name not in known.params}
-        points = self._missing_points(known, trial, tags) if trial else []
-        for batch in batches(points, params, tags):
+        for batch in batches(self._missing_points(known, trial) if trial else [], params, tags):
             self._pause()
             self._log(known, *batch)
         if trial is not None and known.markers is not None:
             known.reports = len(trial.reports)
             known.markers |= {(p.name, p.step) for p in other_points(trial)}
+        self._drop_tags(known, content)
         self._set_status(known, content)
         if key == SWEEP_KEY:
             self._log_sweep_file(known)
+
+    def _drop_tags(self, known: Known, content: RunContent) -> None:
+        """Tags that said something once and do not any more: parts of longer JSON, settings and places changed back."""
+        for name in [name for name in known.tags if name.startswith(_PARTIAL) and name not in content.tags]:
+            self._pause()
+            self._client.delete_tag(known.run_id, name)
+            del known.tags[name]
 
     def _known_run(self, content: RunContent) -> Known:
         """The run, made if it is not there. Its parent was brought first."""
         runs = self._runs()
         if content.key not in runs:
             identity = {name: text for name, text in self._tags(content).items() if name in IDENTITY}
+            identity |= self._notes.pop(content.key, {})
             self._pause()
             run = self._client.create_run(
                 self._experiment, start_time=content.start_ms, tags=identity, run_name=content.name
             )
-            runs[content.key] = Known(
-                run.info.run_id, "RUNNING", None, {}, identity, artifacts=run.info.artifact_uri or ""
-            )
+            place = run.info.artifact_uri or ""
+            runs[content.key] = Known(run.info.run_id, "RUNNING", content.start_ms, None, {}, identity, artifacts=place)
         return runs[content.key]
 
     def _tags(self, content: RunContent) -> dict[str, str]:
@@ -153,28 +244,33 @@ class RunWriter:
             raise RuntimeError("the runs in MLflow were not looked up")  # a bug: `write_changes` looks them up first
         return self._known
 
-    def _missing_points(self, known: Known, trial: TrialState, tags: Mapping[str, str]) -> list[MetricPoint]:
-        """Points of reports, rungs and test results that MLflow lacks; `tags`, those it lacks, tell whether to look."""
-        others = other_points(trial)
-        if known.markers is None:
-            behind = any(tag.startswith((names.REPORTS, names.DECISIONS, names.HELD_OUT)) for tag in tags)
-            known.reports = 0 if behind else len(trial.reports)
-            known.markers = self._markers(known, trial) if behind else {(p.name, p.step) for p in others}
-        missing: list[MetricPoint] = []
-        for points in report_points(self._tracked, trial, known.reports):
-            if (points[-1].name, points[-1].step) not in known.markers:
-                missing += points
-        return missing + [p for p in others if (p.name, p.step) not in known.markers]
-
-    def _markers(self, known: Known, trial: TrialState) -> set[tuple[str, int]]:
-        """Which reports and rungs MLflow really has."""
-        keys = {point.name for point in other_points(trial)}
-        keys |= {points[-1].name for points in report_points(self._tracked, trial)}
-        found: set[tuple[str, int]] = set()
-        for key in sorted(keys):
+    def _look(self, known: Known, content: RunContent, trial: TrialState | None) -> bool:
+        """Find out what MLflow has of a run that was there before; False if it has what the journal does not say."""
+        if known.start_ms != content.start_ms:
+            return False
+        if trial is None:
+            known.markers = set()
+            return True
+        markers = markers_of(self._tracked, trial)
+        told = (names.REPORTS, names.DECISIONS, names.HELD_OUT)
+        same = all(known.tags.get(tag) == text for tag, text in content.tags.items() if tag.startswith(told))
+        if same and markers.told_by(known.metrics):
+            known.reports, known.markers = len(trial.reports), set(markers.points)
+            return True
+        found: list[tuple[str, int, int]] = []
+        for name in sorted(markers.names | set(filter(is_marker, known.metrics))):
             self._pause()
-            found |= {(key, metric.step) for metric in self._client.get_metric_history(known.run_id, key)}
-        return found
+            points = self._client.get_metric_history(known.run_id, name)
+            found += [(name, point.step, point.timestamp) for point in points]
+        known.reports, known.markers = 0, {(name, step) for name, step, _ in found}
+        return markers.allow(found)
+
+    def _missing_points(self, known: Known, trial: TrialState) -> list[list[MetricPoint]]:
+        """Points of reports, rungs and test results that MLflow lacks."""
+        there = known.markers or set()
+        reports = report_points(self._tracked, trial, known.reports)
+        missing = [points for points in reports if (points[-1].name, points[-1].step) not in there]
+        return [*missing, *([p] for p in other_points(trial) if (p.name, p.step) not in there)]
 
     def _log(self, known: Known, points: list[MetricPoint], params: dict[str, str], tags: dict[str, str]) -> None:
         from mlflow.entities import Metric, Param, RunTag
@@ -190,7 +286,7 @@ class RunWriter:
         known.tags.update(tags)
 
     def _set_status(self, known: Known, content: RunContent) -> None:
-        if content.status in _FINAL:
+        if content.status in FINAL:
             if (known.status, known.end_ms) != (content.status, content.end_ms):
                 self._pause()
                 self._client.set_terminated(known.run_id, status=content.status, end_time=content.end_ms)
@@ -212,6 +308,26 @@ class RunWriter:
         with contextlib.suppress(Exception):
             self._client.log_text(known.run_id, text, names.SWEEP_FILE)
             self._log(known, [], {}, {_FILED: names.SWEEP_FILE})
+
+    def _log_report(self, known: Known) -> None:
+        """The report as an artifact of the sweep's run, over an older one; a store that refuses it costs a remark."""
+        if self._folder is None or not self._takes_artifacts(known):
+            return
+        file = self._folder / names.REPORT_FILE
+        try:
+            text = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError:  # none was written
+            return
+        artifacts = RunArtifacts(self._client, known.run_id, known.artifacts)
+        if known.tags.get(names.REPORT) == text and not artifacts.lacks(names.REPORT_FILE):
+            return
+        self._pause()
+        try:
+            self._client.log_artifact(known.run_id, str(file))
+        except Exception as error:
+            self._remarks.append(f"has no report: {told(error)}; `greenexp sync` tries again")
+            return
+        self._log(known, [], {}, {names.REPORT: text})
 
     def _log_exits(self, key: RunKey, known: Known, trial: TrialState) -> dict[str, str]:
         """Log logits and operating points of a trial that is at rest, once; the tags that say so go with the others.
@@ -240,67 +356,3 @@ class RunWriter:
         """
         reachable = ("mlflow-artifacts:",) if self._client.tracking_uri.startswith("http") else ("file:",)
         return known.artifacts.startswith(reachable)
-
-
-_FILED = "greenexp.sweep_file"
-IDENTITY = frozenset({
-    names.KIND, names.SWEEP_NAME, names.SWEEP_ID, names.SOURCE, names.PARENT, names.CONFIGURATION_NAME,
-    names.TRIAL_NAME,
-})  # fmt: skip
-
-
-def key_of(tags: Mapping[str, str]) -> RunKey:
-    """Which run of its sweep carries these tags."""
-    kind = tags.get(names.KIND, "")
-    name = {names.CONFIGURATION: names.CONFIGURATION_NAME, names.TRIAL: names.TRIAL_NAME}.get(kind)
-    return kind, tags.get(name, "") if name else ""
-
-
-def find_runs(client: Any, experiments: list[str], sweep_id: str) -> list[Any]:
-    """All runs of a sweep, in an order that does not change: by start time, then id."""
-    runs = list(search(client, experiments, f"tags.`{names.SWEEP_ID}` = '{sweep_id}'"))
-    return sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
-
-
-def search(client: Any, experiments: list[str], query: str) -> Iterator[Any]:
-    """All active runs that answer a query, page by page."""
-    token = None
-    while True:
-        page = client.search_runs(experiments, filter_string=query, max_results=PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def batches(
-    points: list[MetricPoint], params: Mapping[str, str], tags: Mapping[str, str]
-) -> Iterator[tuple[list[MetricPoint], dict[str, str], dict[str, str]]]:
-    """(points, params, tags) of each `log_batch`, within its limits; the last one carries the last tags.
-
-    The tags say what is there, so all metrics go in earlier calls or in the same one, which writes them first.
-    """
-    metric_parts = [points[i : i + MAX_METRICS] for i in range(0, len(points), MAX_METRICS)]
-    param_parts, tag_parts = list(_parts(params)), list(_parts(tags))
-    count = max(len(metric_parts), len(param_parts), len(tag_parts))
-    for number in range(count):
-        late = number - (count - len(tag_parts))
-        yield (
-            metric_parts[number] if number < len(metric_parts) else [],
-            param_parts[number] if number < len(param_parts) else {},
-            tag_parts[late] if late >= 0 else {},
-        )
-
-
-def _parts(pairs: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    part: dict[str, str] = {}
-    size = 0
-    for name, text in pairs.items():
-        length = len(json.dumps([name, text]))
-        if part and (len(part) == MAX_PAIRS or size + length > MAX_TEXT):
-            yield part
-            part, size = {}, 0
-        part[name] = text
-        size += length
-    if part:
-        yield part

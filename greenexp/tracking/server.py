@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -25,6 +26,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from greenexp.errors import InputError, TrackingError, did_you_mean
 from greenexp.tracking import names
+from greenexp.tracking.databases import is_database_server, reach, with_driver
+from greenexp.tracking.mounts import refuse_network_file
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -33,6 +36,8 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+TRIES, PAUSE_S = 4, 1.0
+"""Of opening a database that can be reached."""
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 _SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 _NOISY = ("mlflow", "alembic")
@@ -63,10 +68,25 @@ def connect(uri: str) -> Any:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with _quiet(), failures_as(uri):
+        uri = with_driver(uri)
         _import_mlflow(database=not uri.startswith("http"))
-        from mlflow import MlflowClient
+        return _database_client(uri) if is_database_server(uri) else _client(uri)
 
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+def _client(uri: str) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _database_client(uri: str) -> Any:
+    """A client for a database at a server. Processes that make its tables at one time may disturb each other."""
+    reach(uri)
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(Exception):
+            return _client(uri)
+        time.sleep(PAUSE_S)
+    return _client(uri)
 
 
 def _create_private(database: Path | None) -> None:
@@ -116,13 +136,22 @@ def chosen_experiments(client: Any, uri: str, wanted: Sequence[str]) -> dict[str
     return {number: name for number, name in known.items() if not wanted or number in wanted or name in wanted}
 
 
+def refuse_network_database(uri: str) -> None:
+    """TrackingError if `uri` is a SQLite file on a network file system, which must not be written."""
+    file = sqlite_file(uri)
+    if file is not None:
+        refuse_network_file(file)
+
+
 def prepare(uri: str, experiment: str) -> str:
     """The id of the experiment named `experiment`, created if it is new.
 
     Call it once on the driver before anything else uses the database: processes that open a new one together damage
     it. Artifacts of a new experiment lie beside a SQLite database; a server decides itself.
-    Raises TrackingError, within seconds, if MLflow cannot be reached or refuses.
+    Raises TrackingError, within seconds, if MLflow cannot be reached or refuses, and for a file on a network file
+    system.
     """
+    refuse_network_database(uri)
     client = connect(uri)
     with _quiet(), failures_as(uri):
         found = client.get_experiment_by_name(experiment)

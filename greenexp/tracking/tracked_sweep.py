@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,12 +29,14 @@ class TrackedSweep:
     """A sweep as recorded so far; `dirty` holds the runs whose content may have changed since it was last emptied.
 
     first_settings: a trial's settings as first planned: MLflow refuses to change a parameter
+    headers: of each `sweep` line the time and what it says, but of those that say that MLflow is not written
     seen: only trials that something happened to; a trial that is merely planned has no run of its own
     """
 
     state: SweepState = field(default_factory=SweepState)
     sweep_id: str = ""
     first_settings: dict[str, Any] = field(default_factory=dict)
+    headers: list[tuple[float, Mapping[str, Any]]] = field(default_factory=list)
     seen: dict[str, Seen] = field(default_factory=dict)
     dirty: set[RunKey] = field(default_factory=set)
 
@@ -50,6 +52,8 @@ class TrackedSweep:
         return count
 
     def _note(self, event: Event) -> None:
+        if event.kind == "sweep" and (event.data["spec"].get("tracking") or {}).get("enabled", True):
+            self.headers.append((event.time, event.data))
         if event.kind in {"sweep", "limit", "proposal", "search_done"}:
             self.dirty.add(SWEEP_KEY)
         elif event.kind == "trial":
@@ -73,6 +77,13 @@ class TrackedSweep:
         self.dirty.add(SWEEP_KEY)
         for trial in self.seen:
             self._touch(trial)
+
+    def has(self, key: RunKey) -> bool:
+        """Whether the journal knows a run of this key: the sweep's own, and those that something happened to."""
+        role, name = key
+        if role == TRIAL:
+            return name in self.seen
+        return role != CONFIGURATION or bool(self.members(name))
 
     @property
     def live(self) -> bool:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from greenexp.errors import GreenexpError
+from greenexp.errors import GreenexpError, TrackingError
 from greenexp.tracking.follow import Follower, only_one
-from greenexp.tracking.server import told
+from greenexp.tracking.server import prepare, sqlite_file, told
 
 POLL_S = 1.0
 """What was reported meanwhile goes out in one call per trial: a call costs the driver about 10 ms of CPU."""
@@ -29,11 +30,18 @@ class _GiveUp(BaseException):
 class Tracker:
     """Writes the sweep in `folder` to the MLflow at `uri` for as long as it is started.
 
-    experiment: its name, by default the sweep's. Call `server.prepare` with the same before any worker starts.
+    experiment: its name, by default the sweep's
+    remark: told, from the writer's thread, what the user should know and what stops nothing
+    Everything that may have to wait for MLflow, the first connection too, is done in a thread that ends with the
+    process: nobody waits for it but `wait_for_database` and `stop`.
     """
 
-    def __init__(self, folder: Path, uri: str, experiment: str | None = None) -> None:
-        self._follower = Follower(folder, uri, experiment, pause=self._check)
+    def __init__(
+        self, folder: Path, uri: str, experiment: str | None = None, remark: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._follower = Follower(folder, uri, experiment, pause=self._check, leads=True)
+        self._remark = remark
+        self._begun = threading.Event()
         self._stopping = threading.Event()
         self._deadline: float | None = None
         self._level = False
@@ -49,8 +57,16 @@ class Tracker:
         """Begin to follow the journal, which need not exist yet."""
         self._thread.start()
 
+    def wait_for_database(self) -> None:
+        """Return once a SQLite file was made or could not be; at any other address nothing is waited for.
+
+        Two processes that open a new file together damage it, so it is there before any worker starts.
+        """
+        if sqlite_file(self._follower.uri) is not None:
+            self._begun.wait()
+
     def stop(self, timeout_s: float) -> bool:
-        """Write what is left, for at most `timeout_s` seconds; True if MLflow is level with the journal.
+        """Write what is left, the report in `folder` too, for at most `timeout_s` seconds; True if MLflow is level.
 
         Call it after the journal's last event. If it returns False, `greenexp sync` writes the rest.
         """
@@ -66,6 +82,7 @@ class Tracker:
 
     def _run(self) -> None:
         try:
+            self._begin()
             with only_one(self._follower.folder, self._follower.uri, LOCK_S):
                 self._follow()
         except _GiveUp:
@@ -74,6 +91,20 @@ class Tracker:
             self._problem = str(error)
         except Exception as error:  # a bug here must not be silent, and must not end the sweep either
             self._problem = f"{type(error).__name__}: {told(error)}"
+        finally:
+            self._begun.set()
+
+    def _begin(self) -> None:
+        """Make the database and the experiment; where MLflow does not answer, this is told once and tried again."""
+        if self._follower.experiment is None:
+            return
+        try:
+            prepare(self._follower.uri, self._follower.experiment)
+        except TrackingError as error:
+            self._problem = str(error)
+            self._remark(f"does not answer: {error}; the sweep goes on without it")
+        finally:
+            self._begun.set()
 
     def _follow(self) -> None:
         wait_s, sweep_run_at = FIRST_WAIT_S, time.monotonic()
@@ -83,7 +114,8 @@ class Tracker:
             with_sweep = stopping or now >= sweep_run_at
             try:
                 if self._follower.read() or with_sweep or self._problem:
-                    self._follower.write_changes(with_sweep=with_sweep)
+                    self._follower.write_changes(with_sweep=with_sweep, with_report=stopping)
+                    self._follower.leave_earlier_places()
             except GreenexpError as error:
                 self._problem = str(error)
                 if stopping:
@@ -92,6 +124,8 @@ class Tracker:
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
                 continue
             self._problem, wait_s = None, FIRST_WAIT_S
+            for text in self._follower.new_remarks():
+                self._remark(text)
             if stopping:
                 self._level = True
                 return

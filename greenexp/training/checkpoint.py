@@ -23,9 +23,9 @@ from torch import Tensor
 from greenexp.assets.tensors import header_problem
 from greenexp.durable import make_folder, write_whole
 from greenexp.errors import CheckpointError, library_failures
+from greenexp.records.manifests import CHECKPOINT_MANIFEST
 
 FORMAT = 1
-_MANIFEST = "manifest.json"
 
 
 def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -44,10 +44,10 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping
         make_folder(folder)
         for kind, content in contents.items():
             write_whole(folder / names[kind], content)
-        write_whole(folder / _MANIFEST, json.dumps(manifest, indent=1).encode())
+        write_whole(folder / CHECKPOINT_MANIFEST, json.dumps(manifest, indent=1).encode())
     except OSError as error:
         raise CheckpointError(f"checkpoint {folder} cannot be written: {error.strerror or error}") from error
-    _drop_others(folder, {*names.values(), _MANIFEST})
+    _drop_others(folder, {*names.values(), CHECKPOINT_MANIFEST})
 
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -72,11 +72,11 @@ _SUFFIX = {"tensors": ".safetensors", "state": ".json"}
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads(_read(folder / _MANIFEST))
+        manifest = json.loads(_read(folder / CHECKPOINT_MANIFEST))
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"checkpoint {folder} is damaged: {_MANIFEST} is not JSON") from error
+        raise CheckpointError(f"checkpoint {folder} is damaged: {CHECKPOINT_MANIFEST} is not JSON") from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        raise CheckpointError(f"checkpoint {folder} is damaged: {_MANIFEST} is not a manifest")
+        raise CheckpointError(f"checkpoint {folder} is damaged: {CHECKPOINT_MANIFEST} is not a manifest")
     if manifest.get("format") != FORMAT:
         raise CheckpointError(f"checkpoint {folder} has format {manifest.get('format')!r}, expected {FORMAT}")
     return manifest

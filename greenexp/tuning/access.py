@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from importlib import import_module
 
 from greenexp.errors import InputError
@@ -20,7 +22,7 @@ _MODE, _TOKEN, _TOKEN_FILE = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_
 # Ray reads it as "this node may be reached from others"; 0 makes each of its processes listen on 127.0.0.1. Naming
 # 127.0.0.1 as the node's address does not: Ray replaces it by the address of the network interface.
 _REACHABLE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-_PROBE_S = 60.0
+_CONNECT_S, _PROBE_S = 5.0, 20.0
 # Asks for one internal key without a token; ends with 0 if the cluster answers.
 _PROBE = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1]).internal_kv_keys(b'', b'')"
 
@@ -58,12 +60,27 @@ def cluster_access(address: str, *, open_cluster: bool) -> Iterator[None]:
         yield
 
 
-def refuse_open_cluster(gcs_address: str) -> None:
-    """InputError if the cluster answers a client that has no token.
+class AnswerWithoutToken(Enum):
+    """What a Ray cluster does with a client that has no token."""
 
-    Asked from another process: the token of this one cannot be taken back, and one that a cluster does not ask for
-    keeps nobody out.
+    LETS_IN = "lets in"
+    REFUSES = "refuses"
+    NONE = "does not answer"
+
+
+def answer_of(gcs_address: str) -> AnswerWithoutToken:
+    """Ask a cluster without a token. Raises InputError where nothing listens at the address.
+
+    Asked from another process: the token of this one cannot be taken back. And with a limit on time: Ray's own clients
+    try for minutes, and write of it to the terminal.
     """
+    host, _, port = gcs_address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S):
+            pass
+    except (OSError, ValueError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"no Ray cluster at {gcs_address}: {reason}") from error
     settings = {name: value for name, value in os.environ.items() if name not in {_TOKEN, _TOKEN_FILE}}
     command = [sys.executable, "-c", _PROBE, gcs_address]
     try:
@@ -71,8 +88,13 @@ def refuse_open_cluster(gcs_address: str) -> None:
             command, env={**settings, _MODE: "disabled"}, capture_output=True, timeout=_PROBE_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return
-    if probe.returncode == 0:
+        return AnswerWithoutToken.NONE
+    return AnswerWithoutToken.LETS_IN if probe.returncode == 0 else AnswerWithoutToken.REFUSES
+
+
+def refuse_open_cluster(gcs_address: str, answer: AnswerWithoutToken) -> None:
+    """InputError if the cluster lets in clients that have no token: one that it does not ask for keeps nobody out."""
+    if answer is AnswerWithoutToken.LETS_IN:
         raise InputError(
             f"the Ray cluster at {gcs_address} lets in clients without a token, so everybody who can reach it may run "
             "code on it. Start its nodes with RAY_AUTH_MODE=token, or give --open-cluster to join it as it is"

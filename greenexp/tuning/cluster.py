@@ -10,10 +10,11 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 
 from greenexp.errors import InputError
 from greenexp.meters.nvml import visible_gpus
-from greenexp.tuning.access import cluster_access, private_access, refuse_open_cluster
+from greenexp.tuning.access import AnswerWithoutToken, answer_of, cluster_access, private_access, refuse_open_cluster
 
 # Read by Ray when it is imported or started, on this machine and (through the runtime environment) on others.
 _DRIVER_ENV: Mapping[str, str] = {
@@ -71,9 +72,29 @@ def ray_cluster(
         ray = _joined(address, open_cluster=open_cluster)
     else:
         ray = _private(workers * cpus_per_trial, _gpus_here(workers * gpus_per_trial))
-    with ray as resources:
+    with ray as resources, _quiet():
         _refuse_impossible(resources, cpus_per_trial, gpus_per_trial)
         yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep from the terminal what Ray says of nodes and trials that died: the journal's events say it in one line.
+
+    Ray prints some of it past every logger and has no setting for that; its own logs have all of it.
+    """
+    worker, logger = import_module("ray._private.worker"), logging.getLogger("ray")
+    name, level = "print_to_stdstream", logger.level
+    printing = getattr(worker, name, None)
+    logger.setLevel(logging.CRITICAL)
+    if printing is not None:
+        setattr(worker, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if printing is not None:
+            setattr(worker, name, printing)
 
 
 def _refuse_running_ray() -> None:
@@ -115,19 +136,44 @@ def _private(cpus: int, gpus: int) -> Iterator[Mapping[str, float]]:
 @contextmanager
 def _joined(address: str, *, open_cluster: bool) -> Iterator[Mapping[str, float]]:
     """The cluster at `address`; its resources."""
+    if address.startswith("ray://"):
+        raise InputError(
+            f"{address} is the address of a Ray Client server, which Ray Tune does not support: run greenexp on a node "
+            "of the cluster, with the address of its head such as 10.0.0.1:6379, or hand it in with `ray job submit`"
+        )
     with cluster_access(address, open_cluster=open_cluster):
         import ray
 
+        named = address not in {"auto", "local"}
+        if named:
+            _check_answer(address, open_cluster=open_cluster)
         try:
-            ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": dict(WORKER_ENV)})
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"env_vars": dict(WORKER_ENV)},
+            )
         except Exception as error:
-            raise InputError(f"cannot connect to the Ray cluster at {address}: {error}") from error
+            raise InputError(
+                f"cannot connect to the Ray cluster at {address}: {error} (this machine must be one of its nodes: "
+                f"`ray start --address={address}` makes it one)"
+            ) from error
         try:
-            if not open_cluster:
-                refuse_open_cluster(ray.get_runtime_context().gcs_address)
+            if not (named or open_cluster):
+                _check_answer(ray.get_runtime_context().gcs_address, open_cluster=False)
             yield ray.cluster_resources()
         finally:
             ray.shutdown()
+
+
+def _check_answer(address: str, *, open_cluster: bool) -> None:
+    """InputError if nothing answers as a Ray cluster would, or if it lets everybody in and the user has not said so."""
+    answer = answer_of(address)
+    if answer is AnswerWithoutToken.NONE:
+        raise InputError(f"the Ray cluster at {address} does not answer: something else may listen there, or it hangs")
+    if not open_cluster:
+        refuse_open_cluster(address, answer)
 
 
 def _gpus_here(gpus: float) -> int:

@@ -27,6 +27,7 @@ from greenexp.records.progress import Epochs
 from greenexp.records.trial import TrialSpec
 from greenexp.schedulers import Scheduler
 from greenexp.searches.base import NoProposal, Proposal
+from greenexp.tuning.queue import TrialQueue
 from greenexp.tuning.replay import objectives_told
 from greenexp.tuning.searching import Searching, proposal_data
 
@@ -93,6 +94,7 @@ class Conductor:
         self._live: set[str] = set()
         self._parked: set[str] = set()
         self._deaths: Counter[str] = Counter()
+        self._queue = TrialQueue(state.trials)
 
     def begin(self, facts: Mapping[str, Any], missing: tuple[Verdict, ...] = ()) -> None:
         """Journal that this session begins, and the verdicts that replay found missing.
@@ -129,6 +131,7 @@ class Conductor:
         """A worker has taken the trial up after `after` epochs."""
         self._live.add(trial)
         self._parked.discard(trial)
+        self._queue.began(trial)
         self._write("started", trial=trial, attempt=attempt, after=after)
 
     def reserve(self, trial: str) -> None:
@@ -239,20 +242,19 @@ class Conductor:
         self._parked.discard(trial)
 
     def _next_runnable(self) -> TrialState | None:
-        candidates = [
-            trial
-            for name, trial in self.state.trials.items()
-            if not trial.ended
-            and name not in self._live
-            and name not in self._parked
-            and not _waits(trial)
-            and (trial.attempts > 0 or self.scheduler.may_begin(name))
-        ]
-        if self._trials_used_up():
-            candidates = [trial for trial in candidates if trial.attempts > 0]
-        if self._not_worth_it() is not None:
-            candidates = [trial for trial in candidates if self._has_begun(trial)]
-        return min(candidates, key=_turn, default=None)
+        begun = [trial for trial in self._queue.begun() if self._is_free(trial)]
+        if begun or self._trials_used_up():
+            return min(begun, key=_turn, default=None)
+        is_worth = self._not_worth_it() is None
+        for trial in self._queue.planned():
+            may_begin = self._is_free(trial) and self.scheduler.may_begin(trial.spec.trial)
+            if may_begin and (is_worth or self._has_begun(trial)):
+                return trial
+        return None
+
+    def _is_free(self, trial: TrialState) -> bool:
+        """Whether no worker has it or keeps it, and it waits for nobody."""
+        return trial.spec.trial not in self._live and trial.spec.trial not in self._parked and not _waits(trial)
 
     def _propose(self) -> None:
         """Ask the search for one more configuration, and put it and its trials, or that it is done, on record."""
@@ -283,10 +285,10 @@ class Conductor:
         return reached is not None
 
     def _trials_used_up(self) -> bool:
-        return self._trials_started() >= self.limits.get("trials", float("inf"))
+        return "trials" in self.limits and self._trials_started() >= self.limits["trials"]
 
     def _trials_started(self) -> int:
-        return sum(trial.attempts > 0 or name in self._live for name, trial in self.state.trials.items())
+        return len(self._queue.ever_begun() | self._live)
 
     def _not_worth_it(self) -> LimitReached | None:
         return None if self.enough is None else self.enough(self.state)

@@ -43,32 +43,12 @@ def watched_ray(
                 return
 
     watcher = threading.Thread(target=watch, name="greenexp-ray", daemon=True)
-    with _no_dump():
-        watcher.start()
-        try:
-            yield
-        finally:
-            over.set()
-            watcher.join()
-
-
-@contextmanager
-def _no_dump() -> Iterator[None]:
-    """Keep Ray from printing the log of a raylet that has died; the lines of workers are off already.
-
-    Ray has no setting for it: a thread of the driver prints what its processes publish.
-    """
-    from ray._private import worker
-
-    own = getattr(worker, "print_to_stdstream", None)
-    if own is None:
-        yield
-        return
-    vars(worker)["print_to_stdstream"] = lambda *_, **__: None
+    watcher.start()
     try:
         yield
     finally:
-        vars(worker)["print_to_stdstream"] = own
+        over.set()
+        watcher.join()
 
 
 def dead_processes() -> list[str]:

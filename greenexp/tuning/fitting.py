@@ -19,17 +19,22 @@ from greenexp.plan.plugins import added_plugins
 from greenexp.records.settings import Settings
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
+from greenexp.tuning.nodes import driver_facts
+from greenexp.tuning.results import DeliveredResults, SharedResults, start_keeper
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
 
 
 def worker_settings(
     plan: Plan, folder: Path, prepare: Callable[[Settings], TokenisedTask], *, cluster: bool
 ) -> WorkerSettings:
-    """What the workers share, each distinct task in the object store once; on a `cluster` also the weights."""
+    """What the workers share, each distinct task in the object store once.
+
+    folder: of the results; on a `cluster` the workers need not see it, and the weights travel too
+    """
     resources = plan.spec.resources
     keys = {data_key(settings): settings for settings in plan.possible_settings()}
     return WorkerSettings(
-        folder=folder.resolve(),
+        results=DeliveredResults(start_keeper(folder)) if cluster else SharedResults(folder.resolve()),
         data={key: ray.put(prepare(example)) for key, example in keys.items()},
         threads=resources.cpus_per_trial,
         gpus=resources.gpus_per_trial,
@@ -38,6 +43,7 @@ def worker_settings(
         checkpoint_every_s=resources.checkpoint_every,
         assets={name: ray.put(pack(name)) for name in _assets(plan)} if cluster else {},
         plugins=tuple(added_plugins()),
+        driver=driver_facts() if cluster else None,
     )
 
 
@@ -45,25 +51,32 @@ def _assets(plan: Plan) -> set[str]:
     return {name for settings in plan.possible_settings() for name in backbone_assets(settings)}
 
 
-def fit(session: TuneSession, settings: WorkerSettings, plan: Plan) -> None:
-    """Run a fresh Tuner until the conductor has nothing more to hand out. Its folder is scratch: nobody reads it again.
+def fit(
+    session: TuneSession,
+    settings: WorkerSettings,
+    plan: Plan,
+    scratch: Path,
+    worker: type[TrialWorker] = TrialWorker,
+) -> None:
+    """Run a fresh Tuner until the conductor has nothing more to hand out.
+
+    scratch: a folder for what Tune writes; nobody reads it, and it is deleted at the end
 
     Tune never tries a trial again by itself (`max_failures=0`): a worker that dies while it is being reset is told to
     Tune twice, and its own recovery would then fail the trial for good.
     """
     resources = plan.spec.resources
-    scratch = settings.folder / "ray"
     # Request all workers at once: with Tune's default of one, a short epoch ends before the second worker is up.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
-    worker = tune.with_parameters(TrialWorker, settings=settings)
+    trainable = tune.with_parameters(worker, settings=settings)
     tuner = tune.Tuner(
-        tune.with_resources(worker, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}),
+        tune.with_resources(trainable, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}),
         tune_config=tune.TuneConfig(
             search_alg=Feeder(session), scheduler=Bridge(session, resources.workers), num_samples=-1, reuse_actors=True
         ),
         run_config=tune.RunConfig(
             name="session",
-            storage_path=str(scratch),
+            storage_path=str(scratch.resolve()),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=0),
             callbacks=[WorkerEvents(session)],

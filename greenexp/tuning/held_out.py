@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import ray
 from ray.exceptions import RayError
@@ -28,7 +29,7 @@ def evaluate_chosen(
 ) -> list[str]:
     """Evaluate what has been chosen on dev, journal it, and return what could not be evaluated, in words.
 
-    here: in this process, which has the tokens and has imported what is needed; else on the cluster, where the GPUs
+    here: in this process, which has tokens and models and all that is imported; else on the cluster, where the GPUs
     are. A model that has been evaluated before is not evaluated again: resuming a finished sweep is no second look.
     """
     waiting = [trial for trial in conductor.state.chosen if not _known(trial)]
@@ -72,16 +73,22 @@ def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, ep
     """The record, None where the task has no test set, or in words why there is none."""
     if data.test is None:
         return None
+    results = settings.results
     try:
-        return evaluate_held_out(
-            spec,
-            data,
-            model_folder(settings.folder, spec.trial),
-            epoch,
-            threads=settings.threads,
-            gpu=settings.gpus > 0,
-            precision=precision,
-            logits_folder=settings.folder / "logits",
-        )
+        with results.fetched(model_folder(Path(), spec.trial).as_posix()) as folder:
+            record = evaluate_held_out(
+                spec,
+                data,
+                folder,
+                epoch,
+                threads=settings.threads,
+                gpu=settings.gpus > 0,
+                precision=precision,
+                logits_folder=results.folder / "logits",
+            )
+        results.settle()
+        return record
     except GreenexpError as error:
         return abridged(str(error))
+    finally:
+        results.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,6 +70,7 @@ def run_session(
     if sweep.finished:
         return Outcome("finished", sweep.state, _lost(sweep.state, folder))
     plan, resources = sweep.plan, sweep.plan.spec.resources
+    sweep.journal.forget()
     conductor = Conductor(
         sweep.journal,
         sweep.state,
@@ -104,15 +106,19 @@ def _train(
     from greenexp.tuning.bridge import TuneSession  # only now: importing Ray reads the environment
     from greenexp.tuning.fitting import fit, worker_settings
     from greenexp.tuning.held_out import evaluate_chosen
+    from greenexp.tuning.nodes import check_nodes
+    from greenexp.tuning.results import SharedResults
 
-    conductor.begin(facts, sweep.missing)
     plan = sweep.plan
+    if on_cluster(address):
+        check_nodes(plan)
+    conductor.begin(facts, sweep.missing)
     session = TuneSession(conductor, interrupting, no_report_limit_s=plan.spec.resources.no_report_limit)
     settings = worker_settings(plan, folder, prepare, cluster=on_cluster(address))
     if ready is not None:
         ready()
     with _interrupts(session):
-        fit(session, settings, plan)
+        fit(session, settings, plan, folder / "ray")
     if session.error is not None:
         with contextlib.suppress(JournalError):  # it may be the journal that cannot be written
             reason = getattr(session.error, "reason", str(session.error))
@@ -120,7 +126,9 @@ def _train(
         raise session.error
     if not conductor.selected:
         return ()
-    here = plan.spec.resources.gpus_per_trial == 0 and not on_cluster(address)
+    here = plan.spec.resources.gpus_per_trial == 0
+    if here:
+        settings = dataclasses.replace(settings, results=SharedResults(folder.resolve()))
     return tuple(evaluate_chosen(conductor, settings, prepare, here=here))
 
 

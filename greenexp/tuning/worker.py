@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -27,15 +27,18 @@ from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
 from greenexp.tuning.models import model_folder
+from greenexp.tuning.nodes import NodeFacts, check_worker
+from greenexp.tuning.results import Results
 
-POINTER = "greenexp-checkpoint.json"
+POINTER = "greenexp_checkpoint"
+"""Where a trial that paused was saved, in what Tune keeps of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """What every worker of a sweep shares.
 
-    folder: the sweep's folder, visible to every node
+    results: where what a trial makes is left
     data: key of a trial's data -> its object reference (`tuning.data`)
     threads: CPU threads of a trial; gpus: GPUs of a trial (a fraction means that it shares one)
     exclusive: True if no other trial runs on the devices at the same time, so that their energy is this trial's
@@ -43,9 +46,10 @@ class WorkerSettings:
     checkpoint_every_s: seconds after which a trial is saved while it trains on; None: it is saved only to pause
     assets: name -> the files of weights that a node may not have, or nothing where all share this machine's cache
     plugins: what was registered in the driver's process alone; it travels by value where it has no module
+    driver: what the driver's machine has, where workers may be on others (`nodes.driver_facts`)
     """
 
-    folder: Path
+    results: Results
     data: Mapping[str, ray.ObjectRef]
     threads: int
     gpus: float
@@ -54,6 +58,7 @@ class WorkerSettings:
     checkpoint_every_s: float | None = None
     assets: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
     plugins: tuple[AddedPlugin, ...] = ()
+    driver: NodeFacts | None = None
 
 
 class TrialWorker(tune.Trainable):
@@ -61,6 +66,8 @@ class TrialWorker(tune.Trainable):
 
     def setup(self, config: dict[str, Any], settings: WorkerSettings) -> None:
         """Ray's constructor: remember what all trials share, then take the first one."""
+        if settings.driver is not None:
+            check_worker(settings.driver)
         add_plugins(settings.plugins)
         self._settings = settings
         self._data: dict[str, Any] = {}
@@ -85,6 +92,7 @@ class TrialWorker(tune.Trainable):
             record = self._training().train_on(self._is_save_due)
             # As text: Tune would flatten a nested dict. Never `done`: Tune would hide such a result from its scheduler.
             result = self._save() if record is None else {"record": json.dumps(record.to_json(), allow_nan=False)}
+            self._settings.results.settle()
         except StateError as error:  # a full disk and the like: the next trial would fare no better
             return {"halt": abridged(str(error))}
         except GreenexpError as error:
@@ -99,21 +107,32 @@ class TrialWorker(tune.Trainable):
             result["restarted"], self._restarted = self._restarted, ""
         return result
 
+    def save(self, checkpoint_dir: str | None = None) -> Any:
+        """Save to pause. Tune itself would copy what is saved into a folder that every node has to share."""
+        storage: Any = self._storage
+        self._storage: Any = None
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                saved = super().save(scratch)
+        finally:
+            self._storage = storage
+        saved.metrics[POINTER] = checkpoint_folder(self._trial.trial, self._epoch)
+        return saved
+
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Save under the sweep's folder, where a later session finds it, and leave Ray a pointer."""
-        relative = checkpoint_folder(self._trial.trial, self._epoch)
-        self._training().save(self._settings.folder / relative)
-        pointer = {"checkpoint": relative, "epoch": self._epoch}
-        (Path(checkpoint_dir) / POINTER).write_text(json.dumps(pointer))
+        """Save where a later session finds it."""
+        self._training().save(self._settings.results.folder / checkpoint_folder(self._trial.trial, self._epoch))
+        self._settings.results.settle()
         self._log(f"paused after epoch {self._epoch:g}")
 
-    def load_checkpoint(self, checkpoint: str) -> None:
-        """Continue from what `save_checkpoint` pointed to."""
-        self._checkpoint = json.loads((Path(checkpoint) / POINTER).read_text())["checkpoint"]
+    def restore(self, checkpoint_path: Any) -> None:
+        """Go on, at the next step, from what `save` has saved."""
+        self._checkpoint = checkpoint_path.metrics[POINTER]
 
     def cleanup(self) -> None:
         """Ray is done with this actor."""
         self._drop()
+        self._settings.results.close()
 
     def _is_save_due(self) -> bool:
         every_s = self._settings.checkpoint_every_s
@@ -123,7 +142,7 @@ class TrialWorker(tune.Trainable):
         """Save the trial between two steps, and say where it is and what no report covers yet."""
         training = self._training()
         relative = saved_folder(self._trial.trial, training.step)
-        costs = training.save(self._settings.folder / relative)
+        costs = training.save(self._settings.results.folder / relative)
         self._saved_at = time.monotonic()
         self._log(f"saved after {training.progress:.3g} epochs")
         saved = {"epoch": training.progress, "checkpoint": relative, "costs": dataclasses.asdict(costs)}
@@ -152,8 +171,8 @@ class TrialWorker(tune.Trainable):
                 self._data[self._data_key],
                 threads=shared.threads,
                 meters=self._meters(),
-                logits_folder=shared.folder / "logits",
-                model_folder=model_folder(shared.folder, self._trial.trial),
+                logits_folder=shared.results.folder / "logits",
+                model_folder=model_folder(shared.results.folder, self._trial.trial),
             )
             self._go_on()
         return self._run
@@ -168,7 +187,8 @@ class TrialWorker(tune.Trainable):
         if self._run is None or self._checkpoint is None:
             return
         try:
-            self._run.load(self._settings.folder / self._checkpoint)
+            with self._settings.results.fetched(self._checkpoint) as folder:
+                self._run.load(folder)
         except CheckpointError as error:
             self._restarted, self._checkpoint = abridged(f"begun anew: {error}"), None
             self._log(self._restarted)
@@ -202,9 +222,5 @@ class TrialWorker(tune.Trainable):
         return {"failure": json.dumps({"reason": abridged(reason), "lost": lost}, allow_nan=False)}
 
     def _log(self, text: str) -> None:
-        """One file per trial; a full disk must not fail a trial for the sake of its log."""
-        path = self._settings.folder / "logs" / f"{self._trial.trial}.log"
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')} {text}\n")
+        """A line to the trial's log."""
+        self._settings.results.log(self._trial.trial, text)

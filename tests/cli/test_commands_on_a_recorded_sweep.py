@@ -63,7 +63,7 @@ def test_status_of_a_sweep_that_has_not_begun(command: Command, tmp_path: Path) 
     assert code == 0
     assert out.startswith("fresh  not begun")
     assert "None" not in out
-    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines()[1:]}
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines()[2:]}
     assert {axis: lines[axis] for axis in ("trials", "epochs", "elapsed")} == {
         "trials": "0", "epochs": "0", "elapsed": "0.00 s"
     }  # fmt: skip

@@ -75,13 +75,14 @@ def test_a_sweep_joins_the_cluster_and_leaves_it_running(cluster: tuple[str, Pat
     address, _ = cluster
     text = TINY.replace("samples: 4", "samples: 2").replace("sha, reduction_factor: 2", "fifo")
     sweep = write_sweep(tmp_path, text.replace("epochs: 4", "epochs: 2"))
-    for name in ("first", "second"):
-        done = run_there(address, sweep, "--out", tmp_path / name)
-        assert done.returncode == 0, done.stderr
-        assert set(read_tables(tmp_path / name).trials["status"]) == {"finished"}
-        assert count(tmp_path / name, "held_out") == 2
-    impossible = run_there(address, sweep, "--out", tmp_path / "third", "--set", "resources.cpus_per_trial=64")
-    assert impossible.returncode == 2
+    out = tmp_path / "out"
+    done = run_there(address, sweep, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert set(read_tables(out).trials["status"]) == {"finished"}
+    assert count(out, "held_out") == 2
+    assert len(list((out / "logs").iterdir())) == 4
+    impossible = run_there(address, sweep, "--out", tmp_path / "second", "--set", "resources.cpus_per_trial=64")
+    assert impossible.returncode == 2, "the cluster is still there, and says what it has"
     assert "64 CPU" in impossible.stderr
 
 

@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [shlex.split(line[2:]) for line in re.findall(r"^\$ greenexp .*$", README, re.MULTILINE)]
-# Files that a reader has to bring, a server without an end, and a second start of a sweep that is there already.
-NOT_HERE = ("runs.csv", "curves.csv", "serve", "weights.yaml")
+# What a reader has to bring, a server without an end, and a second start of a sweep that is there already.
+NOT_HERE = ("runs.csv", "curves.csv", "serve", "weights.yaml", "--address")
 
 
 def newcomers_commands() -> list[list[str]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from greenexp.tracking import names
-from greenexp.tracking.run_writer import key_of, search
+from greenexp.tracking.runs import key_of, search
 from greenexp.tracking.server import sqlite_file
 
 

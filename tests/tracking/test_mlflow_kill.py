@@ -12,7 +12,8 @@ from mlflow_contents import Killed, counting, doubled_steps, dump, dying, failin
 from small_sweeps import Sweep, standard_events, ticking, tiny_journal, trial_spec, write_journal
 
 from greenexp.journal.file import Journal
-from greenexp.tracking.run_writer import IDENTITY, RunWriter
+from greenexp.tracking.run_writer import RunWriter
+from greenexp.tracking.runs import IDENTITY
 from greenexp.tracking.server import connect, prepare
 from greenexp.tracking.tail import JournalTail
 from greenexp.tracking.tracked_sweep import TrackedSweep

@@ -5,28 +5,36 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from edited_journals import checked, lines_of
+from mlflow_contents import dump
 from small_sweeps import BEGAN, Sweep, ticking
+from test_cut_journals import later
 from test_mlflow_logits import FIRST, evaluated, logits, write_sweep_with_logits
 from test_mlflow_tables import assert_same_tables
+from told import tells
 
+from greenexp.errors import TrackingError
+from greenexp.journal.file import NAME
 from greenexp.journal.tables import read_tables as journal_tables
 from greenexp.records.at_rest import FOLDER
 from greenexp.report import report_sections
 from greenexp.tracking.artifacts import settle_artifacts
-from greenexp.tracking.attachment import attach
+from greenexp.tracking.places import recorded_uri
 from greenexp.tracking.reader import read_tables
-from greenexp.tracking.server import connect, default_uri
-from greenexp.tracking.sync import recorded_uri, sync
+from greenexp.tracking.server import connect, default_uri, prepare
+from greenexp.tracking.sync import sync
+from greenexp.tracking.writer import Tracker
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Every file but locks -> its hash."""
+    """Every file but locks -> its hash, and when it was written."""
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.suffix != ".lock"
     }
@@ -82,13 +90,18 @@ def test_a_copy_is_synced_inside_itself(original: Path, tmp_path: Path, logits_l
     assert read_tables(default_uri(copy)).remarks.warnings == ()
 
 
-def test_the_report_of_a_copy_goes_to_the_copy(original: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["copy", "link/copy", "../copy"])
+def test_the_report_of_a_copy_goes_to_the_copy_by_whatever_way(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     before = contents(original)
     copy = Path(shutil.copytree(original, tmp_path / "copy"))
-    (page := tmp_path / "report.html").write_text("page", encoding="utf-8")
-    attach(copy, default_uri(copy), "smoke", [page])
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(original if way.startswith("..") else tmp_path)
+    (copy / "report.html").write_text("page", encoding="utf-8")
+    sync(Path(way))
     assert contents(original) == before
-    assert [path.read_text(encoding="utf-8") for path in copy.rglob("report.html")] == ["page"]
+    assert [path.read_text(encoding="utf-8") for path in (copy / "mlartifacts").rglob("report.html")] == ["page"]
 
 
 def test_a_recorded_database_of_the_original_means_the_copys_own(original: Path, tmp_path: Path) -> None:
@@ -135,3 +148,61 @@ def test_artifacts_that_are_gone_are_a_warning(original: Path) -> None:
     assert warnings == read_tables(default_uri(original)).remarks.warnings
     headline = report_sections(journal_tables(original))[0].headline
     assert any(warnings[0] in sentence for sentence in headline)
+
+
+def shared_runs(uri: str) -> dict[object, object]:
+    client = connect(uri)
+    return dict(dump(client, prepare(uri, "smoke")))
+
+
+@pytest.mark.parametrize("events", [3, 7, 11])
+def test_an_older_copy_takes_nothing_back_from_a_database_that_both_share(
+    tmp_path: Path, fresh: Callable[[], str], events: int
+) -> None:
+    original, copy, uri = tmp_path / "original", tmp_path / "copy", fresh()
+    original.mkdir()
+    write_sweep_with_logits(original)
+    shutil.copytree(original, copy)
+    lines = lines_of(copy / NAME)
+    (copy / NAME).write_bytes(checked(lines[:-events]))
+    sync(original, uri)
+    before = shared_runs(uri)
+    with pytest.raises(TrackingError) as caught:
+        sync(copy, uri)
+    assert tells(str(caught.value), f"{copy / NAME}")
+    (copy / NAME).write_bytes(checked([*lines[:-events], *later(lines[-events:])]))  # it went on by itself
+    if events > 3:
+        with pytest.raises(TrackingError):
+            sync(copy, uri)
+    assert shared_runs(uri) == before
+
+
+def test_a_copy_that_is_level_or_ahead_may_write(tmp_path: Path, uri: str) -> None:
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    original.mkdir()
+    write_sweep_with_logits(original)
+    sync(original, uri)
+    shutil.copytree(original, copy)
+    before = shared_runs(uri)
+    sync(copy, uri)
+    assert shared_runs(uri) == before
+    with Sweep(copy, ticking(BEGAN + 1000)) as sweep:
+        evaluated(sweep, FIRST.trial, 2, logits(copy, 5))
+    sync(copy, uri)
+    assert_same_tables(copy, uri, experiment="smoke")
+
+
+def test_a_sweep_that_is_resumed_in_a_copy_goes_on_there(tmp_path: Path, uri: str) -> None:
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    original.mkdir()
+    write_sweep_with_logits(original)
+    shutil.copytree(original, copy)
+    sync(original, uri)
+    lines = lines_of(copy / NAME)
+    (copy / NAME).write_bytes(checked([*lines[:-7], *later(lines[-7:])]))
+    tracker = Tracker(copy, uri, "smoke")
+    tracker.start()
+    assert tracker.stop(60)
+    assert_same_tables(copy, uri, experiment="smoke")
+    with pytest.raises(TrackingError):
+        sync(original, uri)

@@ -25,6 +25,7 @@ from greenexp.schedulers import build
 from greenexp.tuning.checkpoints import checkpoint_folder, prune_checkpoints, saved_folder
 from greenexp.tuning.conductor import Assignment, Conductor
 from greenexp.tuning.replay import rebuild
+from greenexp.tuning.results import SharedResults
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
 
 TINY = TrialSpec(
@@ -50,7 +51,9 @@ def make_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     def make(every_s: float | None, checkpoint: str | None = None) -> Any:
         worker: Any = object.__new__(TrialWorker)
         accounting = Accounting()
-        worker._settings = WorkerSettings(tmp_path, {}, 1, 0, True, accounting, checkpoint_every_s=every_s)
+        worker._settings = WorkerSettings(
+            SharedResults(tmp_path), {}, 1, 0, True, accounting, checkpoint_every_s=every_s
+        )
         worker._data, worker._run = {}, None
         worker._take({"trial": TINY.to_json(), "checkpoint": checkpoint, "data": "own", "attempt": 1})
         made.append(worker)
@@ -104,9 +107,7 @@ def test_a_pause_at_a_report_within_an_epoch(make_worker: Callable[..., Any], tm
     worker = make_worker(None)
     worker.step()
     worker.save_checkpoint(str(tmp_path))
-    relative = json.loads((tmp_path / "greenexp-checkpoint.json").read_text())
-    assert relative == {"checkpoint": checkpoint_folder(TINY.trial, 0.5), "epoch": 0.5}
-    again = make_worker(None, relative["checkpoint"])
+    again = make_worker(None, checkpoint_folder(TINY.trial, 0.5))
     assert [numbers(again.step()) for _ in range(3)] == expected[1:]
 
 

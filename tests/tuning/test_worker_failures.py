@@ -13,6 +13,7 @@ from told import tells
 from greenexp.errors import LOG_LENGTH, REASON_LENGTH, InputError, StateError, abridged
 from greenexp.journal.file import NAME, Journal
 from greenexp.records.sections import Accounting
+from greenexp.tuning.results import SharedResults
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
 
 MEGABYTES = "x" * 10_000_000
@@ -22,7 +23,9 @@ MEGABYTES = "x" * 10_000_000
 def worker(tmp_path: Path) -> Any:
     """A worker that Ray did not start."""
     made: Any = object.__new__(TrialWorker)
-    made._settings = WorkerSettings(tmp_path, {}, threads=1, gpus=0, exclusive=True, accounting=Accounting())
+    made._settings = WorkerSettings(
+        SharedResults(tmp_path), {}, threads=1, gpus=0, exclusive=True, accounting=Accounting()
+    )
     made._trial, made._run = a_trial(0, 0, 1), None
     return made
 

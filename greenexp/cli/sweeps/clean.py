@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 import pandas as pd
 
@@ -22,7 +24,7 @@ def clean(directories: tuple[str, ...], *, dry_run: bool, as_json: bool) -> None
     from greenexp.api.cleaning import clean as cleaned
 
     found = cleaned(directories or [or_newest(None)], dry_run=dry_run)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"sweep": str(one.folder), "what": what, "files": files, "size_b": size_b}
         for one in found
         for what, (files, size_b) in one.kinds.items()

@@ -6,9 +6,10 @@ import dataclasses
 from pathlib import Path
 
 import click
+import pandas as pd
 
 from greenexp.cli.printing.newest import or_newest
-from greenexp.cli.printing.text_table import print_json
+from greenexp.cli.printing.text_table import print_json, print_table
 from greenexp.cli.sweeps.progress import totals
 from greenexp.records.axes import AXES
 from greenexp.sources.status import SweepStatus
@@ -32,12 +33,25 @@ def status(directory: str | None, as_json: bool) -> int:
 
 def _print(where: SweepStatus) -> None:
     click.echo(f"{where.name or Path(where.folder).resolve().name}  {where.state}  {totals(where)}")
-    for axis, used in where.used.items():
-        limit = where.limits.get(axis)
-        of = f" of {format_quantity(limit, AXES[axis].unit)}" if limit else ""
-        name = "elapsed" if axis == "wall_s" else axis
-        click.echo(f"  {name:12} {format_quantity(used, AXES[axis].unit)}{of}")
+    _print_budget(where)
     if where.remark is not None:
         click.echo(f"  {'journal':12} {where.remark}")
     for trial, reason in where.failures.items():
         click.echo(f"  failed       {trial}: {reason}")
+
+
+def _print_budget(where: SweepStatus) -> None:
+    """Axis by axis what was used, lost of it, is reserved, and is allowed; columns without an entry are left out."""
+    columns = {"lost": where.lost, "reserved": where.reserved, "limit": where.limits}
+    shown = {name: values for name, values in columns.items() if any(values.values())}
+    rows = [
+        {"axis": "elapsed" if axis == "wall_s" else axis, "used": format_quantity(used, AXES[axis].unit)}
+        | {name: _amount(axis, values.get(axis)) for name, values in shown.items()}
+        for axis, used in where.used.items()
+    ]
+    if rows:
+        print_table(pd.DataFrame(rows))
+
+
+def _amount(axis: str, value: float | None) -> str:
+    return format_quantity(value, AXES[axis].unit) if value else "-"

@@ -15,5 +15,7 @@ def sync(directory: str | None, uri: str | None) -> None:
     from greenexp.api.sweeps import load
 
     done = load(or_newest(directory)).sync(uri)
+    for text in done.remarks:
+        click.echo(f"MLflow        {text}", err=True)
     what = f"{done.trials} trials and {done.reports} reports from {done.events} events"
     click.echo(f"{done.sweep}: {what} are in {done.address}, experiment '{done.experiment}'")
