@@ -19,6 +19,9 @@ from greenexp.tuning.models import MODELS, kept_configurations
 
 SCRATCH = "ray"
 """Where Ray Tune keeps what it never reads again."""
+DRAFT_FOLDERS = (".greenexp-", ".arriving-")
+"""Names with which folders begin of what is being written: models (`model.files`), and results of other nodes
+(`tuning.results`)."""
 KINDS = {
     "scratch": "scratch of Ray",
     "checkpoints": "checkpoints that no trial goes on from",
@@ -103,13 +106,13 @@ def _needed_logits(trial: TrialState) -> set[str]:
 
 
 def _half_written(folder: Path) -> Iterator[Path]:
-    """Drafts beside what they would have become; see `durable` and `model.files`."""
+    """Drafts beside what they would have become; see `durable.write_whole` and DRAFT_FOLDERS."""
     within = [folder, folder / LOGITS, *_children(folder / MODELS)]
     within += [path for own in _children(folder / CHECKPOINTS) for path in _children(own)]
     for parent in within:
         for path in _children(parent):
-            is_draft = path.name.endswith(".tmp") or path.name.startswith(".greenexp-")
-            if path.name.startswith(".") and is_draft:
+            is_file = path.name.startswith(".") and path.name.endswith(".tmp")
+            if is_file or path.name.startswith(DRAFT_FOLDERS):
                 yield path
 
 

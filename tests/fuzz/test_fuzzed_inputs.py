@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fuzzing import Tally, fuzz
 
-INPUTS = 320
+INPUTS = 240
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from stand_ins import EPOCHS, Workers, a_record
 
 from greenexp.records.selection import SeedOutcome, chosen_configuration, configuration_means
 from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.models import model_folder, prune_models
+from greenexp.tuning.run import run_session
 
 
 def test_only_the_best_whole_configuration_stays(opened: Callable[..., Conductor], tmp_path: Path) -> None:
@@ -25,6 +28,19 @@ def test_only_the_best_whole_configuration_stays(opened: Callable[..., Conductor
     prune_models(tmp_path, conductor.state)
     assert kept() == {"c002-i0-o0", "c002-i1-o0"}
     assert [trial.spec.trial for trial in conductor.state.chosen] == ["c002-i0-o0", "c002-i1-o0"]
+
+
+def test_models_that_a_killed_driver_left_go_when_the_sweep_is_resumed(
+    opened: Callable[..., Conductor], tmp_path: Path
+) -> None:
+    """It had written that the others have ended, and was killed before it could delete them."""
+    conductor = opened(scheduler={"name": "fifo"}, configurations=3)
+    Workers(conductor).play()
+    for name in conductor.state.trials:
+        model_folder(tmp_path, name).mkdir(parents=True)
+    over: Any = SimpleNamespace(finished=True, state=conductor.state)
+    assert run_session(over, tmp_path, facts={}).status == "finished"
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"c002-i0-o0", "c002-i1-o0"}
 
 
 def test_the_rule_of_choice() -> None:
