@@ -23,10 +23,10 @@ $(INSTALLED): pyproject.toml
 # One thread each: tests share the cores with the trials they start.
 test test-gpu test-chaos test-cluster: export OMP_NUM_THREADS = 1
 
-# What starts Ray runs alone, as it takes the cores for itself; a worker takes whole files, for their fixtures' sake.
+# What starts Ray runs apart, as it takes the cores for itself; a process takes whole files, for their fixtures' sake.
 test: $(INSTALLED) ## run all tests that need no GPU, also the slow ones and those that start Ray
 	$(BIN)/python -m pytest -m 'not gpu and not cluster' --numprocesses $(JOBS) --dist loadfile --durations 15; apart=$$?; \
-	$(BIN)/python -m pytest -m 'cluster and not gpu' --durations 25 && exit $$apart
+	$(BIN)/python -m pytest -m 'cluster and not gpu' --numprocesses $(JOBS) --dist loadfile --durations 25 && exit $$apart
 
 test-gpu: $(INSTALLED) ## run the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu
