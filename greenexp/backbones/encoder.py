@@ -128,6 +128,8 @@ class LibraryEncoder:
         """CheckpointError for a config of far more weights than there are, before any memory is taken for them."""
         if config.num_hidden_layers > MOST_LAYERS:
             raise CheckpointError(f"{folder}: config.json has {config.num_hidden_layers} layers, at most {MOST_LAYERS}")
+        if config.num_attention_heads < 1:  # which the library notices when a text is read
+            raise CheckpointError(f"{folder}: config.json has {config.num_attention_heads} attention heads")
         with torch.device("meta"):
             described = sum(tensor.numel() for tensor in self._model(config).state_dict().values())
         if described > 2 * weights:

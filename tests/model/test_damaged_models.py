@@ -67,6 +67,14 @@ def test_a_config_of_another_size_takes_neither_memory_nor_time(folder: Path, fi
         load_model(folder)
 
 
+def test_a_config_without_heads_is_refused_when_it_is_loaded(folder: Path) -> None:
+    """The library divides by their number, so -1 builds a model; reading a text with it failed."""
+    config = json.loads((folder / "config.json").read_text())
+    replace(folder, "config.json", json.dumps({**config, "num_attention_heads": -1}).encode())
+    with pytest.raises(CheckpointError, match="-1"):
+        load_model(folder)
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"7", b'"x"', b"{", b"\xff\xfe", b"[" * 100_000])
 def test_a_config_that_is_none(folder: Path, content: bytes) -> None:
     replace(folder, "config.json", content)
