@@ -38,6 +38,7 @@ class RunOptions:
 
     out: results folder, `out/NAME` by default; resume: go on with the sweep in it; fresh: put that one aside
     address: of a running Ray cluster, a private Ray without one; open_cluster: join it though it has no token
+    ship: send to its nodes the plug-ins that other packages provide here
     """
 
     out: Path | None = None
@@ -45,6 +46,7 @@ class RunOptions:
     fresh: bool = False
     address: str | None = None
     open_cluster: bool = False
+    ship: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def _session(
                     prepare=prepare,
                     address=options.address,
                     open_cluster=options.open_cluster,
+                    ship=options.ship,
                     ready=ready,
                     listen=watch.event,
                     interrupting=watch.interrupted,

@@ -36,6 +36,7 @@ def run(
     set: Overrides = (),  # noqa: A002 - the command line's word
     address: str | None = None,
     open_cluster: bool = False,
+    ship: bool = False,
     watch: Watcher | None = None,
 ) -> Sweep:
     """Run a sweep, to its end, to a limit of its budget, or to the first Ctrl-C; its report lies in its folder.
@@ -62,6 +63,8 @@ def run(
         Of a running Ray cluster, which is joined with its token. By default a private Ray is started on this machine.
     open_cluster : bool, default False
         Join the cluster though it lets in clients without a token: everybody who can reach it may run code on it.
+    ship : bool, default False
+        Send to the cluster's nodes the plug-ins that other packages provide here, with their code.
     watch : Watcher, optional
         Told of every event; nothing is printed.
 
@@ -84,7 +87,7 @@ def run(
     from greenexp.api.running import RunOptions, run_sweep
 
     folder = None if out is None else Path(out)
-    options = RunOptions(folder, resume=resume, fresh=fresh, address=address, open_cluster=open_cluster)
+    options = RunOptions(folder, resume=resume, fresh=fresh, address=address, open_cluster=open_cluster, ship=ship)
     return Sweep(run_sweep(sweep, set, options, watch or Watcher()).folder)
 
 

@@ -49,6 +49,7 @@ def added_plugins() -> Iterator[AddedPlugin]:
 
 
 def add_plugins(plugins: tuple[AddedPlugin, ...]) -> None:
-    """Register in this process what another one had registered."""
+    """Register in this process what another one had registered; what is installed here too stays as it is."""
     for path, name, plugin in plugins:
-        registry_of(path).add(name, plugin)
+        if registry_of(path).module(name) is None:
+            registry_of(path).add(name, plugin)

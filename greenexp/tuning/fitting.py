@@ -19,17 +19,18 @@ from greenexp.plan.plugins import added_plugins
 from greenexp.records.settings import Settings
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
-from greenexp.tuning.nodes import driver_facts
+from greenexp.tuning.nodes import driver_facts, shipped_plugins
 from greenexp.tuning.results import DeliveredResults, SharedResults, start_keeper
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
 
 
 def worker_settings(
-    plan: Plan, folder: Path, prepare: Callable[[Settings], TokenisedTask], *, cluster: bool
+    plan: Plan, folder: Path, prepare: Callable[[Settings], TokenisedTask], *, cluster: bool, ship: bool = False
 ) -> WorkerSettings:
     """What the workers share, each distinct task in the object store once.
 
     folder: of the results; on a `cluster` the workers need not see it, and the weights travel too
+    ship: send the plug-ins of other packages with their code
     """
     resources = plan.spec.resources
     keys = {data_key(settings): settings for settings in plan.possible_settings()}
@@ -42,7 +43,7 @@ def worker_settings(
         accounting=plan.spec.accounting,
         checkpoint_every_s=resources.checkpoint_every,
         assets={name: ray.put(pack(name)) for name in _assets(plan)} if cluster else {},
-        plugins=tuple(added_plugins()),
+        plugins=(*added_plugins(), *(shipped_plugins(plan) if ship else ())),
         driver=driver_facts() if cluster else None,
     )
 

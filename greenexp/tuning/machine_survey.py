@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 
 class InstalledPlugin(NamedTuple):
-    """A plug-in that another package provides by an entry point."""
+    """A plug-in that another package provides by an entry point; path: of its kind (`plan.plugins.REGISTRIES`)."""
 
+    path: str
     kind: str
     name: str
     package: str
@@ -37,7 +38,7 @@ def survey_machine(
             **{name: _version(name) for name in packages},
         },
         "code": _code_hash("greenexp"),
-        "absent": [(kind, name, package) for kind, name, package, *place in plugins if not _is_there(name, *place)],
+        "absent": [(kind, name, package) for _, kind, name, package, *place in plugins if not _is_there(name, *place)],
         "gpu_problem": _gpu_problem() if gpus else "",
         "scratch": scratch,
         "disk_b": shutil.disk_usage(scratch).free,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import ray
@@ -14,7 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from greenexp.errors import InputError
 from greenexp.plan import Plan
-from greenexp.plan.plugins import registry_of
+from greenexp.plan.plugins import AddedPlugin, registry_of
 from greenexp.tuning import machine_survey
 from greenexp.tuning.machine_survey import InstalledPlugin
 
@@ -27,15 +28,15 @@ NodeFacts = Mapping[str, Any]
 """What `survey_machine` returns there."""
 
 
-def check_nodes(plan: Plan) -> None:
+def check_nodes(plan: Plan, *, ship: bool = False) -> None:
     """Refuse a cluster on whose nodes trials would fail; all problems at once, by node. Ray must be up.
 
-    Only nodes that a trial fits on are asked. Raises InputError.
+    Only nodes that a trial fits on are asked. ship: plug-ins are sent, so they need not be there. Raises InputError.
     """
     resources = plan.spec.resources
     needed = {"CPU": float(resources.cpus_per_trial), "GPU": resources.gpus_per_trial}
     nodes = [node for node in ray.nodes() if node["Alive"] and _fits(node["Resources"], needed)]
-    answers = _asked(nodes, installed_plugins(plan), gpus=resources.gpus_per_trial > 0)
+    answers = _asked(nodes, () if ship else installed_plugins(plan), gpus=resources.gpus_per_trial > 0)
     alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # one that has died meanwhile trains nothing
     here = driver_facts()
     problems = [
@@ -95,7 +96,22 @@ def installed_plugins(plan: Plan) -> list[InstalledPlugin]:
         registry = registry_of(path)
         module = registry.module(name)
         if module is not None:
-            found.append(InstalledPlugin(registry.kind, name, registry.origin(name), registry.group or "", module))
+            found.append(
+                InstalledPlugin(path, registry.kind, name, registry.origin(name), registry.group or "", module)
+            )
+    return found
+
+
+def shipped_plugins(plan: Plan) -> list[AddedPlugin]:
+    """The same ones, to be sent to workers with the code of their packages.
+
+    The code is that of the modules that are imported by now; what one of them imports later must be on the nodes.
+    """
+    found = []
+    for plugin in installed_plugins(plan):
+        shipped = AddedPlugin(plugin.path, plugin.name, registry_of(plugin.path)[plugin.name])
+        ray.cloudpickle.register_pickle_by_value(import_module(plugin.module.partition(".")[0]))
+        found.append(shipped)
     return found
 
 

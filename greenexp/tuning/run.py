@@ -49,6 +49,7 @@ def run_session(
     prepare: Prepare = prepare_data,
     address: str | None = None,
     open_cluster: bool = False,
+    ship: bool = False,
     ready: Callable[[], None] | None = None,
     listen: Callable[[Event], None] | None = None,
     interrupting: Callable[[], None] | None = None,
@@ -60,6 +61,7 @@ def run_session(
     prepare: trial settings -> tokens; pass one that remembers if the plan has been priced before
     facts: for the `session` line: versions, machine, what can be measured
     address: of a running Ray cluster; open_cluster: join it though it lets in clients without a token
+    ship: send to the cluster the plug-ins that other packages provide
     ready: called once Ray is up, before any worker starts; it may wait for what must be there first
     listen: called with every event once it is on disk; interrupting: called at the first Ctrl-C
     enough: asked before a configuration is begun whether it is still worth its cost
@@ -85,7 +87,7 @@ def run_session(
     shape = {name: getattr(resources, name) for name in ("workers", "cpus_per_trial", "gpus_per_trial")}
     ray = ray_cluster(**shape, address=address, open_cluster=open_cluster)
     with ray, watched_ray(broken_off or (lambda _: None)):
-        problems = _train(conductor, sweep, folder, facts, prepare, address, ready, interrupting)
+        problems = _train(conductor, sweep, folder, facts, prepare, address, ready, interrupting, ship=ship)
     status = conductor.close()
     if status == "finished":
         drop_checkpoints(folder)
@@ -101,6 +103,8 @@ def _train(
     address: str | None,
     ready: Callable[[], None] | None,
     interrupting: Callable[[], None] | None,
+    *,
+    ship: bool,
 ) -> tuple[str, ...]:
     """With Ray up: the session's training, and the test set if something has been chosen; returns what went undone."""
     from greenexp.tuning.bridge import TuneSession  # only now: importing Ray reads the environment
@@ -111,10 +115,10 @@ def _train(
 
     plan = sweep.plan
     if on_cluster(address):
-        check_nodes(plan)
+        check_nodes(plan, ship=ship)
     conductor.begin(facts, sweep.missing)
     session = TuneSession(conductor, interrupting, no_report_limit_s=plan.spec.resources.no_report_limit)
-    settings = worker_settings(plan, folder, prepare, cluster=on_cluster(address))
+    settings = worker_settings(plan, folder, prepare, cluster=on_cluster(address), ship=ship)
     if ready is not None:
         ready()
     with _interrupts(session):

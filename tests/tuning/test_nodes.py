@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ HERE: dict[str, Any] = {
 
 
 def test_a_machine_tells_what_it_has() -> None:
-    plugin = InstalledPlugin("method", "mine", "their-package", "greenexp.methods", "their_package.mine")
+    plugin = InstalledPlugin("method", "method", "mine", "their-package", "greenexp.methods", "their_package.mine")
     facts = survey_machine(PACKAGES, [plugin], gpus=False)
     assert facts["versions"]["Python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
     assert facts["versions"]["not-there"] is None
@@ -109,6 +110,29 @@ def test_a_worker_on_a_node_that_joined_later_compares_itself(monkeypatch: pytes
     monkeypatch.setattr(nodes.ray.util, "get_node_ip_address", lambda: "10.0.0.9")
     with pytest.raises(InputError, match=r"10\.0\.0\.9.*torch"):
         nodes.check_worker({**facts, "versions": {**facts["versions"], "torch": "0.1"}})
+
+
+def test_an_installed_plugin_is_sent_with_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "their_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "sizes.py").write_text("SIZE = 7\n", encoding="utf-8")
+    (package / "mine.py").write_text(
+        "from their_package.sizes import SIZE\n\n\ndef size():\n    return SIZE\n\n\n"
+        "class Mine:\n    def size(self):\n        return size()\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry: Registry[Any] = Registry("method", {"mine": "their_package.mine:Mine"})
+    monkeypatch.setattr(nodes, "registry_of", lambda _: registry)
+    plugin = InstalledPlugin("method", "method", "mine", "their-package", "greenexp.methods", "their_package.mine")
+    monkeypatch.setattr(nodes, "installed_plugins", lambda _: [plugin])
+    sent = cloudpickle.dumps(nodes.shipped_plugins(make_plan(load_sweep(TEXT))))
+    cloudpickle.unregister_pickle_by_value(sys.modules["their_package"])
+    for name in ("their_package", "their_package.mine", "their_package.sizes"):
+        monkeypatch.setitem(sys.modules, name, None)
+    ((path, name, arrived),) = pickle.loads(sent)  # noqa: S301 - its own bytes
+    assert (path, name, arrived().size()) == ("method", "mine", 7)
 
 
 def test_only_installed_plugins_have_a_module() -> None:

@@ -19,6 +19,7 @@ from greenexp.errors import InputError
 @click.option("--fresh", is_flag=True, help="Move the sweep in the results folder aside and start a new one.")
 @click.option("--address", metavar="ADDR", help="Run on this Ray cluster (default: a private Ray on this machine).")
 @click.option("--open-cluster", is_flag=True, help="Join a Ray cluster that lets in clients without a token.")
+@click.option("--ship", is_flag=True, help="Send plug-ins of installed packages to the cluster's nodes.")
 @click.option("--dry-run", is_flag=True, help="Print what would be run and its price, then stop.")
 def run(
     sweep: str,
@@ -28,6 +29,7 @@ def run(
     fresh: bool,
     address: str | None,
     open_cluster: bool,
+    ship: bool,
     dry_run: bool,
 ) -> int:
     """SWEEP is a sweep file, or the name of a sweep that comes with greenexp; its report is written at the end.
@@ -42,7 +44,7 @@ def run(
     if dry_run:
         print_preview(planning.plan(sweep, set=overrides, watch=TerminalWatcher()))
         return 0
-    options = running.RunOptions(out, resume=resume, fresh=fresh, address=address, open_cluster=open_cluster)
+    options = running.RunOptions(out, resume=resume, fresh=fresh, address=address, open_cluster=open_cluster, ship=ship)
     try:
         done = running.run_sweep(sweep, overrides, options, TerminalWatcher(open_cluster=open_cluster))
         return print_summary(done, options)

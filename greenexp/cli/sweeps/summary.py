@@ -73,6 +73,7 @@ def _resuming(sweep: str, arguments: Sequence[str], options: RunOptions) -> str:
     command = ["greenexp", "run", sweep, *arguments, "--resume"]
     command += ["--address", options.address] if options.address else []
     command += ["--open-cluster"] if options.open_cluster else []
+    command += ["--ship"] if options.ship else []
     return shlex.join(command)
 
 
