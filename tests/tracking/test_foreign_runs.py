@@ -59,7 +59,7 @@ def test_neither_cost_nor_group(searched: str) -> None:
 
 def test_all_pages_are_read(searched: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read_runs(searched, "metrics.acc").runs
-    monkeypatch.setattr("greenexp.tracking.run_writer.PAGE", 2)
+    monkeypatch.setattr("greenexp.tracking.runs.PAGE", 2)
     assert read_runs(searched, "metrics.acc").runs.equals(whole)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import socket
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -135,12 +136,14 @@ def test_an_installed_plugin_is_sent_with_its_code(tmp_path: Path, monkeypatch: 
     assert (path, name, arrived().size()) == ("method", "mine", 7)
 
 
-def test_only_installed_plugins_have_a_module() -> None:
-    registry: Registry[Any] = Registry("method", {"built_in": "math:sqrt"}, group="pytest11")
+def test_only_installed_plugins_have_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [EntryPoint("theirs", "their_package.mine:Mine", "greenexp.methods")]
+    monkeypatch.setattr("greenexp.registry.entry_points", lambda group: points)
+    registry: Registry[Any] = Registry("method", {"built_in": "math:sqrt"}, group="greenexp.methods")
     registry.add("of_this_process", object)
     assert registry.module("built_in") is None
     assert registry.module("of_this_process") is None
-    assert registry.module("timeout") == "pytest_timeout"
+    assert registry.module("theirs") == "their_package.mine"
 
 
 def test_nothing_listens_there() -> None:
