@@ -101,6 +101,7 @@ def resident_b() -> float:
 
 def ours(folder: Path, trials: int, reports: int, *, mlflow: bool, profile: Path | None) -> dict[str, Any]:
     """A session of greenexp with workers that train nothing."""
+    from greenexp.journal.file import NAME, read_events
     from greenexp.plan import make_plan
     from greenexp.spec import load_sweep, resolved
     from greenexp.tuning.cluster import ray_cluster, set_environment
@@ -125,11 +126,13 @@ def ours(folder: Path, trials: int, reports: int, *, mlflow: bool, profile: Path
         session = TuneSession(conductor)
         settings = WorkerSettings(SharedResults(folder), {}, 1, 0, True, Accounting())
         conductor.begin({})
+        sweep.journal.forget()  # as a session does
         meter = Meter()
         with profiled(profile):
             fit(session, settings, plan, folder / "ray", worker=StubWorker)
-        events = [event for event in sweep.journal.events if event.kind in {"started", "report"}]
-        row = meter.row(events[-1].time - events[0].time, trials)
+        ended = meter.row(0.0, trials)
+        events = [event for event in read_events(folder / NAME) if event.kind in {"started", "report"}]
+        row = {**ended, "wall_ms": 1e3 * (events[-1].time - events[0].time) / trials}
         if tracker is not None:
             tracker.stop(600)
     conductor.close()
