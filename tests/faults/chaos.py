@@ -215,14 +215,16 @@ class Chaos:
 
 
 def outcome(out: Path) -> Any:
-    """Decisions without their times, and the trials on test."""
-    decisions, held_out = {}, {}
+    """What was decided on each trial at each rung, and the scores on test.
+
+    Who had to wait for others hangs on which trial reports first, and is left out.
+    """
+    decisions: dict[Any, Any] = {}
+    held_out: dict[str, list[float]] = {}
     for event in events(out):
-        if event["kind"] == "decision":
-            key = (event["trial"], event["rung"])
-            if key in decisions and decisions[key][0] != event["action"]:
-                decisions[(*key, "again")] = event["action"]
-            decisions[key] = (event["action"], event.get("rank"))
+        if event["kind"] == "decision" and event["action"] != "pause":
+            decided = decisions.setdefault((event["trial"], event["rung"]), [])
+            decided.append((event["action"], event.get("rank")))
         if event["kind"] == "held_out":
             held_out.setdefault(event["trial"], []).append(event["record"]["score"])
     return decisions, held_out
