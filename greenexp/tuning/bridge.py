@@ -33,7 +33,9 @@ _ACTIONS = {
 
 
 # In the last line of a dead worker's traceback: the machine's fault and not the trial's.
-MACHINE_TROUBLE = ("CheckpointError", "No space left on device", "Disk quota exceeded", "Read-only file system")
+MACHINE_TROUBLE = (
+    "CheckpointError", "StateError", "No space left on device", "Disk quota exceeded", "Read-only file system",
+)  # fmt: skip
 
 
 class TuneSession:

@@ -19,7 +19,6 @@ from greenexp.tuning.access import AnswerWithoutToken, answer_of, cluster_access
 # Read by Ray when it is imported or started, on this machine and (through the runtime environment) on others.
 _DRIVER_ENV: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a trial without a GPU must not lose sight of the machine's variables
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner at any verbosity
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # 6 ms and a file handle per trial for records we keep ourselves
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a dead worker is told in one line, by us
@@ -30,6 +29,8 @@ _DRIVER_ENV: Mapping[str, str] = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 WORKER_ENV: Mapping[str, str] = {
+    # A worker without a GPU must not lose sight of the machine's variables; `nodes` asks torch for GPUs in such a one.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a folder of weights is named from where the user stands
     # A waiting thread gives its core up: trials share cores, and a spinning one halves its neighbour's speed.
     "OMP_WAIT_POLICY": "PASSIVE",

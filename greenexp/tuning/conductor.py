@@ -205,13 +205,17 @@ class Conductor:
         """Start nothing more and pause every trial at its next report."""
         self.draining = True
 
-    def close(self, reason: str = "stopped by the user") -> str:
-        """Journal how the session ended: `finished`, `limit` or `interrupted`; reason: why trials still run."""
+    def close(self, broken_off: str | None = None) -> str:
+        """Journal how the session ended: `finished`, `limit` or `interrupted`.
+
+        broken_off: why it broke off; then it is `interrupted` though all trials have ended: nothing came after them
+        """
         for trial in sorted(self._live):
             if self.state.trials[trial].status == "running":  # else it had been handed out, but no worker took it
-                self._end(trial, self.state.trials[trial].attempts, "interrupted", reason)
+                self._end(trial, self.state.trials[trial].attempts, "interrupted", broken_off or "stopped by the user")
         self._live.clear()
         status = "finished" if self.state.complete else "limit" if self.limit else "interrupted"
+        status = "interrupted" if broken_off is not None else status
         self._write("closed", status=status)
         return status
 
@@ -246,11 +250,14 @@ class Conductor:
         if begun or self._trials_used_up():
             return min(begun, key=_turn, default=None)
         is_worth = self._not_worth_it() is None
+        found = None
         for trial in self._queue.planned():
+            if found is not None and not trial.verdicts:  # only what stands at a level goes before its turn in the plan
+                continue
             may_begin = self._is_free(trial) and self.scheduler.may_begin(trial.spec.trial)
             if may_begin and (is_worth or self._has_begun(trial)):
-                return trial
-        return None
+                found = trial if found is None else min(found, trial, key=_turn)
+        return found
 
     def _is_free(self, trial: TrialState) -> bool:
         """Whether no worker has it or keeps it, and it waits for nobody."""

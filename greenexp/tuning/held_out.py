@@ -11,6 +11,7 @@ from ray.exceptions import RayError
 from greenexp.errors import GreenexpError, abridged
 from greenexp.journal.state import TrialState
 from greenexp.plan.data import data_key
+from greenexp.plan.plugins import add_plugins
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.progress import Epochs
 from greenexp.records.settings import Settings
@@ -75,6 +76,7 @@ def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, ep
         return None
     results = settings.results
     try:
+        add_plugins(settings.plugins)
         with results.fetched(model_folder(Path(), spec.trial).as_posix()) as folder:
             record = evaluate_held_out(
                 spec,
@@ -90,5 +92,7 @@ def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, ep
         return record
     except GreenexpError as error:
         return abridged(str(error))
+    except Exception as error:  # a plug-in's own code may raise anything
+        return abridged(f"{type(error).__name__}: {error}")
     finally:
         results.close()

@@ -13,7 +13,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from greenexp.errors import InputError
+from greenexp.errors import InputError, StateError
 from greenexp.plan import Plan
 from greenexp.plan.plugins import AddedPlugin, registry_of
 from greenexp.tuning import machine_survey
@@ -36,6 +36,11 @@ def check_nodes(plan: Plan, *, ship: bool = False) -> None:
     resources = plan.spec.resources
     needed = {"CPU": float(resources.cpus_per_trial), "GPU": resources.gpus_per_trial}
     nodes = [node for node in ray.nodes() if node["Alive"] and _fits(node["Resources"], needed)]
+    if not nodes:
+        raise InputError(
+            f"resources: a trial needs {needed['CPU']:g} CPU(s) and {needed['GPU']:g} GPU(s), and no node of the Ray "
+            "cluster has so many"
+        )
     answers = _asked(nodes, () if ship else installed_plugins(plan), gpus=resources.gpus_per_trial > 0)
     alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # one that has died meanwhile trains nothing
     here = driver_facts()
@@ -55,17 +60,18 @@ def driver_facts() -> NodeFacts:
 
 
 def check_worker(here: NodeFacts) -> None:
-    """Refuse to train on a node that has joined since `check_nodes` and differs. Raises InputError.
+    """Refuse to train on a node that has joined since `check_nodes` and has other software.
 
-    here: the facts of the driver's machine
+    here: the facts of the driver's machine. Raises StateError, which ends the session: the node would take one trial
+    after another and fail it.
     """
-    problems = node_problems(machine_survey.survey_machine(_PACKAGES), here)
+    problems = software_problems(machine_survey.survey_machine(_PACKAGES), here)
     if problems:
-        raise InputError(f"node {ray.util.get_node_ip_address()}: {'; '.join(problems)}")
+        raise StateError(f"trials would fail on node {ray.util.get_node_ip_address()}: {'; '.join(problems)}")
 
 
-def node_problems(there: NodeFacts, here: NodeFacts) -> list[str]:
-    """What is wrong with a node, in words; here: the facts of the driver's machine."""
+def software_problems(there: NodeFacts, here: NodeFacts) -> list[str]:
+    """How the software of a node differs from the driver's, in words."""
     found = [
         f"{name} {there['versions'][name] or 'is not installed'}, and the driver has {version}"
         for name, version in here["versions"].items()
@@ -73,6 +79,12 @@ def node_problems(there: NodeFacts, here: NodeFacts) -> list[str]:
     ]
     if not found and there["code"] != here["code"]:
         found.append("its greenexp has other source code under the same version number than the driver's")
+    return found
+
+
+def node_problems(there: NodeFacts, here: NodeFacts) -> list[str]:
+    """What is wrong with a node, in words; here: the facts of the driver's machine."""
+    found = software_problems(there, here)
     found += [f"the {kind} '{name}' is not installed there (from {origin})" for kind, name, origin in there["absent"]]
     if there["gpu_problem"]:
         found.append(there["gpu_problem"])

@@ -80,7 +80,8 @@ class DeliveredResults:
     def folder(self) -> Path:
         """Where a worker writes: a folder on its own disk, empty again after `settle`."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="greenexp-"))
+            with _own_disk():
+                self._folder = Path(tempfile.mkdtemp(prefix="greenexp-"))
         return self._folder
 
     def settle(self) -> None:
@@ -88,23 +89,31 @@ class DeliveredResults:
 
         Raises StateError if the driver's disk does not take it, or the driver cannot be reached.
         """
-        found = [path for path in self.folder.rglob("*") if path.is_file() and not _is_draft(path, self.folder)]
-        found.sort(key=lambda path: (path.name in _LAST, path))
-        files = [ResultFile(path.relative_to(self.folder).as_posix(), path.read_bytes()) for path in found]
+        with _own_disk():
+            found = [path for path in self.folder.rglob("*") if path.is_file() and not _is_draft(path, self.folder)]
+            found.sort(key=lambda path: (path.name in _LAST, path))
+            files = [ResultFile(path.relative_to(self.folder).as_posix(), path.read_bytes()) for path in found]
         if files:
             _answer(lambda: self._keeper.write.remote(files))
-        for path in found:
-            path.unlink()
+        with _own_disk():
+            for path in found:
+                path.unlink()
 
     @contextlib.contextmanager
     def fetched(self, relative: str) -> Iterator[Path]:
         """A copy of a folder of the results for the while; empty if there is none."""
-        with tempfile.TemporaryDirectory(prefix="greenexp-", ignore_cleanup_errors=True) as scratch:
-            for file in _answer(lambda: self._keeper.read.remote(relative)):
-                path = Path(scratch, file.path)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(file.content)
-            yield Path(scratch, relative)
+        files = _answer(lambda: self._keeper.read.remote(relative))
+        with _own_disk():
+            scratch = Path(tempfile.mkdtemp(prefix="greenexp-"))
+        try:
+            with _own_disk():
+                for file in files:
+                    path = scratch / file.path
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(file.content)
+            yield scratch / relative
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def log(self, trial: str, text: str) -> None:
         """A line to the trial's log, sent and not waited for."""
@@ -141,10 +150,16 @@ class ResultsKeeper:
                 raise StateError(f"{folder} cannot be written: {error.strerror or error}") from error
 
     def read(self, relative: str) -> list[ResultFile]:
-        """All files of a folder, none if there is no such folder."""
+        """All files of a folder that can be read, none if there is no such folder.
+
+        What is left out, because the driver deletes it or the disk is damaged, is missed by whoever reads the rest.
+        """
         folder = _within(self._folder, relative)
-        paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_draft(path, folder))
-        return [ResultFile(path.relative_to(self._folder).as_posix(), path.read_bytes()) for path in paths]
+        found = []
+        for path in sorted(path for path in folder.rglob("*") if path.is_file() and not _is_draft(path, folder)):
+            with contextlib.suppress(OSError):
+                found.append(ResultFile(path.relative_to(self._folder).as_posix(), path.read_bytes()))
+        return found
 
     def log(self, trial: str, text: str) -> None:
         """A line to a trial's log."""
@@ -152,13 +167,18 @@ class ResultsKeeper:
             append_log(self._folder, trial, text)
 
     def _write_folder(self, folder: Path, files: Sequence[ResultFile]) -> None:
-        make_folder(folder)
         draft = Path(tempfile.mkdtemp(prefix=DRAFTS, dir=self._folder))
         try:
             paths = [draft / PurePosixPath(file.path).name for file in files]
             for path, file in zip(paths, files, strict=True):
                 path.write_bytes(file.content)
-            move_whole(paths, folder, stat.S_IMODE(paths[0].stat().st_mode))
+            mode = stat.S_IMODE(paths[0].stat().st_mode)
+            try:
+                make_folder(folder)
+                move_whole(paths, folder, mode)
+            except FileNotFoundError:  # the driver has just deleted the folder of a trial that it has stopped
+                make_folder(folder)
+                move_whole([path for path in paths if path.exists()], folder, mode)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
@@ -182,10 +202,21 @@ def _answer(ask: Callable[[], Any]) -> Any:
     """What the keeper answers. A failure of Ray on the way ends the session, as a disk that is full does."""
     try:
         return ray.get(ask())
-    except StateError:  # as the keeper raised it: Ray gives its own error the same class
-        raise
+    except StateError as error:  # as the keeper raised it: Ray gives its own error the same class, and a long text
+        raise StateError(str(getattr(error, "cause", None) or error)) from error
     except RayError as error:
         raise StateError(f"the results folder cannot be reached from a worker: {type(error).__name__}") from error
+
+
+@contextlib.contextmanager
+def _own_disk() -> Iterator[None]:
+    """A full disk of the worker's node is trouble of the machine and not of the trial."""
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            f"a worker cannot use its disk in {tempfile.gettempdir()}: {error.strerror or error}"
+        ) from error
 
 
 def _is_draft(path: Path, folder: Path) -> bool:
@@ -196,6 +227,6 @@ def _is_draft(path: Path, folder: Path) -> bool:
 def _within(folder: Path, relative: str) -> Path:
     """A path inside `folder`, whatever a worker sends."""
     parts = PurePosixPath(relative).parts
-    if not parts or parts[0] == "/" or ".." in parts:
+    if not parts or PurePosixPath(relative).is_absolute() or ".." in parts:
         raise StateError(f"a worker named {relative}, which is outside the results folder")
     return folder.joinpath(*parts)

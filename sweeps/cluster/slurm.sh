@@ -21,25 +21,30 @@ mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=$(srun --nodes=1 --ntasks=1 --nodelist="${nodes[0]}" hostname --ip-address | cut -d ' ' -f 1)
 
 start() { # node, options of `ray start`
-  srun --nodes=1 --ntasks=1 --overlap --nodelist="$1" ray start "${@:2}" --block --disable-usage-stats \
+  srun --nodes=1 --ntasks=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --overlap --nodelist="$1" ray start "${@:2}" --block --disable-usage-stats \
     --num-cpus="${SLURM_CPUS_PER_TASK:-1}" ${SLURM_GPUS_ON_NODE:+--num-gpus="$SLURM_GPUS_ON_NODE"} &
 }
 start "${nodes[0]}" --head --node-ip-address="$head" --port="$port" --include-dashboard=false
-until python3 -c "import socket; socket.create_connection(('$head', $port), 2)" 2>/dev/null; do sleep 2; done
+head_pid=$!
+until python3 -c "import socket; socket.create_connection(('$head', $port), 2)" 2>/dev/null; do
+  kill -0 "$head_pid" 2>/dev/null || { echo "Ray did not start on ${nodes[0]}" >&2; exit 1; }
+  sleep 2
+done
 for node in "${nodes[@]:1}"; do
   start "$node" --address="$head:$port"
 done
 
 resume=()
 if [ -e "$out/journal.jsonl" ]; then resume=(--resume); fi
-greenexp run "$sweep" --out "$out" --address "$head:$port" "${resume[@]}" &
+greenexp run "$sweep" --out "$out" --address "$head:$port" ${resume[@]+"${resume[@]}"} &
 sweep_pid=$!
-trap 'kill -TERM "$sweep_pid"' TERM
+signalled=
+trap 'signalled=yes; kill -TERM "$sweep_pid" 2>/dev/null || true' TERM
 status=0
 wait "$sweep_pid" || status=$?
-while kill -0 "$sweep_pid" 2>/dev/null; do # the signal ended the first wait
+if [ -n "$signalled" ]; then # the signal ended that wait; the sweep saves its trials
   status=0
   wait "$sweep_pid" || status=$?
-done
+fi
 kill $(jobs -p) 2>/dev/null || true
 exit "$status"

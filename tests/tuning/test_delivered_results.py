@@ -86,7 +86,7 @@ def test_the_file_that_vouches_for_the_others_goes_last(driver: Path, monkeypatc
     assert moved == ["state-1.json", "tensors-2.safetensors", "manifest.json"]
 
 
-@pytest.mark.parametrize("path", ["../elsewhere", "/etc/motd", "models/../../x", "", "/"])
+@pytest.mark.parametrize("path", ["../elsewhere", "/etc/motd", "models/../../x", "", "/", "//etc/motd"])
 def test_nothing_is_written_or_read_outside_the_results_folder(driver: Path, path: str) -> None:
     keeper = ResultsKeeper(driver)
     with pytest.raises(StateError):
@@ -109,6 +109,31 @@ def test_a_disk_that_takes_nothing_ends_the_session_and_nothing_is_lost(
         worker.settle()
     assert written(worker.folder) == {"log": b"kept"}
     assert written(driver) == {}
+
+
+def test_a_full_disk_of_the_worker_is_trouble_of_the_machine(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    worker = DeliveredResults(HandleOfKeeper(ResultsKeeper(driver)))
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(StateError, match="No space left"):
+        worker.settle()
+    with pytest.raises(StateError, match="No space left"), worker.fetched("models/t"):
+        raise AssertionError
+
+
+def test_a_folder_that_the_driver_deletes_meanwhile_is_no_trouble(
+    driver: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(paths: list[Path], folder: Path, mode: int) -> None:
+        monkeypatch.undo()
+        folder.rmdir()
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(results, "move_whole", gone)
+    ResultsKeeper(driver).write([ResultFile("models/t/x", b"x")])
+    assert written(driver) == {"models/t/x": b"x"}
 
 
 def test_a_driver_that_cannot_be_reached_is_a_clear_error(driver: Path) -> None:

@@ -41,3 +41,12 @@ def test_running_trials_reserve_what_their_next_report_will_cost(tmp_path: Path)
     assert len(conductor.live) == 2
     assert reserved(conductor.state) == {"train_flops": 2e9, "epochs": 2.0}
     conductor.journal.close()
+
+
+def test_a_session_that_broke_off_is_not_finished_though_all_trials_have_ended(tmp_path: Path) -> None:
+    """Else nobody would ever evaluate what was chosen on the test set."""
+    conductor = Sweep(tmp_path).open()
+    Workers(conductor).play()
+    assert conductor.state.complete
+    assert conductor.close("the disk is full") == "interrupted"
+    conductor.journal.close()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ray import cloudpickle
 
-from greenexp.errors import InputError
+from greenexp.errors import InputError, StateError
 from greenexp.plan import make_plan
 from greenexp.registry import Registry
 from greenexp.spec import load_sweep
@@ -97,6 +97,13 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines == ["n1", "n1", "n3"]
 
 
+def test_a_trial_that_fits_on_no_node_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = [{"Alive": True, "NodeID": n, "NodeManagerAddress": n, "Resources": {"CPU": 4.0}} for n in ("n1", "n2")]
+    monkeypatch.setattr(nodes.ray, "nodes", lambda: small)
+    with pytest.raises(InputError, match="8 CPU"):
+        nodes.check_nodes(make_plan(load_sweep(TEXT + "resources: {cpus_per_trial: 8}\n")))
+
+
 def test_a_node_that_dies_while_it_is_asked_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     node = {"Alive": True, "NodeID": "n1", "NodeManagerAddress": "n1", "Resources": {"CPU": 4.0}}
     looks = iter([[node], [{**node, "Alive": False}]])
@@ -109,7 +116,7 @@ def test_a_worker_on_a_node_that_joined_later_compares_itself(monkeypatch: pytes
     facts = nodes.driver_facts()
     nodes.check_worker(facts)
     monkeypatch.setattr(nodes.ray.util, "get_node_ip_address", lambda: "10.0.0.9")
-    with pytest.raises(InputError, match=r"10\.0\.0\.9.*torch"):
+    with pytest.raises(StateError, match=r"10\.0\.0\.9.*torch"):
         nodes.check_worker({**facts, "versions": {**facts["versions"], "torch": "0.1"}})
 
 

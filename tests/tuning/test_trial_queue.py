@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
-from stand_ins import a_trial
+from stand_ins import Sweep, Workers, a_trial
 
+from greenexp.tuning.conductor import Conductor, _turn
 from greenexp.tuning.queue import TrialQueue
 
 
@@ -45,3 +47,42 @@ def test_it_holds_what_a_look_at_all_trials_finds(seed: int) -> None:
         begun = {trial.spec.trial for trial in queue.begun()}
         assert begun == {name for name, trial in trials.items() if trial.attempts and not trial.ended}
         assert queue.ever_begun() == {name for name, trial in trials.items() if trial.attempts}
+
+
+SCHEDULERS = [
+    {"name": "fifo"},
+    {"name": "sha", "reduction_factor": 2, "seeds": [1, 2, 3]},
+    {"name": "asha", "reduction_factor": 2, "seeds": [1, 2, 3]},
+    {"name": "asha", "reduction_factor": 2, "seeds": [1, 2, 3], "resource": "train_flops", "grace_period": 1e9},
+    {"name": "asha_promotion", "reduction_factor": 2, "seeds": [1, 2, 3]},
+    {"name": "seed_racing", "reduction_factor": 2},
+    {"name": "hyperband", "reduction_factor": 3},
+]
+
+
+@pytest.mark.parametrize("kills", [0, 3])
+@pytest.mark.parametrize("scheduler", SCHEDULERS, ids=str)
+def test_the_next_trial_is_that_of_a_look_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheduler: dict[str, Any], kills: int
+) -> None:
+    compared = []
+
+    def look(self: Conductor) -> Any:
+        found = quick(self)
+        free = [trial for trial in self.state.trials.values() if not trial.ended and self._is_free(trial)]
+        free = [trial for trial in free if trial.attempts > 0 or self.scheduler.may_begin(trial.spec.trial)]
+        assert found is min(free, key=_turn, default=None)
+        compared.append(found)
+        return found
+
+    quick = Conductor._next_runnable
+    monkeypatch.setattr(Conductor, "_next_runnable", look)
+    sweep = Sweep(tmp_path)
+    for _ in range(kills):
+        conductor = sweep.open(scheduler=scheduler, seeds=3)
+        Workers(conductor).play(reports=9)
+        conductor.journal.close()
+    conductor = sweep.open(scheduler=scheduler, seeds=3)
+    Workers(conductor).play()
+    conductor.journal.close()
+    assert len(compared) > 10
