@@ -60,10 +60,10 @@ SCHEDULERS = [
 ]
 
 
-@pytest.mark.parametrize("kills", [0, 3])
+@pytest.mark.parametrize(("kills", "workers"), [(0, 1), (3, 4)])
 @pytest.mark.parametrize("scheduler", SCHEDULERS, ids=str)
 def test_the_next_trial_is_that_of_a_look_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheduler: dict[str, Any], kills: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheduler: dict[str, Any], kills: int, workers: int
 ) -> None:
     compared = []
 
@@ -79,10 +79,10 @@ def test_the_next_trial_is_that_of_a_look_at_all(
     monkeypatch.setattr(Conductor, "_next_runnable", look)
     sweep = Sweep(tmp_path)
     for _ in range(kills):
-        conductor = sweep.open(scheduler=scheduler, seeds=3)
+        conductor = sweep.open(scheduler=scheduler, seeds=3, configurations=9, workers=workers)
         Workers(conductor).play(reports=9)
         conductor.journal.close()
-    conductor = sweep.open(scheduler=scheduler, seeds=3)
+    conductor = sweep.open(scheduler=scheduler, seeds=3, configurations=9, workers=workers)
     Workers(conductor).play()
     conductor.journal.close()
     assert len(compared) > 10
