@@ -272,11 +272,12 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="greenexp-chaos-"))
     chaos = Chaos(folder, arguments.seed)
     done = 0
-    while done < arguments.kills:
-        done += chaos.one_sweep(min(chaos.rng.randint(2, 6), arguments.kills - done))
-        print(f"{done} kills in {chaos.sweeps} sweeps, {len(chaos.problems)} problems", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):  # the table of what has been done is printed then
+        while done < arguments.kills:
+            done += chaos.one_sweep(min(chaos.rng.randint(2, 6), arguments.kills - done))
+            print(f"{done} kills in {chaos.sweeps} sweeps, {len(chaos.problems)} problems", flush=True)
     print(table(chaos))
-    print(f"{done} kills in {chaos.sweeps} sweeps; {chaos.missed} came too late and are not counted")
+    print(f"{sum(chaos.counts.values())} kills in {chaos.sweeps} sweeps; {chaos.missed} came too late and do not count")
     print("\n".join(chaos.problems) or "all exact")
     if arguments.keep or chaos.problems:
         print(f"kept: {folder}")
