@@ -31,7 +31,7 @@ test: $(INSTALLED) ## run all tests that need no GPU, also the slow ones and tho
 test-gpu: $(INSTALLED) ## run the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu
 
-test-chaos: $(INSTALLED) ## kill sweeps 20 times at random moments and compare them with undisturbed ones (about 15 minutes)
+test-chaos: $(INSTALLED) ## kill sweeps 20 times at random moments and compare them with undisturbed ones
 	$(BIN)/python tests/faults/chaos.py
 
 test-cluster: $(INSTALLED) ## faults on a cluster of three hosts, which needs root for network namespaces (about 10 minutes)
