@@ -2,8 +2,9 @@
 
 Small sweeps are killed again and again, each time in a phase and at a target drawn from the seed, and gone on with
 until they end. Then an independent look at the journal and at MLflow must find every trial once, with the numbers,
-decisions and ends of a sweep that nobody disturbed. Printed are the kills by phase and target, and whether all was
-exact; the exit code is 1 if it was not.
+decisions and ends of a sweep that nobody disturbed. One sweep in three records at an `mlflow server`, which is then a
+target too, and starts anew when it was killed. Printed are the kills by phase and target, and whether all was exact; the
+exit code is 1 if it was not.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +91,9 @@ def while_paused(watched: Watched, at: int) -> bool:
 
 
 def in_a_flush_of_mlflow(watched: Watched, at: int) -> bool:
-    """SQLite is writing."""
-    return "report" in watched.fresh() and (watched.out / "mlflow.db-journal").exists()
+    """SQLite is writing, the sweep's own or the server's."""
+    writing = (watched.out / "mlflow.db-journal", watched.out.parent / "server" / "server.db-journal")
+    return "report" in watched.fresh() and any(file.exists() for file in writing)
 
 
 def while_finalising(watched: Watched, at: int) -> bool:
@@ -101,7 +105,8 @@ def while_finalising(watched: Watched, at: int) -> bool:
 PHASES: tuple[Callable[[Watched, int], bool], ...] = (
     before_first_report, at_a_report, in_a_checkpoint, while_paused, in_a_flush_of_mlflow, while_finalising,
 )  # fmt: skip
-TARGETS = ("driver", "worker", "raylet", "gcs_server")
+SERVER = "server"
+TARGETS = ("driver", "worker", "raylet", "gcs_server", SERVER)
 SIGNS = {"worker": b"ray::", "raylet": b"raylet/raylet", "gcs_server": b"gcs/gcs_server"}
 
 
@@ -131,6 +136,51 @@ def kill(process: subprocess.Popen[bytes], target: str, rng: random.Random) -> b
     return True
 
 
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class MlflowServer:
+    """A server that can be killed and comes back at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder, self.port = folder, free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        """Start it; it listens a few seconds later."""
+        command = [
+            sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1",
+            "--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}",
+            "--artifacts-destination", str(self.folder / "artifacts"),
+        ]  # fmt: skip
+        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env={**os.environ, **quiet}, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def kill(self) -> None:
+        """Kill it and what it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def wait(self) -> None:
+        """Until it answers."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=5):
+                return
+            time.sleep(0.5)
+        raise SystemExit((self.folder / "server.log").read_text(encoding="utf-8"))
+
+
 class Chaos:
     """Sweeps and their kills."""
 
@@ -140,6 +190,7 @@ class Chaos:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.missed = self.sweeps = 0
         self.problems: list[str] = []
+        self.server = MlflowServer(folder / "server")
 
     def file(self, kind: str) -> Path:
         """The sweep file of a kind; its undisturbed outcome is then known."""
@@ -149,14 +200,14 @@ class Chaos:
             path.write_text(SWEEP.format(scheduler=scheduler, search=search), encoding="utf-8")
             out = path.with_suffix(".undisturbed")
             with contextlib.ExitStack() as stack:
-                if self.start(path, out, stack).wait(timeout=PATIENCE_S) != 0:
+                if self.start(path, out, [], stack).wait(timeout=PATIENCE_S) != 0:
                     raise SystemExit(out.with_suffix(".log").read_text(encoding="utf-8"))
             self.expected[kind] = (numbers(out), outcome(out))
         return path
 
-    def start(self, path: Path, out: Path, stack: contextlib.ExitStack) -> subprocess.Popen[bytes]:
+    def start(self, path: Path, out: Path, options: list[str], stack: contextlib.ExitStack) -> subprocess.Popen[bytes]:
         """A driver in a session of its own; what is left of it at the end is killed."""
-        command = [sys.executable, "-m", "greenexp", "run", str(path), "--out", str(out)]
+        command = [sys.executable, "-m", "greenexp", "run", str(path), "--out", str(out), *options]
         command += ["--resume"] if (out / "journal.jsonl").exists() else []
         with out.with_suffix(".log").open("ab") as log:
             process = subprocess.Popen(command, env=environment(), stdout=log, stderr=log, start_new_session=True)
@@ -168,12 +219,14 @@ class Chaos:
         self.sweeps += 1
         kind = self.rng.choice(list(KINDS))
         path, out = self.file(kind), self.folder / f"out-{self.sweeps}"
+        uri = self.server.uri if self.rng.random() < 1 / 3 else None
+        options = ["--set", f"tracking.uri={uri}", "--set", f"tracking.experiment={out.name}"] if uri else []
         done = 0
         for last in [False] * kills + [True]:
             with contextlib.ExitStack() as stack:
-                process = self.start(path, out, stack)
+                process = self.start(path, out, options, stack)
                 if not last:
-                    done += self.one_kill(Watched(out, process))
+                    done += self.one_kill(Watched(out, process), TARGETS if uri else TARGETS[:-1])
                 try:
                     code = process.wait(timeout=PATIENCE_S)
                 except subprocess.TimeoutExpired:
@@ -181,21 +234,31 @@ class Chaos:
                     return done
             if code == 0:
                 break
-        self.check(out, kind, code)
+        if uri:
+            self.server.wait()
+        self.check(out, kind, code, uri)
         return done
 
-    def one_kill(self, watched: Watched) -> bool:
+    def kill(self, watched: Watched, target: str) -> bool:
+        """Kill the target; False if there is none at the moment."""
+        if target != SERVER:
+            return kill(watched.process, target, self.rng)
+        self.server.kill()
+        self.server.start()
+        return True
+
+    def one_kill(self, watched: Watched, targets: Sequence[str]) -> bool:
         """Wait for a phase, and kill a target; False if the sweep ended first."""
-        phase, target, at = self.rng.choice(PHASES), self.rng.choice(TARGETS), self.rng.randint(1, 4)
+        phase, target, at = self.rng.choice(PHASES), self.rng.choice(targets), self.rng.randint(1, 4)
         while watched.process.poll() is None:
-            if phase(watched, at) and kill(watched.process, target, self.rng):
+            if phase(watched, at) and self.kill(watched, target):
                 self.counts[phase.__name__, target] += 1
                 return True
             time.sleep(0.002)
         self.missed += 1
         return False
 
-    def check(self, out: Path, kind: str, code: int) -> None:
+    def check(self, out: Path, kind: str, code: int, uri: str | None) -> None:
         """Note what is not as in the undisturbed sweep."""
         expected_numbers, expected_outcome = self.expected[kind]
         found = numbers(out)
@@ -208,7 +271,7 @@ class Chaos:
             wrong += ["other numbers"] if any(found[key] != expected_numbers[key] for key in both) else []
         elif found.keys() != expected_numbers.keys():
             wrong += ["other trials or epochs"]
-        wrong += mlflow_problems(out)
+        wrong += mlflow_problems(out, uri)
         left = [name for name in ("ray", "checkpoints") if (out / name).exists()]
         wrong += [f"left behind: {', '.join(left)}"] if left else []
         self.problems += [f"{out.name} ({kind}): {problem}" for problem in wrong]
@@ -230,7 +293,7 @@ def outcome(out: Path) -> Any:
     return decisions, held_out
 
 
-def mlflow_problems(out: Path) -> list[str]:
+def mlflow_problems(out: Path, uri: str | None) -> list[str]:
     """MLflow against the journal, after `sync`."""
     import pandas as pd
 
@@ -240,7 +303,8 @@ def mlflow_problems(out: Path) -> list[str]:
     from greenexp.tracking.sync import sync
 
     sync(out)
-    journal, mlflow = from_journal(out), from_mlflow(default_uri(out))
+    journal = from_journal(out)
+    mlflow = from_mlflow(uri, out.name) if uri else from_mlflow(default_uri(out))
     problems = []
     for name, frame in journal.frames.items():
         try:
@@ -279,6 +343,7 @@ def main() -> int:
     print(table(chaos))
     print(f"{sum(chaos.counts.values())} kills in {chaos.sweeps} sweeps; {chaos.missed} came too late and do not count")
     print("\n".join(chaos.problems) or "all exact")
+    chaos.server.kill()
     if arguments.keep or chaos.problems:
         print(f"kept: {folder}")
     else:
