@@ -162,7 +162,6 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
     resources = plan.spec.resources
     measured = survey(
         exclusive=resources.workers == 1,
-        exclusive_gpus=resources.gpus_per_trial >= 1,
         accounting=plan.spec.accounting,
     )
     for place, axis in _watched(plan.spec):

@@ -17,6 +17,7 @@ from greenexp.journal.shapes import Shape
 from greenexp.records.axes import AXES
 from greenexp.records.decision import Verdict
 from greenexp.records.earlier import EarlierConfiguration
+from greenexp.records.energy import MeteredDevice
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.progress import Epochs
@@ -141,6 +142,12 @@ class HeldOutEvent(TypedDict):
     record: HeldOutRecord
 
 
+class EnergyEvent(TypedDict):
+    """What the energy meters of the nodes have counted since each began (MeteredDevice); a later line replaces it."""
+
+    devices: list[MeteredDevice]
+
+
 class ReplayEvent(TypedDict):
     """Exit policies added to the record, to be replayed from the stored logits."""
 
@@ -175,6 +182,7 @@ KINDS: Mapping[str, Any] = {
     "saved": SavedEvent,
     "ended": EndedEvent,
     "held_out": HeldOutEvent,
+    "energy": EnergyEvent,
     "replay": ReplayEvent,
     "limit": LimitEvent,
     "closed": ClosedEvent,

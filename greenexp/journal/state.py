@@ -14,6 +14,7 @@ from greenexp.journal.events import Event
 from greenexp.journal.shapes import explained
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.earlier import EarlierConfiguration
+from greenexp.records.energy import MeteredDevice
 from greenexp.records.epoch import Costs, EpochRecord, best_epoch, trial_score
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.history import LimitReached
@@ -115,6 +116,7 @@ class SweepState:
     earlier: what the search was told of other sweeps at the start, None before that was written
     proposals: what the search of an open plan proposed, in order; search_done: whether it will propose nothing more
     ended: the configurations all of whose trials have ended, in the order in which they did
+    metered: (span, device) -> what its energy meter has counted in that span
     added_policies: exit policies that were added to the record, besides those of the sweep file
     spent: totals over all reports so far and over lost work as far as it is known, kept as events come, so that
         checking a limit costs the same at the first report and the ten-thousandth; reports_run: how many there are
@@ -128,6 +130,7 @@ class SweepState:
         self.trials: dict[str, TrialState] = {}
         self.earlier: tuple[EarlierConfiguration, ...] | None = None
         self.proposals: list[Proposed] = []
+        self.metered: dict[tuple[str, str], MeteredDevice] = {}
         self.search_done = False
         self.ended: list[str] = []
         self._members: dict[str, list[TrialState]] = {}
@@ -351,6 +354,11 @@ class SweepState:
     def _on_held_out(self, event: Event) -> None:
         record = HeldOutRecord.from_json(event.data["record"])
         self._trial(event).held_out.append((event.time, record))
+
+    def _on_energy(self, event: Event) -> None:
+        for data in event.data["devices"]:
+            device = MeteredDevice.from_json(data)
+            self.metered[device.span, device.device] = device
 
     def _on_replay(self, event: Event) -> None:
         self.added_policies += event.data["policies"]

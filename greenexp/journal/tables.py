@@ -90,6 +90,7 @@ def _history(state: SweepState) -> SweepHistory:
         limit=state.limit,
         policies=state.policies,
         sessions=tuple(dict(session.data) for session in state.sessions),
+        metered=tuple(state.metered.values()),
     )
 
 

@@ -1,4 +1,4 @@
-"""The one interface of energy counters, and the sum over a trial's devices."""
+"""The interfaces of energy counters and of a trial's energy, and the energy of a trial that has its devices alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-SHARED = "shared by several trials; attribution not implemented"
+from greenexp.records.energy import EnergyMethod
+
+CPU, GPU = "cpu_package", "gpu"
+"""What a counter may cover."""
+SHARED = "shared with other trials, and this one runs outside a sweep, which would divide it"
 
 
 class MeterError(Exception):
@@ -32,14 +36,34 @@ class EnergySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EnergyReading:
-    """Joules of a window, or None; `reasons`: `energy_j`, or `energy_j.<what>` if only that part is missing -> why."""
+    """Joules of a window, or None; `reasons`: `energy_j`, or `energy_j.<what>` if only that part is missing -> why.
+
+    method: how they were found
+    """
 
     energy_j: float | None
     reasons: Mapping[str, str] = field(default_factory=dict)
+    method: EnergyMethod = EnergyMethod.UNAVAILABLE
+
+
+class TrialEnergy(Protocol):
+    """The energy of consecutive windows of one trial. Times are of any monotonic clock, in seconds."""
+
+    def start(self, now_s: float) -> None:
+        """Begin a window."""
+
+    def keep_up(self, now_s: float) -> None:
+        """Called often within a window."""
+
+    def read(self, now_s: float) -> EnergyReading:
+        """The energy since `start`; does not begin a new window."""
+
+    def close(self) -> None:
+        """Give the counters back; later windows have no energy."""
 
 
 class EnergyWindows:
-    """Energy of consecutive windows over several sources.
+    """Energy of consecutive windows over several sources that one trial has to itself; a `TrialEnergy`.
 
     sources: counters that can be read; missing: what they would cover -> why they cannot
     A part that fails makes its own reason; the sum is None only when nothing could be read, or when a source that was
@@ -77,7 +101,7 @@ class EnergyWindows:
             whys = [f"{self._sources[i].covers}: {why}" for i, why in self._broken.items()]
             whys += [f"{what}: {why}" for what, why in self._missing.items()]
             return EnergyReading(None, {"energy_j": "; ".join(whys) or "no energy counter"})
-        return EnergyReading(sum(self._used_j.values()), reasons)
+        return EnergyReading(sum(self._used_j.values()), reasons, EnergyMethod.MEASURED_EXCLUSIVE)
 
     def close(self) -> None:
         """Close all sources; later windows have no energy."""

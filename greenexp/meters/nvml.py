@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pynvml
@@ -21,7 +22,7 @@ def visible_gpus(environment: Mapping[str, str] | None = None) -> tuple[str, ...
     environment = os.environ if environment is None else environment
     listed = environment.get("CUDA_VISIBLE_DEVICES")
     if listed is None:
-        return _all_gpus()
+        return all_gpus()
     chosen = []
     for entry in (part.strip() for part in listed.split(",")):
         if not entry or entry.startswith("-"):
@@ -30,7 +31,8 @@ def visible_gpus(environment: Mapping[str, str] | None = None) -> tuple[str, ...
     return tuple(chosen)
 
 
-def _all_gpus() -> tuple[str, ...]:
+def all_gpus() -> tuple[str, ...]:
+    """The UUIDs of all GPUs of this machine, whatever `CUDA_VISIBLE_DEVICES` says; empty without a driver."""
     try:
         with _Session():
             handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
@@ -56,7 +58,7 @@ class NvmlSource:
         self._session = contextlib.ExitStack()
         self._session.enter_context(_Session())
         try:
-            self._handles = [_handle(gpu) for gpu in gpus]
+            self._handles = [handle_of(gpu) for gpu in gpus]
             if any(gpu.isdigit() for gpu in gpus):
                 _check_numbering(os.environ)
             self.read_j()
@@ -76,6 +78,44 @@ class NvmlSource:
         self._session.close()
 
 
+class PowerSource:
+    """Energy of one GPU without an energy counter: the integral of its power over the reads.
+
+    A read stands for the time since the one before, so it must come often; spikes between two reads are not seen.
+    """
+
+    covers = "gpu"
+    safe_gap_s = 5.0
+
+    def __init__(self, gpu: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._session = contextlib.ExitStack()
+        self._session.enter_context(_Session())
+        self._clock, self._joules = clock, 0.0
+        try:
+            self._gpu = handle_of(gpu)
+            self._last = (self._watts(), clock())
+        except MeterError:
+            self.close()
+            raise
+
+    def read_j(self) -> float:
+        """Joules since this source was opened."""
+        watts, now_s = self._watts(), self._clock()
+        self._joules += (watts + self._last[0]) / 2 * (now_s - self._last[1])
+        self._last = (watts, now_s)
+        return self._joules
+
+    def close(self) -> None:
+        """Release NVML."""
+        self._session.close()
+
+    def _watts(self) -> float:
+        try:
+            return int(pynvml.nvmlDeviceGetPowerUsage(self._gpu)) / 1000
+        except pynvml.NVMLError as error:
+            raise MeterError(f"the GPU's power cannot be read: {error}") from error
+
+
 class _Session:
     """NVML counts its openings: every init has its shutdown."""
 
@@ -90,7 +130,8 @@ class _Session:
             pynvml.nvmlShutdown()
 
 
-def _handle(gpu: str) -> Any:
+def handle_of(gpu: str) -> Any:
+    """NVML's handle of a GPU, while somebody has NVML open. Raises MeterError as `NvmlSource` does."""
     if gpu.startswith("MIG-"):
         raise MeterError(f"{gpu} is a slice of a GPU (MIG), whose energy is not counted apart")
     try:
@@ -99,6 +140,14 @@ def _handle(gpu: str) -> Any:
         return pynvml.nvmlDeviceGetHandleByUUID(gpu)
     except pynvml.NVMLError as error:
         raise MeterError(f"GPU {gpu}: {error}") from error
+
+
+def uuid_of(gpu: str) -> str:
+    """The UUID of a GPU that is named by it or by an NVML index. Raises MeterError as `NvmlSource` does."""
+    with _Session():
+        if gpu.isdigit():
+            _check_numbering(os.environ)
+        return _text(pynvml.nvmlDeviceGetUUID(handle_of(gpu)))
 
 
 def _check_numbering(environment: Mapping[str, str]) -> None:

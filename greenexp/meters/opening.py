@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from greenexp.meters.energy import SHARED, EnergySource, EnergyWindows, MeterError
+from greenexp.meters.energy import CPU, GPU, SHARED, EnergySource, EnergyWindows, MeterError, TrialEnergy
 from greenexp.meters.measure import Meters
 from greenexp.meters.memory import CudaMemory, MemoryMeter, ResidentMemory
+from greenexp.meters.modelled import PowerModel
 from greenexp.meters.nvml import NvmlSource, visible_gpus
 from greenexp.meters.rapl import RaplSource
+from greenexp.meters.sampling import LEFT_OUT
 from greenexp.records.axes import AXES
-from greenexp.records.sections import Accounting
+from greenexp.records.sections import MODELLED, Accounting
 from greenexp.spec.accounting import ENERGY, NO_CARBON_FACTOR, NO_PRICE, priced
 
 
@@ -22,42 +24,58 @@ def open_meters(
     exclusive: bool,
     exclusive_gpus: bool | None = None,
     accounting: Accounting | None = None,
+    energy: TrialEnergy | None = None,
 ) -> Meters:
     """The meters of one trial; close them when the trial ends.
 
     gpus: UUIDs (or NVML indices) of the GPUs assigned to the trial; gpu_share: the part of each it was given
     exclusive: no other trial runs on this machine meanwhile; exclusive_gpus: nor on these GPUs (None: as `exclusive`).
-    Energy of a device that several trials use is not attributed: it is missing with that reason.
+    energy: the trial's part of what the node's sampler counts. None: the counters are read here, and what other trials
+        use too is missing, with that reason
     """
-    alone = exclusive if exclusive_gpus is None else exclusive_gpus
-    sources, missing = _energy_sources(gpus, exclusive, alone and gpu_share >= 1)
+    if energy is None:
+        alone = exclusive if exclusive_gpus is None else exclusive_gpus
+        energy = EnergyWindows(*_energy_sources(gpus, exclusive, alone and gpu_share >= 1))
     return Meters(
-        energy=EnergyWindows(sources, missing),
+        energy=energy,
         memory=CudaMemory() if gpus else ResidentMemory(),
         gpus=len(gpus) * gpu_share,
         cpus=cpus,
         accounting=accounting,
+        model=PowerModel.of(accounting, _gpu_names(len(gpus), accounting)),
     )
+
+
+def _gpu_names(gpus: int, accounting: Accounting | None) -> list[str]:
+    """Names of the assigned GPUs, where a model of energy asks for them."""
+    if not gpus or accounting is None or accounting.energy != MODELLED:
+        return []
+    import torch
+
+    return [torch.cuda.get_device_name(place) for place in range(min(gpus, torch.cuda.device_count()))]
 
 
 def survey(
     *,
     gpus: Sequence[str] | None = None,
     exclusive: bool = True,
-    exclusive_gpus: bool | None = None,
     accounting: Accounting | None = None,
 ) -> dict[str, tuple[bool, str]]:
     """Budget axis (and `peak_memory_b`) -> whether it can be measured on this machine, and how or why not.
 
-    gpus: as in `open_meters`; None: those this process sees. Needs no torch.
+    gpus: as in `open_meters`; None: those this process sees. exclusive: one trial at a time. Needs no torch.
     """
     gpus = visible_gpus() if gpus is None else tuple(gpus)
-    sources, missing = _energy_sources(gpus, exclusive, exclusive if exclusive_gpus is None else exclusive_gpus)
+    sources, missing = _energy_sources(gpus, exclusive=True, exclusive_gpus=True)
     for source in sources:
         source.close()
     covered = [source.covers for source in sources]
     gaps = "; ".join(f"{what}: {why}" for what, why in missing.items())
     energy = (bool(covered), f"counters of {', '.join(covered)}" + (f" ({gaps})" if gaps else "") if covered else gaps)
+    if covered and not exclusive:
+        energy = (True, f"{energy[1]}, divided among the trials by what they use")
+    elif not covered and accounting is not None and accounting.energy == MODELLED:
+        energy = (True, f"{MODELLED} from stated powers, as nothing can be measured: {gaps}")
     found: dict[str, tuple[bool, str]] = {
         "trials": (True, "counted"),
         "epochs": (True, "counted"),
@@ -80,9 +98,9 @@ def _energy_sources(
 
     With GPUs assigned but their counters missing there is no source: the CPU's energy would pass for the trial's.
     """
-    wanted: list[tuple[str, bool, Callable[[], EnergySource]]] = [("cpu_package", exclusive, RaplSource)]
+    wanted: list[tuple[str, bool, Callable[[], EnergySource]]] = [(CPU, exclusive, RaplSource)]
     if gpus:
-        wanted.insert(0, ("gpu", exclusive_gpus, lambda: NvmlSource(gpus)))
+        wanted.insert(0, (GPU, exclusive_gpus, lambda: NvmlSource(gpus)))
     sources: list[EnergySource] = []
     missing: dict[str, str] = {}
     for covers, is_alone, source in wanted:
@@ -96,10 +114,10 @@ def _energy_sources(
         else:
             opened.close()
             missing[covers] = SHARED
-    if "gpu" in missing:
+    if GPU in missing:
         for opened in sources:
             opened.close()
-            missing.setdefault(opened.covers, "left out, because it would pass for the whole")
+            missing.setdefault(opened.covers, LEFT_OUT)
         return [], missing
     return sources, missing
 

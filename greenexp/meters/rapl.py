@@ -1,29 +1,33 @@
-"""Energy of the CPU packages from RAPL, as the kernel's powercap tree shows it (Intel, and AMD since Zen)."""
+"""Energy of CPU packages and their memory from RAPL, as the kernel's powercap tree shows it (Intel; AMD since Zen)."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from greenexp.meters.energy import MeterError
 
 POWERCAP = Path("/sys/class/powercap")
+POWERCAP_VARIABLE = "GREENEXP_POWERCAP"
+"""Environment variable: where the powercap tree is, in a container that has it elsewhere."""
 
+_DRAM = "dram"
 _MOST_W = 1000.0
 """No CPU package draws more: the wrap-around range over this is the time in which it cannot wrap twice."""
 
 
 class RaplSource:
-    """The summed counters of all package domains (`intel-rapl:0`, `intel-rapl:1`, ... named `package-N`).
+    """The summed counters of all package domains (`intel-rapl:0`, ... named `package-N`) and of their `dram`.
 
-    Cores and uncore are parts of a package, so they are not added; DRAM is not counted. A package covers everything
-    that runs on it: attribute it only to a trial that has the machine to itself. Raises MeterError when there is no
-    domain or the kernel keeps its counters from this user.
+    Cores and uncore are parts of a package, so they are not added. A package covers everything that runs on it.
+    root: of the powercap tree; None: as the environment says, else the kernel's place. Raises MeterError when there is
+    no package domain or the kernel keeps its counters from this user.
     """
 
     covers = "cpu_package"
 
-    def __init__(self, root: Path = POWERCAP) -> None:
-        self._domains = _package_domains(root)
+    def __init__(self, root: Path | None = None) -> None:
+        self._domains = _domains(root or Path(os.environ.get(POWERCAP_VARIABLE) or POWERCAP))
         if not self._domains:
             raise MeterError("no RAPL package domain: absent in most virtual machines and on some CPUs")
         ranges_uj = [_read_uj(domain / "max_energy_range_uj") for domain in self._domains]
@@ -31,6 +35,7 @@ class RaplSource:
         self._last_uj = {domain: _read_uj(domain / "energy_uj") for domain in self._domains}
         self._total_uj = 0
         self.safe_gap_s = min(ranges_uj) * 1e-6 / _MOST_W
+        self.counts_memory = any(_name(domain) == _DRAM for domain in self._domains)
 
     def read_j(self) -> float:
         """Joules since this source was opened; a counter that became smaller has wrapped around once."""
@@ -45,17 +50,27 @@ class RaplSource:
         """Nothing is held open."""
 
 
-def _package_domains(root: Path) -> list[Path]:
-    """Top-level zones named `package-N`, each once although the tree may list a zone under two control types."""
-    found: dict[str, Path] = {}
+def _domains(root: Path) -> list[Path]:
+    """Zones named `package-N`, each once although the tree may list it under two control types, and those named `dram`.
+
+    Empty without a package: memory alone would pass for the machine.
+    """
+    packages: dict[str, Path] = {}
+    memory: list[Path] = []
     for name_file in sorted(root.glob("intel-rapl:*/name")):
-        try:
-            name = name_file.read_text().strip()
-        except OSError as error:
-            raise MeterError(f"RAPL: {name_file.parent.name} cannot be read: {error.strerror}") from error
+        name = _name(name_file.parent)
         if name.startswith("package"):
-            found.setdefault(name, name_file.parent)
-    return list(found.values())
+            packages.setdefault(name, name_file.parent)
+        elif name == _DRAM:
+            memory.append(name_file.parent)
+    return [*packages.values(), *memory] if packages else []
+
+
+def _name(domain: Path) -> str:
+    try:
+        return (domain / "name").read_text().strip()
+    except OSError as error:
+        raise MeterError(f"RAPL: {domain.name} cannot be read: {error.strerror}") from error
 
 
 def _read_uj(path: Path) -> int:

@@ -11,7 +11,16 @@ import numpy as np
 import pandas as pd
 
 from greenexp.records.decision import Action
-from greenexp.records.epoch import EpochRecord, ExitScore, best_epoch, encoder_depth, parameters_of, trial_score
+from greenexp.records.energy import weakest
+from greenexp.records.epoch import (
+    EpochRecord,
+    ExitScore,
+    best_epoch,
+    encoder_depth,
+    method_of,
+    parameters_of,
+    trial_score,
+)
 from greenexp.records.ledger import ledger
 from greenexp.records.objectives import SCORE, objective_of
 from greenexp.records.policies import STATIC
@@ -71,6 +80,7 @@ def assemble(facts: SweepFacts) -> SweepTables:
         exits=typed_frame("exits", exit_rows, dict.fromkeys(metrics, "float64")),
         operating_points=with_replayed_points(typed_frame("operating_points", points), facts.replays),
         ledger=ledger(facts, epochs),
+        energy=typed_frame("energy", [device.to_json() for device in facts.history.metered]),
         decisions=typed_frame("decisions", [_decision_row(d, configuration) for d in facts.decisions]),
         held_out=_held_out(facts.held_out, configuration),
         spec=facts.spec,
@@ -195,6 +205,7 @@ def _trial_row(
         **{name: spent.total(name) for name in SUMMED_COSTS},
         "peak_memory_b": max(known_peaks) if known_peaks and len(known_peaks) == len(peaks) else np.nan,
         "lost_wall_s": trial.lost_wall_s,
+        "energy_method": str(weakest(method_of(r.record) for r in reports) or ""),
         "dev_logits": stored[-1] if stored else "",
         "parameters": pd.NA if parameters is None else parameters,
         **_objectives({r.record.epoch: r.record for r in kept}, spec),
@@ -225,6 +236,7 @@ def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str,
         "score": record.score,
         "best_score": record.best_score,
         **{name: getattr(record.costs, name) for name in COSTS},
+        "energy_method": str(method_of(record)),
         "dev_logits": record.dev_logits or "",
         **{name: record.computed_with.get(name, "") for name in ("precision", "device", "notes")},
         "score_remark": record.not_measured.get("score", ""),

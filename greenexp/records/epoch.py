@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from greenexp.records.energy import ENERGY_METHOD, EnergyMethod
 from greenexp.records.progress import Epochs
 
 
@@ -77,7 +78,8 @@ class EpochRecord:
     costs: since the report before
     not_measured: name of a cost -> why it is None (`energy_j.<part>`: why that part of it is missing);
         `score`: a remark on the score, e.g. that an undefined metric was counted as 0
-    computed_with: what a reader must know of the circumstances: `precision`, `device`, `notes` about the weights
+    computed_with: what a reader must know of the circumstances: `precision`, `device`, `notes` about the weights,
+        `energy_method` where there is energy
     dev_logits: content hash of the stored dev logits if this report is the best so far, else None
     last: True on the final record of the trial
     """
@@ -126,6 +128,13 @@ def parameters_of(records: Iterable[EpochRecord]) -> int | None:
     """Parameters of one trial's model, from its records; None where earlier versions did not record them."""
     said = [record.parameters for record in records if record.parameters is not None]
     return said[-1] if said else None
+
+
+def method_of(record: EpochRecord) -> EnergyMethod:
+    """How the energy of a report was found; earlier versions measured only trials that had their devices alone."""
+    if record.costs.energy_j is None:
+        return EnergyMethod.UNAVAILABLE
+    return EnergyMethod(record.computed_with.get(ENERGY_METHOD, EnergyMethod.MEASURED_EXCLUSIVE))
 
 
 def on_all_of_dev(records: Mapping[Epochs, EpochRecord]) -> dict[Epochs, EpochRecord]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from greenexp.records.energy import MeteredDevice
+
 
 @dataclass(frozen=True, slots=True)
 class LimitReached:
@@ -23,6 +25,7 @@ class SweepHistory:
     fingerprint: of what determines its numbers; began: seconds since 1970; elapsed_s: while some driver was at work
     complete: everything has ended; limit: the budget limit that ended it, None without one
     policies: exit policies of its record; sessions: versions, machine and data of every driver, as recorded
+    metered: what the energy meters of the nodes have counted, by device and span
     """
 
     name: str
@@ -33,3 +36,4 @@ class SweepHistory:
     limit: LimitReached | None = None
     policies: tuple[Any, ...] = ()
     sessions: tuple[Mapping[str, Any], ...] = ()
+    metered: tuple[MeteredDevice, ...] = ()

@@ -278,9 +278,19 @@ class Resources(FileSection):
     )
 
 
+MODELLED = "modelled"
+
+
 class Accounting(FileSection):
     """The factors by which time and energy become grams and money; null: not known, and then not reported."""
 
+    energy: Literal["measured", "modelled"] = Field(
+        "measured", description="Whether energy that cannot be measured is modelled from the stated powers"
+    )
+    cpu_watts_per_core: float | None = Field(None, gt=0, description="Power of a core that computes, W, for the model")
+    gpu_watts: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        None, description="Part of a GPU's name -> its power while it is assigned, W, for the model"
+    )
     carbon_g_per_kwh: float | None = Field(None, ge=0, description="Grams of CO2-equivalent per kWh")
     pue: float = Field(1.0, ge=1, description="Power usage effectiveness: energy drawn / energy of the computers")
     price_per_gpu_h: float | None = Field(None, ge=0, description="Price of a GPU hour")

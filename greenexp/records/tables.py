@@ -40,13 +40,13 @@ _TRIALS = {
     "initialisation_seed": "int64", "order_seed": "int64", "fold": "Int64", "status": "str", "reason": "str",
     "attempts": "int64", "epochs": "int64", "max_epochs": "int64", "stopped_at": "Int64",
     "score": "float64", "best_epoch": "Int64", **dict.fromkeys(COSTS, "float64"),
-    "lost_wall_s": "float64", "dev_logits": "str", "parameters": "Int64",
+    "lost_wall_s": "float64", "energy_method": "str", "dev_logits": "str", "parameters": "Int64",
 }  # fmt: skip
 _EPOCHS = {
     "trial": "str", "configuration": "str", "attempt": "int64", "epoch": "int64", "repeated": "bool",
     "time_s": "float64", "step": "int64", "examples": "int64", "dev_examples": "Int64", "train_loss": "float64",
     "learning_rate": "float64", "score": "float64", "best_score": "float64",
-    **dict.fromkeys(COSTS, "float64"), "dev_logits": "str", "precision": "str", "device": "str",
+    **dict.fromkeys(COSTS, "float64"), "energy_method": "str", "dev_logits": "str", "precision": "str", "device": "str",
     "notes": "str", "score_remark": "str",
 }  # fmt: skip
 _EXITS = {
@@ -59,6 +59,12 @@ _POINTS = {
 }  # fmt: skip
 _LEDGER = {
     "axis": "str", "unit": "str", "used": "float64", "limit": "float64", "lost": "float64", "reason": "str",
+}  # fmt: skip
+_ENERGY = {
+    "node": "str", "span": "str", "device": "str", "counter": "str", "span_s": "float64", "meter_j": "float64",
+    "trials_j": "float64", "overhead_j": "float64", "unattributed_j": "float64", "idle_w": "float64",
+    "idle_from": "str", "idle_window_s": "float64", "period_s": "float64", "samples": "int64", "gaps": "int64",
+    "sampler_cpu_s": "float64",
 }  # fmt: skip
 _DECISIONS = {
     "trial": "str", "configuration": "str", "rung": "Int64", "bracket": "int64", "action": "str",
@@ -98,7 +104,7 @@ REPLAYED: Mapping[str, Mapping[str, str]] = {
 """The tables that are replayed from stored logits, besides the operating points; each begins with the trial."""
 SCHEMA: Mapping[str, Mapping[str, str]] = {
     "trials": _TRIALS, "epochs": _EPOCHS, "exits": _EXITS, "operating_points": _POINTS,
-    "ledger": _LEDGER, "decisions": _DECISIONS, "held_out": _HELD_OUT, **REPLAYED,
+    "ledger": _LEDGER, "energy": _ENERGY, "decisions": _DECISIONS, "held_out": _HELD_OUT, **REPLAYED,
 }  # fmt: skip
 
 STATUSES = ("planned", "running", "paused", "finished", "stopped", "failed", "interrupted")
@@ -136,7 +142,8 @@ class SweepTables:
     trials: a row per planned trial; `fold`: the part of the training set, from 0, that it left out and was scored on in
         the place of dev (NA: none, it was scored on dev); cost columns are totals over all its attempts, what a failed
         epoch cost included where the worker could tell (never in `wall_s`: that is `lost_wall_s`); `parameters`: of its
-        model, NA where not on record; `params.<path>` per searched field; of a sweep with several objectives,
+        model, NA where not on record; `energy_method`: the weakest of those by which its energy was found
+        (`EnergyMethod`); `params.<path>` per searched field; of a sweep with several objectives,
         `objectives.<name>` of each but the score
     epochs: a row per report, named by the epochs trained until then (a fraction within an epoch), its costs those since
         the report before; `repeated` marks what a later attempt did again; `dev_examples`: of a report on a part of dev
@@ -146,6 +153,7 @@ class SweepTables:
     operating_points: a row per trial, policy and threshold, at the trial's best epoch: dev score against mean inference
         FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of the policies
     ledger: a row per budget axis: used, limit, lost (paid for work no report covers), why not measured
+    energy: a row per device and span of its energy meter, see `MeteredDevice`: what was counted, and its parts
     decisions: a row per scheduler decision that is not plain going on between rungs; `value` is a mean over the first
         `seeds` seeds, `noise` the standard error of the difference of two such means (`schedulers.rung_noise`); `front`
         and `place`, from 1, where several objectives were compared; `level`: the rung in the unit of the scheduler's
@@ -173,6 +181,7 @@ class SweepTables:
     decisions: pd.DataFrame
     spec: SweepSpec
     history: SweepHistory
+    energy: pd.DataFrame = field(default_factory=lambda: typed_frame("energy", ()))
     held_out: pd.DataFrame = field(default_factory=lambda: typed_frame("held_out", ()))
     exit_profiles: pd.DataFrame = field(default_factory=lambda: typed_frame("exit_profiles", ()))
     overthinking: pd.DataFrame = field(default_factory=lambda: typed_frame("overthinking", ()))

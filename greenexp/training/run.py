@@ -15,7 +15,9 @@ from torch import Tensor
 
 from greenexp.errors import CheckpointError, NothingLeftError, TrialError
 from greenexp.meters import Meters, open_meters
+from greenexp.meters.measure import MeterReading
 from greenexp.model import Serving, save_model
+from greenexp.records.energy import ENERGY_METHOD, EnergyMethod, weakest
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.progress import Epochs, epochs_at, report_at, steps_until
 from greenexp.records.trial import TrialSpec
@@ -73,6 +75,7 @@ class TrialRun(Iterator[EpochRecord]):
         self._reports = 0
         self._under_way: EpochUnderWay | None = None  # None between two epochs
         self._spent: Costs | None = None  # since the last report, by what the meters said so far
+        self._energy_method: EnergyMethod | None = None  # the weakest of those by which its energy was found
         self._best_score: float | None = None
         self._best_on_part: float | None = None  # of reports on a part of dev
         self._failure: BaseException | None = None
@@ -139,7 +142,7 @@ class TrialRun(Iterator[EpochRecord]):
 
     def unreported(self) -> Costs:
         """What was spent since the last record: what a failed report cost. Ask before `close`."""
-        return self._spend(self._meters.read().costs)
+        return self._spend(self._meters.read())
 
     def save(self, folder: Path) -> Costs:
         """Write a checkpoint into `folder`, over an older one. Raises CheckpointError; the older one then stays.
@@ -161,6 +164,7 @@ class TrialRun(Iterator[EpochRecord]):
             "patience": self._patience.state(),
             "method": method_values,
             "spent": dataclasses.asdict(spent),
+            "energy_method": self._energy_method,
         }
         if self._under_way is not None:
             own, state["under_way"] = self._under_way.state()
@@ -181,6 +185,7 @@ class TrialRun(Iterator[EpochRecord]):
                 work.restore(tensors, state["method"], epoch, int(state["step"]), int(state["stage_first_step"]))
             self._patience.restore(state["patience"])
             spent = None if state.get("spent") is None else Costs(**state["spent"])
+            method = None if state.get("energy_method") is None else EnergyMethod(state["energy_method"])
         except (KeyError, TypeError, ValueError) as error:
             self._failure = CheckpointError(f"checkpoint {folder} cannot be understood: {error!r}")
             raise self._failure from error
@@ -189,7 +194,7 @@ class TrialRun(Iterator[EpochRecord]):
             raise
         self._reports, self._under_way, self._best_score = reports, under_way, state["best_score"]
         self._best_on_part = state.get("best_on_part")
-        self._spent = spent
+        self._spent, self._energy_method = spent, method
 
     def close(self) -> None:
         """Let go of model, optimiser and meters. Closing twice is allowed; everything else then raises TrialError."""
@@ -277,16 +282,17 @@ class TrialRun(Iterator[EpochRecord]):
 
     def _begin_report(self) -> None:
         """After a report: go on with the epoch, or with the next one."""
-        self._spent = None
+        self._spent = self._energy_method = None
         if self._under_way is not None:
             self._under_way.begin_report()
         if self._reports % self.trial.settings.training.reports_per_epoch == 0:
             self._under_way = None
 
-    def _spend(self, measured: Costs) -> Costs:
+    def _spend(self, measured: MeterReading) -> Costs:
         """What was spent since the last report, with what the meters have `measured` since they were last read."""
         flops = 0.0 if self._under_way is None else self._under_way.flops
-        spent = measured if self._spent is None else self._spent.plus(measured)
+        spent = measured.costs if self._spent is None else self._spent.plus(measured.costs)
+        self._energy_method = weakest(filter(None, (self._energy_method, measured.energy_method)))
         self._spent = dataclasses.replace(spent, train_flops=flops)
         return self._spent
 
@@ -322,15 +328,19 @@ class TrialRun(Iterator[EpochRecord]):
             score=score,
             best_score=score if improved or best is None else best,
             exits=scores,
-            costs=dataclasses.replace(self._spend(measured.costs), eval_flops=found.flops),
+            costs=dataclasses.replace(self._spend(measured), eval_flops=found.flops),
             not_measured=remarks,
-            computed_with=work.circumstances(self._device),
+            computed_with=work.circumstances(self._device) | self._said_of_energy(),
             dev_logits=stored,
             encoder_layers=work.model.backbone.num_layers,
             parameters=work.model.parameter_count(),
             last=epoch == work.training.epochs or self._patience.exhausted,
             dev_examples=len(on) if is_on_part else None,
         )
+
+    def _said_of_energy(self) -> dict[str, str]:
+        method = self._energy_method
+        return {} if method in (None, EnergyMethod.UNAVAILABLE) else {ENERGY_METHOD: str(method)}
 
     def _serving(self, exits: tuple[int, ...]) -> Serving:
         """What the model needs beside its weights to answer texts."""

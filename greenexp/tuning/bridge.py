@@ -23,6 +23,7 @@ from greenexp.records.decision import Action
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.tuning.checkpoints import checkpoint_folder
 from greenexp.tuning.conductor import Assignment, Conductor, NoTrial
+from greenexp.tuning.energy import EnergyWatch
 from greenexp.tuning.silence import Silence
 
 _ACTIONS = {
@@ -62,6 +63,7 @@ class TuneSession:
         self.error: GreenexpError | None = None
         self.halted = False
         self.attempts: dict[str, int] = {}
+        self.energy: EnergyWatch | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its parts for a restore that is never done; there is nothing in a session to keep."""
@@ -156,6 +158,8 @@ class Bridge(TrialScheduler):
         answer = self._answer(name, attempt, result)
         if answer == TrialScheduler.STOP:  # one that pauses is watched until it is saved
             self._session.silence.ended(name)
+            if self._session.energy is not None:
+                self._session.energy.release(name)
         return answer
 
     def _answer(self, name: str, attempt: int, result: dict[str, Any]) -> str:
@@ -187,6 +191,8 @@ class Bridge(TrialScheduler):
         """
         conductor = self._session.conductor
         self._session.look_up()
+        if self._session.energy is not None:
+            self._session.guard(self._session.energy.look)
         self._keep_idle_workers(tune_controller)
         self._give_up_silent(tune_controller)
         if self._session.halted or (conductor.draining and not conductor.live):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -20,6 +20,7 @@ from greenexp.journal.events import Event
 from greenexp.journal.file import Journal
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.decision import Action, Verdict
+from greenexp.records.energy import MeteredDevice
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.history import LimitReached
@@ -200,6 +201,10 @@ class Conductor:
     def held_out(self, trial: str, record: HeldOutRecord) -> None:
         """The trial's model was evaluated on the test set."""
         self._write("held_out", trial=trial, record=record.to_json())
+
+    def metered(self, devices: Sequence[MeteredDevice]) -> None:
+        """What the energy meters of the nodes have counted so far."""
+        self._write("energy", devices=[device.to_json() for device in devices])
 
     def drain(self) -> None:
         """Start nothing more and pause every trial at its next report."""

@@ -19,6 +19,7 @@ from greenexp.plan.plugins import added_plugins
 from greenexp.records.settings import Settings
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
+from greenexp.tuning.energy import has_counters, start_samplers
 from greenexp.tuning.nodes import driver_facts, shipped_plugins
 from greenexp.tuning.results import DeliveredResults, SharedResults, start_keeper
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
@@ -45,6 +46,7 @@ def worker_settings(
         assets={name: ray.put(pack(name)) for name in _assets(plan)} if cluster else {},
         plugins=(*added_plugins(), *(shipped_plugins(plan) if ship else ())),
         driver=driver_facts() if cluster else None,
+        energy=start_samplers() if cluster or has_counters() else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.held_out import evaluate_held_out
 from greenexp.tuning.conductor import Conductor
+from greenexp.tuning.energy import OwnSampler
 from greenexp.tuning.models import model_folder
 from greenexp.tuning.worker import WorkerSettings
 
@@ -77,6 +79,8 @@ def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, ep
     results = settings.results
     try:
         add_plugins(settings.plugins)
+        if settings.energy is not None and settings.gpus > 0:
+            OwnSampler(settings.energy).add_own(os.getpid())
         with results.fetched(model_folder(Path(), spec.trial).as_posix()) as folder:
             record = evaluate_held_out(
                 spec,

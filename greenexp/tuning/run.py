@@ -25,7 +25,9 @@ from greenexp.tuning.models import prune_models
 from greenexp.tuning.opening import OpenSweep
 
 if TYPE_CHECKING:
+    from greenexp.plan import Plan
     from greenexp.tuning.bridge import TuneSession
+    from greenexp.tuning.worker import WorkerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,9 @@ def _train(
 ) -> tuple[str, ...]:
     """With Ray up: the session's training, and the test set if something has been chosen; returns what went undone."""
     from greenexp.tuning.bridge import TuneSession  # only now: importing Ray reads the environment
+    from greenexp.tuning.energy import EnergyWatch
     from greenexp.tuning.fitting import fit, worker_settings
-    from greenexp.tuning.held_out import evaluate_chosen
     from greenexp.tuning.nodes import check_nodes
-    from greenexp.tuning.results import SharedResults
 
     plan = sweep.plan
     if on_cluster(address):
@@ -119,6 +120,8 @@ def _train(
     conductor.begin(facts, sweep.missing)
     session = TuneSession(conductor, interrupting, no_report_limit_s=plan.spec.resources.no_report_limit)
     settings = worker_settings(plan, folder, prepare, cluster=on_cluster(address), ship=ship)
+    if settings.energy is not None:
+        session.energy = EnergyWatch(settings.energy, conductor)
     if ready is not None:
         ready()
     with _interrupts(session):
@@ -128,8 +131,19 @@ def _train(
             reason = getattr(session.error, "reason", str(session.error))
             conductor.close(abridged(f"the sweep broke off: {reason}"))
         raise session.error
-    if not conductor.selected:
-        return ()
+    problems = _on_test(conductor, settings, prepare, folder, plan) if conductor.selected else ()
+    if session.energy is not None:
+        session.energy.finish()
+    return problems
+
+
+def _on_test(
+    conductor: Conductor, settings: WorkerSettings, prepare: Prepare, folder: Path, plan: Plan
+) -> tuple[str, ...]:
+    """Evaluate what has been chosen on the test set; returns what could not be."""
+    from greenexp.tuning.held_out import evaluate_chosen
+    from greenexp.tuning.results import SharedResults
+
     here = plan.spec.resources.gpus_per_trial == 0
     if here:
         settings = dataclasses.replace(settings, results=SharedResults(folder.resolve()))

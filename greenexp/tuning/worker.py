@@ -26,6 +26,7 @@ from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
+from greenexp.tuning.energy import sampled_energy
 from greenexp.tuning.models import model_folder
 from greenexp.tuning.nodes import NodeFacts, check_worker
 from greenexp.tuning.results import Results
@@ -46,6 +47,7 @@ class WorkerSettings:
     checkpoint_every_s: seconds after which a trial is saved while it trains on; None: it is saved only to pause
     assets: name -> the files of weights that a node may not have, or nothing where all share this machine's cache
     plugins: what was registered in the driver's process alone; it travels by value where it has no module
+    energy: the actor that samples energy on the driver's node; None: no node of the sweep has a counter
     driver: what the driver's machine has, where workers may be on others (`nodes.driver_facts`)
     """
 
@@ -59,6 +61,7 @@ class WorkerSettings:
     assets: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
     plugins: tuple[AddedPlugin, ...] = ()
     driver: NodeFacts | None = None
+    energy: Any = None
 
 
 class TrialWorker(tune.Trainable):
@@ -101,6 +104,8 @@ class TrialWorker(tune.Trainable):
             return self._failure(f"{type(error).__name__}: {error}", traceback.format_exc())
         if record is not None:
             self._epoch = record.epoch
+            if record.last:
+                self._drop()  # what the worker uses while it waits is not this trial's
             on = "" if record.dev_examples is None else f" on {record.dev_examples} examples"
             self._log(f"epoch {record.epoch:g}: train loss {record.train_loss:.4f}, dev score {record.score:.4f}{on}")
         if self._restarted:
@@ -124,6 +129,7 @@ class TrialWorker(tune.Trainable):
         self._training().save(self._settings.results.folder / checkpoint_folder(self._trial.trial, self._epoch))
         self._settings.results.settle()
         self._log(f"paused after epoch {self._epoch:g}")
+        self._drop()
 
     def restore(self, checkpoint_path: Any) -> None:
         """Go on, at the next step, from what `save` has saved."""
@@ -196,15 +202,21 @@ class TrialWorker(tune.Trainable):
             self._training()
 
     def _meters(self) -> Meters:
-        """Energy is a trial's own only on devices that no other trial uses at the same time."""
+        """The trial's meters, its energy by the sampler of this node."""
         shared = self._settings
+        gpus, share = [str(gpu) for gpu in ray.get_gpu_ids()], min(shared.gpus, 1.0) if shared.gpus else 1.0
+        cpus = None if shared.exclusive else shared.threads
+        energy = None
+        if shared.energy is not None:
+            energy = sampled_energy(shared.energy, self._trial.trial, gpus=gpus, gpu_share=share, cpus=cpus)
         return open_meters(
-            gpus=[str(gpu) for gpu in ray.get_gpu_ids()],
-            gpu_share=min(shared.gpus, 1.0) if shared.gpus else 1.0,
+            gpus=gpus,
+            gpu_share=share,
             cpus=shared.threads,
             exclusive=shared.exclusive,
             exclusive_gpus=shared.gpus >= 1,
             accounting=shared.accounting,
+            energy=energy,
         )
 
     def _drop(self) -> None:

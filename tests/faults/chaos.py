@@ -3,8 +3,8 @@
 Small sweeps are killed again and again, each time in a phase and at a target drawn from the seed, and gone on with
 until they end. Then an independent look at the journal and at MLflow must find every trial once, with the numbers,
 decisions and ends of a sweep that nobody disturbed. One sweep in three records at an `mlflow server`, which is then a
-target too, and starts anew when it was killed. Printed are the kills by phase and target, and whether all was exact; the
-exit code is 1 if it was not.
+target too, and starts anew when it was killed. Printed are the kills by phase and target, and whether all was exact;
+the exit code is 1 if it was not.
 """
 
 from __future__ import annotations

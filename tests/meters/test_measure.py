@@ -157,7 +157,9 @@ def test_survey_with_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["energy_j"] == (True, "counters of gpu, cpu_package")
     assert found["carbon_g"][0]
     assert found["money"] == (True, "stated prices of GPU time, CPU time, energy")
-    assert survey(gpus=["GPU-a"], exclusive=False, accounting=FACTORS)["money"][0] is False
+    shared = survey(gpus=["GPU-a"], exclusive=False, accounting=FACTORS)
+    assert shared["money"][0]
+    assert tells(shared["energy_j"][1], "divided among the trials")
 
 
 def test_survey_needs_no_torch() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from greenexp.meters.energy import MeterError
-from greenexp.meters.rapl import RaplSource
+from greenexp.meters.rapl import POWERCAP_VARIABLE, RaplSource
 
 
 def zone(root: Path, folder: str, name: str, energy_uj: int, range_uj: int = 262_143_328_850) -> Path:
@@ -67,3 +67,15 @@ def test_a_domain_that_vanishes_is_an_error_not_a_number(tmp_path: Path) -> None
     (package / "energy_uj").unlink()
     with pytest.raises(MeterError, match="cannot be read"):
         source.read_j()
+
+
+def test_memory_counts_beside_its_package_and_not_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = zone(tmp_path, "intel-rapl:0:1", "dram", 0)
+    with pytest.raises(MeterError, match="no RAPL package"):
+        RaplSource(tmp_path)
+    zone(tmp_path, "intel-rapl:0", "package-0", 0)
+    monkeypatch.setenv(POWERCAP_VARIABLE, str(tmp_path))
+    source = RaplSource()
+    assert source.counts_memory
+    (memory / "energy_uj").write_text("3000000")
+    assert source.read_j() == pytest.approx(3.0)

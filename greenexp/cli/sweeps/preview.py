@@ -214,7 +214,6 @@ def _meter_lines(plan: Plan) -> list[tuple[str, str]]:
     resources = plan.spec.resources
     found = survey(
         exclusive=resources.workers == 1,
-        exclusive_gpus=resources.gpus_per_trial >= 1,
         accounting=plan.spec.accounting,
     )
     can = [axis for axis, (measured, _) in found.items() if measured]
