@@ -10,6 +10,7 @@ from made_settings import made_settings
 
 from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
+from greenexp.records.energy import MeteredDevice
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.trial import TrialSeeds, TrialSpec
@@ -108,16 +109,27 @@ class Sweep:
         fields = {"value": 0.5, "cutoff": None, "bracket": 0, "reason": "", **how}
         self.journal.append("decision", trial=trial, action=action, rung=rung, **fields)
 
+    def meter(self, *devices: MeteredDevice) -> None:
+        self.journal.append("energy", devices=[device.to_json() for device in devices])
+
     def test(self, trial: str, epoch: int, score: float) -> None:
         exits = record(epoch).exits
         held_out = HeldOutRecord(epoch, 211, score, exits, logits=f"{epoch:064x}")
         self.journal.append("held_out", trial=trial, record=held_out.to_json())
 
 
+def metered(span: str, device: str, meter_j: float) -> MeteredDevice:
+    """A meter's account; without idle power where it is 0."""
+    parts = (meter_j / 2, meter_j / 3, meter_j / 6)
+    idle = (meter_j / 70, "no trial", 2.125) if meter_j else (None, "", None)
+    return MeteredDevice("9f", span, device, "RAPL, packages", 61.5, meter_j, *parts, *idle, 0.5, 123, 1, 0.1 + 0.2)
+
+
 def standard_events(sweep: Sweep) -> Iterator[None]:
     """A sweep with everything: stop, pause, crash and repeat, failure, a trial that never starts, two sessions."""
     first, second, third, fourth, fifth, never = (trial_spec(c, s) for c in range(3) for s in range(2))
     sweep.session()
+    sweep.journal.append("earlier", configurations=[])
     sweep.plan(first, second, third, fourth, fifth, never)
     yield
     sweep.start(first.trial)
@@ -145,6 +157,7 @@ def standard_events(sweep: Sweep) -> Iterator[None]:
     sweep.journal.append(
         "ended", trial=fourth.trial, status="failed", reason="loss became nan\nat step 7", lost_wall_s=None
     )
+    sweep.meter(metered("s1", "cpu", 600.1), metered("s1", "GPU-é", 0.0))
     yield
     sweep.start(fifth.trial)
     sweep.report(fifth.trial, 1)
@@ -152,6 +165,7 @@ def standard_events(sweep: Sweep) -> Iterator[None]:
     sweep.start(fifth.trial, attempt=2, after=0)
     sweep.report(fifth.trial, 1, attempt=2)
     yield
+    sweep.meter(metered("s1", "cpu", 700.7), metered("s2", "cpu", 1 / 3))
     sweep.test(third.trial, 3, 2 / 3)
     sweep.test(third.trial, 3, 1 / 3)
     sweep.journal.append("limit", axis="wall_s", used=301.5, limit=300.0)
