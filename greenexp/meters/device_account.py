@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from greenexp.meters.apportioning import STRANGERS, Holding, divide
-from greenexp.records.energy import EnergyMethod, weakest
+from greenexp.records.energy import EnergyMethod
 
 IDLE_WINDOW_S = 2.0
 """Idle power is that of a window of at least this length: counters move in steps of up to 0.1 s."""
@@ -31,7 +31,7 @@ class Tenancy:
     """A trial that holds a device, or held it in the interval that is still open.
 
     used_before, used_after: the activity of its process when it took the device and when it gave it back
-    energy_uj: its energy so far; method: the weakest of those by which it was found since the trial last asked;
+    energy_uj: its energy so far; recent_uj: of it, since the trial last asked, by the method by which it was found
     hole: why energy is missing since then, or empty
     """
 
@@ -43,7 +43,7 @@ class Tenancy:
     until_s: float = math.inf
     used_after: float | None = None
     energy_uj: int = 0
-    method: EnergyMethod | None = None
+    recent_uj: dict[EnergyMethod, int] = field(default_factory=dict)
     hole: str = ""
 
     def held_s(self, begin_s: float, end_s: float) -> float:
@@ -184,7 +184,7 @@ class DeviceAccount:
         for number, part_uj in parts.trials_uj.items():
             tenancy = self._tenancies[int(number)]
             tenancy.energy_uj += part_uj
-            tenancy.method = weakest(filter(None, (tenancy.method, parts.method)))
+            tenancy.recent_uj[parts.method] = tenancy.recent_uj.get(parts.method, 0) + part_uj
             self.trials_uj += part_uj
         self.meter_uj += energy_uj
         self.overhead_uj += parts.overhead_uj

@@ -6,7 +6,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,9 @@ CPU_DEVICE = "cpu"
 _FRESH_S = 0.2
 """GPU counters move every 20 to 100 ms: for how long a reading at the end of a window waits for a new one."""
 _RETRY_S = 0.01
+_NOTABLE = 0.01
+"""Part of a window's energy below which the method of finding it is not told: an interval of milliseconds, in which the
+kernel counted no CPU time for anybody, says nothing of the window."""
 
 
 @dataclass(slots=True)
@@ -138,10 +141,10 @@ class NodeSampler:
             tenancies = self._entries[number]
             self._sample_fresh([self._devices[name] for name in tenancies])
             energy = {name: tenancy.energy_uj for name, tenancy in tenancies.items()}
-            method = weakest(tenancy.method for tenancy in tenancies.values() if tenancy.method is not None)
+            method = _method(tenancies.values())
             hole = "; ".join(tenancy.hole for tenancy in tenancies.values() if tenancy.hole)
             for tenancy in tenancies.values():
-                tenancy.method, tenancy.hole = None, ""
+                tenancy.recent_uj, tenancy.hole = {}, ""
             return TakenEnergy(energy, method, hole)
 
     def leave(self, number: int) -> None:
@@ -289,6 +292,16 @@ def _gpu(gpu: str) -> NodeDevice:
     except MeterError:
         power = PowerSource(gpu)
         return NodeDevice(gpu, "NVML power, integrated", power, GpuActivity(handle_of(gpu)))
+
+
+def _method(tenancies: Iterable[Tenancy]) -> EnergyMethod | None:
+    """The weakest of the methods by which a notable part of the recent energy was found; None if there is none."""
+    found: dict[EnergyMethod, int] = {}
+    for tenancy in tenancies:
+        for method, energy_uj in tenancy.recent_uj.items():
+            found[method] = found.get(method, 0) + energy_uj
+    least_uj = _NOTABLE * sum(found.values())
+    return weakest(method for method, energy_uj in found.items() if energy_uj >= least_uj)
 
 
 def _is_alive(pid: int) -> bool:

@@ -13,6 +13,7 @@ from greenexp.analysis.exits.policies import is_bound
 from greenexp.analysis.fronts.front_over_trials import front_over_trials
 from greenexp.analysis.fronts.operating_points import operating_front
 from greenexp.analysis.seeds.of_sweep import sweep_seed_scores
+from greenexp.analysis.sweeps.energy import energy_remarks
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.errors import InputError, did_you_mean
 from greenexp.records.axes import AXES
@@ -46,7 +47,14 @@ def _configurations(tables: SweepTables, request: ScoreRequest, source: str) -> 
     by = searched_field(tables, tables.spec.search.per if request.by is None else request.by)
     cost = None if request.cost is None else _axis(request.cost)
     scores = configuration_scores(tables, by, cost)
-    return dataclasses.replace(scores, by=request.by or by, measured=(measured(tables, source),))
+    notes, warnings = ((), ()) if cost is None else energy_remarks(tables, cost)
+    return dataclasses.replace(
+        scores,
+        by=request.by or by,
+        measured=(measured(tables, source),),
+        notes=(*scores.notes, *notes),
+        warnings=(*scores.warnings, *warnings),
+    )
 
 
 def _trials(tables: SweepTables, request: ScoreRequest, source: str) -> Scores:

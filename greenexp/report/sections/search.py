@@ -9,6 +9,7 @@ from greenexp.analysis.curves.evp import ExpectedBest, expected_best
 from greenexp.analysis.curves.evp_over_cost import ExpectedOverCost, expected_over_cost
 from greenexp.analysis.search.outlook import outlook
 from greenexp.analysis.search.progress import SearchProgress, search_progress
+from greenexp.analysis.sweeps.energy import energy_remarks
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.figures import best_so_far_figure, expected_best_figure, expected_over_cost_figure, incumbent_figure
 from greenexp.records.axes import AXES
@@ -53,6 +54,7 @@ def section(tables: SweepTables) -> Section:
         assumptions=(
             *_assumptions(tables, curve),
             *_cost_assumptions(tables, over_cost),
+            *(remark for remarks in energy_remarks(tables) for remark in remarks),
             *_gain_assumptions(progress),
         ),
     )
