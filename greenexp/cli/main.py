@@ -50,6 +50,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "submit": CommandEntry("models.submit", "Write the submission files of GLUE or ELUE with a trained model."),
         "serve": CommandEntry("models.serve", "Serve a trained model over HTTP."),
         "bench": CommandEntry("models.bench", "Measure how fast a trained model answers, and what early exit saves."),
+        "measure": CommandEntry("models.measure", "Measure the energy of trials again, each alone on the machine."),
     },
     "This installation": {
         "ls": CommandEntry("ls", "List tasks, backbones, methods, policies, searches, schedulers or axes."),

@@ -17,7 +17,7 @@ from greenexp.journal.shapes import Shape
 from greenexp.records.axes import AXES
 from greenexp.records.decision import Verdict
 from greenexp.records.earlier import EarlierConfiguration
-from greenexp.records.energy import MeteredDevice
+from greenexp.records.energy import EnergyMeasurement, MeteredDevice
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.progress import Epochs
@@ -148,6 +148,12 @@ class EnergyEvent(TypedDict):
     devices: list[MeteredDevice]
 
 
+class MeasuredEvent(TypedDict):
+    """Work of trials that was done once more, alone, to measure its energy (EnergyMeasurement)."""
+
+    measurements: list[EnergyMeasurement]
+
+
 class ReplayEvent(TypedDict):
     """Exit policies added to the record, to be replayed from the stored logits."""
 
@@ -183,6 +189,7 @@ KINDS: Mapping[str, Any] = {
     "ended": EndedEvent,
     "held_out": HeldOutEvent,
     "energy": EnergyEvent,
+    "measured": MeasuredEvent,
     "replay": ReplayEvent,
     "limit": LimitEvent,
     "closed": ClosedEvent,

@@ -14,7 +14,7 @@ from greenexp.journal.events import Event
 from greenexp.journal.shapes import explained
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.earlier import EarlierConfiguration
-from greenexp.records.energy import MeteredDevice
+from greenexp.records.energy import EnergyMeasurement, MeteredDevice
 from greenexp.records.epoch import Costs, EpochRecord, best_epoch, trial_score
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.history import LimitReached
@@ -30,7 +30,7 @@ ENDED = frozenset({"finished", "stopped", "failed"})
 # What a trial's end comes with.
 _ENDING = frozenset({"report", "decision", "ended"})
 # Written while no session is under way: the time since the last session is not at its expense.
-_BETWEEN_SESSIONS = frozenset({"sweep", "earlier", "trial", "replay"})
+_BETWEEN_SESSIONS = frozenset({"sweep", "earlier", "trial", "replay", "measured"})
 
 
 @dataclass(slots=True)
@@ -117,6 +117,7 @@ class SweepState:
     proposals: what the search of an open plan proposed, in order; search_done: whether it will propose nothing more
     ended: the configurations all of whose trials have ended, in the order in which they did
     metered: (span, device) -> what its energy meter has counted in that span
+    measured: energy of work that was done once more, alone
     added_policies: exit policies that were added to the record, besides those of the sweep file
     spent: totals over all reports so far and over lost work as far as it is known, kept as events come, so that
         checking a limit costs the same at the first report and the ten-thousandth; reports_run: how many there are
@@ -130,6 +131,7 @@ class SweepState:
         self.trials: dict[str, TrialState] = {}
         self.earlier: tuple[EarlierConfiguration, ...] | None = None
         self.proposals: list[Proposed] = []
+        self.measured: list[EnergyMeasurement] = []
         self.metered: dict[tuple[str, str], MeteredDevice] = {}
         self.search_done = False
         self.ended: list[str] = []
@@ -359,6 +361,13 @@ class SweepState:
         for data in event.data["devices"]:
             device = MeteredDevice.from_json(data)
             self.metered[device.span, device.device] = device
+
+    def _on_measured(self, event: Event) -> None:
+        found = [EnergyMeasurement.from_json(data) for data in event.data["measurements"]]
+        unknown = [one.trial for one in found if one.trial not in self.trials]
+        if unknown:
+            raise ValueError(f"there is no trial {unknown[0]!r}")
+        self.measured += found
 
     def _on_replay(self, event: Event) -> None:
         self.added_policies += event.data["policies"]

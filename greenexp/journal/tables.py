@@ -91,6 +91,7 @@ def _history(state: SweepState) -> SweepHistory:
         policies=state.policies,
         sessions=tuple(dict(session.data) for session in state.sessions),
         metered=tuple(state.metered.values()),
+        measured=tuple(state.measured),
     )
 
 

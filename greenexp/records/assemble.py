@@ -80,6 +80,7 @@ def assemble(facts: SweepFacts) -> SweepTables:
         exits=typed_frame("exits", exit_rows, dict.fromkeys(metrics, "float64")),
         operating_points=with_replayed_points(typed_frame("operating_points", points), facts.replays),
         ledger=ledger(facts, epochs),
+        measurements=typed_frame("measurements", [one.to_json() for one in facts.history.measured]),
         energy=typed_frame("energy", [device.to_json() for device in facts.history.metered]),
         decisions=typed_frame("decisions", [_decision_row(d, configuration) for d in facts.decisions]),
         held_out=_held_out(facts.held_out, configuration),

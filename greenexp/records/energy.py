@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 ENERGY_METHOD = "energy_method"
 """Where a report says it, in `EpochRecord.computed_with`; reports of earlier versions do not."""
@@ -79,5 +79,38 @@ class MeteredDevice:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> MeteredDevice:
+        """The record `to_json` wrote."""
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyMeasurement:
+    """The energy of one piece of work of a trial that had the machine to itself.
+
+    what: `training`: of the whole trial once more, or `inference`: of answering at one operating point
+    point: the exit policy of the operating point, empty for training; repeat: from 1
+    energy_j: joules of the training, idle power included; of inference joules per example above idle power
+    idle_w: power of the idle machine just before, W; wall_s: seconds of the training or of the window of answers
+    examples: training examples seen, or examples answered in the window
+    counters: what was read; reproduced: whether the training came to the recorded scores; None for inference
+    """
+
+    trial: str
+    what: Literal["training", "inference"]
+    point: str
+    repeat: int
+    energy_j: float
+    idle_w: float
+    wall_s: float
+    examples: int
+    counters: str
+    reproduced: bool | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-serialisable dict; `from_json` is its inverse."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EnergyMeasurement:
         """The record `to_json` wrote."""
         return cls(**data)

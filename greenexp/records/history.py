@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from greenexp.records.energy import MeteredDevice
+from greenexp.records.energy import EnergyMeasurement, MeteredDevice
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class SweepHistory:
     fingerprint: of what determines its numbers; began: seconds since 1970; elapsed_s: while some driver was at work
     complete: everything has ended; limit: the budget limit that ended it, None without one
     policies: exit policies of its record; sessions: versions, machine and data of every driver, as recorded
-    metered: what the energy meters of the nodes have counted, by device and span
+    metered: what the energy meters of the nodes have counted, by device and span; measured: energy of work that was
+        done once more, alone
     """
 
     name: str
@@ -37,3 +38,4 @@ class SweepHistory:
     policies: tuple[Any, ...] = ()
     sessions: tuple[Mapping[str, Any], ...] = ()
     metered: tuple[MeteredDevice, ...] = ()
+    measured: tuple[EnergyMeasurement, ...] = ()

@@ -66,6 +66,10 @@ _ENERGY = {
     "idle_from": "str", "idle_window_s": "float64", "period_s": "float64", "samples": "int64", "gaps": "int64",
     "sampler_cpu_s": "float64",
 }  # fmt: skip
+_MEASUREMENTS = {
+    "trial": "str", "what": "str", "point": "str", "repeat": "int64", "energy_j": "float64", "idle_w": "float64",
+    "wall_s": "float64", "examples": "int64", "counters": "str", "reproduced": "boolean",
+}  # fmt: skip
 _DECISIONS = {
     "trial": "str", "configuration": "str", "rung": "Int64", "bracket": "int64", "action": "str",
     "value": "float64", "cutoff": "float64", "reason": "str", "time_s": "float64",
@@ -104,7 +108,8 @@ REPLAYED: Mapping[str, Mapping[str, str]] = {
 """The tables that are replayed from stored logits, besides the operating points; each begins with the trial."""
 SCHEMA: Mapping[str, Mapping[str, str]] = {
     "trials": _TRIALS, "epochs": _EPOCHS, "exits": _EXITS, "operating_points": _POINTS,
-    "ledger": _LEDGER, "energy": _ENERGY, "decisions": _DECISIONS, "held_out": _HELD_OUT, **REPLAYED,
+    "ledger": _LEDGER, "energy": _ENERGY,
+    "measurements": _MEASUREMENTS, "decisions": _DECISIONS, "held_out": _HELD_OUT, **REPLAYED,
 }  # fmt: skip
 
 STATUSES = ("planned", "running", "paused", "finished", "stopped", "failed", "interrupted")
@@ -154,6 +159,7 @@ class SweepTables:
         FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of the policies
     ledger: a row per budget axis: used, limit, lost (paid for work no report covers), why not measured
     energy: a row per device and span of its energy meter, see `MeteredDevice`: what was counted, and its parts
+    measurements: a row per piece of work that was done once more, alone, to measure its energy (`EnergyMeasurement`)
     decisions: a row per scheduler decision that is not plain going on between rungs; `value` is a mean over the first
         `seeds` seeds, `noise` the standard error of the difference of two such means (`schedulers.rung_noise`); `front`
         and `place`, from 1, where several objectives were compared; `level`: the rung in the unit of the scheduler's
@@ -182,6 +188,7 @@ class SweepTables:
     spec: SweepSpec
     history: SweepHistory
     energy: pd.DataFrame = field(default_factory=lambda: typed_frame("energy", ()))
+    measurements: pd.DataFrame = field(default_factory=lambda: typed_frame("measurements", ()))
     held_out: pd.DataFrame = field(default_factory=lambda: typed_frame("held_out", ()))
     exit_profiles: pd.DataFrame = field(default_factory=lambda: typed_frame("exit_profiles", ()))
     overthinking: pd.DataFrame = field(default_factory=lambda: typed_frame("overthinking", ()))

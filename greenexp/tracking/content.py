@@ -83,6 +83,7 @@ def _sweep(tracked: TrackedSweep) -> RunContent:
         **to_parts(names.FACTS, facts),
         **to_parts(names.SPEC, state.header["spec"]),
         **to_parts(names.SESSIONS, [session.data for session in state.sessions]),
+        **to_parts(names.MEASURED, [one.to_json() for one in state.measured]),
         **to_parts(names.METERED, [device.to_json() for device in state.metered.values()]),
         **to_parts(names.PLAN, [_planned(trial) for trial in state.trials.values()]),
     }

@@ -18,7 +18,7 @@ from greenexp.errors import TrackingError, did_you_mean
 from greenexp.records.assemble import assemble
 from greenexp.records.at_rest import LogitsNames
 from greenexp.records.decision import Verdict
-from greenexp.records.energy import MeteredDevice
+from greenexp.records.energy import EnergyMeasurement, MeteredDevice
 from greenexp.records.exit_tables import ExitTables
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.history import LimitReached, SweepHistory
@@ -197,6 +197,7 @@ def _facts(
             limit=None if limit is None else LimitReached(**limit),
             policies=with_added((policy.to_json() for policy in spec.replay.policies), added),
             sessions=tuple(from_parts(names.SESSIONS, sweep, [])),
+            measured=tuple(EnergyMeasurement.from_json(one) for one in from_parts(names.MEASURED, sweep, [])),
             metered=tuple(MeteredDevice.from_json(device) for device in from_parts(names.METERED, sweep, [])),
         ),
         trials=tuple(_trial_facts(row, trials.get(row["trial"], {})) for row in from_parts(names.PLAN, sweep, [])),

@@ -54,7 +54,7 @@ class TrackedSweep:
     def _note(self, event: Event) -> None:
         if event.kind == "sweep" and (event.data["spec"].get("tracking") or {}).get("enabled", True):
             self.headers.append((event.time, event.data))
-        if event.kind in {"sweep", "earlier", "limit", "proposal", "search_done", "energy"}:
+        if event.kind in {"sweep", "earlier", "limit", "proposal", "search_done", "energy", "measured"}:
             self.dirty.add(SWEEP_KEY)
         elif event.kind == "trial":
             spec = self.state.trials[event.data["spec"]["trial"]].spec

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from powercap import running_package
 from sweeps_for_tests import (
     TINY,
     count,
@@ -23,6 +25,8 @@ from sweeps_for_tests import (
 from told import tells
 
 from greenexp.journal.tables import read_tables as from_journal
+from greenexp.meters.rapl import POWERCAP_VARIABLE
+from greenexp.records.tables import SweepTables
 from greenexp.tracking.reader import read_tables as from_mlflow
 from greenexp.tracking.server import default_uri
 
@@ -46,6 +50,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
+@pytest.fixture
+def power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose CPU package has a counter of energy."""
+    with running_package(tmp_path / "powercap") as root:
+        monkeypatch.setenv(POWERCAP_VARIABLE, str(root))
+        yield
+
+
+@pytest.mark.usefixtures("power")
 def test_a_killed_driver_loses_nothing_and_doubles_nothing(tmp_path: Path, whole: Path) -> None:
     """At every report, without Ray: tests/tuning/test_conductor.py."""
     sweep, out = write_sweep(tmp_path, PARTS), tmp_path / "out"
@@ -65,6 +78,19 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(tmp_path: Path, whole
     recorded = from_mlflow(default_uri(out))
     for name, frame in tables.frames.items():
         pd.testing.assert_frame_equal(recorded.frames[name], frame, obj=name)
+    check_energy(tables)
+
+
+def check_energy(tables: SweepTables) -> None:
+    """Two trials at a time on one package: each report has its part of it, and the parts are the whole."""
+    assert set(tables.epochs["energy_method"]) <= {"measured_shared_utilisation", "measured_shared_equal"}
+    assert (tables.epochs["energy_j"] > 0).all()
+    last = tables.energy.iloc[-1]
+    parts = last[["trials_j", "overhead_j", "unattributed_j"]]
+    assert parts.sum() == pytest.approx(last["meter_j"], abs=1e-5)
+    assert (parts > 0).all()
+    resumed = tables.epochs["energy_j"].iloc[11:]  # of the second driver, and so of the second sampler
+    assert resumed.sum() <= last["trials_j"] + 1e-5
 
 
 def test_ctrl_c_ends_cleanly_and_resume_goes_on(tmp_path: Path, whole: Path) -> None:

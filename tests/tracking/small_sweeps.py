@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from made_settings import made_settings
 
 from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
-from greenexp.records.energy import MeteredDevice
+from greenexp.records.energy import EnergyMeasurement, MeteredDevice
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.trial import TrialSeeds, TrialSpec
@@ -168,6 +169,10 @@ def standard_events(sweep: Sweep) -> Iterator[None]:
     sweep.meter(metered("s1", "cpu", 700.7), metered("s2", "cpu", 1 / 3))
     sweep.test(third.trial, 3, 2 / 3)
     sweep.test(third.trial, 3, 1 / 3)
+    alone = EnergyMeasurement(third.trial, "training", "", 1, 301.5, 40 / 3, 12.5, 6000, "é", reproduced=True)
+    answered = EnergyMeasurement(first.trial, "inference", "entropy:0.3", 1, 1e-3 / 3, 13.0, 5.0, 128, "é")
+    sweep.journal.append("measured", measurements=[alone.to_json(), answered.to_json()])
+    sweep.journal.append("measured", measurements=[dataclasses.replace(alone, repeat=2).to_json()])
     sweep.journal.append("limit", axis="wall_s", used=301.5, limit=300.0)
     sweep.journal.append(
         "ended", trial=fifth.trial, status="interrupted", reason="the budget was used up", lost_wall_s=0.0

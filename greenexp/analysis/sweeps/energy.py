@@ -129,3 +129,50 @@ def _why_not(tables: SweepTables) -> str:
     reasons = tables.ledger.loc[tables.ledger["axis"] == "energy_j", "reason"]
     why = str(reasons.iloc[0]) if len(reasons) else ""
     return f"energy was not measured{': ' if why else ''}{why}"
+
+
+_IDLE_INCLUDED = "A training includes the idle power of the machine; inference is per example and above idle power."
+
+
+def measured_energy(tables: SweepTables) -> Findings:
+    """The energy of work that was done once more, alone: mean and standard deviation over its repeats.
+
+    Table `measured`: trial, what (training or inference), point, repeats, energy_j and sd_j (n-1; NaN of one repeat; of
+    inference per example above idle power), idle_w, wall_s, examples, sweep_j: what the sweep had recorded of the
+    training; reproduced: whether all repeats came to the recorded scores. Refused where nothing was measured so.
+    """
+    found = tables.measurements
+    if found.empty:
+        return Findings(refusal="nothing was measured alone (greenexp measure does it)")
+    recorded = tables.trials.set_index("trial")["energy_j"]
+    rows = [
+        {
+            "trial": trial,
+            "what": what,
+            "point": point,
+            "repeats": len(group),
+            "energy_j": float(group["energy_j"].mean()),
+            "sd_j": float(group["energy_j"].std(ddof=1)),
+            "idle_w": float(group["idle_w"].mean()),
+            "wall_s": float(group["wall_s"].mean()),
+            "examples": int(group["examples"].iloc[0]),
+            "sweep_j": float(recorded[str(trial)]) if what == "training" else float("nan"),
+            "reproduced": bool(group["reproduced"].all()) if what == "training" else pd.NA,
+        }
+        for (trial, what, point), group in found.groupby(["trial", "what", "point"], sort=False)
+    ]
+    table = pd.DataFrame(rows).astype({"reproduced": "boolean"})
+    changed = list(table.loc[table["reproduced"].eq(other=False).fillna(value=False), "trial"])
+    warnings = (f"training {', '.join(changed)} again did not give the recorded scores.",) if changed else ()
+    return Findings(
+        verdict=tuple(_measured_sentence(row) for row in rows if row["what"] == "training"),
+        tables={"measured": table},
+        titles={"measured": "Energy of work that was done once more, alone"},
+        notes=(_IDLE_INCLUDED,),
+        warnings=warnings,
+    )
+
+
+def _measured_sentence(row: dict[str, object]) -> str:
+    spread = "" if row["repeats"] == 1 else f" ± {row['sd_j']:,.4g} J over {row['repeats']} repeats"
+    return f"Training {row['trial']} alone took {row['energy_j']:,.4g} J{spread} (idle power {row['idle_w']:.3g} W)."

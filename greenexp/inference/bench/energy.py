@@ -38,7 +38,7 @@ class Energy:
     """What was measured, or why nothing was.
 
     joules: contestant -> energy above idle per example; idle_w: power of the idle machine, None if not measured
-    why_not: reason if `joules` is empty, else what the counters left out, or an empty string
+    why_not: reason if `joules` is empty, else what the counters left out or could not tell, or an empty string
     """
 
     joules: Mapping[str, float] = field(default_factory=dict)
@@ -56,7 +56,8 @@ def measure_energy(
 ) -> Energy:
     """Energy of each contestant over a window of at least `window_s`; idle(seconds) must leave the machine alone.
 
-    joules = (energy of the window - idle power x its seconds) / examples answered in it.
+    joules = (energy of the window - idle power x its seconds) / examples answered in it; not told where it is no more
+    than what the difference of idle power before and after makes of it.
     """
     before = _window(meter, lambda: idle(window_s))
     if before.costs.energy_j is None:
@@ -70,12 +71,15 @@ def measure_energy(
     if max(idle_w) - min(idle_w) > STEADY * max(idle_w):
         return Energy(why_not=f"idle power was not steady: {idle_w[0]:.1f} W before, {idle_w[1]:.1f} W after")
     power = sum(idle_w) / 2
+    spread = max(idle_w) - min(idle_w)
     joules = {
         name: (_joules(measured) - power * measured.costs.wall_s) / examples
         for name, (measured, examples) in windows.items()
+        if _joules(measured) - power * measured.costs.wall_s > spread * measured.costs.wall_s
     }
-    gaps = "; ".join(f"{what.partition('.')[2]}: {why}" for what, why in before.not_measured.items() if "." in what)
-    return Energy(joules, power, gaps)
+    gaps = [f"{what.partition('.')[2]}: {why}" for what, why in before.not_measured.items() if "." in what]
+    gaps += [f"{name}: no more than idle power, which differed by {spread:.2g} W" for name in windows.keys() - joules]
+    return Energy(joules, power, "; ".join(gaps))
 
 
 def _joules(measured: MeterReading) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from greenexp.analysis.sweeps.energy import energy_of_sweep
+from greenexp.analysis.findings import Findings
+from greenexp.analysis.sweeps.energy import energy_of_sweep, measured_energy
 from greenexp.figures.energy import energy_figure
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Plate, Section
@@ -29,6 +30,17 @@ _METHODS = (
     Column("energy_j", "Energy", "quantity", "J", missing="not measured"),
     Column("meaning", "The energy of a report is", "prose"),
 )
+_ALONE = (
+    Column("trial", "Trial", "name"),
+    Column("what", "Work", "name"),
+    Column("point", "Operating point", "name"),
+    Column("repeats", "Repeats", "count"),
+    Column("energy_j", "Energy", "quantity", "J"),
+    Column("sd_j", "Standard deviation", "quantity", "J"),
+    Column("sweep_j", "In the sweep", "quantity", "J"),
+    Column("idle_w", "Idle power (W)", "number"),
+    Column("reproduced", "Same scores", "text"),
+)
 
 
 def section(tables: SweepTables) -> Section:
@@ -37,6 +49,7 @@ def section(tables: SweepTables) -> Section:
     if found.refusal:
         return Section("energy", "Energy", headline=(f"{found.refusal[:1].upper()}{found.refusal[1:]}.",))
     devices, methods = found["devices"], found["methods"]
+    alone = measured_energy(tables)
     table = Table(
         "energy-methods", "How the energy of reports was found", methods, _METHODS, "The surest method stands first."
     )
@@ -50,11 +63,19 @@ def section(tables: SweepTables) -> Section:
     return Section(
         name="energy",
         title="Energy",
-        headline=(*found.verdict, *found.warnings),
+        headline=(*found.verdict, *alone.verdict, *found.warnings, *alone.warnings),
         plates=plates,
-        tables=(table,),
-        assumptions=(*found.notes, *(_ASSUMPTIONS if plates else ())),
+        tables=(table, *_alone(alone)),
+        assumptions=(*found.notes, *(_ASSUMPTIONS if plates else ()), *alone.notes),
     )
+
+
+def _alone(found: Findings) -> tuple[Table, ...]:
+    """What was measured once more."""
+    if found.refusal:
+        return ()
+    note = "In the sweep: what it had recorded of the training. Of answers, energy is per example and above idle power."
+    return (Table("energy-alone", "Energy measured again, alone", found["measured"], _ALONE, note),)
 
 
 _ASSUMPTIONS = (
