@@ -65,10 +65,12 @@ def divide(
         return Division({holdings[0].trial: idle[0]}, idle[1], 0, EnergyMethod.MEASURED_EXCLUSIVE)
     if known and total > 0:
         weights = [*activities, own_activity, other_activity or 0.0]
-    else:  # nothing says who used it: by the time it was held, and without a trial nobody knows
+    else:  # nothing says who used it: by the time it was held
         method = EnergyMethod.MEASURED_SHARED_EQUAL
         held = [holding.held_s for holding in holdings]
-        weights = [*held, 0.0, 0.0] if sum(held) > 0 else [*[0.0] * len(holdings), 0.0, 1.0]
+        # Without a trial it is the sweep's if nobody used the device, and otherwise nobody knows whose.
+        ours = known and not holdings
+        weights = [*held, 0.0, 0.0] if sum(held) > 0 else [*[0.0] * len(holdings), float(ours), float(not ours)]
     *dynamic, own, other = apportioned(energy_uj - idle_uj, weights)
     *idle, rest = apportioned(idle_uj, _allocations(holdings, interval_s))
     trials: dict[str, int] = {}

@@ -80,6 +80,7 @@ def test_without_a_trial_idle_is_the_sweeps_and_more_is_somebodys() -> None:
     parts = divide(50 * J, 1.0, 40.0, [], other_activity=2.0)
     assert (parts.trials_uj, parts.overhead_uj, parts.unattributed_uj) == ({}, 40 * J, 10 * J)
     assert divide(50 * J, 1.0, None, []).unattributed_uj == 50 * J
+    assert divide(50 * J, 1.0, None, [], other_activity=0.0).overhead_uj == 50 * J
 
 
 def test_no_weight_is_an_error() -> None:

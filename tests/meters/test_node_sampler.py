@@ -3,87 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
 
 import pytest
+from made_node import GPU, Node, sampler_of, shares
 
-from greenexp.meters.device_account import Activity
-from greenexp.meters.energy import MeterError
 from greenexp.meters.sampled_energy import SampledEnergy
-from greenexp.meters.sampling import NodeDevice, NodeSampler, TrialShares
+from greenexp.meters.sampling import NodeSampler, TrialShares
 from greenexp.records.energy import EnergyMethod, MeteredDevice
-
-GPU = "GPU-a"
-
-
-class Node:
-    """A machine with its own time: processes that use its devices, and counters that integrate what these draw.
-
-    step_s: how often the counters move; by default always
-    """
-
-    def __init__(self, idle_w: float = 40.0, busy_w: float = 100.0, step_s: float = 0.0) -> None:
-        self.now_s, self.joules = 0.0, 0.0
-        self.idle_w, self.busy_w, self.step_s = idle_w, busy_w, step_s
-        self.load: dict[int, float] = {}
-        self.used: dict[int, float] = {}
-        self.dead: set[int] = set()
-        self.failing = False
-        self.shown_j = 0.0
-        self._shown_s = 0.0
-
-    def run(self, seconds: float) -> None:
-        """Let time pass under the present load."""
-        self.now_s += seconds
-        for pid, part in self.load.items():
-            self.used[pid] = self.used.get(pid, 0.0) + part * seconds
-        self.joules += seconds * (self.idle_w + self.busy_w * min(1.0, sum(self.load.values())))
-        if self.now_s - self._shown_s >= self.step_s:
-            self.shown_j, self._shown_s = self.joules, self.now_s
-
-
-class Counter:
-    """The node's counter."""
-
-    covers = "gpu"
-
-    def __init__(self, node: Node, safe_gap_s: float = float("inf")) -> None:
-        self.node, self.safe_gap_s = node, safe_gap_s
-
-    def read_j(self) -> float:
-        if self.node.failing:
-            raise MeterError("no answer")
-        return self.node.shown_j
-
-    def close(self) -> None:
-        pass
-
-
-class Use:
-    """Who uses the node's device; knows nothing if it is told so."""
-
-    def __init__(self, node: Node, known: bool = True) -> None:
-        self.node, self.known, self.own = node, known, set[int]()
-
-    def read(self, pids: Sequence[int], now_s: float) -> Activity:
-        if not self.known:
-            return Activity()
-        used = self.node.used
-        own = sum(used.get(pid, 0.0) for pid in self.own)
-        return Activity({pid: used[pid] for pid in pids if pid in used}, own, sum(used.values()))
-
-    def add_own(self, pid: int) -> None:
-        self.own.add(pid)
-
-
-def sampler(node: Node, known: bool = True, safe_gap_s: float = float("inf")) -> NodeSampler:
-    device = NodeDevice(GPU, "made up", Counter(node, safe_gap_s), Use(node, known))
-    is_alive: Callable[[int], bool] = lambda pid: pid not in node.dead  # noqa: E731
-    return NodeSampler([device], {}, clock=lambda: node.now_s, is_alive=is_alive)
-
-
-def shares(trial: str, pid: int, share: float = 0.5) -> TrialShares:
-    return TrialShares(trial, pid, (GPU,), share)
 
 
 def account(one: NodeSampler) -> MeteredDevice:
@@ -98,7 +24,7 @@ def remainder(device: MeteredDevice) -> int:
 
 def test_two_trials_on_one_gpu_share_what_it_counted() -> None:
     node = Node()
-    one = sampler(node)
+    one = sampler_of(node)
     for _ in range(6):  # nobody there: idle power
         node.run(0.5)
         one.sample()
@@ -121,7 +47,7 @@ def test_two_trials_on_one_gpu_share_what_it_counted() -> None:
 
 def test_windows_follow_one_another_without_loss_while_the_counter_moves_in_steps() -> None:
     node = Node(step_s=0.3)
-    one = sampler(node)
+    one = sampler_of(node)
     energy = SampledEnergy(one, shares("a", 1, 1.0))
     energy.start(0.0)
     node.load = {1: 1.0}
@@ -136,7 +62,7 @@ def test_windows_follow_one_another_without_loss_while_the_counter_moves_in_step
 
 def test_a_worker_that_dies_takes_nothing_more() -> None:
     node = Node()
-    one = sampler(node)
+    one = sampler_of(node)
     one.enter(shares("a", 1, 1.0))
     node.load = {1: 1.0}
     node.run(2.0)
@@ -154,7 +80,7 @@ def test_a_worker_that_dies_takes_nothing_more() -> None:
 
 def test_a_process_that_trains_one_trial_after_another_pays_each_its_own() -> None:
     node = Node(idle_w=0.0, step_s=10.0)  # both trials in one interval of the counter
-    one = sampler(node)
+    one = sampler_of(node)
     first = one.enter(shares("a", 1, 1.0))
     node.load = {1: 1.0}
     node.run(6.0)
@@ -167,7 +93,7 @@ def test_a_process_that_trains_one_trial_after_another_pays_each_its_own() -> No
 
 def test_a_failed_reading_lengthens_the_interval() -> None:
     node = Node()
-    one = sampler(node)
+    one = sampler_of(node)
     energy = SampledEnergy(one, shares("a", 1, 1.0))
     energy.start(0.0)
     node.load = {1: 1.0}
@@ -183,7 +109,7 @@ def test_a_failed_reading_lengthens_the_interval() -> None:
 @pytest.mark.parametrize("fault", ["backwards", "too long"])
 def test_a_count_that_is_not_certain_is_no_count(fault: str) -> None:
     node = Node()
-    one = sampler(node, safe_gap_s=60.0)
+    one = sampler_of(node, safe_gap_s=60.0)
     energy = SampledEnergy(one, shares("a", 1, 1.0))
     energy.start(0.0)
     node.run(61.0 if fault == "too long" else 1.0)
@@ -201,11 +127,11 @@ def test_a_count_that_is_not_certain_is_no_count(fault: str) -> None:
 
 def test_a_sampler_that_began_anew_costs_one_window() -> None:
     node = Node()
-    access = Restarting(sampler(node))
+    access = Restarting(sampler_of(node))
     energy = SampledEnergy(access, shares("a", 1, 1.0))
     energy.start(0.0)
     node.run(1.0)
-    access.sampler = sampler(node)
+    access.sampler = sampler_of(node)
     assert energy.read(0.0).energy_j is None
     energy.start(0.0)
     node.run(1.0)
@@ -230,7 +156,7 @@ class Restarting:
 
 def test_a_gpu_without_counter_leaves_no_energy() -> None:
     node = Node()
-    one = sampler(node)
+    one = sampler_of(node)
     entry = one.enter(TrialShares("a", 1, ("GPU-z",)))
     assert set(entry.missing) == {"gpu", "cpu_package"}
     assert one.take(entry.number).energy_uj == {}
@@ -242,7 +168,7 @@ def test_a_random_life_of_a_node_is_accounted_for(seed: int) -> None:
     rng = random.Random(seed)
     node = Node(idle_w=rng.choice([0.0, 40.0]), step_s=rng.choice([0.0, 0.1, 0.7]))
     known = rng.random() < 0.8
-    spans, one = [], sampler(node, known)
+    spans, one = [], sampler_of(node, known)
     began_j, pids, running, windows = node.shown_j, iter(range(1, 10**6)), {}, 0.0
     reported: dict[int, float] = {}
     for _ in range(400):
@@ -270,7 +196,7 @@ def test_a_random_life_of_a_node_is_accounted_for(seed: int) -> None:
         elif what == "anew" and rng.random() < 0.1:
             node.failing = False
             spans.append((account(one), node.shown_j - began_j, sum(reported.values()) - windows))
-            one, began_j, windows, running = sampler(node, known), node.shown_j, sum(reported.values()), {}
+            one, began_j, windows, running = sampler_of(node, known), node.shown_j, sum(reported.values()), {}
             node.load = {0: node.load.get(0, 0.0)}
         else:
             one.sample()

@@ -113,6 +113,12 @@ class Sweep:
     def meter(self, *devices: MeteredDevice) -> None:
         self.journal.append("energy", devices=[device.to_json() for device in devices])
 
+    def measure(self, trained: str, answering: str) -> None:
+        alone = EnergyMeasurement(trained, "training", "", 1, 301.5, 40 / 3, 12.5, 6000, "é", reproduced=True)
+        answered = EnergyMeasurement(answering, "inference", "entropy:0.3", 1, 1e-3 / 3, 13.0, 5.0, 128, "é")
+        self.journal.append("measured", measurements=[alone.to_json(), answered.to_json()])
+        self.journal.append("measured", measurements=[dataclasses.replace(alone, repeat=2).to_json()])
+
     def test(self, trial: str, epoch: int, score: float) -> None:
         exits = record(epoch).exits
         held_out = HeldOutRecord(epoch, 211, score, exits, logits=f"{epoch:064x}")
@@ -169,10 +175,7 @@ def standard_events(sweep: Sweep) -> Iterator[None]:
     sweep.meter(metered("s1", "cpu", 700.7), metered("s2", "cpu", 1 / 3))
     sweep.test(third.trial, 3, 2 / 3)
     sweep.test(third.trial, 3, 1 / 3)
-    alone = EnergyMeasurement(third.trial, "training", "", 1, 301.5, 40 / 3, 12.5, 6000, "é", reproduced=True)
-    answered = EnergyMeasurement(first.trial, "inference", "entropy:0.3", 1, 1e-3 / 3, 13.0, 5.0, 128, "é")
-    sweep.journal.append("measured", measurements=[alone.to_json(), answered.to_json()])
-    sweep.journal.append("measured", measurements=[dataclasses.replace(alone, repeat=2).to_json()])
+    sweep.measure(third.trial, first.trial)
     sweep.journal.append("limit", axis="wall_s", used=301.5, limit=300.0)
     sweep.journal.append(
         "ended", trial=fifth.trial, status="interrupted", reason="the budget was used up", lost_wall_s=0.0
