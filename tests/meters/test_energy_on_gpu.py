@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import time
 from typing import Any
 
@@ -25,7 +26,7 @@ SIZES = (4096, 1024)
 
 
 def multiply(size: int, seconds: float, ready: Any, begin: Any, told: Any) -> None:
-    """Keep the GPU busy; tells the joules that codecarbon's task mode ascribes to it, None where it is not installed."""
+    """Keep the GPU busy; `told`: the joules that codecarbon's task mode ascribes to it, None where it is missing."""
     one = torch.randn(size, size, device="cuda")
     torch.cuda.synchronize()
     ready.release()
@@ -81,15 +82,15 @@ def test_two_processes_share_what_the_meter_counted(capsys: pytest.CaptureFixtur
     parts = [after.trials_j - before.trials_j, after.overhead_j - before.overhead_j]
     parts.append(after.unattributed_j - before.unattributed_j)
     meter = after.meter_j - before.meter_j
+    lines = [
+        f"meter {meter:.1f} J = trials {parts[0]:.1f} + overhead {parts[1]:.1f} + unattributed {parts[2]:.1f}",
+        f"idle power {after.idle_w or 0.0:.1f} W ({after.idle_from or 'unknown'}), {after.counter}",
+        *(f"matrices of {size}: {one.energy_j} J, {one.method}" for size, one in zip(SIZES, found, strict=True)),
+    ]
+    if None not in carbon:
+        lines.append(f"codecarbon's tasks: {carbon} J, in all {sum(carbon) / meter:.2f} times the meter")
     with capsys.disabled():
-        print(
-            f"\nmeter {meter:.1f} J = trials {parts[0]:.1f} + overhead {parts[1]:.1f} + unattributed {parts[2]:.1f} J"
-        )
-        print(f"idle power {after.idle_w or 0.0:.1f} W ({after.idle_from or 'unknown'}), {after.counter}")
-        for size, reading in zip(SIZES, found, strict=True):
-            print(f"matrices of {size}: {reading.energy_j} J, {reading.method}, {dict(reading.reasons)}")
-        if None not in carbon:
-            print(f"codecarbon's tasks: {carbon} J, in all {sum(carbon) / meter:.2f} times what the meter counted")
+        sys.stdout.write("\n" + "\n".join(lines) + "\n")
     assert sum(parts) == pytest.approx(meter, abs=1e-5)
     assert all(reading.energy_j is not None and reading.energy_j > 0 for reading in found)
     assert EnergyMethod.MEASURED_EXCLUSIVE not in {reading.method for reading in found}
