@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from greenexp.meters.device_account import Activity
 PROC = Path("/proc")
 _BUSY = (0, 1, 2, 5, 6)
 """Of the columns of `/proc/stat`: user, nice, system, irq, softirq. Guests are in user; the others use nothing."""
+_PARENT, _ALONE, _WITH_CHILDREN = 1, slice(11, 13), slice(11, 15)
+"""Of the columns of `/proc/PID/stat` after its name: parent; CPU time of its own; with that of ended children."""
+_FAMILY_LASTS_S = 20.0
 _SAMPLES_LAST_S = 2.0
 """The driver's samples of utilisation are up to a second apart; older ones say nothing of now."""
 
@@ -32,34 +36,53 @@ class ActivityMeter(Protocol):
 class CpuActivity:
     """CPU seconds of processes with those of their children that have ended, and of the whole machine.
 
-    own: processes of the sweep that are no trial's. One that has ended keeps what was last seen of it.
+    own: processes of the sweep that are no trial's; what they have started, such as Ray's processes and workers between
+    two trials, is the sweep's, too. A process that has ended keeps what was last seen of it.
     """
 
     def __init__(self, own: Iterable[int] = (), proc: Path = PROC) -> None:
-        self._own, self._proc = set(own), proc
+        self._roots, self._proc = set(own), proc
         self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
         self._seen: dict[int, float] = {}
+        self._own: dict[int, float | None] = {}  # process -> its own CPU seconds when last seen
+        self._own_s = 0.0
+        self._found_at_s = -math.inf
 
-    def read(self, pids: Sequence[int], now_s: float) -> Activity:  # noqa: ARG002
+    def read(self, pids: Sequence[int], now_s: float) -> Activity:
         """See `ActivityMeter`."""
-        for pid in {*pids, *self._own}:
-            seconds = self._seconds(pid)
+        for pid in pids:
+            seconds = self._seconds(pid, _WITH_CHILDREN)
             if seconds is not None:
                 self._seen[pid] = max(seconds, self._seen.get(pid, 0.0))
+        self._note_own(pids, now_s)
         by_pid = {pid: self._seen[pid] for pid in pids if pid in self._seen}
-        return Activity(by_pid, sum(self._seen.get(pid, 0.0) for pid in self._own), self._total())
+        return Activity(by_pid, self._own_s, self._total())
 
     def add_own(self, pid: int) -> None:
         """See `ActivityMeter`."""
-        self._own.add(pid)
+        self._roots.add(pid)
+        self._found_at_s = -math.inf
 
-    def _seconds(self, pid: int) -> float | None:
-        try:
-            text = (self._proc / str(pid) / "stat").read_text()
-        except OSError:
-            return None
-        fields = text.rpartition(")")[2].split()  # the name of a program may hold spaces and brackets
-        return sum(map(int, fields[11:15])) * self._tick_s
+    def _note_own(self, pids: Sequence[int], now_s: float) -> None:
+        """Add what the sweep's processes have used since the last look, those of trials aside.
+
+        By differences: a worker is the sweep's between two trials, and what it used before then stays the trial's.
+        """
+        if now_s - self._found_at_s >= _FAMILY_LASTS_S:
+            family = descendants(self._roots, self._proc)
+            self._own = {pid: self._own.get(pid) for pid in family}
+            self._found_at_s = now_s
+        for pid, before in self._own.items():
+            seconds = self._seconds(pid, _ALONE)
+            if seconds is None:
+                continue
+            if before is not None and pid not in pids:
+                self._own_s += max(0.0, seconds - before)
+            self._own[pid] = seconds
+
+    def _seconds(self, pid: int, columns: slice) -> float | None:
+        fields = _stat(pid, self._proc)
+        return None if fields is None else sum(map(int, fields[columns])) * self._tick_s
 
     def _total(self) -> float | None:
         try:
@@ -67,6 +90,32 @@ class CpuActivity:
             return sum(int(columns[place]) for place in _BUSY) * self._tick_s
         except (OSError, ValueError, IndexError):
             return None
+
+
+def descendants(roots: Iterable[int], proc: Path = PROC) -> set[int]:
+    """Processes and all that they, and those that they have started, have started and that still run."""
+    children: dict[int, list[int]] = {}
+    for entry in proc.iterdir() if proc.is_dir() else ():
+        fields = _stat(int(entry.name), proc) if entry.name.isdigit() else None
+        if fields is not None:
+            children.setdefault(int(fields[_PARENT]), []).append(int(entry.name))
+    found: set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            waiting += children.get(pid, [])
+    return found
+
+
+def _stat(pid: int, proc: Path) -> list[str] | None:
+    """The columns of a process's state, from its state letter on; None if it is not there."""
+    try:
+        text = (proc / str(pid) / "stat").read_text()
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()  # the name of a program may hold spaces and brackets
 
 
 class GpuActivity:

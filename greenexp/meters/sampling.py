@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from greenexp.meters.activity import ActivityMeter, CpuActivity, GpuActivity
-from greenexp.meters.device_account import DeviceAccount, Tenancy
+from greenexp.meters.device_account import Activity, DeviceAccount, Tenancy
 from greenexp.meters.energy import CPU, GPU, EnergySource, MeterError
 from greenexp.meters.nvml import NvmlSource, PowerSource, all_gpus, handle_of, uuid_of
 from greenexp.meters.rapl import RaplSource
@@ -44,6 +44,10 @@ class NodeDevice:
 
     def __post_init__(self) -> None:
         self.account = DeviceAccount(self.source.safe_gap_s)
+
+    def read_activity(self, now_s: float, *newcomers: int) -> Activity:
+        """Who has used it up to now; always of all trials' processes, as those that are not asked for count as own."""
+        return self.activity.read((*self.account.pids, *newcomers), now_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ class NodeSampler:
             now_s, number = self._clock(), next(self._numbers)
             self._entries[number] = {
                 device.name: device.account.enter(
-                    shares.trial, shares.pid, share, now_s, device.activity.read((shares.pid,), now_s)
+                    shares.trial, shares.pid, share, now_s, device.read_activity(now_s, shares.pid)
                 )
                 for device, share in devices
             }
@@ -224,7 +228,7 @@ class NodeSampler:
                 account.fail()
                 continue
             now_s = self._clock()
-            account.note(reading_uj, now_s, device.activity.read(account.pids, now_s))
+            account.note(reading_uj, now_s, device.read_activity(now_s))
         for number, tenancies in list(self._entries.items()):
             if tenancies and not self._is_alive(next(iter(tenancies.values())).pid):
                 self._end(number)
@@ -233,7 +237,7 @@ class NodeSampler:
         now_s = self._clock()
         for name, tenancy in self._entries.pop(number).items():
             device = self._devices[name]
-            device.account.leave(tenancy, now_s, device.activity.read((tenancy.pid,), now_s))
+            device.account.leave(tenancy, now_s, device.read_activity(now_s))
 
     def _metered(self, device: NodeDevice) -> MeteredDevice:
         account = device.account

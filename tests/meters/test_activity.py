@@ -17,10 +17,10 @@ from greenexp.meters.device_account import Activity
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def process(proc: Path, pid: int, user: int, system: int = 0, children: int = 0) -> None:
+def process(proc: Path, pid: int, user: int, system: int = 0, children: int = 0, parent: int = 1) -> None:
     folder = proc / str(pid)
     folder.mkdir(exist_ok=True)
-    fields = ["S", *["0"] * 10, user, system, children, 0, *["0"] * 10]
+    fields = ["S", parent, *["0"] * 9, user, system, children, 0, *["0"] * 10]
     (folder / "stat").write_text(f"{pid} (a (b) c) {' '.join(map(str, fields))}")
 
 
@@ -29,15 +29,29 @@ def machine(proc: Path, user: int, idle: int = 0, steal: int = 0) -> None:
 
 
 def test_cpu_seconds_of_processes_and_of_all(tmp_path: Path) -> None:
-    meter = CpuActivity(own=[3], proc=tmp_path)
+    meter = CpuActivity(proc=tmp_path)
     machine(tmp_path, user=9 * TICKS, idle=10**6, steal=10**6)
-    process(tmp_path, 1, user=2 * TICKS, system=TICKS, children=TICKS)
-    process(tmp_path, 3, user=TICKS)
-    assert meter.read((1, 2), 0.0) == Activity({1: pytest.approx(4.0)}, pytest.approx(1.0), pytest.approx(9.0))
-    (tmp_path / "1" / "stat").unlink()  # it died
-    assert meter.read((1,), 0.0).by_pid == {1: pytest.approx(4.0)}
-    meter.add_own(1)
-    assert meter.read((), 0.0).own == pytest.approx(5.0)
+    process(tmp_path, 2, user=2 * TICKS, system=TICKS, children=TICKS)
+    assert meter.read((2, 3), 0.0) == Activity({2: pytest.approx(4.0)}, 0.0, pytest.approx(9.0))
+    (tmp_path / "2" / "stat").unlink()  # it died
+    assert meter.read((2,), 0.0).by_pid == {2: pytest.approx(4.0)}
+
+
+def test_the_sweeps_own_processes_are_those_it_has_started(tmp_path: Path) -> None:
+    meter = CpuActivity(own=[10], proc=tmp_path)
+    for pid, parent in ((10, 1), (11, 10), (12, 11), (20, 1)):  # driver, Ray, a worker, a stranger
+        process(tmp_path, pid, user=100 * TICKS, parent=parent)
+    assert meter.read((12,), 0.0).own == 0.0, "what was used before the first look is nobody's"
+    for pid, parent in ((10, 1), (11, 10), (12, 11), (20, 1)):
+        process(tmp_path, pid, user=101 * TICKS, parent=parent)
+    assert meter.read((12,), 1.0).own == pytest.approx(2.0), "the worker has a trial"
+    process(tmp_path, 12, user=104 * TICKS, parent=11)
+    assert meter.read((), 2.0).own == pytest.approx(5.0), "between two trials it is the sweep's"
+    process(tmp_path, 30, user=0, parent=1)
+    meter.add_own(30)
+    meter.read((), 3.0)
+    process(tmp_path, 30, user=TICKS, parent=1)
+    assert meter.read((), 4.0).own == pytest.approx(6.0)
 
 
 def test_a_system_without_proc_tells_no_total(tmp_path: Path) -> None:
