@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from greenexp.journal.tables import read_tables as from_journal
+from greenexp.tracking.reader import read_tables as from_mlflow
+from greenexp.tracking.server import default_uri
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,6 +39,8 @@ def test_the_commands_work_in_their_order(tmp_path: Path) -> None:
     for words in newcomers_commands():
         done = python(["-m", *words], tmp_path)
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}{done.stderr}"
+        if words == ["greenexp", "run", "smoke"]:
+            assert_the_smoke_sweep_is_whole(tmp_path / "out" / "smoke")
     assert (tmp_path / "out" / "smoke" / "report.html").is_file()
     (block,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     done = python(["-W", "error", "-c", block], tmp_path)
@@ -50,3 +58,23 @@ def python(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[st
         timeout=600,
         check=False,
     )
+
+
+def assert_the_smoke_sweep_is_whole(out: Path) -> None:
+    """What it trained, what lies in its folder, and that MLflow has all of it."""
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "lower bound" in page, "a sweep with early stopping must label its curve"
+    journal, mlflow = from_journal(out), from_mlflow(default_uri(out))
+    assert journal.history.complete
+    assert len(journal.trials) == 12
+    assert (journal.trials["status"] == "stopped").any()
+    for name, frame in journal.frames.items():
+        pd.testing.assert_frame_equal(mlflow.frames[name], frame, obj=name)
+    assert not (out / "checkpoints").exists(), "a finished sweep needs no checkpoints"
+    assert not (out / "ray").exists()
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (out, out / "journal.jsonl", out / "mlflow.db")]
+    assert modes == [0o700, 0o600, 0o600], "others must not read it"
+    logged = list((out / "mlartifacts").rglob("report.html"))
+    assert [path.read_bytes() for path in logged] == [(out / "report.html").read_bytes()]
+    mean = journal.exits.groupby("exit")["dev_accuracy"].max()
+    assert mean.iloc[-1] > mean.iloc[0] > 0.6, "depth should buy accuracy on graded sentences"

