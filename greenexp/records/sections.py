@@ -278,15 +278,46 @@ class Resources(FileSection):
     )
 
 
+class CarbonSource(FileSection):
+    """The row of a table that `accounting.carbon_g_per_kwh` is from; greenexp writes it, so that it never changes."""
+
+    package: str = Field(min_length=1, description="Installed package that the table is part of")
+    version: str = Field(min_length=1, description="Version of the package")
+    row: str = Field(min_length=1, description="Row of the table: country, and its code")
+    year: int = Field(description="Year that the value is of")
+
+
 class Accounting(FileSection):
     """The factors by which time and energy become grams and money; null: not known, and then not reported."""
 
     carbon_g_per_kwh: float | None = Field(None, ge=0, description="Grams of CO2-equivalent per kWh")
+    region: str | None = Field(
+        None, min_length=2, max_length=3, description="ISO 3166 code of the country whose grams per kWh are looked up"
+    )
+    carbon_source: CarbonSource | None = Field(
+        None,
+        exclude_if=lambda source: source is None,
+        description="Where the grams per kWh of `region` are from; written by greenexp when a sweep begins",
+    )
+    embodied_g_per_gpu_h: float | None = Field(
+        None, ge=0, description="Grams of CO2-equivalent of making a GPU, per hour of its use"
+    )
+    embodied_g_per_cpu_h: float | None = Field(
+        None, ge=0, description="Grams of CO2-equivalent of making a CPU core and its machine, per hour of its use"
+    )
     pue: float = Field(1.0, ge=1, description="Power usage effectiveness: energy drawn / energy of the computers")
     price_per_gpu_h: float | None = Field(None, ge=0, description="Price of a GPU hour")
     price_per_cpu_h: float | None = Field(None, ge=0, description="Price of a CPU core hour")
     price_per_kwh: float | None = Field(None, ge=0, description="Price of a kWh")
     currency: str | None = Field(None, min_length=1, max_length=8, description="Currency of the prices")
+
+    @model_validator(mode="after")
+    def _one_origin_of_carbon(self) -> Accounting:
+        if self.region is not None and self.carbon_g_per_kwh is not None and self.carbon_source is None:
+            raise ValueError("state either carbon_g_per_kwh or region, from which it is looked up, and not both")
+        if self.carbon_source is not None and (self.region is None or self.carbon_g_per_kwh is None):
+            raise ValueError("carbon_source says where carbon_g_per_kwh of a region is from: both must be there")
+        return self
 
 
 def _policies(value: Any) -> Any:

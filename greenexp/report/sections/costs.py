@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from greenexp.records.axes import AXES
+from greenexp.records.sections import Accounting
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.table import Column, Table
@@ -86,6 +87,14 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
     accounting = tables.spec.accounting
     if accounting.carbon_g_per_kwh is not None:
         notes.append(
-            f"CO2e = energy × PUE {accounting.pue} × {accounting.carbon_g_per_kwh} g/kWh, as stated in the sweep file."
+            f"CO2e = energy × PUE {accounting.pue} × {accounting.carbon_g_per_kwh} g/kWh, {_origin(accounting)}."
         )
     return tuple(notes)
+
+
+def _origin(accounting: Accounting) -> str:
+    """Where the grams per kWh are from."""
+    source = accounting.carbon_source
+    if source is None:
+        return "as stated in the sweep file"
+    return f"the value of {source.year} for {source.row} in {source.package} {source.version}"
