@@ -181,6 +181,22 @@ class Sweep:
         """
         return objective_front(self.tables).table
 
+    def price_tag(self, *, overhead_j: float | None = None) -> Findings:
+        """What the whole search, the chosen configuration and its model cost, and what one more point costs.
+
+        >>> import greenexp
+        >>> tag = greenexp.load(folder).price_tag()
+        >>> price = tag["price"].set_index("quantity")
+        >>> bool(price.loc["train_flops", "search"] > price.loc["train_flops", "model"])
+        True
+
+        overhead_j: joules that were drawn for the sweep and belong to no trial
+        Tables as of `analysis.sweeps.price_tag.price_tag`; what was not measured is NaN, with the reason.
+        """
+        from greenexp.analysis.sweeps.price_tag import price_tag
+
+        return price_tag(self.tables, overhead_j)
+
     def frame(self) -> pd.DataFrame:
         """One row per trial: names, seeds, searched values, status, dev score, test score and costs.
 

@@ -61,6 +61,19 @@ def test_statuses(contents: dict[Any, Any]) -> None:
     assert contents["trial", "c000-i1-o0"]["tags"][names.REASON] == "below the cutoff of rung 1"
 
 
+def test_the_run_of_the_sweep_has_its_price(contents: dict[Any, Any]) -> None:
+    """All trials and attempts; what some report has no measurement of is left out."""
+    price = {
+        name.removeprefix(names.PRICE): float(value)
+        for name, value in contents[SWEEP]["tags"].items()
+        if name.startswith(names.PRICE)
+    }
+    assert price["trials"] == 5
+    assert price["train_flops"] > 0
+    assert price["examples_seen"] > 0
+    assert "money" not in price
+
+
 def test_each_series_has_each_step_once(contents: dict[Any, Any]) -> None:
     assert doubled_steps(contents) == []
 
