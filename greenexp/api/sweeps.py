@@ -226,6 +226,16 @@ class Sweep:
         except OSError as error:
             raise InputError(f"cannot write the report to {place}: {error.strerror or error}") from error
 
+    def checklist(self, format: str = "md", *, lists: Iterable[str] = ()) -> str:  # noqa: A002
+        """Checklists of conferences, filled as far as the record goes, as `md` or `tex`.
+
+        lists: some of `arr`, `neurips` and `emnlp`, by default all
+        Raises UnknownNameError for another format or list.
+        """
+        from greenexp.report.checklists.section import checklist_document
+
+        return checklist_document(self.tables, format, tuple(lists))
+
     def export(self, format: str = "parquet", *, out: str | Path | None = None) -> Iterator[Path]:  # noqa: A002
         """Write every table as a file of its own, and yield its path once it is there.
 

@@ -32,6 +32,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "plan": CommandEntry("sweeps.plan", "Show what a sweep would run, and its price, without running it."),
         "status": CommandEntry("sweeps.status", "Show the progress of a sweep."),
         "report": CommandEntry("sweeps.report", "Write the show-your-work report of sweeps, or of any MLflow runs."),
+        "checklist": CommandEntry("sweeps.checklist", "Fill conference checklists from a sweep's record."),
         "export": CommandEntry("sweeps.export", "Write a sweep's tables as Parquet or CSV."),
         "logs": CommandEntry("sweeps.logs", "Print what a trial logged."),
         "clean": CommandEntry("sweeps.clean", "Delete what a sweep's folder does not need."),

@@ -50,11 +50,13 @@ REPEATED = "trained twice or lost"
 """The part that is also in the other parts."""
 _SUMMED = ("train_flops", "eval_flops", "energy_j", "carbon_g", "money")
 _UNITS = {
-    "experiments": "", "training_set": "", "examples_seen": "", "example_flops": "FLOP", "example_j": "J",
-    "product_flops": "FLOP", "product_j": "J", "worker_s": "s", "gpu_s": "s", "core_s": "s", "train_flops": "FLOP",
-    "eval_flops": "FLOP", "energy_j": "J", "overhead_j": "J", "carbon_g": "g", "embodied_g": "g", "money": "money",
+    "parameters": "", "experiments": "", "training_set": "", "examples_seen": "", "example_flops": "FLOP",
+    "example_j": "J", "product_flops": "FLOP", "product_j": "J", "worker_s": "s", "gpu_s": "s", "core_s": "s",
+    "train_flops": "FLOP", "eval_flops": "FLOP", "energy_j": "J", "overhead_j": "J", "carbon_g": "g",
+    "embodied_g": "g", "money": "money",
 }  # fmt: skip
-"""Quantity -> its unit; `core_s`: seconds x CPU cores that trials held, `example_*`: E, `product_*`: E * D * H."""
+"""Quantity -> its unit. parameters: NaN where models differ; core_s: seconds x CPU cores that trials held;
+example_*: E; product_*: E * D * H."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ def _quantities(tables: SweepTables, scope: _Scope) -> dict[str, float]:
     seen = float(scope.epochs["examples"].sum())
     found = {name: scope.total(name) for name in (*_SUMMED, "gpu_s")}
     found |= {
+        "parameters": _shared(scope.trials["parameters"].dropna().tolist()),
         "experiments": float((scope.trials["attempts"] > 0).sum()),
         "training_set": _training_set(scope, tables.spec.training.reports_per_epoch),
         "examples_seen": seen if len(scope.epochs) else math.nan,
@@ -168,6 +171,11 @@ def _multiply(found: dict[str, float]) -> None:
         each = found[total] / found["examples_seen"] if found["examples_seen"] > 0 else math.nan
         found[f"example_{name}"] = each
         found[f"product_{name}"] = each * found["training_set"] * found["experiments"]
+
+
+def _shared(numbers: Sequence[float]) -> float:
+    """The number, if there is one and it is the same for all."""
+    return float(numbers[0]) if len(set(numbers)) == 1 else math.nan
 
 
 def _training_set(scope: _Scope, reports_per_epoch: int) -> float:
@@ -209,7 +217,11 @@ def _part(name: str, scope: _Scope) -> tuple[object, ...]:
 
 def _notes(tables: SweepTables, price: pd.DataFrame, *, priced: bool) -> tuple[str, ...]:
     search = _column(price, "quantity", "search")
+    resources = tables.spec.resources
+    devices = sorted({str(device) for device in tables.epochs["device"] if device})
+    worker = f"{resources.cpus_per_trial} CPU core(s) and {resources.gpus_per_trial:g} GPU(s)"
     notes = [
+        *([f"Trials ran on {', '.join(devices)}; each held {worker}."] if devices else []),
         "The search is all trials: finished, stopped, failed, with repeated and lost work as far as it was measured.",
         (
             "E·D·H after Schwartz et al. (2020): cost of a training example × examples in the training set × "

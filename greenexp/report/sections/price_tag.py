@@ -15,6 +15,7 @@ from greenexp.report.table import NONE, Column, Table, cost_column
 from greenexp.units import JOULES, SECONDS, format_quantity
 
 TITLES = {
+    "parameters": "Parameters of the model",
     "experiments": "H: experiments (trials)",
     "training_set": "D: training set (examples)",
     "examples_seen": "Training examples seen, all epochs",
@@ -113,7 +114,7 @@ def _price(found: Findings, tables: SweepTables) -> Table:
 
 
 def _cell(quantity: str, unit: str, value: float, currency: str | None, scope: str) -> str:
-    if quantity == "overhead_j" and scope != "search":
+    if (quantity == "overhead_j" and scope != "search") or (quantity == "parameters" and math.isnan(value)):
         return NONE
     return amount(quantity, unit, value, currency)
 
