@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from html import escape
@@ -253,6 +254,22 @@ class Sweep:
                 yield path
         except OSError as error:
             raise InputError(f"cannot write the tables to {place}: {error.strerror or error}") from error
+
+    def energy_report(self, *, out: str | Path | None = None) -> Path:
+        """Write the energy report of the sweep in BoAmps, Boavizta's data model, and return the file.
+
+        out: the file, by default `boamps.json` in the sweep's folder or in the current one
+        Raises InputError where energy was not measured, or the file cannot be written.
+        """
+        from greenexp.report.boamps import boamps_report
+
+        place = Path(out) if out is not None else (self.folder or Path.cwd()) / "boamps.json"
+        text = json.dumps(boamps_report(self.tables), indent=2, allow_nan=False, ensure_ascii=False)
+        try:
+            place.write_text(f"{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"cannot write {place}: {error.strerror or error}") from error
+        return place
 
     def replay(self, policy: str | Iterable[str] = (), **options: Any) -> Findings:
         """What exit policies would do with the sweep's recorded logits, chosen on dev; see `api.models.replay`.

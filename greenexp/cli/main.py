@@ -48,6 +48,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
     "Trained models": {
         "replay": CommandEntry("models.replay", "Print scores and costs of exit policies from recorded logits."),
         "predict": CommandEntry("models.predict", "Answer lines of text with a trained model that exits early."),
+        "card": CommandEntry("models.card", "Write a model card for the Hugging Face hub."),
         "submit": CommandEntry("models.submit", "Write the submission files of GLUE or ELUE with a trained model."),
         "serve": CommandEntry("models.serve", "Serve a trained model over HTTP."),
         "bench": CommandEntry("models.bench", "Measure how fast a trained model answers, and what early exit saves."),

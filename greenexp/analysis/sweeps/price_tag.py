@@ -77,7 +77,7 @@ class _Scope:
         return float(self.trials["wall_s"].sum() + self.trials["lost_wall_s"].sum())
 
 
-def price_tag(tables: SweepTables, overhead_j: float | None = None) -> Findings:
+def price_tag(tables: SweepTables, overhead_j: float | None = None, trial: str = "") -> Findings:
     """What a sweep and its chosen model cost, and what one more point costs at the end of its tuning curve.
 
     Parameters
@@ -86,6 +86,8 @@ def price_tag(tables: SweepTables, overhead_j: float | None = None) -> Findings:
         Of a whole sweep or of one in progress.
     overhead_j : float, optional
         Joules that were drawn for the sweep and belong to no trial.
+    trial : str, optional
+        Another model than the best on dev of the chosen configuration.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def price_tag(tables: SweepTables, overhead_j: float | None = None) -> Findings:
     scopes = [_Scope(tables.trials, tables.epochs)]
     scopes += [
         _Scope(tables.trials[tables.trials["trial"].isin(trials)], tables.epochs[tables.epochs["trial"].isin(trials)])
-        for trials in (chosen.trials, chosen.trials[:1])
+        for trials in (chosen.trials, (trial,) if trial else chosen.trials[:1])
     ]
     price = _price(tables, scopes, overhead_j)
     parts = _parts(tables, chosen.configuration, chosen.trials)
@@ -219,9 +221,9 @@ def _notes(tables: SweepTables, price: pd.DataFrame, *, priced: bool) -> tuple[s
     search = _column(price, "quantity", "search")
     resources = tables.spec.resources
     devices = sorted({str(device) for device in tables.epochs["device"] if device})
-    worker = f"{resources.cpus_per_trial} CPU core(s) and {resources.gpus_per_trial:g} GPU(s)"
+    held = f"CPU cores held by a trial: {resources.cpus_per_trial}; GPUs: {resources.gpus_per_trial:g}."
     notes = [
-        *([f"Trials ran on {', '.join(devices)}; each held {worker}."] if devices else []),
+        *([f"Trials ran on {', '.join(devices)}. {held}"] if devices else []),
         "The search is all trials: finished, stopped, failed, with repeated and lost work as far as it was measured.",
         (
             "E·D·H after Schwartz et al. (2020): cost of a training example × examples in the training set × "

@@ -28,10 +28,14 @@ _MOST_FIELDS = 20
 
 
 class RecordFacts:
-    """Facts of one sweep, each computed when it is first asked for."""
+    """Facts of one sweep, each computed when it is first asked for.
 
-    def __init__(self, tables: SweepTables) -> None:
+    trial: the model that is spoken of, "" for the chosen one that is best on dev
+    """
+
+    def __init__(self, tables: SweepTables, trial: str = "") -> None:
         self.tables = tables
+        self.trial = trial
 
     @cached_property
     def metric(self) -> SweepMetric:
@@ -52,7 +56,21 @@ class RecordFacts:
     @cached_property
     def price(self) -> Findings:
         """The price tag."""
-        return price_tag(self.tables)
+        return price_tag(self.tables, trial=self.trial)
+
+    @property
+    def energy_method(self) -> str:
+        """What energy was measured with, as the drivers recorded it."""
+        measured = self.session("measured").get("energy_j") or [False, ""]
+        return str(measured[1]) if measured[0] else "a method that is not on record"
+
+    @property
+    def hardware(self) -> str:
+        """The devices that trials ran on; of the CPU its name."""
+        names = [
+            str(self.session("machine").get("cpu", "CPU")) if one == "cpu" else one for one in self.values("device")
+        ]
+        return ", ".join(names)
 
     @cached_property
     def curve(self) -> ExpectedBest:
@@ -70,7 +88,9 @@ class RecordFacts:
 
 def parameters(facts: RecordFacts) -> str:
     """Parameters of the chosen model."""
-    known = facts.chosen.rows(facts.tables.trials)["parameters"].dropna()
+    trials = facts.tables.trials
+    own = trials[trials["trial"] == facts.trial] if facts.trial else facts.chosen.rows(trials)
+    known = own["parameters"].dropna()
     if known.empty:
         return ""
     everyone = facts.tables.trials["parameters"].dropna()
@@ -79,7 +99,7 @@ def parameters(facts: RecordFacts) -> str:
         if everyone.min() < everyone.max()
         else ""
     )
-    return f"The chosen model has {int(known.iloc[0]):,} parameters{spread}."
+    return f"The {'' if facts.trial else 'chosen '}model has {int(known.iloc[0]):,} parameters{spread}."
 
 
 def compute_budget(facts: RecordFacts) -> str:

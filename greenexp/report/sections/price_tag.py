@@ -46,8 +46,8 @@ def section(tables: SweepTables) -> Section:
     return Section(
         name="price-tag",
         title=title,
-        headline=(*_totals(found, tables), *found.verdict),
-        tables=(_price(found, tables), _parts(found, tables)),
+        headline=(*totals(found, tables), *found.verdict),
+        tables=(price_table(found, tables), _parts(found, tables)),
         assumptions=found.notes,
     )
 
@@ -67,7 +67,7 @@ def _digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def _totals(found: Findings, tables: SweepTables) -> tuple[str, ...]:
+def totals(found: Findings, tables: SweepTables) -> tuple[str, ...]:
     """The whole search, and how it compares with one training of the model, as far as it was measured."""
     search, model = amounts(found, "search"), amounts(found, "model")
     named = {"gpu_s": "s", "core_s": "s", "train_flops": "FLOP", "energy_j": "J", "carbon_g": "g", "money": "money"}
@@ -90,7 +90,8 @@ def _noun(quantity: str) -> str:
     }.get(quantity, "")  # fmt: skip
 
 
-def _price(found: Findings, tables: SweepTables) -> Table:
+def price_table(found: Findings, tables: SweepTables, model: str = "Its best model on dev") -> Table:
+    """The table `price`; model: what its last scope is called."""
     frame = found["price"]
     currency = tables.spec.accounting.currency
     texts = {
@@ -107,7 +108,7 @@ def _price(found: Findings, tables: SweepTables) -> Table:
         Column("title", "Quantity"),
         Column("search_text", "Whole search", "name"),
         Column("configuration_text", "Chosen configuration, all seeds", "name"),
-        Column("model_text", "Its best model on dev", "name"),
+        Column("model_text", model, "name"),
         Column("why", "Why not measured", "prose"),
     )
     return Table("price-tag", found.titles["price"], shown, columns)
