@@ -192,9 +192,9 @@ class Sweep:
         True
 
         overhead_j: joules that were drawn for the sweep and belong to no trial
-        Tables as of `analysis.sweeps.price_tag.price_tag`; what was not measured is NaN, with the reason.
+        Tables as of `analysis.search.price_tag.price_tag`; what was not measured is NaN, with the reason.
         """
-        from greenexp.analysis.sweeps.price_tag import price_tag
+        from greenexp.analysis.search.price_tag import price_tag
 
         return price_tag(self.tables, overhead_j)
 

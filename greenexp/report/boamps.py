@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from greenexp.analysis.search.price_tag import amounts
 from greenexp.analysis.sweeps.held_out import held_out
-from greenexp.analysis.sweeps.price_tag import amounts
 from greenexp.errors import InputError
 from greenexp.records.tables import SweepTables
 from greenexp.report.checklists.record import RecordFacts

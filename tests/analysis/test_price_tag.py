@@ -11,8 +11,8 @@ import pytest
 from made_sweeps import NO_ENERGY, score_of, sweep
 from told import tells
 
+from greenexp.analysis.search.price_tag import REPEATED, price_tag
 from greenexp.analysis.sweeps.configurations import configuration_table
-from greenexp.analysis.sweeps.price_tag import REPEATED, price_tag
 from greenexp.records.tables import SCHEMA, typed_frame
 
 STOPPED = {"c000": ("stopped", 1), "c003": ("stopped", 3)}

@@ -19,7 +19,7 @@ PLACES = {
     "configurations": "Configurations",
     "seeds": "Seeds: variance and number of seeds",
     "trials": "Trials",
-    "price-tag": "Price tag: what the search, the chosen configuration and its model cost",
+    "price-tag": "Price tag",
     "costs": "Costs",
     "failures": "Failures",
     "assumptions": "Assumptions of the whole report",

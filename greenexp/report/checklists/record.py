@@ -12,11 +12,11 @@ import pandas as pd
 
 from greenexp.analysis.curves.evp import ExpectedBest, expected_best
 from greenexp.analysis.findings import Findings
+from greenexp.analysis.search.price_tag import amounts, price_tag
 from greenexp.analysis.sweeps.chosen import ChosenTrials, chosen_trials
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
-from greenexp.analysis.sweeps.price_tag import amounts, price_tag
 from greenexp.records.tables import SweepTables
 from greenexp.report.sections.held_out import sentence_on_test
 from greenexp.report.sections.price_tag import amount

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from greenexp.analysis.sweeps.price_tag import amounts
+from greenexp.analysis.search.price_tag import amounts
 from greenexp.report.checklists.record import RecordFacts
 from greenexp.report.model_card.model import CardModel, exit_scores
 from greenexp.report.model_card.points import card_points

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from greenexp.analysis.findings import Findings
-from greenexp.analysis.sweeps.price_tag import REPEATED, SCOPES, amounts, price_tag
+from greenexp.analysis.search.price_tag import REPEATED, SCOPES, amounts, price_tag
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.sections.costs import NOT_YET
@@ -38,9 +38,9 @@ _IN_KWH = ("energy_j", "overhead_j")
 
 
 def section(tables: SweepTables) -> Section:
-    """Price, parts, and the price of a further point, as `analysis.sweeps.price_tag` has them."""
+    """Price, parts, and the price of a further point, as `analysis.search.price_tag` has them."""
     found = price_tag(tables)
-    title = "Price tag: what the search, the chosen configuration and its model cost"
+    title = "Price tag"
     if found.refusal:
         return Section("price-tag", title, (f"{NOT_YET[0].upper()}{NOT_YET[1:]}.",))
     return Section(

@@ -1,4 +1,4 @@
-"""What the end of a sweep's tuning curve gained, and what that cost, as `analysis.sweeps.price_tag` defines it."""
+"""What the end of a sweep's tuning curve gained, and what that cost, as `analysis.search.price_tag` defines it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ POINT = 0.01
 PAID_IN = ("train_flops", "wall_s", "gpu_s", "energy_j", "carbon_g", "money")
 _NAMED = ("money", "energy_j", "train_flops", "wall_s")
 _MOST_NAMED = 2
+_TITLES = {
+    "money": "money", "energy_j": "energy", "train_flops": "training", "wall_s": "worker time",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,5 +125,5 @@ def _paid(rows: Mapping[str, Mapping[object, object]], named: list[str], column:
     for axis in named:
         unit = AXES[axis].unit
         unit = str(tables.spec.accounting.currency or "money") if unit == "money" else unit
-        texts.append(f"{format_quantity(float(str(rows[axis][column])), unit)} ({AXES[axis].sum_title.lower()})")
+        texts.append(f"{format_quantity(float(str(rows[axis][column])), unit)} ({_TITLES[axis]})")
     return " or ".join(texts) if column == "per_point" else " and ".join(texts)

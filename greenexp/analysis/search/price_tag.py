@@ -37,8 +37,8 @@ import pandas as pd
 
 from greenexp.analysis.curves.evp import expected_best
 from greenexp.analysis.findings import Findings
+from greenexp.analysis.search.last_gain import last_gain, sentences_of_gain
 from greenexp.analysis.sweeps.chosen import chosen_trials
-from greenexp.analysis.sweeps.last_gain import last_gain, sentences_of_gain
 from greenexp.analysis.sweeps.savings import abandoned
 from greenexp.records.tables import SweepTables
 from greenexp.spec.accounting import NO_EMBODIED_FACTOR, embodied_g
@@ -95,7 +95,7 @@ def price_tag(tables: SweepTables, overhead_j: float | None = None, trial: str =
         `price`: quantity, unit, search, configuration, model (NaN: not measured, or not of this scope), reason.
         `parts`: part, trials, worker_s, train_flops, energy_j, carbon_g, money, share (of the training FLOPs): what the
         search was spent on; the last row is also in the others.
-        `last_gain`: axis, unit, gain, cost, per_point, as of `analysis.sweeps.last_gain`.
+        `last_gain`: axis, unit, gain, cost, per_point, as of `analysis.search.last_gain`.
         A refusal while nothing has been reported.
 
     """
@@ -140,7 +140,7 @@ def _price(tables: SweepTables, scopes: Sequence[_Scope], overhead_j: float | No
         _multiply(column)
     columns[0]["overhead_j"] = math.nan if overhead_j is None else overhead_j
     reasons = {axis: str(reason or "") for axis, reason in _column(tables.ledger, "axis", "reason").items()}
-    energy = reasons.get("energy_j", "")
+    energy = "energy was not measured" if reasons.get("energy_j") else ""
     reasons |= {"example_j": energy, "product_j": energy, "embodied_g": NO_EMBODIED_FACTOR}
     rows = [
         (name, unit, *(column.get(name, math.nan) for column in columns), reasons.get(name, ""))
@@ -220,7 +220,8 @@ def _part(name: str, scope: _Scope) -> tuple[object, ...]:
 def _notes(tables: SweepTables, price: pd.DataFrame, *, priced: bool) -> tuple[str, ...]:
     search = _column(price, "quantity", "search")
     resources = tables.spec.resources
-    devices = sorted({str(device) for device in tables.epochs["device"] if device})
+    named = {str(device) for device in tables.epochs["device"] if device}
+    devices = sorted("the CPU" if device == "cpu" else device for device in named)
     held = f"CPU cores held by a trial: {resources.cpus_per_trial}; GPUs: {resources.gpus_per_trial:g}."
     notes = [
         *([f"Trials ran on {', '.join(devices)}. {held}"] if devices else []),
