@@ -29,7 +29,10 @@ _COUNTERS = {"gpu": ("gpuTrackingMode", "nvml"), "cpu_package": ("cpuTrackingMod
 
 
 def boamps_report(tables: SweepTables) -> dict[str, Any]:
-    """The report as JSON values. InputError if energy was not measured in every report of the sweep."""
+    """The report as JSON values; epochs and energy are those of all trials, epochs as their mean.
+
+    InputError if energy was not measured in every report of the sweep.
+    """
     facts = RecordFacts(tables)
     why = facts.price.refusal or _unmeasured(tables, facts)
     if why:
@@ -91,7 +94,7 @@ def _is_regression(tables: SweepTables) -> bool:
 
 
 def _algorithm(tables: SweepTables, facts: RecordFacts) -> dict[str, Any]:
-    spec, model = tables.spec, amounts(facts.price, "model")
+    spec, search, model = tables.spec, amounts(facts.price, "search"), amounts(facts.price, "model")
     searched = set(tables.parameters)
     found: dict[str, Any] = {
         "trainingType": "supervisedLearning",
@@ -102,15 +105,14 @@ def _algorithm(tables: SweepTables, facts: RecordFacts) -> dict[str, Any]:
     }
     if "method.name" in searched or "backbone.name" in searched:
         found["algorithmName"] = "transformers"
-    if "training.epochs" not in searched:
-        found["epochsNumber"] = spec.training.epochs
     torch = facts.session("versions").get("torch")
     precisions = facts.values("precision")
     if torch:
         found["frameworkVersion"] = str(torch)
     if len(precisions) == 1:
         found["quantization"] = precisions[0]
-    return found | _known({"parametersNumber": model["parameters"] / 1e9})
+    mean_epochs = search["examples_seen"] / (search["training_set"] * search["experiments"])
+    return found | _known({"epochsNumber": mean_epochs, "parametersNumber": model["parameters"] / 1e9})
 
 
 def _measure(tables: SweepTables, facts: RecordFacts) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import pytest
 from made_carbon_table import made_carbon_table
 from told import tells
 
+import greenexp
 from greenexp.api.planning import plan_of, read_document
+from greenexp.cli.sweeps.preview import preview_lines
 from greenexp.errors import SweepFileError
 from greenexp.journal.file import NAME
 from greenexp.spec import load_sweep
@@ -45,3 +47,9 @@ def test_a_region_that_is_not_known_is_told_at_its_line(tmp_path, monkeypatch):
     with pytest.raises(SweepFileError) as raised:
         plan_of(read_document(file))
     assert tells(str(raised.value), "sweep.yaml:4: … accounting.region") or tells(str(raised.value), "sweep.yaml:4")
+
+
+def test_a_plan_says_which_row_the_grams_are_from(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(made_carbon_table(tmp_path)))
+    lines = dict(preview_lines(greenexp.plan({**SWEEP, "training": {"epochs": 1}})))
+    assert tells(lines["carbon"], "100.5 g … Aland (AAA), 2024, carbontracker 2.4.7")

@@ -95,6 +95,7 @@ def test_a_report_has_what_the_data_model_requires():
     (measure,) = found["measures"]
     assert measure["powerConsumption"] == pytest.approx(54 * 1800 / 3.6e6)
     assert measure["measurementDuration"] == 123.0
+    assert found["task"]["algorithms"][0]["epochsNumber"] == 9
     assert measure["gpuTrackingMode"] == "nvml"
     assert "cpuTrackingMode" not in measure, "the CPU was not measured"
     assert {one["componentType"]: one["nbComponent"] for one in found["infrastructure"]["components"]} == {

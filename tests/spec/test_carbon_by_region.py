@@ -82,6 +82,11 @@ def test_a_limit_on_carbon_may_follow_from_a_region():
     assert not load_sweep(text.replace("pue: 1.2", "region: DEU")).problems
 
 
+def test_norway_is_a_country_and_not_a_truth_value():
+    text = "name: x\ntask: {name: clauses}\naccounting: {region: NO}\n"
+    assert load_sweep(text).checked().accounting.region == "NO"
+
+
 def test_embodied_carbon_is_held_hours_times_what_is_stated():
     both = Accounting(embodied_g_per_gpu_h=10.0, embodied_g_per_cpu_h=0.5)
     assert embodied_g(7200.0, 3600.0, both) == pytest.approx(20.5)

@@ -176,6 +176,26 @@ def test_a_parameter_that_changes_is_kept_as_a_tag(uri: str, client: Any, tmp_pa
     assert run["tags"]["greenexp.changed.training.epochs"] == "27"
 
 
+def test_a_price_goes_when_a_part_of_it_is_missing(uri: str, client: Any, tmp_path: Path) -> None:
+    """A sum that stayed from before would look like a total."""
+    tracked = TrackedSweep()
+    level = RunWriter(client, prepare(uri, "priced"), tracked)
+    with Sweep(tmp_path) as sweep:
+        tail = JournalTail(tmp_path)
+        sweep.session()
+        sweep.plan(trial_spec(0, 0))
+        sweep.start("c000-i0-o0")
+        found = []
+        for epoch, cpu_s in ((1, 1.0), (2, None)):
+            body = record(epoch).to_json()
+            body["costs"]["cpu_s"] = cpu_s
+            sweep.journal.append("report", trial="c000-i0-o0", attempt=1, record=body)
+            tracked.take(tail.new_events())
+            level.write_changes(with_sweep=True)
+            found.append(dump(client, prepare(uri, "priced"))[SWEEP]["tags"].get("greenexp.price.cpu_s"))
+    assert found == ["1", None]
+
+
 def test_a_resumed_sweep_runs_again(uri: str, client: Any, sweep_folder: Path) -> None:
     sync(sweep_folder, uri, "resumed")
     with Sweep(sweep_folder, ticking(BEGAN + 1000)) as sweep:
