@@ -33,7 +33,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "status": CommandEntry("sweeps.status", "Show the progress of a sweep."),
         "report": CommandEntry("sweeps.report", "Write the show-your-work report of sweeps, or of any MLflow runs."),
         "checklist": CommandEntry("sweeps.checklist", "Fill conference checklists from a sweep's record."),
-        "export": CommandEntry("sweeps.export", "Write a sweep's tables as Parquet or CSV."),
+        "export": CommandEntry("sweeps.export", "Write a sweep's tables, a model for others, or an energy report."),
         "logs": CommandEntry("sweeps.logs", "Print what a trial logged."),
         "clean": CommandEntry("sweeps.clean", "Delete what a sweep's folder does not need."),
         "sync": CommandEntry("sweeps.sync", "Write to MLflow what a sweep's journal has and MLflow lacks."),

@@ -93,6 +93,18 @@ def test_the_last_gain_of_a_grid_is_that_of_the_best_so_far():
     assert tells(price_tag(tables).verdict[0], "last 1 of 4 configurations did not improve")
 
 
+def test_a_gain_of_bounds_is_said_to_be_one():
+    bounded = price_tag(sweep(6, 1, ends={"c000": ("stopped", 1)}, scheduler="asha"))
+    assert any(tells(note, "stopped early … lower bounds") for note in bounded.notes)
+    assert not any("lower bounds" in note for note in price_tag(sweep(6, 1)).notes)
+
+
+def test_another_model_than_the_best_has_its_own_price():
+    found = price_tag(sweep(ends=STOPPED, scheduler="asha"), trial="c000-i0-o0")["price"].set_index("quantity")
+    assert found.loc["train_flops", "model"] == 2e9
+    assert found.loc["train_flops", "configuration"] == 18 * 2e9
+
+
 @pytest.mark.parametrize("search", ["random", "grid"])
 def test_a_curve_without_a_gain_is_flat_and_has_no_price_of_a_point(search):
     tables = sweep(4, 1, search=search)

@@ -24,9 +24,7 @@ POINT = 0.01
 PAID_IN = ("train_flops", "wall_s", "gpu_s", "energy_j", "carbon_g", "money")
 _NAMED = ("money", "energy_j", "train_flops", "wall_s")
 _MOST_NAMED = 2
-_TITLES = {
-    "money": "money", "energy_j": "energy", "train_flops": "training", "wall_s": "worker time",
-}  # fmt: skip
+_TITLES = {"energy_j": " of energy", "train_flops": " of training", "wall_s": " of worker time"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,7 @@ class LastGain:
     table: a row per measured axis: gain (metric's unit, at least 0), cost (what it cost), per_point (NaN if flat)
     expected: whether it is that of the expected best, otherwise of the best so far
     configurations: with a score; unimproved: of them, the number since the last improvement of the best so far
+    bound: what the scores behind it are of those after full training, "" where all trials trained to their end
     refusal: why there is none, or ""
     """
 
@@ -43,6 +42,7 @@ class LastGain:
     expected: bool = False
     configurations: int = 0
     unimproved: int = 0
+    bound: str = ""
     refusal: str = ""
 
     @property
@@ -79,7 +79,7 @@ def last_gain(tables: SweepTables, curve: ExpectedBest) -> LastGain:
         part[first] = 0.0
     gain = 0.0 if difference(gain, 0.0) == 0 else gain
     rows = [_row(axis, configurations, part, gain) for axis in PAID_IN if _measured(configurations, axis)]
-    return LastGain(pd.DataFrame(rows, columns=list(COLUMNS)), expected, len(values), len(best) - 1 - last)
+    return LastGain(pd.DataFrame(rows, columns=list(COLUMNS)), expected, len(values), len(best) - 1 - last, curve.bound)
 
 
 def _measured(configurations: pd.DataFrame, axis: str) -> bool:
@@ -125,5 +125,5 @@ def _paid(rows: Mapping[str, Mapping[object, object]], named: list[str], column:
     for axis in named:
         unit = AXES[axis].unit
         unit = str(tables.spec.accounting.currency or "money") if unit == "money" else unit
-        texts.append(f"{format_quantity(float(str(rows[axis][column])), unit)} ({_TITLES[axis]})")
+        texts.append(f"{format_quantity(float(str(rows[axis][column])), unit)}{_TITLES.get(axis, '')}")
     return " or ".join(texts) if column == "per_point" else " and ".join(texts)

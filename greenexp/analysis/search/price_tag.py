@@ -37,7 +37,7 @@ import pandas as pd
 
 from greenexp.analysis.curves.evp import expected_best
 from greenexp.analysis.findings import Findings
-from greenexp.analysis.search.last_gain import last_gain, sentences_of_gain
+from greenexp.analysis.search.last_gain import LastGain, last_gain, sentences_of_gain
 from greenexp.analysis.sweeps.chosen import chosen_trials
 from greenexp.analysis.sweeps.savings import abandoned
 from greenexp.records.tables import SweepTables
@@ -118,7 +118,7 @@ def price_tag(tables: SweepTables, overhead_j: float | None = None, trial: str =
             "parts": "What the search was spent on",
             "last_gain": "What the last gain cost",
         },
-        notes=_notes(tables, price, priced=gain.gain > 0),
+        notes=_notes(tables, price, gain),
     )
 
 
@@ -217,7 +217,7 @@ def _part(name: str, scope: _Scope) -> tuple[object, ...]:
     return (name, began, scope.worker_s, *(scope.total(cost) for cost in PART_COLUMNS[3:7]))
 
 
-def _notes(tables: SweepTables, price: pd.DataFrame, *, priced: bool) -> tuple[str, ...]:
+def _notes(tables: SweepTables, price: pd.DataFrame, gain: LastGain) -> tuple[str, ...]:
     search = _column(price, "quantity", "search")
     resources = tables.spec.resources
     named = {str(device) for device in tables.epochs["device"] if device}
@@ -231,11 +231,16 @@ def _notes(tables: SweepTables, price: pd.DataFrame, *, priced: bool) -> tuple[s
             "experiments. It is the cost of one epoch of every trial; what was spent is E × the examples seen."
         ),
     ]
-    if priced:
+    if gain.gain > 0:
         notes.append(
             "The price of a point takes the last gain as a rate. Gains become smaller as a search goes on, so it is "
             "the least that a further point costs, if one can be had at all; and the gain is one of dev scores, which "
             "also chose."
+        )
+    if gain.gain > 0 and gain.bound:
+        notes.append(
+            f"Some trials were stopped early, and their scores are {gain.bound}s: the last gain may be too large, and "
+            "the price of a point too low."
         )
     sizes = [_column(price, "quantity", scope)["training_set"] for scope in SCOPES]
     if len({size for size in sizes if not math.isnan(size)}) > 1:
