@@ -283,8 +283,10 @@ class CarbonSource(FileSection):
 
     package: str = Field(min_length=1, description="Installed package that the table is part of")
     version: str = Field(min_length=1, description="Version of the package")
+    region: str = Field(min_length=2, max_length=3, description="The region that was looked up")
     row: str = Field(min_length=1, description="Row of the table: country, and its code")
     year: int = Field(description="Year that the value is of")
+    g_per_kwh: float = Field(ge=0, description="The value")
 
 
 class Accounting(FileSection):
@@ -315,8 +317,13 @@ class Accounting(FileSection):
     def _one_origin_of_carbon(self) -> Accounting:
         if self.region is not None and self.carbon_g_per_kwh is not None and self.carbon_source is None:
             raise ValueError("state either carbon_g_per_kwh or region, from which it is looked up, and not both")
-        if self.carbon_source is not None and (self.region is None or self.carbon_g_per_kwh is None):
-            raise ValueError("carbon_source says where carbon_g_per_kwh of a region is from: both must be there")
+        source = self.carbon_source
+        if source is not None and (source.region, source.g_per_kwh) != (self.region, self.carbon_g_per_kwh):
+            raise ValueError(
+                f"carbon_source says where the {source.g_per_kwh} g/kWh of region {source.region} are from, and here "
+                f"are carbon_g_per_kwh {self.carbon_g_per_kwh} and region {self.region}: to change one, leave "
+                "carbon_source out"
+            )
         return self
 
 

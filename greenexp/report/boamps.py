@@ -121,7 +121,7 @@ def _measure(tables: SweepTables, facts: RecordFacts) -> dict[str, Any]:
     modes = dict(_COUNTERS[part] for part in _COUNTERS if part in measured.partition("(")[0])
     began = tables.history.began
     found: dict[str, Any] = {
-        "measurementMethod": f"greenexp: {measured}{_attribution(tables)}",
+        "measurementMethod": f"greenexp: {measured}",
         "version": VERSION,
         **modes,
         "powerConsumption": amounts(facts.price, "search")["energy_j"] / JOULES["kwh"],
@@ -131,14 +131,6 @@ def _measure(tables: SweepTables, facts: RecordFacts) -> dict[str, Any]:
     if began:
         found["measurementDateTime"] = datetime.fromtimestamp(began, UTC).strftime(_DATE)
     return found
-
-
-def _attribution(tables: SweepTables) -> str:
-    """How energy was attributed to trials, where reports say it."""
-    if "energy_method" not in tables.epochs:
-        return ""
-    methods = sorted({str(method) for method in tables.epochs["energy_method"].dropna().tolist() if method})
-    return f"; {', '.join(methods)}" if methods else ""
 
 
 def _software(facts: RecordFacts) -> dict[str, Any]:

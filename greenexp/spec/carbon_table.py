@@ -53,7 +53,14 @@ def with_region(accounting: Accounting) -> Accounting:
             f"'{accounting.region}' is not in the table of {PACKAGE} {package.version}{near}: "
             "expected the ISO 3166 code of a country, such as DEU; or state carbon_g_per_kwh",
         )
-    source = CarbonSource(package=PACKAGE, version=package.version, row=f"{row.name} ({row.codes[-1]})", year=row.year)
+    source = CarbonSource(
+        package=PACKAGE,
+        version=package.version,
+        region=accounting.region,
+        row=f"{row.name} ({row.codes[-1]})",
+        year=row.year,
+        g_per_kwh=row.g_per_kwh,
+    )
     return accounting.model_copy(update={"carbon_g_per_kwh": row.g_per_kwh, "carbon_source": source})
 
 

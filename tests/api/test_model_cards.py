@@ -29,10 +29,18 @@ from greenexp.model import load_model
 from greenexp.records.history import SweepHistory
 from greenexp.report.model_card import CardModel, model_card
 
+GERMANY = {
+    "package": "p",
+    "version": "1",
+    "region": "DEU",
+    "row": "Germany (DEU)",
+    "year": 2024,
+    "g_per_kwh": 344.0,
+}
 REGION = {
     "region": "DEU",
     "carbon_g_per_kwh": 344.0,
-    "carbon_source": {"package": "p", "version": "1", "row": "Germany (DEU)", "year": 2024},
+    "carbon_source": GERMANY,
 }
 MODEL = CardModel("c002-i1-o0", 2, ("no", "yes"))
 
@@ -115,6 +123,14 @@ def test_a_hub_id_is_named_as_base_model_and_a_path_is_not(tmp_path: Path) -> No
         text = model_card(made, CardModel("c000-i0-o0", 2))
         assert metadata(text, tmp_path).get("base_model") == expected
         assert "private" not in text
+
+
+def test_folders_of_the_author_are_not_published() -> None:
+    values = ["/somewhere/private/model-a", "~/private/model-b", "owner/name"]
+    space = {"training.learning_rate": {"dist": "choice", "values": values}}
+    text = model_card(sweep(2, 1, space=space), CardModel("c000-i0-o0", 2))
+    assert tells(text, "one of model-a, model-b, owner/name")
+    assert "private" not in text
 
 
 def test_a_sweep_without_a_score_has_a_card_all_the_same() -> None:

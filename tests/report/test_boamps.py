@@ -76,6 +76,14 @@ SCHEMA = an_object(
         "environment": an_object({"country": TEXT}, {"powerSourceCarbonIntensity": NUMBER}),
     },
 )
+GERMANY = {
+    "package": "p",
+    "version": "1",
+    "region": "DEU",
+    "row": "Germany (DEU)",
+    "year": 2024,
+    "g_per_kwh": 344.0,
+}
 SESSION = {
     "versions": {"python": "3.12.1", "torch": "2.13.0"},
     "machine": {"system": "Linux 6.1", "cpu": "A CPU", "cpus": 8, "memory_b": 16e9},
@@ -119,7 +127,7 @@ def test_what_is_not_on_record_is_left_out():
 
 
 def test_a_region_is_the_environment():
-    source = {"package": "p", "version": "1", "row": "Germany (DEU)", "year": 2024}
+    source = GERMANY
     accounting = {"region": "DEU", "carbon_g_per_kwh": 344.0, "carbon_source": source}
     found = boamps_report(metered(accounting=accounting))
     assert found["environment"] == {"country": "Germany", "powerSourceCarbonIntensity": 344.0}

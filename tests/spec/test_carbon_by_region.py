@@ -16,7 +16,14 @@ from greenexp.spec import load_sweep
 from greenexp.spec.accounting import carbon_g, embodied_g
 from greenexp.spec.carbon_table import with_region
 
-SOURCE = {"package": "carbontracker", "version": "2.4.7", "row": "Aland (AAA)", "year": 2024}
+SOURCE = {
+    "package": "carbontracker",
+    "version": "2.4.7",
+    "region": "AAA",
+    "row": "Aland (AAA)",
+    "year": 2024,
+    "g_per_kwh": 100.5,
+}
 
 
 @pytest.fixture
@@ -30,16 +37,24 @@ def test_a_country_gives_its_grams_and_where_they_are_from(code):
     found = with_region(Accounting(region=code, pue=1.5))
     assert (found.carbon_g_per_kwh, found.pue, found.region) == (100.5, 1.5, code)
     assert found.carbon_source is not None
-    assert found.carbon_source.model_dump() == SOURCE
+    assert found.carbon_source.model_dump() == {**SOURCE, "region": code}
     assert carbon_g(3.6e6, found) == pytest.approx(1.5 * 100.5)
 
 
 @pytest.mark.usefixtures("table")
 def test_a_region_that_was_looked_up_keeps_its_number():
-    recorded = Accounting.model_validate(
-        {"region": "AAA", "carbon_g_per_kwh": 77.0, "carbon_source": {**SOURCE, "version": "1.0"}}
-    )
+    older = {**SOURCE, "version": "1.0", "g_per_kwh": 77.0}
+    recorded = Accounting.model_validate({"region": "AAA", "carbon_g_per_kwh": 77.0, "carbon_source": older})
     assert with_region(recorded) == recorded
+
+
+@pytest.mark.parametrize("change", [{"region": "BBB"}, {"carbon_g_per_kwh": 50.0}, {"region": None}])
+def test_a_number_that_is_not_of_its_source_is_refused(change):
+    """As by `--set accounting.region=BBB` over a resolved file."""
+    recorded = {"region": "AAA", "carbon_g_per_kwh": 100.5, "carbon_source": SOURCE}
+    assert Accounting.model_validate(recorded)
+    with pytest.raises(ValidationError, match="carbon_source"):
+        Accounting.model_validate({**recorded, **change})
 
 
 @pytest.mark.usefixtures("table")

@@ -60,9 +60,11 @@ class RecordFacts:
 
     @property
     def energy_method(self) -> str:
-        """What energy was measured with, as the drivers recorded it."""
+        """What energy was measured with, as the drivers recorded it, and how it was attributed where reports say it."""
         measured = self.session("measured").get("energy_j") or [False, ""]
-        return str(measured[1]) if measured[0] else "a method that is not on record"
+        counters = str(measured[1]) if measured[0] else "a method that is not on record"
+        attributed = self.values("energy_method") if "energy_method" in self.tables.epochs else []
+        return "; ".join([counters, *attributed])
 
     @property
     def hardware(self) -> str:

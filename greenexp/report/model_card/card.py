@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from greenexp.records.tables import SweepTables
 from greenexp.report.checklists import record
 from greenexp.report.checklists.record import RecordFacts
@@ -14,6 +17,8 @@ from greenexp.report.sections.price_tag import price_table, totals
 from greenexp.report.sections.settings import setting_of
 from greenexp.report.table import Column, Table
 
+_FOLDER = re.compile(r"(?<![\w.:/~])~?/(?:[^\s,;/]+/)*(?=[^\s,;/])")
+"""The folder before the name of a file: of an absolute path, or one in somebody's home."""
 BY_AUTHOR = "To be written by the author."
 _USE = """## Use
 
@@ -136,7 +141,7 @@ def _chosen(facts: RecordFacts) -> Section:
     )
     if facts.trial and facts.trial not in facts.chosen.trials:
         said = (f"This model, {facts.trial}, is not one of the configuration that the sweep chose.", *said)
-    return Section("chosen", "How it was chosen", paragraphs=tuple(filter(None, said)))
+    return Section("chosen", "How it was chosen", paragraphs=_public(said))
 
 
 def _training(facts: RecordFacts) -> Section:
@@ -147,7 +152,12 @@ def _training(facts: RecordFacts) -> Section:
         record.run_time(facts),
         record.versions(facts),
     )
-    return Section("training", "Training", paragraphs=tuple(filter(None, said)))
+    return Section("training", "Training", paragraphs=_public(said))
+
+
+def _public(said: Sequence[str]) -> tuple[str, ...]:
+    """What is on record, without the folders of files on the author's machine: a card is published."""
+    return tuple(_FOLDER.sub("", text) for text in said if text)
 
 
 def _price(facts: RecordFacts) -> Section:
