@@ -84,6 +84,8 @@ def export_hub(source: str | Path, *, trial: str | None = None, out: str | Path 
     foreign = [name for name in names if Path(name).name != name or Path(name).suffix not in SAFE]
     if foreign:
         raise CheckpointError(f"{found.folder}: {', '.join(foreign)} is neither JSON nor safetensors, so not handed on")
+    if "auto_map" in _json(found.folder / "config.json"):
+        raise CheckpointError(f"{found.folder}: config.json names code of its own (auto_map), so it is not handed on")
     try:
         if place.exists() and (not place.is_dir() or any(place.iterdir())):
             raise InputError(f"{place} holds something already: name another folder, or remove it")
@@ -100,12 +102,23 @@ def export_hub(source: str | Path, *, trial: str | None = None, out: str | Path 
 
 def _fill(folder: Path, model: Path, names: list[str], card: str, manifest: dict[str, Any]) -> None:
     folder.mkdir()
-    for name in names:
+    for name in names[1:]:
         shutil.copyfile(model / name, folder / name)
+    (folder / MANIFEST).write_text(json.dumps(_public(manifest), indent=2) + "\n", encoding="utf-8")
     (folder / CARD).write_text(card, encoding="utf-8")
     tokenizer = _tokenizer_config(folder, manifest.get("serving"))
     if tokenizer:
         (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer, indent=2) + "\n", encoding="utf-8")
+
+
+def _public(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest with the name of the folder that the weights began from in the place of its path."""
+    settings = dict(manifest["settings"])
+    backbone = dict(settings["backbone"])
+    source = backbone.get("source")
+    if isinstance(source, str) and source.startswith(("/", "~", ".")):
+        backbone["source"] = f"./{Path(source).name}"  # still a folder, and no asset that is called so
+    return {**manifest, "settings": {**settings, "backbone": backbone}}
 
 
 def _tokenizer_config(folder: Path, serving: dict[str, Any] | None) -> dict[str, Any]:
@@ -127,6 +140,12 @@ def _card(found: FoundModel) -> str:
             f"{found.folder} does not lie in a sweep's folder (SWEEP/models/TRIAL), whose record the card is made from"
         )
     return written_card(read_tables(str(found.sweep)).tables, CardModel.of(found.trial, _manifest(found.folder)))
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """A mapping of the model, whose hash was checked."""
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return found if isinstance(found, dict) else {}
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

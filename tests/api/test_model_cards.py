@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import doctest
+import hashlib
 import json
 import pickle
 import shutil
@@ -23,6 +24,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from greenexp.api import cards
 from greenexp.api.models import engine
+from greenexp.api.sweeps import Sweep
 from greenexp.backbones.base import TokenBatch
 from greenexp.errors import CheckpointError, InputError
 from greenexp.model import load_model
@@ -138,7 +140,9 @@ def test_a_sweep_without_a_score_has_a_card_all_the_same() -> None:
     assert model_card(made, CardModel("c000-i0-o0", 1)).startswith("---\n")
 
 
-@pytest.mark.parametrize("documented", [cards.model_card, cards.export_hub], ids=lambda made: made.__name__)
+@pytest.mark.parametrize(
+    "documented", [cards.model_card, cards.export_hub, Sweep.price_tag], ids=lambda made: made.__name__
+)
 def test_the_examples_in_the_docstrings_are_true(
     documented: Callable[..., object], folder: Path, tmp_path: Path
 ) -> None:
@@ -202,6 +206,30 @@ def test_a_manifest_that_names_other_files_is_refused(folder: Path, tmp_path: Pa
     with pytest.raises(CheckpointError, match=r"more\.bin"):
         cards.export_hub(sweep_folder)
     assert not (sweep_folder / "hub" / KEPT[0]).exists()
+
+
+def test_the_folder_that_the_weights_began_from_is_not_published(folder: Path, tmp_path: Path) -> None:
+    sweep_folder = Path(shutil.copytree(folder, tmp_path / "tiny"))
+    manifest = sweep_folder / "models" / KEPT[0] / "greenexp.json"
+    content = json.loads(manifest.read_text())
+    shape = ("hidden", "heads", "intermediate", "max_positions")
+    content["settings"]["backbone"] |= {"source": "/somewhere/private/minilm-l6", **dict.fromkeys(shape)}
+    manifest.write_text(json.dumps(content))
+    out = cards.export_hub(sweep_folder)
+    assert not any(b"private" in path.read_bytes() for path in out.iterdir())
+    assert load_model(out).num_labels == 2
+
+
+def test_a_configuration_that_names_code_is_refused(folder: Path, tmp_path: Path) -> None:
+    sweep_folder = Path(shutil.copytree(folder, tmp_path / "tiny"))
+    model = sweep_folder / "models" / KEPT[0]
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "modeling.Model"}}))
+    manifest = json.loads((model / "greenexp.json").read_text())
+    manifest["files"]["config.json"] = hashlib.sha256((model / "config.json").read_bytes()).hexdigest()
+    (model / "greenexp.json").write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointError, match="auto_map"):
+        cards.export_hub(sweep_folder)
 
 
 def test_a_folder_that_holds_something_is_left_alone(folder: Path, exported: Path) -> None:

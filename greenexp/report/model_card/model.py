@@ -41,7 +41,9 @@ class CardModel:
 def exit_scores(tables: SweepTables, trial: str, metric: str) -> pd.DataFrame:
     """A row per exit used alone, EXITS: score on dev at the trial's best epoch and on test, NaN where there is none."""
     points = tables.operating_points
-    static = points[(points["trial"] == trial) & (points["policy"] == STATIC)]
+    static = points[(points["trial"] == trial) & (points["policy"] == STATIC)].dropna(
+        subset=["threshold", "mean_layers"]
+    )
     frame = pd.DataFrame(
         {
             "exit": static["threshold"].astype("int64"),
