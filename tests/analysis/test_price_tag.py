@@ -93,6 +93,15 @@ def test_the_last_gain_of_a_grid_is_that_of_the_best_so_far():
     assert tells(price_tag(tables).verdict[0], "last 1 of 4 configurations did not improve")
 
 
+@pytest.mark.parametrize("search", ["random", "grid"])
+def test_a_smaller_score_that_is_better_gains_too(search):
+    """The made scores of a metric that is minimised are 1 less those that are maximised."""
+    lower = price_tag(sweep(4, 1, search=search, metric={"name": "loss", "mode": "min", "exit": 2}))
+    higher = price_tag(sweep(4, 1, search=search))
+    assert lower["last_gain"]["gain"].to_numpy() == pytest.approx(higher["last_gain"]["gain"].to_numpy())
+    assert lower["last_gain"]["gain"].gt(0).all()
+
+
 def test_a_gain_of_bounds_is_said_to_be_one():
     bounded = price_tag(sweep(6, 1, ends={"c000": ("stopped", 1)}, scheduler="asha"))
     assert any(tells(note, "stopped early … lower bounds") for note in bounded.notes)

@@ -9,6 +9,7 @@ import json
 import pickle
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from greenexp.backbones.base import TokenBatch
 from greenexp.errors import CheckpointError, InputError
 from greenexp.model import load_model
 from greenexp.records.history import SweepHistory
+from greenexp.records.sections import Accounting
 from greenexp.report.model_card import CardModel, model_card
 
 GERMANY = {
@@ -57,9 +59,16 @@ def exported(folder: Path) -> Path:
     return cards.export_hub(folder, out=folder / "handed-on")
 
 
+@cache
+def replayed():
+    return with_thresholds(sweep(3, 2, energy_j=3.0), 60, test=True, only=(MODEL.trial,))
+
+
 def metered(**accounting):
     """A made sweep whose trials emitted something: 1 g per epoch."""
-    made = with_thresholds(sweep(3, 2, energy_j=3.0, accounting=accounting), 60, test=True)
+    made = replayed()
+    spec = made.spec.model_copy(update={"accounting": Accounting.model_validate(accounting)})
+    made = dataclasses.replace(made, spec=spec)
     grams = made.trials["epochs"].astype(float)
     ledger = made.ledger.assign(used=np.where(made.ledger["axis"] == "carbon_g", grams.sum(), made.ledger["used"]))
     history = dataclasses.replace(
