@@ -104,8 +104,9 @@ def test_metadata_is_what_the_library_reads_and_survives_a_round_trip(tmp_path: 
 
 
 def test_emissions_are_grams_of_the_whole_search_and_say_so(tmp_path: Path) -> None:
-    made = metered(**REGION)
-    emissions = metadata(model_card(made, MODEL), tmp_path)["co2_eq_emissions"]
+    text = model_card(metered(**REGION), MODEL)
+    emissions = metadata(text, tmp_path)["co2_eq_emissions"]
+    assert tells(text, "344.0 g/kWh … 2024 for Germany (DEU) in p 1")
     assert emissions["emissions"] == 54.0, "grams of all 6 trials, 9 each"
     assert tells(emissions["source"], "whole search, 6 trials … this model alone: 9 g … counters of gpu")
     assert emissions["geographical_location"] == "Germany (DEU)"

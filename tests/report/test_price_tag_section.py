@@ -10,6 +10,7 @@ from made_sweeps import sweep
 from told import tells
 
 from greenexp.records.tables import SCHEMA, typed_frame
+from greenexp.report.sections import costs
 from greenexp.report.sections.price_tag import amount, section
 
 
@@ -51,3 +52,12 @@ def test_an_amount_is_written_in_its_unit(quantity, unit, value, text):
 def test_a_sweep_without_reports_has_the_section_all_the_same():
     empty = dataclasses.replace(sweep(1, 1), **{name: typed_frame(name, []) for name in SCHEMA})
     assert section(empty).headline
+
+
+def test_costs_name_the_row_that_the_carbon_intensity_is_from():
+    source = {"package": "p", "version": "1", "region": "DEU", "row": "Germany (DEU)", "year": 2024, "g_per_kwh": 344.0}
+    stated = {"pue": 1.2, "region": "DEU", "carbon_g_per_kwh": 344.0, "carbon_source": source}
+    notes = costs.section(sweep(energy_j=3.0, accounting=stated)).assumptions
+    assert any(tells(note, "PUE 1.2 … 344.0 g/kWh … 2024 for Germany (DEU) in p 1") for note in notes)
+    own = costs.section(sweep(energy_j=3.0, accounting={"carbon_g_per_kwh": 56.0})).assumptions
+    assert any(tells(note, "56.0 g/kWh … stated") for note in own)

@@ -18,6 +18,7 @@ from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.records.tables import SweepTables
+from greenexp.report.sections.costs import carbon_factors
 from greenexp.report.sections.held_out import sentence_on_test
 from greenexp.report.sections.price_tag import amount
 from greenexp.report.sections.wording import counted, mean_and_std, settings_of
@@ -117,14 +118,17 @@ def compute_budget(facts: RecordFacts) -> str:
     currency = facts.tables.spec.accounting.currency
 
     def texts(of: dict[str, float]) -> str:
-        known = {name: noun for name, noun in named.items() if not math.isnan(of[name])}
-        return ", ".join(f"{amount(name, units[name], of[name], currency)} {noun}" for name, noun in known.items())
+        known = {
+            name: "" if name == "money" else f" {noun}" for name, noun in named.items() if not math.isnan(of[name])
+        }
+        return ", ".join(f"{amount(name, units[name], of[name], currency)}{noun}" for name, noun in known.items())
 
     trials = counted(search["experiments"], "trial")
     absent = [noun for name, noun in named.items() if math.isnan(search[name])]
     missing = f" Not measured: {', '.join(absent)}." if absent else ""
     every = f"All {trials}, stopped and failed ones included: {texts(search)}."
-    return f"{every} The chosen model alone: {texts(model)}.{missing}"
+    factors = "" if math.isnan(search["carbon_g"]) else f" {carbon_factors(facts.tables.spec.accounting)}"
+    return f"{every} The chosen model alone: {texts(model)}.{missing}{factors}"
 
 
 def run_time(facts: RecordFacts) -> str:

@@ -13,6 +13,7 @@ from greenexp.report.model_card.metadata import card_metadata
 from greenexp.report.model_card.model import CardModel, exit_scores
 from greenexp.report.model_card.points import card_points
 from greenexp.report.section import Section
+from greenexp.report.sections.costs import carbon_factors
 from greenexp.report.sections.price_tag import price_table, totals
 from greenexp.report.sections.settings import setting_of
 from greenexp.report.table import Column, Table
@@ -173,6 +174,7 @@ def _price(facts: RecordFacts) -> Section:
                 "measured. E·D·H is the cost of a training example × examples in the training set × experiments, after "
                 "Schwartz et al. (Green AI, 2020)."
             ),
+            *filter(None, (carbon_factors(facts.tables.spec.accounting),)),
         ),
         tables=(price_table(facts.price, facts.tables, "This model"),),
     )
