@@ -18,6 +18,7 @@ from pydantic import (
 
 from greenexp.errors import did_you_mean
 from greenexp.records.addresses import without_password
+from greenexp.records.carbon_source import CarbonSource
 from greenexp.records.file_section import FileSection
 from greenexp.records.limits import LimitsBase, SearchBudget, limit_fields
 from greenexp.records.policies import DEFAULT_POLICIES
@@ -278,17 +279,6 @@ class Resources(FileSection):
     )
 
 
-class CarbonSource(FileSection):
-    """The row of a table that `accounting.carbon_g_per_kwh` is from; greenexp writes it, so that it never changes."""
-
-    package: str = Field(min_length=1, description="Installed package that the table is part of")
-    version: str = Field(min_length=1, description="Version of the package")
-    region: str = Field(min_length=2, max_length=3, description="The region that was looked up")
-    row: str = Field(min_length=1, description="Row of the table: country, and its code")
-    year: int = Field(description="Year that the value is of")
-    g_per_kwh: float = Field(ge=0, description="The value")
-
-
 class Accounting(FileSection):
     """The factors by which time and energy become grams and money; null: not known, and then not reported."""
 
@@ -317,13 +307,8 @@ class Accounting(FileSection):
     def _one_origin_of_carbon(self) -> Accounting:
         if self.region is not None and self.carbon_g_per_kwh is not None and self.carbon_source is None:
             raise ValueError("state either carbon_g_per_kwh or region, from which it is looked up, and not both")
-        source = self.carbon_source
-        if source is not None and (source.region, source.g_per_kwh) != (self.region, self.carbon_g_per_kwh):
-            raise ValueError(
-                f"carbon_source says where the {source.g_per_kwh} g/kWh of region {source.region} are from, and here "
-                f"are carbon_g_per_kwh {self.carbon_g_per_kwh} and region {self.region}: to change one, leave "
-                "carbon_source out"
-            )
+        if self.carbon_source is not None:
+            self.carbon_source.check(self.region, self.carbon_g_per_kwh)
         return self
 
 

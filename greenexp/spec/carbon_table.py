@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from greenexp.errors import FieldError, did_you_mean
-from greenexp.records.sections import Accounting, CarbonSource
+from greenexp.records.carbon_source import CarbonSource
+from greenexp.records.sections import Accounting
 
 PACKAGE = "carbontracker"
 EXTRA = "carbon"
