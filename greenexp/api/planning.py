@@ -12,6 +12,7 @@ from greenexp.api.watching import Watcher
 from greenexp.errors import FieldError, SweepFileError
 from greenexp.extras import require
 from greenexp.plan.plans import Plan
+from greenexp.records.sections import Accounting
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.spec import Document
 
@@ -83,14 +84,34 @@ def read_document(sweep: SweepSource, overrides: Overrides = ()) -> Document:
 def plan_of(document: Document, folder: Path | None = None) -> Plan:
     """The plan of a sweep, without its price. SweepFileError with all that is wrong.
 
-    folder: of a sweep that goes on, which knows what its search was told of earlier ones
+    folder: of a sweep that goes on, which knows what its search was told of earlier ones, and its region's carbon
     """
     from greenexp.api.earlier import earlier_of
     from greenexp.plan.planning import make_plan
 
     earlier = earlier_of(document, folder)
     planned = make_plan(document, earlier=earlier.configurations)
-    return dataclasses.replace(planned, notes=(*planned.notes, *earlier.notes))
+    with placed(document):
+        accounting = _accounting(planned.spec.accounting, folder)
+    spec = planned.spec.model_copy(update={"accounting": accounting})
+    return dataclasses.replace(planned, spec=spec, notes=(*planned.notes, *earlier.notes))
+
+
+def _accounting(stated: Accounting, folder: Path | None) -> Accounting:
+    """The factors with the grams per kWh of their region: those that the sweep in the folder began with, if it did."""
+    from greenexp.journal.file import NAME, read_events
+    from greenexp.journal.state import SweepState
+    from greenexp.spec.carbon_table import with_region
+
+    if stated.region is None or stated.carbon_source is not None:
+        return stated
+    events = list(read_events(folder / NAME)) if folder is not None and (folder / NAME).is_file() else []
+    if events:
+        begun = SweepState(events).spec.accounting
+        if begun.carbon_source is not None and begun.region == stated.region:
+            found = {"carbon_g_per_kwh": begun.carbon_g_per_kwh, "carbon_source": begun.carbon_source}
+            return stated.model_copy(update=found)
+    return with_region(stated)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from html import escape
@@ -181,6 +182,22 @@ class Sweep:
         """
         return objective_front(self.tables).table
 
+    def price_tag(self, *, overhead_j: float | None = None) -> Findings:
+        """What the whole search, the chosen configuration and its model cost, and what one more point costs.
+
+        >>> import greenexp
+        >>> tag = greenexp.load(folder).price_tag()
+        >>> price = tag["price"].set_index("quantity")
+        >>> bool(price.loc["train_flops", "search"] > price.loc["train_flops", "model"])
+        True
+
+        overhead_j: joules that were drawn for the sweep and belong to no trial
+        Tables as of `analysis.search.price_tag.price_tag`; what was not measured is NaN, with the reason.
+        """
+        from greenexp.analysis.search.price_tag import price_tag
+
+        return price_tag(self.tables, overhead_j)
+
     def frame(self) -> pd.DataFrame:
         """One row per trial: names, seeds, searched values, status, dev score, test score and costs.
 
@@ -210,6 +227,16 @@ class Sweep:
         except OSError as error:
             raise InputError(f"cannot write the report to {place}: {error.strerror or error}") from error
 
+    def checklist(self, format: str = "md", *, lists: Iterable[str] = ()) -> str:  # noqa: A002
+        """Checklists of conferences, filled as far as the record goes, as `md` or `tex`.
+
+        lists: some of `arr`, `neurips` and `emnlp`, by default all
+        Raises UnknownNameError for another format or list.
+        """
+        from greenexp.report.checklists.section import checklist_document
+
+        return checklist_document(self.tables, format, tuple(lists))
+
     def export(self, format: str = "parquet", *, out: str | Path | None = None) -> Iterator[Path]:  # noqa: A002
         """Write every table as a file of its own, and yield its path once it is there.
 
@@ -227,6 +254,22 @@ class Sweep:
                 yield path
         except OSError as error:
             raise InputError(f"cannot write the tables to {place}: {error.strerror or error}") from error
+
+    def energy_report(self, *, out: str | Path | None = None) -> Path:
+        """Write the energy report of the sweep in BoAmps, Boavizta's data model, and return the file.
+
+        out: the file, by default `boamps.json` in the sweep's folder or in the current one
+        Raises InputError where energy was not measured, or the file cannot be written.
+        """
+        from greenexp.report.boamps import boamps_report
+
+        place = Path(out) if out is not None else (self.folder or Path.cwd()) / "boamps.json"
+        text = json.dumps(boamps_report(self.tables), indent=2, allow_nan=False, ensure_ascii=False)
+        try:
+            place.write_text(f"{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"cannot write {place}: {error.strerror or error}") from error
+        return place
 
     def replay(self, policy: str | Iterable[str] = (), **options: Any) -> Findings:
         """What exit policies would do with the sweep's recorded logits, chosen on dev; see `api.models.replay`.

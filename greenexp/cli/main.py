@@ -32,7 +32,8 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "plan": CommandEntry("sweeps.plan", "Show what a sweep would run, and its price, without running it."),
         "status": CommandEntry("sweeps.status", "Show the progress of a sweep."),
         "report": CommandEntry("sweeps.report", "Write the show-your-work report of sweeps, or of any MLflow runs."),
-        "export": CommandEntry("sweeps.export", "Write a sweep's tables as Parquet or CSV."),
+        "checklist": CommandEntry("sweeps.checklist", "Fill conference checklists from a sweep's record."),
+        "export": CommandEntry("sweeps.export", "Write a sweep's tables, a model for others, or an energy report."),
         "logs": CommandEntry("sweeps.logs", "Print what a trial logged."),
         "clean": CommandEntry("sweeps.clean", "Delete what a sweep's folder does not need."),
         "sync": CommandEntry("sweeps.sync", "Write to MLflow what a sweep's journal has and MLflow lacks."),
@@ -47,6 +48,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
     "Trained models": {
         "replay": CommandEntry("models.replay", "Print scores and costs of exit policies from recorded logits."),
         "predict": CommandEntry("models.predict", "Answer lines of text with a trained model that exits early."),
+        "card": CommandEntry("models.card", "Write a model card for the Hugging Face hub."),
         "submit": CommandEntry("models.submit", "Write the submission files of GLUE or ELUE with a trained model."),
         "serve": CommandEntry("models.serve", "Serve a trained model over HTTP."),
         "bench": CommandEntry("models.bench", "Measure how fast a trained model answers, and what early exit saves."),

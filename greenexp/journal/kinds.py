@@ -69,10 +69,11 @@ class TrialEvent(TypedDict):
 
 
 class DataFacts(TypedDict):
-    """What a trial's data are."""
+    """What a trial's data are; rows: split -> examples, of sessions since they are recorded."""
 
     description: str
     fingerprint: str
+    rows: NotRequired[dict[str, int]]
 
 
 class SessionEvent(TypedDict):

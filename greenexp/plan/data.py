@@ -45,14 +45,20 @@ def prepare_data(settings: Settings) -> TokenisedTask:
 
 
 def data_facts(every: Iterable[Settings], prepare: Callable[[Settings], TokenisedTask]) -> dict[str, Any]:
-    """What the distinct data sets of some trial settings are: `data_key` -> description and fingerprint."""
+    """What the distinct data sets of some trial settings are: `data_key` -> description, fingerprint, split sizes."""
     found: dict[str, Any] = {}
     for settings in every:
         key = data_key(settings)
         if key not in found:
             data = prepare(settings)
-            found[key] = {"description": data.description, "fingerprint": data.fingerprint}
+            found[key] = {"description": data.description, "fingerprint": data.fingerprint, "rows": _rows(data)}
     return found
+
+
+def _rows(data: TokenisedTask) -> dict[str, int]:
+    """Split -> examples."""
+    splits = {"train": data.train, "dev": data.dev, "test": data.test}
+    return {name: len(split.labels) for name, split in splits.items() if split is not None}
 
 
 def backbone_assets(settings: Settings) -> tuple[str, ...]:

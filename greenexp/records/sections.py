@@ -18,6 +18,7 @@ from pydantic import (
 
 from greenexp.errors import did_you_mean
 from greenexp.records.addresses import without_password
+from greenexp.records.carbon_source import CarbonSource
 from greenexp.records.file_section import FileSection
 from greenexp.records.limits import LimitsBase, SearchBudget, limit_fields
 from greenexp.records.policies import DEFAULT_POLICIES
@@ -292,11 +293,33 @@ class Accounting(FileSection):
         None, description="Part of a GPU's name -> its power while it is assigned, W, for the model"
     )
     carbon_g_per_kwh: float | None = Field(None, ge=0, description="Grams of CO2-equivalent per kWh")
+    region: str | None = Field(
+        None, min_length=2, max_length=3, description="ISO 3166 code of the country whose grams per kWh are looked up"
+    )
+    carbon_source: CarbonSource | None = Field(
+        None,
+        exclude_if=lambda source: source is None,
+        description="Where the grams per kWh of `region` are from; written by greenexp when a sweep begins",
+    )
+    embodied_g_per_gpu_h: float | None = Field(
+        None, ge=0, description="Grams of CO2-equivalent of making a GPU, per hour of its use"
+    )
+    embodied_g_per_cpu_h: float | None = Field(
+        None, ge=0, description="Grams of CO2-equivalent of making a CPU core and its machine, per hour of its use"
+    )
     pue: float = Field(1.0, ge=1, description="Power usage effectiveness: energy drawn / energy of the computers")
     price_per_gpu_h: float | None = Field(None, ge=0, description="Price of a GPU hour")
     price_per_cpu_h: float | None = Field(None, ge=0, description="Price of a CPU core hour")
     price_per_kwh: float | None = Field(None, ge=0, description="Price of a kWh")
     currency: str | None = Field(None, min_length=1, max_length=8, description="Currency of the prices")
+
+    @model_validator(mode="after")
+    def _one_origin_of_carbon(self) -> Accounting:
+        if self.region is not None and self.carbon_g_per_kwh is not None and self.carbon_source is None:
+            raise ValueError("state either carbon_g_per_kwh or region, from which it is looked up, and not both")
+        if self.carbon_source is not None:
+            self.carbon_source.check(self.region, self.carbon_g_per_kwh)
+        return self
 
 
 def _policies(value: Any) -> Any:

@@ -68,6 +68,25 @@ def _items(sentences: Sequence[str]) -> str:
 
 
 def _table(table: Table) -> str:
+    return _list(table) if table.listed else _tabular(table)
+
+
+def _list(table: Table) -> str:
+    """A row as an item that is called after its first cell; the other cells each begin with their heading."""
+    items = [
+        f"  \\item[{{{latex_text(row[0])}}}] "
+        + " ".join(
+            f"\\emph{{{latex_text(column.title)}:}} {latex_text(cell.rstrip('.'))}."
+            for column, cell in zip(table.columns[1:], row[1:], strict=True)
+            if cell != column.missing
+        )
+        for row in table.cells(MOST_ROWS)
+    ]
+    head = f"\\paragraph{{{latex_text(table.title)}}} {latex_text(table.note)}"
+    return "\n".join([head, "\\begin{description}", *items, "\\end{description}"])
+
+
+def _tabular(table: Table) -> str:
     align = "".join("r" if column.numeric else "l" for column in table.columns)
     head = " & ".join(latex_text(column.title) for column in table.columns)
     body = "\n".join(f"{' & '.join(latex_text(cell) for cell in row)} \\\\" for row in table.cells(MOST_ROWS))

@@ -13,10 +13,12 @@ MOST_ROWS = 50
 
 def markdown_report(title: str, sections: Sequence[Section]) -> str:
     """The text; figures are referred to as `figures/<name>.svg`."""
-    blocks = [f"# {markdown_text(title)}"]
-    for section in sections:
-        blocks += _section(section)
-    return "\n\n".join(blocks) + "\n"
+    return f"# {markdown_text(title)}\n\n{markdown_sections(sections)}"
+
+
+def markdown_sections(sections: Sequence[Section]) -> str:
+    """The sections without a title above them."""
+    return "\n\n".join(block for section in sections for block in _section(section)) + "\n"
 
 
 def _section(section: Section) -> list[str]:

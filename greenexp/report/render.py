@@ -9,6 +9,7 @@ from greenexp.errors import GreenexpError, UnknownNameError
 from greenexp.figures import Figure
 from greenexp.figures.render import render_svg
 from greenexp.records.tables import SweepTables
+from greenexp.report.checklists.section import section as checklists
 from greenexp.report.html import html_report
 from greenexp.report.latex import latex_report, latex_tables
 from greenexp.report.markdown import markdown_report
@@ -59,7 +60,8 @@ def render_sections(title: str, sections: Sequence[Section], formats: Iterable[s
 
 def report_sections(tables: SweepTables) -> list[Section]:
     """All sections, in order; for whoever writes another format."""
-    sections = [make(tables) for make in SECTIONS]
+    makers = (*SECTIONS[:-1], checklists, SECTIONS[-1])  # the appendix stays last
+    sections = [make(tables) for make in makers]
     _check_names([table.name for section in sections for table in section.all_tables])
     return sections
 

@@ -59,6 +59,7 @@ class Table:
 
     name: lower case with dashes, unique in a report (the CSV file is called so); note: one sentence on how to read it
     reading: the rows of `frame` to be shown where not the first ones are; `note` must then say which
+    listed: rows are texts too long for the columns of a printed page, where they are set as a list
     """
 
     name: str
@@ -67,6 +68,7 @@ class Table:
     columns: Sequence[Column] = field(default=())
     note: str = ""
     reading: pd.DataFrame | None = None
+    listed: bool = False
 
     @property
     def rows(self) -> pd.DataFrame:

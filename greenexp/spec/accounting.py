@@ -3,8 +3,12 @@
     carbon_g = kWh x pue x carbon_g_per_kwh
     money    = GPU hours x price_per_gpu_h + CPU core hours x price_per_cpu_h + kWh x pue x price_per_kwh
 
-over the stated prices. Hours are those for which GPUs and cores are assigned, idle or not; kWh are those of the
-computers, and pue makes them those of the building. Nothing is assumed: without a factor there is no number.
+    embodied_g = GPU hours x embodied_g_per_gpu_h + CPU core hours x embodied_g_per_cpu_h
+
+over the stated prices. What making the machines emitted (`embodied_g`) is a figure of its own and never part of
+`carbon_g`, which is of the energy used. Hours are those for which GPUs and cores are assigned, idle or not; kWh are
+those of the computers, and pue makes them those of the building. Nothing is assumed: without a factor there is no
+number.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from greenexp.units import JOULES, SECONDS
 GPU_TIME, CPU_TIME, ENERGY = "GPU time", "CPU time", "energy"
 """What has a price: seconds x GPUs, seconds x CPU cores, joules."""
 NO_CARBON_FACTOR = "accounting.carbon_g_per_kwh is not stated"
+NO_EMBODIED_FACTOR = "neither accounting.embodied_g_per_gpu_h nor embodied_g_per_cpu_h is stated"
 NO_PRICE = "no price is stated in accounting"
 
 
@@ -44,6 +49,17 @@ def money(amounts: Mapping[str, float], accounting: Accounting) -> float:
             amount = amounts[what]
             total += price * (_facility_kwh(amount, accounting) if what == ENERGY else amount / SECONDS["h"])
     return total
+
+
+def embodied_g(gpu_s: float | None, core_s: float | None, accounting: Accounting) -> float | None:
+    """Grams of CO2-equivalent of making the machines, for the seconds that GPUs and CPU cores were held.
+
+    None if no factor is stated (`NO_EMBODIED_FACTOR`), or if seconds that have a factor are not known.
+    """
+    parts = [(gpu_s, accounting.embodied_g_per_gpu_h), (core_s, accounting.embodied_g_per_cpu_h)]
+    stated = [(seconds, factor) for seconds, factor in parts if factor is not None]
+    known = [seconds / SECONDS["h"] * factor for seconds, factor in stated if seconds is not None]
+    return sum(known) if stated and len(known) == len(stated) else None
 
 
 def _prices(accounting: Accounting) -> dict[str, float | None]:

@@ -90,8 +90,9 @@ def _factors(budget: Budget, accounting: Accounting) -> Iterator[FieldProblem]:
     places = {axis: f"budget.{axis}" for axis in budget.limits()}
     if budget.worth is not None:
         places.setdefault(PAYMENTS[budget.worth.per].axis, "budget.worth.per")
-    if "carbon_g" in places and accounting.carbon_g_per_kwh is None:
-        yield FieldProblem(places["carbon_g"], "needs accounting.carbon_g_per_kwh, the grams of CO2e per kWh")
+    if "carbon_g" in places and accounting.carbon_g_per_kwh is None and accounting.region is None:
+        wanted = "accounting.carbon_g_per_kwh, the grams of CO2e per kWh, or accounting.region"
+        yield FieldProblem(places["carbon_g"], f"needs {wanted}")
     prices = (accounting.price_per_gpu_h, accounting.price_per_cpu_h, accounting.price_per_kwh)
     if "money" in places and all(price is None for price in prices):
         wanted = "accounting.price_per_gpu_h, price_per_cpu_h or price_per_kwh"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from greenexp.journal.state import TrialState
+from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.decision import Verdict
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.progress import Epochs
@@ -80,6 +80,7 @@ def _sweep(tracked: TrackedSweep) -> RunContent:
         names.FINGERPRINT: str(state.header["fingerprint"]),
         names.STATUS: status,
         **{names.SESSION + names.clean(path): value_text(value, names.MAX_TAG) for path, value in environment.items()},
+        **{names.PRICE + name: f"{value:.10g}" for name, value in _price(state).items()},
         **to_parts(names.FACTS, facts),
         **to_parts(names.SPEC, state.header["spec"]),
         **to_parts(names.SESSIONS, [session.data for session in state.sessions]),
@@ -99,6 +100,19 @@ def _sweep(tracked: TrackedSweep) -> RunContent:
         start_ms=_ms(state.began),
         end_ms=_ms(last) if final in {"KILLED", "FINISHED"} else None,
     )
+
+
+def _price(state: SweepState) -> dict[str, float]:
+    """What the whole sweep cost, stopped, failed and repeated work included; what was not measured is left out."""
+    if not state.reports_run:
+        return {}
+    records = [record for trial in state.trials.values() for _, _, record in trial.reports]
+    totals = {cost: state.spent.total(cost) for cost in SUMMED_COSTS}
+    counts = {
+        "trials": float(sum(trial.attempts > 0 for trial in state.trials.values())),
+        "examples_seen": float(sum(record.examples for record in records)),
+    }
+    return counts | {cost: total for cost, total in totals.items() if total is not None}
 
 
 def _sweep_status(tracked: TrackedSweep) -> str:

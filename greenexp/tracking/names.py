@@ -50,6 +50,9 @@ CHANGED = "greenexp.changed."
 SESSION = "greenexp.session."
 """Versions, machine and what can be measured, of the first session."""
 
+PRICE = "greenexp.price."
+"""What the whole sweep cost so far, of which everything was measured: trials, examples seen, and sums of costs."""
+
 # Tags that hold JSON, in parts if it is long: what the reader needs and no metric can carry exactly.
 JSON = "greenexp.json."
 FACTS = "greenexp.json.facts"

@@ -34,7 +34,7 @@ from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
 _ORDER = {names.SWEEP: 0, names.CONFIGURATION: 1, names.TRIAL: 2}
 _FILED = "greenexp.sweep_file"
 _NOTE = "mlflow.note.content"
-_PARTIAL = (names.JSON, names.CHANGED, names.SESSION, names.CONTINUED)
+_PARTIAL = (names.JSON, names.CHANGED, names.SESSION, names.CONTINUED, names.PRICE)
 
 
 @dataclass(slots=True)

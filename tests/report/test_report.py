@@ -99,7 +99,7 @@ def test_every_sweep_gives_every_format(name, tmp_path):
     assert {path.suffix for path in paths} >= {".html", ".md", ".tex", ".csv"}
     page = page_of(tmp_path / "report.html")
     text = "".join(page.text)
-    assert len(page.named("h2")) == len(SECTIONS)
+    assert len(page.named("h2")) == len(SECTIONS) + 1  # the checklists
     assert not re.search(r"\bnan\b|NaN|<NA>|\binf\b|NaT", text.replace("loss became nan", ""))
     assert "None" not in text
     assert "<NA>" not in (tmp_path / "report.md").read_text()
@@ -211,7 +211,9 @@ def test_latex_includes_its_figures_and_every_table_is_a_file_of_its_own(asha):
     assert len(figures) == FIGURES
     assert all((asha / name).read_bytes().startswith(b"%PDF") for name in figures)
     tables = sorted((asha / "latex-tables").iterdir())
-    assert len(tables) == latex.count("\\begin{table}") > 0
+    lists = latex.count("\\begin{description}")
+    assert lists == 3, "the checklists, whose rows are sentences"
+    assert len(tables) - lists == latex.count("\\begin{table}") > 0
     assert all(table.read_text().strip() in latex for table in tables)
 
 

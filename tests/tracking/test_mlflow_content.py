@@ -11,6 +11,7 @@ from made_settings import made_settings
 from mlflow_contents import doubled_steps, dump
 from small_sweeps import BEGAN, SPEC, Sweep, record, ticking, trial_spec
 
+from greenexp.records.tables import SUMMED_COSTS
 from greenexp.tracking import names
 from greenexp.tracking.content import report_points
 from greenexp.tracking.run_writer import RunWriter
@@ -59,6 +60,19 @@ def test_statuses(contents: dict[Any, Any]) -> None:
     }
     assert contents["trial", "c001-i1-o0"]["tags"][names.REASON] == "loss became nan\nat step 7"
     assert contents["trial", "c000-i1-o0"]["tags"][names.REASON] == "below the cutoff of rung 1"
+
+
+def test_the_run_of_the_sweep_has_its_price(contents: dict[Any, Any]) -> None:
+    """All trials and attempts; what some report has no measurement of is left out."""
+    price = {
+        name.removeprefix(names.PRICE): float(value)
+        for name, value in contents[SWEEP]["tags"].items()
+        if name.startswith(names.PRICE)
+    }
+    assert price["trials"] == 5
+    assert price["examples_seen"] == 20_000
+    assert price["train_flops"] > 0
+    assert set(price) < {"trials", "examples_seen", *SUMMED_COSTS}, "some cost was not measured in each report"
 
 
 def test_each_series_has_each_step_once(contents: dict[Any, Any]) -> None:
@@ -160,6 +174,26 @@ def test_a_parameter_that_changes_is_kept_as_a_tag(uri: str, client: Any, tmp_pa
     run = dump(client, prepare(uri, "changed"))["trial", "c000-i0-o0"]
     assert run["params"]["training.epochs"] == "9"
     assert run["tags"]["greenexp.changed.training.epochs"] == "27"
+
+
+def test_a_price_goes_when_a_part_of_it_is_missing(uri: str, client: Any, tmp_path: Path) -> None:
+    """A sum that stayed from before would look like a total."""
+    tracked = TrackedSweep()
+    level = RunWriter(client, prepare(uri, "priced"), tracked)
+    with Sweep(tmp_path) as sweep:
+        tail = JournalTail(tmp_path)
+        sweep.session()
+        sweep.plan(trial_spec(0, 0))
+        sweep.start("c000-i0-o0")
+        found = []
+        for epoch, cpu_s in ((1, 1.0), (2, None)):
+            body = record(epoch).to_json()
+            body["costs"]["cpu_s"] = cpu_s
+            sweep.journal.append("report", trial="c000-i0-o0", attempt=1, record=body)
+            tracked.take(tail.new_events())
+            level.write_changes(with_sweep=True)
+            found.append(dump(client, prepare(uri, "priced"))[SWEEP]["tags"].get("greenexp.price.cpu_s"))
+    assert found == ["1", None]
 
 
 def test_a_resumed_sweep_runs_again(uri: str, client: Any, sweep_folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""The search space of a sweep: which of its bounds were reached, and which searched fields matter."""
+"""How far a search has come, what mattered in its space, what more of it would gain, and what it cost."""

@@ -9,17 +9,37 @@ import click
 from greenexp.cli.printing.newest import or_newest
 from greenexp.cli.printing.remarks import warn_of_tables
 
+TABLES, HUB, BOAMPS = ("parquet", "csv"), "hub", "boamps"
+
 
 @click.command()
 @click.argument("source", metavar="[DIR|URI]", required=False)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to (default: DIR/tables).")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to, or file of boamps (default: in DIR).")
 @click.option("--sweep", help="One of several sweeps at an MLflow address, by name or id.")
-@click.option("--format", "kind", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True)
-def export(source: str | None, sweep: str | None, out: Path | None, kind: str) -> None:
-    """The sweep lies in DIR (default: the newest under out/), or is recorded at the MLflow URI. One file per table."""
+@click.option("--format", "kind", type=click.Choice([*TABLES, HUB, BOAMPS]), default="parquet", show_default=True)
+@click.option("--trial", metavar="NAME", help="With hub: another trial than the chosen one that is best on dev.")
+def export(source: str | None, sweep: str | None, out: Path | None, kind: str, trial: str | None) -> None:
+    """The sweep lies in DIR (default: the newest under out/), or is recorded at the MLflow URI.
+
+    parquet and csv: a file per table, in DIR/tables. hub: a trained model with its card, for the Hugging Face hub, in
+    DIR/hub; DIR may also be a model's folder in its sweep. boamps: an energy report in Boavizta's data model,
+    DIR/boamps.json, of a sweep whose energy was measured.
+    """
+    if trial is not None and kind != HUB:
+        raise click.UsageError("--trial: only together with --format hub")
+    if kind == HUB:
+        if sweep is not None:
+            raise click.UsageError("--format hub takes the folder of a sweep or of a model, and no --sweep")
+        from greenexp.api.cards import export_hub
+
+        click.echo(export_hub(or_newest(source), trial=trial, out=out))
+        return
     from greenexp.api.sweeps import load
 
     opened = load(or_newest(source), sweep=sweep)
     warn_of_tables(opened)
+    if kind == BOAMPS:
+        click.echo(opened.energy_report(out=out))
+        return
     for path in opened.export(kind, out=out):
         click.echo(path)

@@ -46,6 +46,7 @@ def preview_lines(plan: Plan) -> list[tuple[str, str]]:
             ("budget", f"{axis}: {format_quantity(limit, AXES[axis].unit)}")
             for axis, limit in spec.budget.limits().items()
         ),
+        *_carbon_line(plan),
         *_meter_lines(plan),
         *(
             ("note", note)
@@ -206,6 +207,16 @@ def _balance(split: SplitContents) -> list[str]:
         return [", ".join(shares.values())]
     ranked = sorted(split.classes, key=lambda name: split.classes[name])
     return [f"{len(shares)} classes, from {shares[ranked[0]]} to {shares[ranked[-1]]}"]
+
+
+def _carbon_line(plan: Plan) -> list[tuple[str, str]]:
+    """Where the grams per kWh of a region are from."""
+    accounting = plan.spec.accounting
+    source = accounting.carbon_source
+    if source is None:
+        return []
+    origin = f"{source.row}, {source.year}, {source.package} {source.version}"
+    return [("carbon", f"{accounting.carbon_g_per_kwh:.4g} g CO2e per kWh ({origin})")]
 
 
 def _meter_lines(plan: Plan) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from greenexp.records.axes import AXES
+from greenexp.records.sections import Accounting
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.table import Column, Table
@@ -85,7 +86,18 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
     ]
     accounting = tables.spec.accounting
     if accounting.carbon_g_per_kwh is not None:
-        notes.append(
-            f"CO2e = energy × PUE {accounting.pue} × {accounting.carbon_g_per_kwh} g/kWh, as stated in the sweep file."
-        )
+        notes.append(carbon_factors(accounting))
     return tuple(notes)
+
+
+def carbon_factors(accounting: Accounting) -> str:
+    """By what CO2e follows from energy, and where the grams per kWh are from; "" where they are not stated."""
+    if accounting.carbon_g_per_kwh is None:
+        return ""
+    source = accounting.carbon_source
+    origin = (
+        "as stated in the sweep file"
+        if source is None
+        else f"the value of {source.year} for {source.row} in {source.package} {source.version}"
+    )
+    return f"CO2e = energy × PUE {accounting.pue} × {accounting.carbon_g_per_kwh} g/kWh, {origin}."
