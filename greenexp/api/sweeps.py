@@ -182,7 +182,7 @@ class Sweep:
         """
         return objective_front(self.tables).table
 
-    def price_tag(self, *, overhead_j: float | None = None) -> Findings:
+    def price_tag(self) -> Findings:
         """What the whole search, the chosen configuration and its model cost, and what one more point costs.
 
         >>> import greenexp
@@ -191,12 +191,11 @@ class Sweep:
         >>> bool(price.loc["train_flops", "search"] > price.loc["train_flops", "model"])
         True
 
-        overhead_j: joules that were drawn for the sweep and belong to no trial
         Tables as of `analysis.search.price_tag.price_tag`; what was not measured is NaN, with the reason.
         """
         from greenexp.analysis.search.price_tag import price_tag
 
-        return price_tag(self.tables, overhead_j)
+        return price_tag(self.tables)
 
     def frame(self) -> pd.DataFrame:
         """One row per trial: names, seeds, searched values, status, dev score, test score and costs.

@@ -13,6 +13,7 @@ from told import tells
 
 from greenexp.analysis.search.price_tag import REPEATED, price_tag
 from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.records.energy import MeteredDevice
 from greenexp.records.tables import SCHEMA, typed_frame
 
 STOPPED = {"c000": ("stopped", 1), "c003": ("stopped", 3)}
@@ -55,7 +56,9 @@ def test_what_was_not_measured_is_no_number_and_has_its_reason():
 def test_energy_of_no_trial_and_embodied_carbon_are_figures_of_their_own():
     factors = {"embodied_g_per_cpu_h": 2.0, "carbon_g_per_kwh": 100.0}
     tables = sweep(energy_j=3.0, accounting=factors)
-    found, plain = prices(tables, overhead_j=50.0), prices(tables)
+    metered = MeteredDevice("n", "s", "cpu", "RAPL", 9.0, 170.0, 110.0, 50.0, 10.0, None, "", None, 0.5, 18, 0, 0.1)
+    energy = typed_frame("energy", [metered.to_json()])
+    found, plain = prices(dataclasses.replace(tables, energy=energy)), prices(tables)
     assert found.loc["overhead_j", "search"] == 50.0
     assert math.isnan(found.loc["overhead_j", "model"])
     assert found.loc["energy_j", "search"] == plain.loc["energy_j", "search"]

@@ -77,15 +77,13 @@ class _Scope:
         return float(self.trials["wall_s"].sum() + self.trials["lost_wall_s"].sum())
 
 
-def price_tag(tables: SweepTables, overhead_j: float | None = None, trial: str = "") -> Findings:
+def price_tag(tables: SweepTables, trial: str = "") -> Findings:
     """What a sweep and its chosen model cost, and what one more point costs at the end of its tuning curve.
 
     Parameters
     ----------
     tables : SweepTables, required
         Of a whole sweep or of one in progress.
-    overhead_j : float, optional
-        Joules that were drawn for the sweep and belong to no trial.
     trial : str, optional
         Another model than the best on dev of the chosen configuration.
 
@@ -107,7 +105,7 @@ def price_tag(tables: SweepTables, overhead_j: float | None = None, trial: str =
         _Scope(tables.trials[tables.trials["trial"].isin(trials)], tables.epochs[tables.epochs["trial"].isin(trials)])
         for trials in (chosen.trials, (trial,) if trial else chosen.trials[:1])
     ]
-    price = _price(tables, scopes, overhead_j)
+    price = _price(tables, scopes)
     parts = _parts(tables, chosen.configuration, chosen.trials)
     gain = last_gain(tables, expected_best(tables))
     return Findings(
@@ -131,21 +129,21 @@ def _column(frame: pd.DataFrame, key: str, name: str) -> dict[str, Any]:
     return dict(zip(frame[key].tolist(), frame[name].tolist(), strict=True))
 
 
-def _price(tables: SweepTables, scopes: Sequence[_Scope], overhead_j: float | None) -> pd.DataFrame:
+def _price(tables: SweepTables, scopes: Sequence[_Scope]) -> pd.DataFrame:
     used = _column(tables.ledger, "axis", "used")  # the one home of the sweep's totals
     columns = [_quantities(tables, scope) for scope in scopes]
     columns[0] |= {axis: used[axis] for axis in ("gpu_s", "train_flops", "energy_j", "carbon_g", "money")}
     columns[0]["experiments"] = used["trials"]
     for column in columns:
         _multiply(column)
-    columns[0]["overhead_j"] = math.nan if overhead_j is None else overhead_j
+    columns[0]["overhead_j"] = float(tables.energy["overhead_j"].sum())
     reasons = {axis: str(reason or "") for axis, reason in _column(tables.ledger, "axis", "reason").items()}
     energy = "energy was not measured" if reasons.get("energy_j") else ""
     reasons |= {"example_j": energy, "product_j": energy, "embodied_g": NO_EMBODIED_FACTOR}
     rows = [
         (name, unit, *(column.get(name, math.nan) for column in columns), reasons.get(name, ""))
         for name, unit in _UNITS.items()
-        if name != "overhead_j" or overhead_j is not None
+        if name != "overhead_j" or len(tables.energy)
     ]
     return pd.DataFrame(rows, columns=list(PRICE_COLUMNS))
 

@@ -64,8 +64,8 @@ class RecordFacts:
         """What energy was measured with, as the drivers recorded it, and how it was attributed where reports say it."""
         measured = self.session("measured").get("energy_j") or [False, ""]
         counters = str(measured[1]) if measured[0] else "a method that is not on record"
-        attributed = self.values("energy_method") if "energy_method" in self.tables.epochs else []
-        return "; ".join([counters, *attributed])
+        epochs = self.tables.epochs
+        return "; ".join([counters, *epochs.loc[epochs["energy_j"].notna(), "energy_method"].unique()])
 
     @property
     def hardware(self) -> str:
