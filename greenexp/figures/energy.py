@@ -8,7 +8,7 @@ import pandas as pd
 
 from greenexp.figures.figure import Figure
 from greenexp.figures.style import BLUE, GREY, INK, ORANGE, chart, quantity
-from greenexp.units import JOULES
+from greenexp.units import JOULES, format_quantity
 
 PARTS = {"trials_j": ("trials", BLUE), "overhead_j": ("overhead of the sweep", ORANGE),
          "unattributed_j": ("unattributed", GREY)}  # fmt: skip
@@ -58,14 +58,14 @@ def energy_figure(devices: pd.DataFrame) -> Figure:
             },
         },
     ]
-    alt = "Bars of the energy that each meter counted: " + "; ".join(_words(row, unit, name) for row in rows) + "."
+    alt = "Bars of the energy that each meter counted: " + "; ".join(_words(row) for row in rows) + "."
     size = {"height": max(2, len(rows)) * _ROW, "width": 440}
     return Figure("energy", "What the energy meters counted", alt, chart(data, layers, **size), devices)
 
 
-def _words(row: dict[Any, Any], unit: float, name: str) -> str:
-    parts = ", ".join(f"{row[column] / unit:.3g} {part}" for column, (part, _) in PARTS.items())
-    return f"{row['device']} {row['meter_j'] / unit:.3g} {name}, of it {parts}"
+def _words(row: dict[Any, Any]) -> str:
+    parts = ", ".join(f"{format_quantity(row[column], 'J')} {part}" for column, (part, _) in PARTS.items())
+    return f"{row['device']} {format_quantity(row['meter_j'], 'J')}, of it {parts}"
 
 
 def _unit(joules: float) -> tuple[float, str]:
