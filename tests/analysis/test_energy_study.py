@@ -111,6 +111,6 @@ def test_the_section_draws_each_device() -> None:
     )
     (plate,) = drawn.plates
     assert tells(
-        plate.figure.alt, "cpu 100 J, of it 60 J trials, 30 J overhead of the sweep, 10 J unattributed … GPU 10 J"
+        plate.figure.alt, "cpu 100 J, of it 60 J trials, 30 J overhead … 10 J unattributed … GPU 10 J"
     )
     assert len(plate.table.frame) == 2
