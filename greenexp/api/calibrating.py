@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ RAY_START = 1.0
 """What a worker of Ray takes to start, as a multiple of what a process of the calibration takes."""
 CALIBRATION_FLOOR = 0.12
 """Least sd of the log of a sweep's speed over that of its calibration: see docs/decisions/0032."""
+BUSY = 0.7
+"""Share of its cores' time below which something else ran beside a calibration."""
 START_DOUBT = 0.35
 """Sd of the log of a session's start over what a calibration says of it."""
 
@@ -83,8 +85,20 @@ def _calibrated(planned: Plan, wanted: Mapping[Shape, TrialSpec], prepare: Prepa
         own = [one for one in found.observations if one.shape == number and one.train_flops > 0]
         if own:
             shapes[shape] = _speed(own, found, apart=processes < resources.workers)
-    overhead = Overhead(RAY_START * found.start_s, doubt=START_DOUBT, source="calibration")
-    return Speeds(shapes, overhead)
+    usual = fmean(speed.setup_s for speed in shapes.values()) if shapes else 0.0
+    warm_s = max(0.0, found.warm_s - usual)
+    overhead = Overhead(RAY_START * found.start_s, warm_s, doubt=START_DOUBT, source="calibration")
+    return Speeds(shapes, overhead, _busy(planned, shapes.values()))
+
+
+def _busy(planned: Plan, speeds: Iterable[Speed]) -> tuple[str, ...]:
+    """That something else took the cores meanwhile: a CPU's trials are busy all the time."""
+    resources = planned.spec.resources
+    shares = [speed.cpu_share / resources.cpus_per_trial for speed in speeds if speed.cpu_share is not None]
+    if resources.gpus_per_trial > 0 or not shares or fmean(shares) > BUSY:
+        return ()
+    got = f"a trial got {100 * fmean(shares):.0f} % of the time of its cores"
+    return (f"other processes ran while this machine was calibrated ({got}): the price is for as busy a machine",)
 
 
 def _processes(planned: Plan) -> int:

@@ -29,8 +29,8 @@ from greenexp.spec.accounting import CPU_TIME, ENERGY, GPU_TIME, carbon_g, money
 
 LOW, HIGH = 10, 90
 """Percentiles: an 80 % interval."""
-MOST_DRAWS, FEWEST_DRAWS = 400, 40
-DECISIONS = 30_000
+MOST_DRAWS, FEWEST_DRAWS = 300, 40
+DECISIONS = 20_000
 """Reports that are played through in all, as far as `FEWEST_DRAWS` allows it: about a second."""
 SEEDS_APART = 0.3
 """Standard deviation of a seed's score over that of a configuration's."""
@@ -81,19 +81,22 @@ def work_of(plan: Plan, flops: Sequence[EpochFlops], test_flops: float, speeds: 
     return Work(plan, names, members, flops, own, test_flops, overhead)
 
 
-def estimated(work: Work, *, judged: bool) -> tuple[dict[str, Bound], Bound]:
-    """(bounds of the axes that can be told, worker seconds). judged: whether the scheduler can be played through.
+def estimated(work: Work, *, judged: bool, stops: bool) -> tuple[dict[str, Bound], Bound]:
+    """(bounds of the axes that can be told, worker seconds).
 
+    judged: whether the scheduler can be played through; stops: whether it has rungs, else it decides nothing
     Of axes without a unit of measurement `most` is left None, as it is known without any draw.
     """
     rng = np.random.default_rng(np.random.SeedSequence((32, len(work.names))))
     reports = sum(len(each.training) for each in work.flops)
     draws = min(MOST_DRAWS, max(FEWEST_DRAWS, DECISIONS // max(1, reports)))
+    if not (stops or work.timed):
+        return {}, Bound(None, None)
     played: list[dict[str, float]] = []
     whole: list[dict[str, float]] = []
     for _ in range(draws):
         drawn = _drawn(work, rng)
-        judge = _judge(work, rng) if judged else None
+        judge = _judge(work, rng) if judged and stops else None
         whole.append(_amounts(work, drawn, play_all(drawn.slots)))
         played.append(whole[-1] if judge is None else _amounts(work, drawn, play(drawn.slots, judge)))
     bounds = dict(_bounds(work, _columns(played), _columns(whole), judged=judged))
@@ -132,6 +135,8 @@ def _drawn(work: Work, rng: np.random.Generator) -> _Drawn:
         seconds.append([own * (common * train + rate * held) + besides for train, held in pairs])
         setups.append(float(speed.setup_s * np.exp(SETUP_SPREAD * setup[place] - SETUP_SPREAD**2 / 2)))
     outside = float(np.exp(work.overhead.doubt * rng.standard_normal()))
+    for place in range(min(resources.workers, len(setups)) if work.timed else 0):
+        setups[place] += work.overhead.warm_s * outside
     slots = Slots(work.names, seconds, setups, resources.workers, per_epoch)
     return _Drawn(slots, rate, outside, float(power))
 
@@ -193,6 +198,7 @@ def _bounds(work: Work, played: Draws, whole: Draws, *, judged: bool) -> Iterato
         most = None if axis in counted else float(np.percentile(whole[axis], HIGH))
         expected = float(values.mean())
         if judged:
+            low, high = min(low, expected), max(high, expected)
             yield axis, Bound(most, expected, low=low, high=high, source="" if axis in counted else sources)
         elif axis not in counted:
             yield axis, Bound(most, None, source=sources)

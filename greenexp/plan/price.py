@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 NOT_CALIBRATED = "not known before something ran on this machine"
 NO_ENERGY = "energy was not measured in what ran before"
+_ROUNDING = 1e-9
 UNKNOWN_SIZE = "the number of configurations is not known before the search ends"
 SEARCHED_COST = "depends on the configurations that the search proposes"
 
@@ -79,7 +80,8 @@ def price_plan(
         "train_flops": train,
     }
     work = work_of(plan, epochs, _on_test(plan, epochs, data), speeds)
-    estimates, worker_s = estimated(work, judged=resource_is_played(resource))
+    stops = any(bracket.rungs for bracket in brackets)
+    estimates, worker_s = estimated(work, judged=resource_is_played(resource), stops=stops)
     bounds = _with_estimates(bounds, estimates, work, speeds)
     if plan.growth is not None:
         bounds, notes = _of_open_plan(bounds, plan.growth), (*notes, _open_note(plan.growth))
@@ -254,7 +256,8 @@ def _with_estimates(
             found[axis] = counted
         else:  # the expectation over random orders may lie beside the draws, which know the slots
             low, high = min(estimate.low, counted.expected), max(estimate.high or 0.0, counted.expected)
-            found[axis] = replace(counted, low=low, high=high)
+            is_certain = high - low <= _ROUNDING * high
+            found[axis] = counted if is_certain else replace(counted, low=low, high=high)
     return found
 
 
@@ -266,4 +269,7 @@ def _why_unknown(axis: str, work: Work, speeds: Speeds | None) -> str:
         return NO_PRICE
     if work.timed and speeds is not None:
         return NO_ENERGY
+    kinds = {id(speed): speed for speed in work.speeds}
+    if len(kinds) > 1:
+        return f"{NOT_CALIBRATED}, with every backbone, length and precision of this sweep"
     return NOT_CALIBRATED

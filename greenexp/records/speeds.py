@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from greenexp.records.settings import Settings
 from greenexp.records.values import canonical_json
@@ -102,11 +101,13 @@ class Speed:
 class Overhead:
     """What a session takes besides its trials, in elapsed seconds.
 
-    start_s: from its begin to the first step of its first trials, and its end; gap_s: between two reports of a worker;
-    test_s: of a chosen trial on test, besides its FLOPs; doubt: sd of the log of them; source: where measured
+    start_s: from its begin to its first trial, and its end; warm_s: of a worker's first trial, on its account, beyond
+        what a trial's set-up takes; gap_s: between two reports of a worker; test_s: of a chosen trial on test, besides
+        its FLOPs; doubt: sd of the log of them; source: where measured
     """
 
     start_s: float
+    warm_s: float = 0.0
     gap_s: float = 0.0
     test_s: float = 0.0
     doubt: float = 0.3
@@ -170,20 +171,3 @@ def spread_of(logs: Iterable[float]) -> float:
         return 0.0
     mean = math.fsum(values) / len(values)
     return math.sqrt(math.fsum((x - mean) ** 2 for x in values) / (len(values) - 1))
-
-
-def as_facts(speeds: Speeds) -> list[dict[str, Any]]:
-    """What is known, as JSON values: for programs."""
-    return [
-        {
-            "method": shape.method,
-            "max_length": shape.max_length,
-            "batch_size": shape.batch_size,
-            "seconds_per_flop": speed.per_flop(speed.eval_ratio),
-            "setup_s": speed.setup_s,
-            "watts": speed.watts,
-            "doubt": speed.doubt,
-            "source": speed.source,
-        }
-        for shape, speed in speeds.shapes.items()
-    ]

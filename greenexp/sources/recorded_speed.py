@@ -226,8 +226,8 @@ def _overhead(tables: SweepTables, measured: Mapping[Shape, Iterable[Measured]])
     test_s = max(0.0, float(tested["time_s"].max()) - last) if len(tested) else 0.0
     gaps = epochs.groupby(["trial", "attempt"])["time_s"].diff() - epochs["wall_s"]
     gap_s = max(0.0, float(gaps.median())) if gaps.notna().any() else 0.0
-    start_s = max(0.0, elapsed - (last - float(began.iloc[0])) - test_s) + warm
-    yield Overhead(start_s, gap_s, test_s / max(1, len(tested)))
+    start_s = max(0.0, elapsed - (last - float(began.iloc[0])) - test_s)
+    yield Overhead(start_s, warm, gap_s, test_s / max(1, len(tested)))
 
 
 def _mean_overhead(each: Sequence[Overhead]) -> Overhead | None:
@@ -236,6 +236,7 @@ def _mean_overhead(each: Sequence[Overhead]) -> Overhead | None:
     logs = [math.log(max(one.start_s, 0.1)) for one in each]
     return Overhead(
         fmean(one.start_s for one in each),
+        fmean(one.warm_s for one in each),
         fmean(one.gap_s for one in each),
         fmean(one.test_s for one in each),
         doubt=pooled(logs, LEAST_DOUBT)[0],

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from greenexp.errors import GreenexpError
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 WARM_S = 0.5
 """What a process trains before it says that it is ready."""
-GRACE_S = 20.0
+LEAST_S = 10.0
+"""For the measurement, however long the processes took to start."""
+GRACE_S = 60.0
 """After the end of its time, until a process that has not answered is given up."""
 
 
@@ -29,13 +32,14 @@ class CalibrationError(GreenexpError):
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """observations: of all processes; start_s: mean seconds until a process had imported and trained a little.
+    """observations: of all processes; start_s: mean seconds until a process had imported what trials need.
 
-    processes: how many measured at the same time
+    warm_s: of the first trial in a process, beyond its steps and evaluation; processes: how many measured at a time
     """
 
     observations: tuple[Observation, ...]
     start_s: float
+    warm_s: float
     processes: int
 
 
@@ -57,7 +61,8 @@ def calibrate(
             theirs.close()
             children.append((child, ours))
         started = [_answers(pipe, total_s + GRACE_S) - begun for _, pipe in children]
-        left = max(1.0, total_s - (time.monotonic() - begun))
+        warm = [float(_answer(pipe, total_s + GRACE_S)) for _, pipe in children]
+        left = max(LEAST_S, total_s - (time.monotonic() - begun))
         for _, pipe in children:
             pipe.send(left)
         found = [one for _, pipe in children for one in _answer(pipe, left + GRACE_S)]
@@ -68,7 +73,7 @@ def calibrate(
             pipe.close()
             child.kill()
             child.join()
-    return Calibration(tuple(found), sum(started) / len(started), processes)
+    return Calibration(tuple(found), fmean(started), fmean(warm), processes)
 
 
 def _gpus_of(number: int, gpus: float) -> str | None:
@@ -104,8 +109,9 @@ def _measure(
     try:
         from greenexp.training.calibration import observe, rounds
 
-        observe(0, trials[0], data[0], bench, WARM_S)
         pipe.send(())
+        begun, first = time.monotonic(), observe(0, trials[0], data[0], bench, WARM_S)
+        pipe.send(max(0.0, time.monotonic() - begun - first.train_s - first.eval_s))
         pipe.send(rounds(trials, data, bench, time.monotonic() + pipe.recv()))
     except Exception as error:  # a method's own code may raise anything
         pipe.send(f"{type(error).__name__}: {error}".splitlines()[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,17 +181,11 @@ def _evaluations(work: TrialSetup, data: TokenisedTask, slice_s: float, device: 
     ranked = np.argsort(data.dev.lengths, kind="stable")
     batches = [ranked[start : start + size] for start in range(0, len(ranked), size)]
     order = [batches[place] for place in np.random.default_rng(0).permutation(len(batches))]
-    evaluated: Callable[[TokenisedSplit], float] = lambda split: (
-        evaluate(
-            work.model,
-            split,
-            exits=exits,
-            batch_size=size,
-            pad_id=data.pad_id,
-            precision=work.precision,
-            device=device,
-        ).flops
-    )
+
+    def evaluated(split: TokenisedSplit) -> float:
+        given = {"exits": exits, "batch_size": size, "pad_id": data.pad_id}
+        return evaluate(work.model, split, **given, precision=work.precision, device=device).flops
+
     evaluated(part(data.dev, order[0]))
     seconds = flops = 0.0
     for rows in (*order[1:], order[0]):

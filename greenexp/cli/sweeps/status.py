@@ -42,7 +42,7 @@ def _print(where: SweepStatus) -> None:
 
 
 def _print_budget(where: SweepStatus) -> None:
-    """Axis by axis what was used, its price before, lost of it, is reserved, and is allowed; empty columns are left out.
+    """Axis by axis what was used, its price before, lost of it, is reserved, and is allowed; no empty columns.
 
     The price is the 80 % interval that was worked out when the sweep began.
     """
