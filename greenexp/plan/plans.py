@@ -58,8 +58,12 @@ class Plan:
         head = f"<p><strong>{escape(self.spec.name)}</strong>: {size}</p>"
         if self.price is None:
             return head
-        rows = [(axis, bound.most, bound.expected, bound.reason) for axis, bound in self.price.bounds.items()]
-        table = pd.DataFrame(rows, columns=["axis", "at most", "expected", "why not known"])
+        rows = [
+            (axis, bound.most, bound.expected, *(bound.interval or (None, None)), bound.source or bound.reason)
+            for axis, bound in self.price.bounds.items()
+        ]
+        columns = ["axis", "at most", "expected", "80 % from", "80 % to", "measured in, or why not known"]
+        table = pd.DataFrame(rows, columns=columns)
         return head + table.to_html(index=False, na_rep="–", float_format="{:.5g}".format, border=0)
 
     @property

@@ -50,7 +50,8 @@ def recorded_speeds(machine: Mapping[str, Any], source: str | Path | None = None
     notes say so. InputError or TrackingError where `source` is given and is nothing.
     """
     measured: dict[Shape, list[Measured]] = defaultdict(list)
-    overheads, notes = [], []
+    overheads: list[Overhead] = []
+    notes: list[str] = []
     for name, tables in _tables(source, notes):
         why = _elsewhere(tables, machine, device)
         if why:
@@ -160,12 +161,12 @@ def _measured(trials: Sequence[pd.DataFrame], sweep: str, *, aged: bool) -> Meas
     for own in trials if apart else ():
         first = own[~own.duplicated("attempt")]
         work = first["train_flops"] + EVAL_RATIO * first["eval_flops"]
-        setups += [max(0.0, float(each)) for each in first["wall_s"] - rate * work]
+        setups += [float(each) for each in first["wall_s"] - rate * work]
     return Measured(
         seconds,
         train,
         evaluation,
-        median(setups) if setups else 0.0,
+        max(0.0, median(setups)) if setups else 0.0,
         _sum(whole["cpu_s"]),
         _sum(whole["energy_j"]),
         tuple(

@@ -107,10 +107,11 @@ def _measure(
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     try:
-        from greenexp.training.calibration import observe, rounds
+        from greenexp.training.calibration import observe, report_time, rounds
 
         pipe.send(())
         begun, first = time.monotonic(), observe(0, trials[0], data[0], bench, WARM_S)
+        report_time(trials[0], data[0], bench, 0.0, 0.0)  # the first one imports what it needs
         pipe.send(max(0.0, time.monotonic() - begun - first.train_s - first.eval_s))
         pipe.send(rounds(trials, data, bench, time.monotonic() + pipe.recv()))
     except Exception as error:  # a method's own code may raise anything

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ TRAIN_BATCHES, DEV_BATCHES = 64, 16
 TRAIN_SHARE = 0.6
 """Of the time for a shape: training; the rest goes to evaluation."""
 LEAST_STEPS = 2
+LEAST_LOOK_S = 0.2
 LOOKS = 5
 """At each shape, if there is time: a machine's speed wanders, and looks apart in time show by how much."""
 
@@ -183,8 +186,8 @@ def _evaluations(work: TrialSetup, data: TokenisedTask, slice_s: float, device: 
     order = [batches[place] for place in np.random.default_rng(0).permutation(len(batches))]
 
     def evaluated(split: TokenisedSplit) -> float:
-        given = {"exits": exits, "batch_size": size, "pad_id": data.pad_id}
-        return evaluate(work.model, split, **given, precision=work.precision, device=device).flops
+        look = partial(evaluate, work.model, split, exits=exits, batch_size=size, pad_id=data.pad_id)
+        return look(precision=work.precision, device=device).flops
 
     evaluated(part(data.dev, order[0]))
     seconds = flops = 0.0
@@ -211,19 +214,18 @@ def rounds(
     Several looks at each, apart in time: a machine's speed wanders. With the first one goes a report of its own.
     """
     found: list[Observation] = []
-    looks = max(1, least)
-    while True:
+    for looks in itertools.count(least, -1):
         left = until - time.monotonic()
         if found and left <= 0:
             return found
-        budget_s = max(0.2, left / (looks * len(trials)))
+        budget_s = max(LEAST_LOOK_S, left / (max(1, looks) * len(trials)))
         for number, (trial, own) in enumerate(zip(trials, data, strict=True)):
-            if found and time.monotonic() >= until:
+            is_first = looks == least
+            if not is_first and time.monotonic() >= until:
                 return found
-            is_first = all(one.shape != number for one in found)
             one = observe(number, trial, own, bench, budget_s)
             if is_first:
-                rates = one.train_s / one.train_flops, one.eval_s / max(1.0, one.eval_flops)
+                rates = one.train_s / one.train_flops, one.eval_s / one.eval_flops
                 one = dataclasses.replace(one, report_s=report_time(trial, own, bench, *rates))
             found.append(one)
-        looks = max(1, looks - 1)
+    return found

@@ -184,10 +184,10 @@ def _is_empty(axis: str, bound: Bound) -> bool:
 def _price_row(axis: str, bound: Bound, currency: str | None, *, certain: bool) -> dict[str, str]:
     unit = AXES[axis].unit if axis in AXES else "s"
     unit = (currency or unit) if unit == "money" else unit
-    name = {"wall_s": "elapsed", WORKER: "worker time"}.get(axis, axis)
+    name = {"wall_s": "elapsed", WORKER: "worker time", "energy_j": "energy"}.get(axis, axis)
     interval = "" if bound.low is None else f"{_amount(bound.low, unit)} to {_amount(bound.high, unit)}"
     counted = "counted" if not unit else "computed"
-    decisions = f"{counted}, over random decisions of the scheduler" if interval else counted
+    decisions = f"{counted}, over random orders" if interval else counted
     return {
         "axis": name,
         "expected": _amount(bound.expected, unit),
