@@ -10,7 +10,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from greenexp.errors import GreenexpError
-from greenexp.records.speeds import OTHER_PACKING, PRIOR_FREEDOM, Overhead, Shape, Speed, Speeds, spread_of
+from greenexp.records.speeds import OTHER_PACKING, PRIOR_FREEDOM, Overhead, Speeds, TrialKind, TrialSpeed, spread_of
 
 if TYPE_CHECKING:
     from greenexp.api.watching import Watcher
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from greenexp.plan.plans import Plan
     from greenexp.records.trial import TrialSpec
     from greenexp.training.busy_workers import Calibration
-    from greenexp.training.calibration import Observation
+    from greenexp.training.calibration import SpeedLook
 
 TOTAL_S = 50.0
 """Of a calibration, from its first process to its last number."""
@@ -46,14 +46,14 @@ def known_speeds(
     if not calibrate:
         return recorded
     size = packing(planned)
-    wanted: dict[Shape, TrialSpec] = {}
+    wanted: dict[TrialKind, TrialSpec] = {}
     for trial in planned.trials:
-        shape = Shape.of(trial.settings, size)
+        shape = TrialKind.of(trial.settings, size)
         if recorded.same(shape) is None:
             wanted.setdefault(shape, trial)
     if not wanted and recorded.overhead is not None:
         return recorded
-    wanted = wanted or {Shape.of(planned.trials[0].settings, size): planned.trials[0]}
+    wanted = wanted or {TrialKind.of(planned.trials[0].settings, size): planned.trials[0]}
     return recorded.and_then(_calibrated(planned, dict(list(wanted.items())[:MOST_SHAPES]), prepare, watch))
 
 
@@ -66,7 +66,7 @@ def _device(planned: Plan) -> str:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "a GPU"
 
 
-def _calibrated(planned: Plan, wanted: Mapping[Shape, TrialSpec], prepare: Prepare, watch: Watcher) -> Speeds:
+def _calibrated(planned: Plan, wanted: Mapping[TrialKind, TrialSpec], prepare: Prepare, watch: Watcher) -> Speeds:
     """Speeds of `wanted`; none with a note where it could not be measured."""
     from greenexp.training.busy_workers import calibrate
     from greenexp.training.calibration import Bench, small
@@ -91,7 +91,7 @@ def _calibrated(planned: Plan, wanted: Mapping[Shape, TrialSpec], prepare: Prepa
     return Speeds(shapes, overhead, _busy(planned, shapes.values()))
 
 
-def _busy(planned: Plan, speeds: Iterable[Speed]) -> tuple[str, ...]:
+def _busy(planned: Plan, speeds: Iterable[TrialSpeed]) -> tuple[str, ...]:
     """That something else took the cores meanwhile: a CPU's trials are busy all the time."""
     resources = planned.spec.resources
     shares = [speed.cpu_share / resources.cpus_per_trial for speed in speeds if speed.cpu_share is not None]
@@ -112,7 +112,7 @@ def _processes(planned: Plan) -> int:
     return max(1, min(resources.workers, room))
 
 
-def _speed(own: Sequence[Observation], found: Calibration, *, apart: bool) -> Speed:
+def _speed(own: Sequence[SpeedLook], found: Calibration, *, apart: bool) -> TrialSpeed:
     """The speed of a shape by all looks at it. apart: fewer processes than workers measured it."""
     seconds, flops = sum(one.train_s for one in own), sum(one.train_flops for one in own)
     logs = [math.log(one.train_s / one.train_flops) for one in own]
@@ -127,7 +127,7 @@ def _speed(own: Sequence[Observation], found: Calibration, *, apart: bool) -> Sp
     setups = [one.setup_s for one in own if one.setup_s is not None]
     reports = [one.report_s for one in own if one.report_s is not None]
     packed = f"{found.processes} at a time" if not apart else f"{found.processes} at a time, not as packed as the sweep"
-    return Speed(
+    return TrialSpeed(
         seconds,
         flops,
         eval_ratio=(eval_s / eval_flops) / (seconds / flops) if eval_flops else 1.0,

@@ -24,7 +24,7 @@ from greenexp.plan.timetable import Course, Judge, Slots, play, play_all
 from greenexp.records.axes import EPOCHS
 from greenexp.records.objectives import SCORE, ObjectiveCosts
 from greenexp.records.priced import WORKER
-from greenexp.records.speeds import Overhead, Shape, Speed, Speeds
+from greenexp.records.speeds import Overhead, Speeds, TrialKind, TrialSpeed
 from greenexp.spec.accounting import CPU_TIME, ENERGY, GPU_TIME, carbon_g, money, priced
 
 LOW, HIGH = 10, 90
@@ -50,7 +50,7 @@ class Work:
     names: Sequence[str]
     groups: Sequence[Sequence[int]]
     flops: Sequence[EpochFlops]
-    speeds: Sequence[Speed | None]
+    speeds: Sequence[TrialSpeed | None]
     test_flops: float = 0.0
     overhead: Overhead = field(default_factory=lambda: Overhead(0.0, doubt=0.0))
 
@@ -73,7 +73,7 @@ def work_of(plan: Plan, flops: Sequence[EpochFlops], test_flops: float, speeds: 
     names = [trial.trial for trial in plan.trials] if plan.complete else [t for g in groups.values() for t in g]
     places = {name: place for place, name in enumerate(names)}
     size = packing(plan)
-    shapes = [Shape.of(trial.settings, size) for trial in plan.trials]
+    shapes = [TrialKind.of(trial.settings, size) for trial in plan.trials]
     by_shape = {shape: known.of(shape) for shape in dict.fromkeys(shapes)}
     own = [by_shape[shapes[place % len(shapes)]] for place in range(len(names))]
     members = [[places[name] for name in group] for group in groups.values()]
@@ -209,7 +209,7 @@ def resource_is_played(resource: str) -> bool:
     return resource in (EPOCHS, "train_flops")
 
 
-def test_flops_of(flops: EpochFlops, data: Any) -> float:
+def flops_on_test(flops: EpochFlops, data: Any) -> float:
     """FLOPs of evaluating one trial on test, from those on dev, by the numbers of examples; 0.0 without a test set."""
     if data.test is None or not len(data.dev) or not flops.evaluation:
         return 0.0

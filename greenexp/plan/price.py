@@ -11,7 +11,7 @@ import numpy as np
 
 from greenexp.errors import FieldError, InputError, about_field
 from greenexp.plan.data import data_key, prepare_data
-from greenexp.plan.estimates import Work, estimated, resource_is_played, test_flops_of, work_of
+from greenexp.plan.estimates import Work, estimated, flops_on_test, resource_is_played, work_of
 from greenexp.plan.flops import WITHOUT_EFFECT, EpochFlops, epoch_flops, same_cost
 from greenexp.plan.growth import EPOCHS, Growth
 from greenexp.plan.levels import (
@@ -104,7 +104,7 @@ def price_plan(
 
 def _on_test(plan: Plan, epochs: Sequence[EpochFlops], data: Mapping[str, TokenisedTask]) -> float:
     """FLOPs of evaluating one trial on test: the first trial's, as nobody knows which will be chosen."""
-    return test_flops_of(epochs[0], data[data_key(plan.trials[0].settings)])
+    return flops_on_test(epochs[0], data[data_key(plan.trials[0].settings)])
 
 
 def _on_flops(

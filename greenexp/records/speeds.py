@@ -23,7 +23,7 @@ POWER_DOUBT = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class TrialKind:
     """What decides how many seconds a FLOP takes; backbone: its section of the sweep file as JSON text.
 
     packing: trials at a time, CPU cores and GPUs of each
@@ -37,14 +37,14 @@ class Shape:
     packing: tuple[int, int, float]
 
     @classmethod
-    def of(cls, settings: Settings, packing: tuple[int, int, float]) -> Shape:
+    def of(cls, settings: Settings, packing: tuple[int, int, float]) -> TrialKind:
         """That of a trial with these settings."""
         training = settings.training
         backbone = canonical_json(settings.backbone.to_json())
         sizes = training.max_length, training.micro_batch_size or training.batch_size
         return cls(settings.method.name, backbone, training.precision, *sizes, packing)
 
-    def doubt_about(self, other: Shape) -> float | None:
+    def doubt_about(self, other: TrialKind) -> float | None:
         """The sd of the log by which a speed of `other` may differ from this one's; None: it says nothing."""
         if (self.backbone, self.precision, self.max_length) != (other.backbone, other.precision, other.max_length):
             return None
@@ -62,7 +62,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
+class TrialSpeed:
     """How fast trials of a shape ran; a trial's set-up is apart.
 
     seconds: worker seconds, in which train_flops and eval_flops were computed; eval_ratio: seconds per FLOP of
@@ -118,19 +118,19 @@ class Overhead:
 class Speeds:
     """All that is known of a machine's speed; notes: what was not used, and why."""
 
-    shapes: Mapping[Shape, Speed] = field(default_factory=dict)
+    shapes: Mapping[TrialKind, TrialSpeed] = field(default_factory=dict)
     overhead: Overhead | None = None
     notes: tuple[str, ...] = ()
 
-    def of(self, shape: Shape) -> Speed | None:
+    def of(self, shape: TrialKind) -> TrialSpeed | None:
         """The speed of a shape, of the most alike one where it was not measured itself: its doubt is then greater."""
         return self._nearest(shape, math.inf)
 
-    def same(self, shape: Shape) -> Speed | None:
+    def same(self, shape: TrialKind) -> TrialSpeed | None:
         """The speed of this very shape."""
         return self._nearest(shape, 0.0)
 
-    def _nearest(self, shape: Shape, most: float) -> Speed | None:
+    def _nearest(self, shape: TrialKind, most: float) -> TrialSpeed | None:
         known = ((shape.doubt_about(other), speed, other) for other, speed in self.shapes.items())
         close = [(doubt, speed, other) for doubt, speed, other in known if doubt is not None and doubt <= most]
         if not close:

@@ -14,7 +14,16 @@ import pandas as pd
 
 from greenexp.errors import GreenexpError
 from greenexp.records.settings import SECTIONS, Settings
-from greenexp.records.speeds import EVAL_RATIO, OTHER_VERSION, Overhead, Shape, Speed, Speeds, pooled, spread_of
+from greenexp.records.speeds import (
+    EVAL_RATIO,
+    OTHER_VERSION,
+    Overhead,
+    Speeds,
+    TrialKind,
+    TrialSpeed,
+    pooled,
+    spread_of,
+)
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.sources.folders import DEFAULT, JOURNAL, sweeps_within
 
@@ -27,8 +36,8 @@ LEAST_DOUBT = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What one sweep says of one shape of trials; see `Speed`. `log_rates`: of its trials, at the usual ratio."""
+class SweepSpeed:
+    """What one sweep says of one shape of trials; see `TrialSpeed`. `log_rates`: of its trials, at the usual ratio."""
 
     seconds: float
     train_flops: float
@@ -49,7 +58,7 @@ def recorded_speeds(machine: Mapping[str, Any], source: str | Path | None = None
     A sweep on another type of machine (cores, their name, the device) is not used, nor one that cannot be read; the
     notes say so. InputError or TrackingError where `source` is given and is nothing.
     """
-    measured: dict[Shape, list[Measured]] = defaultdict(list)
+    measured: dict[TrialKind, list[SweepSpeed]] = defaultdict(list)
     overheads: list[Overhead] = []
     notes: list[str] = []
     for name, tables in _tables(source, notes):
@@ -110,18 +119,18 @@ def _elsewhere(tables: SweepTables, machine: Mapping[str, Any], device: str) -> 
     return f"its trials ran on {', '.join(sorted(devices))}, not on {device}" if devices else ""
 
 
-def _of_sweep(name: str, tables: SweepTables, machine: Mapping[str, Any]) -> Iterator[tuple[Shape, Measured]]:
+def _of_sweep(name: str, tables: SweepTables, machine: Mapping[str, Any]) -> Iterator[tuple[TrialKind, SweepSpeed]]:
     """What each shape of trials took in a sweep."""
     resources = tables.spec.resources
     packing = (resources.workers, resources.cpus_per_trial, resources.gpus_per_trial)
     torch = machine.get("versions", {}).get("torch")
     aged = any(session.get("versions", {}).get("torch") != torch for session in tables.history.sessions)
-    by_shape: dict[Shape, list[pd.DataFrame]] = defaultdict(list)
+    by_shape: dict[TrialKind, list[pd.DataFrame]] = defaultdict(list)
     reports = dict(iter(tables.epochs.groupby("trial", sort=False)))
     for row in tables.trials.to_dict("records"):
         own = reports.get(row["trial"])
         if own is not None and own[["train_flops", "eval_flops"]].notna().all(axis=None):
-            by_shape[Shape.of(_settings(tables, row), packing)].append(own)
+            by_shape[TrialKind.of(_settings(tables, row), packing)].append(own)
     for shape, trials in by_shape.items():
         one = _measured(trials, name, aged=aged)
         if one is not None:
@@ -144,7 +153,7 @@ def _settings(tables: SweepTables, row: Mapping[Any, Any]) -> Settings:
     return Settings.from_json(sections)
 
 
-def _measured(trials: Sequence[pd.DataFrame], sweep: str, *, aged: bool) -> Measured | None:
+def _measured(trials: Sequence[pd.DataFrame], sweep: str, *, aged: bool) -> SweepSpeed | None:
     """Set-up is in the first report of each attempt: what that took beyond the speed of the others is the set-up.
 
     Of trials with one report each, set-up and speed cannot be told apart, and all of it counts as speed.
@@ -162,7 +171,7 @@ def _measured(trials: Sequence[pd.DataFrame], sweep: str, *, aged: bool) -> Meas
         first = own[~own.duplicated("attempt")]
         work = first["train_flops"] + EVAL_RATIO * first["eval_flops"]
         setups += [float(each) for each in first["wall_s"] - rate * work]
-    return Measured(
+    return SweepSpeed(
         seconds,
         train,
         evaluation,
@@ -182,17 +191,17 @@ def _sum(column: pd.Series) -> float | None:
     return None if column.isna().any() else float(column.sum())
 
 
-def _pooled(sweeps: Sequence[Measured]) -> Speed:
+def _pooled(sweeps: Sequence[SweepSpeed]) -> TrialSpeed:
     """The speed over all sweeps that trained a shape."""
     rates = [math.log(one.seconds / (one.train_flops + EVAL_RATIO * one.eval_flops)) for one in sweeps]
     spread = max(spread_of(one.log_rates) for one in sweeps)
     # How much a machine's speed wanders within a sweep says how much it may between two.
-    doubt, freedom = pooled(rates, math.hypot(Speed(1.0, 1.0).doubt, spread / 2))
+    doubt, freedom = pooled(rates, math.hypot(TrialSpeed(1.0, 1.0).doubt, spread / 2))
     seconds = sum(one.seconds for one in sweeps)
     cpu, energy = ([getattr(one, name) for one in sweeps] for name in ("cpu_s", "energy_j"))
     names = ", ".join(one.sweep for one in sweeps)
     trials = sum(len(one.log_rates) for one in sweeps)
-    return Speed(
+    return TrialSpeed(
         seconds,
         sum(one.train_flops for one in sweeps),
         sum(one.eval_flops for one in sweeps),
@@ -208,7 +217,7 @@ def _pooled(sweeps: Sequence[Measured]) -> Speed:
     )
 
 
-def _overhead(tables: SweepTables, measured: Mapping[Shape, Iterable[Measured]]) -> Iterator[Overhead]:
+def _overhead(tables: SweepTables, measured: Mapping[TrialKind, Iterable[SweepSpeed]]) -> Iterator[Overhead]:
     """What a sweep of one session took besides its trials, from the times of its reports."""
     epochs, elapsed = tables.epochs, tables.history.elapsed_s
     if len(tables.history.sessions) != 1 or elapsed is None or epochs["repeated"].any():

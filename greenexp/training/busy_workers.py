@@ -16,7 +16,7 @@ from greenexp.errors import GreenexpError
 if TYPE_CHECKING:
     from greenexp.records.trial import TrialSpec
     from greenexp.tasks.tokens import TokenisedTask
-    from greenexp.training.calibration import Bench, Observation
+    from greenexp.training.calibration import Bench, SpeedLook
 
 WARM_S = 0.5
 """What a process trains before it says that it is ready."""
@@ -37,7 +37,7 @@ class Calibration:
     warm_s: of the first trial in a process, beyond its steps and evaluation; processes: how many measured at a time
     """
 
-    observations: tuple[Observation, ...]
+    observations: tuple[SpeedLook, ...]
     start_s: float
     warm_s: float
     processes: int

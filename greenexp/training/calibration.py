@@ -45,7 +45,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class SpeedLook:
     """One look at one shape, by its number; seconds, FLOPs and joules are of steps and dev batches alone.
 
     setup_s: of building the trial; report_s: of what a report does besides steps and evaluation: scores, stored logits,
@@ -92,7 +92,7 @@ def _spread(split: TokenisedSplit, most: int) -> TokenisedSplit:
     )
 
 
-def observe(number: int, trial: TrialSpec, data: TokenisedTask, bench: Bench, budget_s: float) -> Observation:
+def observe(number: int, trial: TrialSpec, data: TokenisedTask, bench: Bench, budget_s: float) -> SpeedLook:
     """Train steps and evaluate batches of a trial for about `budget_s` seconds.
 
     The first step of each stage is not counted: it allocates. Stages of a method count by their shares of the epochs.
@@ -117,7 +117,7 @@ def observe(number: int, trial: TrialSpec, data: TokenisedTask, bench: Bench, bu
         energy_s, costs = time.monotonic() - began, meters.read().costs
     flops = sum(flops for _, _, flops in trained)
     rate = sum(share * seconds / done for share, seconds, done in trained)
-    return Observation(
+    return SpeedLook(
         number,
         rate * flops,
         flops,
@@ -208,12 +208,12 @@ def _wait(device: torch.device) -> None:
 
 def rounds(
     trials: Sequence[TrialSpec], data: Sequence[TokenisedTask], bench: Bench, until: float, least: int = LOOKS
-) -> list[Observation]:
+) -> list[SpeedLook]:
     """Look at every shape in turn, until the time `until` (of `time.monotonic`) has come; once in any case.
 
     Several looks at each, apart in time: a machine's speed wanders. With the first one goes a report of its own.
     """
-    found: list[Observation] = []
+    found: list[SpeedLook] = []
     for looks in itertools.count(least, -1):
         left = until - time.monotonic()
         if found and left <= 0:

@@ -13,7 +13,7 @@ from greenexp.plan import Plan, Price, make_plan, prepare_data, price_plan
 from greenexp.plan.estimates import packing
 from greenexp.plan.flops import epoch_flops
 from greenexp.plan.timetable import Judge, Slots, play, play_all
-from greenexp.records.speeds import Overhead, Shape, Speeds
+from greenexp.records.speeds import Overhead, Speeds, TrialKind
 from greenexp.schedulers import build
 from greenexp.spec import load_sweep
 from greenexp.tasks.tokens import TokenisedTask
@@ -113,7 +113,7 @@ def test_evaluation_on_test_takes_time_and_no_training(data: TokenisedTask) -> N
 def test_nothing_is_priced_from_a_part_of_the_trials(data: TokenisedTask) -> None:
     space = ("space={training.max_length: {dist: choice, values: [16, 24]}}", "search={name: grid}")
     size = packing(plan())
-    shapes = [Shape.of(trial.settings, size) for trial in plan(*space).trials]
+    shapes = [TrialKind.of(trial.settings, size) for trial in plan(*space).trials]
     known = Speeds({shapes[0]: exactly(1e-9).speed})
     price = price_plan(plan(*space), lambda settings: data, speeds=known)
     assert price.bounds["wall_s"].expected is None

@@ -8,11 +8,11 @@ import math
 import pytest
 from made_settings import made_settings
 
-from greenexp.records.speeds import FLOOR, PRIOR_FREEDOM, Overhead, Shape, Speed, Speeds, pooled
+from greenexp.records.speeds import FLOOR, PRIOR_FREEDOM, Overhead, Speeds, TrialKind, TrialSpeed, pooled
 
 ALONE = (1, 1, 0.0)
-SHAPE = Shape.of(made_settings(), ALONE)
-SPEED = Speed(2.0, 1e9, source="here")
+SHAPE = TrialKind.of(made_settings(), ALONE)
+SPEED = TrialSpeed(2.0, 1e9, source="here")
 
 
 def test_one_sweep_leaves_the_floor_and_many_their_own_scatter() -> None:
@@ -24,7 +24,7 @@ def test_one_sweep_leaves_the_floor_and_many_their_own_scatter() -> None:
 
 
 def test_the_most_alike_kind_of_trial_stands_for_one_that_was_not_measured() -> None:
-    speeds = Speeds({SHAPE: SPEED, dataclasses.replace(SHAPE, method="pabee", batch_size=8): Speed(9.0, 1e9)})
+    speeds = Speeds({SHAPE: SPEED, dataclasses.replace(SHAPE, method="pabee", batch_size=8): TrialSpeed(9.0, 1e9)})
     other = speeds.of(dataclasses.replace(SHAPE, method="finetune"))
     assert other is not None
     assert (other.seconds, other.doubt > SPEED.doubt) == (2.0, True)
@@ -41,7 +41,7 @@ def test_another_model_length_or_precision_says_nothing(change: dict[str, str | 
 def test_what_is_on_record_goes_before_a_calibration() -> None:
     recorded = Speeds({SHAPE: SPEED}, None, ("a",))
     other = dataclasses.replace(SHAPE, max_length=64)
-    both = recorded.and_then(Speeds({SHAPE: Speed(9.0, 1e9), other: SPEED}, Overhead(1.0), ("b",)))
+    both = recorded.and_then(Speeds({SHAPE: TrialSpeed(9.0, 1e9), other: SPEED}, Overhead(1.0), ("b",)))
     assert both.of(SHAPE) == SPEED
     assert both.of(other) == SPEED
     assert (both.overhead, both.notes) == (Overhead(1.0), ("a", "b"))

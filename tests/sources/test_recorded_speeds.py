@@ -12,7 +12,7 @@ from told import tells
 
 from greenexp.meters.machine import machine_facts
 from greenexp.records.settings import Settings
-from greenexp.records.speeds import EVAL_RATIO, FLOOR, Shape
+from greenexp.records.speeds import EVAL_RATIO, FLOOR, TrialKind
 from greenexp.sources.recorded_speed import recorded_speeds
 
 PACKING = (2, 1, 0.0)
@@ -39,7 +39,7 @@ def record(folder: Path, *, rate: float = 2e-9, setup_s: float = 3.0, energy_j: 
 def test_set_up_is_no_part_of_the_speed(tmp_path: Path) -> None:
     settings = record(tmp_path / "one")
     speeds = recorded_speeds(machine_facts(), tmp_path)
-    speed = speeds.of(Shape.of(settings, PACKING))
+    speed = speeds.of(TrialKind.of(settings, PACKING))
     assert speed is not None
     assert speed.per_flop(EVAL_RATIO) == pytest.approx(2e-9)
     assert speed.setup_s == pytest.approx(3.0)
@@ -51,17 +51,17 @@ def test_set_up_is_no_part_of_the_speed(tmp_path: Path) -> None:
 def test_sweeps_that_differ_leave_more_doubt(tmp_path: Path) -> None:
     settings = record(tmp_path / "one", energy_j=10.0)
     record(tmp_path / "two", rate=4e-9, energy_j=20.0)
-    speed = recorded_speeds(machine_facts(), tmp_path).of(Shape.of(settings, PACKING))
+    speed = recorded_speeds(machine_facts(), tmp_path).of(TrialKind.of(settings, PACKING))
     assert speed is not None
     assert (speed.trials, speed.sweeps) == (4, 2)
     assert 2e-9 < speed.per_flop(EVAL_RATIO) < 4e-9
     assert speed.doubt > 2 * FLOOR
-    assert speed.watts == pytest.approx(5.0 / 1.4, rel=0.01)
+    assert speed.watts == pytest.approx(10.0 / (2 + EVAL_RATIO))
 
 
 def test_another_packing_is_said(tmp_path: Path) -> None:
     settings = record(tmp_path / "one")
-    alone = recorded_speeds(machine_facts(), tmp_path).of(Shape.of(settings, (1, 1, 0.0)))
+    alone = recorded_speeds(machine_facts(), tmp_path).of(TrialKind.of(settings, (1, 1, 0.0)))
     assert alone is not None
     assert tells(alone.source, "one … 2 trials at a time")
 
@@ -69,9 +69,9 @@ def test_another_packing_is_said(tmp_path: Path) -> None:
 def test_another_device_or_torch_is_another_machine(tmp_path: Path) -> None:
     settings = record(tmp_path / "one")
     machine = machine_facts()
-    known = recorded_speeds(machine, tmp_path).of(Shape.of(settings, PACKING))
+    known = recorded_speeds(machine, tmp_path).of(TrialKind.of(settings, PACKING))
     newer = {**machine, "versions": {**machine["versions"], "torch": "99.0"}}
-    aged = recorded_speeds(newer, tmp_path).of(Shape.of(settings, PACKING))
+    aged = recorded_speeds(newer, tmp_path).of(TrialKind.of(settings, PACKING))
     assert known is not None
     assert aged is not None
     assert aged.doubt > known.doubt
