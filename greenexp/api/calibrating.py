@@ -73,7 +73,8 @@ def _calibrated(planned: Plan, wanted: Mapping[TrialKind, TrialSpec], prepare: P
 
     resources = planned.spec.resources
     processes = _processes(planned)
-    watch.remark("calibrate", f"{len(wanted)} kinds of trials, {processes} at a time, for at most a minute")
+    kinds = f"{len(wanted)} kind{'s' * (len(wanted) > 1)} of trials"
+    watch.remark("calibrate", f"{kinds}, {processes} at a time, for about a minute")
     bench = Bench(resources.cpus_per_trial, resources.gpus_per_trial, exclusive=resources.workers == 1)
     try:
         data = [small(prepare(trial.settings), trial) for trial in wanted.values()]

@@ -74,11 +74,15 @@ def recorded_speeds(machine: Mapping[str, Any], source: str | Path | None = None
 
 
 def _tables(source: str | Path | None, notes: list[str]) -> Iterator[tuple[str, SweepTables]]:
-    """Name and tables of each sweep; those that cannot be read are noted."""
+    """Name and tables of each sweep; those that cannot be read are noted.
+
+    The name goes into the price, which is recorded and handed on: no address, and of an absolute path its last part.
+    """
     if source is not None and not Path(source).is_dir():
         from greenexp.sources.tables import read_tables
 
-        yield str(source), read_tables(source).tables
+        read = read_tables(source)
+        yield f"{read.tables.history.name} in MLflow", read.tables
         return
     parent = DEFAULT if source is None else Path(source)
     found = [parent] if (parent / JOURNAL).is_file() else sweeps_within(parent) if parent.is_dir() else []
@@ -94,7 +98,7 @@ def _tables(source: str | Path | None, notes: list[str]) -> Iterator[tuple[str, 
             notes.append(f"{folder} is not used for the price: {error}")
             continue
         if tables is not None:
-            yield str(folder), tables
+            yield folder.name if folder.is_absolute() else str(folder), tables
 
 
 def _without_logits(folder: Path) -> SweepTables | None:
@@ -199,7 +203,7 @@ def _pooled(sweeps: Sequence[SweepSpeed]) -> TrialSpeed:
     doubt, freedom = pooled(rates, math.hypot(TrialSpeed(1.0, 1.0).doubt, spread / 2))
     seconds = sum(one.seconds for one in sweeps)
     cpu, energy = ([getattr(one, name) for one in sweeps] for name in ("cpu_s", "energy_j"))
-    names = ", ".join(one.sweep for one in sweeps)
+    more = f" and {len(sweeps) - 1} more" if len(sweeps) > 1 else ""
     trials = sum(len(one.log_rates) for one in sweeps)
     return TrialSpeed(
         seconds,
@@ -213,7 +217,7 @@ def _pooled(sweeps: Sequence[SweepSpeed]) -> TrialSpeed:
         freedom=freedom,
         trials=trials,
         sweeps=len(sweeps),
-        source=f"{trials} trials of {names}",
+        source=f"{trials} trials of {sweeps[0].sweep}{more}",
     )
 
 
