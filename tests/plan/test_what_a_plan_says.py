@@ -18,6 +18,7 @@ from greenexp.plan.data import prepare_data
 from greenexp.plan.prices import Price
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.settings import Settings
+from greenexp.records.speeds import EVAL_RATIO
 
 TEXT = """\
 name: told
@@ -140,10 +141,11 @@ def test_time_is_priced_from_a_sweep_of_the_same_model_alone(
     assert priced(file, set={"training.max_length": 5}).bounds["wall_s"].expected is None
     price = priced(file)
     assert str(Path("out") / "earlier") in price.time_after
-    flops = (price.bounds["train_flops"].most or 0) + (price.eval_flops.most or 0)
-    assert price.worker_s.expected == pytest.approx(flops * 2.0 / 1.5e9, rel=0.1)
+    flops = (price.bounds["train_flops"].most or 0) + EVAL_RATIO * (price.eval_flops.most or 0)
+    expected = flops * 2.0 / (1e9 + EVAL_RATIO * 5e8)
+    assert price.worker_s.expected == pytest.approx(expected, rel=0.1)
     low, high = price.worker_s.interval or (0.0, 0.0)
-    assert low < flops * 2.0 / 1.5e9 < high
+    assert low < expected < high
     bounds = price.bounds
     assert (bounds["cpu_s"].expected or 0) / (price.worker_s.expected or 1) == pytest.approx(0.45, rel=0.01)
     assert (bounds["energy_j"].expected, bool(bounds["energy_j"].reason)) == (None, True)
