@@ -29,11 +29,13 @@ from greenexp.records.progress import report_at
 from greenexp.units import format_quantity
 
 SWEEPS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "smoke": ("smoke", ("search.samples=4",)),
+    "smoke": ("smoke", ("search.samples=3", "training.epochs=4")),
     "quickstart": ("quickstart", ("search.samples=3", "task.train=400", "task.dev=400")),
     "one-worker": ("smoke", ("search.samples=2", "resources.workers=1", "scheduler={name: fifo}", "training.epochs=4")),
 }
 """Name -> the sweep that comes with greenexp, and how it is scaled down."""
+UNLIMITED = "budget.wall_s=null"
+"""A limit on time would end a sweep before its price is used up."""
 TARGET = 0.2
 """The largest part by which elapsed time may differ from the price."""
 
@@ -58,7 +60,7 @@ def main() -> int:
 
 def repetition(folder: Path, sweep: str, changes: Sequence[str], number: int) -> Iterator[dict[str, Any]]:
     """One run, with its price by calibration, and the one that the runs before it give."""
-    sets = [part for change in changes for part in ("--set", change)]
+    sets = [part for change in (*changes, UNLIMITED) for part in ("--set", change)]
     before = folder / "runs"
     (folder / "nothing").mkdir(parents=True, exist_ok=True)
     earlier = {}
