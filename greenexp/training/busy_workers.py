@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from greenexp.errors import GreenexpError
+from greenexp.errors import CalibrationError
 
 if TYPE_CHECKING:
     from greenexp.records.trial import TrialSpec
@@ -24,10 +25,6 @@ LEAST_S = 10.0
 """For the measurement, however long the processes took to start."""
 GRACE_S = 60.0
 """After the end of its time, until a process that has not answered is given up."""
-
-
-class CalibrationError(GreenexpError):
-    """Nothing could be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +101,7 @@ def _measure(
     gpus: str | None,
 ) -> None:
     """What a process does; anything that goes wrong is told in one line."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     try:

@@ -209,9 +209,10 @@ def _wait(device: torch.device) -> None:
 def rounds(
     trials: Sequence[TrialSpec], data: Sequence[TokenisedTask], bench: Bench, until: float, least: int = LOOKS
 ) -> list[SpeedLook]:
-    """Look at every shape in turn, until the time `until` (of `time.monotonic`) has come; once in any case.
+    """Look at every kind of trial in turn, until the time `until` (of `time.monotonic`) has come; at one in any case.
 
-    Several looks at each, apart in time: a machine's speed wanders. With the first one goes a report of its own.
+    Several looks at each, apart in time: a machine's speed wanders. With the first one goes a report of its own. Where
+    steps take long there may be no time for all of them.
     """
     found: list[SpeedLook] = []
     for looks in itertools.count(least, -1):
@@ -221,7 +222,7 @@ def rounds(
         budget_s = max(LEAST_LOOK_S, left / (max(1, looks) * len(trials)))
         for number, (trial, own) in enumerate(zip(trials, data, strict=True)):
             is_first = looks == least
-            if not is_first and time.monotonic() >= until:
+            if found and time.monotonic() >= until:
                 return found
             one = observe(number, trial, own, bench, budget_s)
             if is_first:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import time
+import itertools
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from greenexp.errors import CalibrationError
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import busy_workers, calibration
-from greenexp.training.busy_workers import CalibrationError, calibrate
+from greenexp.training.busy_workers import calibrate
 from greenexp.training.calibration import Bench, observe, rounds, small
 
 Make = Callable[..., TrialSpec]
@@ -44,10 +46,18 @@ def test_steps_and_batches_are_measured(data: TokenisedTask, trial: Make, method
     assert one.energy_j is None, "not measured, and not 0"
 
 
-def test_every_kind_of_trial_is_looked_at_though_the_time_is_up(data: TokenisedTask, trial: Make) -> None:
-    found = rounds([trial(), trial(batch_size=8)], [data, data], Bench(threads=1), time.monotonic(), least=1)
-    assert found[0].report_s is not None
+def test_every_kind_of_trial_is_looked_at_and_one_though_the_time_is_up(
+    data: TokenisedTask, trial: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = (0.01 * number for number in itertools.count())
+    monkeypatch.setattr(calibration, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    both = [trial(), trial(batch_size=8)], [data, data], Bench(threads=1)
+    (only,) = rounds(*both, until=0.0)
+    assert (only.shape, only.report_s is None) == (0, False)
+    found = rounds(*both, until=3.0)
     assert {one.shape for one in found} == {0, 1}
+    assert len(found) > 2
+    assert [one.report_s is not None for one in found] == [True, True, *[False] * (len(found) - 2)]
 
 
 def test_a_trial_that_cannot_be_built_is_an_error_in_one_line(
@@ -59,6 +69,7 @@ def test_a_trial_that_cannot_be_built_is_an_error_in_one_line(
         def send(self, what: Any) -> None:
             sent.append(what)
 
+    monkeypatch.setattr(busy_workers.signal, "signal", lambda *_: None)  # this process is no child
     busy_workers._measure(Pipe(), [trial(method={"name": "branchynet", "weights": [1.0]})], [data], Bench(1), None)  # type: ignore[arg-type]
     assert sent[0] == ()
     assert "\n" not in sent[1]
