@@ -52,11 +52,13 @@ def calibrate(
     try:
         for number in range(processes):
             ours, theirs = context.Pipe()
-            arguments = (theirs, tuple(trials), tuple(data), bench, _gpus_of(number, bench.gpus))
-            child = context.Process(target=_measure, args=arguments, daemon=True)
+            # Few bytes: while a child that has died is given more than a pipe holds, `start` never comes back.
+            child = context.Process(target=_measure, args=(theirs, bench, _gpus_of(number, bench.gpus)), daemon=True)
             child.start()
             theirs.close()
             children.append((child, ours))
+        for _, pipe in children:
+            pipe.send((tuple(trials), tuple(data)))
         started = [_answers(pipe, total_s + GRACE_S) - begun for _, pipe in children]
         warm = [float(_answer(pipe, total_s + GRACE_S)) for _, pipe in children]
         left = max(LEAST_S, total_s - (time.monotonic() - begun))
@@ -93,20 +95,15 @@ def _answer(pipe: Connection, seconds: float) -> Any:
     return answer
 
 
-def _measure(
-    pipe: Connection,
-    trials: Sequence[TrialSpec],
-    data: Sequence[TokenisedTask],
-    bench: Bench,
-    gpus: str | None,
-) -> None:
-    """What a process does; anything that goes wrong is told in one line."""
+def _measure(pipe: Connection, bench: Bench, gpus: str | None) -> None:
+    """What a process does with the trials and data that come through the pipe; what goes wrong is told in one line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     try:
         from greenexp.training.calibration import observe, report_time, rounds
 
+        trials, data = pipe.recv()
         pipe.send(())
         begun, first = time.monotonic(), observe(0, trials[0], data[0], bench, WARM_S)
         report_time(trials[0], data[0], bench, 0.0, 0.0)  # the first one imports what it needs

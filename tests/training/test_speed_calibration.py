@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
+import os
+import pickle
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -60,22 +64,56 @@ def test_every_kind_of_trial_is_looked_at_and_one_though_the_time_is_up(
     assert [one.report_s is not None for one in found] == [True, True, *[False] * (len(found) - 2)]
 
 
-def test_a_trial_that_cannot_be_built_is_an_error_in_one_line(
-    data: TokenisedTask, trial: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[Any] = []
+class Threads:
+    """In the place of processes: each a thread of this one. dies: before it has read anything."""
 
-    class Pipe:
-        def send(self, what: Any) -> None:
-            sent.append(what)
+    def __init__(self, *, dies: bool = False) -> None:
+        self.dies = dies
+        self.given: list[tuple[Any, ...]] = []
+        self.Pipe = multiprocessing.Pipe
 
-    monkeypatch.setattr(busy_workers.signal, "signal", lambda *_: None)  # this process is no child
-    busy_workers._measure(Pipe(), [trial(method={"name": "branchynet", "weights": [1.0]})], [data], Bench(1), None)  # type: ignore[arg-type]
-    assert sent[0] == ()
-    assert "\n" not in sent[1]
-    monkeypatch.setattr(busy_workers, "wait", lambda *_, **__: [])
+    def Process(self, *, target: Callable[..., None], args: tuple[Any, ...], daemon: bool) -> Any:
+        own = args[0].__class__(os.dup(args[0].fileno()))  # the parent closes its copy, as after a fork
+        self.given.append(args[1:])
+        thread = threading.Thread(target=own.close if self.dies else target, args=() if self.dies else (own, *args[1:]))
+        return SimpleNamespace(start=thread.start, kill=lambda: None, join=thread.join)
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Threads:
+    found = Threads()
+    monkeypatch.setattr(busy_workers.multiprocessing, "get_context", lambda _: found)
+    monkeypatch.setattr(busy_workers.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(busy_workers, "LEAST_S", 0.0)
+    monkeypatch.setattr(busy_workers, "WARM_S", 0.0)
+    return found
+
+
+def test_a_process_is_given_trials_and_answers(data: TokenisedTask, trial: Make, threads: Threads) -> None:
+    found = calibrate([trial()], [data], Bench(threads=1), 1, 0.0)
+    assert found.processes == 1
+    assert found.observations
+    assert len(pickle.dumps(threads.given)) < 2**16, "more than a pipe holds would wait for a child that has died"
+
+
+def test_a_process_that_dies_is_no_wait_without_end(data: TokenisedTask, trial: Make, threads: Threads) -> None:
+    threads.dies = True
     with pytest.raises(CalibrationError):
-        busy_workers._answer(Pipe(), 0.0)  # type: ignore[arg-type]
+        calibrate([trial()], [data], Bench(threads=1), 1, 0.0)
+
+
+def test_a_trial_that_cannot_be_built_is_an_error_in_one_line(
+    data: TokenisedTask, trial: Make, threads: Threads
+) -> None:
+    with pytest.raises(CalibrationError) as raised:
+        calibrate([trial(method={"name": "branchynet", "weights": [1.0]})], [data], Bench(threads=1), 1, 0.0)
+    assert "\n" not in str(raised.value)
+
+
+def test_one_that_does_not_answer_is_given_up() -> None:
+    ours, _theirs = multiprocessing.Pipe()
+    with pytest.raises(CalibrationError):
+        busy_workers._answer(ours, 0.0)
 
 
 @pytest.mark.slow
