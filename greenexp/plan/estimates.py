@@ -29,8 +29,8 @@ from greenexp.spec.accounting import CPU_TIME, ENERGY, GPU_TIME, carbon_g, money
 
 LOW, HIGH = 10, 90
 """Percentiles: an 80 % interval."""
-MOST_DRAWS, FEWEST_DRAWS = 300, 40
-DECISIONS = 20_000
+MOST_DRAWS, FEWEST_DRAWS = 200, 40
+DECISIONS = 10_000
 """Reports that are played through in all, as far as `FEWEST_DRAWS` allows it: about a second."""
 SEEDS_APART = 0.3
 """Standard deviation of a seed's score over that of a configuration's."""

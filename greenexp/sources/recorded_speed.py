@@ -66,9 +66,15 @@ def recorded_speeds(machine: Mapping[str, Any], source: str | Path | None = None
         if why:
             notes.append(f"{name} is not used for the price: {why}")
             continue
-        for shape, one in _of_sweep(name, tables, machine):
+        try:
+            own = dict(_of_sweep(name, tables, machine))
+            outside = tuple(_overhead(tables, own.values()))
+        except (ValueError, LookupError) as error:  # of another version, or without any time on its clock
+            notes.append(f"{name} is not used for the price: {type(error).__name__}: {str(error).splitlines()[0]}")
+            continue
+        for shape, one in own.items():
             measured[shape].append(one)
-        overheads += _overhead(tables, measured)
+        overheads += outside
     shapes = {shape: _pooled(each) for shape, each in measured.items()}
     return Speeds(shapes, _mean_overhead(overheads), tuple(notes))
 
@@ -221,15 +227,15 @@ def _pooled(sweeps: Sequence[SweepSpeed]) -> TrialSpeed:
     )
 
 
-def _overhead(tables: SweepTables, measured: Mapping[TrialKind, Iterable[SweepSpeed]]) -> Iterator[Overhead]:
+def _overhead(tables: SweepTables, measured: Iterable[SweepSpeed]) -> Iterator[Overhead]:
     """What a sweep of one session took besides its trials, from the times of its reports."""
     epochs, elapsed = tables.epochs, tables.history.elapsed_s
-    if len(tables.history.sessions) != 1 or elapsed is None or epochs["repeated"].any():
+    if len(tables.history.sessions) != 1 or elapsed is None or epochs.empty or epochs["repeated"].any():
         return
     first = epochs[~epochs.duplicated("trial")]
     began = (first["time_s"] - first["wall_s"]).sort_values()
     last, warm = float(epochs["time_s"].max()), 0.0
-    setup = [one.setup_s for each in measured.values() for one in each]
+    setup = [one.setup_s for one in measured]
     ahead = first.loc[began.index[: tables.spec.resources.workers]]
     rest = epochs[epochs.duplicated("trial")]
     if len(rest):

@@ -81,6 +81,14 @@ def test_another_device_or_torch_is_another_machine(tmp_path: Path) -> None:
     assert any("another type of machine" in note for note in nothing.notes)
 
 
+def test_what_took_no_time_cannot_be_understood(tmp_path: Path) -> None:
+    record(tmp_path / "one", rate=0.0)
+    speeds = recorded_speeds(machine_facts(), tmp_path)
+    assert speeds.shapes == {}
+    settings = record(tmp_path / "two")
+    assert recorded_speeds(machine_facts(), tmp_path).of(TrialKind.of(settings, PACKING)) is not None
+
+
 def test_an_empty_folder_says_so_and_what_has_not_begun_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "fresh").mkdir()
     (tmp_path / "fresh" / "journal.jsonl").touch()
