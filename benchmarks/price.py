@@ -1,11 +1,11 @@
 """Is the price before a sweep what the sweep then used? Sweeps are priced by a calibration and run, several times.
 
-Each repetition has a search and seeds of its own, so that what the scheduler stops differs as it would in other sweeps.
-It prices the sweep by a calibration alone (`greenexp run --calibrate --from` an empty folder: the price is on record when
-the sweep begins) and runs it. From the second repetition on it is also priced from the repetitions before. Printed: of
-each axis the price, what was used, their ratio, and whether the 80 % interval covers it; at the end how many intervals
-cover, and how far off they were. The FLOPs of the epochs that ran are computed again and must be those on record, to the
-last digit.
+Each repetition has a search and seeds of its own, so that what the scheduler stops differs as it would in other
+sweeps. It prices the sweep by a calibration alone (`greenexp run --calibrate --from` an empty folder: the price is on
+record when the sweep begins) and runs it. From the second repetition on it is also priced from the repetitions
+before. Printed: of each axis the price, what was used, their ratio, and whether the 80 % interval covers it; at the
+end how many intervals cover, and how far off they were. The FLOPs of the epochs that ran are computed again and must
+be those on record, to the last digit.
 
     python benchmarks/price.py out/price --repetitions 10
     python benchmarks/price.py out/price --sweep smoke --repetitions 2
