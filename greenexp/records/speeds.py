@@ -15,7 +15,7 @@ OTHER_BATCH, OTHER_METHOD, OTHER_PACKING, OTHER_VERSION = 0.15, 0.2, 0.25, 0.1
 """What is added to it, as a square root of a sum of squares, where something else than the same was measured."""
 PRIOR_FREEDOM = 3
 """How many sweeps the floor is worth: the degrees of freedom of the error where one sweep was measured."""
-EVAL_RATIO, EVAL_SPREAD = 0.6, 0.3
+EVAL_RATIO, EVAL_SPREAD = 0.55, 0.3
 """Seconds per FLOP of evaluation over those of training where they were not told apart, and the sd of its log."""
 
 POWER_DOUBT = 0.15
