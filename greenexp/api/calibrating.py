@@ -10,7 +10,17 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from greenexp.errors import GreenexpError
-from greenexp.records.speeds import OTHER_PACKING, PRIOR_FREEDOM, Overhead, Speeds, TrialKind, TrialSpeed, spread_of
+from greenexp.records.speeds import (
+    BUSY,
+    OTHER_PACKING,
+    PRIOR_FREEDOM,
+    Overhead,
+    Speeds,
+    TrialKind,
+    TrialSpeed,
+    busy_doubt,
+    spread_of,
+)
 
 if TYPE_CHECKING:
     from greenexp.api.watching import Watcher
@@ -28,8 +38,6 @@ RAY_START = 1.0
 """What a worker of Ray takes to start, as a multiple of what a process of the calibration takes."""
 CALIBRATION_FLOOR = 0.12
 """Least sd of the log of a sweep's speed over that of its calibration: see docs/decisions/0032."""
-BUSY = 0.7
-"""Share of its cores' time below which something else ran beside a calibration."""
 START_DOUBT = 0.35
 """Sd of the log of a session's start over what a calibration says of it."""
 
@@ -85,7 +93,7 @@ def _calibrated(planned: Plan, wanted: Mapping[TrialKind, TrialSpec], prepare: P
     for number, shape in enumerate(wanted):
         own = [one for one in found.observations if one.shape == number and one.train_flops > 0]
         if own:
-            shapes[shape] = _speed(own, found, apart=processes < resources.workers)
+            shapes[shape] = _speed(own, found, shape.packing)
     usual = fmean(speed.setup_s for speed in shapes.values()) if shapes else 0.0
     warm_s = max(0.0, found.warm_s - usual)
     overhead = Overhead(RAY_START * found.start_s, warm_s, doubt=START_DOUBT, source="calibration")
@@ -113,8 +121,9 @@ def _processes(planned: Plan) -> int:
     return max(1, min(resources.workers, room))
 
 
-def _speed(own: Sequence[SpeedLook], found: Calibration, *, apart: bool) -> TrialSpeed:
-    """The speed of a shape by all looks at it. apart: fewer processes than workers measured it."""
+def _speed(own: Sequence[SpeedLook], found: Calibration, packing: tuple[int, int, float]) -> TrialSpeed:
+    """The speed of a kind of trial by all looks at it."""
+    apart = found.processes < packing[0]
     seconds, flops = sum(one.train_s for one in own), sum(one.train_flops for one in own)
     logs = [math.log(one.train_s / one.train_flops) for one in own]
     eval_s, eval_flops = sum(one.eval_s for one in own), sum(one.eval_flops for one in own)
@@ -127,6 +136,8 @@ def _speed(own: Sequence[SpeedLook], found: Calibration, *, apart: bool) -> Tria
     cpu = [one.cpu_s for one in own if one.cpu_s is not None]
     setups = [one.setup_s for one in own if one.setup_s is not None]
     reports = [one.report_s for one in own if one.report_s is not None]
+    share = sum(cpu) / energy_s if len(cpu) == len(own) and energy_s else None
+    doubt = math.hypot(doubt, OTHER_PACKING if apart else 0.0, busy_doubt(share, packing))
     packed = f"{found.processes} at a time" if not apart else f"{found.processes} at a time, not as packed as the sweep"
     return TrialSpeed(
         seconds,
@@ -135,10 +146,10 @@ def _speed(own: Sequence[SpeedLook], found: Calibration, *, apart: bool) -> Tria
         eval_spread=0.1,
         setup_s=median(setups) if setups else 0.0,
         report_s=fmean(reports) if reports else 0.0,
-        cpu_share=sum(cpu) / energy_s if len(cpu) == len(own) and energy_s else None,
+        cpu_share=share,
         watts=sum(joules) / energy_s if len(joules) == len(own) and energy_s else None,
         spread=spread / 2,
-        doubt=math.hypot(doubt, OTHER_PACKING) if apart else doubt,
+        doubt=doubt,
         freedom=PRIOR_FREEDOM,
         trials=len(own),
         source=f"calibration ({len(own)} looks, {packed})",

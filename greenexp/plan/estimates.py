@@ -3,7 +3,8 @@
 A draw has one error of the machine's speed, common to all trials (Student's t: `records.speeds.pooled`), an error of
 each trial's, one of what a session takes besides its trials, and a score of each configuration, by which the sweep's
 own scheduler decides (`timetable.play`). So the slots, the tail in which the last trials run alone, pauses and early
-stopping are those of the sweep. The interval is from the 10 % to the 90 % quantile of the draws, `expected` their mean.
+stopping are those of the sweep. The interval is from the 10 % to the 90 % quantile of the draws; what is expected on an
+axis that is measured is their median, and on one that is counted the scheduler's own expectation.
 It assumes what the scheduler's expectation assumes: that the order of configurations after one epoch is their order
 after all, and that no trial fails or ends by its patience.
 """
@@ -196,7 +197,7 @@ def _bounds(work: Work, played: Draws, whole: Draws, *, judged: bool) -> Iterato
     for axis, values in played.items():
         low, high = (float(each) for each in np.percentile(values, (LOW, HIGH)))
         most = None if axis in counted else float(np.percentile(whole[axis], HIGH))
-        expected = float(values.mean())
+        expected = float(np.median(values))  # the logarithm is Student's t: there is no mean
         if judged:
             low, high = min(low, expected), max(high, expected)
             yield axis, Bound(most, expected, low=low, high=high, source="" if axis in counted else sources)

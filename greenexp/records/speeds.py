@@ -21,6 +21,11 @@ EVAL_RATIO, EVAL_SPREAD = 0.55, 0.3
 POWER_DOUBT = 0.15
 """Standard deviation of the log of a worker's power in watts, from one sweep to the next."""
 
+BUSY = 0.7
+"""Share of its cores' time below which other programs ran beside a trial."""
+BUSY_DOUBT = 0.5
+"""What is added to the doubt then, per log of the share: what other programs take may end, or grow."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrialKind:
@@ -162,6 +167,14 @@ def pooled(logs: Sequence[float], floor: float = FLOOR) -> tuple[float, float]:
     freedom = PRIOR_FREEDOM + count - 1
     variance = (PRIOR_FREEDOM * floor**2 + math.fsum((x - mean) ** 2 for x in logs)) / freedom
     return math.sqrt(variance * (1 + 1 / count)), freedom
+
+
+def busy_doubt(cpu_share: float | None, packing: tuple[int, int, float]) -> float:
+    """The sd of the log that comes of other programs beside the trials that were measured; 0.0 with a GPU."""
+    _, cores, gpus = packing
+    if not cpu_share or gpus > 0 or cpu_share / cores >= BUSY:
+        return 0.0
+    return BUSY_DOUBT * math.log(cores / cpu_share)
 
 
 def spread_of(logs: Iterable[float]) -> float:

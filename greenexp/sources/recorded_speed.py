@@ -21,6 +21,7 @@ from greenexp.records.speeds import (
     Speeds,
     TrialKind,
     TrialSpeed,
+    busy_doubt,
     pooled,
     spread_of,
 )
@@ -75,7 +76,7 @@ def recorded_speeds(machine: Mapping[str, Any], source: str | Path | None = None
         for shape, one in own.items():
             measured[shape].append(one)
         overheads += outside
-    shapes = {shape: _pooled(each) for shape, each in measured.items()}
+    shapes = {shape: _pooled(shape, each) for shape, each in measured.items()}
     return Speeds(shapes, _mean_overhead(overheads), tuple(notes))
 
 
@@ -201,7 +202,7 @@ def _sum(column: pd.Series) -> float | None:
     return None if column.isna().any() else float(column.sum())
 
 
-def _pooled(sweeps: Sequence[SweepSpeed]) -> TrialSpeed:
+def _pooled(kind: TrialKind, sweeps: Sequence[SweepSpeed]) -> TrialSpeed:
     """The speed over all sweeps that trained a shape."""
     rates = [math.log(one.seconds / (one.train_flops + EVAL_RATIO * one.eval_flops)) for one in sweeps]
     spread = max(spread_of(one.log_rates) for one in sweeps)
@@ -211,15 +212,17 @@ def _pooled(sweeps: Sequence[SweepSpeed]) -> TrialSpeed:
     cpu, energy = ([getattr(one, name) for one in sweeps] for name in ("cpu_s", "energy_j"))
     more = f" and {len(sweeps) - 1} more" if len(sweeps) > 1 else ""
     trials = sum(len(one.log_rates) for one in sweeps)
+    share = None if None in cpu else sum(cpu) / seconds
+    aged = OTHER_VERSION if any(one.aged for one in sweeps) else 0.0
     return TrialSpeed(
         seconds,
         sum(one.train_flops for one in sweeps),
         sum(one.eval_flops for one in sweeps),
         setup_s=fmean(one.setup_s for one in sweeps),
-        cpu_share=None if None in cpu else sum(cpu) / seconds,
+        cpu_share=share,
         watts=None if None in energy else sum(energy) / seconds,
         spread=spread,
-        doubt=math.hypot(doubt, OTHER_VERSION) if any(one.aged for one in sweeps) else doubt,
+        doubt=math.hypot(doubt, aged, busy_doubt(share, kind.packing)),
         freedom=freedom,
         trials=trials,
         sweeps=len(sweeps),

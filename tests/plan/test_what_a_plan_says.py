@@ -143,7 +143,7 @@ def test_time_is_priced_from_a_sweep_of_the_same_model_alone(
     assert str(Path("out") / "earlier") in price.time_after
     flops = (price.bounds["train_flops"].most or 0) + EVAL_RATIO * (price.eval_flops.most or 0)
     expected = flops * 2.0 / (1e9 + EVAL_RATIO * 5e8)
-    assert price.worker_s.expected == pytest.approx(expected, rel=0.1)
+    assert price.worker_s.expected == pytest.approx(expected, rel=0.2)
     low, high = price.worker_s.interval or (0.0, 0.0)
     assert low < expected < high
     bounds = price.bounds

@@ -8,7 +8,7 @@ import math
 import pytest
 from made_settings import made_settings
 
-from greenexp.records.speeds import FLOOR, PRIOR_FREEDOM, Overhead, Speeds, TrialKind, TrialSpeed, pooled
+from greenexp.records.speeds import FLOOR, PRIOR_FREEDOM, Overhead, Speeds, TrialKind, TrialSpeed, busy_doubt, pooled
 
 ALONE = (1, 1, 0.0)
 SHAPE = TrialKind.of(made_settings(), ALONE)
@@ -36,6 +36,12 @@ def test_the_most_alike_kind_of_trial_stands_for_one_that_was_not_measured() -> 
 @pytest.mark.parametrize("change", [{"backbone": "{}"}, {"precision": "bf16"}, {"max_length": 64}])
 def test_another_model_length_or_precision_says_nothing(change: dict[str, str | int]) -> None:
     assert Speeds({SHAPE: SPEED}).of(dataclasses.replace(SHAPE, **change)) is None  # type: ignore[arg-type]
+
+
+def test_other_programs_beside_a_trial_leave_doubt() -> None:
+    assert busy_doubt(0.95, ALONE) == busy_doubt(3.0, (2, 4, 0.0)) == busy_doubt(None, ALONE) == 0.0
+    assert busy_doubt(0.1, (1, 1, 0.5)) == 0.0, "a trial on a GPU leaves its core idle"
+    assert 0 < busy_doubt(0.5, ALONE) < busy_doubt(0.25, ALONE)
 
 
 def test_what_is_on_record_goes_before_a_calibration() -> None:
