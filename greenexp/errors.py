@@ -159,6 +159,10 @@ class CheckpointError(StateError):
     """A checkpoint is incomplete or belongs to another trial."""
 
 
+class CalibrationError(GreenexpError):
+    """The speed of a machine could not be measured; nothing else is kept from going on."""
+
+
 class TrialError(GreenexpError):
     """One trial failed for a reason of its own; the sweep goes on."""
 

@@ -87,6 +87,7 @@ class Sweep:
         seeds: int = 2,
         workers: int = 2,
         limits: dict[str, float] | None = None,
+        facts: dict[str, Any] | None = None,
     ) -> Conductor:
         trials = [a_trial(c, s, seeds) for c in range(configurations) for s in range(seeds)]
         journal = Journal(self.folder / NAME, clock=self.clock)
@@ -100,7 +101,7 @@ class Sweep:
         running = a_scheduler(scheduler or ASHA, trials)
         missing = rebuild(running, journal.events)
         conductor = Conductor(journal, state, running, limits=limits or {}, workers=workers)
-        conductor.begin({}, missing)
+        conductor.begin(facts or {}, missing)
         return conductor
 
 

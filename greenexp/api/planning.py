@@ -27,8 +27,15 @@ Overrides = Mapping[str, Any] | Sequence[str]
 """Dotted path of a field -> value, or `path=value` with the value as in a sweep file."""
 
 
-def plan(sweep: SweepSource = "smoke", *, set: Overrides = (), watch: Watcher | None = None) -> Plan:  # noqa: A002
-    """What a sweep would run, and its price; nothing is run.
+def plan(
+    sweep: SweepSource = "smoke",
+    *,
+    set: Overrides = (),  # noqa: A002 - the command line's word
+    measured_in: str | Path | None = None,
+    calibrate: bool = False,
+    watch: Watcher | None = None,
+) -> Plan:
+    """What a sweep would run, and its price; nothing is run, unless it is asked to `calibrate`.
 
     >>> import greenexp
     >>> planned = greenexp.plan("smoke", set={"training.epochs": 4})
@@ -43,13 +50,18 @@ def plan(sweep: SweepSource = "smoke", *, set: Overrides = (), watch: Watcher | 
         A sweep file, the name of a sweep that comes with greenexp, or a sweep made in Python.
     set : mapping or sequence of str, default ()
         Fields of the sweep to change: dotted path -> value, or `path=value` as on the command line.
+    measured_in : path or str, optional
+        Where sweeps that ran on this type of machine are on record: a folder, or an MLflow address. By default `out`.
+    calibrate : bool, default False
+        Train a few steps of what no sweep on record has trained here, for at most a minute, to learn its speed.
     watch : Watcher, optional
         Told what is fetched.
 
     Returns
     -------
     Plan
-        Its configurations and trials in the order they start, and `price`: per budget axis what they cost at most.
+        Its configurations and trials in the order they start, and `price`: per budget axis what they cost at most, and
+        what they are expected to cost, with an 80 % interval.
 
     Raises
     ------
@@ -61,7 +73,7 @@ def plan(sweep: SweepSource = "smoke", *, set: Overrides = (), watch: Watcher | 
     """
     document = read_document(sweep, set)
     with placed(document):
-        return priced_plan(plan_of(document), watch or Watcher(), prepare=None)
+        return priced_plan(plan_of(document), watch or Watcher(), None, measured_in=measured_in, calibrate=calibrate)
 
 
 def schema() -> dict[str, Any]:
@@ -123,18 +135,24 @@ def placed(document: Document) -> Iterator[None]:
         raise SweepFileError([document.problem(error.path, error.reason)]) from error
 
 
-def priced_plan(planned: Plan, watch: Watcher, prepare: Prepare | None) -> Plan:
-    """`planned` with its price. `prepare` reads the tokens of a trial, the product's own by default."""
+def priced_plan(
+    planned: Plan,
+    watch: Watcher,
+    prepare: Prepare | None,
+    *,
+    measured_in: str | Path | None = None,
+    calibrate: bool = False,
+) -> Plan:
+    """`planned` with its price; see `plan`. `prepare` reads the tokens of a trial, the product's own by default."""
     from greenexp.api.assets import fetch_assets
+    from greenexp.api.calibrating import known_speeds
     from greenexp.plan.data import prepare_data
     from greenexp.plan.price import price_plan
-    from greenexp.sources.recorded_speed import recorded_speed
 
     fetch_assets(planned, watch)
-    speed = recorded_speed(planned.configurations[0].settings)
-    seconds_per_flop = None if speed is None else speed.seconds_per_flop
-    price = price_plan(planned, prepare or prepare_data, seconds_per_flop=seconds_per_flop)
-    price = dataclasses.replace(price, time_after="" if speed is None else str(speed.sweep))
+    prepare = remembering(prepare or prepare_data)
+    speeds = known_speeds(planned, prepare, watch, measured_in, calibrate=calibrate)
+    price = price_plan(planned, prepare, speeds=speeds)
     return dataclasses.replace(planned, price=price)
 
 

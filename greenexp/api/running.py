@@ -18,6 +18,7 @@ from greenexp.api.watching import Watcher
 from greenexp.api.worth import worth_limit
 from greenexp.errors import GreenexpError, InputError
 from greenexp.records.axes import AXES
+from greenexp.records.priced import PRICE
 from greenexp.records.worth import PAYMENTS
 from greenexp.sources.folders import DEFAULT
 
@@ -39,6 +40,7 @@ class RunOptions:
     out: results folder, `out/NAME` by default; resume: go on with the sweep in it; fresh: put that one aside
     address: of a running Ray cluster, a private Ray without one; open_cluster: join it though it has no token
     ship: send to its nodes the plug-ins that other packages provide here
+    measured_in, calibrate: where the price in time and energy comes from, as of `greenexp.plan`
     """
 
     out: Path | None = None
@@ -47,6 +49,8 @@ class RunOptions:
     address: str | None = None
     open_cluster: bool = False
     ship: bool = False
+    measured_in: str | Path | None = None
+    calibrate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, wat
     _check_address(plan, folder)
     prepare = remembering(prepare_data)
     with placed(document):
-        plan = priced_plan(plan, watch, prepare)
+        plan = priced_plan(plan, watch, prepare, measured_in=options.measured_in, calibrate=options.calibrate)
     watch.planned(plan)
     prepare_folder(folder, watch, fresh=options.fresh)
     outcome, report, further = _session(plan, folder, options, prepare, watch)
@@ -174,6 +178,7 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
         "data": data_facts((configuration.settings for configuration in plan.configurations), prepare),
         "assets": asset_facts(plan),
         "cautions": list(method_cautions(plan.possible_settings())),
+        **({} if plan.price is None else {PRICE: plan.price.facts()}),
     }
 
 

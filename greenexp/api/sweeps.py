@@ -38,6 +38,8 @@ def run(
     address: str | None = None,
     open_cluster: bool = False,
     ship: bool = False,
+    measured_in: str | Path | None = None,
+    calibrate: bool = False,
     watch: Watcher | None = None,
 ) -> Sweep:
     """Run a sweep, to its end, to a limit of its budget, or to the first Ctrl-C; its report lies in its folder.
@@ -66,6 +68,10 @@ def run(
         Join the cluster though it lets in clients without a token: everybody who can reach it may run code on it.
     ship : bool, default False
         Send to the cluster's nodes the plug-ins that other packages provide here, with their code.
+    measured_in : path or str, optional
+        Where sweeps are on record from which the price in time and energy follows, as of `greenexp.plan`.
+    calibrate : bool, default False
+        Measure the speed of what no sweep on record has trained here before it begins, as `greenexp.plan` does.
     watch : Watcher, optional
         Told of every event; nothing is printed.
 
@@ -88,7 +94,16 @@ def run(
     from greenexp.api.running import RunOptions, run_sweep
 
     folder = None if out is None else Path(out)
-    options = RunOptions(folder, resume=resume, fresh=fresh, address=address, open_cluster=open_cluster, ship=ship)
+    options = RunOptions(
+        folder,
+        resume=resume,
+        fresh=fresh,
+        address=address,
+        open_cluster=open_cluster,
+        ship=ship,
+        measured_in=measured_in,
+        calibrate=calibrate,
+    )
     return Sweep(run_sweep(sweep, set, options, watch or Watcher()).folder)
 
 

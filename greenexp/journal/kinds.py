@@ -20,6 +20,7 @@ from greenexp.records.earlier import EarlierConfiguration
 from greenexp.records.energy import EnergyMeasurement, MeteredDevice
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.priced import PriceFact
 from greenexp.records.progress import Epochs
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.trial import TrialSpec
@@ -77,7 +78,7 @@ class DataFacts(TypedDict):
 
 
 class SessionEvent(TypedDict):
-    """A driver began: its number, versions, machine, what can be measured and what not."""
+    """A driver began: its number, versions, machine, what can be measured and what not, what it priced the sweep at."""
 
     __pydantic_config__ = ConfigDict(strict=True, extra="allow")  # type: ignore[misc]  # any further fact may be told
 
@@ -88,6 +89,7 @@ class SessionEvent(TypedDict):
     data: NotRequired[dict[str, DataFacts]]
     assets: NotRequired[dict[str, dict[str, Any]]]
     cautions: NotRequired[list[str]]
+    price: NotRequired[dict[str, PriceFact]]
 
 
 class StartedEvent(TypedDict):

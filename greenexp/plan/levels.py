@@ -95,6 +95,6 @@ def not_known_before(bounds: Mapping[str, Bound], resource: str) -> dict[str, Bo
     """Bounds without what is expected, but for the number of trials, where nobody knows when a level is reached."""
     why = NOT_KNOWN_BEFORE.format(resource=resource)
     return {
-        axis: bound if bound.most is None or axis == "trials" else Bound(bound.most, None, why)
+        axis: bound if bound.most is None or axis == "trials" else Bound(bound.most, None, why, source=bound.source)
         for axis, bound in bounds.items()
     }

@@ -58,8 +58,12 @@ class Plan:
         head = f"<p><strong>{escape(self.spec.name)}</strong>: {size}</p>"
         if self.price is None:
             return head
-        rows = [(axis, bound.most, bound.expected, bound.reason) for axis, bound in self.price.bounds.items()]
-        table = pd.DataFrame(rows, columns=["axis", "at most", "expected", "why not known"])
+        rows = [
+            (axis, bound.most, bound.expected, *(bound.interval or (None, None)), bound.source or bound.reason)
+            for axis, bound in self.price.bounds.items()
+        ]
+        columns = ["axis", "at most", "expected", "80 % from", "80 % to", "measured in, or why not known"]
+        table = pd.DataFrame(rows, columns=columns)
         return head + table.to_html(index=False, na_rep="–", float_format="{:.5g}".format, border=0)
 
     @property
@@ -118,9 +122,16 @@ class Plan:
         """The scheduler over all configurations that there will be, as far as their number is known: for a price."""
         if self.growth is None or self.growth.size is None:
             return self.new_scheduler()
+        return self._scheduler(self.expected_groups)
+
+    @property
+    def expected_groups(self) -> dict[str, tuple[str, ...]]:
+        """Configuration -> names of its trials, of all that there will be, as far as their number is known."""
+        if self.growth is None or self.growth.size is None:
+            return self.groups
         seeds = [name for name, _, _ in repetitions(self.spec.seeds)]
         names = islice(map(configuration_name, count()), self.growth.size)
-        return self._scheduler({name: tuple(f"{name}-{seed}" for seed in seeds) for name in names})
+        return {name: tuple(f"{name}-{seed}" for seed in seeds) for name in names}
 
     def _scheduler(self, groups: Mapping[str, Sequence[str]], later: float = 0) -> Scheduler:
         spec = self.spec

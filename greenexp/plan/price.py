@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from greenexp.errors import FieldError, InputError, about_field
 from greenexp.plan.data import data_key, prepare_data
+from greenexp.plan.estimates import Work, estimated, flops_on_test, resource_is_played, work_of
 from greenexp.plan.flops import WITHOUT_EFFECT, EpochFlops, epoch_flops, same_cost
 from greenexp.plan.growth import EPOCHS, Growth
 from greenexp.plan.levels import (
@@ -27,16 +29,19 @@ from greenexp.records.axes import AXES
 from greenexp.records.axes import EPOCHS as EPOCHS_AXIS
 from greenexp.records.metrics import LOSS
 from greenexp.records.progress import report_at
-from greenexp.records.sections import Accounting, Resources
+from greenexp.records.sections import Resources
 from greenexp.records.settings import Settings
+from greenexp.records.speeds import Speeds
 from greenexp.records.trial import TrialSpec
 from greenexp.schedulers.brackets import Bracket
-from greenexp.spec.accounting import CPU_TIME, ENERGY, GPU_TIME, NO_CARBON_FACTOR, NO_PRICE, carbon_g, money, priced
+from greenexp.spec.accounting import NO_CARBON_FACTOR, NO_PRICE, priced
 
 if TYPE_CHECKING:
     from greenexp.tasks.tokens import TokenisedTask
 
 NOT_CALIBRATED = "not known before something ran on this machine"
+NO_ENERGY = "energy was not measured in what ran before"
+_ROUNDING = 1e-9
 UNKNOWN_SIZE = "the number of configurations is not known before the search ends"
 SEARCHED_COST = "depends on the configurations that the search proposes"
 
@@ -45,14 +50,12 @@ def price_plan(
     plan: Plan,
     prepare: Callable[[Settings], TokenisedTask] = prepare_data,
     *,
-    seconds_per_flop: float | None = None,
-    joules_per_flop: float | None = None,
+    speeds: Speeds | None = None,
 ) -> Price:
     """The price of `plan`, without running any of it.
 
     prepare: trial settings -> tokens, asked once per distinct task and tokeniser
-    seconds_per_flop: worker seconds per FLOP measured here (training and evaluation alike); joules_per_flop: the same
-        of energy. Without them time, energy and what follows stay unknown.
+    speeds: what was measured on this machine before. Without it time, energy and what follows stay unknown.
     An open plan is priced as if all its configurations were like the first; what that cannot bound has no `most`.
     Expected FLOPs assume that those who go on cost what the average trial costs, and that none ends by its patience.
     Raises InputError where model, method, metric and data do not fit.
@@ -71,22 +74,37 @@ def price_plan(
     bound = partial(_bound, brackets=brackets, per_epoch=per_epoch, trials=epochs)
     train = bound([e.training for e in epochs])
     evaluation = bound([e.evaluation for e in epochs])
-    both = _combined(train, evaluation)
     bounds = {
         "trials": _begun(len(epochs), brackets),
         "epochs": _divided(bound([(1.0,) * len(e.training) for e in epochs]), per_epoch),
         "train_flops": train,
-        **_measured(plan.spec.resources, plan.spec.accounting, both, seconds_per_flop, joules_per_flop),
     }
+    work = work_of(plan, epochs, _on_test(plan, epochs, data), speeds)
+    stops = any(bracket.rungs for bracket in brackets)
+    estimates, worker_s = estimated(work, judged=resource_is_played(resource), stops=stops)
+    bounds = _with_estimates(bounds, estimates, work, speeds)
     if plan.growth is not None:
         bounds, notes = _of_open_plan(bounds, plan.growth), (*notes, _open_note(plan.growth))
     if resource not in (EPOCHS_AXIS, KNOWN_BEFORE):
         bounds = not_known_before(bounds, resource)
-    notes = (*notes, *_missing_gpu(plan.spec.resources))
-    ordered = {axis: bounds.get(axis, Bound(None, None, NOT_CALIBRATED)) for axis in AXES}
+    notes = (*notes, *_missing_gpu(plan.spec.resources), *(() if speeds is None else speeds.notes))
     patience = any(trial.settings.training.patience is not None for trial in plan.trials)
     exact = scheduler.expected_epochs.exact and not patience and plan.complete
-    return Price(ordered, evaluation, brackets, exact=exact, patience=patience, notes=notes, data=_contents(data))
+    return Price(
+        bounds,
+        evaluation,
+        brackets,
+        exact=exact,
+        patience=patience,
+        notes=notes,
+        data=_contents(data),
+        worker_s=worker_s,
+    )
+
+
+def _on_test(plan: Plan, epochs: Sequence[EpochFlops], data: Mapping[str, TokenisedTask]) -> float:
+    """FLOPs of evaluating one trial on test: the first trial's, as nobody knows which will be chosen."""
+    return flops_on_test(epochs[0], data[data_key(plan.trials[0].settings)])
 
 
 def _on_flops(
@@ -128,7 +146,7 @@ def _of_open_plan(bounds: Mapping[str, Bound], growth: Growth) -> dict[str, Boun
     if all(path.removeprefix("training.") in WITHOUT_EFFECT for path in growth.space):
         return dict(bounds)
     return {
-        axis: bound if axis in fixed or bound.expected is None else Bound(None, bound.expected, SEARCHED_COST)
+        axis: bound if axis in fixed or bound.expected is None else replace(bound, most=None, reason=SEARCHED_COST)
         for axis, bound in bounds.items()
     }
 
@@ -221,54 +239,37 @@ def _bracket_cost(bracket: Bracket, cumulative: Any, per_epoch: int) -> float:
     )
 
 
-def _combined(first: Bound, second: Bound) -> Bound:
-    return Bound((first.most or 0.0) + (second.most or 0.0), (first.expected or 0.0) + (second.expected or 0.0))
-
-
 def _divided(bound: Bound, parts: int) -> Bound:
     return Bound((bound.most or 0.0) / parts, (bound.expected or 0.0) / parts)
 
 
-def _scaled(bound: Bound, factor: float) -> Bound:
-    return Bound((bound.most or 0.0) * factor, (bound.expected or 0.0) * factor)
-
-
-def _measured(
-    resources: Resources,
-    accounting: Accounting,
-    flops: Bound,
-    seconds_per_flop: float | None,
-    joules_per_flop: float | None,
+def _with_estimates(
+    bounds: Mapping[str, Bound], estimates: Mapping[str, Bound], work: Work, speeds: Speeds | None
 ) -> dict[str, Bound]:
-    """The axes that need a calibration, as far as there is one and the sweep file states the factors."""
-    bounds: dict[str, Bound] = {}
-    if seconds_per_flop is not None:
-        bounds["wall_s"] = _scaled(flops, seconds_per_flop)
-        bounds["cpu_s"] = _scaled(bounds["wall_s"], resources.cpus_per_trial)
-        bounds["gpu_s"] = _scaled(bounds["wall_s"], resources.gpus_per_trial)
-    if joules_per_flop is not None:
-        bounds["energy_j"] = _scaled(flops, joules_per_flop)
-    bounds["carbon_g"] = _carbon(bounds.get("energy_j"), accounting)
-    bounds["money"] = _money(bounds, accounting)
-    return bounds
+    """Every axis: what is counted with its interval, and what is measured as far as something was measured before."""
+    found = {}
+    for axis in AXES:
+        counted, estimate = bounds.get(axis), estimates.get(axis)
+        if counted is None:
+            found[axis] = estimate or Bound(None, None, _why_unknown(axis, work, speeds))
+        elif counted.expected in (None, counted.most) or estimate is None or estimate.low is None:
+            found[axis] = counted
+        else:  # the expectation over random orders may lie beside the draws, which know the slots
+            low, high = min(estimate.low, counted.expected), max(estimate.high or 0.0, counted.expected)
+            is_certain = high - low <= _ROUNDING * high
+            found[axis] = counted if is_certain else replace(counted, low=low, high=high)
+    return found
 
 
-def _carbon(energy: Bound | None, accounting: Accounting) -> Bound:
-    if accounting.carbon_g_per_kwh is None:
-        return Bound(None, None, NO_CARBON_FACTOR)
-    if energy is None:
-        return Bound(None, None, NOT_CALIBRATED)
-    return Bound(carbon_g(energy.most or 0.0, accounting), carbon_g(energy.expected or 0.0, accounting))
-
-
-def _money(bounds: Mapping[str, Bound], accounting: Accounting) -> Bound:
-    """All or nothing."""
-    axes = {GPU_TIME: "gpu_s", CPU_TIME: "cpu_s", ENERGY: "energy_j"}
-    stated = priced(accounting)
-    if not stated:
-        return Bound(None, None, NO_PRICE)
-    if any(axes[what] not in bounds for what in stated):
-        return Bound(None, None, NOT_CALIBRATED)
-    most = {what: bounds[axes[what]].most or 0.0 for what in stated}
-    expected = {what: bounds[axes[what]].expected or 0.0 for what in stated}
-    return Bound(money(most, accounting), money(expected, accounting))
+def _why_unknown(axis: str, work: Work, speeds: Speeds | None) -> str:
+    accounting = work.plan.spec.accounting
+    if axis == "carbon_g" and accounting.carbon_g_per_kwh is None:
+        return NO_CARBON_FACTOR
+    if axis == "money" and not priced(accounting):
+        return NO_PRICE
+    if work.timed and speeds is not None:
+        return NO_ENERGY
+    kinds = {id(speed): speed for speed in work.speeds}
+    if len(kinds) > 1:
+        return f"{NOT_CALIBRATED}, with every backbone, length and precision of this sweep"
+    return NOT_CALIBRATED

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from greenexp.records.priced import WORKER, PriceFact
 from greenexp.schedulers.brackets import Bracket
 
 if TYPE_CHECKING:
@@ -17,11 +18,27 @@ class Bound:
     """One axis, in its unit: what the sweep costs at most, what the scheduler is expected to leave of it.
 
     None where it cannot be told, with the reason. Failed attempts that are repeated come on top.
+    low, high: an 80 % interval around `expected`; None where `expected` is certain or not known
+    source: what was measured on this axis before, "" where nothing needs to be; `most` is then the upper end of an
+        80 % interval too, if nothing is stopped early
     """
 
     most: float | None
     expected: float | None
     reason: str = ""
+    low: float | None = None
+    high: float | None = None
+    source: str = ""
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """(low, high), of a certain number twice that number; None where nothing is known."""
+        if self.expected is None:
+            return None
+        return (self.expected if self.low is None else self.low, self.expected if self.high is None else self.high)
+
+
+UNKNOWN = Bound(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +53,11 @@ class DataContents:
 class Price:
     """The price of a plan.
 
-    bounds: every axis of `greenexp.records.axes`; eval_flops: evaluation on dev, on top of the axis `train_flops`
+    bounds: every axis of `greenexp.records.axes`, `wall_s` in elapsed seconds; eval_flops: evaluation on dev, on top of
+        the axis `train_flops`; worker_s: seconds in which trials hold a worker, summed
     brackets: the scheduler's plan; exact: whether `expected` is certain (no failures, no trial that ends by its own
         patience), not an expectation; patience: whether trials may end by it, so that both are upper bounds
     notes: what should be known before it is paid
-    time_after: the recorded sweep that the bounds on time rest on, "" if there is none
     data: what is in the data, an entry per distinct task, tokeniser and sequence length
     """
 
@@ -50,16 +67,23 @@ class Price:
     exact: bool
     patience: bool = False
     notes: tuple[str, ...] = ()
-    time_after: str = ""
     data: tuple[DataContents, ...] = ()
+    worker_s: Bound = UNKNOWN
 
-    def over_budget(self, limits: Mapping[str, float], workers: int) -> tuple[str, ...]:
-        """The axes whose most exceeds its limit, so that the sweep may end there.
+    @property
+    def time_after(self) -> str:
+        """What was measured before that the price in time rests on, in words; "" if there is nothing."""
+        return self.bounds["wall_s"].source
 
-        Unknown bounds are left out. A limit on `wall_s` is on elapsed time, which `workers` trials at a time share.
-        """
-        return tuple(
-            axis
-            for axis, limit in limits.items()
-            if (self.bounds[axis].most or 0.0) / (workers if axis == "wall_s" else 1) > limit
-        )
+    def over_budget(self, limits: Mapping[str, float]) -> tuple[str, ...]:
+        """The axes whose most exceeds its limit, so that the sweep may end there; unknown bounds are left out."""
+        return tuple(axis for axis, limit in limits.items() if (self.bounds[axis].most or 0.0) > limit)
+
+    def facts(self) -> dict[str, PriceFact]:
+        """What the journal keeps of it: axis (and `worker_s`) -> its interval, of those that are known."""
+        found: dict[str, PriceFact] = {}
+        for axis, bound in {**self.bounds, WORKER: self.worker_s}.items():
+            if bound.expected is not None and bound.interval is not None:
+                low, high = bound.interval
+                found[axis] = {"low": low, "expected": bound.expected, "high": high, "source": bound.source}
+        return found

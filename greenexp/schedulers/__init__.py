@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -156,6 +157,12 @@ def _refuse_one_objective(name: str, chosen: SchedulerSettings) -> None:
         )
 
 
+@cache
+def _adapter(kind: type[SchedulerSettings]) -> TypeAdapter[SchedulerSettings]:
+    """Building one takes longer than all else here, and a price builds hundreds of schedulers."""
+    return TypeAdapter(kind)
+
+
 def _settings(name: str, values: Mapping[str, Any]) -> SchedulerSettings:
     """The settings dataclass with its fields checked; all problems in one InputError."""
     kind = SCHEDULERS[name]
@@ -167,7 +174,7 @@ def _settings(name: str, values: Mapping[str, Any]) -> SchedulerSettings:
         if key not in fields
     ]
     try:
-        chosen = TypeAdapter(kind).validate_python({key: values[key] for key in values if key in fields})
+        chosen = _adapter(kind).validate_python({key: values[key] for key in values if key in fields})
     except ValidationError as error:
         problems += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors()]
     if problems:

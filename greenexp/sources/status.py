@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from greenexp.records.history import LimitReached
+from greenexp.records.priced import PriceFact, recorded_price
 from greenexp.records.tables import SweepTables
 from greenexp.sources.folders import JOURNAL, sweep_folder
 
@@ -37,6 +38,7 @@ class SweepStatus:
     lost: what of it no report covers, or was done twice; reserved: what running trials are expected to use until their
         next reports, on the axes with a limit
     limit_reached: the limit that ended it; elapsed_s: while a driver was at work; sessions: number of drivers so far
+    price: axis -> its price when the sweep began, {} where none is on record
     failures: trial -> why it failed; remark: what is to be known of the journal itself, None if nothing is
     """
 
@@ -55,6 +57,7 @@ class SweepStatus:
     remark: str | None = None
     lost: Mapping[str, float | None] = field(default_factory=dict)
     reserved: Mapping[str, float] = field(default_factory=dict)
+    price: Mapping[str, PriceFact] = field(default_factory=dict)
 
 
 def read_state(folder: str | Path) -> SweepState:
@@ -86,6 +89,7 @@ def sweep_status(state: SweepState, folder: Path) -> SweepStatus:
         remark=state.remark,
         lost=lost(state) if state.header else {},
         reserved=reserved(state) if state.header else {},
+        price=recorded_price(session.data for session in state.sessions),
     )
 
 
@@ -123,4 +127,5 @@ def status_of_tables(tables: SweepTables, source: str) -> SweepStatus:
             for axis, lost in ledger["lost"].items()
             if axis != "trials"
         },
+        price=recorded_price(history.sessions),
     )

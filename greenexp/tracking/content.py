@@ -15,6 +15,7 @@ from typing import Any
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.decision import Verdict
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.priced import PRICE
 from greenexp.records.progress import Epochs
 from greenexp.records.tables import SUMMED_COSTS
 from greenexp.records.totals import CostTotals
@@ -68,7 +69,8 @@ def run_content(tracked: TrackedSweep, key: RunKey) -> RunContent:
 def _sweep(tracked: TrackedSweep) -> RunContent:
     state = tracked.state
     status = _sweep_status(tracked)
-    environment = flat(state.sessions[0].data) if state.sessions else {}
+    first = state.sessions[0].data if state.sessions else {}
+    environment = flat({name: fact for name, fact in first.items() if name != PRICE})  # it is read from SESSIONS
     facts = {
         "format": FORMAT, "name": state.header["name"], "fingerprint": state.header["fingerprint"],
         "began": state.began, "elapsed_s": state.elapsed_s, "complete": state.complete,

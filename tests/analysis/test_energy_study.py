@@ -110,7 +110,5 @@ def test_the_section_draws_each_device() -> None:
         with_meters(sweep(energy_j=2.0), device("s1", "cpu", 60, 30, 10), device("s1", "GPU", 5, 5, 0))
     )
     (plate,) = drawn.plates
-    assert tells(
-        plate.figure.alt, "cpu 100 J, of it 60 J trials, 30 J overhead … 10 J unattributed … GPU 10 J"
-    )
+    assert tells(plate.figure.alt, "cpu 100 J, of it 60 J trials, 30 J overhead … 10 J unattributed … GPU 10 J")
     assert len(plate.table.frame) == 2

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from climb import Climb
+from made_speeds import exactly
 from told import tells
 
 from greenexp.cli.sweeps.preview import preview_lines
@@ -84,15 +85,19 @@ def test_without_a_scheduler_everything_runs(data: TokenisedTask) -> None:
     assert price.bounds["train_flops"].most == 9 * sum(epoch_flops(plan().trials[0], data).training)
     assert price.bounds["train_flops"].expected == price.bounds["train_flops"].most
     assert price.exact
-    assert price.over_budget({"epochs": 80, "trials": 9, "energy_j": 1.0}, workers=2) == ("epochs",)
+    assert price.over_budget({"epochs": 80, "trials": 9, "energy_j": 1.0}) == ("epochs",)
 
 
 def test_a_limit_on_the_clock_is_shared_by_the_workers(data: TokenisedTask) -> None:
-    price = price_plan(plan(), prepared(data), seconds_per_flop=1e-9)
-    seconds = price.bounds["wall_s"].most
+    alone, shared = (
+        price_plan(plan(f"resources.workers={workers}"), prepared(data), speeds=exactly(1e-9)) for workers in (1, 2)
+    )
+    seconds = alone.bounds["wall_s"].most
     assert seconds is not None
-    assert price.over_budget({"wall_s": 0.6 * seconds}, workers=1) == ("wall_s",)
-    assert price.over_budget({"wall_s": 0.6 * seconds}, workers=2) == ()
+    assert alone.worker_s.most == shared.worker_s.most == pytest.approx(seconds, rel=0.01), "but for the test set"
+    assert shared.bounds["wall_s"].most == pytest.approx(seconds * 5 / 9, rel=0.01), "the ninth trial runs alone"
+    assert alone.over_budget({"wall_s": 0.6 * seconds}) == ("wall_s",)
+    assert shared.over_budget({"wall_s": 0.6 * seconds}) == ()
 
 
 def test_successive_halving_is_exact_in_epochs(data: TokenisedTask) -> None:
@@ -187,9 +192,9 @@ def test_what_is_not_calibrated_is_unknown_with_the_reason(data: TokenisedTask) 
 
 def test_calibrated_axes(data: TokenisedTask) -> None:
     priced = plan("resources={cpus_per_trial: 4, gpus_per_trial: 0.5}", "accounting={carbon_g_per_kwh: 100, pue: 2}")
-    price = price_plan(priced, prepared(data), seconds_per_flop=1e-9, joules_per_flop=1e-8)
+    price = price_plan(priced, prepared(data), speeds=exactly(1e-9, 1e-8))
     flops = (price.bounds["train_flops"].most or 0) + (price.eval_flops.most or 0)
-    assert price.bounds["wall_s"].most == pytest.approx(flops * 1e-9)
+    assert price.worker_s.most == pytest.approx(flops * 1e-9)
     assert price.bounds["cpu_s"].most == pytest.approx(flops * 4e-9)
     assert price.bounds["gpu_s"].most == pytest.approx(flops * 0.5e-9)
     assert price.bounds["energy_j"].most == pytest.approx(flops * 1e-8)
@@ -202,19 +207,22 @@ def test_a_price_beforehand_follows_the_rules_of_what_is_measured(data: Tokenise
         "resources={cpus_per_trial: 4, gpus_per_trial: 2}",
         "accounting={carbon_g_per_kwh: 100, pue: 1.5, price_per_gpu_h: 2, price_per_cpu_h: 0.1, price_per_kwh: 0.3}",
     )
-    bounds = price_plan(priced, prepared(data), seconds_per_flop=1e-9, joules_per_flop=1e-8).bounds
-    amounts = {axis: bounds[axis].most for axis in ("wall_s", "gpu_s", "energy_j")}
+    price = price_plan(priced, prepared(data), speeds=exactly(1e-9, 1e-8))
+    bounds = price.bounds
+    amounts = {axis: bounds[axis].most for axis in ("gpu_s", "energy_j")}
+    amounts["wall_s"] = price.worker_s.most
     measured, reasons = price_costs(Costs(**amounts), priced.spec.accounting, cpus=4)  # type: ignore[arg-type]
     assert reasons == {}
-    assert bounds["carbon_g"].most == measured.carbon_g
+    assert bounds["carbon_g"].most == pytest.approx(measured.carbon_g)
     assert bounds["money"].most == pytest.approx(measured.money, rel=1e-15)
 
 
 def test_money_is_all_or_nothing(data: TokenisedTask) -> None:
     stated = plan("accounting={price_per_cpu_h: 3.6, price_per_kwh: 1, pue: 2}", "resources.cpus_per_trial=2")
-    half = price_plan(stated, prepared(data), seconds_per_flop=1e-9)
-    assert half.bounds["money"] == Bound(None, None, half.bounds["energy_j"].reason)
-    whole = price_plan(stated, prepared(data), seconds_per_flop=1e-9, joules_per_flop=1e-8)
+    half = price_plan(stated, prepared(data), speeds=exactly(1e-9))
+    assert half.bounds["money"].most is None
+    assert half.bounds["money"].reason == half.bounds["energy_j"].reason
+    whole = price_plan(stated, prepared(data), speeds=exactly(1e-9, 1e-8))
     flops = (whole.bounds["train_flops"].most or 0) + (whole.eval_flops.most or 0)
     assert whole.bounds["money"].most == pytest.approx(flops * (2e-9 * 1e-3 + 1e-8 / 3.6e6 * 2))
 
@@ -304,4 +312,4 @@ class TestOpenPlan:
     def test_without_a_number_of_configurations_there_is_no_price(self, data: TokenisedTask) -> None:
         price = self.price(data, "search.known=false")
         assert {(bound.most, bound.expected) for bound in price.bounds.values()} == {(None, None)}
-        assert price.over_budget({"epochs": 1.0}, workers=1) == ()
+        assert price.over_budget({"epochs": 1.0}) == ()

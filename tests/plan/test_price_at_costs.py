@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from made_speeds import exactly
 from told import tells
 
 from greenexp.api.running import _watched
@@ -115,15 +116,15 @@ def test_rungs_below_the_first_report_are_noted(data: TokenisedTask) -> None:
 @pytest.mark.parametrize("resource", ["wall_s", "energy_j"])
 def test_what_depends_on_a_measurement_is_not_known_before(resource: str, data: TokenisedTask) -> None:
     priced = plan(f"scheduler={{name: asha, resource: {resource}, grace_period: 10}}")
-    price = price_plan(priced, prepared(data), seconds_per_flop=1e-9)
+    price = price_plan(priced, prepared(data), speeds=exactly(1e-9))
     assert price.bounds["trials"] == Bound(3, 3)
     for axis in ("epochs", "train_flops", "wall_s"):
         bound = price.bounds[axis]
         assert bound.most is not None
         assert bound.expected is None
         assert resource in bound.reason
-    text = dict(preview_lines(dataclasses.replace(priced, price=price)))
-    assert text["expected"].startswith("3 trials")
+    rows = [line.split() for _, line in preview_lines(dataclasses.replace(priced, price=price))]
+    assert ["trials", "3", "certain", "3", "counted"] in rows
     assert ("scheduler.resource", resource) in list(_watched(priced.spec))
 
 

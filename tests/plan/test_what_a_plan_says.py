@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 from stand_ins import Sweep, Workers, a_record
+from told import tells
 
 from greenexp.api.planning import plan
 from greenexp.cli.sweeps.preview import preview_lines
-from greenexp.errors import SweepFileError
+from greenexp.errors import GreenexpError, SweepFileError
+from greenexp.meters.machine import machine_facts
 from greenexp.plan.data import prepare_data
+from greenexp.plan.prices import Price
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.settings import Settings
-from greenexp.sources.recorded_speed import recorded_speed
+from greenexp.records.speeds import EVAL_RATIO
 
 TEXT = """\
 name: told
@@ -100,7 +103,7 @@ def test_a_gpu_that_is_not_there_is_said(file: Path, monkeypatch: pytest.MonkeyP
         assert any("gpus_per_trial" in note for note in price.notes) == said
 
 
-def recorded(folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def recorded(folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, **facts: Any) -> None:
     """A sweep of two trials with these settings whose epochs of 1e9 and 5e8 FLOPs took 2 s each."""
 
     def evaluated(*given: Any, **more: Any) -> EpochRecord:
@@ -110,7 +113,10 @@ def recorded(folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("stand_ins.made_settings", lambda **_: settings)
     monkeypatch.setattr("stand_ins.a_record", evaluated)
     folder.mkdir(parents=True)
-    conductor = Sweep(folder).open(configurations=1, scheduler={"name": "fifo"})
+    sweep = Sweep(folder)
+    sweep.spec |= {name: section for name, section in settings.to_json().items() if name != "metric"}
+    facts = machine_facts() | facts
+    conductor = sweep.open(configurations=1, scheduler={"name": "fifo"}, workers=1, facts=facts)
     try:
         Workers(conductor, wall_s=2.0).play()
         conductor.close()
@@ -118,21 +124,59 @@ def recorded(folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
         conductor.journal.close()
 
 
-def test_time_is_estimated_from_a_sweep_of_the_same_model_alone(
+def priced(file: Path, **options: Any) -> Price:
+    price = plan(file, **options).price
+    assert price is not None
+    return price
+
+
+def test_time_is_priced_from_a_sweep_of_the_same_model_alone(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned = plan(file)
     assert planned.price is not None
     assert planned.price.bounds["wall_s"].most is None
     assert planned.price.time_after == ""
-    settings = planned.configurations[0].settings
-    recorded(tmp_path / "out" / "earlier", settings, monkeypatch)
-    assert recorded_speed(plan(file, set={"training.max_length": 5}).configurations[0].settings) is None
-    price = plan(file).price
-    assert price is not None
-    assert price.time_after == str(Path("out") / "earlier")
-    flops = (price.bounds["train_flops"].most or 0) + (price.eval_flops.most or 0)
-    assert price.bounds["wall_s"].most == pytest.approx(flops * 2.0 / 1.5e9)
+    recorded(tmp_path / "out" / "earlier", planned.configurations[0].settings, monkeypatch)
+    assert priced(file, set={"training.max_length": 5}).bounds["wall_s"].expected is None
+    price = priced(file)
+    assert str(Path("out") / "earlier") in price.time_after
+    flops = (price.bounds["train_flops"].most or 0) + EVAL_RATIO * (price.eval_flops.most or 0)
+    expected = flops * 2.0 / (1e9 + EVAL_RATIO * 5e8)
+    assert price.worker_s.expected == pytest.approx(expected, rel=0.2)
+    low, high = price.worker_s.interval or (0.0, 0.0)
+    assert low < expected < high
+    bounds = price.bounds
+    assert (bounds["cpu_s"].expected or 0) / (price.worker_s.expected or 1) == pytest.approx(0.45, rel=0.01)
+    assert (bounds["energy_j"].expected, bool(bounds["energy_j"].reason)) == (None, True)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"machine": {"cpu": "another", "cpus": 96}}, {"machine": {}}],
+    ids=["another machine", "of an earlier version"],
+)
+def test_a_sweep_on_another_machine_says_nothing(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any]
+) -> None:
+    recorded(tmp_path / "out" / "earlier", plan(file).configurations[0].settings, monkeypatch, **facts)
+    price = priced(file)
+    assert price.bounds["wall_s"].expected is None
+    assert any(tells(note, "earlier … machine") for note in price.notes)
+
+
+def test_where_the_speed_comes_from_may_be_named(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded(tmp_path / "elsewhere" / "earlier", plan(file).configurations[0].settings, monkeypatch)
+    assert priced(file).bounds["wall_s"].expected is None
+    folder = tmp_path / "elsewhere"
+    assert priced(file, measured_in=folder) == priced(file, measured_in=folder / "earlier")
+    assert priced(file, measured_in=folder).bounds["wall_s"].expected
+    (folder / "earlier" / "journal.jsonl").write_text("{oops\n{}\n", encoding="utf-8")
+    damaged = priced(file, measured_in=folder)
+    assert damaged.bounds["wall_s"].expected is None
+    assert any("journal.jsonl:1" in note for note in damaged.notes)
+    with pytest.raises(GreenexpError):
+        plan(file, measured_in="http://127.0.0.1:9")
 
 
 def test_the_contents_are_of_what_is_prepared(file: Path) -> None:

@@ -29,6 +29,9 @@ SPEC: dict[str, Any] = {
 }
 
 
+PRICE = {"wall_s": {"low": 100 / 3, "expected": 41.5, "high": 50.0, "source": "2 trials of é"}}
+
+
 def ticking(start: float = BEGAN, step: float = 0.734521) -> Callable[[], float]:
     """A clock that gains `step` seconds whenever it is looked at."""
     now = [start]
@@ -94,7 +97,9 @@ class Sweep:
 
     def session(self, number: int = 1) -> None:
         versions = {"greenexp": "0.1.0", "torch": "2.13.0"}
-        self.journal.append("session", number=number, versions=versions, measures={"energy_j": "no counter"})
+        self.journal.append(
+            "session", number=number, versions=versions, measures={"energy_j": "no counter"}, price=PRICE
+        )
 
     def plan(self, *specs: TrialSpec) -> None:
         for spec in specs:

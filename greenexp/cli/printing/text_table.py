@@ -12,16 +12,24 @@ import pandas as pd
 
 def print_table(frame: pd.DataFrame, digits: int = 5) -> None:
     """Columns side by side, numbers to the right with `digits` significant digits; `-` is a missing number."""
+    for line in text_rows(frame, digits):
+        click.echo(line)
+
+
+def text_rows(frame: pd.DataFrame, digits: int = 5) -> list[str]:
+    """The lines of `print_table`, the header first."""
     columns = [(str(name), values.tolist()) for name, values in frame.items()]  # two may have one name
     cells = [[name, *(_shown(value, digits) for value in values)] for name, values in columns]
     right = [all(not isinstance(value, str) for value in values) for _, values in columns]
     widths = [max(map(len, column)) for column in cells]
+    lines = []
     for row in zip(*cells, strict=True):
         aligned = (
             cell.rjust(width) if to_right else cell.ljust(width)
             for cell, width, to_right in zip(row, widths, right, strict=True)
         )
-        click.echo("  ".join(aligned).rstrip())
+        lines.append("  ".join(aligned).rstrip())
+    return lines
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

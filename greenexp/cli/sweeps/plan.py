@@ -17,17 +17,25 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("sweep", default="smoke", metavar="[SWEEP]")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a field of the sweep file.")
+@click.option("--from", "measured_in", metavar="DIR", help="Sweeps whose speed counts: a folder, or MLflow's address.")
+@click.option("--calibrate", is_flag=True, help="Measure the speed of what no sweep has trained here (a minute).")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, every trial included.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of sweep files, for editors, and stop.")
-def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, schema: bool) -> None:
-    """SWEEP is a sweep file, or the name of a sweep that comes with greenexp. The price is what it costs at most."""
+def plan(
+    sweep: str, overrides: tuple[str, ...], measured_in: str | None, calibrate: bool, as_json: bool, schema: bool
+) -> None:
+    """SWEEP is a sweep file, or the name of a sweep that comes with greenexp.
+
+    The price is in all units: counts and FLOPs are computed, time, energy and money follow from sweeps that ran on this
+    type of machine, or from a calibration.
+    """
     from greenexp.api import planning
     from greenexp.cli.sweeps.progress import TerminalWatcher
 
     if schema:
         print_json(planning.schema())
         return
-    planned = planning.plan(sweep, set=overrides, watch=TerminalWatcher())
+    planned = planning.plan(sweep, set=overrides, measured_in=measured_in, calibrate=calibrate, watch=TerminalWatcher())
     if as_json:
         print_json(_as_data(planned))
     else:
@@ -43,7 +51,8 @@ def _as_data(planned: Plan) -> dict[str, Any]:
         "trials": [trial.to_json() for trial in planned.trials],
         "price": {axis: dataclasses.asdict(bound) for axis, bound in price.bounds.items()},
         "eval_flops": dataclasses.asdict(price.eval_flops),
-        "over_budget": list(price.over_budget(planned.spec.budget.limits(), planned.spec.resources.workers)),
+        "worker_s": dataclasses.asdict(price.worker_s),
+        "over_budget": list(price.over_budget(planned.spec.budget.limits())),
         "time_after": price.time_after or None,
         "data": [dataclasses.asdict(each) for each in price.data],
         "brackets": [dataclasses.asdict(bracket) for bracket in price.brackets],

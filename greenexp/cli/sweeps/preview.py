@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
+import pandas as pd
 
+from greenexp.cli.printing.text_table import text_rows
 from greenexp.records.axes import AXES, rung_name
-from greenexp.units import format_quantity
+from greenexp.records.priced import WORKER
+from greenexp.units import JOULES, format_quantity
 
 if TYPE_CHECKING:
     from greenexp.plan import Plan
@@ -40,8 +43,7 @@ def preview_lines(plan: Plan) -> list[tuple[str, str]]:
         *(("", line) for line in bracket_lines(price.brackets)),
         *_held_back(plan, price),
         *data_lines(price.data),
-        *_cost_lines(price),
-        *_time_line(price),
+        *price_lines(price, plan.spec.accounting.currency),
         *(
             ("budget", f"{axis}: {format_quantity(limit, AXES[axis].unit)}")
             for axis, limit in spec.budget.limits().items()
@@ -84,10 +86,10 @@ def _budget_notes(plan: Plan, price: Price) -> tuple[str, ...]:
     """Which limits the sweep may reach before it is through."""
     limits = plan.spec.budget.limits()
     notes = []
-    for axis in price.over_budget(limits, plan.spec.resources.workers):
+    for axis in price.over_budget(limits):
         bound, unit = price.bounds[axis], AXES[axis].unit
         most, limit = format_quantity(bound.most, unit), format_quantity(limits[axis], unit)
-        expects = bound.expected is not None and bound.expected > limits[axis] and axis != "wall_s"
+        expects = bound.expected is not None and bound.expected > limits[axis]
         end = "is expected to end there" if expects else "may end there"
         notes.append(f"budget.{axis} is {limit}, and all trials take up to {most}: the sweep {end}")
     return tuple(notes)
@@ -154,32 +156,54 @@ def _count(rung: Rung, *, exact: bool) -> str:
     return f"{rung.entering:.3g} in, {about}{rung.going_on:.2g} on"
 
 
-def _cost_lines(price: Price) -> list[tuple[str, str]]:
-    """What the sweep costs if nothing is stopped, and what the scheduler is expected to leave of it."""
-    lines = [("at most", _bounds(price, lambda bound: bound.most))]
-    if any(bound.expected != bound.most for bound in price.bounds.values()):
-        lines.append(
-            ("expected", _bounds(price, lambda bound: bound.expected) + ("" if price.exact else " (estimate)"))
-        )
-    return lines
+def price_lines(price: Price, currency: str | None = None) -> list[tuple[str, str]]:
+    """A row per axis: what is expected, its 80 % interval, the most, and where that comes from; then what is not known.
+
+    Axes that are not known for one reason have one line.
+    """
+    bounds = {**price.bounds, WORKER: price.worker_s}
+    order = [name for axis in price.bounds for name in ((axis, WORKER) if axis == "wall_s" else (axis,))]
+    known = [axis for axis in order if not _is_empty(axis, bounds[axis])]
+    if not known:
+        return [("price", "not known")]
+    table = text_rows(
+        pd.DataFrame([_price_row(axis, bounds[axis], currency, certain=not price.patience) for axis in known])
+    )
+    lines = [("price" if number == 0 else "", line) for number, line in enumerate(table)]
+    missing: dict[str, list[str]] = {}
+    for axis in price.bounds:
+        if bounds[axis].most is None and bounds[axis].expected is None and bounds[axis].reason:
+            missing.setdefault(bounds[axis].reason, []).append(axis)
+    return [*lines, *(("not known", f"{', '.join(axes)}: {reason}") for reason, axes in missing.items())]
 
 
-def _bounds(price: Price, pick: Callable[[Bound], float | None]) -> str:
-    """The known axes, e.g. `16 trials · 144 epochs · 1.2 TFLOP train_flops`."""
-    parts = []
-    for axis, bound in price.bounds.items():
-        value = pick(bound)
-        if value is not None and not (axis == "gpu_s" and value == 0):
-            shown = f"{value:,.0f}" if not AXES[axis].unit else format_quantity(value, AXES[axis].unit)
-            parts.append(f"{shown} {axis}")
-    return " · ".join(parts) or "not known"
+def _is_empty(axis: str, bound: Bound) -> bool:
+    """Nothing is known of it, or a GPU's time is known to be none."""
+    return (bound.most is None and bound.expected is None) or (axis == "gpu_s" and not bound.most)
 
 
-def _time_line(price: Price) -> list[tuple[str, str]]:
-    """What the estimate of time rests on."""
-    if price.time_after:
-        return [("time", f"estimated from the trials of {price.time_after}, in worker seconds")]
-    return [("time", "not measured: no sweep under out/ has trained this backbone on texts of this length")]
+def _price_row(axis: str, bound: Bound, currency: str | None, *, certain: bool) -> dict[str, str]:
+    unit = AXES[axis].unit if axis in AXES else "s"
+    unit = (currency or unit) if unit == "money" else unit
+    name = {"wall_s": "elapsed", WORKER: "worker time", "energy_j": "energy"}.get(axis, axis)
+    interval = "" if bound.low is None else f"{_amount(bound.low, unit)} to {_amount(bound.high, unit)}"
+    counted = "counted" if not unit else "computed"
+    decisions = f"{counted}, over random orders" if interval else counted
+    return {
+        "axis": name,
+        "expected": _amount(bound.expected, unit),
+        "80 % interval": interval or ("certain" if certain and bound.expected is not None else "-"),
+        "at most": _amount(bound.most, unit),
+        "from": bound.source or decisions,
+    }
+
+
+def _amount(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    if unit == "J":  # what energy is paid for in
+        return f"{value / JOULES['kwh']:.3g} kWh"
+    return format_quantity(value, unit) if unit else f"{value:,.0f}"
 
 
 def data_lines(data: Iterable[DataContents]) -> list[tuple[str, str]]:

@@ -20,6 +20,8 @@ from greenexp.errors import InputError
 @click.option("--address", metavar="ADDR", help="Run on this Ray cluster (default: a private Ray on this machine).")
 @click.option("--open-cluster", is_flag=True, help="Join a Ray cluster that lets in clients without a token.")
 @click.option("--ship", is_flag=True, help="Send plug-ins of installed packages to the cluster's nodes.")
+@click.option("--from", "measured_in", metavar="DIR", help="Sweeps whose speed counts for the price (as in `plan`).")
+@click.option("--calibrate", is_flag=True, help="Measure the speed of what no sweep has trained here, for the price.")
 @click.option("--dry-run", is_flag=True, help="Print what would be run and its price, then stop.")
 def run(
     sweep: str,
@@ -30,6 +32,8 @@ def run(
     address: str | None,
     open_cluster: bool,
     ship: bool,
+    measured_in: str | None,
+    calibrate: bool,
     dry_run: bool,
 ) -> int:
     """SWEEP is a sweep file, or the name of a sweep that comes with greenexp; its report is written at the end.
@@ -42,9 +46,20 @@ def run(
     if resume and fresh:
         raise InputError("--resume and --fresh exclude each other")
     if dry_run:
-        print_preview(planning.plan(sweep, set=overrides, watch=TerminalWatcher()))
+        print_preview(
+            planning.plan(sweep, set=overrides, measured_in=measured_in, calibrate=calibrate, watch=TerminalWatcher())
+        )
         return 0
-    options = running.RunOptions(out, resume=resume, fresh=fresh, address=address, open_cluster=open_cluster, ship=ship)
+    options = running.RunOptions(
+        out,
+        resume=resume,
+        fresh=fresh,
+        address=address,
+        open_cluster=open_cluster,
+        ship=ship,
+        measured_in=measured_in,
+        calibrate=calibrate,
+    )
     try:
         done = running.run_sweep(sweep, overrides, options, TerminalWatcher(open_cluster=open_cluster))
         return print_summary(done, options)

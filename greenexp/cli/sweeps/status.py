@@ -12,6 +12,7 @@ from greenexp.cli.printing.newest import or_newest
 from greenexp.cli.printing.text_table import print_json, print_table
 from greenexp.cli.sweeps.progress import totals
 from greenexp.records.axes import AXES
+from greenexp.records.priced import PriceFact
 from greenexp.sources.status import SweepStatus
 from greenexp.units import format_quantity
 
@@ -41,16 +42,27 @@ def _print(where: SweepStatus) -> None:
 
 
 def _print_budget(where: SweepStatus) -> None:
-    """Axis by axis what was used, lost of it, is reserved, and is allowed; columns without an entry are left out."""
+    """Axis by axis what was used, its price before, lost of it, is reserved, and is allowed; no empty columns.
+
+    The price is the 80 % interval that was worked out when the sweep began.
+    """
     columns = {"lost": where.lost, "reserved": where.reserved, "limit": where.limits}
     shown = {name: values for name, values in columns.items() if any(values.values())}
     rows = [
         {"axis": "elapsed" if axis == "wall_s" else axis, "used": format_quantity(used, AXES[axis].unit)}
+        | ({"price": _interval(axis, where.price.get(axis))} if where.price else {})
         | {name: _amount(axis, values.get(axis)) for name, values in shown.items()}
         for axis, used in where.used.items()
     ]
     if rows:
         print_table(pd.DataFrame(rows))
+
+
+def _interval(axis: str, price: PriceFact | None) -> str:
+    if price is None:
+        return "-"
+    low, high = (format_quantity(price[end], AXES[axis].unit) for end in ("low", "high"))
+    return low if low == high else f"{low} to {high}"
 
 
 def _amount(axis: str, value: float | None) -> str:

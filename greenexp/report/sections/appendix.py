@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from greenexp.records.priced import PRICE
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.table import Column, Table, plain_value
@@ -36,7 +37,9 @@ def _facts(tables: SweepTables) -> dict[str, Any]:
     limit = {} if history.limit is None else {"limit": dataclasses.asdict(history.limit)}
     lacking = {name: remark for name, remark in dataclasses.asdict(tables.remarks).items() if remark}
     recorded = {name: getattr(history, name) for name in ("name", "fingerprint", "began", "elapsed_s", "complete")}
-    return {**recorded, **limit, "policies": history.policies, "sessions": history.sessions, **lacking}
+    # The price has its place among the costs.
+    sessions = [{name: fact for name, fact in each.items() if name != PRICE} for each in history.sessions]
+    return {**recorded, **limit, "policies": history.policies, "sessions": sessions, **lacking}
 
 
 def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from greenexp.records.axes import AXES
+from greenexp.records.priced import PriceFact, recorded_price
 from greenexp.records.sections import Accounting
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
@@ -18,12 +20,14 @@ NOT_YET = "nothing reported yet"
 
 def section(tables: SweepTables) -> Section:
     """The ledger with limits, losses and reasons."""
-    rows = [_row(row, tables) for row in tables.ledger.to_dict("records")]
-    columns = ["title", "used_text", "limit_text", "lost_text", "reason", "about"]
+    price = recorded_price(tables.history.sessions)
+    rows = [_row(row, tables, price) for row in tables.ledger.to_dict("records")]
+    columns = ["title", "used_text", "limit_text", "lost_text", "price_text", "reason", "about"]
     frame = tables.ledger.assign(**{name: [row[name] for row in rows] for name in columns if name != "reason"})
     shown = (
         Column("title", "Axis", "name"),
         Column("used_text", "Used", "name"),
+        *((Column("price_text", "Price before", "name"),) if price else ()),
         Column("limit_text", "Limit", "name"),
         Column("lost_text", "Lost", "name"),
         Column("reason", "Why not measured", "prose"),
@@ -32,7 +36,7 @@ def section(tables: SweepTables) -> Section:
     return Section(
         name="costs",
         title="Costs",
-        headline=_sentences(rows, tables),
+        headline=(*_sentences(rows, tables), *_priced(price, tables)),
         tables=(
             Table("costs", "Costs", frame, shown, "Lost: paid for work that no report covers, or that was done twice."),
         ),
@@ -50,6 +54,35 @@ def _sentences(rows: list[dict[str, str]], tables: SweepTables) -> tuple[str, ..
     return tuple(sentences) or ("Every axis was measured.",)
 
 
+def _priced(price: Mapping[str, PriceFact], tables: SweepTables) -> tuple[str, ...]:
+    """On how many of the axes whose price was uncertain the sweep ended within it; nothing while it goes on."""
+    used = tables.ledger.set_index("axis")["used"].dropna()
+    judged = {axis: each for axis, each in price.items() if axis in used and each["low"] < each["high"]}
+    if not judged or not tables.history.complete:
+        return ()
+    outside = [
+        f"{AXES[axis].title} ({_way(float(used[axis]), each)})"
+        for axis, each in judged.items()
+        if not each["low"] <= used[axis] <= each["high"]
+    ]
+    text = f"On {len(judged) - len(outside)} of {len(judged)} axes the sweep ended within its price, an 80 % interval"
+    return (f"{text}; outside: {', '.join(outside)}." if outside else f"{text}.",)
+
+
+def _way(used: float, price: PriceFact) -> str:
+    """How far from what was expected."""
+    if not price["expected"]:
+        return "expected nothing"
+    return f"{used / price['expected']:.2f} of what was expected"
+
+
+def _interval(price: PriceFact | None, unit: str) -> str:
+    if price is None:
+        return "not known"
+    low, high = (format_quantity(price[end], unit) for end in ("low", "high"))
+    return low if low == high else f"{low} to {high}"
+
+
 def _evaluation(tables: SweepTables) -> str:
     """Evaluation on dev, which the axis of training FLOPs leaves out."""
     costs = tables.epochs["eval_flops"]
@@ -58,7 +91,7 @@ def _evaluation(tables: SweepTables) -> str:
     return f" Evaluating on dev took a further {format_quantity(float(costs.sum()), 'FLOP')}, not on this axis."
 
 
-def _row(row: dict[Any, Any], tables: SweepTables) -> dict[str, str]:
+def _row(row: dict[Any, Any], tables: SweepTables, price: Mapping[str, PriceFact]) -> dict[str, str]:
     axis = AXES[str(row["axis"])]
     currency = tables.spec.accounting.currency
     unit = str(currency or "money") if axis.unit == "money" else axis.unit
@@ -67,6 +100,7 @@ def _row(row: dict[Any, Any], tables: SweepTables) -> dict[str, str]:
         "used_text": NOT_YET if tables.epochs.empty and pd.isna(row["used"]) else format_quantity(row["used"], unit),
         "limit_text": "none" if pd.isna(row["limit"]) else format_quantity(row["limit"], unit),
         "lost_text": "" if pd.isna(row["lost"]) else format_quantity(row["lost"], unit),
+        "price_text": _interval(price.get(axis.name), unit),
         "reason": str(row["reason"] or ""),
         "about": axis.about,
     }
@@ -84,6 +118,11 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
         ),
         "A total is given only if every report has the number; a partial sum would look like a total.",
     ]
+    if recorded_price(tables.history.sessions):
+        notes.append(
+            "The price was worked out when the sweep began: time, energy and what follows from sweeps that ran on this "
+            "type of machine or from a calibration, and early stopping as an expectation over random orders."
+        )
     accounting = tables.spec.accounting
     if accounting.carbon_g_per_kwh is not None:
         notes.append(carbon_factors(accounting))
