@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -43,14 +44,16 @@ class EnergyActor:
         self._sampler = NodeSampler(devices, missing, node=self._node_id[:_NODE_LENGTH], span=uuid.uuid4().hex[:12])
         self._sampler.start()
         self._others: dict[str, Any] = {}
+        self._starting = threading.Lock()
 
     def sampler_of(self, node_id: str) -> Any | None:
         """The actor of another node; None: this one."""
         if node_id == self._node_id:
             return None
-        if node_id not in self._others:
-            self._others[node_id] = _started(node_id, ())
-        return self._others[node_id]
+        with self._starting:
+            if node_id not in self._others:
+                self._others[node_id] = _started(node_id, ())
+            return self._others[node_id]
 
     def enter(self, shares: TrialShares) -> Entry:
         """See `NodeSampler.enter`."""
@@ -67,7 +70,7 @@ class EnergyActor:
     def release(self, trial: str) -> None:
         """A trial was ended by the driver while its worker waits, on whichever node."""
         self._sampler.release(trial)
-        for other in self._others.values():
+        for other in list(self._others.values()):
             other.release.remote(trial)
 
     def add_own(self, pid: int) -> None:
@@ -77,7 +80,7 @@ class EnergyActor:
     def devices(self) -> list[MeteredDevice]:
         """Of all nodes that answer; what others had told before stands in the journal."""
         found = self._sampler.devices()
-        asked = [other.devices.remote() for other in self._others.values()]
+        asked = [other.devices.remote() for other in list(self._others.values())]
         ready, _ = ray.wait(asked, num_returns=len(asked), timeout=_OTHER_NODES_S) if asked else ([], [])
         for reference in ready:
             with contextlib.suppress(RayError):
@@ -125,8 +128,9 @@ class OwnSampler:
 
     def leave(self, number: int) -> None:
         """See `SamplerAccess`; not waited for."""
-        with contextlib.suppress(RayError):
-            self._own.leave.remote(number)
+        if self._own is not None:  # else it did not answer, and whoever starts anew in its place knows no trial
+            with contextlib.suppress(RayError):
+                self._own.leave.remote(number)
 
     def add_own(self, pid: int) -> None:
         """Say that a process here is the sweep's and no trial's; not waited for."""
