@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import sys
 import time
@@ -43,10 +44,11 @@ def multiply(size: int, seconds: float, ready: Any, begin: Any, told: Any) -> No
 def task_tracker() -> Any:
     """codecarbon's tracker with a task begun; None where it is not installed."""
     try:
-        from codecarbon import OfflineEmissionsTracker
+        codecarbon = importlib.import_module("codecarbon")
     except ImportError:
         return None
-    tracker = OfflineEmissionsTracker(country_iso_code="FRA", save_to_file=False, log_level="error", gpu_ids=[0])
+    options = {"country_iso_code": "FRA", "save_to_file": False, "log_level": "error", "gpu_ids": [0]}
+    tracker = codecarbon.OfflineEmissionsTracker(**options)
     tracker.start_task("work")
     return tracker
 

@@ -105,7 +105,8 @@ def _together(texts: pd.Series) -> str:
 
 def _sentences(tables: SweepTables, devices: pd.DataFrame) -> list[str]:
     if devices.empty:
-        return []
+        total = float(tables.epochs["energy_j"].sum())
+        return [f"The reports of trials add up to {total:,.0f} J; the meters as a whole are not on record."]
     meter, trials, overhead, unattributed = (float(devices[part].sum()) for part in _PARTS)
     whole = (
         f"The meters counted {meter:,.0f} J: {_share(trials, meter)} belongs to trials, {_share(overhead, meter)} is "
