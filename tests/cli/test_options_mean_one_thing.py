@@ -40,5 +40,5 @@ def test_it_has_one_description_and_one_type(name: str) -> None:
 
 def test_out_is_the_folder_that_is_written_to() -> None:
     found = {command: option for command, option in options("--out").items() if command not in READS_FROM_OUT}
-    assert set(found) == {"run", "report", "export", "submit"}
+    assert set(found) == {"run", "report", "export", "submit", "card", "checklist"}
     assert all(isinstance(option.type, click.Path) for option in found.values())

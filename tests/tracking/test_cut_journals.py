@@ -70,7 +70,7 @@ def test_what_was_lost_is_taken_back_and_what_is_done_again_stands_once(
     same(dump(client, experiment), anew(uri, client, tmp_path, "of what was done again"))
 
 
-@pytest.mark.parametrize("lost", [2, 5, 12])
+@pytest.mark.parametrize("lost", [2, 7, 12])
 def test_a_sync_after_everything_was_done_again(uri: str, client: Any, tmp_path: Path, lost: int) -> None:
     write_journal(tmp_path)
     lines = lines_of(tmp_path / NAME)
