@@ -42,8 +42,9 @@ _MOST_BUSY = 0.1
 class MeasuringOptions:
     """How energy is measured.
 
-    repeats: of a training; idle_s: seconds for which the machine is left alone before each piece of work, to cool down
-    and to measure its idle power; window_s: seconds for which an operating point answers; examples: texts it answers
+    repeats: of a training
+    idle_s: seconds for which the machine is left alone before each piece of work, to cool down and to measure its idle
+        power; window_s: seconds for which an operating point answers; examples: texts that it answers, again and again
     busy: measure although other programs run, and record that they did
     """
 
@@ -184,7 +185,8 @@ class _Work:
         from greenexp.replay.policy_text import policy_from_text
 
         name = trial.spec.trial
-        repeat = 1 + max((one.repeat for one in self.state.measured if one.what == "inference"), default=0)
+        before = [one for one in self.state.measured if one.what == "inference" and one.trial == name]
+        repeat = 1 + max((one.repeat for one in before), default=0)
         with self._model(trial) as folder:
             policies = {text: policy_from_text(text) for text in points}
             self.tell(f"{name}: answering at {len(points)} operating point(s)")
@@ -201,8 +203,8 @@ class _Work:
         for text, joules in energy.joules.items():
             self._record(
                 EnergyMeasurement(
-                    name, "inference", text, repeat, joules, energy.idle_w, self.options.window_s,
-                    self.options.examples, self.counters,
+                    name, "inference", text, repeat, joules, energy.idle_w, energy.windows[text].wall_s,
+                    energy.windows[text].examples, self.counters,
                 )
             )  # fmt: skip
 

@@ -14,6 +14,8 @@ from greenexp.api import measuring
 from greenexp.api.measuring import MeasuringOptions, measure
 from greenexp.api.planning import plan_of, read_document
 from greenexp.errors import InputError, UnknownNameError
+from greenexp.inference.bench import points_energy
+from greenexp.inference.bench.energy import AnswerWindow, Energy
 from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
 from greenexp.journal.tables import read_tables
@@ -81,6 +83,23 @@ def test_training_and_answers_are_measured_and_recorded(sweep: Path) -> None:
     assert any("its model was not kept" in line for line in told)
     again = measure(sweep, trials="c000-i0-o0", options=QUICK)
     assert again["measured"].iloc[0]["repeats"] == 5
+
+
+@pytest.mark.usefixtures("power")
+def test_of_answers_it_is_recorded_how_many_there_were(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def energy(folder: Path, policies: dict[str, Any], *_: Any, **__: Any) -> Energy:
+        windows = {name: AnswerWindow(0.75, 321) for name in policies}
+        return Energy(dict.fromkeys(policies, 0.5), windows, 12.0)
+
+    monkeypatch.setattr(points_energy, "energy_of_points", energy)
+    for _ in range(2):
+        measure(sweep, options=QUICK)
+    measured = read_tables(sweep).measurements
+    answers = measured[measured["what"] == "inference"]
+    assert set(answers["wall_s"]) == {0.75}
+    assert set(answers["examples"]) == {321}
+    assert set(answers["repeat"]) == {1, 2}
+    assert set(answers.groupby("point")["repeat"].agg(list).map(tuple)) == {(1, 2)}
 
 
 @pytest.mark.usefixtures("power")

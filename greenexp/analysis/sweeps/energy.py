@@ -105,8 +105,9 @@ def _together(texts: pd.Series) -> str:
 
 def _sentences(tables: SweepTables, devices: pd.DataFrame) -> list[str]:
     if devices.empty:
-        total = float(tables.epochs["energy_j"].sum())
-        return [f"The reports of trials add up to {total:,.0f} J; the meters as a whole are not on record."]
+        known = tables.epochs["energy_j"].dropna()
+        reports = f"{len(known)} of {len(tables.epochs)} reports"
+        return [f"{reports} have an energy, {known.sum():,.0f} J in all; the account of the meters is not on record."]
     meter, trials, overhead, unattributed = (float(devices[part].sum()) for part in _PARTS)
     whole = (
         f"The meters counted {meter:,.0f} J: {_share(trials, meter)} belongs to trials, {_share(overhead, meter)} is "
@@ -117,7 +118,7 @@ def _sentences(tables: SweepTables, devices: pd.DataFrame) -> list[str]:
     beyond = trials - reported
     if beyond > 0.005 * trials:
         sentences.append(
-            f"Of the trials' part, {_share(beyond, trials)} is in no report: set-up, waiting and epochs that broke off."
+            f"Of the trials' part, {_share(beyond, trials)} is in no report: waiting, and epochs that broke off."
         )
     return sentences
 

@@ -34,14 +34,24 @@ class Meter(Interface):
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerWindow:
+    """Seconds for which a contestant answered, and how many examples it answered in them."""
+
+    wall_s: float
+    examples: int
+
+
+@dataclass(frozen=True, slots=True)
 class Energy:
     """What was measured, or why nothing was.
 
-    joules: contestant -> energy above idle per example; idle_w: power of the idle machine, None if not measured
+    joules: contestant -> energy above idle per example; windows: contestant -> what it did in its window
+    idle_w: power of the idle machine, None if not measured
     why_not: reason if `joules` is empty, else what the counters left out or could not tell, or an empty string
     """
 
     joules: Mapping[str, float] = field(default_factory=dict)
+    windows: Mapping[str, AnswerWindow] = field(default_factory=dict)
     idle_w: float | None = None
     why_not: str = ""
 
@@ -79,7 +89,8 @@ def measure_energy(
     }
     gaps = [f"{what.partition('.')[2]}: {why}" for what, why in before.not_measured.items() if "." in what]
     gaps += [f"{name}: no more than idle power, which differed by {spread:.2g} W" for name in windows.keys() - joules]
-    return Energy(joules, power, "; ".join(gaps))
+    answered = {name: AnswerWindow(measured.costs.wall_s, examples) for name, (measured, examples) in windows.items()}
+    return Energy(joules, answered, power, "; ".join(gaps))
 
 
 def _joules(measured: MeterReading) -> float:
