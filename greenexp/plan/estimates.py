@@ -136,9 +136,8 @@ def _drawn(work: Work, rng: np.random.Generator) -> _Drawn:
         seconds.append([own * (common * train + rate * held) + besides for train, held in pairs])
         setups.append(float(speed.setup_s * np.exp(SETUP_SPREAD * setup[place] - SETUP_SPREAD**2 / 2)))
     outside = float(np.exp(work.overhead.doubt * rng.standard_normal()))
-    for place in range(min(resources.workers, len(setups)) if work.timed else 0):
-        setups[place] += work.overhead.warm_s * outside
-    slots = Slots(work.names, seconds, setups, resources.workers, per_epoch)
+    warm_s = work.overhead.warm_s * outside if work.timed else 0.0
+    slots = Slots(work.names, seconds, setups, resources.workers, per_epoch, warm_s)
     return _Drawn(slots, rate, outside, float(power))
 
 

@@ -20,6 +20,7 @@ class Slots:
     """What trials run on, in seconds: `seconds[trial][report]` of each report, `setups[trial]` of each (re)start.
 
     names: of the trials, in the order they start; workers: trials at a time; per_epoch: reports per epoch
+    warm_s: of the first trial that each worker runs, once
     """
 
     names: Sequence[str]
@@ -27,6 +28,7 @@ class Slots:
     setups: Sequence[float]
     workers: int
     per_epoch: int = 1
+    warm_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def play(slots: Slots, judge: Judge) -> Course:
     waiting = _Waiting([place for place, name in enumerate(slots.names) if judge.scheduler.may_begin(name)])
     reports, held, now, numbers = [0] * len(places), [0.0] * len(places), 0.0, count()
     running: list[tuple[float, int, int]] = []  # (end of the report, number: it breaks ties of time, trial)
+    cold = slots.workers
 
     def train(trial: int, more: float = 0.0) -> None:
         length = more + slots.seconds[trial][reports[trial]]
@@ -108,7 +111,8 @@ def play(slots: Slots, judge: Judge) -> Course:
 
     while True:
         while len(running) < slots.workers and (following := waiting.take()) is not None:
-            train(following[0], slots.setups[following[0]])
+            train(following[0], slots.setups[following[0]] + (slots.warm_s if cold > 0 else 0.0))
+            cold -= 1
         if not running:
             return Course(now, held, reports)
         now, _, trial = heapq.heappop(running)
@@ -127,6 +131,7 @@ def play(slots: Slots, judge: Judge) -> Course:
 def play_all(slots: Slots) -> Course:
     """All trials run to their end, in their order, each on the worker that is free first."""
     held = [setup + sum(seconds) for setup, seconds in zip(slots.setups, slots.seconds, strict=True)]
+    held = [each + slots.warm_s * (place < slots.workers) for place, each in enumerate(held)]
     free = [0.0] * slots.workers
     for each in held:
         heapq.heapreplace(free, free[0] + each)

@@ -50,6 +50,11 @@ class SweepSpeed:
     sweep: str
     aged: bool
 
+    @property
+    def counted_flops(self) -> float:
+        """FLOPs of training, and of evaluation at the usual ratio of their seconds."""
+        return self.train_flops + EVAL_RATIO * self.eval_flops
+
 
 def recorded_speeds(machine: Mapping[str, Any], source: str | Path | None = None, device: str = "cpu") -> Speeds:
     """What the sweeps on record say of this type of machine.
@@ -204,7 +209,7 @@ def _sum(column: pd.Series) -> float | None:
 
 def _pooled(kind: TrialKind, sweeps: Sequence[SweepSpeed]) -> TrialSpeed:
     """The speed over all sweeps that trained a shape."""
-    rates = [math.log(one.seconds / (one.train_flops + EVAL_RATIO * one.eval_flops)) for one in sweeps]
+    rates = [math.log(one.seconds / one.counted_flops) for one in sweeps]
     spread = max(spread_of(one.log_rates) for one in sweeps)
     # How much a machine's speed wanders within a sweep says how much it may between two.
     doubt, freedom = pooled(rates, math.hypot(TrialSpeed(1.0, 1.0).doubt, spread / 2))
@@ -238,7 +243,8 @@ def _overhead(tables: SweepTables, measured: Iterable[SweepSpeed]) -> Iterator[O
     first = epochs[~epochs.duplicated("trial")]
     began = (first["time_s"] - first["wall_s"]).sort_values()
     last, warm = float(epochs["time_s"].max()), 0.0
-    setup = [one.setup_s for one in measured]
+    speeds = tuple(measured)
+    setup = [one.setup_s for one in speeds]
     ahead = first.loc[began.index[: tables.spec.resources.workers]]
     rest = epochs[epochs.duplicated("trial")]
     if len(rest):
@@ -250,7 +256,16 @@ def _overhead(tables: SweepTables, measured: Iterable[SweepSpeed]) -> Iterator[O
     gaps = epochs.groupby(["trial", "attempt"])["time_s"].diff() - epochs["wall_s"]
     gap_s = max(0.0, float(gaps.median())) if gaps.notna().any() else 0.0
     start_s = max(0.0, elapsed - (last - float(began.iloc[0])) - test_s)
-    yield Overhead(start_s, warm, gap_s, test_s / max(1, len(tested)))
+    beside_s = max(0.0, test_s - _evaluation_s(tables, speeds))
+    yield Overhead(start_s, warm, gap_s, beside_s / max(1, len(tested)))
+
+
+def _evaluation_s(tables: SweepTables, speeds: Sequence[SweepSpeed]) -> float:
+    """Seconds that the evaluations on test take by their FLOPs, which a price adds by itself."""
+    whole = tables.held_out.groupby(["trial", "evaluation"])[["inference_flops", "examples"]].max()
+    flops = float((whole["inference_flops"] * whole["examples"]).sum())
+    counted = sum(one.counted_flops for one in speeds)
+    return EVAL_RATIO * flops * sum(one.seconds for one in speeds) / counted if counted else 0.0
 
 
 def _mean_overhead(each: Sequence[Overhead]) -> Overhead | None:

@@ -69,6 +69,15 @@ def test_one_that_is_stopped_makes_room_and_one_that_waits_frees_its_slot() -> N
     assert math.fsum(again.held_s) == 8 + 0.5 * (4 + 2 + 1), "whoever goes on after a pause is set up anew"
 
 
+def test_a_worker_warms_up_once_whatever_it_runs_later() -> None:
+    cold = dataclasses.replace(slots(4, 4, 2), warm_s=3.0)
+    halving = judge({"name": "sha", "reduction_factor": 2, "grace_period": 1}, [0.1, 0.4, 0.3, 0.2], 4)
+    assert math.fsum(play(cold, halving).held_s) == 8 + 2 * 3.0, "the two that go on are not warmed up again"
+    whole = play(dataclasses.replace(cold, workers=3), judge({"name": "fifo"}, [0.0] * 4, 4))
+    assert math.fsum(whole.held_s) == 16 + 3 * 3.0
+    assert play_all(dataclasses.replace(cold, workers=3)).elapsed_s == whole.elapsed_s
+
+
 def test_early_stopping_has_an_interval_and_what_is_certain_has_none(data: TokenisedTask) -> None:
     stopping, whole = priced(data, None, ASHA), priced(data, None)
     for axis in ("epochs", "train_flops"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 from stand_ins import Sweep, Workers
 from told import tells
 
+import greenexp
 from greenexp.meters.machine import machine_facts
 from greenexp.records.settings import Settings
 from greenexp.records.speeds import EVAL_RATIO, FLOOR, TrialKind
-from greenexp.sources.recorded_speed import recorded_speeds
+from greenexp.records.tables import typed_frame
+from greenexp.sources.recorded_speed import _of_sweep, _overhead, recorded_speeds
 
 PACKING = (2, 1, 0.0)
 FIFO = {"name": "fifo"}
@@ -46,6 +49,17 @@ def test_set_up_is_no_part_of_the_speed(tmp_path: Path) -> None:
     assert (speed.trials, speed.sweeps, speed.watts) == (2, 1, None)
     assert speed.doubt == pytest.approx(FLOOR * math.sqrt(2))
     assert speeds.overhead is not None
+
+
+def test_what_its_flops_explain_of_the_test_evaluation_is_not_counted_twice(tmp_path: Path) -> None:
+    record(tmp_path / "one")
+    tables = greenexp.load(tmp_path / "one").tables
+    once = {"trial": tables.trials["trial"].iloc[0], "configuration": "c000", "evaluation": 1, "epoch": 9, "score": 0.5}
+    at = {"time_s": tables.epochs["time_s"].max() + 5.0, "examples": 10, "exit": 1, "layer": 1, "inference_flops": 1e8}
+    tested = dataclasses.replace(tables, held_out=typed_frame("held_out", [{**once, **at}]))
+    ((_, speed),) = _of_sweep("one", tested, machine_facts())
+    (overhead,) = _overhead(tested, [speed])
+    assert overhead.test_s == pytest.approx(5.0 - EVAL_RATIO * 1e9 * 2e-9)
 
 
 def test_sweeps_that_differ_leave_more_doubt(tmp_path: Path) -> None:
