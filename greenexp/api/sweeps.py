@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -13,16 +13,18 @@ import pandas as pd
 
 from greenexp.analysis.fronts.objectives import objective_front
 from greenexp.analysis.sweeps.configurations import configuration_table
+from greenexp.api.exports import EXPORTS
 from greenexp.api.planning import Overrides, SweepSource
 from greenexp.api.watching import Watcher
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.extras import require
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.sources.status import SweepStatus, read_state, status_of_tables, sweep_status
-from greenexp.sources.tables import read_tables
+from greenexp.sources.tables import read_tables, read_unreplayed
 
 if TYPE_CHECKING:
     from greenexp.analysis.findings import Findings
+    from greenexp.api.views import Answer
     from greenexp.inference import EarlyExitEngine
     from greenexp.report.section import Section
     from greenexp.tracking.sync import SyncResult
@@ -157,7 +159,7 @@ class Sweep:
 
     def refresh(self) -> Sweep:
         """Forget what was read, so that the next look is at the sweep as it is then."""
-        for name in ("tables", "configurations"):
+        for name in ("tables", "unreplayed", "configurations"):
             self.__dict__.pop(name, None)
         return self
 
@@ -172,6 +174,13 @@ class Sweep:
     def tables(self) -> SweepTables:
         """Everything on record as data frames: `tables.trials`, `.epochs`, `.exits`, `.operating_points`, and so on."""
         return read_tables(self.source, self._sweep).tables
+
+    @cached_property
+    def unreplayed(self) -> SweepTables:
+        """`tables` without what is replayed from stored logits, which takes longest to read."""
+        if self.folder is None or "tables" in self.__dict__:
+            return self.tables
+        return read_unreplayed(self.folder)
 
     @cached_property
     def configurations(self) -> pd.DataFrame:
@@ -219,6 +228,21 @@ class Sweep:
         """
         trials = self.tables.trials.rename(columns=lambda name: str(name).removeprefix(PARAMS))
         return trials.assign(test_score=trials["trial"].map(_scores_on_test(self.tables)))
+
+    def view(self, name: str = "overview", **options: Any) -> Answer:
+        """One look at the sweep, as the dashboard gives it; it shows itself in a notebook.
+
+        >>> import greenexp
+        >>> greenexp.load(folder).view("tuning-curve", axis="epochs").figures[0]
+        Figure('tuning-curve', title='Tuning curve')
+
+        name: one of `api.views.VIEWS`; options: those of the view, such as `axis` and `by`
+        Raises UnknownNameError for another view or option, InputError for what the sweep does not have.
+        """
+        from greenexp.api.views import view_of
+
+        wanted = view_of(name)
+        return wanted.answer(self.tables if wanted.replayed else self.unreplayed, options)
 
     def sections(self) -> list[Section]:
         """The sections of the report; each shows itself in a notebook."""
@@ -360,19 +384,6 @@ class Sweep:
         shown = self.configurations[[*columns, "score_mean", "score_std", "wall_s", "train_flops"]]
         shown = shown.rename(columns=lambda name: str(name).removeprefix(PARAMS))
         return head + shown.to_html(index=False, na_rep="–", float_format="{:.5g}".format, border=0)
-
-
-def _to_parquet(frame: pd.DataFrame, path: Path) -> None:
-    mixed = {column: "str" for column in frame.columns if frame[column].dtype == "object"}
-    frame.astype(mixed).to_parquet(path, index=False)  # a searched field may hold numbers and words
-
-
-def _to_csv(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_csv(path, index=False)
-
-
-EXPORTS: dict[str, Callable[[pd.DataFrame, Path], None]] = {"parquet": _to_parquet, "csv": _to_csv}
-"""Format of exported tables -> what writes one."""
 
 
 def _folder(source: str | Path) -> Path | None:

@@ -31,6 +31,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "run": CommandEntry("sweeps.run", "Run a sweep, or continue one."),
         "plan": CommandEntry("sweeps.plan", "Show what a sweep would run, and its price, without running it."),
         "status": CommandEntry("sweeps.status", "Show the progress of a sweep."),
+        "dashboard": CommandEntry("sweeps.dashboard", "Show sweeps in a browser, while they run and afterwards."),
         "report": CommandEntry("sweeps.report", "Write the show-your-work report of sweeps, or of any MLflow runs."),
         "checklist": CommandEntry("sweeps.checklist", "Fill conference checklists from a sweep's record."),
         "export": CommandEntry("sweeps.export", "Write a sweep's tables, a model for others, or an energy report."),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pandas as pd
 
 from greenexp.analysis.findings import Findings
 from greenexp.figures.banded_curve import banded_curve_figure
 from greenexp.figures.comparison import MOST_GROUPS, Channel, comparison_figure
 from greenexp.figures.figure import Figure
+from greenexp.figures.scale import axis_unit
+from greenexp.records.axes import AXES
 from greenexp.records.scores import Scores
 
 
@@ -44,7 +48,14 @@ def _lines(findings: Findings, scores: Scores) -> Figure:
     size = "trials" if "trials" in table else "scores"
     groups = table.drop_duplicates("group").head(MOST_GROUPS)
     ends = {str(name): f"N = {number}" for name, number in zip(groups["group"], groups[size], strict=True)}
-    return comparison_figure("tuning-curves", title, rows, across, Channel("estimate", f"Best {scores.score}"), ends)
+    up = Channel("estimate", f"Best {scores.score}")
+    axis = AXES.get(str(scores.cost))
+    if axis is None:
+        return comparison_figure("tuning-curves", title, rows, across, up, ends)
+    divisor, unit = axis_unit(axis.unit, float(rows["budget"].max()))
+    drawn = rows.assign(budget=rows["budget"] / divisor)
+    across = Channel("budget", f"{axis.sum_title} ({unit})" if unit else axis.sum_title)
+    return dataclasses.replace(comparison_figure("tuning-curves", title, drawn, across, up, ends), table=rows)
 
 
 def _banded(table: pd.DataFrame, column: str, title: str, scores: Scores) -> Figure:

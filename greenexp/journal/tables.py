@@ -17,12 +17,15 @@ from greenexp.replay.exit_tables import exit_tables
 from greenexp.replay.standing import read_standing
 
 
-def read_tables(folder: Path) -> SweepTables:
-    """The tables of the sweep in `folder`; JournalError if it has no readable journal, or an empty one."""
+def read_tables(folder: Path, *, replay: bool = True) -> SweepTables:
+    """The tables of the sweep in `folder`; JournalError if it has no readable journal, or an empty one.
+
+    replay: also what is replayed from stored logits
+    """
     state = SweepState(read_events(folder / NAME))
     if not state.header:
         raise JournalError(f"the journal in {folder} is empty: the sweep had not begun")
-    tables = tables_of(state, folder)
+    tables = tables_of(state, folder if replay else None)
     if state.remark is None:
         return tables
     return dataclasses.replace(tables, remarks=dataclasses.replace(tables.remarks, journal=state.remark))

@@ -50,6 +50,13 @@ def read_tables(source: str | Path, sweep: str | None = None) -> RecordedSweep:
     return RecordedSweep(read_journal(folder), folder)
 
 
+def read_unreplayed(folder: str | Path) -> SweepTables:
+    """The sweep in a folder without what is replayed from its stored logits. Raises as `read_tables` does."""
+    from greenexp.journal.tables import read_tables as read_journal
+
+    return read_journal(sweep_folder(folder), replay=False)
+
+
 def tables_of(source: str | Path | SweepTables | WithTables) -> SweepTables:
     """The tables at hand, or those that `read_tables` reads."""
     if isinstance(source, SweepTables):

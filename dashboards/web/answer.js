@@ -1,0 +1,55 @@
+// What a view answers: sentences, figures, tables, and what must be known to use them.
+import { copyButton, element } from "./element.js";
+import { figureOf, forget } from "./figure.js";
+import { asked } from "./state.js";
+import { tableOf } from "./table.js";
+
+/** Put an answer into the page; what was unfolded stays so. */
+export function showAnswer(place, answer, state, dark) {
+  const open = new Map([...place.querySelectorAll("details[data-name]")].map((each) => [each.dataset.name, each.open]));
+  const hidden = (part) => state.hide.includes(part);
+  const query = asked(state);
+  const base = `/api/views/${encodeURIComponent(answer.view)}`;
+  const figures = answer.figures.map((figure) =>
+    figureOf(figure, `${base}/figures/${encodeURIComponent(figure.name)}.svg?${query}`, dark),
+  );
+  const tables = answer.tables.map((table, place) => {
+    const unfolded = open.get(table.name) ?? (!answer.figures.length && place < 2);
+    return tableOf(table, `${base}/tables/${encodeURIComponent(table.name)}.csv?${query}`, unfolded);
+  });
+  forget();
+  place.replaceChildren(
+    ...[
+      answer.refusal ? element("p", { class: "refusal" }, element("strong", {}, "No answer: "), answer.refusal) : null,
+      ...answer.warnings.map((text) => element("p", { class: "warning" }, element("strong", {}, "Warning: "), text)),
+      ...answer.verdict.map((text, number) => element("p", { class: number ? "result" : "result first" }, text)),
+      figures.length ? element("div", { class: "figures" }, figures) : null,
+      ...(hidden("tables") ? [] : tables),
+      answer.listing ? element("pre", { tabindex: "0" }, answer.listing) : null,
+      hidden("notes") ? null : notes("Notes", "notes", answer.notes, open),
+      hidden("notes") ? null : notes("What this assumes", "assumptions", answer.assumptions, open),
+      hidden("notes") ? null : python(answer.python, open),
+    ].filter((part) => part !== null),
+  );
+}
+
+function notes(title, name, texts, open) {
+  if (!texts.length) return null;
+  return element(
+    "details",
+    { "data-name": name, open: open.get(name) ?? false },
+    element("summary", {}, `${title} (${texts.length})`),
+    element("ul", {}, texts.map((text) => element("li", {}, text))),
+  );
+}
+
+function python(code, open) {
+  if (!code) return null;
+  return element(
+    "details",
+    { "data-name": "python", open: open.get("python") ?? false },
+    element("summary", {}, "The same in Python"),
+    element("pre", { tabindex: "0" }, code),
+    copyButton("Copy as Python", code),
+  );
+}

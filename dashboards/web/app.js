@@ -1,0 +1,134 @@
+// The page: its URL says what it shows, the server answers, and news make it ask again.
+import { showAnswer } from "./answer.js";
+import { element } from "./element.js";
+import { forget } from "./figure.js";
+import { showControls, showMenu, sweepTable } from "./menu.js";
+import { json, listen } from "./server.js";
+import { asked, readState, writeState } from "./state.js";
+
+const CALM_MS = 2000; // between two readings of a sweep that reports all the time
+const at = (id) => document.getElementById(id);
+const prefersDark = window.matchMedia("(prefers-color-scheme: dark)");
+let state = readState(location.search);
+let board = { sweeps: [], views: [], problems: [] };
+let stamps = {};
+let shownStamp = "";
+let request = new AbortController();
+let waiting = 0;
+
+function isDark() {
+  return state.theme ? state.theme === "dark" : prefersDark.matches;
+}
+
+function go(change, replace = false) {
+  state = { ...state, ...change };
+  history[replace ? "replaceState" : "pushState"](null, "", writeState(state));
+  show();
+}
+
+async function show({ quiet = false } = {}) {
+  request.abort();
+  request = new AbortController();
+  const { signal } = request;
+  document.documentElement.dataset.theme = isDark() ? "dark" : "light";
+  at("theme").textContent = isDark() ? "Light" : "Dark";
+  for (const part of ["menu", "head", "controls"]) at(part).classList.toggle("away", state.hide.includes(part));
+  try {
+    if (!quiet || !board.views.length) board = await json("/api/board", signal);
+    if (!state.view) state.view = board.sweeps.length === 1 || state.sweep ? "overview" : "sweeps";
+    if (!state.sweep && board.sweeps.length && state.view !== "sweeps") state.sweep = board.sweeps[0].key;
+    showMenu(at("menu"), board.views, state);
+    showWhere();
+    if (state.view === "sweeps") showSweeps();
+    else await showView(signal, quiet);
+  } catch (error) {
+    if (error.name !== "AbortError") showError(error);
+  }
+}
+
+function showWhere() {
+  const sweep = board.sweeps.find((each) => each.key === state.sweep);
+  at("where").replaceChildren(
+    ...(sweep && state.view !== "sweeps" ? [element("strong", {}, sweep.key), ` ${sweep.state}, ${sweep.source}`] : []),
+  );
+}
+
+function heading(title, about) {
+  at("title").textContent = title;
+  at("about").textContent = about;
+  document.title = `${title} · ${state.view === "sweeps" ? "" : `${state.sweep} · `}greenexp`;
+}
+
+function showSweeps() {
+  heading("All sweeps", "The sweeps in the folders and at the addresses that this dashboard was given.");
+  showControls(at("controls"), {}, {}, () => {});
+  forget();
+  const problems = board.problems.map((text) => element("p", { class: "warning" }, text));
+  const rows = board.sweeps.length
+    ? sweepTable(board.sweeps, state)
+    : element("p", {}, `There is no sweep yet in ${board.sources.join(", ")}. "greenexp run smoke" begins one.`);
+  at("answer").replaceChildren(...problems, rows);
+}
+
+async function showView(signal, quiet) {
+  const name = encodeURIComponent(state.view);
+  if (!quiet) {
+    const view = board.views.find((each) => each.name === state.view);
+    heading(view?.title ?? state.view, view?.about ?? "");
+    at("answer").setAttribute("aria-busy", "true");
+    const options = await json(`/api/sweeps/${encodeURIComponent(state.sweep)}/options/${name}`, signal);
+    showControls(at("controls"), options, state.options, (option, value) =>
+      go({ options: { ...state.options, [option]: value } }),
+    );
+  }
+  const answer = await json(`/api/views/${name}?${asked(state)}`, signal);
+  shownStamp = answer.stamp;
+  showAnswer(at("answer"), answer, state, isDark());
+  at("answer").removeAttribute("aria-busy");
+}
+
+function showError(error) {
+  forget();
+  at("answer").removeAttribute("aria-busy");
+  at("answer").replaceChildren(element("p", { class: "refusal", role: "alert" }, error.message));
+}
+
+function changed(news) {
+  const isFirst = !Object.keys(stamps).length;
+  stamps = news;
+  if (isFirst) return; // what the page has just read
+  const isOld = state.view === "sweeps" || (news[state.sweep] && news[state.sweep] !== shownStamp);
+  if (!isOld || waiting) return;
+  waiting = setTimeout(async () => {
+    waiting = 0;
+    if (state.view !== "sweeps" && stamps[state.sweep] === shownStamp) return;
+    board = await json("/api/board").catch(() => board);
+    await show({ quiet: true });
+    at("news").textContent = `Updated at ${new Date().toLocaleTimeString("en", { hour12: false })}`;
+  }, CALM_MS);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='?']");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  const target = readState(link.getAttribute("href"));
+  go({ ...target, hide: state.hide, theme: state.theme });
+  at("menu").classList.remove("unfolded");
+  at("fold").setAttribute("aria-expanded", "false");
+  at("main").focus({ preventScroll: true });
+  window.scrollTo(0, 0);
+});
+window.addEventListener("popstate", () => {
+  state = readState(location.search);
+  show();
+});
+prefersDark.addEventListener("change", () => show());
+at("theme").addEventListener("click", () => go({ theme: isDark() ? "light" : "dark" }, true));
+at("fold").addEventListener("click", () => {
+  const unfolded = at("menu").classList.toggle("unfolded");
+  at("fold").setAttribute("aria-expanded", String(unfolded));
+});
+at("controls").addEventListener("submit", (event) => event.preventDefault());
+listen(changed, (heard) => (at("news").textContent = heard ? "" : "The server cannot be heard; what stands here may be old."));
+show();

@@ -1,0 +1,77 @@
+// A figure: Vega-Lite drawn in the page, with its text alternative, and the drawing as a file.
+import { element } from "./element.js";
+
+// On a dark page the inks of `greenexp.figures.style` are exchanged: each has at least 3:1 against it.
+const DARK = new Map([
+  ["#1a1a1a", "#e8e8e8"],
+  ["#ffffff", "#15181c"],
+  ["white", "#15181c"],
+  ["#e6e6e6", "#33383f"],
+  ["#0072b2", "#56b4e9"],
+  ["#767676", "#a6a6a6"],
+]);
+const drawn = new Set();
+
+/** The figure of a payload. link: address of its SVG; dark: whether the page is. */
+export function figureOf(figure, link, dark) {
+  const drawing = element("div", { class: "drawing", role: "img", "aria-label": figure.alt });
+  const holder = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": figure.title }, drawing);
+  const made = element(
+    "figure",
+    { "data-name": figure.name },
+    element("figcaption", {}, figure.title),
+    holder,
+    element("details", { class: "alt", "data-name": `${figure.name}-text` }, element("summary", {}, "In words"),
+      element("p", {}, figure.alt)),
+    element("p", { class: "tools" }, element("a", { href: link, download: "" }, "SVG")),
+  );
+  requestAnimationFrame(() => draw(drawing, figure, dark));
+  return made;
+}
+
+/** Forget the drawings that are no longer in the page. */
+export function forget() {
+  for (const result of drawn) result.finalize();
+  drawn.clear();
+}
+
+async function draw(place, figure, dark) {
+  if (!place.isConnected) return;
+  if (!window.vegaEmbed) {
+    window.addEventListener("load", () => draw(place, figure, dark), { once: true });
+    return;
+  }
+  const spec = inked(structuredClone(figure.spec), dark);
+  const room = place.parentElement.clientWidth;
+  if (typeof spec.width === "number" && room < spec.width + 90) {
+    spec.width = "container"; // a narrow page: the drawing gives way, its text does not shrink
+    spec.autosize = { type: "fit-x", contains: "padding" };
+    place.style.width = "100%";
+  }
+  try {
+    const result = await window.vegaEmbed(place, spec, {
+      actions: false,
+      ast: true, // the page's policy allows no code made of text
+      defaultStyle: false,
+      renderer: "svg",
+      tooltip: { theme: dark ? "dark" : "light", disableDefaultStyle: true },
+    });
+    drawn.add(result);
+    place.querySelector("svg")?.setAttribute("aria-hidden", "true"); // the text alternative is the holder's
+  } catch (error) {
+    place.textContent = `This figure could not be drawn: ${error.message}. Its table follows.`;
+  }
+}
+
+function inked(spec, dark) {
+  if (!dark) return spec;
+  const exchange = (value) => {
+    if (typeof value === "string") return DARK.get(value) ?? value;
+    if (Array.isArray(value)) return value.map(exchange);
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, key === "data" ? each : exchange(each)]));
+    }
+    return value;
+  };
+  return exchange(spec);
+}

@@ -1,0 +1,44 @@
+"""The dashboard on an address, until it is told to stop."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from greenexp.dashboard.access import TOKEN, Access
+from greenexp.dashboard.app import dashboard_app
+from greenexp.dashboard.board import Board
+from greenexp.inference.service.server import address_of, bind, is_loopback, serve
+
+SHUTDOWN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the dashboard is served.
+
+    host, port: to listen at, port 0: a free one; token: what requests must carry, "" for one of its own where others
+    than this machine can reach it; names: host names that it answers to; embedded: whether other sites may frame it
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8200
+    token: str = ""
+    names: tuple[str, ...] = ()
+    embedded: bool = False
+
+
+def serve_dashboard(sources: Sequence[str], place: Place, ready: Callable[[str], None]) -> None:
+    """Serve the dashboard of `sources` until Ctrl-C.
+
+    ready: told the address to open, with the token where there is one, once requests are taken
+    Raises InputError for a source or an address that there is not.
+    """
+    board = Board(sources)
+    bound = bind(place.host, place.port)
+    token = place.token or ("" if is_loopback(bound) else secrets.token_urlsafe(24))
+    address = address_of(bound)
+    app = Access(dashboard_app(board), token=token, hosts=place.names, embedded=place.embedded)
+    ready(f"{address}/?{TOKEN}={token}" if token else f"{address}/")
+    serve(app, bound, SHUTDOWN_S)
