@@ -6,8 +6,10 @@ mark has a tooltip, whose columns are in the figure's table too: what hover show
 
 from greenexp.figures.views.learning_curves import learning_curve_figures
 from greenexp.figures.views.over_seeds import configuration_figures
+from greenexp.figures.views.timeline import timeline_figures
 
 __all__ = [
     "configuration_figures",
     "learning_curve_figures",
+    "timeline_figures",
 ]
