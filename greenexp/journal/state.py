@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from greenexp.errors import JournalError
 from greenexp.journal.events import Event
 from greenexp.journal.shapes import explained
+from greenexp.journal.stints import StintLog
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.earlier import EarlierConfiguration
 from greenexp.records.energy import EnergyMeasurement, MeteredDevice
@@ -121,6 +122,7 @@ class SweepState:
     added_policies: exit policies that were added to the record, besides those of the sweep file
     spent: totals over all reports so far and over lost work as far as it is known, kept as events come, so that
         checking a limit costs the same at the first report and the ten-thousandth; reports_run: how many there are
+    stints: when trials held workers
     lines: how many events there are; unchecked: those of them whose line carries no check
     """
 
@@ -137,6 +139,7 @@ class SweepState:
         self.ended: list[str] = []
         self._members: dict[str, list[TrialState]] = {}
         self.sessions: list[Session] = []
+        self.stints = StintLog()
         self.limit: LimitReached | None = None
         self.added_policies: list[Any] = []
         self.lines = self.unchecked = 0
@@ -228,6 +231,7 @@ class SweepState:
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             reason = _reason(error, event)
             raise JournalError(f"{event.place}: event {event.number} ('{event.kind}'): {reason}") from error
+        self.stints.apply(event)
         if event.kind in _ENDING:
             self._note_end(self._trial(event).spec.configuration)
         if self.sessions and event.kind not in _BETWEEN_SESSIONS:

@@ -12,6 +12,7 @@ from greenexp.records.assemble import assemble
 from greenexp.records.at_rest import FOLDER, LogitsNames, logits_at_rest
 from greenexp.records.exit_tables import ExitTables
 from greenexp.records.history import SweepHistory
+from greenexp.records.stints import SessionSpan
 from greenexp.records.tables import DecisionFacts, EpochFacts, HeldOutFacts, SweepFacts, SweepTables, TrialFacts
 from greenexp.replay.exit_tables import exit_tables
 from greenexp.replay.standing import read_standing
@@ -95,6 +96,15 @@ def _history(state: SweepState) -> SweepHistory:
         sessions=tuple(dict(session.data) for session in state.sessions),
         metered=tuple(state.metered.values()),
         measured=tuple(state.measured),
+        stints=state.stints.since(state.began),
+        spans=_spans(state),
+    )
+
+
+def _spans(state: SweepState) -> tuple[SessionSpan, ...]:
+    return tuple(
+        SessionSpan(number, session.began - state.began, session.last - state.began, session.closed)
+        for number, session in enumerate(state.sessions, start=1)
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from greenexp.records.energy import EnergyMeasurement, MeteredDevice
+from greenexp.records.stints import SessionSpan, Stint
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class SweepHistory:
     fingerprint: of what determines its numbers; began: seconds since 1970; elapsed_s: while some driver was at work
     complete: everything has ended; limit: the budget limit that ended it, None without one
     policies: exit policies of its record; sessions: versions, machine and data of every driver, as recorded
+    stints, spans: when trials held workers, and when drivers were at work; the journal alone has them, so that they are
+        empty of a sweep read from MLflow, and no part of what two records of a sweep are compared by
     metered: what the energy meters of the nodes have counted, by device and span; measured: energy of work that was
         done once more, alone
     """
@@ -39,3 +42,5 @@ class SweepHistory:
     sessions: tuple[Mapping[str, Any], ...] = ()
     metered: tuple[MeteredDevice, ...] = ()
     measured: tuple[EnergyMeasurement, ...] = ()
+    stints: tuple[Stint, ...] = field(default=(), compare=False)
+    spans: tuple[SessionSpan, ...] = field(default=(), compare=False)

@@ -1,0 +1,81 @@
+"""Which trial held a worker from when to when, told by the journal's events."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from greenexp.journal.events import Event
+from greenexp.records.decision import Action
+from greenexp.records.stints import DRIVER_ENDED, Stint
+
+
+class StintLog:
+    """The stints so far, in the order in which they began; times are those of the events.
+
+    A stint ends with the trial's last report, or when it is paused, ends, or is stopped. A stint whose driver died ends
+    with the last event of that driver's session.
+    """
+
+    def __init__(self) -> None:
+        self._stints: list[Stint] = []
+        self._open: dict[str, int] = {}
+        self._latest = 0.0
+
+    def apply(self, event: Event) -> None:
+        """Take in the next event."""
+        handler = _HANDLERS.get(event.kind)
+        if handler is not None:
+            handler(self, event)
+        self._latest = max(self._latest, event.time)
+
+    def since(self, began: float) -> tuple[Stint, ...]:
+        """All stints, with times since `began`."""
+        return tuple(
+            dataclasses.replace(
+                stint,
+                began_s=stint.began_s - began,
+                ended_s=None if stint.ended_s is None else stint.ended_s - began,
+            )
+            for stint in self._stints
+        )
+
+    def _on_session(self, _event: Event) -> None:
+        for trial in tuple(self._open):
+            self._close(trial, self._latest, DRIVER_ENDED)
+
+    def _on_started(self, event: Event) -> None:
+        trial = event.data["trial"]
+        self._close(trial, event.time, DRIVER_ENDED)
+        self._open[trial] = len(self._stints)
+        self._stints.append(Stint(trial, event.data["attempt"], event.data["after"], event.time))
+
+    def _on_report(self, event: Event) -> None:
+        if event.data["record"].get("last"):
+            self._close(event.data["trial"], event.time, "finished")
+
+    def _on_paused(self, event: Event) -> None:
+        self._close(event.data["trial"], event.time, "paused")
+
+    def _on_decision(self, event: Event) -> None:
+        if event.data["action"] == Action.STOP.value:
+            self._close(event.data["trial"], event.time, "stopped")
+
+    def _on_ended(self, event: Event) -> None:
+        self._close(event.data["trial"], event.time, event.data["status"])
+
+    def _close(self, trial: str, time: float, end: str) -> None:
+        """End the trial's stint, if one is open."""
+        place = self._open.pop(trial, None)
+        if place is not None:
+            self._stints[place] = dataclasses.replace(self._stints[place], ended_s=time, end=end)
+
+
+_HANDLERS: Mapping[str, Callable[[StintLog, Event], None]] = {
+    "session": StintLog._on_session,
+    "started": StintLog._on_started,
+    "report": StintLog._on_report,
+    "paused": StintLog._on_paused,
+    "decision": StintLog._on_decision,
+    "ended": StintLog._on_ended,
+}
