@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from greenexp.analysis.findings import Findings
+from greenexp.analysis.views.columns import COLUMNS
 from greenexp.api.views import Answer
 from greenexp.figures import Figure
 from greenexp.report.section import Section
@@ -52,7 +54,17 @@ def tables_of(answer: Answer) -> list[Table]:
     """All tables of an answer: those of its figures first, but for figures that draw columns of another table."""
     if isinstance(answer, Section):
         return list(answer.all_tables)
-    own = [Table(name, answer.titles.get(name, name), frame) for name, frame in answer.tables.items()]
+    described = _described(answer)
+    own = [
+        Table(
+            name,
+            answer.titles.get(name, name),
+            frame,
+            [_column(frame, c, *described.get(c, ())) for c in map(str, frame)],
+        )
+        for name, frame in answer.tables.items()
+        if name != COLUMNS
+    ]
     names = set(answer.tables)
     drawn = [
         Table(f"{figure.name}-drawn" if figure.name in names else figure.name, figure.title, figure.table)
@@ -69,7 +81,7 @@ def figures_of(answer: Answer) -> list[Figure]:
 
 def table_payload(table: Table, most: int = MOST_ROWS) -> dict[str, Any]:
     """A table as columns and rows; a row is a list of `[text, number or null]`."""
-    columns = list(table.columns) or [_column(table.frame, str(name)) for name in table.frame.columns]
+    columns = list(table.columns) or _columns(table.frame, {})
     shown = table.rows.head(most)
     texts = [[column.cell(_plain(value)) for value in shown[column.name]] for column in columns]
     numbers = [[_number(value) if column.numeric else None for value in shown[column.name]] for column in columns]
@@ -93,20 +105,32 @@ def _figure(figure: Figure, table: str) -> dict[str, Any]:
     return {"name": figure.name, "title": figure.title, "alt": figure.alt, "spec": dict(figure.spec), "table": table}
 
 
-def _column(frame: pd.DataFrame, name: str) -> Column:
+def _described(findings: Findings) -> dict[str, tuple[str, str]]:
+    """Column -> its title and unit, of findings that say so themselves."""
+    if COLUMNS not in findings.tables:
+        return {}
+    rows = findings[COLUMNS].to_dict("records")
+    return {str(row["column"]): (str(row["title"]), str(row["unit"])) for row in rows if row["title"]}
+
+
+def _columns(frame: pd.DataFrame, described: Mapping[str, tuple[str, str]]) -> list[Column]:
+    return [_column(frame, name, *described.get(name, ())) for name in map(str, frame)]
+
+
+def _column(frame: pd.DataFrame, name: str, title: str = "", unit: str = "") -> Column:
     """How a column without a layout is shown: by its type, and by the unit that its name carries."""
+    title, kind = title or _heading(name), frame[name].dtype
     if name in _NAMES:
-        return Column(name, _heading(name), "name")
-    kind = frame[name].dtype
+        return Column(name, title, "name")
     if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
         longest = frame[name].astype(str).str.len().max() if len(frame) else 0
-        return Column(name, _heading(name), "prose" if longest > _PROSE else "text")
-    for ending, unit in _UNITS.items():
-        if name.endswith(ending):
-            return Column(name, _heading(name), "quantity", unit)
+        return Column(name, title, "prose" if longest > _PROSE else "text")
+    unit = unit or next((own for ending, own in _UNITS.items() if name.endswith(ending)), "")
+    if unit:
+        return Column(name, title, "quantity", unit)
     if name in _SCORES:
-        return Column(name, _heading(name), "score")
-    return Column(name, _heading(name), "count" if pd.api.types.is_integer_dtype(kind) else "number")
+        return Column(name, title, "score")
+    return Column(name, title, "count" if pd.api.types.is_integer_dtype(kind) else "number")
 
 
 _NAMES = frozenset({"trial", "configuration", "sweep", "policy"})

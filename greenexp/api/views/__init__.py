@@ -7,7 +7,9 @@ in the file of its subject and a line in `VIEWS`. May not enter: HTTP, printing,
 
 from __future__ import annotations
 
-from greenexp.api.views.of_sweep import axes, overview_view, searched, tuning_curve_view
+from dataclasses import replace
+
+from greenexp.api.views import of_sweep
 from greenexp.api.views.view import Answer, View, ViewOption
 from greenexp.errors import UnknownNameError
 from greenexp.report.sections import (
@@ -25,42 +27,73 @@ from greenexp.report.sections import (
     seeds,
 )
 
-_AXIS = ViewOption("axis", "Axis", axes, "trials")
-_BY = ViewOption("by", "Groups", searched)
+_AXIS = ViewOption("axis", "Axis", of_sweep.axes, "trials")
+_REPORTS = ViewOption("axis", "Axis", of_sweep.report_axes, "epochs")
+_VALUE = ViewOption("value", "Value", of_sweep.values, "score")
+_ACTION = ViewOption("action", "Decision", of_sweep.actions)
+_TRIAL = ViewOption("trial", "Trial", of_sweep.trials)
 
-VIEWS: dict[str, View] = {
-    view.name: view
-    for view in (
-        View("overview", "Sweep", "Overview", "What runs, what it has used, and what is best.", overview_view),
-        View("search", "Search", "Best so far", "How good the search got for what it cost.", search.section),
-        View(
-            "tuning-curve",
-            "Search",
-            "Tuning curve",
-            "The expected best score over numbers of configurations, or over their cost.",
-            tuning_curve_view,
-            (_AXIS, _BY),
-        ),
-        View("importance", "Search", "Importance", "Which searched fields the best differ in.", search_space.section),
-        View("rungs", "Search", "Early stopping", "What each rung stopped, and what it saved.", early_stopping.section),
-        View("seeds", "Seeds", "Seeds and noise", "How much of the scores is due to seeds.", seeds.section),
-        View("front", "Exits", "Front", "Score against inference FLOPs.", front.section, replayed=True),
-        View("policies", "Exits", "Exit policies", "Score over speed-up, per policy.", policies.section, replayed=True),
-        View("exits", "Exits", "Exits", "Score of every exit.", exits.section, replayed=True),
-        View("exit-profiles", "Exits", "Exit profiles", "Where examples leave.", exit_profile.section, replayed=True),
-        View(
-            "overthinking",
-            "Exits",
-            "Overthinking",
-            "Right at an exit, wrong at the last.",
-            overthinking.section,
-            replayed=True,
-        ),
-        View("costs", "Costs", "Costs", "Every budget axis: used, limit, lost, price.", costs.section),
-        View("energy", "Costs", "Energy", "What the energy meters counted, and whose it was.", energy.section),
-        View("price", "Costs", "Price tag", "What the search, and one more point, cost.", price_tag.section),
-    )
-}
+_SWEEP = (
+    View("overview", "Sweep", "Overview", "What runs, what it has used, and what is best.", of_sweep.overview_view),
+    View(
+        "curves",
+        "Sweep",
+        "Learning curves",
+        "Score or loss of every trial after each report, to where it ended.",
+        of_sweep.learning_curves_view,
+        (_VALUE, _REPORTS, ViewOption("by", "Groups", of_sweep.groupings), replace(_TRIAL, name="trials", many=True)),
+    ),
+    View(
+        "configurations",
+        "Sweep",
+        "Configurations over seeds",
+        "Mean and standard deviation over seeds, with the score of every seed.",
+        of_sweep.configurations_view,
+    ),
+    View("timeline", "Sweep", "Timeline", "Which worker ran what when.", of_sweep.timeline_view),
+    View(
+        "decisions",
+        "Sweep",
+        "Decisions",
+        "Why a trial was stopped, paused or continued.",
+        of_sweep.decisions_view,
+        (_ACTION, _TRIAL),
+    ),
+)
+_SEARCH = (
+    View("search", "Search", "Best so far", "How good the search got for what it cost.", search.section),
+    View(
+        "tuning-curve",
+        "Search",
+        "Tuning curve",
+        "The expected best score over numbers of configurations, or over their cost.",
+        of_sweep.tuning_curve_view,
+        (_AXIS, ViewOption("by", "Groups", of_sweep.searched)),
+    ),
+    View("importance", "Search", "Importance", "In which searched fields the best differ.", search_space.section),
+    View("rungs", "Search", "Early stopping", "What each rung stopped, and what it saved.", early_stopping.section),
+    View("seeds", "Search", "Seeds and noise", "How much of the scores is due to seeds.", seeds.section),
+)
+_EXITS = (
+    View("front", "Exits", "Pareto front", "Score against inference FLOPs.", front.section, replayed=True),
+    View("policies", "Exits", "Exit policies", "Score over speed-up, per policy.", policies.section, replayed=True),
+    View("exits", "Exits", "Exits", "The score of every exit.", exits.section, replayed=True),
+    View("exit-profiles", "Exits", "Exit profiles", "Where examples leave.", exit_profile.section, replayed=True),
+    View(
+        "overthinking",
+        "Exits",
+        "Overthinking",
+        "Which examples are right at an exit and wrong at the last one.",
+        overthinking.section,
+        replayed=True,
+    ),
+)
+_COSTS = (
+    View("costs", "Costs", "Costs", "Every budget axis: used, limit, lost, price.", costs.section),
+    View("energy", "Costs", "Energy", "What the energy meters counted, and whose it was.", energy.section),
+    View("price", "Costs", "Price tag", "What the search, its choice and one more point cost.", price_tag.section),
+)
+VIEWS: dict[str, View] = {view.name: view for view in (*_SWEEP, *_SEARCH, *_EXITS, *_COSTS)}
 """Name -> view, in the order of a menu."""
 
 

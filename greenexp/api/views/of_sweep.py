@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.search.progress import search_progress
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.overview import overview
+from greenexp.analysis.views.decisions import scheduler_decisions
+from greenexp.analysis.views.learning_curves import VALUES, learning_curves
+from greenexp.analysis.views.over_seeds import configurations_over_seeds
+from greenexp.analysis.views.timeline import worker_timeline
+from greenexp.analysis.views.why import why
 from greenexp.api.statistics import curve
-from greenexp.figures import incumbent_figure
+from greenexp.figures import Figure, incumbent_figure
 from greenexp.figures.budget import budget_figure
-from greenexp.records.axes import AXES
+from greenexp.figures.views import configuration_figures, learning_curve_figures, timeline_figures
+from greenexp.records.axes import AXES, EPOCHS
+from greenexp.records.decision import Action
 from greenexp.records.tables import SweepTables
 
 TRIALS = "trials"
@@ -35,6 +42,26 @@ def trials(tables: SweepTables) -> Sequence[str]:
     return [str(name) for name in begun["trial"]]
 
 
+def values(_tables: SweepTables) -> Sequence[str]:
+    """What a learning curve can be of."""
+    return VALUES
+
+
+def actions(_tables: SweepTables) -> Sequence[str]:
+    """What a scheduler can decide."""
+    return [action.value for action in Action]
+
+
+def groupings(tables: SweepTables) -> Sequence[str]:
+    """What curves can be told apart by: the configuration, the status, or a searched field."""
+    return ("configuration", "status", *tables.parameters)
+
+
+def report_axes(tables: SweepTables) -> Sequence[str]:
+    """The axes on which a report lies: epochs, and the measured ones that add up over reports."""
+    return [name for name in axes(tables) if AXES[name].per == "epoch" and name in (EPOCHS, *tables.epochs)]
+
+
 def overview_view(tables: SweepTables) -> Findings:
     """State, budget and the best configurations."""
     found = overview(tables)
@@ -47,3 +74,34 @@ def overview_view(tables: SweepTables) -> Findings:
 def tuning_curve_view(tables: SweepTables, axis: str = TRIALS, by: str = "") -> Findings:
     """The expected best over numbers of configurations, or over what they cost, with bands, per group."""
     return curve(tables, cost=None if axis == TRIALS else axis, by=by or None)
+
+
+def learning_curves_view(
+    tables: SweepTables, value: str = "score", axis: str = EPOCHS, by: str = "", trials: Sequence[str] = ()
+) -> Findings:
+    """Every trial's scores or losses, to where it ended."""
+    found = learning_curves(tables, value=value, axis=axis, by=by, trials=list(trials) or None)
+    return _drawn(found, learning_curve_figures)
+
+
+def configurations_view(tables: SweepTables) -> Findings:
+    """Mean and standard deviation over seeds, with every seed."""
+    return _drawn(configurations_over_seeds(tables), configuration_figures)
+
+
+def timeline_view(tables: SweepTables) -> Findings:
+    """Which worker ran what when."""
+    return _drawn(worker_timeline(tables), timeline_figures)
+
+
+def decisions_view(tables: SweepTables, action: str = "", trial: str = "") -> Findings:
+    """Every decision of the scheduler in a sentence."""
+    found = scheduler_decisions(tables, action=action, trial=trial)
+    if trial and found.refusal:  # what ended it may be no decision
+        return Findings(verdict=(why(tables, trial),), notes=(f"On {trial} {found.refusal}.",))
+    return dataclasses.replace(found, verdict=(why(tables, trial), *found.verdict)) if trial else found
+
+
+def _drawn(found: Findings, draw: Callable[[Findings], tuple[Figure, ...]]) -> Findings:
+    """The findings with their figures, if there is something to draw."""
+    return found if found.refusal else dataclasses.replace(found, figures=draw(found))
