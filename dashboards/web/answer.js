@@ -4,6 +4,8 @@ import { figureOf, forget } from "./figure.js";
 import { asked } from "./state.js";
 import { tableOf } from "./table.js";
 
+const SHORT = 160; // letters of a sentence that can be set large
+
 /** Put an answer into the page; what was unfolded stays so. */
 export function showAnswer(place, answer, state, dark) {
   const open = new Map([...place.querySelectorAll("details[data-name]")].map((each) => [each.dataset.name, each.open]));
@@ -22,7 +24,7 @@ export function showAnswer(place, answer, state, dark) {
     ...[
       answer.refusal ? element("p", { class: "refusal" }, element("strong", {}, "No answer: "), answer.refusal) : null,
       ...answer.warnings.map((text) => element("p", { class: "warning" }, element("strong", {}, "Warning: "), text)),
-      ...answer.verdict.map((text, number) => element("p", { class: number ? "result" : "result first" }, text)),
+      ...answer.verdict.map((text, number) => element("p", { class: number || text.length > SHORT ? "result" : "result first" }, text)),
       figures.length ? element("div", { class: "figures" }, figures) : null,
       ...(hidden("tables") ? [] : tables),
       answer.listing ? element("pre", { tabindex: "0" }, answer.listing) : null,

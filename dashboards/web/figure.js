@@ -15,7 +15,8 @@ const drawn = new Set();
 /** The figure of a payload. link: address of its SVG; dark: whether the page is. */
 export function figureOf(figure, link, dark) {
   const drawing = element("div", { class: "drawing", role: "img", "aria-label": figure.alt });
-  const holder = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": figure.title }, drawing);
+  const holder = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Drawing: ${figure.title}` },
+    drawing);
   const made = element(
     "figure",
     { "data-name": figure.name },
@@ -42,11 +43,10 @@ async function draw(place, figure, dark) {
     return;
   }
   const spec = inked(structuredClone(figure.spec), dark);
-  const room = place.parentElement.clientWidth;
-  if (typeof spec.width === "number" && room < spec.width + 90) {
-    spec.width = "container"; // a narrow page: the drawing gives way, its text does not shrink
+  if (typeof spec.width === "number") {
+    spec.width = "container"; // the drawing takes the room there is, and its text keeps its size
     spec.autosize = { type: "fit-x", contains: "padding" };
-    place.style.width = "100%";
+    place.classList.add("wide");
   }
   try {
     const result = await window.vegaEmbed(place, spec, {

@@ -81,7 +81,7 @@ function choiceControl(id, option, value) {
   return element(
     "select",
     { id, multiple: option.many, size },
-    choices.map((choice) => element("option", { value: choice, selected: chosen.includes(choice) }, choice || "none")),
+    choices.map((choice) => element("option", { value: choice, selected: chosen.includes(choice) }, choice || option.nothing)),
   );
 }
 

@@ -7,7 +7,7 @@ const FIRST = 12;
 export function tableOf(table, link, open) {
   const title = `${table.title} (${table.total.toLocaleString("en")} ${table.total === 1 ? "row" : "rows"})`;
   const state = { column: -1, descending: false, all: table.rows.length <= FIRST + 3 };
-  const holder = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": table.title });
+  const holder = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table ${table.name}: ${table.title}` });
   const more = element("button", { type: "button", class: "small" });
   more.addEventListener("click", () => {
     state.all = !state.all;

@@ -89,8 +89,8 @@ class Dashboard:
         told = {}
         for option in view.options:
             choices = None if option.choices is None else list(option.choices(tables))
-            told[option.name] = {"title": option.title, "choices": choices, "default": option.default}
-            told[option.name]["many"] = option.many
+            about = {"title": option.title, "default": option.default, "many": option.many, "nothing": option.nothing}
+            told[option.name] = {**about, "choices": choices}
         return told
 
     async def view(self, request: Request) -> Response:

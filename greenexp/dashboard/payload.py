@@ -114,7 +114,11 @@ def _described(findings: Findings) -> dict[str, tuple[str, str]]:
 
 
 def _columns(frame: pd.DataFrame, described: Mapping[str, tuple[str, str]]) -> list[Column]:
-    return [_column(frame, name, *described.get(name, ())) for name in map(str, frame)]
+    """All columns; sentences follow the names, before the numbers that would push them out of sight."""
+    columns = [_column(frame, name, *described.get(name, ())) for name in map(str, frame)]
+    names = max((place for place, column in enumerate(columns) if column.kind == "name"), default=-1) + 1
+    told = [column for column in columns[names:] if column.kind == "prose"]
+    return [*columns[:names], *told, *(column for column in columns[names:] if column.kind != "prose")]
 
 
 def _column(frame: pd.DataFrame, name: str, title: str = "", unit: str = "") -> Column:

@@ -30,8 +30,8 @@ from greenexp.report.sections import (
 _AXIS = ViewOption("axis", "Axis", of_sweep.axes, "trials")
 _REPORTS = ViewOption("axis", "Axis", of_sweep.report_axes, "epochs")
 _VALUE = ViewOption("value", "Value", of_sweep.values, "score")
-_ACTION = ViewOption("action", "Decision", of_sweep.actions)
-_TRIAL = ViewOption("trial", "Trial", of_sweep.trials)
+_ACTION = ViewOption("action", "Decision", of_sweep.actions, nothing="all")
+_TRIAL = ViewOption("trial", "Trial", of_sweep.trials, nothing="all")
 
 _SWEEP = (
     View("overview", "Sweep", "Overview", "What runs, what it has used, and what is best.", of_sweep.overview_view),
@@ -41,7 +41,7 @@ _SWEEP = (
         "Learning curves",
         "Score or loss of every trial after each report, to where it ended.",
         of_sweep.learning_curves_view,
-        (_VALUE, _REPORTS, ViewOption("by", "Groups", of_sweep.groupings), replace(_TRIAL, name="trials", many=True)),
+        (_VALUE, _REPORTS, ViewOption("by", "Groups", of_sweep.groupings), replace(_TRIAL, name="trials", title="Trials", many=True)),
     ),
     View(
         "configurations",

@@ -20,7 +20,8 @@ class ViewOption:
     """One thing that a reader chooses.
 
     name: in a URL and in Python; title: its label; choices: what there is to choose from in a sweep, None for any text
-    default: what is chosen if nothing is, "" for nothing; many: several values may be chosen, separated by commas
+    default: what is chosen if nothing is, "" for nothing, which is called `nothing`; many: several values may be chosen,
+        separated by commas
     """
 
     name: str
@@ -28,6 +29,7 @@ class ViewOption:
     choices: Callable[[SweepTables], Sequence[str]] | None = None
     default: str = ""
     many: bool = False
+    nothing: str = "none"
 
     def read(self, value: str, tables: SweepTables) -> str | tuple[str, ...]:
         """The value as the view takes it. UnknownNameError for one that is not among the choices."""

@@ -1,0 +1,142 @@
+"""The dashboard as people look at it: by pointer, by keyboard, in the dark, on a phone, while a sweep runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from served_board import served_board
+from stand_ins import Sweep, Workers
+
+from greenexp.api.views import VIEWS
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
+from recorded_sweeps import write_sweep
+
+pytestmark = pytest.mark.slow
+
+SHOTS = os.environ.get("GREENEXP_SCREENSHOTS")
+OURS = ("http://127.0.0.1:", "data:", "about:")
+OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+AXE = """() => axe.run(document, {resultTypes: ["violations"]}).then(result => result.violations.map(
+    violation => [violation.id, violation.nodes.map(node => node.html.slice(0, 200))]))"""
+UNFOLD = "() => document.querySelectorAll('details').forEach(each => { each.open = true; })"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("sweeps")
+    for name in ("small", "halved"):
+        (folder / name).mkdir()
+    write_sweep(folder / "small")
+    conductor = Sweep(folder / "halved").open()
+    Workers(conductor, fail={"c000-i1-o0": 2}).play()
+    conductor.journal.close()
+    with served_board([folder]) as served:
+        yield served.address
+
+
+@pytest.fixture
+def page(browser: BrowserContext) -> Iterator[Page]:
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1200, "height": 900})
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda asked: None if asked.url.startswith(OURS) else complaints.append(asked.url))
+    yield page
+    page.close()
+    assert complaints == []
+
+
+def look(page: Page, address: str, query: str) -> None:
+    """Open a view, and wait until what it says stands there and is drawn."""
+    page.goto(f"{address}/?{query}")
+    page.wait_for_selector("#answer:not([aria-busy]) > *")
+    page.wait_for_function("() => [...document.querySelectorAll('.drawing')].every(each => each.childElementCount)")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_can_be_read_by_everybody(page: Page, address: str, axe: str, view: str) -> None:
+    for sweep, theme, width in (("halved", "light", 1200), ("small", "dark", 360)):
+        page.set_viewport_size({"width": width, "height": 900})
+        look(page, address, f"view={view}&sweep={sweep}&theme={theme}")
+        page.evaluate(UNFOLD)
+        page.evaluate(axe)
+        assert page.evaluate(AXE) == []
+        assert page.evaluate(OVERFLOW) <= 0
+        if SHOTS:
+            page.screenshot(path=str(Path(SHOTS) / f"{view}-{theme}-{width}.png"), full_page=True)
+
+
+def test_the_list_of_sweeps_leads_to_a_sweep_and_back(page: Page, address: str, axe: str) -> None:
+    look(page, address, "view=sweeps")
+    page.evaluate(axe)
+    assert page.evaluate(AXE) == []
+    page.get_by_role("link", name="halved").click()
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    assert "sweep=halved" in page.url
+    page.go_back()
+    expect(page.get_by_role("heading", name="All sweeps", level=1)).to_be_visible()
+
+
+def test_an_option_is_part_of_the_address(page: Page, address: str) -> None:
+    look(page, address, "view=curves&sweep=halved")
+    page.get_by_label("Axis", exact=True).select_option("train_flops")
+    expect(page).to_have_url(f"{address}/?view=curves&sweep=halved&axis=train_flops")
+    expect(page.get_by_role("figure")).to_contain_text("FLOP")
+    look(page, address, "view=curves&sweep=halved&axis=train_flops")
+    expect(page.get_by_label("Axis", exact=True)).to_have_value("train_flops")
+
+
+def test_parts_can_be_hidden_for_a_frame_on_another_page(page: Page, address: str) -> None:
+    look(page, address, "view=overview&sweep=small&hide=menu,head,tables,notes")
+    assert not page.locator("#menu").is_visible()
+    assert not page.locator("#head").is_visible()
+    assert page.locator("details.table").count() == 0
+
+
+def test_a_table_is_sorted_by_the_keyboard(page: Page, address: str) -> None:
+    look(page, address, "view=configurations&sweep=halved")
+    page.evaluate(UNFOLD)
+    table = page.locator("details.table", has=page.locator("summary", has_text="standard deviation")).first
+    button = table.get_by_role("button", name="configuration", exact=False).first
+    button.focus()
+    page.keyboard.press("Enter")
+    assert table.locator("th[aria-sort='ascending']").count() == 1
+    first = table.locator("tbody tr").first.inner_text()
+    page.keyboard.press("Enter")
+    assert table.locator("tbody tr").first.inner_text() != first
+
+
+def test_a_sweep_that_runs_is_followed(page: Page, tmp_path: Path) -> None:
+    """What was unfolded stays so when the view is drawn again."""
+    conductor = Sweep(tmp_path).open()
+    workers = Workers(conductor)
+    workers.play(3)
+    with served_board([tmp_path]) as served:
+        look(page, served.address, f"view=overview&sweep={tmp_path.resolve().name}")
+        page.wait_for_timeout(1500)
+        folded = page.locator("details[data-name='configurations']")
+        folded.locator("summary").click()
+        before: Any = page.locator("#answer").inner_text()
+        workers.play(12)
+        expect(page.locator("#news")).to_contain_text("Updated", timeout=15_000)
+        assert page.locator("#answer").inner_text() != before
+        assert page.locator("details[data-name='configurations']").get_attribute("open") is not None
+        page.goto("about:blank")
+    conductor.journal.close()
+
+
+def test_a_server_that_has_gone_is_said(browser: BrowserContext, tmp_path: Path) -> None:
+    write_sweep(tmp_path)
+    page = browser.new_page()  # the browser itself complains here
+    with served_board([tmp_path]) as served:
+        look(page, served.address, f"view=overview&sweep={tmp_path.resolve().name}")
+    expect(page.locator("#news")).to_contain_text("cannot be heard", timeout=15_000)
+    page.close()

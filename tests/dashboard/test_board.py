@@ -1,0 +1,96 @@
+"""Which sweeps a dashboard finds, what it calls them, and when it reads them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from stand_ins import Sweep, Workers
+from told import tells
+
+from greenexp.dashboard import board as module
+from greenexp.dashboard.board import Board
+from greenexp.errors import InputError, UnknownNameError
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOKED_AFTER_S", 0.0)
+
+
+def begin(folder: Path, reports: int | None = None) -> Path:
+    """A sweep with so many reports, its driver gone."""
+    folder.mkdir(parents=True)
+    conductor = Sweep(folder).open(configurations=3)
+    Workers(conductor).play(reports)
+    conductor.journal.close()
+    return folder
+
+
+def test_a_folder_of_sweeps_and_a_sweep_by_itself(tmp_path: Path) -> None:
+    begin(tmp_path / "out" / "one")
+    begin(tmp_path / "two")
+    keys = {entry.key for entry in Board([str(tmp_path / "out"), str(tmp_path / "two")]).entries()}
+    assert keys == {"one", "two"}
+    assert len(Board([str(tmp_path / "two"), str(tmp_path)]).entries()) == 1, "a sweep given twice is there once"
+
+
+def test_sweeps_of_one_name_have_keys_of_their_own(tmp_path: Path) -> None:
+    for parent in ("a", "b"):
+        begin(tmp_path / parent / "same")
+    board = Board([str(tmp_path / "a"), str(tmp_path / "b")])
+    keys = [entry.key for entry in board.entries()]
+    assert len(set(keys)) == 2
+    assert {str(board.open(key).folder) for key in keys} == {str(tmp_path / p / "same") for p in ("a", "b")}
+
+
+def test_a_sweep_that_goes_on_is_read_again_and_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "going"
+    folder.mkdir()
+    conductor = Sweep(folder).open(configurations=3)
+    workers = Workers(conductor)
+    workers.play(2)
+    board = Board([str(folder)])
+    before, stamp = board.open("going"), board.entry("going").stamp
+    assert board.open("going") is before
+    assert len(before.unreplayed.epochs) == 2
+    workers.play(3)
+    assert board.entry("going").stamp != stamp
+    assert len(board.open("going").unreplayed.epochs) == 5
+    conductor.journal.close()
+
+
+def test_what_appears_later_is_found(tmp_path: Path) -> None:
+    board = Board([str(tmp_path)])
+    assert board.entries() == []
+    with pytest.raises(UnknownNameError):
+        board.open("")
+    begin(tmp_path / "late")
+    assert [entry.key for entry in board.entries()] == ["late"]
+    assert board.entry("").key == "late"
+
+
+def test_what_cannot_be_read_is_said_and_does_not_hide_the_others(tmp_path: Path) -> None:
+    begin(tmp_path / "good")
+    bad = begin(tmp_path / "bad") / "journal.jsonl"
+    bad.write_bytes(bad.read_bytes().replace(b'"kind":"report"', b'"kind":"rep0rt"', 1))
+    facts = {entry.key: entry.facts for entry in Board([str(tmp_path)]).entries()}
+    assert facts["bad"]["state"] == "not readable"
+    assert "journal" in facts["bad"]["problem"]
+    assert facts["good"]["trials"] == 6
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        Board([str(tmp_path / "nowhere")])
+    assert tells(str(caught.value), "nowhere")
+
+
+def test_as_many_sweeps_as_stated_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 1)
+    for name in ("one", "two"):
+        begin(tmp_path / name)
+    board = Board([str(tmp_path)])
+    first = board.open("one")
+    board.open("two")
+    assert board.open("one") is not first
