@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from greenexp.journal.events import Event
 from greenexp.records.decision import Action
@@ -24,9 +24,9 @@ class StintLog:
 
     def apply(self, event: Event) -> None:
         """Take in the next event."""
-        handler = _HANDLERS.get(event.kind)
+        handler: Callable[[Event], None] | None = getattr(self, f"_on_{event.kind}", None)
         if handler is not None:
-            handler(self, event)
+            handler(event)
         self._latest = max(self._latest, event.time)
 
     def since(self, began: float) -> tuple[Stint, ...]:
@@ -69,13 +69,3 @@ class StintLog:
         place = self._open.pop(trial, None)
         if place is not None:
             self._stints[place] = dataclasses.replace(self._stints[place], ended_s=time, end=end)
-
-
-_HANDLERS: Mapping[str, Callable[[StintLog, Event], None]] = {
-    "session": StintLog._on_session,
-    "started": StintLog._on_started,
-    "report": StintLog._on_report,
-    "paused": StintLog._on_paused,
-    "decision": StintLog._on_decision,
-    "ended": StintLog._on_ended,
-}

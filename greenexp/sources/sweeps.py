@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from greenexp.analysis.comparing.measured import measured_by
 from greenexp.analysis.curves.of_sweep import configuration_scores, group_names
 from greenexp.analysis.exits.policies import is_bound
 from greenexp.analysis.fronts.front_over_trials import front_over_trials
@@ -17,7 +17,7 @@ from greenexp.analysis.sweeps.energy import energy_remarks
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.errors import InputError, did_you_mean
 from greenexp.records.axes import AXES
-from greenexp.records.scores import ALL, CONFIGURATION, COST, GROUP, SCORE, TRIAL, Measured, Scores, score_frame
+from greenexp.records.scores import ALL, CONFIGURATION, COST, GROUP, SCORE, TRIAL, Scores, score_frame
 from greenexp.records.tables import PARAMS, SUMMED_COSTS, SweepTables
 from greenexp.sources.request import ScoreRequest, View
 
@@ -51,7 +51,7 @@ def _configurations(tables: SweepTables, request: ScoreRequest, source: str) -> 
     return dataclasses.replace(
         scores,
         by=request.by or by,
-        measured=(measured(tables, source),),
+        measured=(measured_by(tables, source),),
         notes=(*scores.notes, *notes),
         warnings=(*scores.warnings, *warnings),
     )
@@ -67,7 +67,7 @@ def _trials(tables: SweepTables, request: ScoreRequest, source: str) -> Scores:
         scores,
         frame=scores.frame.assign(**{GROUP: groups}),
         by=request.by,
-        measured=(measured(tables, source),),
+        measured=(measured_by(tables, source),),
     )
 
 
@@ -110,20 +110,10 @@ def _points(tables: SweepTables, request: ScoreRequest, source: str) -> Scores:
         trials="trial",
         not_random=front_over_trials(tables).refusal,
         nested=bool(((per_group[CONFIGURATION] > 1) & (per_group[TRIAL] > per_group[CONFIGURATION])).any()),
-        measured=(measured(tables, source),),
+        measured=(measured_by(tables, source),),
         notes=_point_notes(tables, points),
         warnings=tables.remarks.warnings,
     )
-
-
-def measured(tables: SweepTables, source: str = "") -> Measured:
-    """What the scores of a sweep measure; the data are those of its last session that recorded them."""
-    metric = metric_of(tables)
-    data: Mapping[str, Mapping[str, str]] = {}
-    for session in tables.history.sessions:
-        data = session.get("data") or data
-    prints = sorted({str(facts["fingerprint"]) for facts in data.values()})
-    return Measured(source, tables.spec.task.name, "+".join(prints), metric.name, metric.exit)
 
 
 def searched_field(tables: SweepTables, by: str | None) -> str | None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.records.scores import Measured
+from greenexp.records.tables import SweepTables
 
 FIELDS = {"task": "the task", "data": "the data", "metric": "the metric", "exit": "the exit that scores are of"}
 _LETTERS = 12
 """Of a fingerprint."""
+
+
+def measured_by(tables: SweepTables, source: str = "") -> Measured:
+    """What the scores of a sweep measure; the data are those of its last session that recorded them."""
+    metric = metric_of(tables)
+    data: Mapping[str, Mapping[str, str]] = {}
+    for session in tables.history.sessions:
+        data = session.get("data") or data
+    prints = sorted({str(facts["fingerprint"]) for facts in data.values()})
+    return Measured(source, tables.spec.task.name, "+".join(prints), metric.name, metric.exit)
 
 
 def what_differs(measured: Sequence[Measured]) -> str:

@@ -94,7 +94,8 @@ def decision_table(tables: SweepTables) -> pd.DataFrame:
         told = {**row, "place": place, "compared": compared, "rung_name": name}
         rows.append({**told, "number": number, "sentence": _sentence(told, rules)})
     frame = pd.DataFrame(rows, columns=list(DECISIONS))
-    return frame.astype({"place": "Int64", "compared": "Int64"})
+    kept = [column for column in tables.decisions if column in DECISIONS]
+    return frame.astype({**tables.decisions[kept].dtypes.to_dict(), "place": "Int64", "compared": "Int64"})
 
 
 def _rules(tables: SweepTables) -> _Rules:

@@ -1,8 +1,8 @@
 """Who held which worker when: training, set-up, work that was lost or done again, waiting, sessions of the driver.
 
 A stint is one stay of a trial at a worker. The journal says when it began and ended; of a sweep read from elsewhere it
-is derived from the reports: those of one attempt that follow each other without a pause are one stint, which began at the
-first report's time less its `wall_s`. Within a stint, with t_k the time of its report k and w_k its `wall_s`,
+is derived from the reports: those of one attempt that follow each other without a pause are one stint, which began at
+the first report's time less its `wall_s`. Within a stint, with t_k the time of its report k and w_k its `wall_s`,
 
     set-up           from the stint's beginning to t_1 - w_1
     training         from max(t_(k-1), t_k - w_k) to t_k: training, evaluation on dev, and at first what sets up a model
@@ -11,8 +11,8 @@ first report's time less its `wall_s`. Within a stint, with t_k the time of its 
     lost             after the last report, of a stint that broke off: work that no report covers
     under way        after the last report, of a stint that lasts
 
-Which worker of a node a trial held is not on record. Stints are dealt to slots in the order in which they began, each to
-the first slot that is free: the number of slots is the greatest number of workers that were held at once.
+Which worker of a node a trial held is not on record. Stints are dealt to slots in the order in which they began, each
+to the first slot that is free: the number of slots is the greatest number of workers that were held at once.
 """
 
 from __future__ import annotations
@@ -249,12 +249,12 @@ def _verdict(stints: pd.DataFrame, segments: pd.DataFrame, slots: pd.DataFrame) 
 def _notes(tables: SweepTables, *, derived: bool, without_sessions: bool) -> tuple[str, ...]:
     notes = [
         (
-            "Which worker a trial held is not on record: each stay at a worker is drawn in the first slot that was free "
-            f"(the sweep file asks for {tables.spec.resources.workers} at a time)."
+            "Which worker a trial held is not on record: each stay at a worker is drawn in the first slot that was "
+            f"free (the sweep file asks for {tables.spec.resources.workers} at a time)."
         ),
         (
-            "Set-up is from when a trial got its worker until the seconds of its first report begin; what a worker takes "
-            "to build the model and the data is part of its first report."
+            "Set-up is from when a trial got its worker until the seconds of its first report begin; what a worker "
+            "takes to build the model and the data is part of its first report."
         ),
     ]
     if derived:
