@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from greenexp.analysis.findings import Findings
     from greenexp.api.comparisons import front, seeds, simulate
+    from greenexp.api.launching import run
     from greenexp.api.planning import plan
     from greenexp.api.plugins import register
     from greenexp.api.statistics import compare, curve
-    from greenexp.api.sweeps import Sweep, load, run
+    from greenexp.api.sweeps import Sweep, load
     from greenexp.errors import GreenexpError
     from greenexp.figures.figure import Figure
     from greenexp.plan.plans import Plan
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _PLACES = {
-    "run": "api.sweeps",
+    "run": "api.launching",
     "load": "api.sweeps",
     "plan": "api.planning",
     "curve": "api.statistics",

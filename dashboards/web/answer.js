@@ -1,9 +1,13 @@
 // What a view answers: sentences, figures, tables, and what must be known to use them.
+import { brushOf } from "./brush.js";
 import { copyButton, element } from "./element.js";
 import { figureOf, forget } from "./figure.js";
-import { asked } from "./state.js";
+import { sliderOf } from "./slider.js";
+import { asked, writeState } from "./state.js";
 import { tableOf } from "./table.js";
 
+const OPEN = { overview: ["configurations"], decisions: ["decisions"], compare: ["sweeps", "pairs"], costs: ["costs"] };
+const PANELS = { thresholds: sliderOf, parallel: brushOf }; // view -> what can be moved in it
 const SHORT = 160; // letters of a sentence that can be set large
 
 /** Put an answer into the page; what was unfolded stays so. */
@@ -15,18 +19,24 @@ export function showAnswer(place, answer, state, dark) {
   const figures = answer.figures.map((figure) =>
     figureOf(figure, `${base}/figures/${encodeURIComponent(figure.name)}.svg?${query}`, dark),
   );
-  const tables = answer.tables.map((table, place) => {
-    const unfolded = open.get(table.name) ?? (!answer.figures.length && place < 2);
-    return tableOf(table, `${base}/tables/${encodeURIComponent(table.name)}.csv?${query}`, unfolded);
+  const tables = answer.tables.map((table) => {
+    const unfolded = open.get(table.name) ?? (OPEN[answer.view] ?? []).includes(table.name);
+    return tableOf(table, `${base}/tables/${encodeURIComponent(table.name)}.csv?${query}`, unfolded, links);
   });
+  function links(column, text) {
+    if (column !== "trial" || !text || text === "–" || state.view === "compare") return null;
+    return writeState({ ...state, view: "trial", options: { trial: text } });
+  }
   forget();
   place.replaceChildren(
     ...[
       answer.refusal ? element("p", { class: "refusal" }, element("strong", {}, "No answer: "), answer.refusal) : null,
       ...answer.warnings.map((text) => element("p", { class: "warning" }, element("strong", {}, "Warning: "), text)),
       ...answer.verdict.map((text, number) => element("p", { class: number || text.length > SHORT ? "result" : "result first" }, text)),
+      PANELS[answer.view]?.(answer, figures) ?? null,
       figures.length ? element("div", { class: "figures" }, figures) : null,
       ...(hidden("tables") ? [] : tables),
+      answer.log ? logOf(answer.log, open) : null,
       answer.listing ? element("pre", { tabindex: "0" }, answer.listing) : null,
       hidden("notes") ? null : notes("Notes", "notes", answer.notes, open),
       hidden("notes") ? null : notes("What this assumes", "assumptions", answer.assumptions, open),
@@ -42,6 +52,15 @@ function notes(title, name, texts, open) {
     { "data-name": name, open: open.get(name) ?? false },
     element("summary", {}, `${title} (${texts.length})`),
     element("ul", {}, texts.map((text) => element("li", {}, text))),
+  );
+}
+
+function logOf(text, open) {
+  return element(
+    "details",
+    { "data-name": "log", open: open.get("log") ?? false },
+    element("summary", {}, "The end of its log"),
+    element("pre", { tabindex: "0" }, text),
   );
 }
 

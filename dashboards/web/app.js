@@ -7,6 +7,7 @@ import { json, listen } from "./server.js";
 import { asked, readState, writeState } from "./state.js";
 
 const CALM_MS = 2000; // between two readings of a sweep that reports all the time
+const SLOW_MS = 600; // after which a reader is told why nothing stands there yet
 const at = (id) => document.getElementById(id);
 const prefersDark = window.matchMedia("(prefers-color-scheme: dark)");
 let state = readState(location.search);
@@ -15,6 +16,7 @@ let stamps = {};
 let shownStamp = "";
 let request = new AbortController();
 let waiting = 0;
+let reading = 0;
 
 function isDark() {
   return state.theme ? state.theme === "dark" : prefersDark.matches;
@@ -76,13 +78,24 @@ async function showView(signal, quiet) {
     const view = board.views.find((each) => each.name === state.view);
     heading(view?.title ?? state.view, view?.about ?? "");
     at("answer").setAttribute("aria-busy", "true");
+    const slow = setTimeout(() => (at("news").textContent = "Reading the sweep"), SLOW_MS);
+    signal.addEventListener("abort", () => clearTimeout(slow));
+    reading = slow;
     const options = await json(`/api/sweeps/${encodeURIComponent(state.sweep)}/options/${name}`, signal);
-    showControls(at("controls"), options, state.options, (option, value) =>
-      go({ options: { ...state.options, [option]: value } }),
+    const values = { ...state.options };
+    if (view?.several) {
+      const keys = board.sweeps.map((each) => each.key).filter((key) => key !== state.sweep);
+      options.others = { title: "Other sweeps", choices: keys, default: "", many: true, nothing: "none" };
+      values.others = state.others.join(",");
+    }
+    showControls(at("controls"), options, values, (option, value) =>
+      go(option === "others" ? { others: value.split(",").filter(Boolean) } : { options: { ...state.options, [option]: value } }),
     );
   }
   const answer = await json(`/api/views/${name}?${asked(state)}`, signal);
   shownStamp = answer.stamp;
+  clearTimeout(reading);
+  if (at("news").textContent === "Reading the sweep") at("news").textContent = "";
   showAnswer(at("answer"), answer, state, isDark());
   at("answer").removeAttribute("aria-busy");
 }

@@ -57,6 +57,7 @@ async function draw(place, figure, dark) {
       tooltip: { theme: dark ? "dark" : "light", disableDefaultStyle: true },
     });
     drawn.add(result);
+    place.closest("figure").dispatchEvent(new CustomEvent("drawn", { detail: result.view }));
     place.querySelector("svg")?.setAttribute("aria-hidden", "true"); // the text alternative is the holder's
   } catch (error) {
     place.textContent = `This figure could not be drawn: ${error.message}. Its table follows.`;

@@ -1,6 +1,6 @@
 // What the page shows is its URL: ?view=...&sweep=...&<options of the view>&hide=...&theme=...
 
-const OWN = new Set(["view", "sweep", "hide", "theme", "token"]);
+const OWN = new Set(["view", "sweep", "others", "hide", "theme", "token"]);
 const PARTS = new Set(["menu", "head", "controls", "tables", "notes"]);
 
 /** The state that a query string stands for. */
@@ -10,7 +10,8 @@ export function readState(search) {
   for (const [name, value] of given) if (!OWN.has(name) && value) options[name] = value;
   const hide = (given.get("hide") ?? "").split(",").filter((part) => PARTS.has(part));
   const theme = ["light", "dark"].includes(given.get("theme")) ? given.get("theme") : "";
-  return { view: given.get("view") || "", sweep: given.get("sweep") || "", options, hide, theme };
+  const others = (given.get("others") ?? "").split(",").filter(Boolean);
+  return { view: given.get("view") || "", sweep: given.get("sweep") || "", others, options, hide, theme };
 }
 
 /** The query string of a state. */
@@ -18,6 +19,7 @@ export function writeState(state) {
   const given = new URLSearchParams();
   if (state.view) given.set("view", state.view);
   if (state.sweep) given.set("sweep", state.sweep);
+  if (state.others.length) given.set("others", state.others.join(","));
   for (const [name, value] of Object.entries(state.options)) if (value) given.set(name, value);
   if (state.hide.length) given.set("hide", state.hide.join(","));
   if (state.theme) given.set("theme", state.theme);
@@ -26,5 +28,6 @@ export function writeState(state) {
 
 /** The part of a query string that the server is asked with. */
 export function asked(state) {
-  return new URLSearchParams({ sweep: state.sweep, ...state.options }).toString();
+  const beside = state.view === "compare" && state.others.length ? { others: state.others.join(",") } : {};
+  return new URLSearchParams({ sweep: state.sweep, ...beside, ...state.options }).toString();
 }

@@ -3,8 +3,9 @@ import { element } from "./element.js";
 
 const FIRST = 12;
 
-/** The table of a payload. link: address of its CSV, "" for none; open: whether it is unfolded. */
-export function tableOf(table, link, open) {
+/** The table of a payload. link: address of its CSV, "" for none; open: whether it is unfolded;
+ * links: (column, text) -> where a cell leads to, null for nowhere. */
+export function tableOf(table, link, open, links) {
   const title = `${table.title} (${table.total.toLocaleString("en")} ${table.total === 1 ? "row" : "rows"})`;
   const state = { column: -1, descending: false, all: table.rows.length <= FIRST + 3 };
   const holder = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table ${table.name}: ${table.title}` });
@@ -42,7 +43,8 @@ export function tableOf(table, link, open) {
     return element("th", { scope: "col", class: column.layout, "aria-sort": sorted }, button);
   }
 
-  function cellOf([text, number, href], place) {
+  function cellOf([text, number, given], place) {
+    const href = given ?? links?.(table.columns[place].name, text);
     const content = href ? element("a", { href }, text) : text;
     return element("td", { class: table.columns[place].layout, "data-number": number }, content);
   }

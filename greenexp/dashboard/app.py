@@ -96,9 +96,12 @@ class Dashboard:
     async def view(self, request: Request) -> Response:
         """GET /api/views/VIEW."""
         asked = asked_of(request)
-        return _json(
-            await run_in_threadpool(lambda: {**payload_of(asked.answer(self._board)), **asked.facts(self._board)})
-        )
+
+        def told() -> dict[str, Any]:
+            answer = asked.answer(self._board)
+            return {**payload_of(answer, asked.view.rows), **asked.facts(self._board, answer)}
+
+        return _json(await run_in_threadpool(told))
 
     async def csv(self, request: Request) -> Response:
         """GET /api/views/VIEW/tables/NAME.csv."""
@@ -137,7 +140,8 @@ _FRESH = {"cache-control": "no-store"}
 
 def _view_facts(view: View) -> dict[str, Any]:
     options = [{"name": option.name, "title": option.title} for option in view.options]
-    return {"name": view.name, "group": view.group, "title": view.title, "about": view.about, "options": options}
+    return {"name": view.name, "group": view.group, "title": view.title, "about": view.about, "options": options,
+            "several": view.several}  # fmt: skip
 
 
 def _named(things: list[Any], kind: str, name: str) -> Any:

@@ -8,10 +8,16 @@ from typing import Any
 
 from starlette.requests import Request
 
+from greenexp.analysis.findings import Findings
 from greenexp.api.views import Answer, View, view_of
 from greenexp.dashboard.board import Board
 
-PAGE = frozenset({"sweep", "view", "hide", "theme", "token"})
+OTHERS = "others"
+"""Keys of sweeps beside the one, separated by commas."""
+TRIAL = "trial"
+"""The view that shows a log, and its table whose one row is of the trial."""
+LOG_LINES = 200
+PAGE = frozenset({"sweep", "view", "hide", "theme", "token", OTHERS})
 """Parameters that are no options of a view: whose it is, and how a page shows it."""
 
 
@@ -22,22 +28,39 @@ class Asked:
     view: View
     sweep: str
     options: Mapping[str, str] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
 
     def answer(self, board: Board) -> Answer:
         """What the view says. InputError or UnknownNameError for what there is not."""
-        return board.open(self.sweep).view(self.view.name, **self.options)
+        beside = {key: board.open(key).unreplayed for key in self.others}
+        own = board.open(self.sweep)
+        tables = own.tables if self.view.replayed else own.unreplayed
+        return self.view.answer(tables, self.options, beside or None)
 
-    def facts(self, board: Board) -> dict[str, Any]:
-        """What stands beside the answer: its title, and the Python that gives the same."""
+    def facts(self, board: Board, answered: Answer) -> dict[str, Any]:
+        """What stands beside the answer: its title, the Python that gives the same, of a trial the end of its log."""
         entry = board.entry(self.sweep)
         where = f"{entry.source!r}" + (f", sweep={entry.sweep!r}" if entry.sweep else "")
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        if self.others:
+            options += f", others={[board.entry(key).source for key in self.others]!r}"
         python = f"import greenexp\n\ngreenexp.load({where}).view({self.view.name!r}{options})"
-        return {"view": self.view.name, "title": self.view.title, "about": self.view.about, "sweep": entry.key,
-                "stamp": entry.stamp, "python": python}  # fmt: skip
+        log = _log(board, entry.key, answered) if self.view.name == TRIAL else ""
+        about = {"view": self.view.name, "title": self.view.title, "about": self.view.about}
+        return {**about, "sweep": entry.key, "stamp": entry.stamp, "python": python, "log": log}
+
+
+def _log(board: Board, key: str, answered: Answer) -> str:
+    """The end of what the trial that was answered for has logged, "" where there is none."""
+    sweep = board.open(key)
+    if sweep.folder is None or not isinstance(answered, Findings) or TRIAL not in answered.tables:
+        return ""
+    trial = str(answered[TRIAL]["trial"].iloc[0])
+    return "\n".join(sweep.log(trial).splitlines()[-LOG_LINES:])
 
 
 def asked_of(request: Request) -> Asked:
     """What a request asks for. UnknownNameError for a view that there is not."""
     given = {name: value for name, value in request.query_params.items() if name not in PAGE and value}
-    return Asked(view_of(request.path_params["view"]), request.query_params.get("sweep", ""), given)
+    others = tuple(key for key in request.query_params.get(OTHERS, "").split(",") if key)
+    return Asked(view_of(request.path_params["view"]), request.query_params.get("sweep", ""), given, others)

@@ -25,8 +25,11 @@ MOST_ROWS = 500
 """Rows of a table that a page is sent; its CSV has all."""
 
 
-def payload_of(answer: Answer) -> dict[str, Any]:
-    """The JSON object of what a view answered: `verdict notes warnings refusal assumptions figures tables`."""
+def payload_of(answer: Answer, rows: int = MOST_ROWS) -> dict[str, Any]:
+    """The JSON object of what a view answered: `verdict notes warnings refusal assumptions figures tables`.
+
+    rows: of a table that are sent
+    """
     if isinstance(answer, Section):
         return {
             "verdict": list(answer.headline),
@@ -35,8 +38,9 @@ def payload_of(answer: Answer) -> dict[str, Any]:
             "refusal": "",
             "assumptions": list(answer.assumptions),
             "listing": answer.listing,
+            "better": {},
             "figures": [_figure(plate.figure, plate.table.name) for plate in answer.plates],
-            "tables": [table_payload(table) for table in answer.all_tables],
+            "tables": [table_payload(table, rows) for table in answer.all_tables],
         }
     return {
         "verdict": list(answer.verdict),
@@ -45,8 +49,9 @@ def payload_of(answer: Answer) -> dict[str, Any]:
         "refusal": answer.refusal,
         "assumptions": [],
         "listing": "",
+        "better": {} if COLUMNS not in answer.tables else _better(answer[COLUMNS]),
         "figures": [_figure(figure, figure.name) for figure in answer.figures],
-        "tables": [table_payload(table) for table in tables_of(answer)],
+        "tables": [table_payload(table, rows) for table in tables_of(answer)],
     }
 
 
@@ -105,6 +110,11 @@ def _figure(figure: Figure, table: str) -> dict[str, Any]:
     return {"name": figure.name, "title": figure.title, "alt": figure.alt, "spec": dict(figure.spec), "table": table}
 
 
+def _better(columns: pd.DataFrame) -> dict[str, str]:
+    """Column -> `more` or `less`, whichever is better, of those where one is."""
+    return {row["column"]: row["better"] for row in columns.to_dict("records") if row["better"]}
+
+
 def _described(findings: Findings) -> dict[str, tuple[str, str]]:
     """Column -> its title and unit, of findings that say so themselves."""
     if COLUMNS not in findings.tables:
@@ -145,7 +155,9 @@ _PROSE = 40
 
 def _heading(name: str) -> str:
     """`train_flops` -> `train FLOPs`."""
-    words = name.removeprefix("params.").replace("_", " ")
+    if "." in name:  # a field of the sweep file
+        return name.removeprefix("params.")
+    words = name.replace("_", " ")
     return words.replace("flops", "FLOPs")
 
 

@@ -32,6 +32,10 @@ _REPORTS = ViewOption("axis", "Axis", of_sweep.report_axes, "epochs")
 _VALUE = ViewOption("value", "Value", of_sweep.values, "score")
 _ACTION = ViewOption("action", "Decision", of_sweep.actions, nothing="all")
 _TRIAL = ViewOption("trial", "Trial", of_sweep.trials, nothing="all")
+_TRIALS = replace(_TRIAL, name="trials", title="Trials", many=True)
+_GROUPS = ViewOption("by", "Groups", of_sweep.groupings)
+_ONE_TRIAL = replace(_TRIAL, nothing="the best one")
+_FIELD = ViewOption("x", "Across", of_sweep.searched, nothing="the first")
 
 _SWEEP = (
     View("overview", "Sweep", "Overview", "What runs, what it has used, and what is best.", of_sweep.overview_view),
@@ -41,7 +45,7 @@ _SWEEP = (
         "Learning curves",
         "Score or loss of every trial after each report, to where it ended.",
         of_sweep.learning_curves_view,
-        (_VALUE, _REPORTS, ViewOption("by", "Groups", of_sweep.groupings), replace(_TRIAL, name="trials", title="Trials", many=True)),
+        (_VALUE, _REPORTS, _GROUPS, _TRIALS),
     ),
     View(
         "configurations",
@@ -59,6 +63,23 @@ _SWEEP = (
         of_sweep.decisions_view,
         (_ACTION, _TRIAL),
     ),
+    View(
+        "trial",
+        "Sweep",
+        "One trial",
+        "Settings, scores, costs and log of a trial, and why it ended.",
+        of_sweep.one_trial_view,
+        (_ONE_TRIAL,),
+    ),
+    View(
+        "compare",
+        "Sweep",
+        "Compare sweeps",
+        "Sweeps side by side, as far as they can be compared.",
+        of_sweep.compare_view,
+        (_REPORTS,),
+        several=True,
+    ),
 )
 _SEARCH = (
     View("search", "Search", "Best so far", "How good the search got for what it cost.", search.section),
@@ -70,12 +91,46 @@ _SEARCH = (
         of_sweep.tuning_curve_view,
         (_AXIS, ViewOption("by", "Groups", of_sweep.searched)),
     ),
+    View(
+        "parallel",
+        "Search",
+        "Parallel coordinates",
+        "Every configuration over the searched fields, and its score.",
+        of_sweep.parallel_view,
+        rows=5000,
+    ),
+    View(
+        "slices",
+        "Search",
+        "Slices",
+        "Score against each searched field.",
+        of_sweep.slices_view,
+        (ViewOption("fields", "Fields", of_sweep.searched, many=True, nothing="all"),),
+    ),
+    View(
+        "contour",
+        "Search",
+        "Contour",
+        "Score over two searched fields.",
+        of_sweep.contour_view,
+        (_FIELD, replace(_FIELD, name="y", title="Up", nothing="the second")),
+    ),
     View("importance", "Search", "Importance", "In which searched fields the best differ.", search_space.section),
     View("rungs", "Search", "Early stopping", "What each rung stopped, and what it saved.", early_stopping.section),
     View("seeds", "Search", "Seeds and noise", "How much of the scores is due to seeds.", seeds.section),
 )
 _EXITS = (
     View("front", "Exits", "Pareto front", "Score against inference FLOPs.", front.section, replayed=True),
+    View(
+        "thresholds",
+        "Exits",
+        "Thresholds",
+        "What a threshold of an exit policy is worth: score, speed-up, cost, and where examples leave.",
+        of_sweep.thresholds_view,
+        (_ONE_TRIAL,),
+        replayed=True,
+        rows=5000,
+    ),
     View("policies", "Exits", "Exit policies", "Score over speed-up, per policy.", policies.section, replayed=True),
     View("exits", "Exits", "Exits", "The score of every exit.", exits.section, replayed=True),
     View("exit-profiles", "Exits", "Exit profiles", "Where examples leave.", exit_profile.section, replayed=True),

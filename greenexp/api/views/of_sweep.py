@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.search.progress import search_progress
+from greenexp.analysis.sweeps.chosen import chosen_trials
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.overview import overview
+from greenexp.analysis.views.compared_sweeps import compared_sweeps
+from greenexp.analysis.views.contours import score_contour
 from greenexp.analysis.views.decisions import scheduler_decisions
 from greenexp.analysis.views.learning_curves import VALUES, learning_curves
+from greenexp.analysis.views.one_trial import trial_view
+from greenexp.analysis.views.operating_points import operating_point_table
 from greenexp.analysis.views.over_seeds import configurations_over_seeds
+from greenexp.analysis.views.parallel import parallel_coordinates
+from greenexp.analysis.views.slices import score_slices
 from greenexp.analysis.views.timeline import worker_timeline
 from greenexp.analysis.views.why import why
 from greenexp.api.statistics import curve
 from greenexp.figures import Figure, incumbent_figure
 from greenexp.figures.budget import budget_figure
-from greenexp.figures.views import configuration_figures, learning_curve_figures, timeline_figures
+from greenexp.figures.views import (
+    compared_sweep_figures,
+    configuration_figures,
+    contour_figures,
+    learning_curve_figures,
+    parallel_figures,
+    slice_figures,
+    threshold_figures,
+    timeline_figures,
+    trial_figures,
+)
 from greenexp.records.axes import AXES, EPOCHS
 from greenexp.records.decision import Action
 from greenexp.records.tables import SweepTables
@@ -100,6 +117,42 @@ def decisions_view(tables: SweepTables, action: str = "", trial: str = "") -> Fi
     if trial and found.refusal:  # what ended it may be no decision
         return Findings(verdict=(why(tables, trial),), notes=(f"On {trial} {found.refusal}.",))
     return dataclasses.replace(found, verdict=(why(tables, trial), *found.verdict)) if trial else found
+
+
+def parallel_view(tables: SweepTables) -> Findings:
+    """A line per configuration over the searched fields and the score."""
+    return _drawn(parallel_coordinates(tables), parallel_figures)
+
+
+def slices_view(tables: SweepTables, fields: Sequence[str] = ()) -> Findings:
+    """Score against each searched field."""
+    return _drawn(score_slices(tables, list(fields) or None), slice_figures)
+
+
+def contour_view(tables: SweepTables, x: str = "", y: str = "") -> Findings:
+    """Score over two searched fields."""
+    return _drawn(score_contour(tables, x or None, y or None), contour_figures)
+
+
+def one_trial_view(tables: SweepTables, trial: str = "") -> Findings:
+    """One trial whole, by default the best one."""
+    named = trial or next(iter(chosen_trials(tables).trials), "") or next(iter(trials(tables)), "")
+    if not named:
+        return Findings(refusal="no trial has begun yet")
+    return _drawn(trial_view(tables, named), trial_figures)
+
+
+def thresholds_view(tables: SweepTables, trial: str = "") -> Findings:
+    """Every threshold of every policy of one trial, with its score, its cost and where examples leave."""
+    return _drawn(operating_point_table(tables, trial or None), threshold_figures)
+
+
+def compare_view(tables: SweepTables, others: Mapping[str, SweepTables] | None = None, axis: str = EPOCHS) -> Findings:
+    """A sweep beside others."""
+    names = {tables.history.name: tables}
+    for name, other in (others or {}).items():
+        names[name if name not in names else f"{name} ({len(names)})"] = other
+    return _drawn(compared_sweeps(names, axis), compared_sweep_figures)
 
 
 def _drawn(found: Findings, draw: Callable[[Findings], tuple[Figure, ...]]) -> Findings:

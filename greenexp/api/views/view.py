@@ -20,8 +20,8 @@ class ViewOption:
     """One thing that a reader chooses.
 
     name: in a URL and in Python; title: its label; choices: what there is to choose from in a sweep, None for any text
-    default: what is chosen if nothing is, "" for nothing, which is called `nothing`; many: several values may be chosen,
-        separated by commas
+    default: what is chosen if nothing is, "" for nothing, which is called `nothing`
+    many: several values may be chosen, separated by commas
     """
 
     name: str
@@ -48,7 +48,8 @@ class View:
 
     name: in a URL and in Python; group, title: where it stands in a menu; about: what it answers, one sentence
     make: (tables, **options) -> its answer; options without a value are left out; replayed: whether it needs what is
-    replayed from stored logits, which takes longer to read
+        replayed from stored logits, which takes longer to read; several: whether it also takes `others`, the tables of
+        other sweeps by name; rows: of a table that a page is sent
     """
 
     name: str
@@ -58,16 +59,23 @@ class View:
     make: Callable[..., Answer]
     options: tuple[ViewOption, ...] = ()
     replayed: bool = False
+    several: bool = False
+    rows: int = 500
 
-    def answer(self, tables: SweepTables, options: Mapping[str, Any]) -> Answer:
+    def answer(
+        self, tables: SweepTables, options: Mapping[str, Any], others: Mapping[str, SweepTables] | None = None
+    ) -> Answer:
         """What the view says of a sweep. InputError for an option that it does not have or cannot read."""
+        if others is not None and not self.several:
+            raise InputError(f"the view '{self.name}' is of one sweep: it takes no others")
         known = {option.name: option for option in self.options}
         for name in options:
             if name not in known:
                 raise UnknownNameError(f"option of the view '{self.name}'", name, list(known))
         given = {name: options.get(name, option.default) for name, option in known.items()}
         read = {name: known[name].read(_text(name, value), tables) for name, value in given.items()}
-        return self.make(tables, **{name: value for name, value in read.items() if value})
+        chosen: dict[str, Any] = {name: value for name, value in read.items() if value}
+        return self.make(tables, **chosen, **({"others": others} if others is not None else {}))
 
 
 def _text(name: str, value: Any) -> str:

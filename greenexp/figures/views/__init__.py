@@ -11,6 +11,7 @@ from greenexp.figures.views.one_trial import trial_figures
 from greenexp.figures.views.over_seeds import configuration_figures
 from greenexp.figures.views.parallel import parallel_figures
 from greenexp.figures.views.slices import slice_figures
+from greenexp.figures.views.thresholds import threshold_figures
 from greenexp.figures.views.timeline import timeline_figures
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "learning_curve_figures",
     "parallel_figures",
     "slice_figures",
+    "threshold_figures",
     "timeline_figures",
     "trial_figures",
 ]

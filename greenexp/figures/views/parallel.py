@@ -18,6 +18,10 @@ _DASHES = {COMPLETE: [1, 0], BOUND: [6, 3], NO_MEAN: [1, 3]}
 _HEIGHT, _GAP = 300, 130
 """Pixels: the height of an axis, and between two axes."""
 _LETTERS = 22
+INSIDE = "inside"
+"""A signal that a page can set to the names of the configurations that are not to be faint; null: all."""
+_IS_INSIDE = f"!{INSIDE} || indexof({INSIDE}, datum.configuration) >= 0"
+_FAINT = 0.06
 
 
 def parallel_figures(findings: Findings) -> tuple[Figure, ...]:
@@ -32,7 +36,8 @@ def parallel_figures(findings: Findings) -> tuple[Figure, ...]:
     drawn = points[points["score"].notna() & (points["place"] <= MOST_CONFIGURATIONS)]
     score = titled(findings, "score")
     layers = [*_lines(drawn, score), *_axes(findings)]
-    spec = chart([], layers, width=max(3, len(axes) - 1) * _GAP, height=_HEIGHT)
+    params = [{"name": INSIDE, "value": None}]
+    spec = chart([], layers, width=max(3, len(axes) - 1) * _GAP, height=_HEIGHT, params=params)
     spec["config"]["axis"] = {**spec["config"]["axis"], "grid": False}
     return (Figure("parallel-coordinates", "Searched fields and score", _alt(drawn, axes, score), spec, drawn),)
 
@@ -68,6 +73,9 @@ def _lines(drawn: pd.DataFrame, score: Titled) -> list[dict[str, Any]]:
     dashes = {"strokeDash": dash} if kinds != [COMPLETE] else {}
     bridge = {"type": "line", "strokeWidth": 1, "opacity": 0.3, "strokeDash": [1, 4]}
     there = [{"filter": "isValid(datum.position)"}]
+    for mark in (line, point, bridge):
+        shown = mark.pop("opacity")
+        mark["opacity"] = {"expr": f"({_IS_INSIDE}) ? {shown} : {_FAINT}"}
     return [
         {"data": values, "transform": there, "mark": bridge, "encoding": {**shared, "order": {"field": "axis"}}},
         {"data": values, "mark": line, "encoding": {**shared, **dashes, "order": {"field": "axis"}}},
