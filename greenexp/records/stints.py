@@ -14,8 +14,8 @@ DRIVER_ENDED = "driver ended"
 class Stint:
     """One stay of a trial at a worker: from the time it got one until it left it.
 
-    attempt, after: as of the journal's event `started`; began_s, ended_s: since the sweep began, with the time between sessions;
-    ended_s is None while it lasts
+    attempt, after: as of the journal's event `started`; began_s, ended_s: since the sweep began, with the time between
+        sessions; ended_s is None while it lasts
     end: finished, stopped, paused, failed, interrupted or `DRIVER_ENDED`; "" while it lasts
     """
 

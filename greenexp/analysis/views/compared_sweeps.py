@@ -1,8 +1,8 @@
 """Several sweeps side by side: what they measure, what they found, what they cost, and which can be compared.
 
-Two sweeps can be compared if task, data, metric, exit and direction are the same, as far as both have recorded them, the
-rule of `greenexp compare`. That is the least: spaces, seeds and budgets may differ, and the better score of the sweep
-that tried more is no proof of a better method; `greenexp compare` sets equal budgets side by side.
+Two sweeps can be compared if task, data, metric, exit and direction are the same, as far as both have recorded them,
+the rule of `greenexp compare`. That is the least: spaces, seeds and budgets may differ, and the better score of the
+sweep that tried more is no proof of a better method; `greenexp compare` sets equal budgets side by side.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.views.columns import COLUMNS, described, of_axis, of_score
-from greenexp.errors import InputError, did_you_mean
+from greenexp.analysis.views.named import check_one_of
+from greenexp.errors import InputError
 from greenexp.records.axes import AXES, EPOCHS
 from greenexp.records.tables import SweepTables
 
@@ -39,14 +40,14 @@ def compared_sweeps(sweeps: Mapping[str, SweepTables], axis: str = EPOCHS) -> Fi
 
     sweeps: name -> tables; axis: a budget axis. InputError for an unknown axis and for no sweep
     group: from 1, the same for sweeps that can all be compared; the columns of budget axes: what was used, `wall_s`
-    elapsed; planned: trials; score_mean, score_std, test_mean, test_std: of the chosen configuration over seeds, NaN where not known
+    elapsed; planned: trials; score_mean, score_std, test_mean, test_std: of the chosen configuration over seeds, NaN
+    where not known
     Column `cost` of `incumbent` is in the unit of the axis, over all trials; a sweep that lacks a measurement on it is
     left out, with a note.
     """
     if not sweeps:
         raise InputError("no sweep to compare is named")
-    if axis not in AXES:
-        raise InputError(f"unknown budget axis '{axis}'{did_you_mean(axis, AXES)} (known: {', '.join(AXES)})")
+    check_one_of("axis", axis, AXES)
     pairs = _pairs(sweeps)
     groups = _groups(list(sweeps), pairs)
     rows = pd.DataFrame([_row(name, tables, groups[name]) for name, tables in sweeps.items()], columns=list(SWEEPS))

@@ -139,5 +139,5 @@ def _surface(points: pd.DataFrame, axes: list[FieldAxis]) -> tuple[pd.DataFrame,
 def _value(axis: FieldAxis, position: float) -> float:
     """The number at a position of an axis."""
     if axis.kind == LOG:
-        return axis.low * (axis.high / axis.low) ** position
+        return float(axis.low * (axis.high / axis.low) ** position)
     return axis.low + position * (axis.high - axis.low)

@@ -8,6 +8,7 @@ counts once, with its latest value. The cutoff is the scheduler's own, as it was
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from greenexp.analysis.findings import Findings
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.analysis.sweeps.scheduling import SweepScheduler, recorded_scheduler
 from greenexp.analysis.views.columns import COLUMNS, ViewColumn, described, of_score
+from greenexp.analysis.views.named import check_one_of, trial_named
 from greenexp.records.axes import EPOCHS, rung_name
 from greenexp.records.tables import SweepTables
 
@@ -46,9 +48,13 @@ def scheduler_decisions(tables: SweepTables, *, action: str = "", trial: str = "
     """Every decision of the scheduler, in the order in which they fell, with a sentence that says why.
 
     action: only `go_on`, `stop` or `pause`; trial: only those on this trial
+    InputError for another action or trial
     Table `decisions`: DECISIONS. place: of the value among the `compared` that had come to the rung by then, from 1,
     NA where nothing was compared; rung: in epochs; level: in the unit of the axis that the rungs lie on (NaN: epochs)
     """
+    check_one_of("action", action, ("", *_ACTIONS))
+    if trial:
+        trial_named(tables, trial)
     table = decision_table(tables)
     if table.empty:
         scheduler = recorded_scheduler(tables)
@@ -87,7 +93,8 @@ def _columns(metric: SweepMetric) -> pd.DataFrame:
 
 def decision_table(tables: SweepTables) -> pd.DataFrame:
     """The table `decisions` of `scheduler_decisions`, of all decisions; empty without any."""
-    rules, seen, rows = _rules(tables), {}, []
+    rules, rows = _rules(tables), []
+    seen: dict[tuple[Any, ...], _Standing] = {}
     for number, row in enumerate(tables.decisions.to_dict("records"), start=1):
         place, compared = _place(row, rules, seen)
         name = _rung_name(row, rules)
@@ -104,10 +111,24 @@ def _rules(tables: SweepTables) -> _Rules:
     return _Rules(metric_of(tables), recorded_scheduler(tables), several, reported)
 
 
-Rung = tuple[Any, ...]
+class _Standing:
+    """The values that have come to one rung, the latest of each unit; greater is better."""
+
+    def __init__(self) -> None:
+        self._own: dict[str, float] = {}
+        self._sorted: list[float] = []
+
+    def place(self, unit: str, value: float) -> tuple[int, int]:
+        """The place of the unit's value, from 1, and the number of units, this one taken in."""
+        before = self._own.get(unit)
+        if before is not None:
+            del self._sorted[bisect_left(self._sorted, before)]
+        self._own[unit] = value
+        insort(self._sorted, value)
+        return len(self._sorted) - bisect_right(self._sorted, value) + 1, len(self._sorted)
 
 
-def _place(row: Mapping[Any, Any], rules: _Rules, seen: dict[Rung, dict[str, float]]) -> tuple[Any, Any]:
+def _place(row: Mapping[Any, Any], rules: _Rules, seen: dict[tuple[Any, ...], _Standing]) -> tuple[Any, Any]:
     """Place and number of those compared, with this one taken in; NA where nothing was compared.
 
     A place among fronts was recorded by the scheduler itself.
@@ -117,10 +138,10 @@ def _place(row: Mapping[Any, Any], rules: _Rules, seen: dict[Rung, dict[str, flo
     unit = str(row["trial"] if rules.scheduler.per_trial else row["configuration"])
     at = row["rung"] if pd.isna(row["level"]) else row["level"]
     seeds = None if pd.isna(row["seeds"]) else int(row["seeds"])
-    others = seen.setdefault((row["bracket"], float(at), seeds), {})
-    others[unit] = float(row["value"])
-    better = sum(rules.metric.is_better(value, others[unit]) for value in others.values())
-    return (better + 1 if pd.isna(row["place"]) else int(row["place"])), len(others)
+    standing = seen.setdefault((row["bracket"], float(at), seeds), _Standing())
+    sign = -1.0 if rules.metric.minimize else 1.0
+    place, compared = standing.place(unit, sign * float(row["value"]))
+    return (place if pd.isna(row["place"]) else int(row["place"])), compared
 
 
 def _rung_name(row: Mapping[Any, Any], rules: _Rules) -> str:

@@ -20,9 +20,9 @@ from greenexp.analysis.sweeps.savings import rung_table
 from greenexp.analysis.sweeps.scheduling import recorded_scheduler
 from greenexp.analysis.sweeps.scored_exits import over_other_exits
 from greenexp.analysis.views.columns import COLUMNS, LESS, ViewColumn, described, of_axis, of_score
+from greenexp.analysis.views.named import check_one_of, trial_named
 from greenexp.analysis.views.searched import field_axes, field_named, field_values, settings_texts, value_text
-from greenexp.analysis.views.why import reasons_why, trial_named
-from greenexp.errors import InputError, did_you_mean
+from greenexp.analysis.views.why import reasons_why
 from greenexp.records.axes import AXES, EPOCHS, rung_name
 from greenexp.records.tables import SweepTables
 
@@ -33,7 +33,8 @@ CURVES = (
     "attempt", "dev_examples", "train_loss", "learning_rate", "wall_s",
 )  # fmt: skip
 ENDS = (
-    "trial", "configuration", "settings", "group", "group_value", "status", "end", "epoch", "position", "value", "why",
+    "trial", "configuration", "settings", "group", "group_value", "status", "end", "scored_on", "epoch",
+    "position", "value", "why",
 )  # fmt: skip
 RUNGS = ("bracket", "rung", "position", "name", "trials", "stopped")
 ALL_OF_DEV, PART_OF_DEV, OTHER_EXITS = "all of dev", "a part of dev", "other exits"
@@ -57,17 +58,19 @@ def learning_curves(
     Tables `curves` (CURVES), `ends` (ENDS, where each trial ended and why), `rungs` (RUNGS, those on this axis).
     `group_value` is the number of a searched field, NaN for everything else. InputError for unknown names.
     """
-    _check("value", value, VALUES)
-    _check("axis", axis, AXIS_NAMES)
+    check_one_of("value", value, VALUES)
+    check_one_of("axis", axis, AXIS_NAMES)
     for trial in trials or ():
         trial_named(tables, trial)
     kept = _kept(tables, trials, value)
     if kept.empty:
         return Findings(refusal="no trial has reported yet")
-    curves, missing = _with_positions(kept, axis)
+    measured, missing = _with_positions(kept, axis)
+    if measured.empty:
+        return Findings(refusal=not_measured(tables, axis))
+    curves = _labelled(tables, measured.assign(value=measured[value]), by).dropna(subset=["value"])
     if curves.empty:
-        return Findings(refusal=not_measured(tables, axis) or f"no report has a {value}")
-    curves = _labelled(tables, curves.assign(value=curves[value]), by)
+        return Findings(refusal=f"no report has a {value}")
     ends = _ends(tables, curves)
     rungs, rung_notes = _rungs(tables, axis)
     metric = metric_of(tables)
@@ -90,11 +93,6 @@ def learning_curves(
         notes=notes,
         warnings=tables.remarks.warnings,
     )
-
-
-def _check(what: str, name: str, known: Sequence[str]) -> None:
-    if name not in known:
-        raise InputError(f"{what}: unknown '{name}'{did_you_mean(name, known)} (known: {', '.join(known)})")
 
 
 def _kept(tables: SweepTables, trials: Sequence[str] | None, value: str) -> pd.DataFrame:

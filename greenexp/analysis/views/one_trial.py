@@ -14,9 +14,10 @@ from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.views.columns import COLUMNS, ViewColumn, described, of_score
 from greenexp.analysis.views.decisions import decision_table
 from greenexp.analysis.views.learning_curves import learning_curves
+from greenexp.analysis.views.named import trial_named
 from greenexp.analysis.views.searched import field_values
-from greenexp.analysis.views.timeline import worker_timeline
-from greenexp.analysis.views.why import trial_named, why
+from greenexp.analysis.views.timeline import stints_of
+from greenexp.analysis.views.why import why
 from greenexp.records.axes import AXES
 from greenexp.records.tables import DEV, TEST, SweepTables
 
@@ -36,7 +37,7 @@ def trial_view(tables: SweepTables, trial: str) -> Findings:
     Tables `trial` (its row), `settings` (SETTINGS, of the sections that make a trial), `curve` (CURVE, a row per report
     that counts), `exits` (exit, layer, score, inference_flops, then `dev_<metric>` and, where it was evaluated,
     `test_<metric>`), `costs` (COSTS; lost: of work that no report covers or that was done again), `attempts` (ATTEMPTS;
-    stays: how often it got a worker), `decisions` (as of `scheduler_decisions`)
+    stays: how often it got a worker; end_s: NaN while it lasts), `decisions` (as of `scheduler_decisions`)
     """
     row = trial_named(tables, trial)
     metric = metric_of(tables)
@@ -115,8 +116,7 @@ def _exits(tables: SweepTables, trial: str, row: pd.Series[Any]) -> pd.DataFrame
         own = own[own["epoch"] == row["best_epoch"]]
         own = own[own["attempt"] == own["attempt"].max()]
     name = DEV + metric_of(tables).name
-    score = own[name] if name in own else math.nan
-    frame = own.assign(score=score)[["exit", "layer", "score", "inference_flops", *dev]]
+    frame = own.assign(score=own.get(name, math.nan))[["exit", "layer", "score", "inference_flops", *dev]]
     test = tables.held_out[tables.held_out["trial"] == trial]
     if test.empty:
         return frame.reset_index(drop=True)
@@ -144,16 +144,15 @@ def _costs(tables: SweepTables, row: pd.Series[Any]) -> pd.DataFrame:
 
 def _attempts(tables: SweepTables, trial: str) -> pd.DataFrame:
     """A row per attempt: its reports, and when it held workers."""
-    found = worker_timeline(tables)
-    if found.refusal:
-        return pd.DataFrame(columns=list(ATTEMPTS))
-    stints = found["stints"][found["stints"]["trial"] == trial]
+    stints = [stint for stint in stints_of(tables)[0] if stint.trial == trial]
     epochs = tables.epochs[tables.epochs["trial"] == trial]
     rows = []
-    for attempt, own in stints.groupby("attempt", sort=True):
+    for attempt in sorted({stint.attempt for stint in stints}):
+        own = [stint for stint in stints if stint.attempt == attempt]
         reports = epochs[epochs["attempt"] == attempt]
         first, last = (reports["epoch"].min(), reports["epoch"].max()) if len(reports) else (math.nan, math.nan)
-        times = (own["start_s"].min(), own["end_s"].max(), own.sort_values("start_s")["end"].iloc[-1])
+        end = math.nan if own[-1].ended_s is None else own[-1].ended_s
+        times = (own[0].began_s, end, own[-1].end)
         rows.append((attempt, len(reports), int(reports["repeated"].sum()), first, last, len(own), *times))
     return pd.DataFrame(rows, columns=list(ATTEMPTS))
 

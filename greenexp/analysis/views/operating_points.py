@@ -9,12 +9,13 @@ from greenexp.analysis.findings import Findings
 from greenexp.analysis.sweeps.chosen import chosen_trials
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.views.columns import COLUMNS, LESS, MORE, ViewColumn, described, of_score
-from greenexp.analysis.views.why import trial_named
+from greenexp.analysis.views.named import trial_named
 from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
 
 POINTS = (
-    "trial", "policy", "bound", "number", "threshold", "score", "inference_flops", "mean_layers", "speed_up", "profiled",
+    "trial", "policy", "bound", "number", "threshold", "score", "inference_flops", "mean_layers", "speed_up",
+    "profiled",
 )  # fmt: skip
 PROFILES = ("trial", "policy", "number", "threshold", "speed_up", "exit", "layer", "share")
 POLICIES = ("policy", "bound", "points", "low", "high", "best_score", "most_speed_up", "profiled")

@@ -118,15 +118,16 @@ def _points(
                     "axis": number,
                     "field": axis.field,
                     "value": value_text(value) if there else "",
-                    "number": float(value) if there and _is_number(value) else math.nan,
+                    "number": _number(value) if there else math.nan,
                     "position": axis.position(value) if there else math.nan,
                 }
             )
     return pd.DataFrame(rows, columns=list(POINTS))
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: Any) -> float:
+    """NaN for what is no number."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
 
 
 def status_notes(status: pd.Series[str], bound: str) -> list[str]:

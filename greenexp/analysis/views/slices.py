@@ -34,8 +34,8 @@ def score_slices(tables: SweepTables, fields: Sequence[str] | None = None) -> Fi
     """Tables `points` (POINTS, a row per field and trial that has a score and the field), `axes` and `ticks`.
 
     fields: searched fields, with or without their prefix; None: all. InputError for another name
-    kind: finished, stopped early (the score is a bound), failed (it does not count), not ended; value: in words; number:
-    NaN of categories; axes, ticks: as of `analysis.views.parallel`
+    kind: finished, stopped early (the score is a bound), failed (it does not count), not ended; value: in words;
+    number: NaN of categories; axes, ticks: as of `analysis.views.parallel`
     """
     names = tables.parameters if fields is None else [field_named(tables, name) for name in fields]
     if not names:

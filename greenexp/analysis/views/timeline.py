@@ -62,7 +62,7 @@ def worker_timeline(tables: SweepTables) -> Findings:
     Times are seconds since the sweep began. epoch, score: of the report that a segment led to, NaN where none did;
     slot: from 1, see the module; share: of the time in which a driver was at work, that the slot was held
     """
-    stints, derived = _stints(tables)
+    stints, derived = stints_of(tables)
     if not stints:
         return Findings(refusal="no trial has got a worker yet")
     now = _now(tables, stints)
@@ -89,7 +89,7 @@ def worker_timeline(tables: SweepTables) -> Findings:
     )  # fmt: skip
 
 
-def _stints(tables: SweepTables) -> tuple[tuple[Stint, ...], bool]:
+def stints_of(tables: SweepTables) -> tuple[tuple[Stint, ...], bool]:
     """The stints on record, or those that the reports tell of, and whether they are derived."""
     recorded = tables.history.stints
     if recorded or tables.epochs.empty:
@@ -99,8 +99,11 @@ def _stints(tables: SweepTables) -> tuple[tuple[Stint, ...], bool]:
 
 def _derived(tables: SweepTables) -> Iterator[Stint]:
     status = dict(zip(tables.trials["trial"], tables.trials["status"], strict=True))
-    for trial, reports in tables.epochs.groupby("trial", sort=False):
-        rows = reports.sort_values("time_s", kind="stable").to_dict("records")
+    reports: dict[str, list[dict[Any, Any]]] = {}
+    columns = tables.epochs[["trial", "attempt", "time_s", "wall_s"]]
+    for row in columns.sort_values("time_s", kind="stable").to_dict("records"):
+        reports.setdefault(str(row["trial"]), []).append(row)
+    for trial, rows in reports.items():
         groups: list[list[dict[Any, Any]]] = []
         for row in rows:
             last = groups[-1][-1] if groups else None
@@ -115,7 +118,7 @@ def _derived(tables: SweepTables) -> Iterator[Stint]:
             end = ("interrupted" if again else "paused") if after else _end(str(status[trial]))
             began = group[0]["time_s"] - group[0]["wall_s"]
             ended = None if not end else float(group[-1]["time_s"])
-            yield Stint(str(trial), int(group[0]["attempt"]), 0, float(began), ended, end)
+            yield Stint(trial, int(group[0]["attempt"]), 0, float(began), ended, end)
 
 
 def _end(status: str) -> str:

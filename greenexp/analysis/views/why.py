@@ -9,20 +9,11 @@ import pandas as pd
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.savings import abandoned
 from greenexp.analysis.views.decisions import decision_table
-from greenexp.errors import InputError, did_you_mean
+from greenexp.analysis.views.named import trial_named
 from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.records.worth import WORTH
 from greenexp.units import format_quantity
-
-
-def trial_named(tables: SweepTables, trial: str) -> pd.Series[Any]:
-    """The row of a trial in the table `trials`; InputError if there is none of that name."""
-    rows = tables.trials[tables.trials["trial"] == trial]
-    if rows.empty:
-        names = [str(name) for name in tables.trials["trial"]]
-        raise InputError(f"there is no trial '{trial}' in sweep {tables.spec.name}{did_you_mean(trial, names)}")
-    return rows.iloc[0]
 
 
 def why(tables: SweepTables, trial: str) -> str:

@@ -76,7 +76,7 @@ def _marks(
 
 
 def _alt(points: pd.DataFrame, surface: pd.DataFrame, axes: dict[str, dict[Any, Any]], score: Titled) -> str:
-    best = points.loc[points["place"].idxmin()]
+    best = points.sort_values("place").iloc[0]
     over = f"{axes['x']['label']} and {axes['y']['label']}"
     between = "with a surface interpolated between them" if len(surface) else "without a surface"
     return (

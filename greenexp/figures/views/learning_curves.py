@@ -32,6 +32,7 @@ _ENDS = {
     "finished": ("circle", BLUE), "stopped": ("square", VERMILLION), "failed": ("cross", INK),
     "interrupted": ("triangle-up", ORANGE), NOT_ENDED: ("triangle-right", GREEN),
 }  # fmt: skip
+_NAMED_RUNGS = 6
 _OTHER_GROUPS = "other groups"
 
 
@@ -144,9 +145,10 @@ def _rules(rungs: pd.DataFrame, divisor: float, x: dict[str, Any]) -> list[dict[
     tooltip = hover(("name", "Rung"), ("trials", "Trials"), ("stopped", "Stopped"))
     rule = {"type": "rule", "color": FRAME, "strokeDash": [4, 4]}
     text = {"type": "text", "align": "left", "baseline": "top", "dx": 3, "y": 0, "fontSize": 11, "color": GREY}
+    named = rows if len(rows) <= _NAMED_RUNGS else rows[:1]
     return [
         {"data": {"values": rows}, "mark": rule, "encoding": {"x": x, "tooltip": tooltip}},
-        {"data": {"values": rows}, "mark": text, "encoding": {"x": x, "text": {"value": "rung"}}},
+        {"data": {"values": named}, "mark": text, "encoding": {"x": x, "text": {"value": "rung"}}},
     ]
 
 
@@ -154,10 +156,10 @@ def _alt(ends: pd.DataFrame, x: Titled, y: Titled, rungs: pd.DataFrame) -> str:
     """How many ended how, the best last value, and where the rungs lie."""
     counts = ends["end"].value_counts()
     parts = ", ".join(f"{count} {name}" for name, count in counts.items())
-    known = ends.dropna(subset=["value"])
+    known = ends[(ends["end"] != "failed") & ends["scored_on"].isin(["", ALL_OF_DEV])]
     best = ""
     if len(known):
-        row = known.loc[known["value"].idxmin() if y.better == "less" else known["value"].idxmax()]
+        row = known.sort_values("value", ascending=y.better == "less", kind="stable").iloc[0]
         best = f"; the best last value is {number(row['value'])}, of {row['trial']}"
     where = f"; rungs at {', '.join(dict.fromkeys(rungs['name']))}" if len(rungs) else ""
     return f"Lines of {lowered(y.title)} over {lowered(x.title)} of {len(ends)} trials ({parts}){best}{where}."

@@ -69,6 +69,6 @@ def _alt(points: pd.DataFrame, axes: list[dict[Any, Any]], score: Titled) -> str
     for axis in axes:
         own = counted[counted["field"] == axis["field"]]
         if len(own):
-            best = own.loc[own["score"].idxmin() if score.better == "less" else own["score"].idxmax()]
+            best = own.sort_values("score", ascending=score.better == "less", kind="stable").iloc[0]
             parts.append(f"{axis['label']}, best {number(best['score'])} at {best['value']}")
     return f"Points of {score.title}, one per trial, a panel for each of {len(axes)} fields: {'; '.join(parts)}."
