@@ -89,6 +89,10 @@ def _stages(status: SweepStatus) -> Samples:
         yield {"state": stage}, float(stage == now)
 
 
+def _score(status: SweepStatus) -> float | None:
+    return None if status.best is None else status.best.score
+
+
 def _best(status: SweepStatus) -> Samples:
     if status.best is not None:
         yield {"trial": status.best.trial}, 1.0
@@ -140,7 +144,7 @@ METRICS: tuple[Metric, ...] = (
         "Decisions of the scheduler, by what it said.",
         _by("action", lambda s: s.decisions, [action.value for action in Action]),
     ),
-    Metric("best_score", "gauge", "Best dev score so far, of trials that did not fail.", _one(lambda s: _score(s))),
+    Metric("best_score", "gauge", "Best dev score so far, of trials that did not fail.", _one(_score)),
     Metric("best_trial_info", "gauge", "The trial that has it.", _best),
     Metric("budget_used_ratio", "gauge", "Part of a limit that is used, by budget axis.", _shares(lambda s: s.used)),
     Metric(
@@ -178,7 +182,3 @@ METRICS: tuple[Metric, ...] = (
     ),
 )
 """All metrics, in the order in which they are written."""
-
-
-def _score(status: SweepStatus) -> float | None:
-    return None if status.best is None else status.best.score

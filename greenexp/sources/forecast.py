@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 ENOUGH = 0.1
 """The share of the work after which a sweep's own rate is trusted: before it, much of the time is that of starting."""
 
+PRIOR = 0.5
+"""The weight of the price against what has run, as a share of the whole sweep."""
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -34,15 +37,17 @@ class Forecast:
 def forecast(state: SweepState) -> Forecast:
     """The forecast of a sweep from its state.
 
-    The price is believed while the sweep runs within its interval; else epochs are expected at their mean rate so far,
-    r = epochs / elapsed, so that remaining = epochs left / r. A limit ends the sweep at the earliest of all axes.
+    share = epochs done / (done + expected to be left). With a price of E seconds, what is left takes
+    (1 - share) E pace, where pace = (PRIOR + elapsed / E) / (PRIOR + share) is 1 for a sweep as fast as its price; its
+    interval is scaled alike. Without a price, what is left takes its epochs at the mean rate so far. Where a limit ends
+    the sweep before that, the limit counts.
     """
     if not state.header:
         return Forecast()
     if state.complete:
         return Forecast(share=1.0, remaining_s=0.0)
     share, by_rate = _work(state)
-    found = _by_price(state, share, by_rate) or Forecast(share, by_rate, source="" if by_rate is None else "rate")
+    found = _by_price(state, share) or Forecast(share, by_rate, source="" if by_rate is None else "rate")
     return _within_limits(state, found)
 
 
@@ -56,27 +61,28 @@ def _work(state: SweepState) -> tuple[float | None, float | None]:
 
 
 def _epochs_left(state: SweepState) -> float | None:
-    """Epochs still to be trained: those that the price expects, and no more than there are; None if that is open."""
-    trials = [trial for trial in state.trials.values() if not trial.ended]
-    most = float(sum(max(0.0, trial.spec.settings.training.epochs - trial.epoch) for trial in trials))
+    """Epochs still to be trained; None while the search may propose more and no price says how many.
+
+    Of the epochs that unfinished trials have left, the share is expected that the price expected of all epochs.
+    """
+    trials = state.trials.values()
+    most = sum(max(0.0, trial.spec.settings.training.epochs - trial.epoch) for trial in trials if not trial.ended)
     price = recorded_price(session.data for session in state.sessions).get("epochs")
-    growing = state.open and not state.search_done
+    if state.open and not state.search_done:
+        return None if price is None else max(most, price["expected"] - state.epochs_run)
     if price is None:
-        return None if growing else most
-    expected = price["expected"] - state.epochs_run
-    running = max(sum(trial.status == "running" for trial in trials), min(1, len(trials)))
-    return max(running / state.spec.training.reports_per_epoch, expected if growing else min(most, expected))
+        return most
+    return most * min(1.0, price["expected"] / max(1, sum(trial.spec.settings.training.epochs for trial in trials)))
 
 
-def _by_price(state: SweepState, share: float | None, by_rate: float | None) -> Forecast | None:
-    """What the price says, unless there is none or the sweep has left its interval."""
+def _by_price(state: SweepState, share: float | None) -> Forecast | None:
+    """What the price says of the work that is left, at the sweep's pace; None without a price in seconds."""
     price = recorded_price(session.data for session in state.sessions).get("wall_s")
-    if price is None:
+    if price is None or share is None or price["expected"] <= 0:
         return None
-    low, expected, high = (price[end] - state.elapsed_s for end in ("low", "expected", "high"))
-    if expected <= 0 or (by_rate is not None and not low <= by_rate <= high):
-        return None
-    return Forecast(share, expected, max(0.0, low), high, "price")
+    pace = (PRIOR + state.elapsed_s / price["expected"]) / (PRIOR + share)
+    low, expected, high = ((1 - share) * price[end] * pace for end in ("low", "expected", "high"))
+    return Forecast(share, expected, low, high, "price")
 
 
 def _within_limits(state: SweepState, found: Forecast) -> Forecast:

@@ -70,7 +70,7 @@ class SweepStatus:
     lost: Mapping[str, float | None] = field(default_factory=dict)
     reserved: Mapping[str, float] = field(default_factory=dict)
     price: Mapping[str, PriceFact] = field(default_factory=dict)
-    forecast: Forecast = Forecast()
+    forecast: Forecast = field(default_factory=Forecast)
     reports: int = 0
     decisions: Mapping[str, int] = field(default_factory=dict)
     trial_energy_j: Mapping[str, float] = field(default_factory=dict)

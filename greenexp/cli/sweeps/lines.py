@@ -43,7 +43,7 @@ def ending(trial: TrialState) -> tuple[str, str]:
 
 
 def totals(where: SweepStatus, *, time: bool = True) -> str:
-    """`11/16 trials · 4 stopped early · 58 epochs · best 0.978 (c003-i0-o0) · 1m 12s of 5m 00s`; time: with the last."""
+    """`11/16 trials · 4 stopped early · 58 epochs · best 0.978 (c003-i0-o0) · 1m 12s of 5m 00s`; time: the last."""
     counts = {**where.trials, "given_up": where.given_up, "stopped": where.trials.get("stopped", 0) - where.given_up}
     total = sum(where.trials.values())
     ended = sum(where.trials.get(status, 0) for status in ENDED)

@@ -16,13 +16,14 @@ from rich.status import Status
 from rich.text import Text
 
 from greenexp.api.watching import Watcher
+from greenexp.cli.printing.labelled import say
 from greenexp.cli.sweeps.lines import describe
 from greenexp.cli.sweeps.preview import print_preview
 from greenexp.cli.sweeps.view import SweepView, ended_line
 from greenexp.journal.events import Event
 from greenexp.journal.state import SweepState
 from greenexp.sources.status import SweepStatus, sweep_status
-from greenexp.units import format_duration
+from greenexp.units import format_duration, format_quantity
 
 if TYPE_CHECKING:
     from greenexp.assets import Asset
@@ -91,7 +92,7 @@ class TerminalWatcher(Watcher):
     def fetching(self, name: str, asset: Asset) -> None:
         """One line before each download."""
         size = format_quantity(float(asset.size_b), "B")
-        click.echo(f"fetching      {name}: {asset.about} ({size}, {asset.licence})", err=True)
+        say("fetching", f"{name}: {asset.about} ({size}, {asset.licence})")
 
     def planned(self, plan: Plan) -> None:
         """The preview, and what an open cluster means."""
@@ -99,7 +100,7 @@ class TerminalWatcher(Watcher):
         print_preview(plan)
         if self._open_cluster:
             who = "everybody who can reach it may run code on it, and read what the sweep reads"
-            click.echo(f"open cluster  {who}", err=True)
+            say("open cluster", who)
 
     def began(self, state: SweepState) -> None:
         """From now on events are shown."""
@@ -130,7 +131,7 @@ class TerminalWatcher(Watcher):
 
     def remark(self, subject: str, text: str) -> None:
         """A line of its own."""
-        click.echo(f"{subject:13} {text}", err=True)
+        say(subject, text)
 
 
 class PlainProgress:
@@ -165,7 +166,7 @@ class LiveProgress:
         self._console = console
         self._sessions = len(state.sessions)
         self._told = {name for name, trial in state.trials.items() if trial.ended}
-        self._ending = ""
+        self._ending, self._over = "", False
         self._drawn: tuple[int, SweepStatus] | None = None
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=False)
 
@@ -176,7 +177,7 @@ class LiveProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ending = ""
+        self._over = True
         self._live.__exit__(kind, error, trace)
 
     def show(self, event: Event) -> None:
@@ -205,11 +206,13 @@ class LiveProgress:
                 lines = self._state.lines
                 self._drawn = (lines, sweep_status(self._state, Path()))
         where = SweepStatus(None, "", "planned") if self._drawn is None else self._drawn[1]
-        under_way = len(self._state.sessions) > self._sessions
+        under_way = len(self._state.sessions) > self._sessions and not self._over
         return SweepView(self._state, where, self._clock(), self._phase(where, under_way=under_way), live=under_way)
 
     def _phase(self, where: SweepStatus, *, under_way: bool) -> str:
         """What goes on where no trial trains, or what the user asked for."""
+        if self._over:
+            return ""
         if self._ending or not under_way:
             return self._ending or "starting Ray ..."
         if where.state == "finished":

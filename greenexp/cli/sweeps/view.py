@@ -24,6 +24,8 @@ NEARLY, FULL = 0.75, 1.0
 WIDE = 120
 """Columns from which a trial's searched values are shown, too."""
 FEWEST_ROWS = 3
+GOES_ON = " ..."
+"""At the end of a phase that is waited for; beside it something moves."""
 COLOURS = {"finished": "green", "stopped": "yellow", "given up": "yellow", "failed": "bold red"}
 
 
@@ -55,7 +57,7 @@ class SweepView:
         name = self.where.name or ""
         yield Text.assemble((name, "bold"), "  ", totals(self.where, time=False))
         yield self._bars(width)
-        if self.phase and not self.live:
+        if self.phase and not self.phase.endswith(GOES_ON):
             yield Text(self.phase, style="bold")
         elif self.phase:
             yield Spinner("line", Text(self.phase, style="bold"))
