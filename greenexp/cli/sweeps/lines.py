@@ -64,7 +64,9 @@ def expected_end(where: SweepStatus, since_s: float = 0.0) -> str:
     found = where.forecast
     if found.remaining_s is None or not found.source:
         return ""
-    left = whole_seconds(max(0.0, found.remaining_s - since_s))
+    if found.remaining_s < since_s:
+        return "later than expected"
+    left = whole_seconds(found.remaining_s - since_s)
     if found.source == "price" and found.low_s is not None and found.high_s is not None:
         low, high = (whole_seconds(max(0.0, end - since_s)) for end in (found.low_s, found.high_s))
         return f"about {left} left (price: {low} to {high})"

@@ -84,7 +84,7 @@ class SweepView:
     def _table(self, width: int, rows: int) -> Table | None:
         """The trials that are running, as many as there is room for."""
         running = [trial for trial in list(self.state.trials.values()) if trial.status == "running"]
-        if not running:
+        if not running or not self.live:  # without a driver, nothing runs that is said to
             return None
         shown = running if len(running) <= rows else running[: rows - 1]
         searched = list(shown[0].spec.searched) if width >= WIDE else []
