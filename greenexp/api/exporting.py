@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greenexp.errors import GreenexpError
+from greenexp.errors import GreenexpError, InputError
 from greenexp.tracking.follow import Follower
 from greenexp.tracking.writer import Tracker
 
@@ -36,7 +36,7 @@ class MetricsAddress:
 
 
 class MetricsEndpoint:
-    """A bound address that answers nothing until it is told which sweep to follow.
+    """A bound address, where questions wait until it is told which sweep to follow.
 
     address: `http://127.0.0.1:9464/metrics`; loopback: whether only programs on this machine can reach it
     """
@@ -79,6 +79,10 @@ def metrics_endpoint(address: MetricsAddress | None) -> Iterator[MetricsEndpoint
     from greenexp.inference.service import server
 
     with server.bind(address.host, address.port) as bound:
+        try:
+            bound.listen()  # two that are bound and do not listen may share a port
+        except OSError as error:
+            raise InputError(f"cannot listen at {address.host} port {address.port}: {error.strerror}") from error
         endpoint = MetricsEndpoint(bound)
         try:
             yield endpoint

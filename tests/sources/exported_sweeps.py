@@ -29,7 +29,7 @@ EVERYTHING = SweepStatus(
     decisions={"stop": 2, "pause": 7},
     trial_energy_j={"c000-i0-o0": 12.5, "c003-i0-o0": 40.0},
     metered_j={"trials": 52.5, "overhead": 7.5, "unattributed": 3.0},
-    last_event=1_800_000_000.5,
+    last_event=1_700_000_000.5,
     mlflow_behind=4,
 )
 """A sweep of which everything is known."""

@@ -25,7 +25,7 @@ def test_every_number_of_a_status_is_there_under_its_name() -> None:
     assert found["greenexp_trial_energy_joules_total"].of(trial="c000-i0-o0") == 12.5
     assert found["greenexp_metered_energy_joules_total"].of(part="unattributed") == 3
     assert found["greenexp_remaining_seconds"].of() == 90
-    assert found["greenexp_last_event_timestamp_seconds"].of() == 1_800_000_000.5
+    assert found["greenexp_last_event_timestamp_seconds"].of() == 1_700_000_000.5
     assert found["greenexp_mlflow_behind_events"].of() == 4
     assert found["greenexp_sweep_state"].of(state="running or killed") == 1
     assert sum(found["greenexp_sweep_state"].samples.values()) == 1

@@ -25,10 +25,16 @@ SHARE_OF_ENDED = 3
 SILENT_S = 60.0
 """Of a sweep that has written nothing for longer, this is said: its driver may have been killed."""
 Sleep = Callable[[float], None]
+Clock = Callable[[], float]
 
 
 def watch_sweep(
-    folder: Path, every_s: float, *, console: Console | None = None, sleep: Sleep = time.sleep
+    folder: Path,
+    every_s: float,
+    *,
+    console: Console | None = None,
+    sleep: Sleep = time.sleep,
+    clock: Clock = time.time,
 ) -> SweepStatus:
     """Show the sweep in `folder` every `every_s` seconds until it has ended, or until Ctrl-C, which is no error.
 
@@ -36,7 +42,7 @@ def watch_sweep(
     whenever something has changed. Returns the last status. JournalError where the journal is damaged.
     """
     console = Console(highlight=False) if console is None else console
-    look = _Look(FollowedSweep(folder))
+    look = _Look(FollowedSweep(folder), clock)
     with contextlib.suppress(KeyboardInterrupt):
         if is_live(console):
             _watch_live(look, every_s, console, sleep)
@@ -48,8 +54,9 @@ def watch_sweep(
 class _Look:
     """The sweep as it was seen last, and which of its trials had not ended before."""
 
-    def __init__(self, followed: FollowedSweep) -> None:
+    def __init__(self, followed: FollowedSweep, clock: Clock) -> None:
         self._followed = followed
+        self._clock = clock
         self._told: set[str] = set()
         self.again()
 
@@ -71,10 +78,13 @@ class _Look:
 
     def view(self) -> SweepView:
         """What is drawn."""
-        now, live = time.time(), self.where.state == "running or killed"
-        silent_s = now - (self.where.last_event or now)
-        silence = f"nothing new for {whole_seconds(silent_s)}: running or killed" if silent_s > SILENT_S else ""
-        return SweepView(self.state, self.where, now, silence if live else self.where.state, live=live)
+        now, live = self._clock(), self.where.state == "running or killed"
+        written = self.where.last_event or now
+        if not live or now - written <= SILENT_S:
+            return SweepView(self.state, self.where, now, "" if live else self.where.state, live=live)
+        # All is shown as it was then: nobody knows whether time has gone on.
+        silence = f"nothing new for {whole_seconds(now - written)}: it trains, or was killed"
+        return SweepView(self.state, self.where, written, silence)
 
 
 def _watch_live(look: _Look, every_s: float, console: Console, sleep: Sleep) -> None:
