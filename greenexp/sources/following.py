@@ -19,14 +19,14 @@ class FollowedSweep:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._begin()
+        self._tail, self._state = JournalTail(folder), SweepState()
+        self._read: int | None = None
 
     def state(self) -> SweepState:
         """The state as of now; the same object grows with each look. JournalError where the journal is damaged."""
         file = self._file()
         if file != self._read:
-            self._begin()
-            self._read = file
+            self._tail, self._state, self._read = JournalTail(self.folder), SweepState(), file
         for event in self._tail.new_events():
             self._state.apply(event)
         return self._state
@@ -39,10 +39,6 @@ class FollowedSweep:
     def status(self) -> SweepStatus:
         """The status as of now."""
         return sweep_status(self.state(), self.folder)
-
-    def _begin(self) -> None:
-        self._tail, self._state = JournalTail(self.folder), SweepState()
-        self._read: int | None = None
 
     def _file(self) -> int | None:
         """What tells the journal from another one of its name."""

@@ -65,7 +65,17 @@ def test_bars_have_their_numbers_beside_them(sweep: WatchedSweep) -> None:
     assert tells(lines["epochs"], "12 % … 12 of 100")
     assert tells(lines["wall_s"], "5 % … 14 s of 5m 00s")
     assert tells(lines["train_flops"], "24 % … 12 GFLOP of 50 GFLOP … reserved")
-    assert re.search(r"\d+ % +14 s, about \d+m \d\ds left \(price: .* to .*\)", lines["progress"])
+    assert tells(lines["progress"], "% … 14 s, at most … left (budget)"), "the budget in FLOPs ends it first"
+
+
+def test_the_expected_end_is_that_of_the_price_or_of_the_rate(new_sweep: NewSweep, tmp_path: Path) -> None:
+    for price, facts in ((True, "about … left (price: … to "), (False, "about … left (at this rate)")):
+        folder = tmp_path / str(price)
+        folder.mkdir()
+        sweep = new_sweep(folder, price=price, wall_s=9e9)
+        sweep.half_way()
+        assert tells("\n".join(drawn(view(sweep.state), 200, 60)), f"progress … {facts}")
+        assert "later than expected" in "\n".join(drawn(view(sweep.state, since_s=1e6), 80, 24))
 
 
 def test_a_budget_that_is_used_up_says_so_in_words(new_sweep: NewSweep, tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _ENDING = frozenset({"report", "decision", "ended"})
 """Events with which a trial may end."""
+MOST_OF_A_CORE = 0.1
+"""What counting may take of the driver's time: of a sweep of thousands of trials it is done less often."""
 
 
 class Progress(Protocol):
@@ -167,6 +169,7 @@ class LiveProgress:
         self._sessions = len(state.sessions)
         self._told = {name for name, trial in state.trials.items() if trial.ended}
         self._ending, self._over = "", False
+        self._due = 0.0
         self._drawn: tuple[int, SweepStatus] | None = None
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=False)
 
@@ -184,9 +187,8 @@ class LiveProgress:
         """A line that stays for each trial that has ended, and for a limit; the rest is drawn from the state."""
         if event.kind == "limit":
             self._print(describe(event, self._state) or "")
-        name = event.data.get("trial")
-        trial = self._state.trials.get(name) if event.kind in _ENDING else None
-        if trial is not None and trial.ended and name not in self._told:
+        trial = self._state.trials[event.data["trial"]] if event.kind in _ENDING else None
+        if trial is not None and trial.ended and trial.spec.trial not in self._told:
             self._told.add(trial.spec.trial)
             best = self._state.best
             self._console.print(ended_line(trial, names=list(self._state.trials), best=trial is best))
@@ -200,11 +202,14 @@ class LiveProgress:
 
     def _draw(self) -> SweepView:
         """The state as of now; Rich asks for it in a thread of its own, while the driver goes on."""
-        if self._drawn is None or self._drawn[0] != self._state.lines:
+        began = time.perf_counter()
+        if self._drawn is None or (self._drawn[0] != self._state.lines and began >= self._due):
             # A trial may be added while its fellows are counted: then the picture before stands for another moment.
             with contextlib.suppress(RuntimeError):
                 lines = self._state.lines
                 self._drawn = (lines, sweep_status(self._state, Path()))
+            now = time.perf_counter()
+            self._due = now + (now - began) / MOST_OF_A_CORE
         where = SweepStatus(None, "", "planned") if self._drawn is None else self._drawn[1]
         under_way = len(self._state.sessions) > self._sessions and not self._over
         return SweepView(self._state, where, self._clock(), self._phase(where, under_way=under_way), live=under_way)

@@ -55,6 +55,7 @@ class SweepView:
 
     def _above(self, width: int) -> Iterator[RenderableType]:
         name = self.where.name or ""
+        yield Text()
         yield Text.assemble((name, "bold"), "  ", totals(self.where, time=False))
         yield self._bars(width)
         if self.phase and not self.phase.endswith(GOES_ON):
