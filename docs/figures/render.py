@@ -1,7 +1,7 @@
 """Draw every figure of README.md and docs into this folder: `python docs/figures/render.py`.
 
-The numbers are those of the tables in docs/results and of `data/`, so that nothing has to be run. The picture of a
-report is taken by `report_picture.py`.
+The numbers are those of the tables in docs/results and of `data/`, so that nothing has to be run. The pictures
+of a report and of a terminal are taken by `report_picture.py` and `terminal_picture.py`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenexp.api.assets import asset_facts
+from greenexp.api.exporting import CountingTracker, MetricsAddress, MetricsEndpoint, metrics_endpoint
 from greenexp.api.folders import check_folder, prepare_folder
 from greenexp.api.planning import Overrides, SweepSource, placed, plan_of, priced_plan, read_document, remembering
 from greenexp.api.watching import Watcher
@@ -41,6 +42,7 @@ class RunOptions:
     address: of a running Ray cluster, a private Ray without one; open_cluster: join it though it has no token
     ship: send to its nodes the plug-ins that other packages provide here
     measured_in, calibrate: where the price in time and energy comes from, as of `greenexp.plan`
+    metrics: where Prometheus may ask for the sweep's metrics while it runs, nowhere without it
     """
 
     out: Path | None = None
@@ -51,6 +53,7 @@ class RunOptions:
     ship: bool = False
     measured_in: str | Path | None = None
     calibrate: bool = False
+    metrics: MetricsAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,15 @@ def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, wat
     check_folder(folder, resume=options.resume, fresh=options.fresh)
     _check_address(plan, folder)
     prepare = remembering(prepare_data)
-    with placed(document):
-        plan = priced_plan(plan, watch, prepare, measured_in=options.measured_in, calibrate=options.calibrate)
-    watch.planned(plan)
-    prepare_folder(folder, watch, fresh=options.fresh)
-    outcome, report, further = _session(plan, folder, options, prepare, watch)
+    with metrics_endpoint(options.metrics) as endpoint:
+        with placed(document):
+            plan = priced_plan(plan, watch, prepare, measured_in=options.measured_in, calibrate=options.calibrate)
+        watch.planned(plan)
+        if endpoint is not None:
+            open_to = "" if endpoint.loopback else ", open to everybody who can reach this machine"
+            watch.remark("metrics", f"{endpoint.address}{open_to}")
+        prepare_folder(folder, watch, fresh=options.fresh)
+        outcome, report, further = _session(plan, folder, options, prepare, watch, endpoint)
     return FinishedRun(plan, outcome, folder, report, further)
 
 
@@ -103,7 +110,7 @@ def _with_absolute_address(plan: Plan) -> Plan:
 
 
 def _session(
-    plan: Plan, folder: Path, options: RunOptions, prepare: Prepare, watch: Watcher
+    plan: Plan, folder: Path, options: RunOptions, prepare: Prepare, watch: Watcher, endpoint: MetricsEndpoint | None
 ) -> tuple[Outcome, Path | None, tuple[str, ...]]:
     """Tuning and tracking side by side over one journal, then the report, and what more would bring."""
     from greenexp.spec import dump_resolved, resolved
@@ -118,11 +125,14 @@ def _session(
         for remark in journal_remarks(sweep):
             watch.remark("journal", remark)
         (folder / "sweep.yaml").write_text(dump_resolved(plan.spec), encoding="utf-8")
-        with sigterm_as_ctrl_c() as take_sigterm, _tracking(plan, folder, watch) as tracked:
+        with sigterm_as_ctrl_c() as take_sigterm, _tracking(plan, folder, watch) as tracker:
+            if endpoint is not None:
+                endpoint.follow(folder, tracker.written if tracker is not None else lambda: None)
 
             def ready() -> None:
                 take_sigterm()
-                tracked()
+                if tracker is not None:
+                    tracker.wait_for_database()
 
             watch.began(sweep.state)
             try:
@@ -211,20 +221,15 @@ def _check_address(plan: Plan, folder: Path) -> None:
 
 
 @contextmanager
-def _tracking(plan: Plan, folder: Path, watch: Watcher) -> Iterator[Callable[[], None]]:
-    """MLflow follows the journal for as long as the sweep runs; whatever it does, the sweep goes on.
-
-    Yields a function that returns once its database is there.
-    """
+def _tracking(plan: Plan, folder: Path, watch: Watcher) -> Iterator[CountingTracker | None]:
+    """MLflow follows the journal for as long as the sweep runs; whatever it does, the sweep goes on."""
     if not plan.spec.tracking.enabled:
-        yield lambda: None
+        yield None
         return
-    from greenexp.tracking.writer import Tracker
-
-    tracker = Tracker(folder, *_address(plan, folder), remark=partial(watch.remark, "MLflow"))
+    tracker = CountingTracker(folder, *_address(plan, folder), remark=partial(watch.remark, "MLflow"))
     tracker.start()  # beside the start of Ray, which takes as long as making a database
     try:
-        yield tracker.wait_for_database
+        yield tracker
     finally:
         if not tracker.stop(timeout_s=FLUSH_S):
             reason = f" ({tracker.problem})" if tracker.problem else ""

@@ -9,6 +9,7 @@ from inspect import cleandoc
 from typing import Any, NamedTuple, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from greenexp.errors import BrokenOffError, GreenexpError, SweepFileError, did_you_mean
 from greenexp.extras import TRAIN, missing
@@ -80,7 +81,7 @@ class Commands(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             near = did_you_mean(cmd_name, COMMANDS)
-            if near:
+            if near and not ctx.resilient_parsing:  # not while a shell completes a line
                 raise click.UsageError(f"no such command '{cmd_name}'{near}")
             return None
         module, description = COMMANDS[cmd_name]
@@ -88,6 +89,12 @@ class Commands(click.Group):
         details = command.callback.__doc__ or ""
         command.help = f"{description}\n\n{cleandoc(details)}"
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so, without loading any, and the options of `greenexp` itself."""
+        named = [(name, entry.description) for name, entry in COMMANDS.items() if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=description) for name, description in named), *options]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; click itself would end with 1 where the reader of our output has gone."""

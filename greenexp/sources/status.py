@@ -13,10 +13,16 @@ import pandas as pd
 from greenexp.records.history import LimitReached
 from greenexp.records.priced import PriceFact, recorded_price
 from greenexp.records.tables import SweepTables
+from greenexp.records.totals import CostTotals
 from greenexp.sources.folders import JOURNAL, sweep_folder
+from greenexp.sources.forecast import Forecast, forecast
 
 if TYPE_CHECKING:
     from greenexp.journal.state import SweepState
+
+
+PARTS = ("trials", "overhead", "unattributed")
+"""Of what an energy meter counted; see `MeteredDevice`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,12 @@ class SweepStatus:
     limit_reached: the limit that ended it; elapsed_s: while a driver was at work; sessions: number of drivers so far
     price: axis -> its price when the sweep began, {} where none is on record
     failures: trial -> why it failed; remark: what is to be known of the journal itself, None if nothing is
+    forecast: how far it is, and how long it is expected to go on
+    reports: evaluations on dev so far; decisions: `go_on`, `pause` or `stop` -> how often the scheduler said it
+    trial_energy_j: trial -> joules over all its attempts, of those whose energy was measured
+    metered_j: `trials`, `overhead` and `unattributed` -> joules of what the sampler divided, {} without one
+    last_event: time of the latest event of a session, in seconds since 1970
+    mlflow_behind: events of the journal that MLflow has not, None where nobody follows the writer
     """
 
     name: str | None
@@ -58,6 +70,13 @@ class SweepStatus:
     lost: Mapping[str, float | None] = field(default_factory=dict)
     reserved: Mapping[str, float] = field(default_factory=dict)
     price: Mapping[str, PriceFact] = field(default_factory=dict)
+    forecast: Forecast = field(default_factory=Forecast)
+    reports: int = 0
+    decisions: Mapping[str, int] = field(default_factory=dict)
+    trial_energy_j: Mapping[str, float] = field(default_factory=dict)
+    metered_j: Mapping[str, float] = field(default_factory=dict)
+    last_event: float | None = None
+    mlflow_behind: int | None = None
 
 
 def read_state(folder: str | Path) -> SweepState:
@@ -72,7 +91,7 @@ def sweep_status(state: SweepState, folder: Path) -> SweepStatus:
     """The status of a sweep from its state."""
     from greenexp.journal.budget import lost, reserved, used
 
-    best = state.best
+    best, metered = state.best, tuple(state.metered.values())
     return SweepStatus(
         name=state.header.get("name"),
         folder=str(folder),
@@ -90,7 +109,23 @@ def sweep_status(state: SweepState, folder: Path) -> SweepStatus:
         lost=lost(state) if state.header else {},
         reserved=reserved(state) if state.header else {},
         price=recorded_price(session.data for session in state.sessions),
+        forecast=forecast(state),
+        reports=state.reports_run,
+        decisions=dict(Counter(str(verdict.action) for t in state.trials.values() for _, verdict in t.verdicts)),
+        trial_energy_j=_trial_energy(state),
+        metered_j={part: sum(getattr(d, f"{part}_j") for d in metered) for part in PARTS} if metered else {},
+        last_event=state.sessions[-1].last if state.sessions else None,
     )
+
+
+def _trial_energy(state: SweepState) -> dict[str, float]:
+    """Trial -> joules, of those that have some on record."""
+    found = {}
+    for name, trial in state.trials.items():
+        joules = CostTotals.of((record.costs for _, _, record in trial.reports), [trial.lost]).total("energy_j")
+        if joules is not None:
+            found[name] = joules
+    return found
 
 
 def _stage(state: SweepState) -> str:
@@ -110,6 +145,7 @@ def status_of_tables(tables: SweepTables, source: str) -> SweepStatus:
     best = BestTrial(str(ranked["trial"].iloc[0]), float(ranked["score"].iloc[0])) if len(ranked) else None
     failed = trials[trials["status"] == "failed"]
     over = "limit" if history.limit else "interrupted"
+    measured = trials.dropna(subset=["energy_j"])
     return SweepStatus(
         name=history.name,
         folder=source,
@@ -128,4 +164,9 @@ def status_of_tables(tables: SweepTables, source: str) -> SweepStatus:
             if axis != "trials"
         },
         price=recorded_price(history.sessions),
+        forecast=Forecast(share=1.0, remaining_s=0.0) if history.complete else Forecast(),
+        reports=len(tables.epochs),
+        decisions={str(action): int(n) for action, n in tables.decisions["action"].value_counts(sort=False).items()},
+        trial_energy_j=dict(zip(measured["trial"], measured["energy_j"].astype(float), strict=True)),
+        metered_j={part: float(tables.energy[f"{part}_j"].sum()) for part in PARTS} if len(tables.energy) else {},
     )

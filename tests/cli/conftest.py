@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from watched_sweeps import WatchedSweep
 
 from greenexp.cli.main import main
 
@@ -24,3 +26,10 @@ def command(
         return int(leaving.value.code or 0), printed.out, printed.err
 
     return run
+
+
+@pytest.fixture
+def new_sweep() -> Iterator[Callable[..., WatchedSweep]]:
+    """Begins sweeps in progress, as `WatchedSweep` does, and closes their journals at the end."""
+    with ExitStack() as opened:
+        yield lambda *given, **options: opened.enter_context(WatchedSweep(*given, **options))

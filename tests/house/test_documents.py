@@ -25,7 +25,7 @@ DOCUMENTS = sorted(
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 # Programs a reader has, or gets with greenexp.
-PROGRAMS = {"greenexp", "make", "pip", "git", "cd", "mlflow", "curl", "export", "ray", "sbatch"}
+PROGRAMS = {"greenexp", "make", "pip", "git", "cd", "mlflow", "curl", "export", "ray", "sbatch", "prometheus"}
 TESTED_ELSEWHERE = {"sweep-file.md", "extending.md"}
 LEFT_OUT = "..."
 

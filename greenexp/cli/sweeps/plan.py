@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from greenexp.cli.printing.completion import complete_sweep
 from greenexp.cli.printing.text_table import print_json
 from greenexp.cli.sweeps.preview import print_preview
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("sweep", default="smoke", metavar="[SWEEP]")
+@click.argument("sweep", default="smoke", metavar="[SWEEP]", shell_complete=complete_sweep)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a field of the sweep file.")
 @click.option("--from", "measured_in", metavar="DIR", help="Sweeps whose speed counts: a folder, or MLflow's address.")
 @click.option("--calibrate", is_flag=True, help="Measure the speed of what no sweep has trained here (a minute).")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import click
 import pandas as pd
 
+from greenexp.cli.printing.labelled import say
 from greenexp.cli.printing.text_table import text_rows
 from greenexp.records.axes import AXES, rung_name
 from greenexp.records.priced import WORKER
@@ -28,7 +28,7 @@ FEWEST_STOPPED = 0.05
 def print_preview(plan: Plan, *, err: bool = True) -> None:
     """Print it to stderr, or to stdout."""
     for label, text in preview_lines(plan):
-        click.echo(f"{label:13} {text}", err=err)
+        say(label, text, err=err)
 
 
 def preview_lines(plan: Plan) -> list[tuple[str, str]]:

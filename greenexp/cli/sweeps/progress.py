@@ -1,24 +1,27 @@
-"""Progress of a running sweep on stderr: a live table on a terminal, one plain line per event otherwise."""
+"""Progress of a running sweep on stderr: bars and tables on a terminal, one plain line per event otherwise."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.status import Status
 from rich.text import Text
 
 from greenexp.api.watching import Watcher
+from greenexp.cli.printing.labelled import say
+from greenexp.cli.sweeps.lines import describe
 from greenexp.cli.sweeps.preview import print_preview
+from greenexp.cli.sweeps.view import SweepView, ended_line
 from greenexp.journal.events import Event
-from greenexp.journal.state import ENDED, SweepState, TrialState
-from greenexp.records.axes import AXES
+from greenexp.journal.state import SweepState
 from greenexp.sources.status import SweepStatus, sweep_status
 from greenexp.units import format_duration, format_quantity
 
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
     from greenexp.assets import Asset
     from greenexp.plan import Plan
 
-_VERBS = {"stop": "stopped", "go_on": "goes on", "pause": "waits"}
+_ENDING = frozenset({"report", "decision", "ended"})
+"""Events with which a trial may end."""
+MOST_OF_A_CORE = 0.1
+"""What counting may take of the driver's time: of a sweep of thousands of trials it is done less often."""
 
 
 class Progress(Protocol):
@@ -48,32 +54,59 @@ class Progress(Protocol):
 
 
 def open_progress(state: SweepState) -> Progress:
-    """The live table if stderr is a terminal, else plain lines."""
-    console = Console(stderr=True)
-    return LiveProgress(state, console) if console.is_terminal else PlainProgress(state)
+    """The live table if stderr is a terminal that can be drawn on, else plain lines."""
+    console = Console(stderr=True, highlight=False)
+    return LiveProgress(state, console) if is_live(console) else PlainProgress(state)
+
+
+def is_live(console: Console) -> bool:
+    """Whether lines can be drawn anew there."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 class TerminalWatcher(Watcher):
-    """Prints what a run tells: the preview, then its progress; all of it on stderr."""
+    """Prints what a run tells: the preview, then its progress; all of it on stderr.
+
+    As a context manager it says on a terminal that the sweep is being checked, until there is more to show.
+    """
 
     def __init__(self, *, open_cluster: bool = False) -> None:
         self._open_cluster = open_cluster
         self._progress: Progress | None = None
+        self._checking: Status | None = None
+
+    def __enter__(self) -> TerminalWatcher:
+        console = Console(stderr=True, highlight=False)
+        if is_live(console):
+            self._checking = console.status("reading the sweep and its data ...", spinner="line")
+            self._checking.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._checked()
+        self.ended()
+
+    def _checked(self) -> None:
+        if self._checking is not None:
+            self._checking.stop()
+            self._checking = None
 
     def fetching(self, name: str, asset: Asset) -> None:
         """One line before each download."""
         size = format_quantity(float(asset.size_b), "B")
-        click.echo(f"fetching      {name}: {asset.about} ({size}, {asset.licence})", err=True)
+        say("fetching", f"{name}: {asset.about} ({size}, {asset.licence})")
 
     def planned(self, plan: Plan) -> None:
         """The preview, and what an open cluster means."""
+        self._checked()
         print_preview(plan)
         if self._open_cluster:
             who = "everybody who can reach it may run code on it, and read what the sweep reads"
-            click.echo(f"open cluster  {who}", err=True)
+            say("open cluster", who)
 
     def began(self, state: SweepState) -> None:
         """From now on events are shown."""
+        self._checked()
         self._progress = open_progress(state)
         self._progress.__enter__()
 
@@ -100,7 +133,7 @@ class TerminalWatcher(Watcher):
 
     def remark(self, subject: str, text: str) -> None:
         """A line of its own."""
-        click.echo(f"{subject:13} {text}", err=True)
+        say(subject, text)
 
 
 class PlainProgress:
@@ -127,11 +160,17 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """A table of the trials that are running, under a line of totals; redrawn in place."""
+    """Progress, budgets and running trials, redrawn in place under the lines of the trials that have ended."""
 
-    def __init__(self, state: SweepState, console: Console) -> None:
+    def __init__(self, state: SweepState, console: Console, clock: Callable[[], float] = time.time) -> None:
         self._state = state
-        self._notes: list[str] = []
+        self._clock = clock
+        self._console = console
+        self._sessions = len(state.sessions)
+        self._told = {name for name, trial in state.trials.items() if trial.ended}
+        self._ending, self._over = "", False
+        self._due = 0.0
+        self._drawn: tuple[int, SweepStatus] | None = None
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> LiveProgress:
@@ -141,88 +180,46 @@ class LiveProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over = True
         self._live.__exit__(kind, error, trace)
 
     def show(self, event: Event) -> None:
-        """Failures and limits stay above the table; the rest is drawn from the state."""
-        if event.kind in {"limit", "ended"}:
-            self.say(describe(event, self._state) or "")
+        """A line that stays for each trial that has ended, and for a limit; the rest is drawn from the state."""
+        if event.kind == "limit":
+            self._print(describe(event, self._state) or "")
+        trial = self._state.trials[event.data["trial"]] if event.kind in _ENDING else None
+        if trial is not None and trial.ended and trial.spec.trial not in self._told:
+            self._told.add(trial.spec.trial)
+            best = self._state.best
+            self._console.print(ended_line(trial, names=list(self._state.trials), best=trial is best))
 
     def say(self, text: str) -> None:
-        """Print it above the table."""
-        if text:
-            self._live.console.print(Text(text))
+        """It stays above the table until the sweep has ended."""
+        self._ending = text
 
-    def _draw(self) -> Table:
-        title = Text(totals(sweep_status(self._state, Path())))
-        table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), expand=True)
-        for heading in ("trial", "epoch", "score", "best", "train loss", "for"):
-            table.add_column(heading, justify="left" if heading == "trial" else "right")
-        for trial in self._state.trials.values():
-            if trial.status == "running":
-                table.add_row(*_cells(trial))
-        return table
+    def _print(self, text: str) -> None:
+        self._console.print(Text(text))
 
+    def _draw(self) -> SweepView:
+        """The state as of now; Rich asks for it in a thread of its own, while the driver goes on."""
+        began = time.perf_counter()
+        if self._drawn is None or (self._drawn[0] != self._state.lines and began >= self._due):
+            # A trial may be added while its fellows are counted: then the picture before stands for another moment.
+            with contextlib.suppress(RuntimeError):
+                lines = self._state.lines
+                self._drawn = (lines, sweep_status(self._state, Path()))
+            now = time.perf_counter()
+            self._due = now + (now - began) / MOST_OF_A_CORE
+        where = SweepStatus(None, "", "planned") if self._drawn is None else self._drawn[1]
+        under_way = len(self._state.sessions) > self._sessions and not self._over
+        return SweepView(self._state, where, self._clock(), self._phase(where, under_way=under_way), live=under_way)
 
-def describe(event: Event, state: SweepState) -> str | None:
-    """One line for a person, or None where the next event says more."""
-    data = event.data
-    if event.kind == "report":
-        record, trial = data["record"], state.trials[data["trial"]]
-        total = trial.spec.settings.training.epochs
-        on = "" if record.get("dev_examples") is None else f" (on {record['dev_examples']} of dev)"
-        score = f"score {record['score']:.4f}{on}  best {record['best_score']:.4f}  loss {record['train_loss']:.4f}"
-        end = f"  finished{', ' + trial.reason if trial.reason else ''}" if record.get("last") else ""
-        return f"{data['trial']}  epoch {record['epoch']:.4g}/{total}  {score}{end}"
-    if event.kind == "decision" and data["action"] == "stop":
-        what = "given up" if state.trials[data["trial"]].given_up else f"{_VERBS['stop']} at epoch {data['rung']:.4g}"
-        return f"{data['trial']}  {what}: {data.get('reason', '')}{_compared(data)}"
-    if event.kind == "ended":
-        return f"{data['trial']}  {data['status']}: {data.get('reason', '')}"
-    if event.kind == "limit":
-        used, limit = _quantity(data["axis"], data["used"]), _quantity(data["axis"], data["limit"])
-        return f"limit reached: {data['axis']} {used} of {limit}; nothing more is started"
-    return None
-
-
-def _compared(data: Mapping[str, Any]) -> str:
-    """The numbers behind a decision, as far as they are on record."""
-    if data.get("value") is None or data.get("seeds") is None:
-        return ""
-    parts = [f"mean {data['value']:.4f} over {data['seeds']} seed{'s' * (data['seeds'] > 1)}"]
-    parts += [f"cutoff {data['cutoff']:.4f}"] if data.get("cutoff") is not None else []
-    parts += [f"noise of a difference {data['noise']:.4f}"] if data.get("noise") is not None else []
-    return f" ({', '.join(parts)})"
-
-
-def totals(where: SweepStatus) -> str:
-    """`11/16 trials · 4 stopped early · 58 epochs · best 0.978 (c003-i0-o0) · 1m 12s of 5m 00s`."""
-    counts = {**where.trials, "given_up": where.given_up, "stopped": where.trials.get("stopped", 0) - where.given_up}
-    total = sum(where.trials.values())
-    ended = sum(where.trials.get(status, 0) for status in ENDED)
-    parts = [f"{ended}/{total} trials"]
-    shown = (("stopped", "stopped early"), ("given_up", "given up"), ("failed", "failed"), ("paused", "waiting"))
-    for status, words in shown:
-        parts += [f"{counts[status]} {words}"] if counts.get(status) else []
-    parts.append(f"{where.used.get('epochs') or 0:g} epochs")
-    parts += [f"best {where.best.score:.4f} ({where.best.trial})"] if where.best is not None else []
-    elapsed, limit = format_duration(where.elapsed_s), where.limits.get("wall_s")
-    parts.append(elapsed if limit is None else f"{elapsed} of {format_duration(limit)}")
-    return " · ".join(parts)
-
-
-def _cells(trial: TrialState) -> tuple[Any, ...]:
-    training = trial.spec.settings.training
-    epochs, per_epoch = training.epochs, training.reports_per_epoch
-    if not trial.records:
-        held = format_duration(max(0.0, time.time() - trial.last_seen))
-        return (trial.spec.trial, f"{1 / per_epoch:.4g}/{epochs}", "", "", "", held)
-    record = trial.records[trial.epoch]
-    under_way = f"{min(trial.epoch + 1 / per_epoch, epochs):.4g}/{epochs}"
-    on = "" if record.dev_examples is None else f" ({record.dev_examples})"
-    numbers = (f"{record.score:.4f}{on}", f"{record.best_score:.4f}", f"{record.train_loss:.4f}")
-    return (trial.spec.trial, under_way, *numbers, format_duration(max(0.0, time.time() - trial.last_seen)))
-
-
-def _quantity(axis: str, value: float | None) -> str:
-    return format_quantity(value, AXES[axis].unit)
+    def _phase(self, where: SweepStatus, *, under_way: bool) -> str:
+        """What goes on where no trial trains, or what the user asked for."""
+        if self._over:
+            return ""
+        if self._ending or not under_way:
+            return self._ending or "starting Ray ..."
+        if where.state == "finished":
+            return "evaluating what was chosen ..."
+        return "" if where.trials.get("running") else "starting workers ..."

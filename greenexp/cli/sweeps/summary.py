@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from greenexp.cli.printing.labelled import say
 from greenexp.records.axes import AXES
 from greenexp.records.worth import WORTH, worth_reached
 from greenexp.units import format_duration, format_quantity
@@ -26,7 +27,7 @@ def print_summary(done: FinishedRun, options: RunOptions) -> int:
     """Print it and return the exit code. The report's path is the result and goes to stdout."""
     plan, outcome, folder, report = done.plan, done.outcome, done.folder, done.report
     state = outcome.state
-    _say(_ending(plan, outcome), _work(plan, state))
+    say(_ending(plan, outcome), _work(plan, state))
     best = state.best
     if best is not None:
         values = best.spec.searched
@@ -35,26 +36,26 @@ def print_summary(done: FinishedRun, options: RunOptions) -> int:
             for path, value in values.items()
             if value is not None or f"{path.rpartition('.')[0]}.name" not in values  # the plug-in has no such field
         )
-        _say("best", f"{best.spec.trial}  {plan.spec.metric.name} {best.score:.4f} (best dev value so far)  {searched}")
+        say("best", f"{best.spec.trial}  {plan.spec.metric.name} {best.score:.4f} (best dev value so far)  {searched}")
     for trial in state.trials.values():
         if trial.status == "failed":
             logs = shlex.join(["greenexp", "logs", trial.spec.trial, "--out", str(folder)])
-            _say("failed", f"{trial.spec.trial}: {trial.reason}  ({logs})")
+            say("failed", f"{trial.spec.trial}: {trial.reason}  ({logs})")
     for line in _held_out(plan, state):
-        _say("test", line)
+        say("test", line)
     for sentence in done.outlook:
-        _say("more", sentence)
+        say("more", sentence)
     for problem in outcome.problems:
-        _say("problem", problem)
+        say("problem", problem)
     if plan.spec.tracking.enabled and plan.spec.tracking.uri is None:
         uri = shlex.quote(f"sqlite:///{folder / 'mlflow.db'}")
-        _say("look around", f"mlflow ui --backend-store-uri {uri}")
+        say("look around", f"mlflow ui --backend-store-uri {uri}")
     if outcome.status != "finished":
         # The resolved file and not the user's: it holds what --set changed, limits among it.
         more = " --set budget.AXIS=MORE" if outcome.status == "limit" else ""
-        _say("go on", _resuming(str(folder / "sweep.yaml"), ["--out", str(folder)], options) + more)
+        say("go on", _resuming(str(folder / "sweep.yaml"), ["--out", str(folder)], options) + more)
     if report is not None:
-        _say("report", "the path below")
+        say("report", "the path below")
         click.echo(report)
     if outcome.status == "interrupted":
         return INTERRUPTED
@@ -66,7 +67,7 @@ def print_cut_short(sweep: str, overrides: Sequence[str], options: RunOptions) -
     """How to go on with a run that a further Ctrl-C or SIGTERM ended before its report."""
     where = [] if options.out is None else ["--out", str(options.out)]
     changed = [part for override in overrides for part in ("--set", override)]
-    _say("interrupted", f"without a report; go on with: {_resuming(sweep, [*changed, *where], options)}")
+    say("interrupted", f"without a report; go on with: {_resuming(sweep, [*changed, *where], options)}")
 
 
 def _resuming(sweep: str, arguments: Sequence[str], options: RunOptions) -> str:
@@ -118,7 +119,3 @@ def _work(plan: Plan, state: SweepState) -> str:
         ),
     ]
     return " · ".join(parts)
-
-
-def _say(what: str, text: str) -> None:
-    click.echo(f"{what:13} {text}", err=True)

@@ -40,7 +40,8 @@ from greenexp.inference.service.inputs import (
 )
 from greenexp.inference.service.limits import Limits, RefusedError
 from greenexp.inference.service.memory import keep_trimmed
-from greenexp.inference.service.metrics import CONTENT_TYPE, Metrics
+from greenexp.inference.service.metrics import Metrics
+from greenexp.records.exposition_text import CONTENT_TYPE
 
 CLIENT_GONE = 499
 """What the metrics call a request whose client went away; nobody receives it."""

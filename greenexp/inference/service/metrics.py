@@ -1,6 +1,6 @@
 """What the service counts, in the text format of Prometheus.
 
-Kept by the event loop alone, so nothing is locked. https://prometheus.io/docs/instrumenting/exposition_formats/
+Kept by the event loop alone, so nothing is locked. The format: `records.exposition_text`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from itertools import accumulate
 
 from greenexp.inference.answers import Answer
 from greenexp.inference.rebatching import Statistics
+from greenexp.records.exposition_text import head
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PATHS = ("/predict", "/health", "/metrics")
 OTHER = "other"
 """A label must not grow with what clients ask for."""
@@ -100,4 +100,4 @@ def _segment_lines(statistics: Statistics) -> Iterator[str]:
 
 
 def _head(name: str, kind: str, explained: str) -> tuple[str, str]:
-    return f"# HELP greenexp_{name} {explained}", f"# TYPE greenexp_{name} {kind}"
+    return head(f"greenexp_{name}", kind, explained)
