@@ -18,7 +18,7 @@ import pyarrow as pa
 from greenexp.tracking import names
 from greenexp.tracking.server import connect_existing, failures_as
 from greenexp.tracking.snapshot_folder import Kept
-from greenexp.tracking.snapshot_rows import COLUMNS, METRIC, PARAM, TAG, run_frame, values_table
+from greenexp.tracking.snapshot_rows import COLUMNS, HIDDEN, METRIC, PARAM, TAG, run_frame, values_table
 
 PAGE = 1000
 WHOLE_S = 3600.0
@@ -85,7 +85,7 @@ def _metrics(data: Any) -> Mapping[str, float]:
 
 
 def _tags(data: Any) -> Mapping[str, str]:
-    return {name: text for name, text in data.tags.items() if not name.startswith(names.JSON)}
+    return {name: text for name, text in data.tags.items() if not name.startswith(HIDDEN)}
 
 
 def _row(run: Any) -> tuple[Any, ...]:

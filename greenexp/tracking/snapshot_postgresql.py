@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from greenexp.tracking import names
 from greenexp.tracking.databases import TIMEOUT_S, with_driver
 from greenexp.tracking.server import failures_as
 from greenexp.tracking.snapshot_folder import Kept
-from greenexp.tracking.snapshot_rows import METRIC, PARAM, TAG, run_frame, values_table
+from greenexp.tracking.snapshot_rows import HIDDEN, METRIC, PARAM, TAG, run_frame, values_table
 from greenexp.tracking.snapshot_sqlite import RUN_QUERY, SCAN, UnknownTablesError
 
 ROWS = 50_000
@@ -28,7 +27,8 @@ _TOUCHED = "SELECT DISTINCT run_uuid FROM {0} WHERE age(xmin) <= age(CAST(:mark 
 _KINDS = {
     PARAM: "SELECT run_uuid, key, value FROM params",
     METRIC: "SELECT run_uuid, key, CASE WHEN is_nan THEN NULL ELSE value END FROM latest_metrics",
-    TAG: f"SELECT run_uuid, key, coalesce(value, '') FROM tags WHERE left(key, {len(names.JSON)}) <> '{names.JSON}'",
+    TAG: "SELECT run_uuid, key, coalesce(value, '') FROM tags WHERE "
+    + " AND ".join(f"left(key, {len(start)}) <> '{start}'" for start in HIDDEN),
 }
 
 

@@ -19,6 +19,8 @@ from greenexp.tracking.snapshot_folder import KINDS, VALUES, Kept
 COLUMNS = ("run_id", "experiment_id", "experiment", "name", "state", "start_s", "end_s", "lifecycle")
 """Of a run itself. state: MLflow's word; start_s, end_s: since 1970, NaN if there is none."""
 PARAM, METRIC, TAG = range(len(KINDS))
+HIDDEN = (names.MACHINE, names.EARLIER_JSON)
+"""What the names of tags that only greenexp itself reads begin with: a snapshot leaves them out."""
 
 _TEXTS = {
     (TAG, names.KIND): "role",

@@ -25,9 +25,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pc_csv
 
-from greenexp.tracking import names
 from greenexp.tracking.snapshot_folder import Kept
-from greenexp.tracking.snapshot_rows import METRIC, PARAM, TAG, numbered, run_frame
+from greenexp.tracking.snapshot_rows import HIDDEN, METRIC, PARAM, TAG, numbered, run_frame
 
 ROWS = 1 << 16
 """Of a table in one statement."""
@@ -49,10 +48,15 @@ NEEDED = {
 
 RUN_QUERY = "SELECT run_uuid, experiment_id, name, status, start_time, end_time, lifecycle_stage FROM runs"
 _QUOTED = """'"' || replace(coalesce({0}, ''), '"', '""') || '"'"""
+_SHOWN = "".join(f" AND substr(key, 1, {len(start)}) <> '{start}'" for start in HIDDEN)
 _KINDS = {
     PARAM: ("params", _QUOTED.format("value"), ""),
     METRIC: ("latest_metrics", "coalesce(is_nan, 0)", ""),
-    TAG: ("tags", _QUOTED.format("value"), f" AND substr(key, 1, {len(names.JSON)}) <> '{names.JSON}'"),
+    TAG: (
+        "tags",
+        _QUOTED.format("value"),
+        "".join(f" AND substr(key, 1, {len(start)}) <> '{start}'" for start in HIDDEN),
+    ),
 }
 """Kind -> (table, the value as text, what else holds for a row): tags for machines are left out.
 

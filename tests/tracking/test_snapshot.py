@@ -21,6 +21,7 @@ from greenexp.tracking.reader import read_tables
 from greenexp.tracking.runs import search
 from greenexp.tracking.server import connect, sqlite_file
 from greenexp.tracking.snapshot_pages import ClientRuns
+from greenexp.tracking.snapshot_rows import HIDDEN
 from greenexp.tracking.snapshot_sqlite import SqliteRuns
 from greenexp.tracking.sync import sync
 
@@ -57,7 +58,7 @@ def expected_values(uri: str) -> dict[tuple[str, str, str], str]:
         found |= {(number, "param", key): text for key, text in run.data.params.items()}
         found |= {(number, "metric", key): repr(float(value)) for key, value in run.data.metrics.items()}
         tags = run.data.tags.items()
-        found |= {(number, "tag", key): text for key, text in tags if not key.startswith(names.JSON)}
+        found |= {(number, "tag", key): text for key, text in tags if not key.startswith(HIDDEN)}
     return found
 
 
