@@ -36,7 +36,8 @@ class ForeignRuns:
 
     runs: one row per run of every experiment in which some run has the score, by start time: run (id), name,
     experiment, status (MLflow's; KILLED of a trial that greenexp stopped), parent (id or ""), began_s (since 1970),
-    duration_s (NaN: not ended), logged (has a score, finite or not), score (NaN: none), cost (NaN: not recorded), group (None: no value), own (greenexp's own)
+    duration_s (NaN: not ended), logged (has a score, finite or not), score (NaN: none), cost (NaN: not recorded),
+    group (None: no value), own (greenexp's own)
     address: without a password; experiments: those of the table; left_out: experiments without the score, and their
     runs
     """

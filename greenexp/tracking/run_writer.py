@@ -19,11 +19,13 @@ from greenexp.journal.tables import standing_logits
 from greenexp.tracking import names
 from greenexp.tracking.artifacts import RunArtifacts
 from greenexp.tracking.batches import batches
+from greenexp.tracking.chosen_model import KeptModel, log_model
 from greenexp.tracking.content import MetricPoint, RunContent, other_points, report_points, run_content
 from greenexp.tracking.description import is_own, mark_of
 from greenexp.tracking.logits import log_exits
 from greenexp.tracking.markers import is_marker, markers_of
 from greenexp.tracking.runs import FINAL, IDENTITY, find_runs, folder_mark, key_of
+from greenexp.tracking.server import told
 from greenexp.tracking.sweep_pages import data_sets, log_data_sets, log_report, log_sweep_file
 from greenexp.tracking.texts import from_parts
 from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
@@ -96,7 +98,7 @@ class RunWriter:
     def write_changes(self, *, with_sweep: bool, with_report: bool = False) -> None:
         """Send what is missing of the runs that changed, and with `with_sweep` of the sweep's own (its elapsed time).
 
-        with_report: also the report that lies in the sweep's folder, where MLflow has none or another one
+        with_report: also the report and the chosen model in the sweep's folder, where MLflow has others or none
         Whatever MLflow raises is passed on; what is known of MLflow is forgotten then, and found out again next time.
         Raises TrackingError for an older copy of the folder in which the sweep is run.
         """
@@ -123,6 +125,7 @@ class RunWriter:
                 self._taken_back = 0
             if with_report:
                 self._log_report(self._runs()[SWEEP_KEY])
+                self._log_model(self._runs()[SWEEP_KEY])
         except BaseException:
             self._known = None
             raise
@@ -314,6 +317,22 @@ class RunWriter:
             self._remarks.append(remark)
         if tags:
             self._log(known, [], {}, tags)
+
+    def _log_model(self, known: Known) -> None:
+        """The chosen model, once the sweep has ended; a store that refuses it costs a remark."""
+        if self._folder is None or self._tracked.live or not self._takes_artifacts(known):
+            return
+        state, sweep_id = self._tracked.state, self._tracked.sweep_id
+        kept = KeptModel.chosen(state, self._folder)
+        if kept is None or known.tags.get(names.MODEL) == kept.digest:
+            return
+        runs = {names.SWEEP: known.run_id, names.TRIAL: self._runs()[names.TRIAL, kept.trial.spec.trial].run_id}
+        try:
+            log_model(self._client, self._experiment, runs, state, kept, sweep_id, self._pause)
+        except Exception as error:
+            self._remarks.append(f"has no model: {told(error)}; `greenexp sync` tries again")
+            return
+        self._log(known, [], {}, {names.MODEL: kept.digest})
 
     def _log_data(self, known: Known, trial: TrialState | None) -> dict[str, str]:
         """The data sets of a run; a trial's where it is known which they are."""
