@@ -81,6 +81,7 @@ def settle_artifacts(uri: str) -> None:
                     "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (here, experiment)
                 )
                 query = "SELECT run_uuid, artifact_uri FROM runs WHERE experiment_id = ?"
+                _settle_models(database, folder, experiment)
                 inside = [(run, _inside(stored or "")) for run, stored in database.execute(query, (experiment,))]
                 database.executemany(
                     "UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?",
@@ -88,6 +89,18 @@ def settle_artifacts(uri: str) -> None:
                 )
     except sqlite3.Error as error:
         raise TrackingError(f"cannot write the locations of artifacts into {file}: {error}") from error
+
+
+def _settle_models(database: sqlite3.Connection, folder: Path, experiment: int) -> None:
+    """The same of the experiment's models: `.../mlartifacts/models/MODEL/artifacts`. MLflow 2 has no such table."""
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'logged_models'").fetchone():
+        return
+    query = "SELECT model_id, artifact_location FROM logged_models WHERE experiment_id = ?"
+    for model, stored in list(database.execute(query, (experiment,))):
+        path = _local(stored or "")
+        if path is not None and ARTIFACTS in path.parts[-4:-3]:
+            place = folder.joinpath(*path.parts[-3:]).as_uri()
+            database.execute("UPDATE logged_models SET artifact_location = ? WHERE model_id = ?", (place, model))
 
 
 def _forget_places() -> None:

@@ -20,6 +20,7 @@ from greenexp.records.progress import Epochs
 from greenexp.records.tables import SUMMED_COSTS
 from greenexp.records.totals import CostTotals
 from greenexp.tracking import names
+from greenexp.tracking.description import description
 from greenexp.tracking.texts import flat, param_texts, shortened, to_parts, value_text
 from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
 
@@ -28,8 +29,9 @@ _MS = 1000
 
 _STATUS = {
     "planned": "SCHEDULED", "running": "RUNNING", "paused": "SCHEDULED", "finished": "FINISHED",
-    "stopped": "KILLED", "failed": "FAILED", "interrupted": "KILLED",
+    "stopped": "FINISHED", "failed": "FAILED", "interrupted": "KILLED",
 }  # fmt: skip
+"""What became of a trial -> MLflow's word. Stopped early is a good end: MLflow shows KILLED as an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,10 @@ class MetricPoint:
 
 @dataclass(frozen=True, slots=True)
 class RunContent:
-    """A run without its metrics. `status` is MLflow's word, `end_ms` None unless that is a final one."""
+    """A run without its metrics.
+
+    status: MLflow's word; end_ms: None unless that is a final one; note: what greenexp describes it by
+    """
 
     key: RunKey
     parent: RunKey | None
@@ -54,6 +59,7 @@ class RunContent:
     status: str
     start_ms: int
     end_ms: int | None
+    note: str = ""
 
 
 def run_content(tracked: TrackedSweep, key: RunKey) -> RunContent:
@@ -68,7 +74,7 @@ def run_content(tracked: TrackedSweep, key: RunKey) -> RunContent:
 
 def _sweep(tracked: TrackedSweep) -> RunContent:
     state = tracked.state
-    status = _sweep_status(tracked)
+    status, price = _sweep_status(tracked), _price(state)
     first = state.sessions[0].data if state.sessions else {}
     environment = flat({name: fact for name, fact in first.items() if name != PRICE})  # it is read from SESSIONS
     facts = {
@@ -82,7 +88,7 @@ def _sweep(tracked: TrackedSweep) -> RunContent:
         names.FINGERPRINT: str(state.header["fingerprint"]),
         names.STATUS: status,
         **{names.SESSION + names.clean(path): value_text(value, names.MAX_TAG) for path, value in environment.items()},
-        **{names.PRICE + name: f"{value:.10g}" for name, value in _price(state).items()},
+        **{names.PRICE + name: f"{value:.10g}" for name, value in price.items()},
         **to_parts(names.FACTS, facts),
         **to_parts(names.SPEC, state.header["spec"]),
         **to_parts(names.SESSIONS, [session.data for session in state.sessions]),
@@ -101,6 +107,7 @@ def _sweep(tracked: TrackedSweep) -> RunContent:
         status=final,
         start_ms=_ms(state.began),
         end_ms=_ms(last) if final in {"KILLED", "FINISHED"} else None,
+        note=description(tracked, status, price),
     )
 
 
@@ -158,7 +165,7 @@ def _joint_status(statuses: set[str], live: bool) -> str:
         return "RUNNING"
     if "failed" in statuses:
         return "FAILED"
-    return "FINISHED" if statuses == {"finished"} else "KILLED"
+    return "FINISHED" if statuses <= {"finished", "stopped"} else "KILLED"
 
 
 def _trial(tracked: TrackedSweep, trial: TrialState) -> RunContent:

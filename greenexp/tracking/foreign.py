@@ -35,8 +35,9 @@ class ForeignRuns:
     """Runs as a table, and where they are from.
 
     runs: one row per run of every experiment in which some run has the score, by start time: run (id), name,
-    experiment, status (MLflow's), parent (id or ""), began_s (since 1970), duration_s (NaN: not ended), logged (has a
-    score, finite or not), score (NaN: none), cost (NaN: not recorded), group (None: no value), own (greenexp's own)
+    experiment, status (MLflow's; KILLED of a trial that greenexp stopped), parent (id or ""), began_s (since 1970),
+    duration_s (NaN: not ended), logged (has a score, finite or not), score (NaN: none), cost (NaN: not recorded),
+    group (None: no value), own (greenexp's own)
     address: without a password; experiments: those of the table; left_out: experiments without the score, and their
     runs
     """
@@ -124,7 +125,7 @@ def _row(run: Any, values: Mapping[str, Any], score: str, cost: str | None, by: 
         run.info.run_id,
         run.info.run_name or "",
         values[EXPERIMENT],
-        run.info.status,
+        _state(run),
         run.data.tags.get(names.PARENT, ""),
         run.info.start_time / 1000,
         values.get(DURATION, math.nan),
@@ -134,6 +135,11 @@ def _row(run: Any, values: Mapping[str, Any], score: str, cost: str | None, by: 
         str(group) if group != "" else None,
         names.KIND in run.data.tags,
     )
+
+
+def _state(run: Any) -> str:
+    """What became of a run. A trial that greenexp stopped has ended well for MLflow, and is no whole training."""
+    return "KILLED" if run.data.tags.get(names.STATUS) == "stopped" else str(run.info.status)
 
 
 def _number(role: str, column: str, values: Mapping[str, Any], run: str) -> float:

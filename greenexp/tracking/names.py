@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Mapping
 
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.progress import Epochs, report_at
@@ -25,13 +26,20 @@ SWEEP, CONFIGURATION, TRIAL = "sweep", "configuration", "trial"
 # Tags that MLflow itself reads.
 PARENT = "mlflow.parentRunId"
 SOURCE = "mlflow.source.name"
+NOTE = "mlflow.note.content"
+EXPERIMENT_KIND, TRAINING = "mlflow.experimentKind", "custom_model_development"
+"""Tag of an experiment, by which MLflow's pages show its runs as those of training; its pages know no other name."""
+PRIMARY_METRIC = "mlflow.experiment.primaryMetric.name"
+
+# Tags that only greenexp reads have names that MLflow's pages do not show; earlier versions showed them.
+MACHINE = "mlflow.greenexp."
 
 # Tags that say which run this is. SWEEP_ID tells two runs of one sweep file apart.
 KIND = "greenexp.kind"
 SWEEP_NAME = "greenexp.sweep"
 SWEEP_ID = "greenexp.sweep_id"
 FINGERPRINT = "greenexp.fingerprint"
-FOLDER = "greenexp.folder"
+FOLDER = "mlflow.greenexp.folder"
 """Tag of the sweep's run: a hash that tells the folder it is run in from copies of it."""
 ARTIFACTS = "greenexp.artifacts"
 """Tag of an experiment that greenexp made in a file's database: its artifacts lie beside that file."""
@@ -54,24 +62,24 @@ PRICE = "greenexp.price."
 """What the whole sweep cost so far, of which everything was measured: trials, examples seen, and sums of costs."""
 
 # Tags that hold JSON, in parts if it is long: what the reader needs and no metric can carry exactly.
-JSON = "greenexp.json."
-FACTS = "greenexp.json.facts"
-SPEC = "greenexp.json.spec"
-SESSIONS = "greenexp.json.sessions"
-METERED = "greenexp.json.metered"
-MEASURED = "greenexp.json.measured"
-PLAN = "greenexp.json.plan"
-STATE = "greenexp.json.state"
-REPORTS = "greenexp.json.reports"
-DECISIONS = "greenexp.json.decisions"
-EXITS = "greenexp.json.exits"
-HELD_OUT = "greenexp.json.held_out"
+JSON = "mlflow.greenexp.json."
+FACTS = f"{JSON}facts"
+SPEC = f"{JSON}spec"
+SESSIONS = f"{JSON}sessions"
+METERED = f"{JSON}metered"
+MEASURED = f"{JSON}measured"
+PLAN = f"{JSON}plan"
+STATE = f"{JSON}state"
+REPORTS = f"{JSON}reports"
+DECISIONS = f"{JSON}decisions"
+EXITS = f"{JSON}exits"
+HELD_OUT = f"{JSON}held_out"
 
 # A trial's logits, and the operating points replayed from them.
-LOGITS = "greenexp.logits"
+LOGITS = "mlflow.greenexp.logits"
 """Tag: which artifacts of the run hold the logits of its best epoch, on dev and where it was evaluated on test."""
 LOGITS_FOLDER = "logits"
-POINTS = "greenexp.operating_points"
+POINTS = "mlflow.greenexp.operating_points"
 """Tag: which artifact of the run holds them."""
 POINTS_FOLDER = "operating_points"
 
@@ -105,10 +113,39 @@ TEST_SCORE = "test_score"
 SEED_PARAMS = {"initialisation": "seeds.initialisation", "order": "seeds.order"}
 FOLD, FOLDS = "seeds.fold", "seeds.folds"
 """Parameters of a trial that left a part of the training set out: its number from 0, and how many there are."""
-SWEEP_FILE = "sweep.yaml"
-"""Artifact of the sweep's run: its resolved file."""
-REPORT_FILE, REPORT = "report.html", "greenexp.report"
+SWEEP_FILE, FILED = "sweep.yaml", "mlflow.greenexp.sweep_file"
+"""Artifact of the sweep's run, its resolved file; the tag that says that it is there."""
+DATA_SETS = "mlflow.greenexp.data_sets"
+"""Tag: fingerprints of the data sets that the run has as inputs."""
+MODEL = "mlflow.greenexp.model"
+"""Tag of the sweep's run and of a logged model: the hash of the chosen model's files."""
+DESCRIBED = "mlflow.greenexp.described"
+"""Tag of the sweep's run: a hash of the description that greenexp gave it. Another one is the user's."""
+REPORT_FILE, REPORT = "report.html", "mlflow.greenexp.report"
 """The report in the sweep's folder, also an artifact of the sweep's run; the tag that holds the hash of the latter."""
+
+EARLIER_JSON = "greenexp.json."
+"""What JSON was in earlier versions."""
+_EARLIER = {
+    "greenexp.folder": FOLDER, "greenexp.logits": LOGITS, "greenexp.operating_points": POINTS,
+    "greenexp.report": REPORT, "greenexp.sweep_file": FILED,
+}  # fmt: skip
+
+
+def present(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags as MLflow has them, and those for greenexp alone that an earlier version wrote under their present names."""
+    return {**{_EARLIER[name]: text for name, text in tags.items() if name in _EARLIER}, **tags}
+
+
+def of_json(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that hold JSON, under their present names."""
+    earlier = {JSON + name.removeprefix(EARLIER_JSON): text for name, text in tags.items() if is_earlier_json(name)}
+    return {**earlier, **{name: text for name, text in tags.items() if name.startswith(JSON)}}
+
+
+def is_earlier_json(tag: str) -> bool:
+    """Whether an earlier version wrote this tag's JSON."""
+    return tag.startswith(EARLIER_JSON)
 
 
 def step(epochs: Epochs, trial: TrialSpec) -> int:

@@ -88,7 +88,8 @@ def read_facts(uri: str, experiment: str | None = None, sweep: str | None = None
 
         def fetch(name: str, logits: LogitsNames) -> ExitTables:
             run = runs[name]
-            return fetch_exits(RunArtifacts.of(client, run), logits, policies, metric, run.data.tags)
+            tags = names.present(run.data.tags)
+            return fetch_exits(RunArtifacts.of(client, run), logits, policies, metric, tags)
 
         standing = standing_logits(facts)
         found = pool.map(fetch, standing.keys(), standing.values())
@@ -103,7 +104,8 @@ def read_logits(
         standing, found = standing_logits(facts), {}
         for trial in choose(facts):
             run = runs[trial]
-            with fetched_logits(RunArtifacts.of(client, run), standing[trial], run.data.tags) as logits:
+            tags = names.present(run.data.tags)
+            with fetched_logits(RunArtifacts.of(client, run), standing[trial], tags) as logits:
                 found[trial] = logits
         return facts, found
 

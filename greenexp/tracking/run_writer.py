@@ -7,14 +7,10 @@ behind, the markers in MLflow are read before anything is sent again.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from greenexp.errors import TrackingError
 from greenexp.journal.file import NAME
@@ -23,18 +19,19 @@ from greenexp.journal.tables import standing_logits
 from greenexp.tracking import names
 from greenexp.tracking.artifacts import RunArtifacts
 from greenexp.tracking.batches import batches
+from greenexp.tracking.chosen_model import KeptModel, log_model
 from greenexp.tracking.content import MetricPoint, RunContent, other_points, report_points, run_content
+from greenexp.tracking.description import is_own, mark_of
 from greenexp.tracking.logits import log_exits
 from greenexp.tracking.markers import is_marker, markers_of
 from greenexp.tracking.runs import FINAL, IDENTITY, find_runs, folder_mark, key_of
 from greenexp.tracking.server import told
+from greenexp.tracking.sweep_pages import data_sets, log_data_sets, log_report, log_sweep_file
 from greenexp.tracking.texts import from_parts
 from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
 
 _ORDER = {names.SWEEP: 0, names.CONFIGURATION: 1, names.TRIAL: 2}
-_FILED = "greenexp.sweep_file"
-_NOTE = "mlflow.note.content"
-_PARTIAL = (names.JSON, names.CHANGED, names.SESSION, names.CONTINUED, names.PRICE)
+_PARTIAL = (names.JSON, names.EARLIER_JSON, names.CHANGED, names.SESSION, names.CONTINUED, names.PRICE)
 
 
 @dataclass(slots=True)
@@ -101,7 +98,7 @@ class RunWriter:
     def write_changes(self, *, with_sweep: bool, with_report: bool = False) -> None:
         """Send what is missing of the runs that changed, and with `with_sweep` of the sweep's own (its elapsed time).
 
-        with_report: also the report that lies in the sweep's folder, where MLflow has none or another one
+        with_report: also the report and the chosen model in the sweep's folder, where MLflow has others or none
         Whatever MLflow raises is passed on; what is known of MLflow is forgotten then, and found out again next time.
         Raises TrackingError for an older copy of the folder in which the sweep is run.
         """
@@ -128,6 +125,7 @@ class RunWriter:
                 self._taken_back = 0
             if with_report:
                 self._log_report(self._runs()[SWEEP_KEY])
+                self._log_model(self._runs()[SWEEP_KEY])
         except BaseException:
             self._known = None
             raise
@@ -144,7 +142,7 @@ class RunWriter:
                 start_ms=run.info.start_time,
                 end_ms=run.info.end_time,
                 params=dict(run.data.params),
-                tags=dict(run.data.tags),
+                tags=names.present(run.data.tags),
                 artifacts=run.info.artifact_uri or "",
                 metrics=dict(run.data.metrics),
                 markers=None,
@@ -182,7 +180,9 @@ class RunWriter:
         """
         own = ("greenexp.", "mlflow.")
         self._notes[key] = {
-            name: text for name, text in known.tags.items() if name == _NOTE or not name.startswith(own)
+            name: text
+            for name, text in known.tags.items()
+            if (name == names.NOTE and not is_own(known.tags)) or not name.startswith(own)
         }
         self._taken_back += 1
         self._pause()
@@ -199,6 +199,10 @@ class RunWriter:
             self._take_back(key, self._runs().pop(key))
             known = self._known_run(content)
         wanted = {**self._tags(content), **(self._log_exits(key, known, trial) if trial else {})}
+        if key[0] != names.CONFIGURATION:
+            wanted |= self._log_data(known, trial)
+        if key == SWEEP_KEY:
+            wanted |= self._described(known, content)
         if key == SWEEP_KEY and self._folder is not None and (self._leads or names.FOLDER not in known.tags):
             wanted[names.FOLDER] = folder_mark(self._folder)
         tags = {name: text for name, text in wanted.items() if known.tags.get(name) != text}
@@ -212,7 +216,7 @@ class RunWriter:
         self._drop_tags(known, content)
         self._set_status(known, content)
         if key == SWEEP_KEY:
-            self._log_sweep_file(known)
+            self._log_pages(known)
 
     def _drop_tags(self, known: Known, content: RunContent) -> None:
         """Tags that said something once and do not any more: parts of longer JSON, settings and places changed back."""
@@ -253,7 +257,8 @@ class RunWriter:
             return True
         markers = markers_of(self._tracked, trial)
         told = (names.REPORTS, names.DECISIONS, names.HELD_OUT)
-        same = all(known.tags.get(tag) == text for tag, text in content.tags.items() if tag.startswith(told))
+        there = names.of_json(known.tags)
+        same = all(there.get(tag) == text for tag, text in content.tags.items() if tag.startswith(told))
         if same and markers.told_by(known.metrics):
             known.reports, known.markers = len(trial.reports), set(markers.points)
             return True
@@ -295,39 +300,59 @@ class RunWriter:
             self._client.update_run(known.run_id, status=content.status)
         known.status, known.end_ms = content.status, content.end_ms
 
-    def _log_sweep_file(self, known: Known) -> None:
-        """The resolved sweep file as an artifact, where artifacts can be reached from here: a convenience only."""
-        if not self._takes_artifacts(known):
-            return
-        if _FILED in known.tags and not RunArtifacts(self._client, known.run_id, known.artifacts).lacks(
-            names.SWEEP_FILE
-        ):
-            return
-        text = yaml.safe_dump(dict(self._tracked.state.header["spec"]), sort_keys=False, allow_unicode=True)
-        self._pause()
-        with contextlib.suppress(Exception):
-            self._client.log_text(known.run_id, text, names.SWEEP_FILE)
-            self._log(known, [], {}, {_FILED: names.SWEEP_FILE})
+    def _log_pages(self, known: Known) -> None:
+        """The resolved sweep file, where artifacts can be reached from here."""
+        if self._takes_artifacts(known):
+            run = RunArtifacts(self._client, known.run_id, known.artifacts)
+            if tags := log_sweep_file(run, self._tracked.state.header["spec"], known.tags, self._pause):
+                self._log(known, [], {}, tags)
 
     def _log_report(self, known: Known) -> None:
-        """The report as an artifact of the sweep's run, over an older one; a store that refuses it costs a remark."""
+        """The report as an artifact of the sweep's run; a store that refuses it costs a remark."""
         if self._folder is None or not self._takes_artifacts(known):
             return
-        file = self._folder / names.REPORT_FILE
-        try:
-            text = hashlib.sha256(file.read_bytes()).hexdigest()
-        except OSError:  # none was written
+        run = RunArtifacts(self._client, known.run_id, known.artifacts)
+        tags, remark = log_report(run, self._folder, known.tags, self._pause)
+        if remark is not None:
+            self._remarks.append(remark)
+        if tags:
+            self._log(known, [], {}, tags)
+
+    def _log_model(self, known: Known) -> None:
+        """The chosen model, once the sweep has ended; a store that refuses it costs a remark."""
+        if self._folder is None or self._tracked.live or not self._takes_artifacts(known):
             return
-        artifacts = RunArtifacts(self._client, known.run_id, known.artifacts)
-        if known.tags.get(names.REPORT) == text and not artifacts.lacks(names.REPORT_FILE):
+        state, sweep_id = self._tracked.state, self._tracked.sweep_id
+        kept = KeptModel.chosen(state, self._folder)
+        if kept is None or known.tags.get(names.MODEL) == kept.digest:
             return
-        self._pause()
+        runs = {names.SWEEP: known.run_id, names.TRIAL: self._runs()[names.TRIAL, kept.trial.spec.trial].run_id}
         try:
-            self._client.log_artifact(known.run_id, str(file))
+            log_model(self._client, self._experiment, runs, state, kept, sweep_id, self._pause)
         except Exception as error:
-            self._remarks.append(f"has no report: {told(error)}; `greenexp sync` tries again")
+            self._remarks.append(f"has no model: {told(error)}; `greenexp sync` tries again")
             return
-        self._log(known, [], {}, {names.REPORT: text})
+        self._log(known, [], {}, {names.MODEL: kept.digest})
+
+    def _log_data(self, known: Known, trial: TrialState | None) -> dict[str, str]:
+        """The data sets of a run; a trial's where it is known which they are."""
+        data = data_sets([session.data for session in self._tracked.state.sessions])
+        if trial is not None and len(data) != 1:
+            return {}
+        spec = self._tracked.state.header["spec"] if trial is None else trial.spec.settings.to_json()
+        return log_data_sets(self._client, known.run_id, spec["task"], data, known.tags, self._pause)
+
+    def _described(self, known: Known, content: RunContent) -> dict[str, str]:
+        """The description of the sweep's run, unless the user wrote another one, which is looked up anew."""
+        if known.tags.get(names.NOTE) == content.note or not is_own(known.tags):
+            return {}
+        if names.NOTE in known.tags:
+            self._pause()
+            there = self._client.get_run(known.run_id).data.tags
+            known.tags.update({names.NOTE: there[names.NOTE]} if names.NOTE in there else {})
+            if not is_own(known.tags):
+                return {}
+        return {names.NOTE: content.note, names.DESCRIBED: mark_of(content.note)}
 
     def _log_exits(self, key: RunKey, known: Known, trial: TrialState) -> dict[str, str]:
         """Log logits and operating points of a trial that is at rest, once; the tags that say so go with the others.

@@ -157,6 +157,9 @@ def prepare(uri: str, experiment: str) -> str:
         found = client.get_experiment_by_name(experiment)
         if found is None:
             return str(_create(client, experiment, artifacts_beside(uri)))
+    if found.lifecycle_stage == "active" and names.EXPERIMENT_KIND not in found.tags:
+        with _quiet(), failures_as(uri):
+            client.set_experiment_tag(found.experiment_id, names.EXPERIMENT_KIND, names.TRAINING)
     if found.lifecycle_stage != "active":
         raise TrackingError(
             f"the experiment '{experiment}' was deleted in {redacted(uri)}: restore it there, or name another one "
@@ -168,7 +171,9 @@ def prepare(uri: str, experiment: str) -> str:
 def _create(client: Any, experiment: str, folder: Path | None) -> str:
     """Create an experiment, or find the one somebody else created in the same moment."""
     try:
-        location, tags = (None, None) if folder is None else (folder.as_uri(), {names.ARTIFACTS: "beside the database"})
+        tags = {names.EXPERIMENT_KIND: names.TRAINING, names.PRIMARY_METRIC: "best_score"}
+        location = None if folder is None else folder.as_uri()
+        tags |= {} if folder is None else {names.ARTIFACTS: "beside the database"}
         return str(client.create_experiment(experiment, artifact_location=location, tags=tags))
     except Exception:
         found = client.get_experiment_by_name(experiment)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from greenexp.errors import TrackingError
+from greenexp.tracking import names
 from greenexp.tracking.names import MAX_PARAM, MAX_TAG, clean
 
 
@@ -57,6 +58,8 @@ def from_parts(tag: str, tags: Mapping[str, str], default: Any = None) -> Any:
     Parts left over from a longer value that once stood there are ignored: reading ends where the JSON ends. Raises
     TrackingError if the text is damaged.
     """
+    if tag not in tags:
+        tag = names.EARLIER_JSON + tag.removeprefix(names.JSON)
     if tag not in tags:
         return default
     text, number = tags[tag], 2

@@ -66,7 +66,9 @@ class TrackedSweep:
             self.touch_all()
         else:
             name = event.data["trial"]
-            self.seen.setdefault(name, Seen(event.time, event.time)).last = event.time
+            seen = self.seen.setdefault(name, Seen(event.time, event.time))
+            if event.kind != "held_out":  # it comes long after the trial ended, and is no part of it
+                seen.last = event.time
             self._touch(name)
 
     def _touch(self, trial: str) -> None:

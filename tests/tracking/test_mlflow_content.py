@@ -51,7 +51,7 @@ def test_statuses(contents: dict[Any, Any]) -> None:
         "": ("FINISHED", "limit"),
         "c000": ("KILLED", None),
         "c000-i0-o0": ("KILLED", "interrupted"),  # its driver died while it ran
-        "c000-i1-o0": ("KILLED", "stopped"),
+        "c000-i1-o0": ("FINISHED", "stopped"),
         "c001": ("FAILED", None),
         "c001-i0-o0": ("FINISHED", "finished"),
         "c001-i1-o0": ("FAILED", "failed"),

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from edited_journals import checked, lines_of
+from pandas.testing import assert_frame_equal
 from small_sweeps import write_journal
 from test_cut_journals import later
 from test_mlflow_tables import assert_same_tables
@@ -21,7 +22,8 @@ from told import tells
 
 from greenexp.errors import TrackingError
 from greenexp.journal.file import NAME
-from greenexp.tracking import databases
+from greenexp.sources.snapshots import snapshot
+from greenexp.tracking import databases, names
 from greenexp.tracking.databases import with_driver
 from greenexp.tracking.server import connect
 from greenexp.tracking.sync import sync
@@ -159,3 +161,28 @@ def test_a_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, sche
     with pytest.raises(TrackingError) as caught:
         with_driver(f"{scheme}://h/d")
     assert tells(str(caught.value), "psycopg … greenexp[postgresql]")
+
+
+@pytest.mark.slow
+@needs_a_server
+def test_the_snapshot_is_that_of_sqlite_and_a_refresh_reads_what_was_written_since(
+    databases_of_a_server: Callable[[str], str], uri: str, tmp_path: Path
+) -> None:
+    write_journal(tmp_path)
+    postgresql = databases_of_a_server("snapshot")
+    for address in (uri, postgresql):
+        sync(tmp_path, address, "record")
+    mine, its = (snapshot(address, folder=tmp_path / "cache") for address in (postgresql, uri))
+    kept = ["name", "role", "sweep", "status", "start_s", "end_s", "lifecycle"]
+    assert_frame_equal(*(one.runs[kept].sort_values("name", ignore_index=True) for one in (mine, its)))
+    left = ["run_id", "experiment_id"]
+    assert_frame_equal(mine.sweeps.drop(columns=left), its.sweeps.drop(columns=left))
+    values = [one.values(one.runs["run_id"])[["kind", "key", "number"]] for one in (mine, its)]
+    values = [one[~one["key"].isin(["greenexp.sweep_file", "mlflow.parentRunId"])] for one in values]
+    assert_frame_equal(*(one.sort_values(["kind", "key", "number"], ignore_index=True) for one in values))
+    assert snapshot(postgresql, folder=tmp_path / "cache").changed == 0
+    run = mine.runs["run_id"].iloc[2]
+    connect(postgresql).set_tag(run, names.STATUS, "another")
+    again = snapshot(postgresql, folder=tmp_path / "cache")
+    assert again.changed == 1
+    assert again.runs.set_index("run_id")["status"][run] == "another"

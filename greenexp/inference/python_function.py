@@ -1,0 +1,78 @@
+"""A trained model as MLflow's `python_function`: texts in, a table of answers out.
+
+MLflow finds `_load_pyfunc` by the name of this module in the model's `MLmodel` file; nothing of MLflow is needed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from greenexp.errors import InputError
+from greenexp.replay.family import DEFAULT_POLICY
+
+if TYPE_CHECKING:
+    from greenexp.inference.engine import EarlyExitEngine
+
+BATCH_SIZE = 32
+TEXT, SECOND = "text", "text_pair"
+"""Columns of the input; the second one of models that were trained on pairs."""
+COLUMNS = ("label", "probability", "exit", "layers", "speed_up")
+"""Columns of the answers. layers: of the encoder that were run; speed_up: all layers over those."""
+
+
+class EarlyExitFunction:
+    """A model that answers a table or a list of texts, and leaves early as its policy says."""
+
+    def __init__(self, engine: EarlyExitEngine) -> None:
+        self._engine = engine
+
+    def predict(self, model_input: Any, _params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """A row of COLUMNS per text. probability is None for regression.
+
+        model_input: a frame with the column `text` (and `text_pair`), or a list of texts or of pairs
+        """
+        texts = texts_of(model_input, pairs=bool(self._engine.serving and self._engine.serving.pairs))
+        answers = self._engine.answer(self._engine.encode(texts), BATCH_SIZE) if texts else []
+        layers = self._engine.model.backbone.num_layers
+        rows = [
+            (
+                answer.prediction if answer.label is None else answer.label,
+                answer.confidence,
+                answer.exit,
+                answer.layer,
+                layers / answer.layer,
+            )
+            for answer in answers
+        ]
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def texts_of(given: Any, *, pairs: bool) -> list[Any]:
+    """The texts of an input of any kind that MLflow passes on. InputError for a missing column."""
+    if not isinstance(given, pd.DataFrame):
+        values: Sequence[Any] = given.tolist() if hasattr(given, "tolist") else list(given)
+        return [value[TEXT] if isinstance(value, Mapping) else value for value in values]
+    if not pairs and len(given.columns) == 1:
+        return list(given.iloc[:, 0])
+    wanted = [TEXT, SECOND] if pairs else [TEXT]
+    missing = [name for name in wanted if name not in given]
+    if missing:
+        raise InputError(f"the input lacks the column {missing[0]} (it has: {', '.join(map(str, given.columns))})")
+    return list(zip(given[TEXT], given[SECOND], strict=True)) if pairs else list(given[TEXT])
+
+
+def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> EarlyExitFunction:
+    """The model saved in the folder `path`.
+
+    model_config: `policy`, when to exit, in any form that `greenexp serve --policy` takes
+    """
+    from greenexp.inference.engine import EarlyExitEngine
+    from greenexp.replay.policy_text import policy_from_text
+
+    policy = (model_config or {}).get("policy")
+    chosen = DEFAULT_POLICY if policy is None else policy_from_text(policy)
+    return EarlyExitFunction(EarlyExitEngine.load(Path(path), chosen))
