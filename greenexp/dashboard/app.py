@@ -6,6 +6,7 @@
     /api/views/VIEW?sweep=KEY&...           what a view says; .../tables/NAME.csv and .../figures/NAME.svg of it
     /api/sweeps/KEY/options/VIEW            what can be chosen in a view of this sweep
     /api/events                             server-sent events: the stamps of all sweeps, when one changes
+    /metrics                                the sweeps in folders, as Prometheus reads them
 
 Every error is JSON with a status and a reason. Reading and drawing take time, so they run in threads.
 """
@@ -32,6 +33,8 @@ from greenexp.dashboard.board import Board
 from greenexp.dashboard.payload import as_json, figures_of, payload_of, tables_of
 from greenexp.errors import GreenexpError, UnknownNameError
 from greenexp.figures.render import render_svg
+from greenexp.records.exposition_text import CONTENT_TYPE
+from greenexp.sources.exposition import exposition
 from greenexp.version import VERSION
 
 NEWS_S = 1.0
@@ -54,6 +57,7 @@ def dashboard_app(board: Board) -> Starlette:
         Route("/api/views/{view}/tables/{name}.csv", shown.csv),
         Route("/api/views/{view}/figures/{name}.svg", shown.svg),
         Route("/api/events", shown.events),
+        Route("/metrics", shown.metrics),
         Mount("/web", StaticFiles(directory=web)),
     ]
     handlers: dict[Any, Any] = {HTTPException: _http_error, GreenexpError: _error, Exception: _unexpected}
@@ -121,6 +125,11 @@ class Dashboard:
         """GET /api/events."""
         return StreamingResponse(self._news(request), media_type="text/event-stream", headers=_FRESH)
 
+    async def metrics(self, request: Request) -> Response:
+        """GET /metrics."""
+        text = await run_in_threadpool(lambda: exposition(self._board.statuses()))
+        return Response(text, media_type=CONTENT_TYPE, headers=_FRESH)
+
     async def _news(self, request: Request) -> AsyncIterator[bytes]:
         told, silent = None, 0.0
         while not await request.is_disconnected():
@@ -165,13 +174,16 @@ async def _vega(request: Request) -> Response:
     return Response(script, media_type="text/javascript", headers={"cache-control": "max-age=86400"})
 
 
+_GLOBALS = "window.vegaEmbed = vegaEmbed; window.vega = vega; window.vegaLite = vegaLite;"
+
+
 @cache
 def _bundle() -> bytes:
     import vl_convert
 
     from greenexp.figures.vector import VEGA_LITE
 
-    return str(vl_convert.javascript_bundle(vl_version=VEGA_LITE)).encode("utf-8")
+    return str(vl_convert.javascript_bundle(_GLOBALS, vl_version=VEGA_LITE)).encode("utf-8")
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from greenexp.api.sweeps import Sweep
 from greenexp.errors import GreenexpError, InputError, UnknownNameError
 from greenexp.extras import require
 from greenexp.sources.folders import DEFAULT, JOURNAL, sweeps_within
-from greenexp.sources.status import read_state, sweep_status
+from greenexp.sources.status import SweepStatus, read_state, sweep_status
 
 if TYPE_CHECKING:
     from greenexp.sources.snapshots import Snapshot
@@ -71,7 +72,7 @@ class Board:
 
     def entries(self) -> list[Entry]:
         """All sweeps there are now, those of folders first, the newest first; what cannot be read is in `problems`."""
-        return _with_keys([*self._list.get(), *(entry for uri in self._addresses for entry in self._at(uri))])
+        return _with_keys([*(self._list.get() or ()), *(entry for uri in self._addresses for entry in self._at(uri))])
 
     @property
     def problems(self) -> list[str]:
@@ -99,6 +100,12 @@ class Board:
             while len(self._opened) > KEPT:
                 self._opened.popitem(last=False)
             return sweep
+
+    def statuses(self) -> Iterator[SweepStatus]:
+        """The status of every sweep in a folder that can be read."""
+        for entry in self._list.get() or ():
+            with suppress(GreenexpError):
+                yield Sweep(entry.source).status
 
     def _in_folders(self) -> list[Entry]:
         folders: dict[Path, None] = {}

@@ -113,6 +113,19 @@ def _event(news: object) -> str:
             return line
 
 
+def test_prometheus_reads_the_sweeps_in_folders(board: ServedBoard) -> None:
+    text = board.get("/metrics").body.decode()
+    assert 'sweep="small"' in text
+    assert 'sweep="stand-in"' in text
+
+
+def test_sweeps_stand_side_by_side(board: ServedBoard) -> None:
+    answer = board.get("/api/views/compare?sweep=small&others=halved").json
+    table = next(table for table in answer["tables"] if table["name"] == "sweeps")
+    assert table["total"] == 2
+    assert board.get("/api/views/compare?sweep=small&others=none").status == 404
+
+
 def test_a_notebook_has_the_same_views(folder: Path, board: ServedBoard) -> None:
     found = greenexp.load(folder / "halved").view("decisions", action="stop")
     answer = board.get("/api/views/decisions?sweep=halved&action=stop").json

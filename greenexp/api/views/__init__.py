@@ -89,7 +89,15 @@ _SEARCH = (
         "Tuning curve",
         "The expected best score over numbers of configurations, or over their cost.",
         of_sweep.tuning_curve_view,
-        (_AXIS, ViewOption("by", "Groups", of_sweep.searched)),
+        (_AXIS, ViewOption("by", "Groups", of_sweep.grouping_fields)),
+    ),
+    View(
+        "groups",
+        "Search",
+        "Compare methods",
+        "The values of a searched field, such as the method, against each other at equal budgets.",
+        of_sweep.groups_view,
+        (_AXIS, ViewOption("by", "Groups", of_sweep.grouping_fields, nothing="the first such field")),
     ),
     View(
         "parallel",

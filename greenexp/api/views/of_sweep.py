@@ -21,7 +21,7 @@ from greenexp.analysis.views.parallel import parallel_coordinates
 from greenexp.analysis.views.slices import score_slices
 from greenexp.analysis.views.timeline import worker_timeline
 from greenexp.analysis.views.why import why
-from greenexp.api.statistics import curve
+from greenexp.api.statistics import compare, curve
 from greenexp.figures import Figure, incumbent_figure
 from greenexp.figures.budget import budget_figure
 from greenexp.figures.views import (
@@ -37,9 +37,11 @@ from greenexp.figures.views import (
 )
 from greenexp.records.axes import AXES, EPOCHS
 from greenexp.records.decision import Action
-from greenexp.records.tables import SweepTables
+from greenexp.records.tables import PARAMS, SweepTables
 
 TRIALS = "trials"
+MOST_GROUPS = 12
+"""Values of a field that are groups to compare; of more, none would have trials enough."""
 
 
 def axes(tables: SweepTables) -> Sequence[str]:
@@ -51,6 +53,13 @@ def axes(tables: SweepTables) -> Sequence[str]:
 def searched(tables: SweepTables) -> Sequence[str]:
     """The searched fields."""
     return tables.parameters
+
+
+def grouping_fields(tables: SweepTables) -> Sequence[str]:
+    """The searched fields that several configurations share a value of, and that have few."""
+    drawn = tables.trials.drop_duplicates("configuration")
+    counts = {path: drawn[PARAMS + path].nunique() for path in tables.parameters}
+    return [path for path, count in counts.items() if count <= MOST_GROUPS and 2 * count <= len(drawn)]
 
 
 def trials(tables: SweepTables) -> Sequence[str]:
@@ -91,6 +100,14 @@ def overview_view(tables: SweepTables) -> Findings:
 def tuning_curve_view(tables: SweepTables, axis: str = TRIALS, by: str = "") -> Findings:
     """The expected best over numbers of configurations, or over what they cost, with bands, per group."""
     return curve(tables, cost=None if axis == TRIALS else axis, by=by or None)
+
+
+def groups_view(tables: SweepTables, axis: str = TRIALS, by: str = "") -> Findings:
+    """The values of a searched field against each other, at equal numbers of configurations or at equal cost."""
+    field = by or tables.spec.search.per or next(iter(grouping_fields(tables)), "")
+    if not field:
+        return Findings(refusal="no searched field has few values, so there are no groups to compare")
+    return compare(tables, cost=None if axis == TRIALS else axis, by=field)
 
 
 def learning_curves_view(

@@ -48,7 +48,7 @@ def threshold_figures(findings: Findings) -> tuple[Figure, ...]:
          "mark": {"type": "point", "shape": "circle", "color": VERMILLION, "size": 220, "strokeWidth": 3},
          "encoding": at},
     ]  # fmt: skip
-    best = known.loc[known["score"].idxmin() if score.better == "less" else known["score"].idxmax()]
+    best = known.sort_values("score", ascending=score.better == "less", kind="stable").iloc[0]
     alt = (
         f"{score.title} over speed-up of {len(known)} operating points of {best['trial']}, a line per policy and a "
         f"square per exit used alone: best {best['score']:.4f} at {best['speed_up']:.2f}x by {best['policy']}."
