@@ -39,8 +39,8 @@ def forecast(state: SweepState) -> Forecast:
 
     share = epochs done / (done + expected to be left). With a price of E seconds, what is left takes
     (1 - share) E pace, where pace = (PRIOR + elapsed / E) / (PRIOR + share) is 1 for a sweep as fast as its price; the
-    range covers the price's interval at pace 1 and at the sweep's own, elapsed / (share E). Without a price, what is left takes its epochs at the mean rate so far. Where a limit ends
-    the sweep before that, the limit counts.
+    range covers the price's interval at pace 1 and at the sweep's own, elapsed / (share E). Without a price, what is
+    left takes its epochs at the mean rate so far. Where a limit ends the sweep before that, the limit counts.
     """
     if not state.header:
         return Forecast()
