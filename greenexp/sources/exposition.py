@@ -22,7 +22,7 @@ Samples = Iterator[tuple[Mapping[str, str], float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class ExportedMetric:
     """One metric: its name without `greenexp_`, its kind, its line of help, and its values of a sweep, by labels."""
 
     name: str
@@ -110,71 +110,81 @@ def _shares(values: Callable[[SweepStatus], Mapping[str, float | None]]) -> Call
     return samples
 
 
-def _axis_metrics() -> Iterator[Metric]:
+def _axis_metrics() -> Iterator[ExportedMetric]:
     """Of every axis what was used, what of it was lost, and its limit, in the axis' own unit."""
     for name, axis in AXES.items():
         unit = axis_metric(axis)
         lost = "worker seconds" if name == "wall_s" else axis.about
-        yield Metric(f"used_{unit}_total", "counter", f"Used so far: {axis.about}.", _axis(name, lambda s: s.used))
-        yield Metric(
+        yield ExportedMetric(
+            f"used_{unit}_total", "counter", f"Used so far: {axis.about}.", _axis(name, lambda s: s.used)
+        )
+        yield ExportedMetric(
             f"lost_{unit}_total", "counter", f"Used for what no report covers: {lost}.", _axis(name, lambda s: s.lost)
         )
-        yield Metric(f"limit_{unit}", "gauge", f"Limit in budget: {axis.about}.", _axis(name, lambda s: s.limits))
+        yield ExportedMetric(
+            f"limit_{unit}", "gauge", f"Limit in budget: {axis.about}.", _axis(name, lambda s: s.limits)
+        )
 
 
 def _axis(name: str, values: Callable[[SweepStatus], Mapping[str, float | None]]) -> Callable[[SweepStatus], Samples]:
     return _one(lambda status: values(status).get(name))
 
 
-METRICS: tuple[Metric, ...] = (
-    Metric("sweep_state", "gauge", "1 for the state that the sweep is in, 0 for the others.", _stages),
-    Metric("sessions_total", "counter", "Drivers that ran the sweep so far.", _one(lambda s: s.sessions)),
-    Metric("trials", "gauge", "Trials by state.", _by("state", lambda s: s.trials, STATUSES)),
-    Metric("trials_given_up", "gauge", "Trials that were stopped before they began.", _one(lambda s: s.given_up)),
-    Metric(
+METRICS: tuple[ExportedMetric, ...] = (
+    ExportedMetric("sweep_state", "gauge", "1 for the state that the sweep is in, 0 for the others.", _stages),
+    ExportedMetric("sessions_total", "counter", "Drivers that ran the sweep so far.", _one(lambda s: s.sessions)),
+    ExportedMetric("trials", "gauge", "Trials by state.", _by("state", lambda s: s.trials, STATUSES)),
+    ExportedMetric(
+        "trials_given_up", "gauge", "Trials that were stopped before they began.", _one(lambda s: s.given_up)
+    ),
+    ExportedMetric(
         "trials_waiting",
         "gauge",
         "Trials that wait for a worker, for others at a rung, or for their turn.",
         _one(lambda s: sum(s.trials.get(state, 0) for state in WAITING)),
     ),
-    Metric("reports_total", "counter", "Evaluations on dev that trials reported.", _one(lambda s: s.reports)),
-    Metric(
+    ExportedMetric("reports_total", "counter", "Evaluations on dev that trials reported.", _one(lambda s: s.reports)),
+    ExportedMetric(
         "decisions_total",
         "counter",
         "Decisions of the scheduler, by what it said.",
         _by("action", lambda s: s.decisions, [action.value for action in Action]),
     ),
-    Metric("best_score", "gauge", "Best dev score so far, of trials that did not fail.", _one(_score)),
-    Metric("best_trial_info", "gauge", "The trial that has it.", _best),
-    Metric("budget_used_ratio", "gauge", "Part of a limit that is used, by budget axis.", _shares(lambda s: s.used)),
-    Metric(
+    ExportedMetric("best_score", "gauge", "Best dev score so far, of trials that did not fail.", _one(_score)),
+    ExportedMetric("best_trial_info", "gauge", "The trial that has it.", _best),
+    ExportedMetric(
+        "budget_used_ratio", "gauge", "Part of a limit that is used, by budget axis.", _shares(lambda s: s.used)
+    ),
+    ExportedMetric(
         "budget_reserved_ratio",
         "gauge",
         "Part of a limit that running trials are expected to use until their next reports.",
         _shares(lambda s: s.reserved),
     ),
     *_axis_metrics(),
-    Metric(
+    ExportedMetric(
         "trial_energy_joules_total",
         "counter",
         "Energy of a trial over all its attempts.",
         _by("trial", lambda s: s.trial_energy_j),
     ),
-    Metric(
+    ExportedMetric(
         "metered_energy_joules_total",
         "counter",
         "What energy meters counted, by the part of it: trials, overhead of the sweep, unattributed.",
         _by("part", lambda s: s.metered_j),
     ),
-    Metric("done_ratio", "gauge", "Part of the sweep's work that is done.", _one(lambda s: s.forecast.share)),
-    Metric(
+    ExportedMetric("done_ratio", "gauge", "Part of the sweep's work that is done.", _one(lambda s: s.forecast.share)),
+    ExportedMetric(
         "remaining_seconds",
         "gauge",
         "Seconds that the sweep is expected to go on, as of its last event.",
         _one(lambda s: s.forecast.remaining_s),
     ),
-    Metric("last_event_timestamp_seconds", "gauge", "When the journal was last written.", _one(lambda s: s.last_event)),
-    Metric(
+    ExportedMetric(
+        "last_event_timestamp_seconds", "gauge", "When the journal was last written.", _one(lambda s: s.last_event)
+    ),
+    ExportedMetric(
         "mlflow_behind_events",
         "gauge",
         "Events of the journal that MLflow has not yet.",

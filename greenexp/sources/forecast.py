@@ -22,8 +22,8 @@ class Forecast:
     """What is expected of a sweep as of its last event.
 
     share: of the work that is done, from 0 to 1; None while nobody knows how much there is
-    remaining_s: elapsed seconds that it is expected to go on, None while nothing tells; low_s, high_s: the price's
-        80 % interval for them, None where they do not come from the price
+    remaining_s: elapsed seconds that it is expected to go on, None while nothing tells; low_s, high_s: the range for
+        them that the price's 80 % interval leaves, None where they do not come from the price
     source: `price`, `rate` (of the sweep itself), `limit` (the budget ends it before it is through), or "" for none
     """
 
@@ -38,9 +38,9 @@ def forecast(state: SweepState) -> Forecast:
     """The forecast of a sweep from its state.
 
     share = epochs done / (done + expected to be left). With a price of E seconds, what is left takes
-    (1 - share) E pace, where pace = (PRIOR + elapsed / E) / (PRIOR + share) is 1 for a sweep as fast as its price; its
-    interval is scaled alike. Without a price, what is left takes its epochs at the mean rate so far. Where a limit ends
-    the sweep before that, the limit counts.
+    (1 - share) E pace, where pace = (PRIOR + elapsed / E) / (PRIOR + share) is 1 for a sweep as fast as its price; the
+    range covers the price's interval at pace 1 and at the sweep's own, elapsed / (share E). Without a price, what is
+    left takes its epochs at the mean rate so far. Where a limit ends the sweep before that, the limit counts.
     """
     if not state.header:
         return Forecast()
@@ -80,9 +80,11 @@ def _by_price(state: SweepState, share: float | None) -> Forecast | None:
     price = recorded_price(session.data for session in state.sessions).get("wall_s")
     if price is None or share is None or price["expected"] <= 0:
         return None
-    pace = (PRIOR + state.elapsed_s / price["expected"]) / (PRIOR + share)
-    low, expected, high = ((1 - share) * price[end] * pace for end in ("low", "expected", "high"))
-    return Forecast(share, expected, low, high, "price")
+    elapsed = state.elapsed_s / price["expected"]
+    pace = (PRIOR + elapsed) / (PRIOR + share)
+    own = elapsed / share if share >= ENOUGH else 1.0
+    low, expected, high = ((1 - share) * price[end] for end in ("low", "expected", "high"))
+    return Forecast(share, expected * pace, low * min(1.0, own), high * max(1.0, own), "price")
 
 
 def _within_limits(state: SweepState, found: Forecast) -> Forecast:

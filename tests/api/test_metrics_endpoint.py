@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from stand_ins import a_record, a_trial
 
-from greenexp.api.exporting import MetricsAddress, MetricsEndpoint, metrics_endpoint
-from greenexp.errors import InputError
+from greenexp.api.exporting import CountingTracker, MetricsAddress, MetricsEndpoint, metrics_endpoint
+from greenexp.errors import InputError, TrackingError
 from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
 from greenexp.records.exposition_text import CONTENT_TYPE
+from greenexp.tracking.follow import Follower
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sources"))
 from exported_sweeps import parsed
@@ -76,6 +77,31 @@ def test_a_damaged_journal_is_an_answer_that_says_so(tmp_path: Path, journal: Jo
         status, _, text = asked(endpoint)
         assert status == 503
         assert NAME in text
+
+
+def test_what_mlflow_has_is_counted_after_it_was_written(
+    tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = CountingTracker(tmp_path, "http://127.0.0.1:9", "s", lambda _: None)
+    assert tracker.written() is None
+    answers = [None, TrackingError("it is away"), None]
+
+    def write(_: Follower, **__: bool) -> None:
+        if (answer := answers.pop(0)) is not None:
+            raise answer
+
+    monkeypatch.setattr(Follower, "write_changes", write)
+    follower = tracker._follower
+    follower.read()
+    follower.write_changes(with_sweep=False)
+    assert tracker.written() == 3
+    journal.append("started", trial=TRIAL.trial, attempt=1, after=0)
+    follower.read()
+    with pytest.raises(TrackingError):
+        follower.write_changes(with_sweep=False)
+    assert tracker.written() == 3
+    follower.write_changes(with_sweep=False)
+    assert tracker.written() == 4
 
 
 def test_a_port_that_is_taken_is_refused_at_once() -> None:

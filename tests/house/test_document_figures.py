@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FIGURES = ROOT / "docs" / "figures"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
-# The figures of docs/python.md are drawn by its own Python, which tests/api/test_python_document.py runs; the picture of a
-# terminal is taken from a run.
+# The figures of docs/python.md are drawn by its own Python, which tests/api/test_python_document.py runs; the
+# picture of a terminal is taken from a sweep.
 NAMES = sorted(path.stem for path in FIGURES.glob("*.svg") if not path.stem.startswith(("python-", "terminal")))
 
 

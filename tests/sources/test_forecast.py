@@ -62,18 +62,22 @@ def test_a_rate_is_not_believed_while_the_sweep_is_starting(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("epochs", "seconds", "share", "remaining_s"),
-    [(0, 0.0, 0.0, 200.0), (TOTAL // 4, 80.0, 0.4, 120.0), (TOTAL // 4, 160.0, 0.4, 120.0 * 1.3 / 0.9)],
-    ids=["before it runs", "as fast as its price", "half as fast"],
+    ("epochs", "seconds", "share", "remaining_s", "ends"),
+    [
+        (0, 0.0, 0.0, 200.0, (100.0, 400.0)),
+        (TOTAL // 4, 80.0, 0.4, 120.0, (60.0, 240.0)),
+        (TOTAL // 4, 160.0, 0.4, 120.0 * 1.3 / 0.9, (60.0, 480.0)),
+        (TOTAL // 4, 40.0, 0.4, 120.0 * 0.7 / 0.9, (30.0, 240.0)),
+    ],
+    ids=["before it runs", "as fast as its price", "half as fast", "twice as fast"],
 )
 def test_with_a_price_it_is_that_of_what_is_left_at_the_sweeps_own_pace(
-    tmp_path: Path, epochs: int, seconds: float, share: float, remaining_s: float
+    tmp_path: Path, epochs: int, seconds: float, share: float, remaining_s: float, ends: tuple[float, float]
 ) -> None:
     found = expected(tmp_path, epochs, seconds, price=PRICED)
     assert (found.source, found.share) == ("price", pytest.approx(share))
     assert found.remaining_s == pytest.approx(remaining_s)
-    assert found.low_s == pytest.approx(remaining_s / 2)
-    assert found.high_s == pytest.approx(2 * remaining_s)
+    assert (found.low_s, found.high_s) == pytest.approx(ends)
 
 
 @pytest.mark.parametrize(("budget", "left_s"), [({"wall_s": 100.0}, 40.0), ({"epochs": 12.0}, 20.0)], ids=str)
