@@ -63,7 +63,7 @@ def look(page: Page, address: str, query: str) -> None:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_can_be_read_by_everybody(page: Page, address: str, axe: str, view: str) -> None:
-    for sweep, theme, width in (("halved", "light", 1200), ("small", "dark", 360)):
+    for sweep, theme, width in (("halved", "light", 1200), ("small", "dark", 320)):  # 320: 1,280 at 400 %
         page.set_viewport_size({"width": width, "height": 900})
         look(page, address, f"view={view}&sweep={sweep}&theme={theme}")
         page.evaluate(UNFOLD)
@@ -94,6 +94,58 @@ def test_an_option_is_part_of_the_address(page: Page, address: str) -> None:
     expect(page.get_by_label("Axis", exact=True)).to_have_value("train_flops")
 
 
+def test_a_threshold_is_picked_for_a_speed_up(page: Page, address: str) -> None:
+    """What the slider says is the operating point on record, and the drawing marks it."""
+    look(page, address, "view=thresholds&sweep=small")
+    page.get_by_label("Policy", exact=True).select_option("max_probability")
+    page.get_by_label("Speed-up of at least").fill("1.5")
+    page.get_by_role("button", name="Set to the best score").click()
+    told = page.locator("section.panel output")
+    expect(told).to_contain_text("max_probability at")
+    speed_up = float(told.inner_text().partition(" at ")[2].partition("×")[0].split()[-1])
+    assert speed_up >= 1.5
+    shares = page.locator("table.bars tbody tr td:last-child").all_inner_texts()
+    assert sum(float(share.replace("%", "")) for share in shares) == pytest.approx(100, abs=0.2)
+    slider = page.get_by_label("Threshold", exact=True)
+    slider.focus()
+    before = told.inner_text()
+    page.keyboard.press("ArrowLeft")
+    assert told.inner_text() != before
+    page.get_by_label("Speed-up of at least").fill("99")
+    page.get_by_role("button", name="Set to the best score").click()
+    expect(told).to_contain_text("no speed-up of 99")
+
+
+def test_ranges_of_axes_leave_configurations(page: Page, address: str) -> None:
+    look(page, address, "view=parallel&sweep=halved")
+    page.get_by_text("Show only ranges").click()
+    told = page.locator("details.panel output")
+    expect(told).to_contain_text("All 6 configurations")
+    slider = page.get_by_label("at most").first
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(told).to_contain_text("1 of 6 configurations")
+
+
+def test_a_trial_in_a_table_leads_to_its_view(page: Page, address: str) -> None:
+    look(page, address, "view=decisions&sweep=halved&action=stop")
+    name = page.locator("details.table tbody a").first
+    trial = name.inner_text()
+    name.click()
+    expect(page.get_by_role("heading", name="One trial", level=1)).to_be_visible()
+    expect(page.locator(".result").first).to_contain_text(trial)
+
+
+def test_a_wide_screen_is_used(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 3840, "height": 2160})
+    look(page, address, "view=policies&sweep=small")
+    assert page.evaluate(OVERFLOW) <= 0
+    left, right = (each.bounding_box() for each in page.get_by_role("figure").all()[:2])
+    assert left is not None
+    assert right is not None
+    assert left["x"] + left["width"] <= right["x"]
+
+
 def test_parts_can_be_hidden_for_a_frame_on_another_page(page: Page, address: str) -> None:
     look(page, address, "view=overview&sweep=small&hide=menu,head,tables,notes")
     assert not page.locator("#menu").is_visible()
@@ -122,13 +174,13 @@ def test_a_sweep_that_runs_is_followed(page: Page, tmp_path: Path) -> None:
     with served_board([tmp_path]) as served:
         look(page, served.address, f"view=overview&sweep={tmp_path.resolve().name}")
         page.wait_for_timeout(1500)
-        folded = page.locator("details[data-name='configurations']")
+        folded = page.locator("details[data-name='trials']")
         folded.locator("summary").click()
         before: Any = page.locator("#answer").inner_text()
         workers.play(12)
         expect(page.locator("#news")).to_contain_text("Updated", timeout=15_000)
         assert page.locator("#answer").inner_text() != before
-        assert page.locator("details[data-name='configurations']").get_attribute("open") is not None
+        assert page.locator("details[data-name='trials']").get_attribute("open") is not None
         page.goto("about:blank")
     conductor.journal.close()
 

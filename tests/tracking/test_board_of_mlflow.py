@@ -1,0 +1,41 @@
+"""The dashboard over an MLflow: its sweeps are listed from a snapshot, and each is read as from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_sweeps import write_journal
+
+from greenexp.dashboard import board as module
+from greenexp.dashboard.board import Board
+from greenexp.journal.tables import read_tables
+from greenexp.tracking.sync import sync
+
+
+def test_a_sweep_in_mlflow_is_shown_as_from_its_folder(
+    fresh: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ASKED_AFTER_S", 0.0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    uri = fresh()
+    board = Board([uri])
+    assert board.entries() == []
+    (tmp_path / "sweep").mkdir()
+    write_journal(tmp_path / "sweep")
+    sync(tmp_path / "sweep", uri)
+    (entry,) = board.entries()
+    facts = Board([str(tmp_path / "sweep")]).entries()[0].facts
+    ended = ("finished", "stopped", "failed")  # MLflow has no run of a trial that has not begun
+    assert [entry.facts[name] for name in ended] == [facts[name] for name in ended]
+    assert entry.facts["best"] == pytest.approx(facts["best"])
+    assert board.open(entry.key).tables.trials.equals(read_tables(tmp_path / "sweep").trials)
+    assert board.problems == []
+
+
+def test_an_address_that_does_not_answer_is_a_problem_and_no_end(tmp_path: Path) -> None:
+    board = Board(["http://127.0.0.1:9/"])
+    assert board.entries() == []
+    assert len(board.problems) == 1
+    assert "127.0.0.1:9" in board.problems[0]
