@@ -10,12 +10,13 @@ import pytest
 from made_sweeps import score_of, sweep, with_thresholds
 from told import tells
 
-from greenexp.analysis.views.decisions import ordinal, scheduler_decisions
+from greenexp.analysis.views.decisions import scheduler_decisions
 from greenexp.analysis.views.learning_curves import ALL_OF_DEV, CHOSEN, NOT_ENDED, PART_OF_DEV, learning_curves
 from greenexp.analysis.views.one_trial import trial_view
 from greenexp.analysis.views.operating_points import operating_point_table
 from greenexp.analysis.views.over_seeds import configurations_over_seeds
 from greenexp.analysis.views.why import why
+from greenexp.analysis.views.wording import ordinal, told_apart
 from greenexp.errors import InputError
 from greenexp.records.history import LimitReached
 from greenexp.records.tables import SweepTables, typed_frame
@@ -133,7 +134,7 @@ def made_decisions(tables: SweepTables) -> SweepTables:
         ("c003-i0-o0", "c003", 1, "pause", np.nan, np.nan, "waits for others", None),
     ]
     names = ("trial", "configuration", "bracket", "action", "value", "cutoff", "reason", "seeds")
-    filled = [{**dict(zip(names, row, strict=True)), "rung": 1, "time_s": k} for k, row in enumerate(rows)]
+    filled = [{**dict(zip(names, row, strict=True)), "rung": 1, "time_s": 13.0 + 3 * k} for k, row in enumerate(rows)]
     return dataclasses.replace(tables, decisions=typed_frame("decisions", filled))
 
 
@@ -162,6 +163,19 @@ def test_without_decisions_it_says_so(tables: SweepTables) -> None:
 @pytest.mark.parametrize(("number", "words"), [(1, "best"), (2, "2nd best"), (11, "11th best"), (23, "23rd best")])
 def test_ordinals(number: int, words: str) -> None:
     assert ordinal(number) == words
+
+
+def test_decisions_that_follow_one_report_are_judged_together(tables: SweepTables) -> None:
+    apart = made_decisions(tables)
+    together = dataclasses.replace(apart, decisions=apart.decisions.assign(time_s=4.0))
+    found = scheduler_decisions(together)["decisions"]
+    assert found["place"].tolist()[:4] == [3, 1, 2, 2]
+    assert found["compared"].tolist()[:4] == [3, 3, 3, 3]
+
+
+def test_numbers_are_told_apart() -> None:
+    assert told_apart(0.712341, 0.712343) == ("0.712341", "0.712343")
+    assert told_apart(0.5, 0.5) == ("0.5", "0.5")
 
 
 def test_why_tells_stopped_failed_finished_and_not_begun(tables: SweepTables) -> None:

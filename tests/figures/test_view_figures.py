@@ -22,6 +22,7 @@ from greenexp.analysis.views.slices import score_slices
 from greenexp.analysis.views.timeline import worker_timeline
 from greenexp.figures import Figure, style, views
 from greenexp.figures.render import render_svg
+from greenexp.figures.views import timeline
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import SweepTables
 
@@ -125,6 +126,17 @@ def test_a_contour_has_its_surface_below_its_points(found: dict[str, Findings]) 
     kinds = [layer["mark"]["type"] for layer in figure.spec["layer"]]
     assert kinds == ["rect", "point"]
     assert len(figure.spec["layer"][0]["data"]["values"]) == len(found["contour"]["surface"]) > 0
+
+
+def test_many_segments_are_joined_and_keep_their_time(
+    found: dict[str, Findings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (whole,) = figures_of(found, "workers")
+    monkeypatch.setattr(timeline, "MOST_SEGMENTS", 5)
+    (joined,) = figures_of(found, "workers")
+    assert len(joined.table) < len(whole.table)
+    assert joined.table["seconds"].sum() == pytest.approx(whole.table["seconds"].sum())
+    assert set(joined.table["trial"]) == set(whole.table["trial"])
 
 
 def test_a_refusal_has_no_figure() -> None:

@@ -36,6 +36,7 @@ OTHER_WORDS = {
     "median": "also a statistic, and a kind of interval",
     "points": "also what is compared: operating points",
     "random": "also a kind of loss weights, and of a test",
+    "linear": "also a scale of axes",
     "learned": "also a field of the section `exits`, and an array of stored logits",
     "patience": "also a field of the section `training`",
 }

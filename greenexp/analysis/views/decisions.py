@@ -1,16 +1,18 @@
 """What the scheduler decided and why, a sentence each with the numbers that were compared.
 
-A configuration's value at a rung is compared with those that had come to the same rung of the same bracket by then. The
-place of a value is 1 plus the number of better ones among them, itself included; a configuration that came again
-counts once, with its latest value. The cutoff is the scheduler's own, as it was recorded.
+A configuration's value at a rung is set beside those of all that had been judged at the same rung of the same bracket
+by then, itself and those judged with it included. Its place is 1 plus the number of better ones among them; a
+configuration that was judged again counts once, with its latest value. The cutoff is the scheduler's own, as recorded.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -20,6 +22,7 @@ from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
 from greenexp.analysis.sweeps.scheduling import SweepScheduler, recorded_scheduler
 from greenexp.analysis.views.columns import COLUMNS, ViewColumn, described, of_score
 from greenexp.analysis.views.named import check_one_of, trial_named
+from greenexp.analysis.views.wording import counted, ordinal, told_apart
 from greenexp.records.axes import EPOCHS, rung_name
 from greenexp.records.tables import SweepTables
 
@@ -37,11 +40,16 @@ class _Rules:
     metric: SweepMetric
     scheduler: SweepScheduler
     several_brackets: bool
-    reported: frozenset[str]
+    first_reports: Mapping[Any, float]
+    report_times: tuple[float, ...]
 
     @property
     def units(self) -> str:
         return "trials" if self.scheduler.per_trial else "configurations"
+
+    def before_its_first_report(self, row: Mapping[Any, Any]) -> bool:
+        """Whether the trial of a decision had not reported by then."""
+        return bool(self.first_reports.get(row["trial"], math.inf) > row["time_s"])
 
 
 def scheduler_decisions(tables: SweepTables, *, action: str = "", trial: str = "") -> Findings:
@@ -49,8 +57,8 @@ def scheduler_decisions(tables: SweepTables, *, action: str = "", trial: str = "
 
     action: only `go_on`, `stop` or `pause`; trial: only those on this trial
     InputError for another action or trial
-    Table `decisions`: DECISIONS. place: of the value among the `compared` that had come to the rung by then, from 1,
-    NA where nothing was compared; rung: in epochs; level: in the unit of the axis that the rungs lie on (NaN: epochs)
+    Table `decisions`: DECISIONS. place: of the value among the `compared` that had been judged there by then, from
+    1, NA where nothing was compared; rung: in epochs; level: in the unit of the rungs' axis (NaN: epochs)
     """
     check_one_of("action", action, ("", *_ACTIONS))
     if trial:
@@ -72,7 +80,7 @@ def scheduler_decisions(tables: SweepTables, *, action: str = "", trial: str = "
         tables={"decisions": shown, COLUMNS: _columns(metric_of(tables))},
         titles={"decisions": "Decisions of the scheduler", COLUMNS: "Columns"},
         notes=(
-            f"Compared are {units} that had come to the same rung of the same bracket by then.",
+            f"Places are among all {units} that had been judged at the same rung of the same bracket by then.",
             "Going on between rungs, where nothing is compared, is not listed.",
         ),
     )
@@ -93,12 +101,11 @@ def _columns(metric: SweepMetric) -> pd.DataFrame:
 
 def decision_table(tables: SweepTables) -> pd.DataFrame:
     """The table `decisions` of `scheduler_decisions`, of all decisions; empty without any."""
-    rules, rows = _rules(tables), []
-    seen: dict[tuple[Any, ...], _Standing] = {}
-    for number, row in enumerate(tables.decisions.to_dict("records"), start=1):
-        place, compared = _place(row, rules, seen)
-        name = _rung_name(row, rules)
-        told = {**row, "place": place, "compared": compared, "rung_name": name}
+    rules = _rules(tables)
+    given = tables.decisions.to_dict("records")
+    rows = []
+    for number, (row, (place, compared)) in enumerate(zip(given, _places(given, rules), strict=True), start=1):
+        told = {**row, "place": place, "compared": compared, "rung_name": _rung_name(row, rules)}
         rows.append({**told, "number": number, "sentence": _sentence(told, rules)})
     frame = pd.DataFrame(rows, columns=list(DECISIONS))
     kept = [column for column in tables.decisions if column in DECISIONS]
@@ -107,8 +114,10 @@ def decision_table(tables: SweepTables) -> pd.DataFrame:
 
 def _rules(tables: SweepTables) -> _Rules:
     several = len(tables.decisions["bracket"].unique()) > 1
-    reported = frozenset(map(str, tables.epochs["trial"]))
-    return _Rules(metric_of(tables), recorded_scheduler(tables), several, reported)
+    epochs = tables.epochs
+    first = epochs.groupby("trial", sort=False)["time_s"].min()
+    times = tuple(sorted(epochs["time_s"].tolist()))
+    return _Rules(metric_of(tables), recorded_scheduler(tables), several, first.to_dict(), times)
 
 
 class _Standing:
@@ -118,33 +127,54 @@ class _Standing:
         self._own: dict[str, float] = {}
         self._sorted: list[float] = []
 
-    def place(self, unit: str, value: float) -> tuple[int, int]:
-        """The place of the unit's value, from 1, and the number of units, this one taken in."""
+    def add(self, unit: str, value: float) -> None:
+        """Take in a value, in the place of what the unit had before."""
         before = self._own.get(unit)
         if before is not None:
             del self._sorted[bisect_left(self._sorted, before)]
         self._own[unit] = value
         insort(self._sorted, value)
+
+    def place(self, value: float) -> tuple[int, int]:
+        """The place of a value that was taken in, from 1, and the number of units."""
         return len(self._sorted) - bisect_right(self._sorted, value) + 1, len(self._sorted)
 
 
-def _place(row: Mapping[Any, Any], rules: _Rules, seen: dict[tuple[Any, ...], _Standing]) -> tuple[Any, Any]:
-    """Place and number of those compared, with this one taken in; NA where nothing was compared.
+Row = Mapping[Any, Any]
 
-    A place among fronts was recorded by the scheduler itself.
+
+def _places(rows: Sequence[Row], rules: _Rules) -> Iterator[tuple[Any, Any]]:
+    """Of each decision, place and number of those judged there so far; NA where nothing was compared.
+
+    Decisions that follow the same report fall together, as where a scheduler waits for all before it judges: they are
+    taken in before any of them gets its place. A place among fronts was recorded by the scheduler itself.
     """
-    if pd.isna(row["value"]) or pd.isna(row["rung"]):
-        return pd.NA, pd.NA
-    unit = str(row["trial"] if rules.scheduler.per_trial else row["configuration"])
-    at = row["rung"] if pd.isna(row["level"]) else row["level"]
-    seeds = None if pd.isna(row["seeds"]) else int(row["seeds"])
-    standing = seen.setdefault((row["bracket"], float(at), seeds), _Standing())
     sign = -1.0 if rules.metric.minimize else 1.0
-    place, compared = standing.place(unit, sign * float(row["value"]))
-    return (place if pd.isna(row["place"]) else int(row["place"])), compared
+    seen: dict[tuple[Any, ...], _Standing] = {}
+    for _, together in groupby(rows, key=lambda row: bisect_right(rules.report_times, float(row["time_s"]))):
+        batch = list(together)
+        keys = [_key(row) for row in batch]
+        for row, key in zip(batch, keys, strict=True):
+            if key is not None:
+                unit = str(row["trial"] if rules.scheduler.per_trial else row["configuration"])
+                seen.setdefault(key, _Standing()).add(unit, sign * float(row["value"]))
+        for row, key in zip(batch, keys, strict=True):
+            if key is None:
+                yield pd.NA, pd.NA
+                continue
+            place, compared = seen[key].place(sign * float(row["value"]))
+            yield (place if pd.isna(row["place"]) else int(row["place"])), compared
 
 
-def _rung_name(row: Mapping[Any, Any], rules: _Rules) -> str:
+def _key(row: Row) -> tuple[Any, ...] | None:
+    """The rung at which a decision compared; None if it compared nothing."""
+    if pd.isna(row["value"]) or pd.isna(row["rung"]):
+        return None
+    at = row["rung"] if pd.isna(row["level"]) else row["level"]
+    return row["bracket"], float(at), None if pd.isna(row["seeds"]) else int(row["seeds"])
+
+
+def _rung_name(row: Row, rules: _Rules) -> str:
     if pd.isna(row["rung"]):
         return ""
     resource = rules.scheduler.resource
@@ -153,54 +183,44 @@ def _rung_name(row: Mapping[Any, Any], rules: _Rules) -> str:
     return rung_name(resource, float(row["level"]))
 
 
-def _sentence(row: Mapping[Any, Any], rules: _Rules) -> str:
+def _sentence(row: Row, rules: _Rules) -> str:
     """Who, what, where, with which numbers, and the scheduler's own words."""
-    where = f" of bracket {row['bracket']}" if rules.several_brackets else ""
+    reason, used = str(row["reason"]).rstrip("."), ""
     rung = str(row["rung_name"])
-    what = _ACTIONS.get(str(row["action"]), str(row["action"]))
-    if row["action"] == "stop" and row["trial"] not in rules.reported:
-        what = "was given up before it began"
-    after = f" at rung {rung}{where}" if rung else ""
+    at_cost = re.fullmatch(r"at [^(]*\(([^)]*)\): (.*)", reason)
+    if at_cost is not None:
+        used, reason = f" ({at_cost[1]})", at_cost[2]
+    where = f" of bracket {row['bracket']}" if rules.several_brackets else ""
+    after = f" at rung {rung}{where}{used}" if rung else ""
     if rung.startswith("epoch") and not where:
         after = f" after {rung}"
-    compared, reason = _compared(row, rules), str(row["reason"]).rstrip(".")
+    what = f"{_ACTIONS.get(str(row['action']), str(row['action']))}{after}"
+    if row["action"] != "pause" and rules.before_its_first_report(row):
+        stopped = row["action"] == "stop"
+        what = f"was given up before it began, as its configuration was stopped{after}" if stopped else what
+        reason = reason.removeprefix("its configuration was stopped: ") if stopped else reason
+    compared = _compared(row, rules)
     if compared and reason:
-        return f"Trial {row['trial']} {what}{after}: {compared} ({reason})."
+        return f"Trial {row['trial']} {what}: {compared} ({reason})."
     reason = f"it {reason}" if reason.startswith("waits ") else reason
-    return f"Trial {row['trial']} {what}{after}{f': {compared or reason}' if compared or reason else ''}."
+    return f"Trial {row['trial']} {what}{f': {compared or reason}' if compared or reason else ''}."
 
 
-def _compared(row: Mapping[Any, Any], rules: _Rules) -> str:
+def _compared(row: Row, rules: _Rules) -> str:
     """The value with what it was compared with, and its place."""
     if pd.isna(row["value"]):
         return ""
-    seeds = "" if pd.isna(row["seeds"]) or rules.scheduler.per_trial else f", mean of {_seeds(int(row['seeds']))}"
+    of_seeds = not pd.isna(row["seeds"]) and not rules.scheduler.per_trial
+    seeds = f" (mean of {counted(int(row['seeds']), 'seed')})" if of_seeds else ""
     whose = "its score" if rules.scheduler.per_trial else "its configuration's score"
     value, cutoff = float(row["value"]), float(row["cutoff"])
     parts = [f"{whose} {value:.4g}{seeds}"]
     if not math.isnan(cutoff):
-        parts = [f"{parts[0]}{',' if seeds else ''} was {_relation(value, cutoff)} the cutoff {cutoff:.4g}"]
+        shown, limit = told_apart(value, cutoff)
+        relation = "equal to" if value == cutoff else "above" if value > cutoff else "below"
+        parts = [f"{whose} {shown}{seeds} was {relation} the cutoff {limit}"]
     if not pd.isna(row["compared"]) and int(row["compared"]) > 1:
         front = "" if pd.isna(row["front"]) else f" (front {int(row['front'])})"
         place = ordinal(int(row["place"]))
-        parts.append(f"the {place}{front} of the {int(row['compared'])} {rules.units} that had come there")
+        parts.append(f"the {place}{front} of the {int(row['compared'])} {rules.units} judged there so far")
     return ", ".join(parts)
-
-
-def _relation(value: float, cutoff: float) -> str:
-    """How a value lies to a cutoff, at the digits that are shown."""
-    if f"{value:.4g}" == f"{cutoff:.4g}" and value != cutoff:
-        return f"{'just above' if value > cutoff else 'just below'}"
-    return "equal to" if value == cutoff else "above" if value > cutoff else "below"
-
-
-def ordinal(number: int) -> str:
-    """`best`, `2nd best`, `3rd best`, ..."""
-    if number == 1:
-        return "best"
-    teens = 10 <= number % 100 < 20
-    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')} best"
-
-
-def _seeds(count: int) -> str:
-    return f"{count} seed{'' if count == 1 else 's'}"

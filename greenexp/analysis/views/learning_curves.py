@@ -23,6 +23,7 @@ from greenexp.analysis.views.columns import COLUMNS, LESS, ViewColumn, described
 from greenexp.analysis.views.named import check_one_of, trial_named
 from greenexp.analysis.views.searched import field_axes, field_named, field_values, settings_texts, value_text
 from greenexp.analysis.views.why import reasons_why
+from greenexp.analysis.views.wording import counted
 from greenexp.records.axes import AXES, EPOCHS, rung_name
 from greenexp.records.tables import SweepTables
 
@@ -85,7 +86,7 @@ def learning_curves(
             COLUMNS: described(of_axis(axis, "position"), drawn, _group_column(tables, by)),
         },
         titles={
-            "curves": f"{drawn.title} after each report of {curves['trial'].nunique()} trials",
+            "curves": f"{drawn.title} after each report",
             "ends": "Where each trial ended",
             "rungs": "Rungs of the scheduler on this axis",
             COLUMNS: "Columns",
@@ -117,8 +118,8 @@ def _with_positions(kept: pd.DataFrame, axis: str) -> tuple[pd.DataFrame, list[s
     known = kept[~kept["trial"].map(gaps)]
     position = known.groupby("trial", sort=False)[axis].cumsum()
     count = int(gaps.sum())
-    note = f"{count} of {len(gaps)} trials are left out, as {AXES[axis].title.lower()} ({axis}) was not measured there"
-    return known.assign(position=position.astype("float64")), [f"{note}."] if count else []
+    note = f"{count} of {counted(len(gaps), 'trial')} left out: {axis} was not measured in all of its reports."
+    return known.assign(position=position.astype("float64")), [note] if count else []
 
 
 def _labelled(tables: SweepTables, curves: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -186,21 +187,21 @@ def _rungs(tables: SweepTables, axis: str) -> tuple[pd.DataFrame, list[str]]:
 
 def _notes(tables: SweepTables, kept: pd.DataFrame, curves: pd.DataFrame, value: str) -> list[str]:
     again = int(tables.epochs.loc[tables.epochs["trial"].isin(set(kept["trial"])), "repeated"].sum())
-    notes = [f"{again} reports of work that was done again later are left out."] if again else []
+    notes = [f"{counted(again, 'report')} of work that was done again later: left out."] if again else []
     if value != "score":
         return notes
     parts = curves[curves["scored_on"] == PART_OF_DEV]
     if len(parts):
         sizes = ", ".join(str(size) for size in sorted(set(parts["dev_examples"].dropna())))
         notes.append(
-            f"{len(parts)} scores are on a part of dev ({sizes} examples): they compare with each other alone, and "
-            "have lines of their own."
+            f"{counted(len(parts), 'score')} on a part of dev ({sizes} examples), on lines of their own: they compare "
+            "with each other alone."
         )
     others = int((curves["scored_on"] == OTHER_EXITS).sum())
     if others:
         notes.append(
-            f"{others} scores are over other exits than those of their trial's last report (an earlier stage of "
-            "training): they have lines of their own."
+            f"{counted(others, 'score')} over other exits than those of the trial's last report (an earlier stage of "
+            "training), on lines of their own."
         )
     return notes
 
@@ -210,10 +211,10 @@ def _unreported(tables: SweepTables, trials: Sequence[str] | None) -> list[str]:
     rows = tables.trials if trials is None else tables.trials[tables.trials["trial"].isin(list(trials))]
     silent = rows[(rows["epochs"] == 0) & rows["status"].isin(["failed", "interrupted"])]
     names = ", ".join(silent["trial"].head(5)) + (", ..." if len(silent) > 5 else "")
-    return [f"Without a report, so without a curve, ended {len(silent)}: {names}."] if len(silent) else []
+    return [f"{counted(len(silent), 'trial')} without a report, so without a curve: {names}."] if len(silent) else []
 
 
 def _sentence(ends: pd.DataFrame) -> str:
     counts = ends["end"].value_counts()
     parts = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return f"{len(ends)} trials have reported: {parts}."
+    return f"{counted(len(ends), 'trial')} with reports: {parts}."

@@ -14,6 +14,7 @@ from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.repetitions import has_folds
 from greenexp.analysis.views.columns import COLUMNS, ViewColumn, described, of_score
 from greenexp.analysis.views.searched import settings_texts
+from greenexp.analysis.views.wording import counted, with_article
 from greenexp.records.tables import SUMMED_COSTS, SweepTables
 
 CONFIGURATIONS = (
@@ -91,7 +92,7 @@ def _verdict(ranked: pd.DataFrame, label: str) -> tuple[str, ...]:
     if pd.isna(first["score_mean"]):
         return (f"No configuration has a mean {label} over its seeds yet.",)
     spread = "" if pd.isna(first["score_std"]) else f" ± {first['score_std']:.4f}"
-    seeds = f"{first['seeds']} seed{'' if first['seeds'] == 1 else 's'}"
+    seeds = counted(first["seeds"], "seed")
     return (f"{first['configuration']} has the best mean {label}: {first['score_mean']:.4f}{spread} over {seeds}.",)
 
 
@@ -102,13 +103,13 @@ def _notes(tables: SweepTables, ranked: pd.DataFrame, bound: str) -> tuple[str, 
         notes.append("Configurations with more seeds come first: a mean over fewer is more often good by luck.")
     if (known["state"] == "stopped").any():
         notes.append(
-            f"The mean of a configuration that was stopped early is a {bound} of its mean after full training."
+            f"The mean of a configuration that was stopped early is {with_article(bound)} of that after full training."
         )
     apart = ranked[ranked["score_mean"].isna() & ranked["scores"].gt(0)]
     if len(apart):
         notes.append(
-            f"{len(apart)} configurations with scores have no mean, as their seeds failed, have not ended, or trained "
-            "for different lengths; `reason` says which."
+            f"No mean, as seeds failed, have not ended, or trained for different lengths: "
+            f"{counted(len(apart), 'configuration')} with scores; `reason` says which."
         )
     if has_folds(tables.trials):
         notes.append("The standard deviation is over seeds, of their means over folds; every point is one fold.")

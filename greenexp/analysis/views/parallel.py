@@ -27,6 +27,7 @@ from greenexp.analysis.views.searched import (
     ticks_table,
     value_text,
 )
+from greenexp.analysis.views.wording import counted, with_article
 from greenexp.records.tables import SweepTables
 
 SCORE_FIELD = "score"
@@ -59,7 +60,7 @@ def parallel_coordinates(tables: SweepTables) -> Findings:
     without = len(scores) - len(known)
     some = sorted({row for row in points.loc[points["position"].isna(), "field"] if row != SCORE_FIELD})
     notes = [
-        *([f"{without} configurations without a score have no line to the last axis."] if without else []),
+        *([f"{counted(without, 'configuration')} without a score: no line to the last axis."] if without else []),
         *([f"Some configurations do not have {', '.join(some)}: their lines have a gap there."] if some else []),
         *status_notes(known["status"], metric.bound),
     ]
@@ -135,10 +136,12 @@ def status_notes(status: pd.Series[str], bound: str) -> list[str]:
     counts = status.value_counts()
     notes = []
     if BOUND in counts:
-        notes.append(f"{counts[BOUND]} were stopped early: their mean is a {bound}.")
+        notes.append(
+            f"{counted(counts[BOUND], 'mean')} of configurations that were stopped early: {with_article(bound)} each."
+        )
     if NO_MEAN in counts:
         notes.append(
-            f"{counts[NO_MEAN]} have no mean over seeds: the score drawn is that of their best seed so far, which is "
-            "no estimate of a mean."
+            f"{counted(counts[NO_MEAN], 'configuration')} without a mean over seeds: the score drawn is that of the "
+            "best seed so far, which is no estimate of a mean."
         )
     return notes

@@ -22,6 +22,7 @@ from greenexp.analysis.views.searched import (
     ticks_table,
     value_text,
 )
+from greenexp.analysis.views.wording import with_article
 from greenexp.records.tables import SweepTables
 
 POINTS = (
@@ -74,7 +75,7 @@ def score_slices(tables: SweepTables, fields: Sequence[str] | None = None) -> Fi
         },
         notes=(
             "Other fields differ between the points of a panel: what is seen may be due to them.",
-            *([f"Trials that were stopped early have a {metric.bound} of their score."]
+            *([f"The score of a trial that was stopped early is {with_article(metric.bound)}."]
               if (points["kind"] == STOPPED).any() else []),
         ),
         warnings=tables.remarks.warnings,

@@ -265,6 +265,8 @@ def _notes(tables: SweepTables, *, derived: bool, without_sessions: bool) -> tup
             "When trials got their workers is not on record here: a stay begins at its first report's time less its "
             "seconds, and what no report covers is not shown."
         )
+    if len(tables.held_out):
+        notes.append("Of an evaluation on the test set only the end is on record, not how long it took.")
     if without_sessions:
         notes.append("When drivers were at work is not on record here.")
     lost = float(tables.trials["lost_wall_s"].sum())

@@ -1,7 +1,9 @@
 """The views of `analysis.views`, drawn: the findings of a study in, its figures out, the main one first.
 
 One file per study, with one function `<view>_figures(findings)` that returns no figure where the study refused. Marks
-have tooltips whose columns are in the tables of the findings too: what hover shows can be had without a pointer.
+have tooltips whose columns are in the tables of the findings too: what hover shows can be had without a pointer. A
+figure's own table is that of its main marks; what else it draws (ends, rungs, sessions, a surface) are other tables of
+the findings.
 """
 
 from greenexp.figures.views.compared_sweeps import compared_sweep_figures

@@ -28,6 +28,8 @@ from greenexp.units import format_duration
 
 WHITE = "#ffffff"
 MOST_SLOTS = 64
+MOST_SEGMENTS = 1500
+"""Bars drawn one by one; of more, those of one kind that follow each other in a stay are one bar."""
 _LOOKS = {
     TRAINING: (BLUE, WHITE, 0.7), SET_UP: (GREY, WHITE, 0.25), SAVING: (INK, WHITE, 0.25), AGAIN: (ORANGE, INK, 0.45),
     LOST: (VERMILLION, INK, 0.9), UNDER_WAY: (WHITE, BLUE, 0.7),
@@ -46,6 +48,8 @@ def timeline_figures(findings: Findings) -> tuple[Figure, ...]:
         return ()
     segments = findings["segments"]
     segments = segments[segments["slot"] <= MOST_SLOTS]
+    if len(segments) > MOST_SEGMENTS:
+        segments = _joined(segments)
     stints, events = (findings[name] for name in ("stints", "events"))
     events = events[events["slot"].isna() | (events["slot"] <= MOST_SLOTS)]
     last = float(segments["end_s"].max())
@@ -66,6 +70,17 @@ def timeline_figures(findings: Findings) -> tuple[Figure, ...]:
     ]
     spec = chart([], layers, width=_WIDTH, height=max(2, len(names)) * _ROW)
     return (Figure("workers", "Workers over time", _alt(findings, segments, last), spec, segments),)
+
+
+def _joined(segments: pd.DataFrame) -> pd.DataFrame:
+    """Segments of one kind that follow each other in a trial's stay as one; epoch and score are those of the last."""
+    rows = segments.sort_values(["slot", "start_s"], kind="stable")
+    keys = ["slot", "trial", "attempt", "kind"]
+    new = (rows[keys] != rows[keys].shift()).any(axis=1)
+    last = {name: (name, "last") for name in ("epoch", "score", "end_s")}
+    first = {name: (name, "first") for name in segments if name not in {*last, "seconds"}}
+    joined = rows.groupby(new.cumsum()).agg(**first, seconds=("seconds", "sum"), **last)
+    return joined.reset_index(drop=True)[list(segments)]
 
 
 def _end(events: pd.DataFrame, last: float) -> float:
