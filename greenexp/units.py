@@ -18,6 +18,8 @@ GRAMS = {"mg": 1e-3, "g": 1.0, "kg": 1e3, "t": 1e6}
 BYTES = {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 1024.0, "mib": 1024.0**2, "gib": 1024.0**3}
 
 _UNITS: dict[str, dict[str, float]] = {"s": SECONDS, "J": JOULES, "FLOP": FLOPS, "g": GRAMS, "B": BYTES}
+QUANTITIES = frozenset(_UNITS)
+"""The base units of which a quantity can be written with a unit of its own."""
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _PART = re.compile(rf"\s*({_NUMBER})\s*([A-Za-z]+)\s*")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from greenexp.analysis.findings import Findings
 from greenexp.figures.banded_curve import banded_curve_figure
 from greenexp.figures.comparison import MOST_GROUPS, Channel, comparison_figure
+from greenexp.figures.cost_axis import over_cost
 from greenexp.figures.figure import Figure
 from greenexp.records.scores import Scores
 
@@ -25,11 +28,14 @@ def compared_groups_figures(findings: Findings, scores: Scores) -> tuple[Figure,
     figures = []
     if len(curves):
         title = findings.titles["curves"]
-        across = Channel("budget", scores.cost or "Number of trials", whole=scores.cost is None)
+        drawn, across = curves, Channel("budget", "Number of trials", whole=True)
+        if scores.cost is not None:
+            drawn, across = over_cost(curves, scores.cost)
         groups = list(dict.fromkeys(curves["group"]))[:MOST_GROUPS]
         sizes = {name: f"N = {len(group.frame)}" for name, group in scores.groups.items() if name in groups}
         up = Channel("estimate", f"Best {scores.score}")
-        figures.append(comparison_figure("compared-groups", title, curves, across, up, sizes))
+        figure = comparison_figure("compared-groups", title, drawn, across, up, sizes)
+        figures.append(dataclasses.replace(figure, table=curves))
     difference = difference_figure(findings, scores.score)
     return (*figures, difference) if difference is not None else tuple(figures)
 

@@ -9,9 +9,8 @@ import pandas as pd
 from greenexp.analysis.findings import Findings
 from greenexp.figures.banded_curve import banded_curve_figure
 from greenexp.figures.comparison import MOST_GROUPS, Channel, comparison_figure
+from greenexp.figures.cost_axis import over_cost
 from greenexp.figures.figure import Figure
-from greenexp.figures.scale import axis_unit
-from greenexp.records.axes import AXES
 from greenexp.records.scores import Scores
 
 
@@ -49,12 +48,9 @@ def _lines(findings: Findings, scores: Scores) -> Figure:
     groups = table.drop_duplicates("group").head(MOST_GROUPS)
     ends = {str(name): f"N = {number}" for name, number in zip(groups["group"], groups[size], strict=True)}
     up = Channel("estimate", f"Best {scores.score}")
-    axis = AXES.get(str(scores.cost))
-    if axis is None:
-        return comparison_figure("tuning-curves", title, rows, across, up, ends)
-    divisor, unit = axis_unit(axis.unit, float(rows["budget"].max()))
-    drawn = rows.assign(budget=rows["budget"] / divisor)
-    across = Channel("budget", f"{axis.sum_title} ({unit})" if unit else axis.sum_title)
+    drawn = rows
+    if scores.cost is not None:
+        drawn, across = over_cost(rows, scores.cost)
     return dataclasses.replace(comparison_figure("tuning-curves", title, drawn, across, up, ends), table=rows)
 
 

@@ -15,7 +15,7 @@ from greenexp.analysis.comparing.verdict import leader_sentence
 from greenexp.analysis.curves.draft import Draft
 from greenexp.analysis.curves.over_cost import MEAN, CurveOverCost, curve_over_cost
 from greenexp.analysis.curves.search_effort import search_effort
-from greenexp.analysis.numbers.budgets import amounts, within_reach
+from greenexp.analysis.numbers.budgets import amount_text, amounts, within_reach
 from greenexp.analysis.numbers.rounding import SHARE_ROUNDING
 from greenexp.errors import InputError
 from greenexp.records.arrays import Floats
@@ -104,10 +104,8 @@ def _probabilities(pairs: pd.DataFrame, shown: tuple[float, ...], top: tuple[str
     rows = pairs[pairs["a"].isin(top) & pairs["b"].isin(top)]
     places = sorted({0, len(shown) // 2, len(shown) - 1})[:_MOST_SENTENCES]
     a, b = str(rows["a"].iloc[0]), str(rows["b"].iloc[0])
-    parts = [
-        f"{rows['probability_better'].iloc[place]:.2f} at {scores.cost} = {rows['budget'].iloc[place]:.4g}"
-        for place in places
-    ]
+    better, budgets, cost = rows["probability_better"].tolist(), rows["budget"].tolist(), str(scores.cost)
+    parts = [f"{better[place]:.2f} at {cost} = {amount_text(cost, budgets[place])}" for place in places]
     return [
         f"Probability that a search of {a} has a better score than one of {b}: {', '.join(parts)}.",
         "No band or test is known for trials of unequal cost, so these are estimates.",

@@ -8,6 +8,7 @@ from itertools import groupby
 import pandas as pd
 
 from greenexp.analysis.comparing.compare import percent
+from greenexp.analysis.numbers.budgets import amount_text
 from greenexp.analysis.numbers.trial_numbers import counted
 
 MOST_RUNS = 4
@@ -91,7 +92,8 @@ def _budgets(budgets: Sequence[float], tested: Sequence[float]) -> str:
 
 
 def _span(first: float, last: float, at: str) -> str:
-    ends = f"{first:.4g}" if first == last else f"{first:.4g} to {last:.4g}"
+    """`n = 2 to 50`, `energy_j = 1.8 MJ to 3.6 MJ`; at: what budgets are called."""
+    ends = " to ".join(dict.fromkeys(amount_text(at, each) for each in (first, last)))
     return f"{at} = {ends}"
 
 

@@ -10,11 +10,9 @@ from greenexp.analysis.curves.draft import Draft, groups_with_scores, prefix
 from greenexp.analysis.curves.options import CurveOptions
 from greenexp.analysis.curves.over_cost import MEAN, CurveOverCost, curve_over_cost
 from greenexp.analysis.curves.search_effort import search_effort
-from greenexp.analysis.numbers.budgets import amounts, within_reach
+from greenexp.analysis.numbers.budgets import amount_text, amounts, within_reach
 from greenexp.analysis.numbers.rounding import SHARE_ROUNDING
-from greenexp.records.axes import AXES
 from greenexp.records.scores import ScoreGroup, Scores
-from greenexp.units import format_quantity
 
 COLUMNS = ["by", "budget", "trials", "estimator", "estimate", "nothing_finished", "simulation_error", "computed"]
 
@@ -68,15 +66,10 @@ def _sentence(name: str, curve: CurveOverCost, total: float, scores: Scores) -> 
     table = curve.table
     row = table.iloc[max([place for place, budget in enumerate(table["budget"]) if 2 * budget <= total], default=0)]
     what = "the expected best score" if curve.statistic == MEAN else f"the {curve.statistic} of the best score"
-    of, budget, best = prefix(scores, name), _amount(scores, float(row["budget"])), float(row["best"])
+    budget = f"{scores.cost} = {amount_text(str(scores.cost), float(row['budget']))}"
+    of, best = prefix(scores, name), float(row["best"])
     nothing = float(row["nothing_finished"])
     if best != best:
         return f"{of}at {budget}, {100 * nothing:.0f} % of searches have no score yet."
     unfinished = f"; {100 * nothing:.2g} % of searches have no score by then" if nothing > SHARE_ROUNDING else ""
     return f"{of}at {budget}, {what} is {best:.4g}{unfinished}."
-
-
-def _amount(scores: Scores, budget: float) -> str:
-    """`train_flops = 2.1 TFLOP`: of a budget axis in its unit, of any other column as the number that it is."""
-    axis = AXES.get(str(scores.cost))
-    return f"{scores.cost} = {f'{budget:.4g}' if axis is None else format_quantity(budget, axis.unit)}"

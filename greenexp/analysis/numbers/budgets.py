@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from greenexp.analysis.numbers.rounding import raised
+from greenexp.records.axes import AXES
+from greenexp.units import format_quantity
 
 MOST_NAMED = 3
 """Budgets out of reach that a sentence names."""
@@ -29,6 +31,12 @@ def amounts(least: float, most: float, number: int = 12) -> tuple[float, ...]:
     digits = [2 - math.floor(math.log10(amount)) for amount in inner]
     rounded = [math.floor(amount * 10.0**digit) / 10.0**digit for amount, digit in zip(inner, digits, strict=True)]
     return tuple(sorted({least, *(amount for amount in rounded if least < amount < most), most}))
+
+
+def amount_text(cost: str, amount: float) -> str:
+    """`2.1 TFLOP` on the budget axis `train_flops`; of any other column the number that it is, `2.1e+12`."""
+    axis = AXES.get(cost)
+    return f"{amount:.4g}" if axis is None else format_quantity(amount, axis.unit)
 
 
 def within_reach(budgets: Sequence[float], most: float) -> tuple[tuple[float, ...], str]:

@@ -29,6 +29,7 @@ from greenexp.report.sections import (
 
 _AXIS = ViewOption("axis", "Axis", of_sweep.axes, "trials")
 _REPORTS = ViewOption("axis", "Axis", of_sweep.report_axes, "epochs")
+_BUDGETS = ViewOption("budgets", "At budgets (such as 1 kWh)")
 _VALUE = ViewOption("value", "Value", of_sweep.values, "score")
 _ACTION = ViewOption("action", "Decision", of_sweep.actions, nothing="all")
 _TRIAL = ViewOption("trial", "Trial", of_sweep.trials, nothing="all")
@@ -97,7 +98,7 @@ _SEARCH = (
         "Compare methods",
         "The values of a searched field, such as the method, against each other at equal budgets.",
         of_sweep.groups_view,
-        (_AXIS, ViewOption("by", "Groups", of_sweep.grouping_fields, nothing="the first such field")),
+        (_AXIS, ViewOption("by", "Groups", of_sweep.grouping_fields, nothing="the first such field"), _BUDGETS),
     ),
     View(
         "parallel",

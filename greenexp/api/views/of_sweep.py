@@ -22,6 +22,7 @@ from greenexp.analysis.views.slices import score_slices
 from greenexp.analysis.views.timeline import worker_timeline
 from greenexp.analysis.views.why import why
 from greenexp.api.statistics import compare, curve
+from greenexp.errors import InputError
 from greenexp.figures import Figure, incumbent_figure
 from greenexp.figures.budget import budget_figure
 from greenexp.figures.views import (
@@ -38,6 +39,7 @@ from greenexp.figures.views import (
 from greenexp.records.axes import AXES, EPOCHS
 from greenexp.records.decision import Action
 from greenexp.records.tables import PARAMS, SweepTables
+from greenexp.units import QUANTITIES, parse_quantity
 
 TRIALS = "trials"
 MOST_GROUPS = 12
@@ -102,12 +104,25 @@ def tuning_curve_view(tables: SweepTables, axis: str = TRIALS, by: str = "") -> 
     return curve(tables, cost=None if axis == TRIALS else axis, by=by or None)
 
 
-def groups_view(tables: SweepTables, axis: str = TRIALS, by: str = "") -> Findings:
-    """The values of a searched field against each other, at equal numbers of configurations or at equal cost."""
+def groups_view(tables: SweepTables, axis: str = TRIALS, by: str = "", budgets: str = "") -> Findings:
+    """The values of a searched field against each other, at equal numbers of configurations or at equal cost.
+
+    budgets: amounts to look at, with units, separated by commas: `0.5 kWh, 1 kWh`
+    """
     field = by or tables.spec.search.per or next(iter(grouping_fields(tables)), "")
     if not field:
         return Findings(refusal="no searched field has few values, so there are no groups to compare")
-    return compare(tables, cost=None if axis == TRIALS else axis, by=field)
+    return compare(tables, cost=None if axis == TRIALS else axis, by=field, budgets=_amounts(budgets, axis))
+
+
+def _amounts(text: str, axis: str) -> tuple[float, ...] | None:
+    """The amounts of a text in the unit of the axis, None for none. InputError for what is none."""
+    try:
+        unit = AXES[axis].unit
+        found = [parse_quantity(part, unit) if unit in QUANTITIES else float(part) for part in text.split(",") if part]
+    except ValueError as error:
+        raise InputError(f"budgets: {error}") from error
+    return tuple(found) or None
 
 
 def learning_curves_view(

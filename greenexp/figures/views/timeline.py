@@ -78,7 +78,7 @@ def _joined(segments: pd.DataFrame) -> pd.DataFrame:
     keys = ["slot", "trial", "attempt", "kind"]
     new = (rows[keys] != rows[keys].shift()).any(axis=1)
     last = {name: (name, "last") for name in ("epoch", "score", "end_s")}
-    first = {name: (name, "first") for name in segments if name not in {*last, "seconds"}}
+    first = {name: (name, "first") for name in map(str, segments) if name not in {*last, "seconds"}}
     joined = rows.groupby(new.cumsum()).agg(**first, seconds=("seconds", "sum"), **last)
     return joined.reset_index(drop=True)[list(segments)]
 
