@@ -10,6 +10,7 @@ from greenexp.figures.views.compared_sweeps import compared_sweep_figures
 from greenexp.figures.views.contours import contour_figures
 from greenexp.figures.views.learning_curves import learning_curve_figures
 from greenexp.figures.views.one_trial import trial_figures
+from greenexp.figures.views.operating_points import operating_point_figures
 from greenexp.figures.views.over_seeds import configuration_figures
 from greenexp.figures.views.parallel import parallel_figures
 from greenexp.figures.views.slices import slice_figures
@@ -20,6 +21,7 @@ __all__ = [
     "configuration_figures",
     "contour_figures",
     "learning_curve_figures",
+    "operating_point_figures",
     "parallel_figures",
     "slice_figures",
     "timeline_figures",
