@@ -43,8 +43,20 @@ def operating_point_figures(findings: Findings) -> tuple[Figure, ...]:
     trial = str(findings["points"]["trial"].iloc[0])
     return (
         *([_scores(findings, drawn, trial)] if len(drawn) else []),
-        *([exit_profiles_figure(profiles, early, trial)] if early else []),
+        *([_with_shares(exit_profiles_figure(profiles, early, trial))] if early else []),
     )
+
+
+def _with_shares(figure: Figure) -> Figure:
+    """The same figure of exit profiles, whose bars say policy, exit and share on hover."""
+    panel = figure.spec["spec"]
+    (bars,) = panel["layer"]
+    tooltip = hover(("policy", "Policy"), ("exit", "Exit"), ("share", "Share that leaves there"),
+                    formats={"share": ".1%"})  # fmt: skip
+    share = {"calculate": "datum.top - datum.bottom", "as": "share"}
+    told = {**bars, "transform": [share], "encoding": {**bars["encoding"], "tooltip": tooltip}}
+    spec = {**figure.spec, "spec": {**panel, "layer": [told]}}
+    return Figure(figure.name, figure.title, figure.alt, spec, figure.table)
 
 
 def _thinned(own: pd.DataFrame) -> pd.DataFrame:
