@@ -3,7 +3,7 @@ import { rowsOf } from "./columns.js";
 import { element } from "./element.js";
 
 const ALONE = "static"; // one exit for all examples; last in the list of policies
-const CHOSEN = "chosen"; // the data set of the marked point, as in greenexp/figures/views/thresholds.py
+const CHOSEN = "chosen"; // the data set of the marked point, as in greenexp/figures/views/operating_points.py
 
 /** Controls and result for an answer of the view `thresholds`. figures: where its figure is drawn */
 export function sliderOf(answer, figures) {

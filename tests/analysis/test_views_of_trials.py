@@ -215,6 +215,10 @@ def test_one_trial_has_settings_curve_exits_costs_and_attempts(tables: SweepTabl
     assert np.isnan(costs.loc["energy_j", "amount"])
     assert costs.loc["energy_j", "reason"]
     assert found["attempts"]["reports"].tolist() == [9]
+    broken = dataclasses.replace(tables, trials=tables.trials.assign(lost_wall_s=5.0))
+    lost = trial_view(broken, "c002-i0-o0")["costs"].set_index("axis")["lost"]
+    assert lost["wall_s"] == 5.0
+    assert np.isnan(lost["train_flops"])
     assert found["decisions"]["rung"].tolist() == [1, 3]
     assert found.verdict[0] == why(tables, "c002-i0-o0")
 
@@ -226,16 +230,17 @@ def test_one_trial_that_has_not_reported_has_empty_tables() -> None:
 
 
 def test_a_slider_has_thresholds_in_order_and_their_exit_profiles() -> None:
-    replayed = with_thresholds(sweep(1, 2), examples=60)
+    replayed = with_thresholds(sweep(1, 2), examples=60, policies=("max_probability", "oracle"))
     found = operating_point_table(replayed)
     points = found["points"]
     assert set(points["trial"]) == {"c000-i1-o0"}  # the better seed
     for _, own in points.groupby("policy"):
-        assert own["threshold"].is_monotonic_increasing
+        assert own["threshold"].dropna().is_monotonic_increasing
         assert own["number"].tolist() == list(range(1, len(own) + 1))
     shares = found["profiles"].groupby(["policy", "number"])["share"].sum()
     assert shares.tolist() == pytest.approx([1.0] * len(shares))
     assert points["profiled"].sum() == len(shares)
+    assert points.loc[points["bound"], "profiled"].tolist() == [True]
     other = operating_point_table(replayed, "c000-i0-o0")
     assert set(other["points"]["trial"]) == {"c000-i0-o0"}
 

@@ -41,7 +41,7 @@ FIGURES: dict[Callable[[SweepTables], Findings], Callable[[Findings], tuple[Figu
     parallel_coordinates: views.parallel_figures,
     score_slices: views.slice_figures,
     score_contour: views.contour_figures,
-    operating_point_table: None,
+    operating_point_table: views.operating_point_figures,
     lambda tables: trial_view(tables, str(tables.trials["trial"].iloc[-1])): views.trial_figures,
     lambda tables: compared_sweeps({"a": tables, "b": sweep(2, 1)}): views.compared_sweep_figures,
 }

@@ -9,13 +9,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from made_sweeps import sweep
+from made_sweeps import sweep, with_thresholds
 
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.views.compared_sweeps import compared_sweeps
 from greenexp.analysis.views.contours import score_contour
 from greenexp.analysis.views.learning_curves import learning_curves
 from greenexp.analysis.views.one_trial import trial_view
+from greenexp.analysis.views.operating_points import operating_point_table
 from greenexp.analysis.views.over_seeds import configurations_over_seeds
 from greenexp.analysis.views.parallel import parallel_coordinates
 from greenexp.analysis.views.slices import score_slices
@@ -35,7 +36,7 @@ DRAWN = {
     "learning": views.learning_curve_figures, "learning by rate": views.learning_curve_figures,
     "configurations": views.configuration_figures, "parallel": views.parallel_figures, "slices": views.slice_figures,
     "contour": views.contour_figures, "workers": views.timeline_figures, "trial": views.trial_figures,
-    "sweeps": views.compared_sweep_figures,
+    "sweeps": views.compared_sweep_figures, "points": views.operating_point_figures,
 }  # fmt: skip
 
 
@@ -61,6 +62,7 @@ def found() -> dict[str, Findings]:
         "workers": worker_timeline(tables),
         "trial": trial_view(tables, "c002-i0-o0"),
         "sweeps": compared_sweeps({"a": tables, "b": sweep()}, axis="train_flops"),
+        "points": operating_point_table(with_thresholds(sweep(1, 1), examples=60)),
     }
 
 

@@ -36,7 +36,8 @@ def trial_view(tables: SweepTables, trial: str) -> Findings:
 
     Tables `trial` (its row), `settings` (SETTINGS, of the sections that make a trial), `curve` (CURVE, a row per report
     that counts), `exits` (exit, layer, score, inference_flops, then `dev_<metric>` and, where it was evaluated,
-    `test_<metric>`), `costs` (COSTS; lost: of work that no report covers or that was done again), `attempts` (ATTEMPTS;
+    `test_<metric>`), `costs` (COSTS; lost: of work that no report covers or that was done again,
+    NaN where that is not on record), `attempts` (ATTEMPTS;
     stays: how often it got a worker; end_s: NaN while it lasts), `decisions` (as of `scheduler_decisions`)
     """
     row = trial_named(tables, trial)
@@ -137,6 +138,8 @@ def _costs(tables: SweepTables, row: pd.Series[Any]) -> pd.DataFrame:
         if axis.name != "epochs":
             lost = float(again[axis.name].sum(min_count=1)) if len(again) else 0.0
             lost += float(row["lost_wall_s"]) if axis.name == "wall_s" else 0.0
+            unknown = axis.name != "wall_s" and row["lost_wall_s"] > 0  # only its seconds are on record
+            lost = math.nan if unknown else lost
         why_not = str(reasons.get(axis.name, "")) if math.isnan(amount) else ""
         rows.append((axis.name, axis.title, axis.unit, amount, math.nan if math.isnan(amount) else lost, why_not))
     return pd.DataFrame(rows, columns=list(COSTS))

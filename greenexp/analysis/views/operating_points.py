@@ -39,8 +39,8 @@ def operating_point_table(tables: SweepTables, trial: str | None = None) -> Find
         return Findings(refusal=f"trial {trial} has no operating points: it has not reported its exits")
     points = _points(own)
     profiles = _profiles(tables, points, trial)
-    keys = set(zip(profiles["policy"], profiles["threshold"], strict=True))
-    points["profiled"] = [key in keys for key in zip(points["policy"], points["threshold"], strict=True)]
+    keys = set(zip(profiles["policy"], profiles["number"], strict=True))  # a bound's threshold is NaN
+    points["profiled"] = [key in keys for key in zip(points["policy"], points["number"], strict=True)]
     policies = _policies(points, minimize=metric_of(tables).minimize)
     metric = metric_of(tables)
     return Findings(

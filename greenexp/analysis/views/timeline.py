@@ -17,6 +17,7 @@ to the first slot that is free: the number of slots is the greatest number of wo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -118,7 +119,7 @@ def _derived(tables: SweepTables) -> Iterator[Stint]:
             end = ("interrupted" if again else "paused") if after else _end(str(status[trial]))
             began = group[0]["time_s"] - group[0]["wall_s"]
             ended = None if not end else float(group[-1]["time_s"])
-            yield Stint(trial, int(group[0]["attempt"]), 0, float(began), ended, end)
+            yield Stint(trial, int(group[0]["attempt"]), math.nan, float(began), ended, end)
 
 
 def _end(status: str) -> str:

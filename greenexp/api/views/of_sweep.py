@@ -30,9 +30,9 @@ from greenexp.figures.views import (
     configuration_figures,
     contour_figures,
     learning_curve_figures,
+    operating_point_figures,
     parallel_figures,
     slice_figures,
-    threshold_figures,
     timeline_figures,
     trial_figures,
 )
@@ -176,7 +176,7 @@ def one_trial_view(tables: SweepTables, trial: str = "") -> Findings:
 
 def thresholds_view(tables: SweepTables, trial: str = "") -> Findings:
     """Every threshold of every policy of one trial, with its score, its cost and where examples leave."""
-    return _drawn(operating_point_table(tables, trial or None), threshold_figures)
+    return _drawn(operating_point_table(tables, trial or None), operating_point_figures)
 
 
 def compare_view(tables: SweepTables, others: Mapping[str, SweepTables] | None = None, axis: str = EPOCHS) -> Findings:

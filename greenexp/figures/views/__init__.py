@@ -10,10 +10,10 @@ from greenexp.figures.views.compared_sweeps import compared_sweep_figures
 from greenexp.figures.views.contours import contour_figures
 from greenexp.figures.views.learning_curves import learning_curve_figures
 from greenexp.figures.views.one_trial import trial_figures
+from greenexp.figures.views.operating_points import operating_point_figures
 from greenexp.figures.views.over_seeds import configuration_figures
 from greenexp.figures.views.parallel import parallel_figures
 from greenexp.figures.views.slices import slice_figures
-from greenexp.figures.views.thresholds import threshold_figures
 from greenexp.figures.views.timeline import timeline_figures
 
 __all__ = [
@@ -21,9 +21,9 @@ __all__ = [
     "configuration_figures",
     "contour_figures",
     "learning_curve_figures",
+    "operating_point_figures",
     "parallel_figures",
     "slice_figures",
-    "threshold_figures",
     "timeline_figures",
     "trial_figures",
 ]

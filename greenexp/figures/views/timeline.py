@@ -58,7 +58,7 @@ def timeline_figures(findings: Findings) -> tuple[Figure, ...]:
     names = [*rows, *([_TEST_ROW] if events["slot"].isna().any() else [])]
     at_work = "; grey: a driver was at work" if len(findings["sessions"]) else ""
     x = {"field": "start", "type": "quantitative", "title": f"Time since the sweep began ({unit}){at_work}",
-         "scale": {"zero": True, "nice": False, "domain": [0, _end(events, last) / divisor]},
+         "scale": {"zero": True, "nice": False, "domain": [0, _end(findings, last) / divisor]},
          "axis": {"tickCount": 6}}  # fmt: skip
     y = {"field": "row", "type": "nominal", "title": "Worker", "sort": names,
          "axis": {"grid": False, "ticks": False, "labelOverlap": False}}  # fmt: skip
@@ -78,13 +78,14 @@ def _joined(segments: pd.DataFrame) -> pd.DataFrame:
     keys = ["slot", "trial", "attempt", "kind"]
     new = (rows[keys] != rows[keys].shift()).any(axis=1)
     last = {name: (name, "last") for name in ("epoch", "score", "end_s")}
-    first = {name: (name, "first") for name in map(str, segments) if name not in {*last, "seconds"}}
+    first = {str(name): (name, "first") for name in segments if name not in {*last, "seconds"}}
     joined = rows.groupby(new.cumsum()).agg(**first, seconds=("seconds", "sum"), **last)
     return joined.reset_index(drop=True)[list(segments)]
 
 
-def _end(events: pd.DataFrame, last: float) -> float:
-    return float(max([last, *events["time_s"].tolist()]))
+def _end(findings: Findings, last: float) -> float:
+    """Where the axis ends: with the last thing drawn."""
+    return float(max([last, *findings["events"]["time_s"].tolist(), *findings["sessions"]["end_s"].tolist()]))
 
 
 def _bars(segments: pd.DataFrame, divisor: float, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, Any]]:
@@ -123,8 +124,12 @@ def _names(
         begins.append({"row": row, "start": start})
     text = {"type": "text", "fontSize": 11, "color": WHITE, "tooltip": None}
     tick = {"type": "tick", "color": INK, "thickness": 1.5, "size": 26, "tooltip": None}
-    named = {"data": {"values": rows}, "mark": text, "encoding": {"x": x, "y": y, "text": {"field": "name"}}}
-    return [{"data": {"values": begins}, "mark": tick, "encoding": {"x": x, "y": y}}, *([named] if rows else [])]
+    halo = {**text, "color": INK, "stroke": INK, "strokeWidth": 2.5, "opacity": 0.6}
+    named = [
+        {"data": {"values": rows}, "mark": mark, "encoding": {"x": x, "y": y, "text": {"field": "name"}}}
+        for mark in (halo, text)
+    ]
+    return [{"data": {"values": begins}, "mark": tick, "encoding": {"x": x, "y": y}}, *(named if rows else [])]
 
 
 def _marks(events: pd.DataFrame, divisor: float, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, Any]]:
