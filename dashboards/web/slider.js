@@ -3,7 +3,7 @@ import { rowsOf } from "./columns.js";
 import { element } from "./element.js";
 
 const ALONE = "static"; // one exit for all examples; last in the list of policies
-const CHOSEN = "chosen"; // the data set of the marked point, as in greenexp/figures/views/operating_points.py
+const CHOSEN = "chosen"; // the signal with the marked point, as in greenexp/figures/views/operating_points.py
 
 /** Controls and result for an answer of the view `thresholds`. figures: where its figure is drawn */
 export function sliderOf(answer, figures) {
@@ -38,7 +38,7 @@ export function sliderOf(answer, figures) {
       `${point.policy}${typeof point.threshold === "number" ? ` at ${write(point.threshold)}` : ""}: ` +
       `${score.title} ${write(point.score, 4)} at ${write(point.speed_up, 2)}×${flops}`;
     leaving.replaceChildren(profileOf(point));
-    view?.data(CHOSEN, [point]).runAsync();
+    view?.signal(CHOSEN, { inference_flops: point.inference_flops, score: point.score }).runAsync();
   }
 
   function profileOf(point) {
@@ -75,12 +75,10 @@ export function sliderOf(answer, figures) {
   });
   policy.addEventListener("change", chooseLine);
   range.addEventListener("input", show);
-  for (const figure of figures) {
-    figure.addEventListener("drawn", (event) => {
-      view = event.detail;
-      show();
-    });
-  }
+  figures[0]?.addEventListener("drawn", (event) => {
+    view = event.detail;
+    show();
+  });
   chooseLine();
   return element(
     "section",

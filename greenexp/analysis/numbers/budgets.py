@@ -9,11 +9,12 @@ import numpy as np
 
 from greenexp.analysis.numbers.rounding import raised
 from greenexp.records.axes import AXES
-from greenexp.units import format_quantity
+from greenexp.units import JOULES, format_quantity
 
 MOST_NAMED = 3
 """Budgets out of reach that a sentence names."""
 _DIGITS = (1, 2, 5)
+_LEAST_KWH = 0.1
 
 
 def round_numbers(last: int) -> tuple[float, ...]:
@@ -34,9 +35,16 @@ def amounts(least: float, most: float, number: int = 12) -> tuple[float, ...]:
 
 
 def amount_text(cost: str, amount: float) -> str:
-    """`2.1 TFLOP` on the budget axis `train_flops`; of any other column the number that it is, `2.1e+12`."""
+    """`2.1 TFLOP` on the budget axis `train_flops`; of any other column the number that it is, `2.1e+12`.
+
+    Energies that a bill would show are told in kWh too.
+    """
     axis = AXES.get(cost)
-    return f"{amount:.4g}" if axis is None else format_quantity(amount, axis.unit)
+    if axis is None:
+        return f"{amount:.4g}"
+    hours = amount / JOULES["kwh"]
+    also = f" ({hours:.3g} kWh)" if axis.unit == "J" and hours >= _LEAST_KWH else ""
+    return f"{format_quantity(amount, axis.unit)}{also}"
 
 
 def within_reach(budgets: Sequence[float], most: float) -> tuple[tuple[float, ...], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -27,7 +26,7 @@ from greenexp.figures.views.channels import (
 from greenexp.records.policies import STATIC
 
 CHOSEN = "chosen"
-"""The name of the data set with the operating point that is marked; a page can set it."""
+"""A signal with the operating point that is marked, `inference_flops` and `score`; a page can set it."""
 MOST_POINTS = 150
 """Drawn of one policy; of more, some evenly over speed-up."""
 
@@ -93,16 +92,21 @@ def _scores(findings: Findings, drawn: pd.DataFrame, trial: str) -> Figure:
     ]
     shown = drawn["inference_flops"] / divisor
     rows = records(drawn, shown=shown.tolist())
-    layers.append(_chosen(rows[:1], divisor, {**shared, "color": {"value": VERMILLION}}))
+    layers.append(_chosen(divisor, x, y))
+    first = {name: rows[0][name] for name in ("inference_flops", "score")}
     title = f"Operating points of {trial}"
-    return Figure("operating-points-of-trial", title, _alt(drawn, score, cost), chart(rows, layers), drawn)
+    spec = chart(rows, layers, params=[{"name": CHOSEN, "value": first}])
+    return Figure("operating-points-of-trial", title, _alt(drawn, score, cost), spec, drawn)
 
 
-def _chosen(first: list[dict[str, Any]], divisor: float, encoding: Mapping[str, Any]) -> dict[str, Any]:
-    """A ring around the operating point that a page has put into the data set `CHOSEN`."""
-    ring = {"type": "point", "shape": "circle", "size": 240, "strokeWidth": 3, "filled": False}
-    scaled = {"calculate": f"datum.inference_flops / {divisor!r}", "as": "shown"}
-    return {"data": {"name": CHOSEN, "values": first}, "transform": [scaled], "mark": ring, "encoding": encoding}
+def _chosen(divisor: float, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:
+    """A ring around the operating point that a page has given to the signal `CHOSEN`."""
+    ring = {"type": "point", "shape": "circle", "size": 240, "strokeWidth": 3, "filled": False, "color": VERMILLION}
+    place = [
+        {"calculate": f"{CHOSEN}.inference_flops / {divisor!r}", "as": "shown"},
+        {"calculate": f"{CHOSEN}.score", "as": "score"},
+    ]
+    return {"data": {"values": [{}]}, "transform": place, "mark": ring, "encoding": {"x": x, "y": y}}
 
 
 def _alt(drawn: pd.DataFrame, score: Titled, cost: Titled) -> str:
