@@ -83,6 +83,8 @@ def log_model(
             pause()
             client.log_model_artifacts(model.model_id, scratch)
         pause()
+        client.set_logged_model_tags(model.model_id, {names.NOTE: _note(model.model_id)})
+        pause()
         client.finalize_logged_model(model.model_id, "READY")
     for run_id in dict.fromkeys(runs.values()):
         pause()
@@ -98,6 +100,16 @@ def log_model(
         pause()
         client.log_batch(runs[names.SWEEP], metrics=metrics, synchronous=True)
     return str(model.model_id)
+
+
+def _note(model_id: str) -> str:
+    return (
+        "Answers texts with label, probability, exit, layers used and speed-up; "
+        f"it leaves early by `{policy_text()}`.\n\n"
+        f"```\nmlflow models serve -m models:/{model_id} --env-manager local\n```\n\n"
+        f"In Python: `mlflow.pyfunc.load_model('models:/{model_id}').predict(['a text'])`; another policy with "
+        "`model_config={'policy': 'entropy:0.3'}`."
+    )
 
 
 def policy_text() -> str:
