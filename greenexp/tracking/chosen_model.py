@@ -86,17 +86,20 @@ def log_model(
         client.set_logged_model_tags(model.model_id, {names.NOTE: _note(model.model_id)})
         pause()
         client.finalize_logged_model(model.model_id, "READY")
+    there = {}
     for run_id in dict.fromkeys(runs.values()):
         pause()
-        outputs = client.get_run(run_id).outputs
+        there[run_id] = client.get_run(run_id)
+        outputs = there[run_id].outputs
         if model.model_id not in [one.model_id for one in (outputs.model_outputs if outputs else [])]:
             pause()
             client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
-    if not model.metrics:
-        metrics = [
-            Metric(name, value, round(time * 1000), 0, model_id=model.model_id)
-            for name, value, time in _scores(state, kept.trial)
-        ]
+    metrics = [
+        Metric(name, value, round(time * 1000), 0, model_id=model.model_id)
+        for name, value, time in _scores(state, kept.trial)
+        if name not in there[runs[names.SWEEP]].data.metrics
+    ]
+    if metrics:
         pause()
         client.log_batch(runs[names.SWEEP], metrics=metrics, synchronous=True)
     return str(model.model_id)

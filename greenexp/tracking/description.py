@@ -67,12 +67,16 @@ def _result(state: SweepState) -> str:
     scores = _numbers(trial.score for trial in chosen)
     if not scores:
         return "**No configuration has been chosen yet**: the seeds of none have ended."
-    settings = " ".join(f"{path}={value_text(value, 60)}" for path, value in chosen[0].spec.searched.items())
+    settings = " ".join(f"{path}={_setting(value)}" for path, value in chosen[0].spec.searched.items())
     told = (
         f"**dev {metric} {_mean(scores)}** with `{chosen[0].spec.configuration}`{f' ({settings})' if settings else ''}"
     )
     test = _numbers(_test_score(trial) for trial in chosen)
     return f"{told}, test {metric} {_mean(test)}." if test else f"{told}; not evaluated on test."
+
+
+def _setting(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else value_text(value, 60)
 
 
 def _test_score(trial: TrialState) -> float | None:
