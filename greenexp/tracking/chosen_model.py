@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -141,7 +140,9 @@ def _scores(state: SweepState, trial: TrialState) -> list[tuple[str, float, floa
 def _lay_out(folder: Path, kept: KeptModel, model_id: str, run_id: str) -> None:
     """The files of an MLflow model with the flavour `python_function`; see mlflow.org/docs, "MLflow Models"."""
     manifest = json.loads((kept.folder / MODEL_MANIFEST).read_text(encoding="utf-8"))
-    shutil.copytree(kept.folder, folder / DATA)
+    (folder / DATA).mkdir()
+    for file in kept.folder.iterdir():
+        (folder / DATA / file.name).symlink_to(file.resolve())  # read once, where it is logged
     pairs = bool((manifest.get("serving") or {}).get("pairs"))
     named = [{"type": "string", "name": name, "required": True} for name in ("text", "text_pair")]
     inputs = named if pairs else [{"type": "string", "required": True}]  # without a name a list of texts will do too
