@@ -105,7 +105,7 @@ def test_the_model_and_the_snapshot_go_through_the_server(
     row = first.sweeps.set_index("experiment").loc["model over http"]
     assert (row["trials"], row["finished"], row["stopped"], row["best"]) == (2, 1, 1, pytest.approx(0.3))
     assert snapshot(server, folder=tmp_path / "cache").changed == first.runs["end_s"].isna().sum()
-    ended_journal(tmp_path / "running", closed=False)
+    ended_journal(tmp_path / "running", closed=False, name="another")
     sync(tmp_path / "running", server, "runs over http")
     again = snapshot(server, folder=tmp_path / "cache")
     assert 0 < again.changed < len(again.runs)

@@ -25,9 +25,9 @@ from greenexp.tracking.tracked_sweep import TrackedSweep
 DATA = {"ab" * 32: {"description": "sentences", "fingerprint": "cd" * 32}}
 
 
-def ended_journal(folder: Path, *, closed: bool = True) -> str:
+def ended_journal(folder: Path, *, closed: bool = True, name: str = "smoke") -> str:
     """One trial that finished and was evaluated on test, its model kept, and one that was stopped; data on record."""
-    with Sweep(folder) as sweep:
+    with Sweep(folder, name=name) as sweep:
         one, two = trial_spec(0, 0), trial_spec(1, 0)
         sweep.journal.append("session", number=1, versions={"greenexp": "0.1.0"}, data=DATA)
         sweep.plan(one, two)
