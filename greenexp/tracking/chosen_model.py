@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -83,21 +82,36 @@ def log_model(
             pause()
             client.log_model_artifacts(model.model_id, scratch)
         pause()
+        client.set_logged_model_tags(model.model_id, {names.NOTE: _note(model.model_id)})
+        pause()
         client.finalize_logged_model(model.model_id, "READY")
+    there = {}
     for run_id in dict.fromkeys(runs.values()):
         pause()
-        outputs = client.get_run(run_id).outputs
+        there[run_id] = client.get_run(run_id)
+        outputs = there[run_id].outputs
         if model.model_id not in [one.model_id for one in (outputs.model_outputs if outputs else [])]:
             pause()
             client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
-    if not model.metrics:
-        metrics = [
-            Metric(name, value, round(time * 1000), 0, model_id=model.model_id)
-            for name, value, time in _scores(state, kept.trial)
-        ]
+    metrics = [
+        Metric(name, value, round(time * 1000), 0, model_id=model.model_id)
+        for name, value, time in _scores(state, kept.trial)
+        if name not in there[runs[names.SWEEP]].data.metrics
+    ]
+    if metrics:
         pause()
         client.log_batch(runs[names.SWEEP], metrics=metrics, synchronous=True)
     return str(model.model_id)
+
+
+def _note(model_id: str) -> str:
+    return (
+        "Answers texts with label, probability, exit, layers used and speed-up; "
+        f"it leaves early by `{policy_text()}`.\n\n"
+        f"```\nmlflow models serve -m models:/{model_id} --env-manager local\n```\n\n"
+        f"In Python: `mlflow.pyfunc.load_model('models:/{model_id}').predict(['a text'])`; another policy with "
+        "`model_config={'policy': 'entropy:0.3'}`."
+    )
 
 
 def policy_text() -> str:
@@ -126,7 +140,9 @@ def _scores(state: SweepState, trial: TrialState) -> list[tuple[str, float, floa
 def _lay_out(folder: Path, kept: KeptModel, model_id: str, run_id: str) -> None:
     """The files of an MLflow model with the flavour `python_function`; see mlflow.org/docs, "MLflow Models"."""
     manifest = json.loads((kept.folder / MODEL_MANIFEST).read_text(encoding="utf-8"))
-    shutil.copytree(kept.folder, folder / DATA)
+    (folder / DATA).mkdir()
+    for file in kept.folder.iterdir():
+        (folder / DATA / file.name).symlink_to(file.resolve())  # read once, where it is logged
     pairs = bool((manifest.get("serving") or {}).get("pairs"))
     named = [{"type": "string", "name": name, "required": True} for name in ("text", "text_pair")]
     inputs = named if pairs else [{"type": "string", "required": True}]  # without a name a list of texts will do too

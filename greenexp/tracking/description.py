@@ -15,6 +15,7 @@ from typing import Any
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.addresses import without_password
 from greenexp.records.axes import AXES
+from greenexp.records.tables import SUMMED_COSTS
 from greenexp.tracking import names
 from greenexp.tracking.texts import shortened, value_text
 from greenexp.tracking.tracked_sweep import TrackedSweep
@@ -39,13 +40,14 @@ def description(tracked: TrackedSweep, status: str, price: Mapping[str, float]) 
     beside = ", in the sweep's folder" if address == OWN_DATABASE else ""
     files = f"report: the artifact `{names.REPORT_FILE}` of this run; resolved sweep file: `{names.SWEEP_FILE}`"
     parts += [
-        f"{files}.",
+        f"{files[0].upper()}{files[1:]}.",
         f"Look on{beside}:\n\n```\ngreenexp dashboard {address}\n```",
         "Do it again, with the same seeds:\n\n```\ngreenexp run sweep.yaml --out again\n```",
     ]
-    versions = (state.sessions[0].data if state.sessions else {}).get("versions") or {}
-    if versions:
-        parts.append(f"It ran with {', '.join(f'{name} {version}' for name, version in versions.items())}.")
+    first = state.sessions[0].data if state.sessions else {}
+    if versions := first.get("versions"):
+        machine = f" on {first['machine']['cpu']}" if "cpu" in first.get("machine", {}) else ""
+        parts.append(f"It ran with {', '.join(f'{name} {version}' for name, version in versions.items())}{machine}.")
     return shortened("\n\n".join(parts), names.MAX_TAG)
 
 
@@ -65,12 +67,16 @@ def _result(state: SweepState) -> str:
     scores = _numbers(trial.score for trial in chosen)
     if not scores:
         return "**No configuration has been chosen yet**: the seeds of none have ended."
-    settings = " ".join(f"{path}={value_text(value, 60)}" for path, value in chosen[0].spec.searched.items())
+    settings = " ".join(f"{path}={_setting(value)}" for path, value in chosen[0].spec.searched.items())
     told = (
         f"**dev {metric} {_mean(scores)}** with `{chosen[0].spec.configuration}`{f' ({settings})' if settings else ''}"
     )
     test = _numbers(_test_score(trial) for trial in chosen)
     return f"{told}, test {metric} {_mean(test)}." if test else f"{told}; not evaluated on test."
+
+
+def _setting(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else value_text(value, 60)
 
 
 def _test_score(trial: TrialState) -> float | None:
@@ -99,5 +105,5 @@ def _table(state: SweepState, price: Mapping[str, float]) -> str:
 
 def _priced() -> Iterable[tuple[str, str, str]]:
     yield "examples_seen", "Training examples seen", ""
-    for axis in AXES.values():
+    for axis in (axis for axis in AXES.values() if axis.name in SUMMED_COSTS):
         yield axis.name, axis.sum_title, axis.unit

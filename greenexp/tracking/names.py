@@ -38,7 +38,7 @@ MACHINE = "mlflow.greenexp."
 KIND = "greenexp.kind"
 SWEEP_NAME = "greenexp.sweep"
 SWEEP_ID = "greenexp.sweep_id"
-FINGERPRINT = "greenexp.fingerprint"
+FINGERPRINT = "mlflow.greenexp.fingerprint"
 FOLDER = "mlflow.greenexp.folder"
 """Tag of the sweep's run: a hash that tells the folder it is run in from copies of it."""
 ARTIFACTS = "greenexp.artifacts"
@@ -55,7 +55,7 @@ TAKEN_BACK = "greenexp.taken_back"
 REASON = "greenexp.reason"
 CHANGED = "greenexp.changed."
 """A parameter whose value changed after MLflow had it (MLflow refuses to change one): its present value."""
-SESSION = "greenexp.session."
+SESSION = "mlflow.greenexp.session."
 """Versions, machine and what can be measured, of the first session."""
 
 PRICE = "greenexp.price."
@@ -128,8 +128,9 @@ EARLIER_JSON = "greenexp.json."
 """What JSON was in earlier versions."""
 _EARLIER = {
     "greenexp.folder": FOLDER, "greenexp.logits": LOGITS, "greenexp.operating_points": POINTS,
-    "greenexp.report": REPORT, "greenexp.sweep_file": FILED,
+    "greenexp.report": REPORT, "greenexp.sweep_file": FILED, "greenexp.fingerprint": FINGERPRINT,
 }  # fmt: skip
+_EARLIER_STARTS = (EARLIER_JSON, "greenexp.session.")
 
 
 def present(tags: Mapping[str, str]) -> dict[str, str]:
@@ -137,15 +138,21 @@ def present(tags: Mapping[str, str]) -> dict[str, str]:
     return {**{_EARLIER[name]: text for name, text in tags.items() if name in _EARLIER}, **tags}
 
 
+def moved(tags: Mapping[str, str]) -> dict[str, str]:
+    """What is there under earlier names alone, under the present ones."""
+    return {_EARLIER[name]: text for name, text in tags.items() if name in _EARLIER and _EARLIER[name] not in tags}
+
+
+def is_earlier(tag: str) -> bool:
+    """Whether a tag has a name of earlier versions."""
+    return tag in _EARLIER or tag.startswith(_EARLIER_STARTS)
+
+
 def of_json(tags: Mapping[str, str]) -> dict[str, str]:
     """The tags that hold JSON, under their present names."""
-    earlier = {JSON + name.removeprefix(EARLIER_JSON): text for name, text in tags.items() if is_earlier_json(name)}
+    began = [(name, text) for name, text in tags.items() if name.startswith(EARLIER_JSON)]
+    earlier = {JSON + name.removeprefix(EARLIER_JSON): text for name, text in began}
     return {**earlier, **{name: text for name, text in tags.items() if name.startswith(JSON)}}
-
-
-def is_earlier_json(tag: str) -> bool:
-    """Whether an earlier version wrote this tag's JSON."""
-    return tag.startswith(EARLIER_JSON)
 
 
 def step(epochs: Epochs, trial: TrialSpec) -> int:

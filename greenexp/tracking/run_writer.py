@@ -31,7 +31,7 @@ from greenexp.tracking.texts import from_parts
 from greenexp.tracking.tracked_sweep import SWEEP_KEY, RunKey, TrackedSweep
 
 _ORDER = {names.SWEEP: 0, names.CONFIGURATION: 1, names.TRIAL: 2}
-_PARTIAL = (names.JSON, names.EARLIER_JSON, names.CHANGED, names.SESSION, names.CONTINUED, names.PRICE)
+_PARTIAL = (names.JSON, names.CHANGED, names.SESSION, names.CONTINUED, names.PRICE)
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ class RunWriter:
                 start_ms=run.info.start_time,
                 end_ms=run.info.end_time,
                 params=dict(run.data.params),
-                tags=names.present(run.data.tags),
+                tags=dict(run.data.tags),
                 artifacts=run.info.artifact_uri or "",
                 metrics=dict(run.data.metrics),
                 markers=None,
@@ -160,7 +160,7 @@ class RunWriter:
         if self._leads or self._folder is None or SWEEP_KEY not in runs:
             return
         tags = runs[SWEEP_KEY].tags
-        if tags.get(names.FOLDER) in {None, folder_mark(self._folder)}:
+        if names.present(tags).get(names.FOLDER) in {None, folder_mark(self._folder)}:
             return
         elapsed_s = (from_parts(names.FACTS, tags) or {}).get("elapsed_s", 0.0)
         if (
@@ -198,13 +198,7 @@ class RunWriter:
         if known.markers is None and not self._look(known, content, trial):
             self._take_back(key, self._runs().pop(key))
             known = self._known_run(content)
-        wanted = {**self._tags(content), **(self._log_exits(key, known, trial) if trial else {})}
-        if key[0] != names.CONFIGURATION:
-            wanted |= self._log_data(known, trial)
-        if key == SWEEP_KEY:
-            wanted |= self._described(known, content)
-        if key == SWEEP_KEY and self._folder is not None and (self._leads or names.FOLDER not in known.tags):
-            wanted[names.FOLDER] = folder_mark(self._folder)
+        wanted = names.moved(known.tags) | self._tags(content) | self._more_tags(key, known, content, trial)
         tags = {name: text for name, text in wanted.items() if known.tags.get(name) != text}
         params = {name: text for name, text in content.params.items() if name not in known.params}
         for batch in batches(self._missing_points(known, trial) if trial else [], params, tags):
@@ -218,9 +212,22 @@ class RunWriter:
         if key == SWEEP_KEY:
             self._log_pages(known)
 
+    def _more_tags(self, key: RunKey, known: Known, content: RunContent, trial: TrialState | None) -> dict[str, str]:
+        """Tags that do not follow from the journal alone: what else was logged now, and where the sweep lies."""
+        found = {} if trial is None else self._log_exits(key, known, trial)
+        if key[0] != names.CONFIGURATION:
+            found |= self._log_data(known, trial)
+        if key == SWEEP_KEY:
+            found |= self._described(known, content)
+            mine = self._leads or names.FOLDER not in names.present(known.tags)
+            if self._folder is not None and mine:
+                found[names.FOLDER] = folder_mark(self._folder)
+        return found
+
     def _drop_tags(self, known: Known, content: RunContent) -> None:
-        """Tags that said something once and do not any more: parts of longer JSON, settings and places changed back."""
-        for name in [name for name in known.tags if name.startswith(_PARTIAL) and name not in content.tags]:
+        """Tags that said something once and do not any more: parts of longer JSON, settings changed back, old names."""
+        old = [name for name in known.tags if name.startswith(_PARTIAL) and name not in content.tags]
+        for name in [*old, *filter(names.is_earlier, known.tags)]:
             self._pause()
             self._client.delete_tag(known.run_id, name)
             del known.tags[name]
@@ -369,7 +376,7 @@ class RunWriter:
         metric = state.spec.metric.name
         run = RunArtifacts(self._client, known.run_id, known.artifacts)
         try:
-            return log_exits(run, self._folder, logits, state.policies, metric, known.tags, self._pause)
+            return log_exits(run, self._folder, logits, state.policies, metric, names.present(known.tags), self._pause)
         except Exception:  # whatever it is, the journal and the logits are still there
             self._refused.add(key)
             return {}

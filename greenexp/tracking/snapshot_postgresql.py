@@ -33,7 +33,10 @@ _KINDS = {
 
 
 class PostgresqlRuns:
-    """The runs in a PostgreSQL database. TrackingError where it does not answer."""
+    """The runs in a PostgreSQL database.
+
+    TrackingError where it does not answer, UnknownTablesError where a table or a column is not there as expected
+    """
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
@@ -46,6 +49,7 @@ class PostgresqlRuns:
     def _connected(self) -> Iterator[Any]:
         import sqlalchemy
 
+        unknown: Exception | None = None
         with failures_as(self._uri):
             engine = sqlalchemy.create_engine(
                 with_driver(self._uri),
@@ -56,9 +60,11 @@ class PostgresqlRuns:
                 with engine.connect() as connection:
                     yield connection
             except sqlalchemy.exc.ProgrammingError as error:
-                raise UnknownTablesError(str(error)) from error
+                unknown = error
             finally:
                 engine.dispose()
+        if unknown is not None:
+            raise UnknownTablesError(str(unknown)) from unknown
 
     def runs(self, _before: Kept | None, /) -> tuple[pd.DataFrame, dict[str, Any]]:
         """All runs; the mark is taken first, so what is written meanwhile is read again next time."""

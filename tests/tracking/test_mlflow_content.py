@@ -152,7 +152,7 @@ def test_the_sweep_file_and_the_environment_are_kept(standard: tuple[Path, str])
     client = connect(standard[1])
     experiment = client.get_experiment_by_name("standard")
     run = client.search_runs([experiment.experiment_id], "tags.`greenexp.kind` = 'sweep'")[0]
-    assert run.data.tags["greenexp.session.versions.torch"] == "2.13.0"
+    assert run.data.tags[f"{names.SESSION}versions.torch"] == "2.13.0"
     text = Path(client.download_artifacts(run.info.run_id, names.SWEEP_FILE)).read_text(encoding="utf-8")
     assert "note: é中" in text
 

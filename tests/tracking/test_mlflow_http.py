@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 from small_sweeps import Sweep, write_journal
 from test_mlflow_logits import FIRST, logits
+from test_mlflow_pages import ended_journal, models_of
 from test_mlflow_tables import assert_same_tables
 
+from greenexp.sources.snapshots import snapshot
 from greenexp.tracking import names
 from greenexp.tracking.reader import read_tables
 from greenexp.tracking.server import connect, prepare
@@ -87,4 +89,25 @@ def test_operating_points_go_through_the_server(server: str, tmp_path: Path, cap
     sync(tmp_path, server, "points over http")
     assert_same_tables(tmp_path, server, experiment="points over http")
     assert "max_probability" in set(read_tables(server, "points over http").operating_points["policy"])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_model_and_the_snapshot_go_through_the_server(
+    server: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    trial = ended_journal(tmp_path / "sweep")
+    for _ in range(2):
+        assert sync(tmp_path / "sweep", server, "model over http").remarks == ()
+    (model,) = models_of(connect(server), "model over http")
+    assert (str(model.status), model.name) == ("READY", trial)
+    assert {metric.key for metric in model.metrics} == {"dev_accuracy", "test_accuracy"}
+    first = snapshot(server, folder=tmp_path / "cache")
+    row = first.sweeps.set_index("experiment").loc["model over http"]
+    assert (row["trials"], row["finished"], row["stopped"], row["best"]) == (2, 1, 1, pytest.approx(0.3))
+    assert snapshot(server, folder=tmp_path / "cache").changed == first.runs["end_s"].isna().sum()
+    ended_journal(tmp_path / "running", closed=False, name="another")
+    sync(tmp_path / "running", server, "runs over http")
+    again = snapshot(server, folder=tmp_path / "cache")
+    assert 0 < again.changed < len(again.runs)
+    assert again.sweeps.set_index("experiment").loc["runs over http", "status"] == "running"
     assert capfd.readouterr() == ("", "")

@@ -81,7 +81,7 @@ def contents(uri: str, experiment: str) -> dict[str, Any]:
     found = {}
     for run in runs:
         tags = {name: text for name, text in run.data.tags.items() if name != "mlflow.parentRunId"}
-        tags.pop("greenexp.sweep_file", None)  # artifacts stay out of a database that has no place for them
+        tags.pop(names.FILED, None)  # artifacts stay out of a database that has no place for them
         history = {
             name: [(p.step, p.timestamp, p.value) for p in client.get_metric_history(run.info.run_id, name)]
             for name in ("score", "time_s", "test_score", "attempt")
@@ -178,7 +178,7 @@ def test_the_snapshot_is_that_of_sqlite_and_a_refresh_reads_what_was_written_sin
     left = ["run_id", "experiment_id"]
     assert_frame_equal(mine.sweeps.drop(columns=left), its.sweeps.drop(columns=left))
     values = [one.values(one.runs["run_id"])[["kind", "key", "number"]] for one in (mine, its)]
-    values = [one[~one["key"].isin(["greenexp.sweep_file", "mlflow.parentRunId"])] for one in values]
+    values = [one[~one["key"].isin(["mlflow.parentRunId"])] for one in values]
     assert_frame_equal(*(one.sort_values(["kind", "key", "number"], ignore_index=True) for one in values))
     assert snapshot(postgresql, folder=tmp_path / "cache").changed == 0
     run = mine.runs["run_id"].iloc[2]
