@@ -1,4 +1,4 @@
-"""The first screen of a sweep's report: what it shows before anything is opened: the result, its numbers, two figures, and who was compared."""
+"""The first screen of a sweep's report: the result, its numbers, two figures, and who was compared."""
 
 from __future__ import annotations
 

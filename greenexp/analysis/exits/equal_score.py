@@ -53,10 +53,16 @@ def equal_score(tables: SweepTables) -> EqualScore | None:
     if alone.empty:
         return None
     last = alone.iloc[-1]
-    ways = [_Way(STATIC, int(row.exit), float(row.speed_up), float(row.score_mean)) for row in alone.itertuples()]  # type: ignore[arg-type]
+    ways = [
+        _Way(STATIC, int(number), float(speed_up), float(score))
+        for number, speed_up, score in zip(alone["exit"], alone["speed_up"], alone["score_mean"], strict=True)
+    ]
     usable = points[~is_bound(points["policy"])]
-    for row in policy_curves(usable, "speed_up", minimize=metric.minimize).itertuples():
-        ways.append(_Way(str(row.policy), 0, float(row.price), float(row.score_mean)))  # type: ignore[arg-type]
+    curves = policy_curves(usable, "speed_up", minimize=metric.minimize)
+    ways += [
+        _Way(str(policy), 0, float(price), float(score))
+        for policy, price, score in zip(curves["policy"], curves["price"], curves["score_mean"], strict=True)
+    ]
     enough = at_least_as_good([way.score for way in ways], float(last["score_mean"]), minimize=metric.minimize)
     best = max((way for way, fit in zip(ways, enough, strict=True) if fit), key=lambda way: way.speed_up)
     return EqualScore(

@@ -1,7 +1,7 @@
 """What the report says: one file per section, `section(SweepTables) -> Section`, pure and without markup.
 
-`SECTIONS` are by name, chapter after chapter, in the order of the report; `report.contents` says which chapter has which.
-To add one: a file here, a line below and its place in a chapter. May not enter: HTML, LaTeX, file access. A section of
+`SECTIONS` are by name; `report.contents` says which chapter has which, and in which order they stand. To add one: a
+file here, a line below and its place in a chapter. May not enter: HTML, LaTeX, file access. A section of
 a sweep with nothing to show says so in words; it does not fail and does not vanish.
 """
 
