@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from greenexp.records.at_rest import FOLDER
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.replay import ExitCosts
+from greenexp.replay.kept import FOLDER as KEPT
 from greenexp.replay.logits import StoredLogits, write_logits
 from greenexp.spec.document import load_sweep
 
@@ -146,6 +148,7 @@ def main() -> None:
             write_sweep(folder, asked.trials, asked.examples)
         print(f"{asked.trials} trials x {asked.examples:,} dev examples x {EXITS} exits x {CLASSES} classes\n")
         print("| | read and replay (s) | render (s) | together (s) | page (MB) |\n|---|--:|--:|--:|--:|")
+        shutil.rmtree(folder / KEPT, ignore_errors=True)
         pages = []
         for name in ("cold", "warm"):
             read, wrote = rendered(folder, Path(scratch) / name)

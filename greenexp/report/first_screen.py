@@ -29,8 +29,10 @@ def first_screen(tables: SweepTables, sections: Sequence[Section]) -> FirstScree
     leads = compared_searches.NAME in figures
     curves = (compared_searches.NAME,) if leads else _CURVES
     if leads:
-        result, *further = compared.headline
-        certainty = (*warned, *further[:1], result_sentence(tables))
+        best, told, *_ = (*compared.headline, "")
+        told, _, rest = told.partition(". ")
+        result = "; ".join(filter(None, (best.rstrip("."), f"{told[:1].lower()}{told[1:]}")))
+        certainty = (*warned, *filter(None, (rest,)), result_sentence(tables))
     else:
         result, certainty = result_sentence(tables), warned
     return FirstScreen(

@@ -44,21 +44,19 @@ def key_numbers(tables: SweepTables) -> Table:
 
 def _score(tables: SweepTables) -> tuple[str, str, str]:
     metric, ranked = metric_of(tables), configuration_table(tables).dropna(subset=["score_mean"])
-    what = f"{metric.label.removeprefix('dev ')}, dev → test"
+    what = "Score, dev → test"
     if ranked.empty:
         return what, UNKNOWN, "no configuration has a score from all its seeds"
     first = ranked.iloc[0]
-    dev, seeds = f"{first['score_mean']:.4f}", over_seeds(int(first["seeds"]), tables.spec.seeds)
-    tested = held_out(tables)
+    seeds = over_seeds(int(first["seeds"]), tables.spec.seeds)
+    begin = f"{metric.label.removeprefix('dev ')} of {first['configuration']}"
+    dev, tested = f"{first['score_mean']:.4f}", held_out(tables)
     if tested is None or tested.configuration != first["configuration"]:
-        return (
-            what,
-            f"{dev} → –",
-            f"{first['configuration']}, {_spread(first['score_std'])}{seeds}; not evaluated on test",
-        )
+        about = f"{begin}, {_spread(first['score_std'])}{seeds}; not evaluated on test"
+        return what, f"{dev} → –", about
     scores = tested.latest["test_score"]
-    on_test = f"{scores.mean():.4f}"
-    return what, f"{dev} → {on_test}", f"{first['configuration']}; on test {_spread(float(scores.std()))}{seeds}"
+    about = f"{begin}; on test {_spread(float(scores.std()))}{seeds}"
+    return what, f"{dev} → {scores.mean():.4f}", about
 
 
 def _spread(deviation: float) -> str:
