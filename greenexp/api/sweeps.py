@@ -242,7 +242,7 @@ class Sweep:
     ) -> list[Path]:
         """Write the report, and return its files.
 
-        formats: some of `html`, `md`, `tex`, `csv`; out: folder, by default the sweep's own or the current one
+        formats: some of `html`, `md`, `tex`, `csv`, `pdf`; out: folder, by default the sweep's own or the current one
         sections: names of the only sections to be written, to `report-NAME.html` and so on; by default all
         Raises UnknownNameError for another format or section, InputError where the folder cannot be written.
         """

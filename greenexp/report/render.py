@@ -15,8 +15,11 @@ from greenexp.report.html import html_report
 from greenexp.report.latex import latex_report, latex_tables
 from greenexp.report.markdown import markdown_report
 from greenexp.report.page import Page
+from greenexp.report.printed import browser, write_pdf
 
 FORMATS = ("html", "md", "tex", "csv")
+"""What the report is written as without another program."""
+PDF = "pdf"
 STEM = "report"
 
 
@@ -27,10 +30,10 @@ def render_report(
 
     formats: `html` -> report.html (self-contained), `md` -> report.md and figures/*.svg, `tex` -> report.tex,
     figures/*.pdf, and a latex-tables/*.tex per table for other documents, `csv` -> report-tables/*.csv: every table of
-    the report, those behind the figures included.
+    the report, those behind the figures included, `pdf` -> report.pdf, printed by an installed Chromium.
     sections: names of the only ones to be written, to `report-NAME.html` and so on; all by default
     Equal tables give equal files on one machine, but for the order of objects in a PDF; nothing is read but the tables.
-    UnknownNameError for another format or section.
+    UnknownNameError for another format or section; InputError for `pdf` without a Chromium.
     """
     asked = tuple(sections)
     names, title = wanted_sections(asked), report_title(tables)
@@ -44,13 +47,15 @@ def render_report(
 def render_page(page: Page, formats: Iterable[str], folder: Path, stem: str = STEM) -> list[Path]:
     """Write any sections as a report; see `render_report`. stem: what the files are called before their suffix."""
     kinds, sections = _known(formats), page.sections
+    program = browser() if PDF in kinds else ""
     _check_names([table.name for section in sections for table in section.all_tables])
     drawings: dict[str, str] = {}
-    if {"html", "md"} & set(kinds):
+    if {"html", "md", PDF} & set(kinds):
         drawings = {plate.figure.name: render_svg(plate.figure) for section in sections for plate in section.plates}
     texts: dict[str, str] = {}
+    whole = html_report(page, drawings) if {"html", PDF} & set(kinds) else ""
     if "html" in kinds:
-        texts[f"{stem}.html"] = html_report(page, drawings)
+        texts[f"{stem}.html"] = whole
     if "md" in kinds:
         texts[f"{stem}.md"] = markdown_report(page.title, sections)
         texts |= {f"figures/{name}.svg": svg for name, svg in drawings.items()}
@@ -61,7 +66,9 @@ def render_page(page: Page, formats: Iterable[str], folder: Path, stem: str = ST
         texts |= {table.path: table.csv() for section in sections for table in section.all_tables}
     written = [_write(folder / name, text) for name, text in texts.items()]
     if "tex" in kinds:
-        written += [_write_pdf(plate.figure, folder) for section in sections for plate in section.plates]
+        written += [_write_figure(plate.figure, folder) for section in sections for plate in section.plates]
+    if PDF in kinds:
+        written.append(write_pdf(whole, folder / f"{stem}.pdf", program))
     return written
 
 
@@ -73,8 +80,8 @@ def report_title(tables: SweepTables) -> str:
 def _known(formats: Iterable[str]) -> list[str]:
     kinds = list(dict.fromkeys(formats))
     for name in kinds:
-        if name not in FORMATS:
-            raise UnknownNameError("report format", name, FORMATS)
+        if name not in (*FORMATS, PDF):
+            raise UnknownNameError("report format", name, (*FORMATS, PDF))
     return kinds
 
 
@@ -85,7 +92,7 @@ def _check_names(names: Sequence[str]) -> None:
         raise GreenexpError(f"two tables of the report are both called {', '.join(doubled)}")
 
 
-def _write_pdf(figure: Figure, folder: Path) -> Path:
+def _write_figure(figure: Figure, folder: Path) -> Path:
     path = folder / "figures" / f"{figure.name}.pdf"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.save(path)

@@ -10,7 +10,7 @@ from greenexp.cli.printing.newest import or_newest
 from greenexp.cli.printing.remarks import warn_of_tables
 from greenexp.errors import InputError, UnknownNameError
 
-FORMATS = ("html", "md", "tex", "csv")
+FORMATS = ("html", "md", "tex", "csv", "pdf")
 SECTIONS = (
     "headline", "compared-searches", "search", "tuning-band", "configurations", "search-space", "early-stopping",
     "simulated", "target", "objectives", "held-out", "front", "policies", "exit-profiles", "front-over-trials", "exits",
@@ -38,7 +38,15 @@ def _sections(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 
 @click.command(epilog=f"Sections: {', '.join(SECTIONS)}.")
 @click.argument("sources", metavar="[DIR|URI]...", nargs=-1)
-@click.option("--format", "formats", callback=_formats, default="html", show_default=True, metavar="html,md,tex,csv")
+@click.option(
+    "--format",
+    "formats",
+    callback=_formats,
+    default="html",
+    show_default=True,
+    metavar="html,md,tex,csv,pdf",
+    help="One or several; pdf is printed by an installed Chromium.",
+)
 @click.option(
     "--section",
     "sections",
