@@ -25,8 +25,8 @@ def browser() -> str:
     """The program that prints. InputError if there is none."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
-        raise InputError(f"a report is written as pdf by Chromium, and none of {', '.join(BROWSERS)} is installed here; "
-                         f"{_OTHERWISE}")  # fmt: skip
+        absent = f"none of {', '.join(BROWSERS)} is installed here"
+        raise InputError(f"a report is written as pdf by Chromium, and {absent}; {_OTHERWISE}")
     return found
 
 
