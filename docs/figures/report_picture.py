@@ -29,7 +29,7 @@ def main() -> None:
         page.goto(report)
         page.screenshot(path=PICTURE)
         browser.close()
-    Image.open(PICTURE).convert("RGB").quantize(48).save(PICTURE, optimize=True)  # a quarter of the size
+    Image.open(PICTURE).convert("RGB").quantize(128).save(PICTURE, optimize=True)  # a quarter of the size
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from greenexp.records.tables import SweepTables
+from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.report.contents import LEAD
 from greenexp.report.page import FirstScreen
 from greenexp.report.section import Section
@@ -69,6 +69,8 @@ def subtitle(tables: SweepTables) -> str:
 
 
 def _methods(tables: SweepTables) -> list[str]:
-    column: Mapping[str, object] = tables.trials.get("params.method.name", {})
-    names = list(dict.fromkeys(str(name) for name in column)) if len(column) else [str(tables.spec.method.name)]
+    """The training methods, those that were searched over or the one of the sweep file."""
+    searched = f"{PARAMS}method.name"
+    found = tables.trials[searched].tolist() if searched in tables.trials else []
+    names = dict.fromkeys(str(name) for name in found or [tables.spec.method.name])
     return [", ".join(names)]

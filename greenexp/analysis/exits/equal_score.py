@@ -91,5 +91,5 @@ def _on_test(way: _Way, tables: SweepTables, chosen: ChosenTrials) -> tuple[floa
     rows = transfer[(transfer["policy"] == way.policy) & (transfer["target"] <= way.speed_up * (1 + COST_ROUNDING))]
     if rows.empty:
         return math.nan, math.nan, last
-    row = rows.loc[rows["target"].idxmax()]
+    row = rows.sort_values("target", kind="stable").iloc[-1]
     return float(row["test_speed_up"]), float(row["test_mean"]), last

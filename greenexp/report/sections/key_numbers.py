@@ -12,6 +12,7 @@ from greenexp.analysis.search.price_tag import amounts, price_tag
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.records.axes import AXES
 from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
 from greenexp.report.sections.price_tag import amount
@@ -97,14 +98,12 @@ def _point(gain: pd.DataFrame | None, tables: SweepTables) -> str:
     """What one more point of the score costs, by the last gain."""
     if gain is None or gain.empty:
         return "what one more point costs is not known"
-    rows = gain.set_index("axis")
-    axis = next((name for name in _PAID_IN if name in rows.index), "")
-    if not axis or math.isnan(rows.loc[axis, "per_point"]):
+    prices = dict(zip(gain["axis"].tolist(), gain["per_point"].tolist(), strict=True))
+    axis = next((name for name in _PAID_IN if name in prices), "")
+    if not axis or math.isnan(prices[axis]):
         return "the tuning curve is flat at its end, so no price of one more point follows"
-    unit = str(rows.loc[axis, "unit"])
-    unit = str(tables.spec.accounting.currency or "money") if unit == "money" else unit
-    paid = format_quantity(float(rows.loc[axis, "per_point"]), unit)
-    return f"one more point ({POINT}) costs at least {paid}"
+    unit = str(tables.spec.accounting.currency or "money") if axis == "money" else AXES[axis].unit
+    return f"one more point ({POINT}) costs at least {format_quantity(float(prices[axis]), unit)}"
 
 
 def _speed_up(tables: SweepTables) -> tuple[str, str, str]:
