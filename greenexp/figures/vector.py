@@ -10,8 +10,6 @@ from typing import Any
 VEGA_LITE = "6.4"
 _ID = re.compile(r'(?P<before>\bid="|url\(#|href="#)(?P<id>[A-Za-z][\w-]*)')
 _TAG, _ROLE = re.compile("<[^<>]*>"), re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
-_PLACES = re.compile(r' (?:d|transform|[xy][12]?|width|height)="[^"]*"')
-_FRACTION = re.compile(r"-?\d+\.\d{3,}(?:e-\d+)?")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -24,7 +22,6 @@ def svg_of(spec: Mapping[str, Any], name: str, alt: str) -> str:
     import vl_convert
 
     svg = str(vl_convert.vegalite_to_svg(dict(spec), vl_version=VEGA_LITE))
-    svg = _PLACES.sub(lambda place: _FRACTION.sub(_rounded, place[0]), svg)
     return _CONTROL.sub("\ufffd", _labelled(_with_own_ids(svg, name), alt))
 
 
@@ -37,11 +34,6 @@ def _with_own_ids(svg: str, prefix: str) -> str:
         return f"{match['before']}{name}"
 
     return _ID.sub(renamed, svg)
-
-
-def _rounded(number: re.Match[str]) -> str:
-    """A hundredth of a pixel is less than anybody sees, and the digits after it are a third of a figure."""
-    return f"{round(float(number[0]), 2) + 0.0:g}"  # + 0.0: no -0
 
 
 def _labelled(svg: str, alt: str) -> str:

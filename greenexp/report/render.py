@@ -7,7 +7,7 @@ from pathlib import Path
 
 from greenexp.errors import GreenexpError, UnknownNameError
 from greenexp.figures import Figure
-from greenexp.figures.render import render_svg
+from greenexp.figures.render import compact_svg
 from greenexp.records.tables import SweepTables
 from greenexp.report.contents import CHAPTERS, report_sections, wanted_sections
 from greenexp.report.first_screen import first_screen
@@ -51,7 +51,7 @@ def render_page(page: Page, formats: Iterable[str], folder: Path, stem: str = ST
     _check_names([table.name for section in sections for table in section.all_tables])
     drawings: dict[str, str] = {}
     if {"html", "md", PDF} & set(kinds):
-        drawings = {plate.figure.name: render_svg(plate.figure) for section in sections for plate in section.plates}
+        drawings = {plate.figure.name: compact_svg(plate.figure) for section in sections for plate in section.plates}
     texts: dict[str, str] = {}
     whole = html_report(page, drawings) if {"html", PDF} & set(kinds) else ""
     if "html" in kinds:
