@@ -99,7 +99,7 @@ def report(
         _report_sweeps(sources, formats, sections, sweep, target)
         return
     if len(sources) != 1 or sweep is not None or sections:
-        raise click.UsageError("--score takes the runs of one MLflow address, and neither --sweep nor --section")
+        raise click.UsageError("--score takes the runs of one MLflow address, no --sweep and no --section")
     from greenexp.api.reports import runs_report
 
     write = runs_report(
