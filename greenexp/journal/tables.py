@@ -9,13 +9,12 @@ from greenexp.errors import JournalError
 from greenexp.journal.file import NAME, read_events
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.assemble import assemble
-from greenexp.records.at_rest import FOLDER, LogitsNames, logits_at_rest
+from greenexp.records.at_rest import LogitsNames, logits_at_rest
 from greenexp.records.exit_tables import ExitTables
 from greenexp.records.history import SweepHistory
 from greenexp.records.stints import SessionSpan
 from greenexp.records.tables import DecisionFacts, EpochFacts, HeldOutFacts, SweepFacts, SweepTables, TrialFacts
-from greenexp.replay.exit_tables import exit_tables
-from greenexp.replay.standing import read_standing
+from greenexp.replay.kept import replayed
 
 
 def read_tables(folder: Path, *, replay: bool = True) -> SweepTables:
@@ -56,7 +55,7 @@ def sweep_facts(state: SweepState, folder: Path | None = None) -> SweepFacts:
         epochs=tuple(facts for _, facts in epochs),
         decisions=_decisions(state),
         held_out=_held_out(state),
-        replays={} if folder is None else _replays(state, folder / FOLDER),
+        replays={} if folder is None else _replays(state, folder),
     )
 
 
@@ -65,11 +64,11 @@ def standing_logits(trial: TrialState) -> LogitsNames | None:
     return logits_at_rest(trial.status, trial.records, (record for _, record in trial.held_out))
 
 
-def _replays(state: SweepState, logits: Path) -> dict[str, ExitTables]:
+def _replays(state: SweepState, folder: Path) -> dict[str, ExitTables]:
     metric = state.spec.metric.name
     names = {trial.spec.trial: standing_logits(trial) for trial in state.trials.values()}
     return {
-        trial: exit_tables(read_standing(logits, standing), state.policies, metric)
+        trial: replayed(folder, standing, state.policies, metric)
         for trial, standing in names.items()
         if standing is not None
     }

@@ -5,7 +5,8 @@ runs of other programs. May not enter: torch, Ray, MLflow, a statistic or a draw
 file in `sections/` and its place in that folder's `__init__`.
 """
 
-from greenexp.report.render import FORMATS, render_report, report_sections
+from greenexp.report.contents import report_sections
+from greenexp.report.render import FORMATS, render_report
 from greenexp.report.runs.foreign import Question, render_runs_report
 
 __all__ = ["FORMATS", "Question", "render_report", "render_runs_report", "report_sections"]

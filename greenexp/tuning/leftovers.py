@@ -14,6 +14,7 @@ from pathlib import Path
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.journal.tables import standing_logits
 from greenexp.records.at_rest import FOLDER as LOGITS
+from greenexp.replay.kept import FOLDER as REPLAYED
 from greenexp.tuning.checkpoints import CHECKPOINTS
 from greenexp.tuning.models import MODELS, kept_configurations
 
@@ -28,6 +29,7 @@ KINDS = {
     "models": "models of configurations that are not chosen",
     "half-written": "files that were not written to their end",
     "logits": "logits that stand for no trial",
+    "replayed": "what was replayed from logits, which a report works out anew",
 }
 
 
@@ -53,6 +55,7 @@ def leftovers(folder: Path, state: SweepState) -> list[Leftover]:
     Only what bears a name that the sweep itself gives; links are not followed, and what is of no trial stays.
     """
     found = [("scratch", path) for path in (folder / SCRATCH,) if _is_folder(path)]
+    found += [("replayed", path) for path in (folder / REPLAYED,) if _is_folder(path)]
     found += [("checkpoints", path) for path in _checkpoints(folder, state)]
     found += [("models", path) for path in _models(folder, state)]
     found += [("logits", path) for path in _logits(folder / LOGITS, state)]

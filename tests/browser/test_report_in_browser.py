@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Frame, Page, Request, Route
@@ -26,6 +26,11 @@ SHOTS = os.environ.get("GREENEXP_SCREENSHOTS")
 """A folder for screenshots, to be looked at."""
 DRAWN = """() => [...document.querySelectorAll("svg")].map(
     svg => [svg.getBoundingClientRect().width, svg.querySelectorAll("path").length])"""
+UNFOLD = "() => document.querySelectorAll('details').forEach(one => { one.open = true; })"
+BOXES = """selector => [...document.querySelectorAll(selector)].map(one => {
+    const box = one.getBoundingClientRect();
+    return [box.left, box.top, box.right, box.bottom];
+})"""
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 AXE = """() => axe.run(document, {resultTypes: ["violations"]}).then(result => result.violations.map(
     violation => [violation.id, violation.help, violation.nodes.map(node => node.html.slice(0, 200))]))"""
@@ -92,23 +97,87 @@ def test_its_own_policy_lets_nothing_be_loaded(alone: Watch) -> None:
 
 
 def test_every_figure_is_drawn(alone: Watch) -> None:
+    alone.page.evaluate(UNFOLD)
     drawn = alone.page.evaluate(DRAWN)
     assert len(drawn) >= 10
     assert all(width > 300 and paths > 5 for width, paths in drawn)
     shot(alone.page, "alone-1200", full_page=True)
 
 
-def test_axe_finds_nothing(alone: Watch, axe: str) -> None:
-    for summary in alone.page.locator("summary").all():
-        summary.click()  # what is folded away is judged too
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing(alone: Watch, axe: str, colours: Literal["light", "dark"]) -> None:
+    alone.page.emulate_media(color_scheme=colours)
     assert violations(alone.page, axe) == []
+    alone.page.evaluate(UNFOLD)  # what is folded away is judged too
+    assert violations(alone.page, axe) == []
+    shot(alone.page, f"alone-{colours}", full_page=True)
+
+
+def test_the_first_screen_has_the_result_its_numbers_and_two_figures_side_by_side(alone: Watch) -> None:
+    alone.page.set_viewport_size({"width": 1400, "height": 900})
+    assert alone.page.locator("#result h2").is_visible()
+    assert alone.page.locator("#result .numbers dd.value").count() == 4
+    (curve, front) = alone.page.evaluate(BOXES, "#result figure svg")
+    assert curve[2] <= front[0]
+    assert max(curve[3], front[3]) <= 900
+    assert alone.page.locator("details.chapter[open]").count() == 0
+    shot(alone.page, "first-screen")
+
+
+@pytest.mark.parametrize("width", [1400, 1100, 600])
+def test_the_contents_stay_in_view(alone: Watch, width: int) -> None:
+    alone.page.set_viewport_size({"width": width, "height": 900})
+    alone.page.evaluate(UNFOLD)
+    alone.page.evaluate("() => scrollTo(0, 5000)")
+    ((_, top, _, bottom),) = alone.page.evaluate(BOXES, "nav")
+    assert 0 <= top < bottom <= 900
+    pairs = alone.page.evaluate(BOXES, "#search .figures figure")
+    assert (pairs[0][1] == pairs[1][1]) == (width >= 1100)
+
+
+def test_a_link_unfolds_what_it_leads_to(alone: Watch) -> None:
+    alone.page.locator("nav a", has_text="Costs").first.click()
+    assert alone.page.locator("#chapter-costs[open]").count() == 1
+    alone.page.goto(f"{alone.page.url.partition('#')[0]}#calibration")
+    alone.page.reload()
+    assert alone.page.locator("#calibration").is_visible()
+
+
+def test_a_long_table_shows_its_first_rows_until_it_is_unfolded(alone: Watch) -> None:
+    alone.page.locator("#chapter-appendix > summary").click()
+    rows = alone.page.locator("#trials tbody tr:visible")
+    before = rows.count()
+    alone.page.locator("#trials .unfold > summary").click()
+    assert 0 < before < rows.count() == 12
+
+
+def test_on_paper_nothing_is_folded(alone: Watch) -> None:
+    alone.page.emulate_media(media="print")
+    alone.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    assert alone.page.locator("details:not([open])").count() == 0
+    assert alone.page.locator("#trials tbody tr:visible").count() == 12
+    assert not alone.page.locator("nav").is_visible()
+    alone.page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    assert alone.page.locator("details[open]").count() == 0
+
+
+def test_it_can_be_read_in_a_sandbox_without_scripts(browser: BrowserContext, report: Path, tmp_path: Path) -> None:
+    outer = tmp_path / "outer.html"
+    outer.write_text(f'<iframe sandbox="" width="600" height="800" src="{report.as_uri()}"></iframe>', encoding="utf-8")
+    page = browser.new_page()
+    page.goto(outer.as_uri())
+    frame = page.frames[1]
+    frame.locator("#chapter-seeds > summary").click()
+    assert frame.locator("#seeds h3").is_visible()
+    frame.locator("nav a", has_text="Appendix").click()
+    assert frame.locator("#chapter-appendix > summary").is_visible()
+    page.close()
 
 
 @pytest.mark.parametrize("width", [600, 380])
 def test_it_can_be_read_on_a_narrow_page(alone: Watch, axe: str, width: int) -> None:
     alone.page.set_viewport_size({"width": width, "height": 900})
-    for summary in alone.page.locator("summary").all():
-        summary.click()
+    alone.page.evaluate(UNFOLD)
     assert alone.page.evaluate(OVERFLOW) == 0
     assert all(0 < drawn <= width for drawn, _ in alone.page.evaluate(DRAWN))
     assert violations(alone.page, axe) == []
@@ -127,6 +196,7 @@ def test_it_can_be_read_without_a_pointer(alone: Watch) -> None:
 
 
 def test_a_table_can_be_downloaded(alone: Watch, tmp_path: Path) -> None:
+    alone.page.evaluate(UNFOLD)
     with alone.page.expect_download() as waiting:
         alone.page.locator("a[download='front.csv']").click()
     waiting.value.save_as(tmp_path / "front.csv")
@@ -186,16 +256,17 @@ def test_inside_mlflow_it_is_drawn_and_asks_for_nothing(
     assert frame is not None
     frame.wait_for_selector("h1", timeout=30_000)
     assert "report" in frame.inner_text("h1")
+    frame.evaluate(UNFOLD)
     drawn = frame.evaluate(DRAWN)
     assert len(drawn) >= 5
     assert all(width > 100 and paths > 5 for width, paths in drawn)
     assert frame.evaluate(OVERFLOW) == 0
     assert violations(frame, axe) == []
     shot(page, "inside-mlflow")
-    frame.locator("nav a", has_text="Score of every exit").click()
+    frame.locator("nav a", has_text="Exits").first.click()
     page.wait_for_timeout(200)
     # Scrolled to with the precision of a pixel.
-    assert -1 <= frame.evaluate("() => document.getElementById('exits').getBoundingClientRect().top") < 300
+    assert -1 <= frame.evaluate("() => document.getElementById('chapter-exits').getBoundingClientRect().top") < 300
     shot(page, "inside-mlflow-exits")
     # MLflow's own page is allowed its own requests and complaints.
     assert [request.url for request in watch.requests if request.frame == frame] == []

@@ -15,6 +15,7 @@ from greenexp.journal.state import SweepState
 from greenexp.journal.tables import read_tables
 from greenexp.records.at_rest import FOLDER
 from greenexp.tuning.kept_files import lost_files
+from greenexp.units import format_quantity
 
 Command = Callable[..., tuple[int, str, str]]
 LEFT = {
@@ -26,6 +27,7 @@ LEFT = {
     f"models/{BEST}/.greenexp-x/model.safetensors": 32_000,
     ".report.html.0123.tmp": 64_000,
     ".arriving-x/model.safetensors": 128_000,
+    f"replayed/{'0' * 64}.replay": 256_000,
 }
 KEPT = ("notes.txt", f"models/{BEST}/model.safetensors", "models/mine/model.safetensors", "checkpoints/mine/state")
 
@@ -48,18 +50,22 @@ def test_what_nobody_needs_goes_and_the_numbers_stay(command: Command, sweep: Pa
     before = files(sweep)
     replayed = command("replay", sweep, "--json")
     trials = read_tables(sweep).trials
+    kept = files(sweep) - before
+    assert {name.partition("/")[0] for name in kept} == {"replayed"}
     code, out, _ = command("clean", "--dry-run")
-    assert (code, files(sweep)) == (0, before)
-    assert tells(out, "255 kB")
+    assert (code, files(sweep)) == (0, before | kept)
+    size = 511_000 + sum((sweep / name).stat().st_size for name in kept)
+    assert tells(out, f"{format_quantity(float(size), 'B')}")
     code, out, _ = command("clean", "--json")
     said = json.loads(out)
     assert {(row["files"], row["size_b"]) for row in said["leftovers"]} == {
-        (1, 1_000), (1, 2_000), (1, 4_000), (1, 8_000), (4, 240_000)
+        (1, 1_000), (1, 2_000), (1, 4_000), (1, 8_000), (4, 240_000), (1 + len(kept), size - 255_000)
     }  # fmt: skip
     assert files(sweep) == before - set(LEFT)
     assert command("replay", sweep, "--json") == replayed
     assert read_tables(sweep).trials.equals(trials)
     assert command("report", sweep)[0] == 0
+    assert tells(command("clean")[1], "replayed")
     assert tells(command("clean")[1], "nothing")
 
 

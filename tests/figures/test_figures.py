@@ -7,6 +7,7 @@ import json
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from made_sweeps import sweep, with_thresholds
 
@@ -18,7 +19,7 @@ from greenexp.analysis.fronts.operating_points import operating_front
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.sweeps.savings import rung_table
 from greenexp.figures import operating_points, style
-from greenexp.figures.render import render_svg
+from greenexp.figures.render import compact_svg, render_svg
 from greenexp.figures.scale import axis_unit
 
 STOPPED = {"c000": ("stopped", 1), "c003": ("stopped", 3)}
@@ -192,3 +193,13 @@ def test_marks_stand_out_from_white(colour):
 
 def test_text_stands_out_from_white():
     assert contrast(style.INK, "#ffffff") >= 7
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_compact_drawing_is_the_same_to_a_hundredth_of_a_pixel(made, name):
+    whole, compact = render_svg(made[name]), compact_svg(made[name])
+    numbers = [re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", svg) for svg in (whole, compact)]
+    assert len(compact) < len(whole)
+    assert np.allclose(*(np.array(found, dtype=np.float64) for found in numbers), rtol=0, atol=0.0051)
+    texts = [re.findall(r">([^<]+)</text>", svg) for svg in (whole, compact)]
+    assert texts[0] == texts[1]

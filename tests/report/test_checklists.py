@@ -74,7 +74,7 @@ def test_split_sizes_of_an_older_record_are_what_trials_saw():
 
 
 def test_sections_that_answers_name_are_in_the_report(tables):
-    titles = {one.name: one.title for one in report_sections(tables)}
+    titles = {one.name: one.title for one in report_sections(tables, PLACES)}
     assert {name: titles.get(name) for name in PLACES} == PLACES
     named = {place for checklist in CHECKLISTS.values() for item in checklist.items for place in item.places}
     assert named <= set(PLACES)

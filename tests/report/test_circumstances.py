@@ -27,7 +27,7 @@ def test_what_methods_said_of_themselves_is_reported_once():
     sessions = ({"cautions": ["First.", "Second."]}, {"cautions": ["First."]}, {"versions": {}})
     tables = dataclasses.replace(tables, history=dataclasses.replace(tables.history, sessions=sessions))
     assert circumstances(tables) == ("First.", "Second.")
-    assumptions = next(section for section in report_sections(tables) if section.name == "assumptions")
+    (assumptions,) = report_sections(tables, ["assumptions"])
     assert {"First.", "Second."} <= set(assumptions.paragraphs)
 
 
@@ -38,8 +38,8 @@ def test_trials_with_other_exits_are_named():
     assert "exits 1, 2, 3 (2 trials); 3 (1 trial)" in circumstances(fewer)[0]
     points = tables.operating_points
     points = points[(points["trial"] != "c001-i0-o0") | (points["threshold"] == 3)]
-    shown = report_sections(dataclasses.replace(fewer, operating_points=points))
-    assert "never trained" in str(next(section for section in shown if section.name == "exits").assumptions)
+    (shown,) = report_sections(dataclasses.replace(fewer, operating_points=points), ["exits"])
+    assert "never trained" in str(shown.assumptions)
     last = changed_spec(tables.spec, metric={"name": "accuracy", "exit": "last"})
     assert circumstances(dataclasses.replace(fewer, spec=last)) == ()
 

@@ -16,7 +16,7 @@ from greenexp.report import report_sections
 
 
 def text(tables, name):
-    section = next(section for section in report_sections(tables) if section.name == name)
+    (section,) = report_sections(tables, [name])
     return " ".join([*section.headline, *section.paragraphs, *section.assumptions])
 
 
@@ -155,7 +155,7 @@ def test_test_scores_of_the_chosen_configuration_stand_beside_dev():
     assert sentence in text(tables, "headline")
     assert "Warning" not in text(tables, "held-out")
     assert "No test set" not in text(tables, "assumptions")
-    section = next(section for section in report_sections(tables) if section.name == "held-out")
+    (section,) = report_sections(tables, ["held-out"])
     trials, exits = (table.frame for table in section.tables)
     assert trials["dev_score"].tolist() == scores.tolist()
     assert exits["exit"].tolist() == [1, 2, 3]
@@ -220,7 +220,7 @@ def test_seeds_ended_by_a_failure_are_not_called_stopped():
 
 
 def search_tables(tables):
-    section = next(section for section in report_sections(tables) if section.name == "search")
+    (section,) = report_sections(tables, ["search"])
     return {plate.table.name: plate.table for plate in section.plates}
 
 

@@ -22,7 +22,7 @@ def tables() -> SweepTables:
 
 
 def section_of(tables: SweepTables, name: str = "front") -> Section:
-    return next(section for section in report_sections(tables) if section.name == name)
+    return report_sections(tables, [name])[0]
 
 
 def test_the_front_is_over_all_points_of_all_trials(tables: SweepTables) -> None:

@@ -41,8 +41,8 @@ def tables() -> SweepTables:
 
 @pytest.fixture(scope="module")
 def sections(tables: SweepTables) -> dict[str, Section]:
-    found = {section.name: section for section in report_sections(tables)}
-    assert set(MAKERS) <= set(found)
+    found = {section.name: section for section in report_sections(tables, MAKERS)}
+    assert set(MAKERS) == set(found)
     return found
 
 

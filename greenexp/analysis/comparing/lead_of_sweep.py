@@ -22,6 +22,7 @@ from greenexp.analysis.comparing.lead import (
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
+from greenexp.analysis.sweeps.once import once_per_sweep
 from greenexp.analysis.sweeps.repetitions import FOLD, SEEDS
 from greenexp.records.answers import ExampleAnswers
 from greenexp.records.arrays import Floats
@@ -88,6 +89,7 @@ class Lead:
         return f"{begin}{between}: the two are {self.verdict}, as {self.reason}."
 
 
+@once_per_sweep
 def lead_of_best(tables: SweepTables) -> Lead | None:
     """The lead of the best configuration over the next; None if fewer than two have a score from all their seeds."""
     ranked = configuration_table(tables).dropna(subset=["score_mean"])

@@ -97,14 +97,13 @@ def attained_fronts(tables: SweepTables) -> tuple[str, pd.DataFrame]:
     are one curve. ("", empty) if no configuration has a score from all its seeds, or the chosen one has no points.
     """
     metric = metric_of(tables)
-    points = _own_fronts(tables, metric)
     ranked = configuration_table(tables).dropna(subset=["score_mean"])
     names = ["level", "trials", *_COLUMNS]
     if ranked.empty:
         return "", pd.DataFrame(columns=names)
     chosen = str(ranked["configuration"].iloc[0])
     trials = tables.trials.loc[tables.trials["configuration"] == chosen, "trial"]
-    points = points[points["trial"].isin(trials)]
+    points = _own_fronts(tables, metric, set(trials))
     if points.empty:
         return chosen, pd.DataFrame(columns=names)
     rows = pd.concat([points, pd.DataFrame({"trial": trials})], ignore_index=True)
@@ -118,9 +117,13 @@ def attained_fronts(tables: SweepTables) -> tuple[str, pd.DataFrame]:
     )
 
 
-def _own_fronts(tables: SweepTables, metric: SweepMetric) -> pd.DataFrame:
-    """Name and _COLUMNS of the operating points that are on their own trial's front: no other counts in a union."""
+def _own_fronts(tables: SweepTables, metric: SweepMetric, trials: set[str] | None = None) -> pd.DataFrame:
+    """Name and _COLUMNS of the operating points that are on their own trial's front: no other counts in a union.
+
+    trials: the only ones that are asked for; None: all
+    """
     points = operating_front(tables).dropna(subset=_COLUMNS)[["trial", *_COLUMNS]]
+    points = points if trials is None else points[points["trial"].isin(trials)]
     kept = [
         group[pareto_front(group[_COLUMNS].to_numpy(), ("min", metric.mode))].drop_duplicates()
         for _, group in points.groupby("trial", sort=False)

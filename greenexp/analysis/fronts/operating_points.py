@@ -13,6 +13,7 @@ from greenexp.analysis.exits.policies import is_bound
 from greenexp.analysis.fronts.pareto import pareto_front
 from greenexp.analysis.numbers.rounding import at_least_as_good
 from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.analysis.sweeps.once import once_per_sweep
 from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
 
@@ -25,6 +26,11 @@ def operating_front(tables: SweepTables) -> pd.DataFrame:
     On the front: no other point has at most as many FLOPs and at least as good a score, and is better in one.
     Points without a score or FLOPs are kept, and never on the front.
     """
+    return _with_front(tables).copy()
+
+
+@once_per_sweep
+def _with_front(tables: SweepTables) -> pd.DataFrame:
     failed = tables.trials.loc[tables.trials["status"] == "failed", "trial"]
     points = tables.operating_points
     points = points[~points["trial"].isin(failed) & ~is_bound(points["policy"])]

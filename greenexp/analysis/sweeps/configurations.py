@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.analysis.sweeps.once import once_per_sweep
 from greenexp.analysis.sweeps.repetitions import has_folds, over_folds
 from greenexp.records.progress import Epochs
 from greenexp.records.selection import configuration_means, ended_together, outcomes_of
@@ -42,6 +43,11 @@ def configuration_table(tables: SweepTables) -> pd.DataFrame:
     reason: why there is no mean, or what it is a bound on; epochs: reached, added up over seeds
     cost columns: totals over seeds and attempts, NaN if any part was not measured
     """
+    return _configurations(tables).copy()
+
+
+@once_per_sweep
+def _configurations(tables: SweepTables) -> pd.DataFrame:
     metric = metric_of(tables)
     trials = tables.trials
     states = configuration_states(trials)

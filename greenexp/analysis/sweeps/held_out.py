@@ -9,6 +9,7 @@ import pandas as pd
 
 from greenexp.analysis.sweeps.configurations import configuration_table
 from greenexp.analysis.sweeps.metric import metric_of
+from greenexp.analysis.sweeps.once import once_per_sweep
 from greenexp.records.tables import DEV, TEST, SweepTables
 
 EVALUATIONS = ("trial", "configuration", "evaluation", "epoch", "examples", "dev_score", "test_score")
@@ -35,6 +36,7 @@ class HeldOut:
     exits: pd.DataFrame
 
 
+@once_per_sweep
 def held_out(tables: SweepTables) -> HeldOut | None:
     """The test scores, or None if the test set was not evaluated."""
     rows = tables.held_out

@@ -8,9 +8,16 @@ import click
 
 from greenexp.cli.printing.newest import or_newest
 from greenexp.cli.printing.remarks import warn_of_tables
-from greenexp.errors import InputError
+from greenexp.errors import InputError, UnknownNameError
 
-FORMATS = ("html", "md", "tex", "csv")
+FORMATS = ("html", "md", "tex", "csv", "pdf")
+SECTIONS = (
+    "headline", "compared-searches", "search", "tuning-band", "configurations", "search-space", "early-stopping",
+    "simulated", "target", "objectives", "held-out", "front", "policies", "exit-profiles", "front-over-trials", "exits",
+    "overthinking", "calibration", "seeds", "price-tag", "costs", "energy", "assumptions", "failures", "checklists",
+    "trials", "appendix",
+)  # fmt: skip
+"""As in `report.contents`, which takes long to import."""
 
 
 def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -21,9 +28,33 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
     return chosen
 
 
-@click.command()
+def _sections(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    names = [part.strip() for text in value for part in text.split(",") if part.strip()]
+    for name in names:
+        if name not in SECTIONS:
+            raise UnknownNameError("section of the report", name, SECTIONS)
+    return tuple(dict.fromkeys(names))
+
+
+@click.command(epilog=f"Sections: {', '.join(SECTIONS)}.")
 @click.argument("sources", metavar="[DIR|URI]...", nargs=-1)
-@click.option("--format", "formats", callback=_formats, default="html", show_default=True, metavar="html,md,tex,csv")
+@click.option(
+    "--format",
+    "formats",
+    callback=_formats,
+    default="html",
+    show_default=True,
+    metavar="html,md,tex,csv,pdf",
+    help="One or several; pdf is printed by an installed Chromium.",
+)
+@click.option(
+    "--section",
+    "sections",
+    callback=_sections,
+    metavar="NAME",
+    multiple=True,
+    help="Write only this section, to report-NAME.html; may be repeated. The names are listed below.",
+)
 @click.option("--sweep", help="One of several sweeps at an MLflow address, by name or id.")
 @click.option("--out", "target", type=click.Path(path_type=Path), help="Folder to write to (default: the sweep's own).")
 @click.option("--score", metavar="COLUMN", help="Compare any MLflow runs by this column, such as metrics.acc.")
@@ -45,6 +76,7 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 def report(
     sources: tuple[str, ...],
     formats: tuple[str, ...],
+    sections: tuple[str, ...],
     sweep: str | None,
     target: Path | None,
     score: str | None,
@@ -64,10 +96,10 @@ def report(
         given = [option for option, value in options.items() if value]
         if given:
             raise click.UsageError(f"{', '.join(given)}: only together with --score")
-        _report_sweeps(sources, formats, sweep, target)
+        _report_sweeps(sources, formats, sections, sweep, target)
         return
-    if len(sources) != 1 or sweep is not None:
-        raise click.UsageError("--score takes the runs of one MLflow address, and no --sweep")
+    if len(sources) != 1 or sweep is not None or sections:
+        raise click.UsageError("--score takes the runs of one MLflow address, no --sweep and no --section")
     from greenexp.api.reports import runs_report
 
     write = runs_report(
@@ -81,7 +113,13 @@ def report(
         raise InputError(f"cannot write the report to {place}: {error.strerror or error}") from error
 
 
-def _report_sweeps(sources: tuple[str, ...], formats: tuple[str, ...], sweep: str | None, target: Path | None) -> None:
+def _report_sweeps(
+    sources: tuple[str, ...],
+    formats: tuple[str, ...],
+    sections: tuple[str, ...],
+    sweep: str | None,
+    target: Path | None,
+) -> None:
     from greenexp.api.sweeps import load
 
     for source in sources or (or_newest(None),):
@@ -89,5 +127,5 @@ def _report_sweeps(sources: tuple[str, ...], formats: tuple[str, ...], sweep: st
         warn_of_tables(opened)
         inside = len(sources) > 1 and target is not None
         place = target / opened.tables.history.name if inside and target is not None else target
-        for path in opened.report(formats, out=place):
+        for path in opened.report(formats, out=place, sections=sections):
             click.echo(path)

@@ -14,16 +14,16 @@ ON_RECORD, IN_PART, YOU_ANSWER = "on record", "in part", "you answer"
 PLACES = {
     "headline": "In short",
     "held-out": "Test set",
-    "search": "Search: best score so far and expected best score",
-    "search-space": "The search space",
+    "search": "Best score so far and expected best",
+    "search-space": "Search space",
     "configurations": "Configurations",
-    "seeds": "Seeds: variance and number of seeds",
+    "seeds": "Seeds: variance and number",
     "trials": "Trials",
     "price-tag": "Price tag",
     "costs": "Costs",
     "failures": "Failures",
-    "assumptions": "Assumptions of the whole report",
-    "appendix": "Appendix: sweep file, versions, machine",
+    "assumptions": "Assumptions of all sections",
+    "appendix": "Sweep file, versions, machine",
 }
 """Name of a section of the report -> its title, of those that items refer to."""
 

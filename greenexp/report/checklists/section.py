@@ -24,9 +24,7 @@ def section(tables: SweepTables) -> Section:
     """All checklists, a table each."""
     facts = RecordFacts(tables)
     made = tuple(checklist_table(checklist, facts) for checklist in CHECKLISTS.values())
-    return Section(
-        NAME, "Checklists of conferences, as far as the record answers them", paragraphs=(_NOTE,), tables=made
-    )
+    return Section(NAME, "Checklists of conferences", paragraphs=(_NOTE,), tables=made)
 
 
 def checklist_document(tables: SweepTables, kind: str = "md", names: Iterable[str] = ()) -> str:

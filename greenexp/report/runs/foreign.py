@@ -12,7 +12,9 @@ from greenexp.analysis.comparing.groups import COUNTED, GroupComparison
 from greenexp.analysis.findings import Findings
 from greenexp.figures import Channel, comparison_figure
 from greenexp.figures.comparison import MOST_GROUPS
-from greenexp.report.render import render_sections
+from greenexp.report.page import Page
+from greenexp.report.render import render_page
+from greenexp.report.runs.first_screen import CHAPTERS, first_screen
 from greenexp.report.section import Plate, Section
 from greenexp.report.sections.compared_pairs import compared_section
 from greenexp.report.sections.wording import counted, listed
@@ -62,7 +64,8 @@ def render_runs_report(
     Formats are as in `render_report`.
     """
     sections = runs_sections(comparison, question, pairs)
-    return render_sections(f"Runs compared by {question.score}", sections, formats, folder)
+    first = first_screen(question.score, question.by, question.address, sections)
+    return render_page(Page(f"Runs compared by {question.score}", sections, CHAPTERS, first), formats, folder)
 
 
 def runs_sections(comparison: GroupComparison, question: Question, pairs: Findings) -> list[Section]:

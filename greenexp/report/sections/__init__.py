@@ -1,10 +1,11 @@
 """What the report says: one file per section, `section(SweepTables) -> Section`, pure and without markup.
 
-`SECTIONS` is the order in the report. To add one: a file here and a line in the tuple. May not enter: HTML, LaTeX, file
-access. A section of a sweep with nothing to show says so in words; it does not fail and does not vanish.
+`SECTIONS` are by name; `report.contents` says which chapter has which, and in which order they stand. To add one: a
+file here, a line below and its place in a chapter. May not enter: HTML, LaTeX, file access. A section of
+a sweep with nothing to show says so in words; it does not fail and does not vanish.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
@@ -37,33 +38,33 @@ from greenexp.report.sections import (
     tuning_band,
 )
 
-SECTIONS: tuple[Callable[[SweepTables], Section], ...] = (
-    headline.section,
-    held_out.section,
-    search.section,
-    tuning_band.section,
-    compared_searches.section,
-    target.section,
-    objectives.section,
-    front.section,
-    policies.section,
-    exit_profile.section,
-    front_over_trials.section,
-    exits.section,
-    overthinking.section,
-    calibration.section,
-    early_stopping.section,
-    simulated.section,
-    configurations.section,
-    seeds.section,
-    search_space.section,
-    trials.section,
-    price_tag.section,
-    costs.section,
-    energy.section,
-    failures.section,
-    assumptions.section,
-    appendix.section,
-)
+SECTIONS: Mapping[str, Callable[[SweepTables], Section]] = {
+    "headline": headline.section,
+    "search": search.section,
+    "tuning-band": tuning_band.section,
+    "compared-searches": compared_searches.section,
+    "configurations": configurations.section,
+    "search-space": search_space.section,
+    "early-stopping": early_stopping.section,
+    "simulated": simulated.section,
+    "target": target.section,
+    "objectives": objectives.section,
+    "held-out": held_out.section,
+    "front": front.section,
+    "policies": policies.section,
+    "exit-profiles": exit_profile.section,
+    "front-over-trials": front_over_trials.section,
+    "exits": exits.section,
+    "overthinking": overthinking.section,
+    "calibration": calibration.section,
+    "seeds": seeds.section,
+    "price-tag": price_tag.section,
+    "costs": costs.section,
+    "energy": energy.section,
+    "assumptions": assumptions.section,
+    "failures": failures.section,
+    "trials": trials.section,
+    "appendix": appendix.section,
+}
 
 __all__ = ["SECTIONS"]

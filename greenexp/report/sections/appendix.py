@@ -24,7 +24,7 @@ def section(tables: SweepTables) -> Section:
     listing = yaml.safe_dump(tables.spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
     return Section(
         name="appendix",
-        title="Appendix: sweep file, versions, machine",
+        title="Sweep file, versions, machine",
         paragraphs=("The resolved sweep file, with every default written out and quantities in base units:",),
         listing=listing,
         tables=(Table("facts", "Recorded facts", frame, columns),) if rows else (),

@@ -39,7 +39,7 @@ def section(tables: SweepTables) -> Section:
     ]
     if not tables.history.complete:
         notes.append("The sweep is not complete: trials that have not ended can still change every number here.")
-    return Section("assumptions", "Assumptions of the whole report", paragraphs=tuple(notes))
+    return Section("assumptions", "Assumptions of all sections", paragraphs=tuple(notes))
 
 
 def _test(tables: SweepTables) -> str:

@@ -28,7 +28,7 @@ def section(tables: SweepTables) -> Section:
         plates.append(_attained(curves, seeds, chosen, metric))
     return Section(
         name="front-over-trials",
-        title="Fronts over trials and over seeds",
+        title="Fronts over trials and seeds",
         headline=(*_said_worth(found, metric), *_said_attained(curves, seeds, chosen, metric)),
         plates=tuple(plates),
         assumptions=_assumptions(tables, found, curves, seeds, metric),

@@ -18,6 +18,7 @@ from greenexp.report.section import Section
 from greenexp.report.sections.baselines import no_better_than_a_constant, sentences_on_test
 from greenexp.report.sections.held_out import sentence_on_test as test_sentence
 from greenexp.report.sections.held_out import warnings
+from greenexp.report.sections.key_numbers import key_numbers
 from greenexp.report.sections.settings import setting_of
 from greenexp.report.sections.wording import (
     SHARED_SEEDS,
@@ -68,6 +69,7 @@ def section(tables: SweepTables) -> Section:
                 "the scores of what was chosen are too good on average."
             ),
         ),
+        tables=(key_numbers(tables),),
         assumptions=_assumptions(tables, lead),
     )
 

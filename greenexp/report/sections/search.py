@@ -42,7 +42,7 @@ def section(tables: SweepTables) -> Section:
     plates += [_over_cost(found, metric) for found in over_cost if len(found.curve)]
     return Section(
         name="search",
-        title="Search: best score so far and expected best score",
+        title="Best score so far and expected best",
         headline=(
             *_reached(reached, metric),
             *_expectation(curve),

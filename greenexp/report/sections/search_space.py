@@ -36,7 +36,7 @@ def section(tables: SweepTables) -> Section:
     plates = (_importance(mattered),) if len(table) and table["importance"].sum() > 0 else ()
     return Section(
         name="search-space",
-        title="The search space",
+        title="Search space",
         headline=(*_bounds(ends, tables), _mattered(mattered), *_ahead(tables, top)),
         plates=plates,
         tables=(_leaders_table(top, tables, metric), *((_bounds_table(ends),) if len(ends) else ())),

@@ -25,7 +25,7 @@ from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import SHARED_SEEDS, counted, is_crossed, lead_assumed
 from greenexp.report.table import Column, Table
 
-NAME, TITLE = "seeds", "Seeds: variance and number of seeds"
+NAME, TITLE = "seeds", "Seeds: variance and number"
 ONE_SEED = "Each configuration was run with one seed, so we cannot tell how much of a difference is due to the seed."
 
 

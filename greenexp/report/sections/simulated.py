@@ -23,7 +23,7 @@ from greenexp.report.sections.wording import counted
 from greenexp.report.table import Column, Table
 from greenexp.schedulers import SCHEDULERS, compares_objectives, scheduler_names
 
-NAME, TITLE = "simulated", "Simulated savings of early stopping"
+NAME, TITLE = "simulated", "Simulated early stopping"
 FEWEST = 9
 """Configurations: two rungs that each let one in three go on, the schedulers' own reduction factor."""
 SHORTEST = 3

@@ -23,7 +23,7 @@ from greenexp.report.sections.wording import counted
 from greenexp.report.table import Column, Table
 from greenexp.units import format_quantity
 
-NAME, TITLE = "target", "Trials needed for a target, and extrapolation"
+NAME, TITLE = "target", "Targets and extrapolation"
 COST_AXES = ("train_flops", "wall_s", "gpu_s", "energy_j")
 """The first that was measured is the axis of cost."""
 FEWEST, _PLACES = 3, 60

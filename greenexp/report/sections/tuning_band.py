@@ -17,7 +17,7 @@ from greenexp.report.section import Plate, Section
 from greenexp.report.sections.wording import counted
 from greenexp.report.table import Column, Table
 
-NAME, TITLE = "tuning-band", "Confidence band of the tuning curve"
+NAME, TITLE = "tuning-band", "Band of the tuning curve"
 CONFIDENCES = {"80": 0.8, "95": 0.95}
 FEWEST = 3
 """Configurations with fewer of which every bound of every quantile is open."""

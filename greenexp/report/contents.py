@@ -1,0 +1,58 @@
+"""What stands where in the report of a sweep: its chapters, and the sections of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from greenexp.errors import UnknownNameError
+from greenexp.records.tables import SweepTables
+from greenexp.report.checklists.section import NAME as CHECKLISTS
+from greenexp.report.checklists.section import section as checklists
+from greenexp.report.page import Chapter
+from greenexp.report.section import Section
+from greenexp.report.sections import SECTIONS
+
+LEAD = "headline"
+"""The section before the chapters."""
+
+
+CHAPTERS = (
+    Chapter(
+        "search",
+        "Search",
+        (
+            "compared-searches", "search", "tuning-band", "configurations", "search-space", "early-stopping",
+            "simulated", "target", "objectives",
+        ),
+    ),
+    Chapter(
+        "exits",
+        "Exits",
+        (
+            "held-out", "front", "policies", "exit-profiles", "front-over-trials", "exits", "overthinking",
+            "calibration",
+        ),
+    ),
+    Chapter("seeds", "Seeds", ("seeds",)),
+    Chapter("costs", "Costs", ("price-tag", "costs", "energy")),
+    Chapter("method", "Method and assumptions", ("assumptions", "failures", CHECKLISTS)),
+    Chapter("appendix", "Appendix", ("trials", "appendix")),
+)  # fmt: skip
+
+_MAKERS: Mapping[str, Callable[[SweepTables], Section]] = {**SECTIONS, CHECKLISTS: checklists}
+SECTION_NAMES = (LEAD, *(name for chapter in CHAPTERS for name in chapter.sections))
+"""Names of all sections, in the order of the report."""
+
+
+def wanted_sections(names: Iterable[str] = ()) -> tuple[str, ...]:
+    """The named sections, each once, in the order of the report; all without names. UnknownNameError for others."""
+    asked = tuple(names)
+    for name in asked:
+        if name not in SECTION_NAMES:
+            raise UnknownNameError("section of the report", name, SECTION_NAMES)
+    return tuple(name for name in SECTION_NAMES if name in asked) if asked else SECTION_NAMES
+
+
+def report_sections(tables: SweepTables, names: Iterable[str] = ()) -> list[Section]:
+    """The sections of these names, or all of them, in the order of the report. UnknownNameError for another name."""
+    return [_MAKERS[name](tables) for name in wanted_sections(names)]
