@@ -26,7 +26,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from greenexp.api.views import VIEWS, View, view_of
+from greenexp.api.views import VIEWS, NamedView, view_of
 from greenexp.assets import shipped
 from greenexp.dashboard.asked import asked_of
 from greenexp.dashboard.board import Board
@@ -88,7 +88,7 @@ class Dashboard:
         view = view_of(request.path_params["view"])
         return _json(await run_in_threadpool(self._options, request.path_params["sweep"], view))
 
-    def _options(self, key: str, view: View) -> dict[str, Any]:
+    def _options(self, key: str, view: NamedView) -> dict[str, Any]:
         tables = self._board.open(key).unreplayed
         told = {}
         for option in view.options:
@@ -147,7 +147,7 @@ class Dashboard:
 _FRESH = {"cache-control": "no-store"}
 
 
-def _view_facts(view: View) -> dict[str, Any]:
+def _view_facts(view: NamedView) -> dict[str, Any]:
     options = [{"name": option.name, "title": option.title} for option in view.options]
     return {"name": view.name, "group": view.group, "title": view.title, "about": view.about, "options": options,
             "several": view.several}  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from greenexp.analysis.findings import Findings
-from greenexp.api.views import Answer, View, view_of
+from greenexp.api.views import Answer, NamedView, view_of
 from greenexp.dashboard.board import Board
 
 OTHERS = "others"
@@ -25,7 +25,7 @@ PAGE = frozenset({"sweep", "view", "hide", "theme", "token", OTHERS})
 class Asked:
     """A view of a sweep, its options as they stand in the URL."""
 
-    view: View
+    view: NamedView
     sweep: str
     options: Mapping[str, str] = field(default_factory=dict)
     others: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ _ID = 8
 
 
 @dataclass(frozen=True)
-class Entry:
+class BoardEntry:
     """A sweep on the board.
 
     key: what URLs call it; source: its folder, or an MLflow address; sweep: its id at the address, "" in a folder
@@ -70,7 +70,7 @@ class Board:
         self._snapshots = {uri: _Aged(partial(_snapshot, uri), ASKED_AFTER_S) for uri in self._addresses}
         self._states: dict[str, tuple[str, dict[str, Any]]] = {}
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[BoardEntry]:
         """All sweeps there are now, those of folders first, the newest first; what cannot be read is in `problems`."""
         return _with_keys([*(self._list.get() or ()), *(entry for uri in self._addresses for entry in self._at(uri))])
 
@@ -79,7 +79,7 @@ class Board:
         """What cannot be read now, a sentence each."""
         return [aged.problem for aged in (self._list, *self._snapshots.values()) if aged.problem]
 
-    def entry(self, key: str) -> Entry:
+    def entry(self, key: str) -> BoardEntry:
         """The sweep of that key, "" for the first one. UnknownNameError if there is none."""
         entries = self.entries()
         for entry in entries:
@@ -107,14 +107,14 @@ class Board:
             with suppress(GreenexpError):
                 yield Sweep(entry.source).status
 
-    def _in_folders(self) -> list[Entry]:
+    def _in_folders(self) -> list[BoardEntry]:
         folders: dict[Path, None] = {}
         for given in self._folders:
             whole = [given] if (given / JOURNAL).is_file() else sweeps_within(given)
             folders.update(dict.fromkeys(whole))
         return [entry for folder in folders for entry in self._of_folder(folder)]
 
-    def _of_folder(self, folder: Path) -> Iterable[Entry]:
+    def _of_folder(self, folder: Path) -> Iterable[BoardEntry]:
         try:
             stat = (folder / JOURNAL).stat()
         except OSError:  # it was moved away meanwhile
@@ -123,9 +123,9 @@ class Board:
         known = self._states.get(str(folder))
         if known is None or known[0] != stamp:
             self._states[str(folder)] = known = (stamp, _facts(folder))
-        yield Entry(folder.resolve().name, str(folder), stamp, facts=known[1])
+        yield BoardEntry(folder.resolve().name, str(folder), stamp, facts=known[1])
 
-    def _at(self, uri: str) -> Iterable[Entry]:
+    def _at(self, uri: str) -> Iterable[BoardEntry]:
         found = self._snapshots[uri].get()
         if found is None:
             return
@@ -135,7 +135,7 @@ class Board:
             facts |= {"failed": row["failed"], "running": row["running"]}
             stamp = "-".join(str(row[name]) for name in ("status", "finished", "stopped", "failed", "running", "end_s"))
             own = str(row["sweep"])  # a part of it is in the key: at an address many sweeps have one name
-            yield Entry(f"{row['name']}.{own[:_ID]}", f"{uri}#{row['experiment']}", stamp, own, facts)
+            yield BoardEntry(f"{row['name']}.{own[:_ID]}", f"{uri}#{row['experiment']}", stamp, own, facts)
 
 
 class _Aged:
@@ -186,14 +186,14 @@ def _facts(folder: Path) -> dict[str, Any]:
     }
 
 
-def _with_keys(entries: Iterable[Entry]) -> list[Entry]:
+def _with_keys(entries: Iterable[BoardEntry]) -> list[BoardEntry]:
     """Each with a key of its own: where several have one name, the later ones have a number after it."""
     used: dict[str, int] = {}
     keyed = []
     for entry in entries:
         used[entry.key] = number = used.get(entry.key, 0) + 1
         key = entry.key if number == 1 else f"{entry.key}-{number}"
-        keyed.append(entry if number == 1 else Entry(key, entry.source, entry.stamp, entry.sweep, entry.facts))
+        keyed.append(entry if number == 1 else BoardEntry(key, entry.source, entry.stamp, entry.sweep, entry.facts))
     return keyed
 
 

@@ -15,7 +15,7 @@ SHUTDOWN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DashboardPlace:
     """Where the dashboard is served.
 
     host, port: to listen at, port 0: a free one; token: what requests must carry, "" for one of its own where others
@@ -29,7 +29,7 @@ class Place:
     embedded: bool = False
 
 
-def serve_dashboard(sources: Sequence[str], place: Place, ready: Callable[[str], None]) -> None:
+def serve_dashboard(sources: Sequence[str], place: DashboardPlace, ready: Callable[[str], None]) -> None:
     """Serve the dashboard of `sources` until Ctrl-C.
 
     ready: told the address to open, with the token where there is one, once requests are taken

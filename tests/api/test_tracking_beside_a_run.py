@@ -47,8 +47,9 @@ def test_a_server_that_never_answers_is_not_waited_for(
     monkeypatch.setattr(running, "FLUSH_S", 0.2)
     watch, folder, began = Remarks(), tmp_path / "a b", time.monotonic()
     folder.mkdir()
-    with _tracking(planned(uri=black_hole), folder, watch) as ready:
-        ready()
+    with _tracking(planned(uri=black_hole), folder, watch) as tracker:
+        assert tracker is not None
+        tracker.wait_for_database()
     assert time.monotonic() - began < 30, "it waited for an answer"
     assert [tells(text, f"MLflow … greenexp sync '{folder}'") for text in watch.told] == [True]
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "greenexp-tracking")
@@ -63,8 +64,9 @@ def test_a_database_in_a_file_is_there_before_the_sweep_starts(tmp_path: Path, m
         return "1"
 
     monkeypatch.setattr(writer, "prepare", slow_disk)
-    with _tracking(planned(), tmp_path, Remarks()) as ready:
-        ready()
+    with _tracking(planned(), tmp_path, Remarks()) as tracker:
+        assert tracker is not None
+        tracker.wait_for_database()
         assert made.is_set()
 
 
@@ -77,8 +79,9 @@ def test_a_server_that_refuses_is_told_at_once_and_named(tmp_path: Path) -> None
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
     watch = Remarks()
-    with _tracking(planned(uri=address), tmp_path, watch) as ready:
-        ready()
+    with _tracking(planned(uri=address), tmp_path, watch) as tracker:
+        assert tracker is not None
+        tracker.wait_for_database()
         for _ in range(3000):
             if watch.told:
                 break

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from greenexp.api.views import of_sweep
-from greenexp.api.views.view import Answer, View, ViewOption
+from greenexp.api.views.view import Answer, NamedView, ViewOption
 from greenexp.errors import UnknownNameError
 from greenexp.report.sections import (
     costs,
@@ -39,8 +39,10 @@ _ONE_TRIAL = replace(_TRIAL, nothing="the best one")
 _FIELD = ViewOption("x", "Across", of_sweep.searched, nothing="the first")
 
 _SWEEP = (
-    View("overview", "Sweep", "Overview", "What runs, what it has used, and what is best.", of_sweep.overview_view),
-    View(
+    NamedView(
+        "overview", "Sweep", "Overview", "What runs, what it has used, and what is best.", of_sweep.overview_view
+    ),
+    NamedView(
         "curves",
         "Sweep",
         "Learning curves",
@@ -48,15 +50,15 @@ _SWEEP = (
         of_sweep.learning_curves_view,
         (_VALUE, _REPORTS, _GROUPS, _TRIALS),
     ),
-    View(
+    NamedView(
         "configurations",
         "Sweep",
         "Configurations over seeds",
         "Mean and standard deviation over seeds, with the score of every seed.",
         of_sweep.configurations_view,
     ),
-    View("timeline", "Sweep", "Timeline", "Which worker ran what when.", of_sweep.timeline_view),
-    View(
+    NamedView("timeline", "Sweep", "Timeline", "Which worker ran what when.", of_sweep.timeline_view),
+    NamedView(
         "decisions",
         "Sweep",
         "Decisions",
@@ -64,7 +66,7 @@ _SWEEP = (
         of_sweep.decisions_view,
         (_ACTION, _TRIAL),
     ),
-    View(
+    NamedView(
         "trial",
         "Sweep",
         "One trial",
@@ -72,7 +74,7 @@ _SWEEP = (
         of_sweep.one_trial_view,
         (_ONE_TRIAL,),
     ),
-    View(
+    NamedView(
         "compare",
         "Sweep",
         "Compare sweeps",
@@ -83,8 +85,8 @@ _SWEEP = (
     ),
 )
 _SEARCH = (
-    View("search", "Search", "Best so far", "How good the search got for what it cost.", search.section),
-    View(
+    NamedView("search", "Search", "Best so far", "How good the search got for what it cost.", search.section),
+    NamedView(
         "tuning-curve",
         "Search",
         "Tuning curve",
@@ -92,7 +94,7 @@ _SEARCH = (
         of_sweep.tuning_curve_view,
         (_AXIS, ViewOption("by", "Groups", of_sweep.grouping_fields)),
     ),
-    View(
+    NamedView(
         "groups",
         "Search",
         "Compare methods",
@@ -100,7 +102,7 @@ _SEARCH = (
         of_sweep.groups_view,
         (_AXIS, ViewOption("by", "Groups", of_sweep.grouping_fields, nothing="the first such field"), _BUDGETS),
     ),
-    View(
+    NamedView(
         "parallel",
         "Search",
         "Parallel coordinates",
@@ -108,7 +110,7 @@ _SEARCH = (
         of_sweep.parallel_view,
         rows=5000,
     ),
-    View(
+    NamedView(
         "slices",
         "Search",
         "Slices",
@@ -116,7 +118,7 @@ _SEARCH = (
         of_sweep.slices_view,
         (ViewOption("fields", "Fields", of_sweep.searched, many=True, nothing="all"),),
     ),
-    View(
+    NamedView(
         "contour",
         "Search",
         "Contour",
@@ -124,13 +126,15 @@ _SEARCH = (
         of_sweep.contour_view,
         (_FIELD, replace(_FIELD, name="y", title="Up", nothing="the second")),
     ),
-    View("importance", "Search", "Importance", "In which searched fields the best differ.", search_space.section),
-    View("rungs", "Search", "Early stopping", "What each rung stopped, and what it saved.", early_stopping.section),
-    View("seeds", "Search", "Seeds and noise", "How much of the scores is due to seeds.", seeds.section),
+    NamedView("importance", "Search", "Importance", "In which searched fields the best differ.", search_space.section),
+    NamedView(
+        "rungs", "Search", "Early stopping", "What each rung stopped, and what it saved.", early_stopping.section
+    ),
+    NamedView("seeds", "Search", "Seeds and noise", "How much of the scores is due to seeds.", seeds.section),
 )
 _EXITS = (
-    View("front", "Exits", "Pareto front", "Score against inference FLOPs.", front.section, replayed=True),
-    View(
+    NamedView("front", "Exits", "Pareto front", "Score against inference FLOPs.", front.section, replayed=True),
+    NamedView(
         "thresholds",
         "Exits",
         "Thresholds",
@@ -140,10 +144,12 @@ _EXITS = (
         replayed=True,
         rows=5000,
     ),
-    View("policies", "Exits", "Exit policies", "Score over speed-up, per policy.", policies.section, replayed=True),
-    View("exits", "Exits", "Exits", "The score of every exit.", exits.section, replayed=True),
-    View("exit-profiles", "Exits", "Exit profiles", "Where examples leave.", exit_profile.section, replayed=True),
-    View(
+    NamedView(
+        "policies", "Exits", "Exit policies", "Score over speed-up, per policy.", policies.section, replayed=True
+    ),
+    NamedView("exits", "Exits", "Exits", "The score of every exit.", exits.section, replayed=True),
+    NamedView("exit-profiles", "Exits", "Exit profiles", "Where examples leave.", exit_profile.section, replayed=True),
+    NamedView(
         "overthinking",
         "Exits",
         "Overthinking",
@@ -153,19 +159,19 @@ _EXITS = (
     ),
 )
 _COSTS = (
-    View("costs", "Costs", "Costs", "Every budget axis: used, limit, lost, price.", costs.section),
-    View("energy", "Costs", "Energy", "What the energy meters counted, and whose it was.", energy.section),
-    View("price", "Costs", "Price tag", "What the search, its choice and one more point cost.", price_tag.section),
+    NamedView("costs", "Costs", "Costs", "Every budget axis: used, limit, lost, price.", costs.section),
+    NamedView("energy", "Costs", "Energy", "What the energy meters counted, and whose it was.", energy.section),
+    NamedView("price", "Costs", "Price tag", "What the search, its choice and one more point cost.", price_tag.section),
 )
-VIEWS: dict[str, View] = {view.name: view for view in (*_SWEEP, *_SEARCH, *_EXITS, *_COSTS)}
+VIEWS: dict[str, NamedView] = {view.name: view for view in (*_SWEEP, *_SEARCH, *_EXITS, *_COSTS)}
 """Name -> view, in the order of a menu."""
 
 
-def view_of(name: str) -> View:
+def view_of(name: str) -> NamedView:
     """The view of that name. UnknownNameError if there is none."""
     if name not in VIEWS:
         raise UnknownNameError("view", name, list(VIEWS))
     return VIEWS[name]
 
 
-__all__ = ["VIEWS", "Answer", "View", "ViewOption", "view_of"]
+__all__ = ["VIEWS", "Answer", "NamedView", "ViewOption", "view_of"]

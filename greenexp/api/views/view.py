@@ -43,7 +43,7 @@ class ViewOption:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class NamedView:
     """One way of looking at a sweep.
 
     name: in a URL and in Python; group, title: where it stands in a menu; about: what it answers, one sentence

@@ -31,7 +31,7 @@ def dashboard(
     it is served until Ctrl-C.
     """
     require("starlette")
-    from greenexp.dashboard.serving import Place, serve_dashboard
+    from greenexp.dashboard.serving import DashboardPlace, serve_dashboard
 
     def ready(address: str) -> None:
         click.echo(address)
@@ -40,5 +40,5 @@ def dashboard(
         if opened:
             click.launch(address)
 
-    serve_dashboard(sources, Place(host, port, token, names, embedded), ready)
+    serve_dashboard(sources, DashboardPlace(host, port, token, names, embedded), ready)
     click.echo("stopped", err=True)
