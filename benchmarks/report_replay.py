@@ -46,13 +46,14 @@ replay:   {{policies: [max_probability, entropy, patience, voting, oracle]}}
 """
 TIMED = """
 import sys, time
-begin = time.perf_counter()
+begin = time.perf_counter(), time.process_time()
 from greenexp.api.sweeps import load
 sweep = load(sys.argv[1])
 sweep.tables
-read = time.perf_counter()
+read = time.perf_counter(), time.process_time()
 sweep.report(out=sys.argv[2])
-print(read - begin, time.perf_counter() - read)
+wrote = time.perf_counter(), time.process_time()
+print(*(read[i] - begin[i] for i in range(2)), *(wrote[i] - read[i] for i in range(2)))
 """
 
 
@@ -124,15 +125,14 @@ def time_of() -> Iterator[float]:
         yield now
 
 
-def rendered(folder: Path, out: Path) -> tuple[float, float]:
-    """Seconds to read the tables and to render the page, in a process of their own."""
+def rendered(folder: Path, out: Path) -> list[float]:
+    """Seconds on the clock and of the CPU to read the tables, and the same to render the page, in a new process."""
     done = subprocess.run(
         [sys.executable, "-c", TIMED, str(folder), str(out)], capture_output=True, check=False, text=True
     )
     if done.returncode:
         raise SystemExit(done.stderr)
-    read, wrote = done.stdout.split()[-2:]
-    return float(read), float(wrote)
+    return [float(number) for number in done.stdout.split()[-4:]]
 
 
 def main() -> None:
@@ -147,14 +147,16 @@ def main() -> None:
             folder.mkdir(parents=True, exist_ok=True)
             write_sweep(folder, asked.trials, asked.examples)
         print(f"{asked.trials} trials x {asked.examples:,} dev examples x {EXITS} exits x {CLASSES} classes\n")
-        print("| | read and replay (s) | render (s) | together (s) | page (MB) |\n|---|--:|--:|--:|--:|")
+        print("| | read and replay (s) | of CPU | render (s) | of CPU | together (s) | page (MB) |")
+        print("|---|--:|--:|--:|--:|--:|--:|")
         shutil.rmtree(folder / KEPT, ignore_errors=True)
         pages = []
         for name in ("cold", "warm"):
-            read, wrote = rendered(folder, Path(scratch) / name)
+            seconds = rendered(folder, Path(scratch) / name)
             pages.append((Path(scratch) / name / "report.html").read_bytes())
             size = len(pages[-1]) / 1e6
-            print(f"| {name} | {read:.1f} | {wrote:.1f} | {read + wrote:.1f} | {size:.2f} |", flush=True)
+            cells = [f"{second:.1f}" for second in (*seconds, seconds[0] + seconds[2])]
+            print(f"| {name} | {' | '.join(cells)} | {size:.2f} |", flush=True)
         print(f"\nthe two pages are {'the same bytes' if pages[0] == pages[1] else 'DIFFERENT'}")
 
 

@@ -31,7 +31,8 @@ def first_screen(tables: SweepTables, sections: Sequence[Section]) -> FirstScree
     if leads:
         best, told, *_ = (*compared.headline, "")
         told, _, rest = told.partition(". ")
-        result = "; ".join(filter(None, (best.rstrip("."), f"{told[:1].lower()}{told[1:]}")))
+        told = f"{told[:1].lower()}{told[1:]}".rstrip(".")
+        result = f"{'; '.join(filter(None, (best.rstrip('.'), told)))}."
         certainty = (*warned, *filter(None, (rest,)), result_sentence(tables))
     else:
         result, certainty = result_sentence(tables), warned

@@ -65,6 +65,7 @@ def test_a_comparison_of_searches_leads() -> None:
     tables = comparing()
     found = screen(tables)
     assert tells(found.result, "branchynet")
+    assert found.result.endswith(".")
     assert found.figures[0] == "compared-searches"
     assert found.compared == "compared-searches-summary"
     lead = lead_of_best(tables)
