@@ -71,7 +71,7 @@ def _result(state: SweepState) -> str:
     told = (
         f"**dev {metric} {_mean(scores)}** with `{chosen[0].spec.configuration}`{f' ({settings})' if settings else ''}"
     )
-    test = _numbers(_test_score(trial) for trial in chosen)
+    test = _numbers(_score_on_test(trial) for trial in chosen)
     return f"{told}, test {metric} {_mean(test)}." if test else f"{told}; not evaluated on test."
 
 
@@ -79,7 +79,7 @@ def _setting(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else value_text(value, 60)
 
 
-def _test_score(trial: TrialState) -> float | None:
+def _score_on_test(trial: TrialState) -> float | None:
     return trial.held_out[0][1].score if trial.held_out else None
 
 
