@@ -18,10 +18,11 @@ from greenexp.tracking.databases import TIMEOUT_S, with_driver
 from greenexp.tracking.server import failures_as
 from greenexp.tracking.snapshot_folder import Kept
 from greenexp.tracking.snapshot_rows import HIDDEN, METRIC, PARAM, TAG, run_frame, values_table
-from greenexp.tracking.snapshot_sqlite import RUN_QUERY, SCAN, UnknownTablesError
+from greenexp.tracking.snapshot_sqlite import SCAN, UnknownTablesError
 
 ROWS = 50_000
 """Fetched at a time."""
+_RUNS = "SELECT run_uuid, experiment_id, name, status, start_time, end_time, lifecycle_stage FROM runs"
 _MARK = "SELECT CAST(mod(CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS numeric), 4294967296) AS text)"
 _TOUCHED = "SELECT DISTINCT run_uuid FROM {0} WHERE age(xmin) <= age(CAST(:mark AS xid))"
 _KINDS = {
@@ -71,7 +72,7 @@ class PostgresqlRuns:
         with self._connected() as connection:
             mark = _rows(connection, _MARK)[0][0]
             experiments = _rows(connection, "SELECT experiment_id, name FROM experiments")
-            rows = _rows(connection, RUN_QUERY)
+            rows = _rows(connection, _RUNS)
         return run_frame(rows, {str(number): name for number, name in experiments}), {"mark": mark}
 
     def changed(self, runs: pd.DataFrame, before: Kept) -> np.ndarray:

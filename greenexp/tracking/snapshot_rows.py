@@ -55,12 +55,18 @@ class RunSource(Protocol):
 
 def run_frame(rows: Sequence[Sequence[Any]], experiments: Mapping[str, str]) -> pd.DataFrame:
     """Rows (id, experiment id, name, state, start ms, end ms, lifecycle) as a frame with COLUMNS."""
-    run_id, experiment_id, name, state, start, end, lifecycle = zip(*rows, strict=True) if rows else [()] * 7
-    experiment = pd.Series(experiment_id, dtype=object).astype(str).astype("string[pyarrow]")
+    return frame_of(list(zip(*rows, strict=True)) if rows else [()] * 7, experiments)
+
+
+def frame_of(columns: Sequence[Any], experiments: Mapping[str, str]) -> pd.DataFrame:
+    """The same of columns in that order, each in any form that pandas takes."""
+    run_id, experiment_id, name, state, start, end, lifecycle = columns
+    codes, ids = pd.factorize(pd.Series(experiment_id, dtype=object))
+    texts = [str(number) for number in ids]
     return pd.DataFrame({
         "run_id": pd.Series(run_id, dtype="str"),
-        "experiment_id": experiment.astype("str"),
-        "experiment": experiment.map(dict(experiments)).astype("str"),
+        "experiment_id": pd.Series(texts, dtype="str").take(codes).reset_index(drop=True),
+        "experiment": pd.Series([experiments[text] for text in texts], dtype="str").take(codes).reset_index(drop=True),
         "name": pd.Series(name, dtype="str").fillna(""),
         "state": pd.Series(state, dtype="str").fillna(""),
         "start_s": pd.Series(start, dtype="float64") / 1000,

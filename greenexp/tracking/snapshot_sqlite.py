@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.csv as pc_csv
 
 from greenexp.tracking.snapshot_folder import Kept
-from greenexp.tracking.snapshot_rows import HIDDEN, METRIC, PARAM, TAG, numbered, run_frame
+from greenexp.tracking.snapshot_rows import HIDDEN, METRIC, PARAM, TAG, frame_of, numbered
 
 ROWS = 1 << 16
 """Of a table in one statement."""
@@ -46,8 +46,16 @@ NEEDED = {
 }
 """Table -> columns that are read. MLflow's tables are no public interface: a file with others is read by its client."""
 
-RUN_QUERY = "SELECT run_uuid, experiment_id, name, status, start_time, end_time, lifecycle_stage FROM runs"
 _QUOTED = """'"' || replace(coalesce({0}, ''), '"', '""') || '"'"""
+_RUN_LINES = (
+    "SELECT CAST(group_concat(run_uuid || ',' || experiment_id || ',' || " + _QUOTED.format("name") + " || ',' || "
+    "coalesce(status, '') || ',' || coalesce(start_time, '') || ',' || coalesce(end_time, '') || ',' || "
+    "coalesce(lifecycle_stage, ''), char(10)) AS BLOB) FROM runs"
+)
+_RUN_TYPES = {
+    "run_id": pa.string(), "experiment_id": pa.int64(), "name": pa.string(), "state": pa.string(),
+    "start": pa.int64(), "end": pa.int64(), "lifecycle": pa.string(),
+}  # fmt: skip
 _SHOWN = "".join(f" AND substr(key, 1, {len(start)}) <> '{start}'" for start in HIDDEN)
 _KINDS = {
     PARAM: ("params", _QUOTED.format("value"), ""),
@@ -108,7 +116,9 @@ class SqliteRuns:
             experiments = {
                 str(number): name for number, name in database.execute("SELECT experiment_id, name FROM experiments")
             }
-            runs = run_frame(database.execute(RUN_QUERY).fetchall(), experiments)
+            lines = database.execute(_RUN_LINES).fetchone()[0]
+            columns = [()] * len(_RUN_TYPES) if lines is None else _csv(lines, _RUN_TYPES).columns
+        runs = frame_of(columns, experiments)
         return runs, {"stamp": stamp, "tops": tops}
 
     def changed(self, runs: pd.DataFrame, before: Kept) -> np.ndarray:
@@ -183,19 +193,13 @@ def _lookups(database: sqlite3.Connection, runs: list[str]) -> Iterator[_Part]:
 
 
 def _table(part: _Part, numbers: Mapping[str, int]) -> pa.Table:
-    table = pc_csv.read_csv(
-        pa.BufferReader(part.lines),
-        read_options=pc_csv.ReadOptions(column_names=["run", "key", "value"], block_size=1 << 24),
-        parse_options=pc_csv.ParseOptions(newlines_in_values=True),
-        convert_options=pc_csv.ConvertOptions(
-            column_types={
-                "run": pa.dictionary(pa.int32(), pa.string()),
-                "key": pa.dictionary(pa.int32(), pa.string()),
-                "value": pa.int8() if part.kind == METRIC else pa.string(),
-            },
-            null_values=[],
-            strings_can_be_null=False,
-        ),
+    table = _csv(
+        part.lines,
+        {
+            "run": pa.dictionary(pa.int32(), pa.string()),
+            "key": pa.dictionary(pa.int32(), pa.string()),
+            "value": pa.int8() if part.kind == METRIC else pa.string(),
+        },
     )
     if part.numbers is not None:
         values = np.where(table["value"].to_numpy() != 0, np.nan, part.numbers)
@@ -206,3 +210,13 @@ def _table(part: _Part, numbers: Mapping[str, int]) -> pa.Table:
     if (number < 0).any():
         table, number = table.filter(pa.array(number >= 0)), number[number >= 0]
     return numbered(part.kind, pa.array(number), table["key"], table["value"])
+
+
+def _csv(lines: bytes | None, types: Mapping[str, pa.DataType]) -> pa.Table:
+    """Lines as a table of these columns."""
+    return pc_csv.read_csv(
+        pa.BufferReader(lines),
+        read_options=pc_csv.ReadOptions(column_names=list(types), block_size=1 << 24),
+        parse_options=pc_csv.ParseOptions(newlines_in_values=True),
+        convert_options=pc_csv.ConvertOptions(column_types=dict(types), null_values=[""], strings_can_be_null=False),
+    )

@@ -258,7 +258,7 @@ def test_other_tables_are_left_to_the_client(
     if what == "tables":
         monkeypatch.setitem(snapshot_sqlite.NEEDED, "tags", {"key", "not_there"})
     else:
-        monkeypatch.setattr(snapshot_sqlite, "RUN_QUERY", "SELECT no_such_column FROM runs")
+        monkeypatch.setattr(snapshot_sqlite, "_RUN_LINES", "SELECT no_such_column FROM runs")
     asked: list[ClientRuns] = []
     monkeypatch.setattr(ClientRuns, "__post_init__", asked.append, raising=False)
     monkeypatch.setattr(reading, "ClientRuns", lambda uri: asked.append(ClientRuns(uri)) or asked[-1])
