@@ -13,7 +13,7 @@ from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.api.statistics import curve
 from greenexp.figures.figure import Figure
 from greenexp.figures.policy_curves import policy_curves_figure
-from greenexp.figures.style import BLUE, GREY, VERMILLION, chart, quantity
+from greenexp.figures.style import BLUE, GREY, ORANGE, VERMILLION, chart, quantity
 
 DATA = Path(__file__).parent / "data"
 
@@ -161,11 +161,52 @@ def exit_policies() -> Figure:
     return Figure("exit-policies", "Score of every exit policy against speed-up", figure.alt, figure.spec, figure.table)
 
 
+IDLE_W, BUSY_W = 40.0, 300.0
+"""Of the device in the figure: its idle power, and what it draws beyond that at full use."""
+PARTS = {"trial a": BLUE, "trial b": VERMILLION, "overhead": GREY, "unattributed": ORANGE}
+
+
+def energy_divided() -> Figure:
+    """Whose the power of one device is: two trials with half of it each, and for a while another process."""
+    use = {"trial a": (0, 40, 0.4), "trial b": (10, 60, 0.5), "unattributed": (20, 30, 0.1)}
+    rows = []
+    for begin in range(0, 60, 10):
+        at = {name: part for name, (first, last, part) in use.items() if first <= begin < last}
+        held = sum(name.startswith("trial") for name in at) / 2
+        powers = {name: BUSY_W * part + (IDLE_W / 2 if name.startswith("trial") else 0.0) for name, part in at.items()}
+        powers["overhead"] = IDLE_W * (1.0 - held)
+        rows += [{"begin_s": begin, "end_s": begin + 10, "part": name, "place": list(PARTS).index(name),
+                  "power_w": power, "energy_j": 10 * power} for name, power in powers.items() if power]  # fmt: skip
+    table = pd.DataFrame(rows)
+    totals = table.groupby("part")["energy_j"].sum()
+    stack = [{"stack": "power_w", "groupby": ["begin_s"], "sort": [{"field": "place"}], "as": ["low", "high"]}]
+    x = {"field": "begin_s", "type": "quantitative", "title": "Time (s)", "scale": {"nice": False}}
+    y = {"field": "low", "type": "quantitative", "title": "Power of the device (W)"}
+    color = {"field": "part", "type": "nominal", "title": None, "sort": list(PARTS),
+             "scale": {"domain": list(PARTS), "range": list(PARTS.values())}}  # fmt: skip
+    name = {"calculate": "datum.high - datum.low > 30 ? datum.part : ''", "as": "name"}
+    middle = [{"calculate": "(datum.low + datum.high) / 2", "as": "middle"}, name,
+              {"calculate": "datum.begin_s + 5", "as": "centre"}]  # fmt: skip
+    layers: list[dict[str, Any]] = [
+        {"transform": stack, "mark": {"type": "rect", "stroke": "white"},
+         "encoding": {"x": x, "x2": {"field": "end_s"}, "y": y, "y2": {"field": "high"}, "color": color}},
+        {"transform": [*stack, *middle], "mark": {"type": "text", "color": "white", "fontSize": 11},
+         "encoding": {"x": {**x, "field": "centre"}, "y": {**y, "field": "middle"}, "text": {"field": "name"}}},
+    ]  # fmt: skip
+    told = ", ".join(f"{part} {totals[part]:,.0f} J" for part in PARTS)
+    alt = (
+        f"Power of a device over a minute, stacked by whose it is: {told}, together {totals.sum():,.0f} J, which is "
+        "what its meter counted. A trial has its use and half of the idle power while it holds its half."
+    )
+    return Figure("energy-divided", "Whose the power of a device is", alt, chart(rows, layers), table)
+
+
 FIGURES: dict[str, Callable[[], Figure]] = {
     "data-flow": data_flow,
     "multi-exit-encoder": multi_exit_encoder,
     "successive-halving": successive_halving,
     "tuning-curve": tuning_curve,
     "exit-policies": exit_policies,
+    "energy-divided": energy_divided,
 }
 """Name of a figure of README.md or docs/concepts.md -> what draws it."""
