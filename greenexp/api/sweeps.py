@@ -166,14 +166,7 @@ class Sweep:
         return wanted.answer(self.tables if wanted.replayed else self.unreplayed, options, named or None)
 
     def sections(self, *names: str) -> list[Section]:
-        """The sections of the report, or those of these names; each shows itself in a notebook.
-
-        >>> import greenexp
-        >>> [section.name for section in greenexp.load(folder).sections("seeds", "front")]
-        ['front', 'seeds']
-
-        Raises UnknownNameError, with all names, for another one.
-        """
+        """The sections of the report, or those named; each shows itself in a notebook. UnknownNameError for others."""
         from greenexp.report import report_sections
 
         return report_sections(self.tables, names)
@@ -187,17 +180,16 @@ class Sweep:
     ) -> list[Path]:
         """Write the report, and return its files.
 
-        formats: some of `html`, `md`, `tex`, `csv`, `pdf`; out: folder, by default the sweep's own or the current one
-        sections: names of the only sections to be written, to `report-NAME.html` and so on; by default all
+        formats: some of `html`, `md`, `tex`, `csv`, `pdf`; out: folder, by default the sweep's own or the current one;
+        sections: names of the only ones to be written, to `report-NAME.html` and so on
         Raises UnknownNameError for another format or section, InputError where the folder cannot be written.
         """
         from greenexp.report import render_report
 
         wanted = (formats,) if isinstance(formats, str) else tuple(formats)
-        named = (sections,) if isinstance(sections, str) else tuple(sections)
         place = Path(out) if out is not None else self.folder or Path.cwd()
         try:
-            return render_report(self.tables, wanted, place, named)
+            return render_report(self.tables, wanted, place, (sections,) if isinstance(sections, str) else sections)
         except OSError as error:
             raise InputError(f"cannot write the report to {place}: {error.strerror or error}") from error
 
