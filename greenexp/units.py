@@ -18,6 +18,8 @@ GRAMS = {"mg": 1e-3, "g": 1.0, "kg": 1e3, "t": 1e6}
 BYTES = {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 1024.0, "mib": 1024.0**2, "gib": 1024.0**3}
 
 _UNITS: dict[str, dict[str, float]] = {"s": SECONDS, "J": JOULES, "FLOP": FLOPS, "g": GRAMS, "B": BYTES}
+_AS_PRINTED = {"J": {"MJ": 1e6, "GJ": 1e9, "TJ": 1e12}, "g": {"Mg": 1e6}}
+"""Units that are told from others by their capitals alone: mJ is a millijoule."""
 QUANTITIES = frozenset(_UNITS)
 """The base units of which a quantity can be written with a unit of its own."""
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -27,8 +29,9 @@ _PART = re.compile(rf"\s*({_NUMBER})\s*([A-Za-z]+)\s*")
 def parse_quantity(text: str | float, unit: str) -> float:
     """The number of base units (`s`, `J`, `FLOP`, `g` or `B`) in `text`: `90`, `2h`, `1h 30m`, `0.5 kWh`, `3 TFLOP`.
 
-    A bare number is taken as base units. Units are not case-sensitive, so `mJ` is a millijoule and there is no
-    megajoule. Raises ValueError with the allowed units when the text is not a finite quantity of at least 0.
+    A bare number is taken as base units. Units are not case-sensitive, but for what `format_quantity` prints: `MJ` is a
+    megajoule, and `mj` a millijoule. Raises ValueError with the allowed units when the text is not a finite quantity of
+    at least 0.
     """
     factors = _UNITS[unit]
     allowed = f"a number of {unit}, or a number with one of {', '.join(factors)}"
@@ -41,7 +44,8 @@ def parse_quantity(text: str | float, unit: str) -> float:
     total, position = 0.0, 0
     while position < len(text):
         part = _PART.match(text, position)
-        factor = factors.get(_normal(part[2], factors)) if part else None
+        printed = _AS_PRINTED.get(unit, {})
+        factor = (printed.get(part[2]) or factors.get(_normal(part[2], factors))) if part else None
         if part is None or factor is None:
             raise ValueError(f"{text!r} is not a quantity: expected {allowed}")
         total += float(part[1]) * factor

@@ -82,3 +82,14 @@ def test_what_is_printed_is_true_to_three_digits(value: float) -> None:
     number, _, unit = format_quantity(value, "FLOP").partition(" ")
     prefix = 1000.0 ** " kMGTPEZ".index(unit.removesuffix("FLOP") or " ")
     assert float(number) * prefix == pytest.approx(value, rel=0.00501)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit"), [(3.6e6, "J"), (1.2e10, "J"), (2.5e6, "g"), (4.2e3, "g"), (7e9, "B"), (9e12, "FLOP")]
+)
+def test_what_is_printed_can_be_read_back(value: float, unit: str) -> None:
+    assert parse_quantity(format_quantity(value, unit), unit) == pytest.approx(value, rel=0.01)
+
+
+def test_a_millijoule_is_no_megajoule() -> None:
+    assert parse_quantity("1 MJ", "J") == 1e9 * parse_quantity("1 mJ", "J")

@@ -6,7 +6,9 @@ import { showControls, showMenu, sweepTable } from "./menu.js";
 import { json, listen } from "./server.js";
 import { asked, readState, writeState } from "./state.js";
 
+const MOST_LISTED = 200; // sweeps in the list of the head; of more, the page of all sweeps leads to each
 const CALM_MS = 2000; // between two readings of a sweep that reports all the time
+const READING = "Reading the sweep";
 const SLOW_MS = 600; // after which a reader is told why nothing stands there yet
 const at = (id) => document.getElementById(id);
 const prefersDark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -50,9 +52,12 @@ async function show({ quiet = false } = {}) {
 
 function showWhere() {
   const sweep = board.sweeps.find((each) => each.key === state.sweep);
-  at("where").replaceChildren(
-    ...(sweep && state.view !== "sweeps" ? [element("strong", {}, sweep.key), ` ${sweep.state}, ${sweep.source}`] : []),
-  );
+  if (!sweep || state.view === "sweeps") return at("where").replaceChildren();
+  const few = board.sweeps.length <= MOST_LISTED ? board.sweeps : [sweep];
+  const picker = element("select", { "aria-label": "Sweep" },
+    few.map((each) => element("option", { value: each.key, selected: each.key === sweep.key }, each.key)));
+  picker.addEventListener("change", () => go({ sweep: picker.value, options: {}, others: [] }));
+  return at("where").replaceChildren(picker, ` ${sweep.state}, ${sweep.source}`);
 }
 
 function heading(title, about) {
@@ -78,7 +83,7 @@ async function showView(signal, quiet) {
     const view = board.views.find((each) => each.name === state.view);
     heading(view?.title ?? state.view, view?.about ?? "");
     at("answer").setAttribute("aria-busy", "true");
-    const slow = setTimeout(() => (at("news").textContent = "Reading the sweep"), SLOW_MS);
+    const slow = setTimeout(() => (at("news").textContent = READING), SLOW_MS);
     signal.addEventListener("abort", () => clearTimeout(slow));
     reading = slow;
     const options = await json(`/api/sweeps/${encodeURIComponent(state.sweep)}/options/${name}`, signal);
@@ -95,12 +100,14 @@ async function showView(signal, quiet) {
   const answer = await json(`/api/views/${name}?${asked(state)}`, signal);
   shownStamp = answer.stamp;
   clearTimeout(reading);
-  if (at("news").textContent === "Reading the sweep") at("news").textContent = "";
+  if (at("news").textContent === READING) at("news").textContent = "";
   showAnswer(at("answer"), answer, state, isDark());
   at("answer").removeAttribute("aria-busy");
 }
 
 function showError(error) {
+  clearTimeout(reading);
+  if (at("news").textContent === READING) at("news").textContent = "";
   forget();
   at("answer").removeAttribute("aria-busy");
   at("answer").replaceChildren(element("p", { class: "refusal", role: "alert" }, error.message));

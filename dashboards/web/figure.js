@@ -10,6 +10,7 @@ const DARK = new Map([
   ["#0072b2", "#56b4e9"],
   ["#767676", "#a6a6a6"],
 ]);
+const NARROW = 480; // pixels below which legends are set in two columns and long titles are cut
 const drawn = new Set();
 
 /** The figure of a payload. link: address of its SVG; dark: whether the page is. */
@@ -47,6 +48,11 @@ async function draw(place, figure, dark) {
     spec.width = "container"; // the drawing takes the room there is, and its text keeps its size
     spec.autosize = { type: "fit-x", contains: "padding" };
     place.classList.add("wide");
+  }
+  if (place.parentElement.clientWidth < NARROW) {
+    const room = place.parentElement.clientWidth - 70;
+    spec.config.legend = { ...spec.config.legend, columns: 2, labelLimit: room / 2 - 30, titleLimit: room };
+    spec.config.axisX = { ...spec.config.axisX, titleLimit: room };
   }
   try {
     const result = await window.vegaEmbed(place, spec, {

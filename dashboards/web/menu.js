@@ -6,7 +6,7 @@ import { tableOf } from "./table.js";
 /** The views, by group; the one that is shown is marked. */
 export function showMenu(place, views, state) {
   const groups = new Map([["Sweeps", [{ name: "sweeps", title: "All sweeps" }]]]);
-  for (const view of views) groups.set(view.group, [...(groups.get(view.group) ?? []), view]);
+  for (const view of state.view === "sweeps" ? [] : views) groups.set(view.group, [...(groups.get(view.group) ?? []), view]);
   place.replaceChildren(
     ...[...groups].map(([group, members]) =>
       element(
@@ -81,7 +81,7 @@ function choiceControl(id, option, value) {
   return element(
     "select",
     { id, multiple: option.many, size },
-    choices.map((choice) => element("option", { value: choice, selected: chosen.includes(choice) }, choice || option.nothing)),
+    choices.map((choice) => element("option", { value: choice, selected: chosen.includes(choice) }, choice ? (option.labels?.[choice] ?? choice) : option.nothing)),
   );
 }
 

@@ -32,6 +32,7 @@ export function sliderOf(answer, figures) {
   function show() {
     const point = own[Number(range.value) - 1];
     if (!point) return;
+    history.replaceState(null, "", `#policy=${encodeURIComponent(policy.value)}&at=${range.value}`);
     range.setAttribute("aria-valuetext", `threshold ${write(point.threshold)}`);
     const flops = typeof point.inference_flops === "number" ? `, ${(point.inference_flops / 1e6).toPrecision(4)} MFLOP per example` : "";
     told.textContent =
@@ -46,7 +47,7 @@ export function sliderOf(answer, figures) {
     if (!known.length) return element("p", { class: "note" }, "No exit profile of this policy is on record.");
     const near = known.reduce((a, b) => (away(b, point) < away(a, point) ? b : a));
     const shares = known.filter((each) => each.number === near.number);
-    const other = near.number === point.number ? "" : ` (of the nearest threshold on record, ${write(near.threshold)})`;
+    const other = near.number === point.number ? "" : ` at the nearest threshold on record, ${write(near.threshold)} (${write(near.speed_up, 2)}×)`;
     return element(
       "table",
       { class: "bars" },
@@ -63,23 +64,31 @@ export function sliderOf(answer, figures) {
     );
   }
 
-  best.addEventListener("click", () => {
+  function toBest() {
     const sign = answer.better.score === "less" ? -1 : 1;
     const enough = own.map((point, place) => [point, place]).filter(([point]) => point.speed_up >= Number(least.value));
     if (!enough.length) {
       told.textContent = `${policy.value} reaches no speed-up of ${least.value}×.`;
+      leaving.replaceChildren();
       return;
     }
     range.value = String(enough.reduce((a, b) => (sign * b[0].score > sign * a[0].score ? b : a))[1] + 1);
     show();
-  });
+  }
+
+  best.addEventListener("click", toBest);
+  least.addEventListener("keydown", (event) => event.key === "Enter" && toBest());
   policy.addEventListener("change", chooseLine);
   range.addEventListener("input", show);
   figures[0]?.addEventListener("drawn", (event) => {
     view = event.detail;
     show();
   });
+  const [, given, place] = location.hash.match(/^#policy=([^&]*)&at=(\d+)$/) ?? [];
+  if (policies.includes(decodeURIComponent(given ?? ""))) policy.value = decodeURIComponent(given);
   chooseLine();
+  if (place) range.value = place;
+  show();
   return element(
     "section",
     { class: "panel", "aria-label": "Choose a threshold" },

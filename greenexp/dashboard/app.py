@@ -14,7 +14,7 @@ Every error is JSON with a status and a reason. Reading and drawing take time, s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from greenexp.dashboard.board import Board
 from greenexp.dashboard.payload import as_json, figures_of, payload_of, tables_of
 from greenexp.errors import GreenexpError, UnknownNameError
 from greenexp.figures.render import render_svg
+from greenexp.records.axes import AXES
 from greenexp.records.exposition_text import CONTENT_TYPE
 from greenexp.sources.exposition import exposition
 from greenexp.version import VERSION
@@ -94,7 +95,7 @@ class Dashboard:
         for option in view.options:
             choices = None if option.choices is None else list(option.choices(tables))
             about = {"title": option.title, "default": option.default, "many": option.many, "nothing": option.nothing}
-            told[option.name] = {**about, "choices": choices}
+            told[option.name] = {**about, "choices": choices, "labels": _labels(choices or ())}
         return told
 
     async def view(self, request: Request) -> Response:
@@ -145,6 +146,13 @@ class Dashboard:
 
 
 _FRESH = {"cache-control": "no-store"}
+
+
+def _labels(choices: Sequence[str]) -> dict[str, str]:
+    """What a page calls choices that have a name of the code."""
+    axes = {name: axis.title for name, axis in AXES.items()}
+    known = {**axes, "go_on": "go on", "train_loss": "training loss"}
+    return {choice: known[choice] for choice in choices if choice in known}
 
 
 def _view_facts(view: NamedView) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -35,6 +35,8 @@ class Asked:
         beside = {key: board.open(key).unreplayed for key in self.others}
         own = board.open(self.sweep)
         tables = own.tables if self.view.replayed else own.unreplayed
+        if self.view.several:  # under the name that the page calls it by
+            tables = replace(tables, history=replace(tables.history, name=board.entry(self.sweep).key))
         return self.view.answer(tables, self.options, beside or None)
 
     def facts(self, board: Board, answered: Answer) -> dict[str, Any]:

@@ -124,8 +124,10 @@ def _described(findings: Findings) -> dict[str, tuple[str, str]]:
 
 
 def _columns(frame: pd.DataFrame, described: Mapping[str, tuple[str, str]]) -> list[Column]:
-    """All columns; sentences follow the names, before the numbers that would push them out of sight."""
-    columns = [_column(frame, name, *described.get(name, ())) for name in map(str, frame)]
+    """The columns with a value; sentences follow the names, before the numbers that would push them out of sight."""
+    there = [str(name) for name in frame if frame.empty or not frame[name].isin(["", None]).all()]
+    there = [name for name in there if frame.empty or frame[name].notna().any()]
+    columns = [_column(frame, name, *described.get(name, ())) for name in there]
     names = max((place for place, column in enumerate(columns) if column.kind == "name"), default=-1) + 1
     told = [column for column in columns[names:] if column.kind == "prose"]
     return [*columns[:names], *told, *(column for column in columns[names:] if column.kind != "prose")]
@@ -133,9 +135,9 @@ def _columns(frame: pd.DataFrame, described: Mapping[str, tuple[str, str]]) -> l
 
 def _column(frame: pd.DataFrame, name: str, title: str = "", unit: str = "") -> Column:
     """How a column without a layout is shown: by its type, and by the unit that its name carries."""
-    title, kind = title or _heading(name), frame[name].dtype
     if name in _NAMES:
-        return Column(name, title, "name")
+        return Column(name, _heading(name), "name")
+    title, kind = title or _heading(name), frame[name].dtype
     if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
         longest = frame[name].astype(str).str.len().max() if len(frame) else 0
         return Column(name, title, "prose" if longest > _PROSE else "text")
@@ -149,7 +151,7 @@ def _column(frame: pd.DataFrame, name: str, title: str = "", unit: str = "") -> 
 
 _NAMES = frozenset({"trial", "configuration", "sweep", "policy"})
 _SCORES = frozenset({"score", "best", "mean", "estimate", "low", "high", "score_mean", "value", "cutoff"})
-_UNITS = {"_s": "s", "_j": "J", "_flops": "FLOP", "_b": "B", "carbon_g": "g"}
+_UNITS = {"_s": "s", "_j": "J", "_flops": "FLOP", "memory_b": "B", "carbon_g": "g"}
 _PROSE = 40
 
 

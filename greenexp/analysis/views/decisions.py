@@ -92,8 +92,8 @@ _SUMMARY = {"go_on": "to go on", "stop": "to stop", "pause": "to wait"}
 def _columns(metric: SweepMetric) -> pd.DataFrame:
     return described(
         ViewColumn("time_s", "Time since the sweep began", "s"),
-        of_score(metric, "value"),
-        of_score(metric, "cutoff"),
+        of_score(metric, "value")._replace(title="Score compared"),
+        of_score(metric, "cutoff")._replace(title="Cutoff"),
         ViewColumn("place", "Place at the rung"),
         ViewColumn("compared", "Compared at the rung"),
     )
@@ -214,7 +214,7 @@ def _compared(row: Row, rules: _Rules) -> str:
     seeds = f" (mean of {counted(int(row['seeds']), 'seed')})" if of_seeds else ""
     whose = "its score" if rules.scheduler.per_trial else "its configuration's score"
     value, cutoff = float(row["value"]), float(row["cutoff"])
-    parts = [f"{whose} {value:.4g}{seeds}"]
+    parts = [f"{whose} was {value:.4g}{seeds}"]
     if not math.isnan(cutoff):
         shown, limit = told_apart(value, cutoff)
         relation = "equal to" if value == cutoff else "above" if value > cutoff else "below"
@@ -222,5 +222,5 @@ def _compared(row: Row, rules: _Rules) -> str:
     if not pd.isna(row["compared"]) and int(row["compared"]) > 1:
         front = "" if pd.isna(row["front"]) else f" (front {int(row['front'])})"
         place = ordinal(int(row["place"]))
-        parts.append(f"the {place}{front} of the {int(row['compared'])} {rules.units} judged there so far")
+        parts.append(f"and it was {place}{front} of the {int(row['compared'])} {rules.units} judged there so far")
     return ", ".join(parts)

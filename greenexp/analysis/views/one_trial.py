@@ -53,7 +53,7 @@ def trial_view(tables: SweepTables, trial: str) -> Findings:
         "attempts": _attempts(tables, trial),
         "decisions": decisions[decisions["trial"] == trial].reset_index(drop=True),
         COLUMNS: described(
-            of_score(metric), ViewColumn("exit_score", f"dev {metric.name} of the exit"),
+            of_score(metric, "value"), ViewColumn("exit_score", f"dev {metric.name} of the exit"),
             ViewColumn("trial", f"{trial} ({row['configuration']})"),
         ),
     }  # fmt: skip

@@ -17,6 +17,8 @@ POINTS = (
     "trial", "policy", "bound", "number", "threshold", "score", "inference_flops", "mean_layers", "speed_up",
     "profiled",
 )  # fmt: skip
+USUAL = 2.0
+"""The speed-up nearest to which a test score is told."""
 PROFILES = ("trial", "policy", "number", "threshold", "speed_up", "exit", "layer", "share")
 POLICIES = ("policy", "bound", "points", "low", "high", "best_score", "most_speed_up", "profiled")
 
@@ -44,7 +46,13 @@ def operating_point_table(tables: SweepTables, trial: str | None = None) -> Find
     policies = _policies(points, minimize=metric_of(tables).minimize)
     metric = metric_of(tables)
     return Findings(
-        verdict=(f"{len(points)} operating points of {trial}, of {len(policies)} policies.",),
+        verdict=(
+            f"{len(points)} operating points of {trial}, of {len(policies)} policies.",
+            (
+                "Scores are those of one seed on the dev set on which a threshold is chosen, so they are too good on "
+                f"average. {_on_test(tables, trial)}"
+            ),
+        ),
         tables={
             "points": points[list(POINTS)],
             "profiles": profiles,
@@ -64,6 +72,20 @@ def operating_point_table(tables: SweepTables, trial: str | None = None) -> Find
         notes=_notes(tables, trial, points),
         warnings=tables.remarks.warnings,
     )  # fmt: skip
+
+
+def _on_test(tables: SweepTables, trial: str) -> str:
+    """What thresholds that were chosen on dev came to on test."""
+    tested = tables.thresholds_on_test
+    tested = tested[(tested["trial"] == trial) & (tested["policy"] != STATIC)].dropna(subset=["test_score"])
+    if tested.empty:
+        return "Nothing of this trial was evaluated on test."
+    row = min(tested.to_dict("records"), key=lambda each: abs(each["target"] - USUAL))
+    return (
+        f"For a speed-up of at least {row['target']:.3g}, {row['policy']} at {row['threshold']:.4g} went from "
+        f"{row['dev_score']:.4f} at {row['dev_speed_up']:.2f}× on dev to {row['test_score']:.4f} at "
+        f"{row['test_speed_up']:.2f}× on test."
+    )
 
 
 def _points(own: pd.DataFrame) -> pd.DataFrame:

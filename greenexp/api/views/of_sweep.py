@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.search.progress import search_progress
@@ -107,22 +108,34 @@ def tuning_curve_view(tables: SweepTables, axis: str = TRIALS, by: str = "") -> 
 def groups_view(tables: SweepTables, axis: str = TRIALS, by: str = "", budgets: str = "") -> Findings:
     """The values of a searched field against each other, at equal numbers of configurations or at equal cost.
 
-    budgets: amounts to look at, with units, separated by commas: `0.5 kWh, 1 kWh`
+    budgets: amounts to look at, with units, separated by commas: `0.5 kWh, 1 kWh`; their unit says the axis, if none is
+        given
     """
     field = by or tables.spec.search.per or next(iter(grouping_fields(tables)), "")
     if not field:
         return Findings(refusal="no searched field has few values, so there are no groups to compare")
+    axis = _axis_of(budgets, axes(tables)) if axis == TRIALS else axis
     return compare(tables, cost=None if axis == TRIALS else axis, by=field, budgets=_amounts(budgets, axis))
 
 
 def _amounts(text: str, axis: str) -> tuple[float, ...] | None:
     """The amounts of a text in the unit of the axis, None for none. InputError for what is none."""
+    unit, parts = AXES[axis].unit, [part.strip() for part in text.split(",") if part.strip()]
     try:
-        unit = AXES[axis].unit
-        found = [parse_quantity(part, unit) if unit in QUANTITIES else float(part) for part in text.split(",") if part]
+        return tuple(parse_quantity(part, unit) if unit in QUANTITIES else float(part) for part in parts) or None
     except ValueError as error:
-        raise InputError(f"budgets: {error}") from error
-    return tuple(found) or None
+        why = str(error) if unit in QUANTITIES else f"expected numbers of {AXES[axis].title.lower()}, received {text!r}"
+        raise InputError(f"budgets: {why}") from error
+
+
+def _axis_of(text: str, known: Sequence[str]) -> str:
+    """The first measured axis in whose unit the budgets are written, as in `1 kWh`; `trials` if there is none."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for axis in known if any(part[-1:].isalpha() for part in parts) else ():
+        with suppress(ValueError):
+            if AXES[axis].unit in QUANTITIES and all(parse_quantity(part, AXES[axis].unit) >= 0 for part in parts):
+                return axis
+    return TRIALS
 
 
 def learning_curves_view(
@@ -181,8 +194,10 @@ def thresholds_view(tables: SweepTables, trial: str = "") -> Findings:
 
 def compare_view(tables: SweepTables, others: Mapping[str, SweepTables] | None = None, axis: str = EPOCHS) -> Findings:
     """A sweep beside others."""
+    if not others:
+        return Findings(refusal="there is no other sweep to stand beside this one: choose one or several")
     names = {tables.history.name: tables}
-    for name, other in (others or {}).items():
+    for name, other in others.items():
         names[name if name not in names else f"{name} ({len(names)})"] = other
     return _drawn(compared_sweeps(names, axis), compared_sweep_figures)
 

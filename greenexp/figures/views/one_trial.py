@@ -29,7 +29,7 @@ def trial_figures(findings: Findings) -> tuple[Figure, ...]:
 
 def _curve(findings: Findings, curve: pd.DataFrame) -> Figure:
     """Score (solid) with its best epoch marked; scores of another kind on dotted lines."""
-    score, trial = titled(findings, "score"), titled(findings, "trial").title
+    score, trial = titled(findings, "value"), titled(findings, "trial").title
     rows = records(curve)
     x = across("epoch", "Epochs", curve["epoch"].astype("float64").tolist())
     y = quantity("score", score.title)
