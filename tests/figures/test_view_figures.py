@@ -24,6 +24,7 @@ from greenexp.analysis.views.timeline import worker_timeline
 from greenexp.figures import Figure, style, views
 from greenexp.figures.render import render_svg
 from greenexp.figures.views import timeline
+from greenexp.figures.views.channels import of_scores
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import SweepTables
 
@@ -144,3 +145,11 @@ def test_many_segments_are_joined_and_keep_their_time(
 def test_a_refusal_has_no_figure() -> None:
     for draw in set(DRAWN.values()):
         assert draw(Findings(refusal="there is nothing")) == ()
+
+
+def test_an_axis_of_one_value_says_which() -> None:
+    channel = of_scores("score", "Score", [0.7025, 0.7025, float("nan")])
+    low, high = channel["scale"]["domain"]
+    assert low < 0.7025 < high
+    assert channel["axis"]["values"] == [0.7025]
+    assert "domain" not in of_scores("score", "Score", [0.7, 0.8])["scale"]

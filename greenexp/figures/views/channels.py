@@ -80,6 +80,17 @@ def look(field: str, values: Sequence[str], range_: Sequence[Any], title: str | 
     }  # fmt: skip
 
 
+def of_scores(field: str, title: str, values: Sequence[float]) -> dict[str, Any]:
+    """A quantitative channel of scores; where all are one number there is room around it, and its tick says which."""
+    channel = quantity(field, title)
+    known = [float(value) for value in values if math.isfinite(value)]
+    if known and min(known) == max(known):
+        room = max(abs(known[0]) / 100, 0.001)
+        channel["scale"] = {"domain": [known[0] - room, known[0] + room], "nice": False, "zero": False}
+        channel["axis"] = {"values": [known[0]], "format": ".4~g"}
+    return channel
+
+
 def across(field: str, title: str, values: Sequence[float], *, zero: bool = False) -> dict[str, Any]:
     """A quantitative channel for values that may all be equal; whole numbers get whole ticks."""
     channel = quantity(field, title)

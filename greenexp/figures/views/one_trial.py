@@ -9,8 +9,8 @@ import pandas as pd
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.views.learning_curves import ALL_OF_DEV
 from greenexp.figures.figure import Figure
-from greenexp.figures.style import BLUE, GREY, INK, VERMILLION, chart, quantity
-from greenexp.figures.views.channels import across, hover, look, lowered, number, records, titled
+from greenexp.figures.style import BLUE, GREY, INK, VERMILLION, chart
+from greenexp.figures.views.channels import across, hover, look, lowered, number, of_scores, records, titled
 from greenexp.records.tables import DEV, TEST
 
 _SPLITS = {"dev": (BLUE, "circle"), "test": (VERMILLION, "square")}
@@ -32,7 +32,7 @@ def _curve(findings: Findings, curve: pd.DataFrame) -> Figure:
     score, trial = titled(findings, "value"), titled(findings, "trial").title
     rows = records(curve)
     x = across("epoch", "Epochs", curve["epoch"].astype("float64").tolist())
-    y = quantity("score", score.title)
+    y = of_scores("score", score.title, curve["score"].tolist())
     tooltip = hover(
         ("epoch", "Epoch"), ("score", score.title), ("train_loss", "Training loss"), ("scored_on", "Scored on"),
         ("learning_rate", "Learning rate"), ("attempt", "Attempt"), ("wall_s", "Seconds"),
@@ -80,7 +80,7 @@ def _exits(findings: Findings, exits: pd.DataFrame) -> Figure:
         "shape": look("split", splits, [_SPLITS[split][1] for split in splits]),
     }
     x = {"field": "exit", "type": "ordinal", "title": "Exit", "axis": {"labelAngle": 0}}
-    y = quantity("value", f"{metric} of the exit")
+    y = of_scores("value", f"{metric} of the exit", table["value"].tolist())
     tooltip = hover(
         ("exit", "Exit"), ("layer", "Layer"), ("split", "Split"), ("value", metric),
         ("inference_flops", "Inference FLOPs"), formats={"value": ".4f", "inference_flops": ".3s"},

@@ -20,6 +20,7 @@ from greenexp.figures.views.channels import (
     look,
     lowered,
     number,
+    of_scores,
     records,
     titled,
 )
@@ -76,7 +77,7 @@ def _scores(findings: Findings, drawn: pd.DataFrame, trial: str) -> Figure:
     policies = list(dict.fromkeys(drawn["policy"]))
     x = quantity("shown", across)
     x["scale"] = {"zero": True, "nice": True}
-    y = quantity("score", score.title)
+    y = of_scores("score", score.title, drawn["score"].tolist())
     tooltip = hover(
         ("policy", "Policy"), ("threshold", "Threshold"), ("score", score.title), ("speed_up", "Speed-up"),
         ("inference_flops", "FLOPs per example"), ("bound", "Needs the labels"),
