@@ -40,6 +40,7 @@ export function showAnswer(place, answer, state, dark) {
       answer.listing ? element("pre", { tabindex: "0" }, answer.listing) : null,
       hidden("notes") ? null : notes("Notes", "notes", answer.notes, open),
       hidden("notes") ? null : notes("What this assumes", "assumptions", answer.assumptions, open),
+      hidden("notes") || answer.view !== "overview" ? null : commands(answer.commands, open),
       hidden("notes") ? null : python(answer.python, open),
     ].filter((part) => part !== null),
   );
@@ -61,6 +62,19 @@ function logOf(text, open) {
     { "data-name": "log", open: open.get("log") ?? false },
     element("summary", {}, "The end of its log"),
     element("pre", { tabindex: "0" }, text),
+  );
+}
+
+function commands(known, open) {
+  const lines = Object.entries(known ?? {});
+  if (!lines.length) return null;
+  return element(
+    "details",
+    { "data-name": "commands", open: open.get("commands") ?? false },
+    element("summary", {}, "Stop, continue or extend this sweep"),
+    element("p", {}, "This page changes nothing. Ctrl-C in the terminal where the sweep runs stops it. Commands:"),
+    element("ul", {}, lines.map(([what, line]) =>
+      element("li", {}, `To ${what}: `, element("code", {}, line), " ", copyButton("Copy", line)))),
   );
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +11,7 @@ from starlette.requests import Request
 
 from greenexp.analysis.findings import Findings
 from greenexp.api.views import Answer, NamedView, view_of
-from greenexp.dashboard.board import Board
+from greenexp.dashboard.board import Board, BoardEntry
 
 OTHERS = "others"
 """Keys of sweeps beside the one, separated by commas."""
@@ -49,7 +50,20 @@ class Asked:
         python = f"import greenexp\n\ngreenexp.load({where}).view({self.view.name!r}{options})"
         log = _log(board, entry.key, answered) if self.view.name == TRIAL else ""
         about = {"view": self.view.name, "title": self.view.title, "about": self.view.about}
-        return {**about, "sweep": entry.key, "stamp": entry.stamp, "python": python, "log": log}
+        told = {"python": python, "log": log, "commands": _commands(entry)}
+        return {**about, "sweep": entry.key, "stamp": entry.stamp, **told}
+
+
+def _commands(entry: BoardEntry) -> dict[str, str]:
+    """What continues or extends a sweep in a folder, which no page can do; {} for one at an address."""
+    if entry.sweep:
+        return {}
+    run = shlex.join(["greenexp", "run", f"{entry.source}/sweep.yaml", "--out", entry.source, "--resume"])
+    return {
+        "continue it, after Ctrl-C or a limit": run,
+        "extend it": f"{run} --set search.samples=N",
+        "write its report": shlex.join(["greenexp", "report", entry.source]),
+    }
 
 
 def _log(board: Board, key: str, answered: Answer) -> str:

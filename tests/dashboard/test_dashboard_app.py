@@ -113,6 +113,13 @@ def _event(news: object) -> str:
             return line
 
 
+def test_a_page_says_how_its_sweep_goes_on(board: ServedBoard, folder: Path) -> None:
+    commands = board.get("/api/views/overview?sweep=small").json["commands"]
+    where = str(folder / "small")
+    assert all(where in command for command in commands.values())
+    assert any("--resume" in command for command in commands.values())
+
+
 def test_prometheus_reads_the_sweeps_in_folders(board: ServedBoard) -> None:
     text = board.get("/metrics").body.decode()
     assert 'sweep="small"' in text
