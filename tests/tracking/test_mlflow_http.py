@@ -95,7 +95,7 @@ def test_operating_points_go_through_the_server(server: str, tmp_path: Path, cap
 def test_the_model_and_the_snapshot_go_through_the_server(
     server: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    trial = ended_journal(tmp_path / "sweep")
+    trial = ended_journal(tmp_path / "sweep", name="modelled")  # a sweep of its own: others are on this server
     for _ in range(2):
         assert sync(tmp_path / "sweep", server, "model over http").remarks == ()
     (model,) = models_of(connect(server), "model over http")

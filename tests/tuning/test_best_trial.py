@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stand_ins import EPOCHS, Sweep, Workers
 
 from greenexp.analysis.sweeps.chosen import chosen_trials
-from greenexp.cli.sweeps.progress import totals
+from greenexp.cli.sweeps.lines import totals
 from greenexp.journal.file import NAME, read_events
 from greenexp.journal.state import SweepState
 from greenexp.journal.tables import tables_of
