@@ -14,6 +14,9 @@ from hypothesis import settings
 settings.register_profile("greenexp", deadline=None)
 settings.load_profile("greenexp")
 
+LONGEST = ("test_sweep_through_the_command_line.py", "test_readme_commands.py", "test_python_document.py")
+"""Files of tests that start Ray, the longest first: handed out last, one of them would run alone at the end."""
+
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared"
 
@@ -35,3 +38,9 @@ def shared() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files before the others, which keep their order."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
