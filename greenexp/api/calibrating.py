@@ -40,7 +40,7 @@ RAY_START = 2.0
 It starts Ray, then workers, which import what such a process does, and writes its end: 6.4 s against 3.15 s on two
 idle cores.
 """
-CALIBRATION_FLOOR = 0.12
+CALIBRATION_FLOOR = 0.2
 """Least sd of the log of a sweep's speed over that of its calibration: see docs/decisions/0032."""
 START_DOUBT = 0.35
 """Sd of the log of a session's start over what a calibration says of it."""
