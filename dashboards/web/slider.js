@@ -12,7 +12,7 @@ export function sliderOf(answer, figures) {
   const usable = points.filter((point) => point.bound !== "true");
   const policies = [...new Set([...usable.filter((point) => point.policy !== ALONE), ...usable].map((point) => point.policy))];
   if (!policies.length) return null;
-  const score = answer.tables.find((each) => each.name === "points").columns.find((each) => each.name === "score");
+  const score = answer.tables.find((each) => each.name === "points").columns.find((each) => each.name === "score") ?? { title: "score" };
   const policy = element("select", { id: "slider-policy" }, policies.map((name) => element("option", {}, name)));
   const range = element("input", { id: "slider-number", type: "range", min: "1", step: "1" });
   const least = element("input", { id: "slider-least", type: "number", min: "1", step: "0.1", value: "2" });

@@ -162,7 +162,10 @@ class Sweep:
 
         wanted = view_of(name)
         beside = [each if isinstance(each, Sweep) else load(each) for each in others]
-        named = {each.status.name or each.source: each.unreplayed for each in beside}
+        named: dict[str, SweepTables] = {}
+        for each in beside:
+            called = each.status.name or each.source
+            named[called if called not in named else each.source] = each.unreplayed  # two may have one name
         return wanted.answer(self.tables if wanted.replayed else self.unreplayed, options, named or None)
 
     def sections(self, *names: str) -> list[Section]:

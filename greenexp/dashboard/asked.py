@@ -43,15 +43,20 @@ class Asked:
     def facts(self, board: Board, answered: Answer) -> dict[str, Any]:
         """What stands beside the answer: its title, the Python that gives the same, of a trial the end of its log."""
         entry = board.entry(self.sweep)
-        where = f"{entry.source!r}" + (f", sweep={entry.sweep!r}" if entry.sweep else "")
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
         if self.others:
-            options += f", others={[board.entry(key).source for key in self.others]!r}"
-        python = f"import greenexp\n\ngreenexp.load({where}).view({self.view.name!r}{options})"
+            options += f", others=[{', '.join(_loaded(board.entry(key)) for key in self.others)}]"
+        python = f"import greenexp\n\n{_loaded(entry)}.view({self.view.name!r}{options})"
         log = _log(board, entry.key, answered) if self.view.name == TRIAL else ""
         about = {"view": self.view.name, "title": self.view.title, "about": self.view.about}
         told = {"python": python, "log": log, "commands": _commands(entry)}
         return {**about, "sweep": entry.key, "stamp": entry.stamp, **told}
+
+
+def _loaded(entry: BoardEntry) -> str:
+    """The Python that opens a sweep of the board."""
+    which = f", sweep={entry.sweep!r}" if entry.sweep else ""
+    return f"greenexp.load({entry.source!r}{which})"
 
 
 def _commands(entry: BoardEntry) -> dict[str, str]:

@@ -39,7 +39,7 @@ def payload_of(answer: Answer, rows: int = MOST_ROWS) -> dict[str, Any]:
             "assumptions": list(answer.assumptions),
             "listing": answer.listing,
             "better": {},
-            "figures": [_figure(plate.figure, plate.table.name) for plate in answer.plates],
+            "figures": [_figure(plate.figure) for plate in answer.plates],
             "tables": [table_payload(table, rows) for table in answer.all_tables],
         }
     return {
@@ -50,7 +50,7 @@ def payload_of(answer: Answer, rows: int = MOST_ROWS) -> dict[str, Any]:
         "assumptions": [],
         "listing": "",
         "better": {} if COLUMNS not in answer.tables else _better(answer[COLUMNS]),
-        "figures": [_figure(figure, figure.name) for figure in answer.figures],
+        "figures": [_figure(figure) for figure in answer.figures],
         "tables": [table_payload(table, rows) for table in tables_of(answer)],
     }
 
@@ -61,12 +61,7 @@ def tables_of(answer: Answer) -> list[Table]:
         return list(answer.all_tables)
     described = _described(answer)
     own = [
-        Table(
-            name,
-            answer.titles.get(name, name),
-            frame,
-            [_column(frame, c, *described.get(c, ())) for c in map(str, frame)],
-        )
+        Table(name, answer.titles.get(name, name), frame, _columns(frame, described))
         for name, frame in answer.tables.items()
         if name != COLUMNS
     ]
@@ -106,8 +101,8 @@ def as_json(value: Any) -> bytes:
     return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False, default=str).encode("utf-8", "replace")
 
 
-def _figure(figure: Figure, table: str) -> dict[str, Any]:
-    return {"name": figure.name, "title": figure.title, "alt": figure.alt, "spec": dict(figure.spec), "table": table}
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {"name": figure.name, "title": figure.title, "alt": figure.alt, "spec": dict(figure.spec)}
 
 
 def _better(columns: pd.DataFrame) -> dict[str, str]:

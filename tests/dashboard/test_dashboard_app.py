@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +121,14 @@ def test_a_page_says_how_its_sweep_goes_on(board: ServedBoard, folder: Path) -> 
     assert any("--resume" in command for command in commands.values())
 
 
+def test_why_stands_before_the_numbers_and_empty_columns_are_left_out(board: ServedBoard) -> None:
+    answer = board.get("/api/views/decisions?sweep=halved").json
+    (table,) = (table for table in answer["tables"] if table["name"] == "decisions")
+    names = [column["name"] for column in table["columns"]]
+    assert names.index("sentence") < names.index("value")
+    assert "front" not in names, "the scheduler has no fronts"
+
+
 def test_prometheus_reads_the_sweeps_in_folders(board: ServedBoard) -> None:
     text = board.get("/metrics").body.decode()
     assert 'sweep="small"' in text
@@ -131,6 +140,14 @@ def test_sweeps_stand_side_by_side(board: ServedBoard) -> None:
     table = next(table for table in answer["tables"] if table["name"] == "sweeps")
     assert table["total"] == 2
     assert board.get("/api/views/compare?sweep=small&others=none").status == 404
+    found = eval(answer["python"].splitlines()[-1], {"greenexp": greenexp})  # noqa: S307 - our own text
+    assert len(found["sweeps"]) == 2
+
+
+def test_two_other_sweeps_of_one_name_are_two(folder: Path, tmp_path: Path) -> None:
+    copies = [shutil.copytree(folder / "small", tmp_path / name) for name in ("a", "b")]
+    found = greenexp.load(folder / "halved").view("compare", others=copies)
+    assert len(found["sweeps"]) == 3  # type: ignore[index]
 
 
 def test_a_notebook_has_the_same_views(folder: Path, board: ServedBoard) -> None:
