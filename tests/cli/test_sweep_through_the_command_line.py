@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -80,13 +81,13 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(tmp_path: Path, whole
     recorded = from_mlflow(default_uri(out))
     for name, frame in tables.frames.items():
         pd.testing.assert_frame_equal(recorded.frames[name], frame, obj=name)
-    check_energy(tables, first=sum(event["kind"] == "report" for event in before))
+    check_energy(tables, before)
 
 
-def check_energy(tables: SweepTables, first: int) -> None:
+def check_energy(tables: SweepTables, before: list[dict[str, Any]]) -> None:
     """Two trials at a time on one package: each report has its part of it, and the parts are the whole.
 
-    first: reports of the first driver
+    before: the events of the first driver
     """
     assert set(tables.epochs["energy_method"]) <= {"measured_shared_utilisation", "measured_shared_equal"}
     assert (tables.epochs["energy_j"] > 0).all()
@@ -94,10 +95,21 @@ def check_energy(tables: SweepTables, first: int) -> None:
     parts = last[["trials_j", "overhead_j", "unattributed_j"]]
     assert parts.sum() == pytest.approx(last["meter_j"], abs=1e-5)
     assert (parts > 0).all()
+    first = sum(event["kind"] == "report" for event in before)
     resumed = tables.epochs["energy_j"].iloc[first:]  # of the second driver, and so of the second sampler
-    # Seen on an idle machine: 3.8 % more, in one of four runs, unexplained. That the parts of a life of a node add up
-    # exactly is in tests/meters; here it is that the second sampler does not count what the first one did.
-    assert resumed.sum() <= 1.1 * last["trials_j"]
+    assert resumed.sum() <= last["trials_j"] + carried_j(before) + 1.0
+
+
+def carried_j(before: list[dict[str, Any]]) -> float:
+    """What trials had used when they were saved within an epoch: their next report, of the next driver, has it too.
+
+    A paused trial's checkpoint carries what was used since its report, too, which no event tells: far below a joule.
+    """
+    carried: dict[str, float] = {}
+    for event in before:
+        if event["kind"] in ("saved", "report"):
+            carried[event["trial"]] = (event["costs"]["energy_j"] or 0.0) if event["kind"] == "saved" else 0.0
+    return sum(carried.values())
 
 
 def test_ctrl_c_ends_cleanly_and_resume_goes_on(tmp_path: Path, whole: Path) -> None:
