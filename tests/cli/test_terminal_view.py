@@ -128,6 +128,7 @@ def shown(sweep: WatchedSweep) -> Iterator[tuple[WatchedSweep, LiveProgress, Con
 
 
 def last(progress: LiveProgress) -> str:
+    progress._due = 0.0  # a slow machine would draw the picture before once more
     return "\n".join(drawn(progress._draw(), 80, 24))
 
 

@@ -181,6 +181,7 @@ class LiveProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over = True
+        self._due = 0.0  # what stays on the screen is the last state, whatever counting it takes
         self._live.__exit__(kind, error, trace)
 
     def show(self, event: Event) -> None:
