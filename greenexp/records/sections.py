@@ -294,7 +294,7 @@ class Accounting(FileSection):
     )
     carbon_g_per_kwh: float | None = Field(None, ge=0, description="Grams of CO2-equivalent per kWh")
     region: str | None = Field(
-        None, min_length=2, max_length=3, description="ISO 3166 code of the country whose grams per kWh are looked up"
+        None, min_length=2, max_length=6, description="ISO 3166 code of the region whose grams per kWh are looked up"
     )
     carbon_source: CarbonSource | None = Field(
         None,
