@@ -26,6 +26,7 @@ from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.results import SharedResults
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
 
+FIFO = {"name": "fifo"}
 TINY = TrialSpec(
     "c000-i0-o0", "c000", 0,
     made_settings(
@@ -132,7 +133,7 @@ def next_trial(conductor: Conductor) -> Assignment:
 
 
 def test_the_next_attempt_is_divided_too_in_this_session_and_the_next(opened: Callable[..., Conductor]) -> None:
-    conductor = opened(configurations=1, seeds=1)
+    conductor = opened(scheduler=FIFO, configurations=1, seeds=1)
     first = next_trial(conductor)
     name = first.spec.trial
     assert first.at_once is None
@@ -143,7 +144,7 @@ def test_the_next_attempt_is_divided_too_in_this_session_and_the_next(opened: Ca
     assert (trial.status, trial.attempts, trial.micro_batch_size, trial.lost_wall_s) == ("running", 2, 16, 3.0)
     conductor.worker_died(name, 2, "the worker died: NODE_OUT_OF_MEMORY", of_memory=True)
     assert next_trial(conductor).at_once == 8
-    conductor = opened(configurations=1, seeds=1)
+    conductor = opened(scheduler=FIFO, configurations=1, seeds=1)
     assert next_trial(conductor).at_once == 8
     conductor.started(name, 3, 0)
     conductor.worker_died(name, 3, "the worker died")
@@ -151,7 +152,7 @@ def test_the_next_attempt_is_divided_too_in_this_session_and_the_next(opened: Ca
 
 
 def test_an_attempt_after_a_pause_goes_on_from_there(opened: Callable[..., Conductor], tmp_path: Path) -> None:
-    conductor = opened(configurations=1, seeds=1)
+    conductor = opened(scheduler=FIFO, configurations=1, seeds=1)
     spec = next_trial(conductor).spec
     conductor.started(spec.trial, 1, 0)
     conductor.report(spec.trial, 1, a_record(spec, 1))
@@ -168,7 +169,7 @@ def test_an_attempt_after_a_pause_goes_on_from_there(opened: Callable[..., Condu
 
 
 def test_nothing_is_left_to_halve(opened: Callable[..., Conductor]) -> None:
-    conductor = opened(configurations=1, seeds=1)
+    conductor = opened(scheduler=FIFO, configurations=1, seeds=1)
     name = next_trial(conductor).spec.trial
     conductor.started(name, 1, 0)
     conductor.divided(name, 1, "out of memory", None, 1)
