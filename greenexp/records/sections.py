@@ -275,7 +275,7 @@ class Resources(FileSection):
     no_report_limit: Annotated[float | None, BeforeValidator(_duration), _DURATION_SCHEMA] = Field(
         None,
         description="Time without a report after which a trial's worker is killed, such as 10m; null: ten times what "
-        "the trial's longest report so far took, at least 2m, and 30m before its first",
+        "the trial's longest report so far took, or is expected to take, at least 2m; 30m where neither is known",
     )
 
 

@@ -22,8 +22,9 @@ from greenexp.records.progress import epochs_at, report_at
 from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSeeds, TrialSpec
 from greenexp.schedulers import build
+from greenexp.tuning.assignment import Assignment
 from greenexp.tuning.checkpoints import checkpoint_folder, prune_checkpoints, saved_folder
-from greenexp.tuning.conductor import Assignment, Conductor
+from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.replay import rebuild
 from greenexp.tuning.results import SharedResults
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
