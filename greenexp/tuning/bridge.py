@@ -108,7 +108,7 @@ class TuneSession:
 
 def trial_name(trial: Trial) -> str:
     """Our name of Tune's trial."""
-    name: str = trial.config["trial"]["trial"]
+    name: str = trial.config["trial"]
     return name
 
 
@@ -127,7 +127,9 @@ class Feeder(Searcher):
             self._session.silence.began(answer.spec.trial)
             self._session.attempts[answer.spec.trial] = answer.attempt
             return {
-                "trial": answer.spec.to_json(),
+                "trial": answer.spec.trial,
+                # As text: Tune keeps copies of what it is given, flattened and not, for as long as the session lasts.
+                "spec": json.dumps(answer.spec.to_json(), separators=(",", ":"), allow_nan=False),
                 "attempt": answer.attempt,
                 "checkpoint": answer.checkpoint,
                 "data": data_key(answer.spec.settings),
@@ -205,6 +207,7 @@ class Bridge(TrialScheduler):
         if self._session.energy is not None:
             self._session.guard(self._session.energy.look)
         self._keep_idle_workers(tune_controller)
+        _forget_states(tune_controller)
         self._give_up_silent(tune_controller)
         if self._session.halted or (conductor.draining and not conductor.live):
             tune_controller.request_stop_experiment()
@@ -306,6 +309,16 @@ class WorkerEvents(Callback):
         of_memory = any(word in _account(trial) for word in MEMORY_TROUBLE)
         reason = abridged(f"the worker died: {cause}")
         session.guard(lambda: session.conductor.worker_died(name, attempt, reason, of_memory=of_memory))
+
+
+def _forget_states(tune_controller: Any) -> None:
+    """Keep Tune from writing down each trial's state as text, which it keeps to the end, for a restore that never is.
+
+    It offers no setting for it. Where a later Ray has renamed the set, the driver takes some KB more per trial.
+    """
+    changed = getattr(tune_controller, "_trials_to_cache", None)
+    if isinstance(changed, set):
+        changed.clear()
 
 
 def kill_worker(tune_controller: Any, trial: Trial) -> bool:

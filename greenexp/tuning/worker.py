@@ -36,6 +36,10 @@ from greenexp.units import format_quantity
 POINTER = "greenexp_checkpoint"
 """Where a trial that paused was saved, and how many examples it computes at once, in what Tune keeps of it."""
 
+_UNREAD = frozenset({
+    "config", "date", "hostname", "iterations_since_restore", "node_ip", "pid", "time_since_restore", "timestamp",
+})  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
@@ -88,6 +92,14 @@ class TrialWorker(tune.Trainable):
         self._drop()
         self._take(new_config)
         return True
+
+    def train(self) -> dict[str, Any]:
+        """Tune's call of `step`, without what it adds that nobody reads: it keeps statistics of every number.
+
+        The settings come back with every result, too.
+        """
+        result: dict[str, Any] = super().train()
+        return {name: value for name, value in result.items() if name not in _UNREAD}
 
     def step(self) -> dict[str, Any]:
         """Train to the next report, or until the trial is to be saved.
@@ -162,7 +174,7 @@ class TrialWorker(tune.Trainable):
 
     def _take(self, config: Mapping[str, Any]) -> None:
         """Only note what to do: the model is built inside `step`, where a failure is the trial's, not the actor's."""
-        self._trial = TrialSpec.from_json(config["trial"])
+        self._trial = TrialSpec.from_json(json.loads(config["spec"]))
         self._checkpoint, self._restarted = config["checkpoint"], ""
         self._at_once = config.get("at_once")
         self._data_key: str = config["data"]

@@ -85,12 +85,8 @@ def test_memory_of_the_same_shape_whatever_runs_beside_it(data: TokenisedTask) -
     assert found.price is not None
     assert (found.price.foreseen.memory_b, found.price.foreseen.memory_source) == (5e8, "there")
     assert "500 MB" in line(found, "memory")
-    others: list[Any] = [
-        None,
-        Speeds({deep: speed(None)}),
-        Speeds({dataclasses.replace(deep, batch_size=9): speed(1.0)}),
-    ]
-    for speeds in others:
+    wider = Speeds({dataclasses.replace(deep, batch_size=9): speed(1.0)})
+    for speeds in (None, Speeds({deep: speed(None)}), wider):
         unknown = priced(data, speeds)
         assert unknown.price is not None
         assert unknown.price.foreseen.memory_b is None

@@ -48,7 +48,16 @@ def make_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         worker: Any = object.__new__(TrialWorker)
         shared = WorkerSettings(SharedResults(tmp_path), {}, 1, 0, True, Accounting(), checkpoint_every_s=every_s)
         worker._settings, worker._data, worker._run = shared, {}, None
-        worker._take({"trial": TINY.to_json(), "checkpoint": None, "data": "own", "attempt": 1, **config})
+        worker._take(
+            {
+                "trial": TINY.trial,
+                "spec": json.dumps(TINY.to_json()),
+                "checkpoint": None,
+                "data": "own",
+                "attempt": 1,
+                **config,
+            }
+        )
         made.append(worker)
         return worker
 

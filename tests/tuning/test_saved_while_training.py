@@ -56,7 +56,15 @@ def make_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
             SharedResults(tmp_path), {}, 1, 0, True, accounting, checkpoint_every_s=every_s
         )
         worker._data, worker._run = {}, None
-        worker._take({"trial": TINY.to_json(), "checkpoint": checkpoint, "data": "own", "attempt": 1})
+        worker._take(
+            {
+                "trial": TINY.trial,
+                "spec": json.dumps(TINY.to_json()),
+                "checkpoint": checkpoint,
+                "data": "own",
+                "attempt": 1,
+            }
+        )
         made.append(worker)
         return worker
 
