@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from small_sweeps import Sweep, trial_spec, write_journal
 
@@ -258,7 +259,7 @@ def test_other_tables_are_left_to_the_client(
     if what == "tables":
         monkeypatch.setitem(snapshot_sqlite.NEEDED, "tags", {"key", "not_there"})
     else:
-        monkeypatch.setattr(snapshot_sqlite, "_RUN_LINES", "SELECT no_such_column FROM runs")
+        monkeypatch.setattr(snapshot_sqlite, "_RUN_COLUMNS", {"no_such_column": pa.string()})
     asked: list[ClientRuns] = []
     monkeypatch.setattr(ClientRuns, "__post_init__", asked.append, raising=False)
     monkeypatch.setattr(reading, "ClientRuns", lambda uri: asked.append(ClientRuns(uri)) or asked[-1])
