@@ -176,6 +176,26 @@ def test_the_client_asks_for_little_where_little_has_changed(
     assert snapshot(uri, folder=cache).changed == len(whole.runs)
 
 
+def test_a_server_that_is_too_slow_for_large_pages_is_asked_for_small_ones(
+    standard: tuple[Path, str], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    by_client(monkeypatch)
+    answer, asked = MlflowClient.search_runs, []
+
+    def slow(self: Any, *given: Any, max_results: int, **more: Any) -> Any:
+        asked.append(max_results)
+        if max_results > 62:
+            raise MlflowException("Read timed out. (read timeout=10)")
+        return answer(self, *given, max_results=2, **more)
+
+    monkeypatch.setattr(MlflowClient, "search_runs", slow)
+    assert all_values(snapshot(standard[1], folder=cache)) == expected_values(standard[1])
+    assert asked[0] > 62 >= asked[1]
+
+
 def spoilt(file: Path) -> None:
     content = bytearray(file.read_bytes())
     middle = len(content) // 2
