@@ -10,7 +10,8 @@ const DARK = new Map([
   ["#0072b2", "#56b4e9"],
   ["#767676", "#a6a6a6"],
 ]);
-const NARROW = 480; // pixels below which legends are set in two columns and long titles are cut
+const NARROW = 480; // pixels below which legends stand one below the other, and long titles have several lines
+const LETTER = 6.6; // pixels, on average
 const drawn = new Set();
 
 /** The figure of a payload. link: address of its SVG; dark: whether the page is. */
@@ -50,9 +51,10 @@ async function draw(place, figure, dark) {
     place.classList.add("wide");
   }
   if (place.parentElement.clientWidth < NARROW) {
-    const room = place.parentElement.clientWidth - 70;
-    spec.config.legend = { ...spec.config.legend, columns: 2, labelLimit: room / 2 - 30, titleLimit: room };
-    spec.config.axisX = { ...spec.config.axisX, titleLimit: room };
+    const room = place.parentElement.clientWidth - 30;
+    const layout = { ...spec.config.legend?.layout, top: { anchor: "start", bounds: "full", direction: "vertical", margin: 4 } };
+    spec.config.legend = { ...spec.config.legend, columns: 2, labelLimit: room / 2 - 30, titleLimit: room, layout };
+    titlesInLines(spec, Math.floor((room - 60) / LETTER));
   }
   try {
     const result = await window.vegaEmbed(place, spec, {
@@ -68,6 +70,27 @@ async function draw(place, figure, dark) {
   } catch (error) {
     place.textContent = `This figure could not be drawn: ${error.message}. Its table follows.`;
   }
+}
+
+/** Break the titles of axes between words, in the place: a drawing is as narrow as the page, and as tall as it says. */
+function titlesInLines(part, most) {
+  if (!part || typeof part !== "object") return;
+  for (const [name, each] of Object.entries(part)) {
+    if (name === "data" || name === "datasets") continue;
+    if ((name === "x" || name === "y") && typeof each?.title === "string") each.title = inLines(each.title, most);
+    if (name === "axis" && typeof each?.title === "string") each.title = inLines(each.title, most);
+    titlesInLines(each, most);
+  }
+}
+
+function inLines(text, most) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    if (longer.length > most && lines.at(-1)) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines.length > 1 ? lines : text;
 }
 
 function inked(spec, dark) {
