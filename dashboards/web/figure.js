@@ -52,8 +52,10 @@ async function draw(place, figure, dark) {
   }
   if (place.parentElement.clientWidth < NARROW) {
     const room = place.parentElement.clientWidth - 30;
-    const layout = { ...spec.config.legend?.layout, top: { anchor: "start", bounds: "full", direction: "vertical", margin: 4 } };
-    spec.config.legend = { ...spec.config.legend, columns: 2, labelLimit: room / 2 - 30, titleLimit: room, layout };
+    const layout = { ...spec.config.legend?.layout, top: { anchor: "end", direction: "vertical", margin: 4 } };
+    const columns = 30 + LETTER * longestName(spec) < room / 2 ? 2 : 1;
+    spec.config.legend = { ...spec.config.legend, columns, labelLimit: room / columns - 30, titleLimit: room, layout };
+    spec.config.axisX = { ...spec.config.axisX, titleAnchor: "end" }; // names of rows may leave it little room
     titlesInLines(spec, Math.floor((room - 60) / LETTER));
   }
   try {
@@ -81,6 +83,15 @@ function titlesInLines(part, most) {
     if (name === "axis" && typeof each?.title === "string") each.title = inLines(each.title, most);
     titlesInLines(each, most);
   }
+}
+
+/** Letters of the longest name in a legend. */
+function longestName(part) {
+  if (!part || typeof part !== "object") return 0;
+  const names = Array.isArray(part.scale?.domain) ? part.scale.domain : [];
+  const own = names.map((each) => (typeof each === "string" ? each.length : 0));
+  const inside = Object.entries(part).filter(([name]) => name !== "data" && name !== "datasets").map(([, each]) => longestName(each));
+  return Math.max(0, ...own, ...inside);
 }
 
 function inLines(text, most) {

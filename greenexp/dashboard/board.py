@@ -146,7 +146,9 @@ class _Aged:
     returned meanwhile, and `problem` says so.
     """
 
-    def __init__(self, read: Callable[[], Any], seconds: float, patience_s: float | None = None, what: str = "") -> None:
+    def __init__(
+        self, read: Callable[[], Any], seconds: float, patience_s: float | None = None, what: str = ""
+    ) -> None:
         self._read, self._seconds, self._patience_s, self._what = read, seconds, patience_s, what
         self._at, self._value, self._lock = -float("inf"), None, threading.Lock()
         self._reading: tuple[float, threading.Thread] | None = None
