@@ -50,14 +50,7 @@ async function draw(place, figure, dark) {
     spec.autosize = { type: "fit-x", contains: "padding" };
     place.classList.add("wide");
   }
-  if (place.parentElement.clientWidth < NARROW) {
-    const room = place.parentElement.clientWidth - 30;
-    const layout = { ...spec.config.legend?.layout, top: { anchor: "end", direction: "vertical", margin: 4 } };
-    const columns = 30 + LETTER * longestName(spec) < room / 2 ? 2 : 1;
-    spec.config.legend = { ...spec.config.legend, columns, labelLimit: room / columns - 30, titleLimit: room, layout };
-    spec.config.axisX = { ...spec.config.axisX, titleAnchor: "end" }; // names of rows may leave it little room
-    titlesInLines(spec, Math.floor((room - 60) / LETTER));
-  }
+  if (place.parentElement.clientWidth < NARROW) narrowed(spec, place.parentElement.clientWidth - 30);
   try {
     const result = await window.vegaEmbed(place, spec, {
       actions: false,
@@ -72,6 +65,25 @@ async function draw(place, figure, dark) {
   } catch (error) {
     place.textContent = `This figure could not be drawn: ${error.message}. Its table follows.`;
   }
+}
+
+/** Legends one below the other, small multiples too, and titles in lines: for `room` pixels. */
+function narrowed(spec, room) {
+  const layout = { ...spec.config.legend?.layout, top: { anchor: "end", direction: "vertical", margin: 4 } };
+  const columns = 30 + LETTER * longestName(spec) < room / 2 ? 2 : 1;
+  spec.config.legend = { ...spec.config.legend, columns, labelLimit: room / columns - 30, titleLimit: room, layout };
+  spec.config.axisX = { ...spec.config.axisX, titleAnchor: "end" }; // names of rows may leave it little room
+  titlesInLines(spec, Math.floor((room - 60) / LETTER));
+  legendsIn(spec, columns);
+  if (spec.columns > 1) spec.columns = 1;
+  if (spec.facet && typeof spec.spec?.width === "number") spec.spec.width = Math.min(spec.spec.width, room - 80);
+}
+
+/** How many columns the legends have that say so themselves. */
+function legendsIn(part, columns) {
+  if (!part || typeof part !== "object") return;
+  if (part.legend?.columns > columns) part.legend.columns = columns;
+  for (const [name, each] of Object.entries(part)) if (name !== "data" && name !== "datasets") legendsIn(each, columns);
 }
 
 /** Break the titles of axes between words, in the place: a drawing is as narrow as the page, and as tall as it says. */

@@ -15,7 +15,19 @@ from greenexp.dashboard import board as module
 from greenexp.dashboard.board import Board
 from greenexp.errors import InputError, UnknownNameError
 
-FACTS = ("experiment", "status", "trials", "finished", "stopped", "failed", "running", "best", "metric", "start_s", "end_s")
+FACTS = (
+    "experiment",
+    "status",
+    "trials",
+    "finished",
+    "stopped",
+    "failed",
+    "running",
+    "best",
+    "metric",
+    "start_s",
+    "end_s",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ def _end(price: PriceFact | None, end: str) -> float:
 def _axis(name: str) -> tuple[str, str]:
     """Unit and title of a budget axis, inside a sentence."""
     axis = AXES.get(name)
-    return (axis.unit, axis.sum_title.lower()) if axis else ("", name)
+    return (axis.unit, axis.title.lower()) if axis else ("", name)
 
 
 def _stage(tables: SweepTables) -> str:
