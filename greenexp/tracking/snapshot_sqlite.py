@@ -136,12 +136,12 @@ def _top(database: sqlite3.Connection, table: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Some rows of a table. runs: the ids of their runs; values: texts, or the numbers of metrics."""
+    """Some rows of a table. runs: the ids of their runs; cells: texts, or the numbers of metrics."""
 
     kind: int
     runs: pa.Array
     keys: pa.Array
-    values: pa.Array
+    cells: pa.Array
 
 
 def _columns(
@@ -200,7 +200,7 @@ def _lookups(database: sqlite3.Connection, runs: list[str]) -> Iterator[_Part]:
 def _table(part: _Part, numbers: Mapping[str, int]) -> pa.Table:
     runs = part.runs.dictionary_encode()
     known = np.array([numbers.get(run, -1) for run in runs.dictionary.to_pylist()], dtype=np.int32)
-    number, key, value = pa.array(known[runs.indices.to_numpy()]), part.keys.dictionary_encode(), part.values
+    number, key, value = pa.array(known[runs.indices.to_numpy()]), part.keys.dictionary_encode(), part.cells
     if (known < 0).any():
         mine = pc.greater_equal(number, 0)
         number, key, value = number.filter(mine), key.filter(mine), value.filter(mine)
