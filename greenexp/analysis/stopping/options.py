@@ -34,6 +34,7 @@ class StoppingOptions:
     rung_seeds: seeds of a configuration at the first rung, the second, ..., of schedulers that have such a field; None:
         all at every rung
     repeats: searches behind each number; replace: draw units with replacement; seed: of the draws
+    best_so_far: whether the best score at each cost is wanted too, a fifth of the work
     """
 
     schedulers: tuple[str, ...] | None = None
@@ -45,6 +46,7 @@ class StoppingOptions:
     repeats: int = 500
     replace: bool = True
     seed: int = 0
+    best_so_far: bool = True
 
     def __post_init__(self) -> None:
         for name in self.schedulers or ():

@@ -99,7 +99,7 @@ def simulate(
     schedulers: label -> a sweep file's `scheduler` section; grace_period counts parts of a schedule (the curves' T),
         first_seeds and seeds count seeds; trials: t, units begun by a search, 1 to N
     budgets: costs at which the best score so far is read (default: 12 from one mean full run to t of them, at equal
-        ratios)
+        ratios; none: not read)
     Raises ValueError for impossible numbers, and for a scheduler that needs seeds where there are none;
     greenexp.errors.InputError where a scheduler could stop no trial.
     """
@@ -156,6 +156,8 @@ def _searches(
         flat = values[drawn].reshape(-1, values.shape[2]), costs[drawn].reshape(-1, values.shape[2])
         search = run_search(scheduler, names, *flat, rungs, workers)
         numbers[row] = _numbers(search, curves.final[drawn], curves.full_cost[drawn], flat[1], sign)
+        if not grid.size:
+            continue
         if values.shape[1] > 1:
             best = best_mean_so_far(search, sign * values[drawn], costs[drawn], places, grid)
         else:
