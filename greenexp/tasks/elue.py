@@ -16,6 +16,8 @@ from greenexp.tasks.leaderboard import CORRELATED, FileColumns, Layout, task_fol
 from greenexp.tasks.unlabelled import AnswerForm, UnlabelledSplit
 
 SOURCE = "the training sets are in the folder ELUE_data of github.com/txsun1997/HashEE"
+VALUES = (0.0, 5.0)
+"""Between which the values of STS-B lie."""
 _POLARITY = {"0": "negative", "1": "positive"}
 
 LAYOUTS: Mapping[str, Layout] = {
@@ -67,7 +69,7 @@ class Elue:
     def unlabelled(self) -> Mapping[str, UnlabelledSplit]:
         """test.tsv, the test set as the leaderboard gives it out. Raises InputError with file and line."""
         layout = LAYOUTS[self.task]
-        form = AnswerForm(f"{self.task}.tsv", ("index", "pred"), layout.written, limits=(0, 5))
+        form = AnswerForm(f"{self.task}.tsv", ("index", "pred"), layout.written, limits=VALUES)
         return {"test": layout.unlabelled(str(task_folder(self.folder, self.task) / "test.tsv"), form)}
 
 
