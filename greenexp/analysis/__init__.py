@@ -1,10 +1,10 @@
 """Statistics of sweeps and of any table of scores: plain arrays or `SweepTables` in, tidy tables out.
 
 Sub-rooms by subject: `sweeps`, `curves`, `comparing`, `seeds`, `fronts`, `exits`, `stopping`, `search`, `elue`, `views`
-(which shows what is on record, and estimates nothing), and `numbers`, which all may use. May not enter, directly or through
-others: torch, Ray, MLflow; nothing here reads a file or draws. To add a statistic: one file in its sub-room, its
-docstring giving formula, symbols, source and assumptions. The names
-below can be had from here, and are loaded when they are first asked for.
+(which shows what is on record, and estimates nothing), and `numbers`, which all may use. May not enter, directly or
+through others: torch, Ray, MLflow; nothing here reads a file or draws. To add a statistic: one file in its sub-room,
+its docstring giving formula, symbols, source and assumptions. The names below can be had from here, and are loaded when
+they are first asked for.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from greenexp.analysis.elue.check import AnswerSheet, PricedFile, submission_study
-from greenexp.analysis.exits.policies import family_of, is_bound
+from greenexp.analysis.exits.policies import family_of, leaves_early
 from greenexp.analysis.findings import Findings
 from greenexp.api.engines import EngineOptions, ServedModel, choose_policy, load_found
 from greenexp.errors import InputError, UnknownNameError
@@ -82,7 +82,6 @@ def write_submission(
     task = recorded_settings(found).task
     if task.name != "elue":
         raise InputError(f"{found.trial} was trained on the task '{task.name}', and ELUE takes its own tasks (elue)")
-    texts = _operating_points(found, policies, most_points)
     split = task.plugin().unlabelled()["test"]
     options = EngineOptions(policy=LAST_EXIT)
     model = load_found(found, choose_policy(found, options), options)
@@ -92,37 +91,41 @@ def write_submission(
     from greenexp.inference.elue.written import TYPE_1, TYPE_2, point_files, write_files
 
     kinds = [{"1": TYPE_1, "2": TYPE_2}[one] for one in dict.fromkeys(formats)]
+    serving, engine = model.engine.serving, model.engine
+    trained = engine.model.exits if serving is None else serving.trained_exits
+    texts = _operating_points(found, policies, most_points, trained)
     streams = {text: stream_policy(text) for text in texts}
     name = str(task.options["task"])
-    written = point_files(model.engine, split, streams, kinds, f"{found.trial} on ELUE {name}", batch_size)
+    written = point_files(engine, split, streams, kinds, f"{found.trial} on ELUE {name}", batch_size)
     folder = (Path(out) if out is not None else (found.sweep or found.folder) / "submission") / name
     return SubmissionFolder(folder, write_files(written.files, folder), written.points)
 
 
-def _operating_points(found: FoundModel, policies: Sequence[str], most: int) -> list[str]:
-    """The policies with their thresholds, as text; see `write_submission`."""
-    named = [text for text in policies if ":" in text]
-    wanted = [text for text in policies if ":" not in text]
+def _operating_points(found: FoundModel, policies: Sequence[str], most: int, trained: Sequence[int]) -> list[str]:
+    """The policies with their thresholds, as text; see `write_submission`. trained: exits of the model."""
+    texts = [text for text in policies if ":" in text]
+    wanted = [text for text in policies if ":" not in text and text != STATIC]
+    if not policies or STATIC in policies:
+        texts += [text_of(STATIC, float(number)) for number in trained]
     if policies and not wanted:
-        return named
+        return list(dict.fromkeys(texts))
     if found.sweep is None:
-        raise InputError(f"{found.folder} lies in no sweep, whose record has thresholds: name them (--policy NAME:VALUE)")
+        raise InputError(
+            f"{found.folder} lies in no sweep, whose record has thresholds: name them (--policy NAME:VALUE)"
+        )
     points = read_tables(found.sweep).tables.operating_points
-    points = points[(points["trial"] == found.trial) & ~is_bound(points["policy"])]
+    points = points[(points["trial"] == found.trial) & leaves_early(points["policy"])]
     known = list(dict.fromkeys(points["policy"].astype(str)))
     for name in wanted:
         if not any(name in (label, family_of(label)) for label in known):
             raise UnknownNameError("exit policy on record", name, known)
-    texts = list(named)
     for label in known:
         if wanted and label not in wanted and family_of(label) not in wanted:
             continue
         own = points[points["policy"] == label].dropna(subset=["inference_flops"])
         own = own.drop_duplicates(["inference_flops", "score"]).sort_values("inference_flops", kind="stable")
-        chosen = own if label == STATIC else own.iloc[_evenly(own["inference_flops"].to_numpy(), most)]
+        chosen = own.iloc[_evenly(own["inference_flops"].to_numpy(), most)]
         texts += [text_of(label, float(threshold)) for threshold in chosen["threshold"]]
-    if not texts:
-        raise InputError(f"{found.trial}: no operating point on record (--policy NAME:VALUE names one)")
     return list(dict.fromkeys(texts))
 
 
@@ -226,9 +229,7 @@ def _checked(
     return submission_study(priced, sheet, ShapePrices(classes, shapes.intermediate, shapes.heads), notes)
 
 
-def _counted(
-    place: Path, files: Sequence[SubmittedFile], model: Path | None, limits: TrustLimits
-) -> CountedModel:
+def _counted(place: Path, files: Sequence[SubmittedFile], model: Path | None, limits: TrustLimits) -> CountedModel:
     from greenexp.inference.elue.trusted import count_model
 
     calls = [call for file in files for row in file.rows for call in row.calls]
@@ -284,9 +285,12 @@ def _joined(places: Sequence[str], findings: Sequence[Findings]) -> Findings:
         )
         for name in findings[0].tables
     }
-    verdict = tuple(f"{Path(p).name}: {text}" for p, each in zip(places, findings, strict=True) for text in each.verdict)
+    verdict = tuple(
+        f"{Path(p).name}: {text}" for p, each in zip(places, findings, strict=True) for text in each.verdict
+    )
     notes, warnings = (
-        tuple(dict.fromkeys(text for each in findings for text in getattr(each, name))) for name in ("notes", "warnings")
+        tuple(dict.fromkeys(text for each in findings for text in getattr(each, name)))
+        for name in ("notes", "warnings")
     )
     return Findings(verdict, tables, findings[0].titles, notes, warnings)
 
@@ -304,7 +308,9 @@ def points_of(findings: Findings, task: str, model: str, convention: Counted = C
     }[convention]
     rows = findings["files"].dropna(subset=["performance", column])
     if rows.empty:
-        raise InputError("no file has both a performance (--data, with labels) and a cost, so there is no point to write")
+        raise InputError(
+            "no file has both a performance (--data, with labels) and a cost, so there is no point to write"
+        )
     points = tuple(
         PaperPoint(
             performance=float(row["performance"]),

@@ -49,7 +49,9 @@ def elue_figure(findings: Findings, name: str = "elue-score") -> Figure:
         {"mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.9}, "encoding": {"x": x, "y": y, **look}},
     ]  # fmt: skip
     table = pd.concat([drawn, below[["mflops", "points"]].assign(line=base, seed="mean")], ignore_index=True)
-    return Figure(name, f"Operating points over the baseline {base}", _alt(scores, names, base), chart(data, layers), table)
+    return Figure(
+        name, f"Operating points over the baseline {base}", _alt(scores, names, base), chart(data, layers), table
+    )
 
 
 def _short(line: str, names: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -65,6 +66,15 @@ class Elue:
         }
         fields = layout.fields(self.train_size, self.dev_size, self.test_size)
         return fields.build(tables, f"ELUE {self.task}")
+
+    def missing(self) -> str:
+        """Which of the files that `load` reads is not there, as its message; "" if all are."""
+        try:
+            folder = task_folder(self.folder, self.task)
+            files = [Path(train_file(folder, self.train, SOURCE)), folder / "dev.tsv", folder / "test_full.tsv"]
+        except InputError as error:
+            return str(error)
+        return next((f"there is no file {path}" for path in files if not path.is_file()), "")
 
     def unlabelled(self) -> Mapping[str, UnlabelledSplit]:
         """test.tsv, the test set as the leaderboard gives it out. Raises InputError with file and line."""

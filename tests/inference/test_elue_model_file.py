@@ -41,7 +41,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("variant", "pooling", "head", "exits"), CASES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("variant", "pooling", "head", "exits"), CASES, ids=str)
 def test_it_is_the_same_model(variant: str, pooling: str, head: str, exits: dict[str, Any], tmp_path: Path) -> None:
     model = a_model(variant, pooling, head, **exits)
     names = written(model, tmp_path)
@@ -55,7 +55,7 @@ def test_it_is_the_same_model(variant: str, pooling: str, head: str, exits: dict
     torch.testing.assert_close(torch.stack(theirs), ours, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("variant", "pooling", "head", "exits"), CASES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("variant", "pooling", "head", "exits"), CASES, ids=str)
 def test_rows_name_modules_that_take_their_shapes(
     variant: str, pooling: str, head: str, exits: dict[str, Any], tmp_path: Path
 ) -> None:

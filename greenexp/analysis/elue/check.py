@@ -125,7 +125,9 @@ def _cost(one: PricedFile, prices: ShapePrices) -> _Cost:
     kinds = Counter(row.calls for row in one.file.rows if row.calls)
     if not kinds:
         known = one.typed_mflops is not None
-        return _Cost(one.typed_mflops * MEGA / 2 if one.typed_mflops is not None else None, None, TYPED if known else "")
+        return _Cost(
+            one.typed_mflops * MEGA / 2 if one.typed_mflops is not None else None, None, TYPED if known else ""
+        )
     total, shapes, unknown, lost = ModuleMacs(0, 0), 0, dict[str, str](), False
     by_module: dict[str, tuple[int, int]] = {}
     for calls, count in kinds.items():
@@ -225,7 +227,11 @@ def _some(problems: Sequence[RowProblem]) -> Iterator[RowProblem]:
 def _wrong_answer(answer: str, sheet: AnswerSheet) -> str:
     """Why an answer cannot be one; "" if it can."""
     if sheet.classes:
-        return "" if answer in sheet.classes else f"'{answer[:40]}' is no class of {sheet.task}: {', '.join(sheet.classes)}"
+        return (
+            ""
+            if answer in sheet.classes
+            else f"'{answer[:40]}' is no class of {sheet.task}: {', '.join(sheet.classes)}"
+        )
     low, high = sheet.limits
     try:
         value = float(answer)

@@ -92,6 +92,7 @@ def _refusal(score: ElueScore, line: BaselineLine) -> str:
     shown = ", ".join(f"row {place} at {score.rows[place, 0]:g} MFLOPs" for place in places[:MOST_NAMED])
     more = f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else ""
     return (
-        f"{len(places)} of {len(score.rows)} points lie outside the baseline's range, {line.range_text}: {shown}{more}. "
-        "The published score does not say what holds there; `outside` as `clamp` takes the nearest end of the line"
+        f"{len(places)} of {len(score.rows)} points lie outside the baseline's range, {line.range_text}: "
+        f"{shown}{more}. The published score does not say what holds there; `outside` as `clamp` takes the nearest "
+        "end of the line"
     )

@@ -250,7 +250,11 @@ def _unlike(line: ScoredLine, baseline: ScoredLine) -> str:
     """What makes two lines unfit for each other; "" if nothing is known to."""
     if line.task and baseline.task and line.task != baseline.task:
         return f"{line.name} is of the task {line.task}, and the baseline of {baseline.task}"
-    if line.counted is not None and baseline.counted is not None and line.counted.by_counter != baseline.counted.by_counter:
+    if (
+        line.counted is not None
+        and baseline.counted is not None
+        and line.counted.by_counter != baseline.counted.by_counter
+    ):
         return f"the MFLOPs of {line.name} are {line.counted}, and those of the baseline {baseline.counted}"
     levels = [max(float(np.abs(rows[:, 1]).max()) for rows in each.seeds.values()) for each in (line, baseline)]
     if min(levels) <= 1 < max(levels):

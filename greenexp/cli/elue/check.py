@@ -90,7 +90,7 @@ def _files(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _modules(frame: pd.DataFrame) -> pd.DataFrame:
     """Of a single file; of several, in the JSON."""
-    return frame if frame["file"].nunique() == 1 else frame.head(0)
+    return frame if len(set(frame["file"])) == 1 else frame.head(0)
 
 
 def _as_it_is(frame: pd.DataFrame) -> pd.DataFrame:

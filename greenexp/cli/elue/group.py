@@ -9,6 +9,7 @@ import click
 from greenexp.errors import did_you_mean
 
 _DESCRIPTIONS = {
+    "run": "Run a sweep on every task whose files are there.",
     "score": "Print how high operating points lie over a named baseline at equal FLOPs.",
     "board": "Print a board of models over ELUE's tasks, with averages and tracks by parameters.",
     "submit": "Write a trained model's submission files: operating points, modules and model.py.",

@@ -104,7 +104,7 @@ def _counting() -> Iterator[Any]:
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             kwargs = kwargs or {}
             out = func(*args, **kwargs)
-            packet, name = func._overloadpacket, func._schema.name.removeprefix("aten::")
+            packet, name = func.overloadpacket, func.name().removeprefix("aten::").partition(".")[0]
             if "scaled_dot_product" in name:
                 query, key, value = (tensor.shape for tensor in args[:3])
                 probabilities = _size(query[:-1]) * key[-2]
@@ -116,9 +116,7 @@ def _counting() -> Iterator[Any]:
                 self.products += _size(args[0].shape)
             elif name == "addmv":
                 self.products += _size(args[1].shape)
-            elif name in {"native_layer_norm", "_fused_rms_norm"}:
-                self.beside += 2 * _size(args[0].shape)
-            elif name in {"_softmax", "_safe_softmax"}:
+            elif name in {"native_layer_norm", "_fused_rms_norm"} or name in {"_softmax", "_safe_softmax"}:
                 self.beside += 2 * _size(args[0].shape)
             elif any(part in name for part in ("mm", "linear", "conv", "attention", "lstm", "gru", "rnn")):
                 self.unpriced.add(name)

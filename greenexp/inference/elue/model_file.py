@@ -285,7 +285,10 @@ def pool_name(model: MultiExitModel) -> str | None:
 
     None where no exit reads it.
     """
-    if not any(model.head(n).reads_pooled or model.head(n).reads_earlier for n in model.exits) and model.learned is None:
+    if (
+        not any(model.head(n).reads_pooled or model.head(n).reads_earlier for n in model.exits)
+        and model.learned is None
+    ):
         return None
     pooling = str(getattr(model.backbone, "pooling", "pooler"))
     return {"mean": "mean_pool"}.get(pooling, pooling)

@@ -23,7 +23,7 @@ TYPE_1, TYPE_2 = "type1", "type2"
 
 @dataclass(frozen=True, slots=True)
 class WrittenPoint:
-    """One operating point. name: of its files; policy: as text; mflops: of a mean example; layers: mean of those run."""
+    """One operating point. name: of its files; policy: as text; mflops, layers: of a mean example."""
 
     name: str
     policy: str
@@ -73,7 +73,7 @@ def point_files(
         points.append(WrittenPoint(name, text, float(point.flops.mean()) / 1e6, float(layers.mean())))
     mparams = engine.model.parameter_count() / 1e6
     if TYPE_1 in formats:
-        rows = [f"{p.name}.tsv,{p.mflops:.6g},{mparams:.6g},{p.layers:.4g},\"{p.policy}\"" for p in points]
+        rows = [f'{p.name}.tsv,{p.mflops:.6g},{mparams:.6g},{p.layers:.4g},"{p.policy}"' for p in points]
         files[f"{TYPE_1}/costs.csv"] = "\n".join(["file,mflops,mparams,mean_layers,policy", *rows]) + "\n"
     return PointFiles(files, tuple(points), mparams)
 
@@ -104,7 +104,7 @@ def _with_modules(lines: Sequence[str], calls: Sequence[str]) -> list[str]:
 
 def _file_name(policy: str, taken: set[str]) -> str:
     """`static:3` -> `static-3`, `patience:4` -> `patience-4`; another name where two would have one."""
-    stem = re.sub(r"[^A-Za-z0-9.=+-]+", "-", policy).strip("-")[:80]
+    stem = re.sub(r"[^A-Za-z0-9_.=+-]+", "-", policy).strip("-")[:80]
     name = next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 10_000))) if name not in taken)
     taken.add(name)
     return name

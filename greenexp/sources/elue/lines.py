@@ -106,7 +106,9 @@ def _of_cells(cells: Cells, request: LineRequest) -> list[ScoredLine]:
     lines: dict[str, dict[str, list[int]]] = {}
     tasks = columns.words.get("task")
     if tasks is not None and not request.task and len(set(tasks)) > 1:
-        raise InputError(f"{cells.name}: rows of the tasks {', '.join(dict.fromkeys(tasks))}: which? task (--task NAME)")
+        raise InputError(
+            f"{cells.name}: rows of the tasks {', '.join(dict.fromkeys(tasks))}: which? task (--task NAME)"
+        )
     for row in range(len(numbers)):
         if tasks is not None and request.task and tasks[row] != request.task:
             continue
@@ -124,19 +126,23 @@ def _of_sweep(tables: SweepTables, request: LineRequest) -> list[ScoredLine]:
     """A line per exit policy, and one of the exits used alone; a seed per trial."""
     metric = metric_of(tables)
     if metric.minimize:
-        raise InputError(f"{tables.history.name}: its metric is {metric.name}, smaller is better: ELUE has none of these")
+        raise InputError(
+            f"{tables.history.name}: its metric is {metric.name}, smaller is better: ELUE has none of these"
+        )
     trials = _trials(tables, request.configuration)
     points = _on_test(tables, metric.name) if request.split == "test" else tables.operating_points
-    points = points[points["trial"].isin(trials) & ~is_bound(points["policy"])].dropna(subset=["score", "inference_flops"])
+    points = points[points["trial"].isin(trials) & ~is_bound(points["policy"])].dropna(
+        subset=["score", "inference_flops"]
+    )
     labels = list(dict.fromkeys(points["policy"].astype(str)))
     wanted = _wanted(labels, request.policies)
     if not wanted:
-        raise InputError(f"{tables.history.name}: {', '.join(trials)}: no operating point has a score on {request.split}")
+        raise InputError(
+            f"{tables.history.name}: {', '.join(trials)}: no operating point has a score on {request.split}"
+        )
     name = request.configuration or tables.trials.set_index("trial").loc[trials[0], "configuration"]
-    notes = (
-        f"{tables.history.name}: {name}, {len(trials)} seed(s), {metric.name} on {request.split} x {POINTS_PER_SHARE}, mean "
-        "inference FLOPs of an example / 10^6",
-    )
+    note = f"{name}, {len(trials)} seed(s): {metric.name} on {request.split} x {POINTS_PER_SHARE}"
+    notes = (f"{tables.history.name}: {note}, MFLOPs of a mean example",)
     parameters = tables.trials.set_index("trial").loc[trials, "parameters"].dropna()
     mparams = None if parameters.empty else float(parameters.max()) / 1e6
     return [

@@ -67,8 +67,7 @@ def _file(path: Path, model: Path | None) -> SubmittedFile:
     if len(lines) > MOST_ROWS:
         raise InputError(f"{path}: {len(lines):,} lines, and at most {MOST_ROWS:,} are read")
     problems: list[RowProblem] = []
-    reader = _tab_separated if path.suffix == ".tsv" else _json_lines
-    cells = list(reader(lines, path, problems))
+    cells = list(_tab_separated(lines, path, problems) if path.suffix == ".tsv" else _json_lines(lines, problems))
     kinds = {MODULES in row for _, row in cells}
     if len(kinds) == 2:
         first = next(place for place, row in cells if MODULES not in row)
@@ -103,7 +102,7 @@ def _tab_separated(lines: list[str], path: Path, problems: list[RowProblem]) -> 
         yield place, dict(zip(header, (cell.strip() for cell in cells), strict=True))
 
 
-def _json_lines(lines: list[str], path: Path, problems: list[RowProblem]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_lines(lines: list[str], problems: list[RowProblem]) -> Iterator[tuple[int, dict[str, Any]]]:
     for place, line in enumerate(lines, start=1):
         if not line.strip():
             continue
