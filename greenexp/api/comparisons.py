@@ -197,7 +197,8 @@ def front(
     if baseline is not None and not findings.refusal:
         plain = dataclasses.replace(request, by=None)
         against = read_scores(baseline, plain, View.POINTS)
-        compared = line_to_line(scores, against, str(getattr(baseline, "source", baseline)), outside, confidence)
+        name = str(baseline) if isinstance(baseline, str | Path) else str(getattr(baseline, "source", "the baseline"))
+        compared = line_to_line(scores, against, name, outside, confidence)
         findings = dataclasses.replace(
             findings,
             verdict=(*findings.verdict, *compared.verdict),

@@ -62,8 +62,7 @@ def _short(line: str, names: list[str]) -> str:
 
 def _alt(scores: pd.DataFrame, names: list[str], base: str) -> str:
     parts = [
-        f"{row.line} {row.score:+.2f} points on average over {row.points} points"
-        for row in scores.itertuples(index=False)
-        if row.line in names
+        f"{row['line']} {row['score']:+.2f} points on average over {row['points']} points"
+        for _, row in scores[scores["line"].isin(names)].iterrows()
     ]
     return f"Score over MFLOPs per example, set against the line of {base} (grey): {'; '.join(parts)}."

@@ -31,8 +31,8 @@ CHAPTERS = (
         "exits",
         "Exits",
         (
-            "held-out", "front", "line-to-line", "policies", "exit-profiles", "front-over-trials", "exits", "overthinking",
-            "calibration",
+            "held-out", "front", "line-to-line", "policies", "exit-profiles", "front-over-trials", "exits",
+            "overthinking", "calibration",
         ),
     ),
     Chapter("seeds", "Seeds", ("seeds",)),
@@ -57,9 +57,7 @@ def wanted_sections(names: Iterable[str] = ()) -> tuple[str, ...]:
     return tuple(name for name in SECTION_NAMES if name in asked) if asked else SECTION_NAMES
 
 
-def report_sections(
-    tables: SweepTables, names: Iterable[str] = (), compared: Findings | None = None
-) -> list[Section]:
+def report_sections(tables: SweepTables, names: Iterable[str] = (), compared: Findings | None = None) -> list[Section]:
     """The sections of these names, or all of them, in the order of the report. UnknownNameError for another name.
 
     compared: the sweep's lines against a named baseline, as of `analysis.elue.study`; None where none is named

@@ -40,8 +40,9 @@ def test_it_is_the_mean_height_over_straight_segments(seed: int) -> None:
     baseline = [BASELINE[place] for place in rng.permutation(len(BASELINE))]
     expected = by_hand(points, baseline)
     assert elue_score(points, baseline) == pytest.approx(expected, abs=1e-12)
-    for given in (np.array(points), pd.DataFrame(points), pd.DataFrame(points, columns=["MFLOPs", "Points"]),
-                  pd.DataFrame([(p, 1, f) for f, p in points], columns=["points", "x", "mflops"]), iter(points)):  # fmt: skip
+    named = pd.DataFrame([(p, 1, f) for f, p in points], columns=["points", "x", "mflops"])
+    of_two = pd.DataFrame(points, columns=["MFLOPs", "Points"])
+    for given in (np.array(points), pd.DataFrame(points), of_two, named, iter(points)):
         assert elue_score(given, np.array(baseline)) == pytest.approx(expected, abs=1e-12)
     doubled = [(2 * f, p) for f, p in points], [(2 * f, p) for f, p in baseline]
     assert elue_score(*doubled) == pytest.approx(expected, abs=1e-12)
@@ -97,11 +98,11 @@ def test_what_is_no_line_is_refused_with_its_place(points: Any, baseline: Any, f
 
 
 def test_the_option_outside_has_two_values() -> None:
-    with pytest.raises(InputError, match="'clam'.*'clamp'"):
+    with pytest.raises(InputError, match=r"'clam'.*'clamp'"):
         elue_score([(150, 80)], BASELINE, outside="clam")  # type: ignore[arg-type]
 
 
-# The board of the benchmark's slides (31 October 2021): scores in the order of ELUE_TASKS, and the average printed there.
+# The board of the benchmark's slides (31 October 2021): scores in the order of ELUE_TASKS, and the average in print.
 BOARD = [
     ("ElasticBERT-BASE", (0.0, 0.0, 0.0, 0.0, 0.0, 0.0), 0.0),
     ("ElasticBERT-patience", (0.37, 0.2, 0.02, 0.38, -1.04, -0.45), -0.09),
@@ -151,7 +152,7 @@ def test_rounding_is_half_up_of_the_printed_decimal() -> None:
 
 
 def test_another_task_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="SST2.*SST-2"):
+    with pytest.raises(UnknownNameError, match=r"SST2.*SST-2"):
         board_average({"SST2": 1.0})
 
 

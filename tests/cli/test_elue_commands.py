@@ -139,20 +139,11 @@ def test_a_score_is_refused_outside_and_clamped_by_option(command: Command, tmp_
     assert tells(said, "not published")
 
 
-def test_a_sweep_is_scored_against_its_own_exits(command: Command, tiny: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_sweep_is_scored_against_a_file(command: Command, tiny: tuple[Path, Path], tmp_path: Path) -> None:
     sweep, _ = tiny
-    code, out, said = command(
-        "elue",
-        "score",
-        sweep,
-        "--baseline",
-        sweep,
-        "--policy",
-        "max_probability",
-        "--plot",
-        tmp_path / "s.svg",
-        "--json",
-    )
+    (tmp_path / "b.csv").write_text("mflops,points\n0,70\n100,80\n", encoding="utf-8")
+    asked = ("elue", "score", sweep, "--baseline", tmp_path / "b.csv", "--policy")
+    code, out, said = command(*asked, "max_probability", "--plot", tmp_path / "s.svg", "--json")
     assert code == 0, said
     told = json.loads(out)
     (row,) = told["scores"]
@@ -160,7 +151,7 @@ def test_a_sweep_is_scored_against_its_own_exits(command: Command, tiny: tuple[P
     assert row["score"] == pytest.approx(sum(points) / len(points))
     assert len(points) <= 12
     assert (tmp_path / "s.svg").is_file()
-    code, _, said = command("elue", "score", sweep, "--baseline", sweep, "--policy", "max_probabilty")
+    code, _, said = command(*asked, "max_probabilty")
     assert (code, tells(said, "max_probabilty … max_probability")) == (2, True)
 
 

@@ -1,4 +1,4 @@
-"""Groups of points of score and cost against a baseline's line, in whatever units they have: ELUE's score of a front."""
+"""Groups of points of score and cost against a baseline's line, in their own units: ELUE's score of a front."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def line_to_line(
         rows = rows[rows[POLICY] == STATIC]
     if rows.empty:
         raise InputError(f"the baseline {name} has no point")
-    against = ScoredLine(name, _by_trial(rows))
+    against = ScoredLine(name, _by_trial(baseline, rows))
     lines = [
-        ScoredLine(str(group), _by_trial(own), choosable=POLICY in scores.labels)
+        ScoredLine(str(group), _by_trial(scores, own), choosable=POLICY in scores.labels)
         for group, own in complete(scores.frame).groupby(GROUP, sort=False)
     ]
     found = elue_study(lines, against, ElueOptions(outside, confidence=confidence))
@@ -47,7 +47,10 @@ def line_to_line(
     return Findings(found.verdict, {"line_to_line": table}, {"line_to_line": TITLE}, notes)
 
 
-def _by_trial(rows: pd.DataFrame) -> dict[str, Floats]:
+def _by_trial(scores: Scores, rows: pd.DataFrame) -> dict[str, Floats]:
+    """Trial -> its points, each place once; all rows together where nothing says which belong to one trial."""
+    if not (scores.trials or scores.seeds or POLICY in scores.labels):
+        return {"all": values_of(rows)}
     return {
         str(trial): values_of(own.drop_duplicates(["cost", "score"])) for trial, own in rows.groupby(TRIAL, sort=False)
     }

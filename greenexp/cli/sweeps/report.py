@@ -13,7 +13,8 @@ from greenexp.errors import InputError, UnknownNameError
 FORMATS = ("html", "md", "tex", "csv", "pdf")
 SECTIONS = (
     "headline", "compared-searches", "search", "tuning-band", "configurations", "search-space", "early-stopping",
-    "simulated", "target", "objectives", "held-out", "front", "line-to-line", "policies", "exit-profiles", "front-over-trials", "exits",
+    "simulated", "target", "objectives", "held-out", "front", "line-to-line", "policies", "exit-profiles",
+    "front-over-trials", "exits",
     "overthinking", "calibration", "seeds", "price-tag", "costs", "energy", "assumptions", "failures", "checklists",
     "trials", "appendix",
 )  # fmt: skip

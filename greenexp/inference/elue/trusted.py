@@ -107,18 +107,17 @@ def _answer(file: Path, request: str, limits: TrustLimits, *, alone: bool) -> di
     # A file and no pipe: nobody reads it while the process runs, and a full pipe would hold it for ever.
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryDirectory(prefix="greenexp-elue-") as folder:
         command = [*(_ALONE if alone else ()), sys.executable, "-I", str(_CHILD), str(answer.fileno())]
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             errors="replace", pass_fds=(answer.fileno(),), cwd=folder, env=_environment(folder), start_new_session=True,
-        )  # fmt: skip
-        try:
-            _, said = process.communicate(request, timeout=limits.wall_s)
-        except subprocess.TimeoutExpired:
-            raise InputError(f"{file}: not counted after {limits.wall_s:g} s, the limit; --time-limit") from None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # what it left behind, too
-            process.wait()
+        ) as process:  # fmt: skip
+            try:
+                _, said = process.communicate(request, timeout=limits.wall_s)
+            except subprocess.TimeoutExpired:
+                raise InputError(f"{file}: not counted after {limits.wall_s:g} s, the limit; --time-limit") from None
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # what it left behind, too
         answer.seek(0)
         raw = answer.read(MOST_WRITTEN_B)
     try:

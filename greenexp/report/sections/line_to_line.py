@@ -37,8 +37,12 @@ def section(findings: Findings | None) -> Section:
             ("No baseline is named: `greenexp report DIR --baseline SOURCE` sets the exit policies against one.",),
         )
     figure = elue_figure(findings)
-    drawn = Table("line-to-line-points", "Operating points and the baseline's line at their cost", figure.table, _POINTS)
-    scores = Table("line-to-line", "ELUE score: mean height over the baseline at equal FLOPs", findings["scores"], _SCORES)
+    drawn = Table(
+        "line-to-line-points", "Operating points and the baseline's line at their cost", figure.table, _POINTS
+    )
+    scores = Table(
+        "line-to-line", "ELUE score: mean height over the baseline at equal FLOPs", findings["scores"], _SCORES
+    )
     return Section(
         NAME, TITLE, findings.verdict, findings.warnings, (Plate(figure, drawn),), (scores,),
         assumptions=tuple(f"{note[:1].upper()}{note[1:]}." for note in findings.notes),

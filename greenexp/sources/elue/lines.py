@@ -140,7 +140,7 @@ def _of_sweep(tables: SweepTables, request: LineRequest) -> list[ScoredLine]:
         raise InputError(
             f"{tables.history.name}: {', '.join(trials)}: no operating point has a score on {request.split}"
         )
-    name = request.configuration or tables.trials.set_index("trial").loc[trials[0], "configuration"]
+    name = request.configuration or str(tables.trials.set_index("trial").loc[trials[0], "configuration"])
     note = f"{name}, {len(trials)} seed(s): {metric.name} on {request.split} x {POINTS_PER_SHARE}"
     notes = (f"{tables.history.name}: {note}, MFLOPs of a mean example",)
     parameters = tables.trials.set_index("trial").loc[trials, "parameters"].dropna()
