@@ -19,7 +19,7 @@ from greenexp.extras import require
 from greenexp.meters.module_macs import ShapePrices
 from greenexp.records.arrays import Floats
 from greenexp.records.policies import STATIC
-from greenexp.records.scored_lines import ELUE_TASKS, Counted
+from greenexp.records.scored_lines import ELUE_TASKS, CostConvention
 from greenexp.records.submitted import SubmittedFile
 from greenexp.replay.naming import text_of
 from greenexp.replay.serving_policy import LAST_EXIT
@@ -295,16 +295,16 @@ def _joined(places: Sequence[str], findings: Sequence[Findings]) -> Findings:
     return Findings(verdict, tables, findings[0].titles, notes, warnings)
 
 
-def points_of(findings: Findings, task: str, model: str, convention: Counted = Counted.FLOPS) -> Paper:
+def points_of(findings: Findings, task: str, model: str, convention: CostConvention = CostConvention.FLOPS) -> Paper:
     """What a check found, in the form of a paper's points. InputError where no file has a performance and a cost.
 
     convention: which of the four numbers of a cost is written
     """
     column = {
-        Counted.FLOPS: "mflops",
-        Counted.MACS: "mmacs",
-        Counted.COUNTER_FLOPS: "counter_mflops",
-        Counted.COUNTER_MACS: "counter_mmacs",
+        CostConvention.FLOPS: "mflops",
+        CostConvention.MACS: "mmacs",
+        CostConvention.COUNTER_FLOPS: "counter_mflops",
+        CostConvention.COUNTER_MACS: "counter_mmacs",
     }[convention]
     rows = findings["files"].dropna(subset=["performance", column])
     if rows.empty:

@@ -14,11 +14,11 @@ from scipy import stats
 from told import tells
 
 from greenexp.analysis import elue_score
-from greenexp.analysis.elue.board import BoardEntry, board_average, board_table, half_up, track_table
+from greenexp.analysis.elue.board import BoardModel, board_average, board_table, half_up, track_table
 from greenexp.analysis.elue.line import BaselineLine
 from greenexp.analysis.elue.study import ElueOptions, elue_study
 from greenexp.errors import InputError, UnknownNameError
-from greenexp.records.scored_lines import ELUE_TASKS, Counted, ScoredLine
+from greenexp.records.scored_lines import ELUE_TASKS, CostConvention, ScoredLine
 
 BASELINE = [(100.0, 70.0), (200.0, 80.0), (400.0, 85.0), (800.0, 84.0)]
 
@@ -129,7 +129,7 @@ def test_the_published_averages_are_reproduced(
 
 def test_the_published_board_is_in_its_order() -> None:
     best = {"SST-2": 90.0}
-    entries = [BoardEntry(name, MPARAMS.get(name), dict(zip(ELUE_TASKS, s, strict=True)), best) for name, s, _ in BOARD]
+    entries = [BoardModel(name, MPARAMS.get(name), dict(zip(ELUE_TASKS, s, strict=True)), best) for name, s, _ in BOARD]
     table = board_table(entries[::-1])
     averages = table["average"].dropna().tolist()
     assert averages == sorted(averages, reverse=True)
@@ -209,8 +209,8 @@ def test_of_a_line_of_many_points_some_are_chosen_evenly_within_the_range() -> N
 
 
 def test_lines_that_do_not_fit_are_warned_of() -> None:
-    shares = ScoredLine("s", {"a": np.array([[150.0, 0.8]])}, counted=Counted.FLOPS)
+    shares = ScoredLine("s", {"a": np.array([[150.0, 0.8]])}, counted=CostConvention.FLOPS)
     assert elue_study([shares], flat(0.0)).warnings
-    counter = ScoredLine("c", {"a": np.array([[150.0, 80.0]])}, counted=Counted.COUNTER_FLOPS)
-    base = ScoredLine("b", {"z": np.array(BASELINE)}, counted=Counted.FLOPS)
+    counter = ScoredLine("c", {"a": np.array([[150.0, 80.0]])}, counted=CostConvention.COUNTER_FLOPS)
+    base = ScoredLine("b", {"z": np.array(BASELINE)}, counted=CostConvention.FLOPS)
     assert tells(elue_study([counter], base).warnings[0], "counter-flops … flops")

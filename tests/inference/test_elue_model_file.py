@@ -13,7 +13,7 @@ from encoder_families import VARIANTS, batch, section
 from made_settings import made_model_settings
 
 from greenexp.errors import InputError
-from greenexp.inference.elue.model_file import FAMILIES, model_file, module_weights
+from greenexp.inference.elue.model_file import model_file, module_weights
 from greenexp.inference.elue.points import row_calls
 from greenexp.meters.module_macs import ShapePrices
 from greenexp.model import MultiExitModel, build_model
@@ -71,7 +71,7 @@ def test_rows_name_modules_that_take_their_shapes(
 
 
 def test_only_torch_and_transformers_are_imported() -> None:
-    for variant in FAMILIES:
+    for variant in VARIANTS:
         tree = ast.parse(model_file(a_model(variant), "x"))
         imports = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         imports |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}

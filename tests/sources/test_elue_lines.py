@@ -11,7 +11,8 @@ from made_sweeps import sweep, with_thresholds
 from told import tells
 
 from greenexp.api.comparisons import front
-from greenexp.api.elue import board, run_tasks, score
+from greenexp.api.elue import board, score
+from greenexp.api.elue_tasks import run_tasks
 from greenexp.errors import InputError, SweepFileError, UnknownNameError
 from greenexp.records.scored_lines import ELUE_TASKS
 from greenexp.report import render_report, report_sections

@@ -47,7 +47,7 @@ def board_average(scores: Mapping[str, float | None]) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class BoardEntry:
+class BoardModel:
     """One model on the board.
 
     mparams: the most millions of parameters that any of its points has; None where it is not known
@@ -60,7 +60,7 @@ class BoardEntry:
     best: Mapping[str, float | None]
 
 
-def board_table(entries: Sequence[BoardEntry]) -> pd.DataFrame:
+def board_table(entries: Sequence[BoardModel]) -> pd.DataFrame:
     """Model, a column per task, mparams, average: best average first, models without one last, in the order given."""
     rows = [
         {
@@ -75,7 +75,7 @@ def board_table(entries: Sequence[BoardEntry]) -> pd.DataFrame:
     return table.sort_values("average", ascending=False, kind="stable", na_position="last").reset_index(drop=True)
 
 
-def track_table(entries: Sequence[BoardEntry]) -> pd.DataFrame:
+def track_table(entries: Sequence[BoardModel]) -> pd.DataFrame:
     """Track, model, a column per task, mparams: of each track the models with at most its parameters.
 
     In a track the columns are the best performance over a model's points, not the score: how good a model is that fits,

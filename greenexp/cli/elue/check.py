@@ -61,7 +61,7 @@ def check(
     """
     from greenexp.api.elue_submissions import check_submission, points_of
     from greenexp.cli.printing.findings import print_all
-    from greenexp.records.scored_lines import ELUE_TASKS, Counted
+    from greenexp.records.scored_lines import ELUE_TASKS, CostConvention
     from greenexp.sources.elue.paper import paper_text
 
     findings = check_submission(
@@ -73,7 +73,7 @@ def check(
         name = task or next((part for part in reversed(folder.absolute().parts) if part in ELUE_TASKS), "")
         if not name:
             raise InputError(f"{folder}: which task is it? Name it: --task")
-        paper = points_of(findings, name, model or folder.absolute().name, Counted(convention))
+        paper = points_of(findings, name, model or folder.absolute().name, CostConvention(convention))
         try:
             target.write_text(paper_text(paper), encoding="utf-8")
         except OSError as error:

@@ -34,7 +34,7 @@ def run(
     It is run once for each task, one after another, each with a folder of its
     own; a task whose files are not there is named and left out.
     """
-    from greenexp.api.elue import run_tasks
+    from greenexp.api.elue_tasks import run_tasks
     from greenexp.cli.sweeps.run import run as run_command
 
     runs, left_out = run_tasks(sweep, tasks=tasks, overrides=overrides, out=out)

@@ -118,7 +118,7 @@ def _counting() -> Iterator[Any]:
                 self.products += _size(args[1].shape)
             elif name in {"native_layer_norm", "_fused_rms_norm"} or name in {"_softmax", "_safe_softmax"}:
                 self.beside += 2 * _size(args[0].shape)
-            elif any(part in name for part in ("mm", "linear", "conv", "attention", "lstm", "gru", "rnn")):
+            elif any(part in name for part in ("mm", "linear", "conv", "_attention", "lstm", "gru", "rnn")):
                 self.unpriced.add(name)
             return out
 

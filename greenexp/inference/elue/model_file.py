@@ -32,12 +32,8 @@ _LEFT_OUT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """How the library's model of a family is taken apart, as code.
+    """How the library's model of a family is taken apart, as code. new_pooler: whether it has none of its own."""
 
-    imports: names of `transformers`; new_pooler: whether the library's model has none of its own
-    """
-
-    config: str
     model: str
     layers: str = "list(encoder.encoder.layer)"
     projection: str = "None"
@@ -49,25 +45,22 @@ _ALBERT_GROUPS = (
     "[encoder.encoder.albert_layer_groups[int(i * config.num_hidden_groups / config.num_hidden_layers)]\n"
     "          for i in range(config.num_hidden_layers)]"
 )
-_BERT = _Family("BertConfig", "BertModel")
 FAMILIES = {
-    "bert": _BERT,
-    "elasticbert": _BERT,
-    "roberta": _Family("RobertaConfig", "RobertaModel"),
-    "electra": _Family(
-        "ElectraConfig", "ElectraModel", projection='getattr(encoder, "embeddings_project", None)', new_pooler=True
+    "BertConfig": _Family("BertModel"),
+    "RobertaConfig": _Family("RobertaModel"),
+    "ElectraConfig": _Family(
+        "ElectraModel", projection='getattr(encoder, "embeddings_project", None)', new_pooler=True
     ),
-    "albert": _Family(
-        "AlbertConfig",
+    "AlbertConfig": _Family(
         "AlbertModel",
         layers=_ALBERT_GROUPS,
         projection="encoder.encoder.embedding_hidden_mapping_in",
         pool="FirstToken(encoder.pooler)",
     ),
-    "distilbert": _Family("DistilBertConfig", "DistilBertModel", "list(encoder.transformer.layer)", new_pooler=True),
-    "mobilebert": _Family("MobileBertConfig", "MobileBertModel"),
+    "DistilBertConfig": _Family("DistilBertModel", "list(encoder.transformer.layer)", new_pooler=True),
+    "MobileBertConfig": _Family("MobileBertModel"),
 }
-"""Backbone -> its family. To add one: a line here; a backbone without one has no submission of type 2."""
+"""The library's class of settings -> the family. To add one: a line here; without one there is no type 2."""
 
 _HEAD = '''"""Modules of {title}, for ELUE: their shapes, without weights. Written by greenexp {version}.
 
@@ -249,7 +242,7 @@ def model_file(model: MultiExitModel, title: str) -> str:
     return _HEAD.format(
         title=title.replace("\\", "").replace('"', "'"),
         version=VERSION,
-        config=family.config,
+        config=type(library.config).__name__,
         model=family.model,
         pooler_import="from transformers.models.bert.modeling_bert import BertPooler\n" if family.new_pooler else "",
         settings=pprint.pformat(settings, width=100, sort_dicts=False).replace("\n", "\n    "),
@@ -271,13 +264,15 @@ def model_file(model: MultiExitModel, title: str) -> str:
 
 
 def _family(model: MultiExitModel) -> _Family:
-    name = model.settings.backbone.name
-    if name not in FAMILIES or not hasattr(model.backbone, "model"):
+    library: Any = getattr(model.backbone, "model", None)
+    family = FAMILIES.get(type(getattr(library, "config", None)).__name__)
+    if family is None:
         raise InputError(
-            f"a submission of type 2 writes the modules as code, and has none for the backbone '{name}' (there is for "
-            f"{', '.join(FAMILIES)}); type 1 needs none"
+            f"a submission of type 2 writes the modules as code, and has none for the backbone "
+            f"'{model.settings.backbone.name}' (there is for what the library sets up by {', '.join(FAMILIES)}); "
+            "type 1 needs none"
         )
-    return FAMILIES[name]
+    return family
 
 
 def pool_name(model: MultiExitModel) -> str | None:

@@ -17,7 +17,7 @@ from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.records.arrays import Floats
 from greenexp.records.policies import STATIC
-from greenexp.records.scored_lines import Counted, ScoredLine
+from greenexp.records.scored_lines import CostConvention, ScoredLine
 from greenexp.records.tables import TEST, SweepTables
 from greenexp.sources.columns import Cells, read_columns
 from greenexp.sources.elue.paper import SUFFIXES, Paper, read_paper
@@ -150,7 +150,7 @@ def _of_sweep(tables: SweepTables, request: LineRequest) -> list[ScoredLine]:
             name=f"{tables.history.name}/{name}/{label}",
             seeds=_by_trial(points[points["policy"] == label], trials),
             task=str(tables.spec.task.options.get("task") or ""),
-            counted=Counted.FLOPS,
+            counted=CostConvention.FLOPS,
             mparams=mparams,
             choosable=label != STATIC,
             notes=notes,

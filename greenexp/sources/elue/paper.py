@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from greenexp.errors import InputError, Problem, SweepFileError, did_you_mean
 from greenexp.records.explain import problems_of
 from greenexp.records.places import Places, problem_at
-from greenexp.records.scored_lines import ELUE_TASKS, Counted, ScoredLine
+from greenexp.records.scored_lines import ELUE_TASKS, CostConvention, ScoredLine
 from greenexp.spec.yaml12 import MAX_BYTES, parse
 
 SUFFIXES = (".yaml", ".yml")
@@ -61,7 +61,7 @@ class Paper(_Strict):
     paper: str | None = None
     code: str | None = None
     mparams: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    counted: Counted | None = None
+    counted: CostConvention | None = None
     tasks: Annotated[dict[str, PaperTask], Field(min_length=1)]
 
     def most_mparams(self) -> float | None:
