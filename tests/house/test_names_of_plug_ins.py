@@ -31,6 +31,7 @@ REGISTERED_IN = {
 
 OTHER_WORDS = {
     "csv": "also a format of tables that are written",
+    "elue": "also the benchmark, a command, and a sweep that comes with greenexp",
     "hub": "also a format that a model is handed on in, and its folder",
     "grid": "also a property of charts",
     "median": "also a statistic, and a kind of interval",

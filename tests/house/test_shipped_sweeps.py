@@ -47,7 +47,7 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("name", shipped_sweeps())
 def test_a_shipped_sweep_has_a_price(name: str, brought: Mapping[str, Path]) -> None:
-    wanted = {"methods": ["task.folder"], "methods-12-layers": list(brought)}.get(name, [])
+    wanted = {"elue": ["task.folder"], "methods": ["task.folder"], "methods-12-layers": list(brought)}.get(name, [])
     overrides = [f"{path}={brought[path]}" for path in wanted]
     if overrides:  # long sweeps: one seed tells as much
         overrides += ["seeds.initialisation=1", "seeds.order=1"]
