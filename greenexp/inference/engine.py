@@ -153,7 +153,7 @@ class EarlyExitEngine:
                 if len(stay) == 0:
                     break
                 lengths, places = lengths[stay], places[stay]
-                climbers = compacted(climbers, stay, lengths)
+                climbers = compacted(self.segments.model, climbers, stay, lengths)
                 stream.keep(torch.from_numpy(stay).to(said.logits.device))
         return [found[place] for place in range(len(rows))]
 

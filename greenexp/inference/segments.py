@@ -21,7 +21,10 @@ from greenexp.model.multi_exit import MultiExitModel
 
 Precision = Literal["fp32", "bf16"]
 Earlier = tuple[Tensor, ...]
-Climb = Callable[[Tensor, Tensor | None, Tensor | None, Earlier], tuple[Tensor, Earlier, Tensor, Tensor | None]]
+Positions = tuple[Tensor | None, ...]
+Climb = Callable[
+    [Tensor, Tensor | None, Tensor | None, Positions, Earlier], tuple[Tensor, Earlier, Tensor, Tensor | None]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +97,25 @@ class Segments:
     def run(self, index: int, climbers: Climbers) -> tuple[Climbers, Said]:
         """Segment `index` (from 0): the examples after it, and what its exit says."""
         state, climb = climbers.state, self._climbs[index]
-        hidden, earlier, logits, learned = climb(state.hidden, state.mask, state.padding, climbers.earlier)
-        return Climbers(EncoderState(hidden, state.mask, state.padding), earlier), Said(logits, learned)
+        hidden, earlier, logits, learned = climb(
+            state.hidden, state.mask, state.padding, state.positions, climbers.earlier
+        )
+        after = EncoderState(hidden, state.mask, state.padding, state.positions)
+        return Climbers(after, earlier), Said(logits, learned)
 
 
-def compacted(climbers: Climbers, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Climbers:
+def compacted(
+    model: MultiExitModel, climbers: Climbers, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+) -> Climbers:
     """`rows` of a batch, cut to the longest of them; without a mask once nothing is padded any more.
 
     lengths: tokens of each of `rows`. The host knows them, so that the device is not asked.
     """
-    state, longest = climbers.state, int(lengths.max())
-    index = torch.from_numpy(rows).to(state.hidden.device)
+    longest = int(lengths.max())
+    index = torch.from_numpy(rows).to(climbers.state.hidden.device)
     earlier = tuple(pooled.index_select(0, index) for pooled in climbers.earlier)
-    hidden = state.hidden[:, :longest].index_select(0, index)
-    if state.mask is None or lengths.min() == longest:
-        return Climbers(EncoderState(hidden), earlier)
-    mask = state.mask[:, :, :longest, :longest].index_select(0, index)
-    padding = None if state.padding is None else state.padding[:, :longest].index_select(0, index)
-    return Climbers(EncoderState(hidden, mask, padding), earlier)
+    padded = bool(lengths.min() < longest)
+    return Climbers(model.backbone.kept(climbers.state, index, longest, padded=padded), earlier)
 
 
 def merged(model: MultiExitModel, hidden: Sequence[Tensor], earlier: Sequence[Tensor] = ()) -> Climbers:
@@ -121,7 +125,7 @@ def merged(model: MultiExitModel, hidden: Sequence[Tensor], earlier: Sequence[Te
     """
     pooled = torch.stack(list(earlier), dim=1).unbind() if earlier else ()
     if len({len(one) for one in hidden}) == 1:
-        return Climbers(EncoderState(torch.stack(list(hidden))), pooled)
+        return Climbers(model.backbone.regroup(torch.stack(list(hidden)), None), pooled)
     padded = nn.utils.rnn.pad_sequence(list(hidden), batch_first=True)
     real = _real_tokens(np.array([len(one) for one in hidden]))
     state = model.backbone.regroup(padded, torch.from_numpy(real.astype(np.int64)).to(padded.device))
@@ -135,9 +139,9 @@ def _segment(model: MultiExitModel, first: int, last: int, number: int, *, remem
     """
 
     def climb(
-        hidden: Tensor, mask: Tensor | None, padding: Tensor | None, earlier: Earlier
+        hidden: Tensor, mask: Tensor | None, padding: Tensor | None, positions: Positions, earlier: Earlier
     ) -> tuple[Tensor, Earlier, Tensor, Tensor | None]:
-        state = EncoderState(hidden, mask, padding)
+        state = EncoderState(hidden, mask, padding, positions)
         for index in range(first, last):
             state = model.backbone.layer(index, state)
             if remembers:
