@@ -119,7 +119,9 @@ class DebertaBackbone(LibraryBackbone):
             if used or attention.share_att_key:  # with shared projections the library makes both
                 products.append(MatmulCost(2 * rows * width**2, table=True, unread=not used))
             if used:
-                products.append(MatmulCost(2 * batch_size * length * rows * width, weight=False, inner=True, table=True))
+                products.append(
+                    MatmulCost(2 * batch_size * length * rows * width, weight=False, inner=True, table=True)
+                )
         return tuple(products)
 
 

@@ -167,7 +167,9 @@ class ModernBert(LibraryEncoder):
         super()._check_shape()
         _, hidden, heads = self._shape
         if hidden // heads % 2:
-            raise InputError(f"modernbert: hidden ({hidden}) / heads ({heads}) must be even: rotary angles come in pairs")
+            raise InputError(
+                f"modernbert: hidden ({hidden}) / heads ({heads}) must be even: rotary angles come in pairs"
+            )
 
     def _sizes(self) -> dict[str, Any]:
         layers, hidden, _ = self._shape

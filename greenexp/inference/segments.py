@@ -54,6 +54,7 @@ class Climbing(Protocol):
 
     model: MultiExitModel
     device: torch.device
+    precision: str
 
     def __len__(self) -> int:
         """How many segments there are."""

@@ -2,8 +2,9 @@
 
 Symbols: F = a product's forward FLOPs. A linear layer costs F forward, F more if its weight gets a gradient and F more
 if its input needs one; an activation-activation product (QK^T, AV) costs F forward and 2F more if its operands need
-gradients. An operand needs a gradient if anything trained lies below it; a position table, if its layers train. Counted on the padded shapes really computed;
-gradient checkpointing is not modelled. The counts equal torch's `FlopCounterMode` over eager attention.
+gradients. An operand needs a gradient if anything trained lies below it; a position table, if its layers train. Counted
+on the padded shapes really computed; gradient checkpointing is not modelled. The counts equal torch's `FlopCounterMode`
+over eager attention.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The folder that graphs lie in, and its manifest.
 
-    segment-N.onnx, exit-N.onnx     the layers that end at exit N, and the exit itself
-    full.onnx                       the model up to its last trained exit, which nobody leaves early
-    *.int8.onnx                     the same with weights of 8 bits
-    tokenizer.json                  of a model that reads text
-    graphs.json                     which model they were made of, how they were checked, and the hash of each file
+segment-N.onnx, exit-N.onnx     the layers that end at exit N, and the exit itself
+full.onnx                       the model up to its last trained exit, which nobody leaves early
+*.int8.onnx                     the same with weights of 8 bits
+tokenizer.json                  of a model that reads text
+graphs.json                     which model they were made of, how they were checked, and the hash of each file
 """
 
 from __future__ import annotations
