@@ -46,11 +46,16 @@ class EncoderState:
     hidden: [example, token, hidden]
     mask: the attention mask in the form the layers want ([example, 1, token, token]), or None
     padding: bool [example, token], True where there is a token, or None if nothing is padded
+    positions: what the layers read of the tokens' places, computed once per batch: rotary angles, relative positions.
+        Only the backbone knows its form
+    normed: whether `hidden` already went through the norm that a pre-norm encoder has above its last layer
     """
 
     hidden: Tensor
     mask: Tensor | None = None
     padding: Tensor | None = None
+    positions: tuple[Tensor | None, ...] = ()
+    normed: bool = False
 
 
 class Backbone(nn.Module, ABC):
@@ -77,9 +82,24 @@ class Backbone(nn.Module, ABC):
         hidden: [example, token, hidden]; attention_mask: as in `TokenBatch`
         """
 
+    def kept(self, state: EncoderState, rows: Tensor, length: int, *, padded: bool) -> EncoderState:
+        """Examples `rows` (int64) of a state, cut to their first `length` tokens.
+
+        padded: whether any of them is shorter than that; the host knows, so that the device is not asked
+        """
+        hidden = state.hidden[:, :length].index_select(0, rows)
+        if state.mask is None or not padded:
+            return EncoderState(hidden)
+        mask = state.mask[:, :, :length, :length].index_select(0, rows)
+        return EncoderState(hidden, mask, None if state.padding is None else state.padding[:, :length][rows])
+
+    def seen(self, state: EncoderState) -> Tensor:
+        """[example, token, hidden]: what exits see of a state; a pre-norm encoder's goes through its final norm."""
+        return state.hidden
+
     @abstractmethod
     def layer(self, index: int, state: EncoderState) -> EncoderState:
-        """The state after layer `index` (from 0); mask and padding pass through."""
+        """The state after layer `index` (from 0); mask, padding and positions pass through."""
 
     @abstractmethod
     def pool(self, state: EncoderState) -> Tensor:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
@@ -27,7 +26,10 @@ class LibraryBackbone(Backbone):
     model: an encoder of transformers, with a `pooler` (None for none)
     pooling: what `pool` gives
     new_pooler: whether the pooler was drawn here because the encoder came with none: nothing to start from
+    attentions: the library's implementations of its attention
     """
+
+    attentions: ClassVar[tuple[str, ...]] = ("sdpa", "eager")
 
     def __init__(self, model: Any, pooling: Pooling, notes: tuple[str, ...] = (), *, new_pooler: bool = False) -> None:
         super().__init__()
@@ -45,9 +47,7 @@ class LibraryBackbone(Backbone):
         length = batch.input_ids.shape[1]
         if length > self.max_length:
             raise InputError(f"a sequence of {length} tokens: this backbone has {self.max_length} positions")
-        types = {"token_type_ids": batch.token_type_ids} if self.reads_types else {}
-        hidden = self._projected(self.model.embeddings(input_ids=batch.input_ids, **types))
-        return self.regroup(hidden, batch.attention_mask)
+        return self.regroup(self._projected(self._embedded(batch)), batch.attention_mask)
 
     def regroup(self, hidden: Tensor, attention_mask: Tensor | None) -> EncoderState:
         """See `Backbone.regroup`."""
@@ -59,18 +59,19 @@ class LibraryBackbone(Backbone):
 
     def layer(self, index: int, state: EncoderState) -> EncoderState:
         """See `Backbone.layer`."""
-        return EncoderState(self._after(index, state.hidden, state.mask), state.mask, state.padding)
+        return EncoderState(self._advanced(index, state), state.mask, state.padding, state.positions)
 
     def pool(self, state: EncoderState) -> Tensor:
         """See `Backbone.pool`."""
+        hidden = self.seen(state)
         if self.pooling == "pooler":
-            return self._pooled(state.hidden)
+            return self._pooled(hidden)
         if self.pooling == "cls":
-            return state.hidden[:, 0]
+            return hidden[:, 0]
         if state.padding is None:
-            return state.hidden.mean(dim=1)
-        tokens = state.padding.unsqueeze(-1).to(state.hidden.dtype)
-        return (state.hidden * tokens).sum(dim=1) / tokens.sum(dim=1)
+            return hidden.mean(dim=1)
+        tokens = state.padding.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * tokens).sum(dim=1) / tokens.sum(dim=1)
 
     def matmuls(self, batch_size: int, length: int) -> EncoderCosts:
         """See `Backbone.matmuls`."""
@@ -78,7 +79,7 @@ class LibraryBackbone(Backbone):
         widths = self._embedding_widths()
         return EncoderCosts(
             embeddings=() if widths is None else (MatmulCost(2 * batch_size * length * math.prod(widths), inner=True),),
-            layers=(self._layer_products(batch_size, length),) * self.num_layers,
+            layers=self._all_layers(batch_size, length),
             pooler=() if dense is None else (MatmulCost(2 * batch_size * self.hidden_size**2),),
         )
 
@@ -118,9 +119,19 @@ class LibraryBackbone(Backbone):
         with quiet_library():
             self.model.save_pretrained(folder)
 
-    @abstractmethod
+    def _embedded(self, batch: TokenBatch) -> Tensor:
+        """What the library's embeddings give."""
+        types = {"token_type_ids": batch.token_type_ids} if self.reads_types else {}
+        embedded: Tensor = self.model.embeddings(input_ids=batch.input_ids, **types)
+        return embedded
+
+    def _advanced(self, index: int, state: EncoderState) -> Tensor:
+        """Hidden states after layer `index`, from the state before it."""
+        return self._after(index, state.hidden, state.mask)
+
     def _after(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """Hidden states after layer `index`, from those before it."""
+        """The same for layers that read no positions."""
+        raise NotImplementedError(f"{type(self).__name__} overrides neither _advanced nor _after")
 
     def _projected(self, embedded: Tensor) -> Tensor:
         """Hidden states before the first layer, from what the embeddings give."""
@@ -138,6 +149,9 @@ class LibraryBackbone(Backbone):
     def _embedding_widths(self) -> tuple[int, int] | None:
         """From what width to what width the embeddings are projected; None if they are not."""
         return None
+
+    def _all_layers(self, batch_size: int, length: int) -> tuple[BlockCost, ...]:
+        return (self._layer_products(batch_size, length),) * self.num_layers
 
     def _layer_products(self, batch_size: int, length: int) -> BlockCost:
         return layer_products(batch_size, length, self.hidden_size, self.model.config.intermediate_size)

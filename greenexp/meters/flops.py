@@ -2,8 +2,9 @@
 
 Symbols: F = a product's forward FLOPs. A linear layer costs F forward, F more if its weight gets a gradient and F more
 if its input needs one; an activation-activation product (QK^T, AV) costs F forward and 2F more if its operands need
-gradients. An operand needs a gradient if anything trained lies below it. Counted on the padded shapes really computed;
-gradient checkpointing is not modelled. The counts equal torch's `FlopCounterMode` over eager attention.
+gradients. An operand needs a gradient if anything trained lies below it; a position table, if its layers train. Counted
+on the padded shapes really computed; gradient checkpointing is not modelled. The counts equal torch's `FlopCounterMode`
+over eager attention.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[
 def _block_backward(block: BlockCost, trains: bool, *, below: bool) -> int:
     total = 0
     for product in block:
-        input_needs_gradient = below or (trains and product.inner)
-        operands = trains + input_needs_gradient if product.weight else 2 * input_needs_gradient
-        total += product.flops * operands
+        input_needs_gradient = trains if product.table and product.weight else below or (trains and product.inner)
+        other = trains if product.weight or product.table else input_needs_gradient
+        total += product.flops * (0 if product.unread else input_needs_gradient + other)
     return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -124,7 +125,8 @@ class MultiExitModel(nn.Module):
         """
         head = self.head(exit_number)
         pooled = self._pooled(state, earlier) if head.reads_pooled else None
-        return _widened(head(ExitInput(state.hidden, state.padding, pooled, earlier if head.reads_earlier else ())))
+        hidden = self.backbone.seen(state)
+        return _widened(head(ExitInput(hidden, state.padding, pooled, earlier if head.reads_earlier else ())))
 
     def exit_output(
         self, exit_number: int, state: EncoderState, earlier: tuple[Tensor, ...] = ()
@@ -133,7 +135,8 @@ class MultiExitModel(nn.Module):
         if self.learned is None:
             return self.exit_logits(exit_number, state, earlier), None
         head, pooled = self.head(exit_number), self._pooled(state, earlier)
-        seen = ExitInput(state.hidden, state.padding, pooled, earlier if head.reads_earlier else ())
+        hidden = self.backbone.seen(state)
+        seen = ExitInput(hidden, state.padding, pooled, earlier if head.reads_earlier else ())
         return _widened(head(seen)), self.learned(pooled)
 
     def _pooled(self, state: EncoderState, earlier: tuple[Tensor, ...]) -> Tensor:
@@ -236,7 +239,7 @@ class MultiExitModel(nn.Module):
 
 
 def _scaled(state: EncoderState, factor: float) -> EncoderState:
-    return EncoderState(scaled_gradient(state.hidden, factor), state.mask, state.padding)
+    return dataclasses.replace(state, hidden=scaled_gradient(state.hidden, factor))
 
 
 def _widened(logits: Tensor) -> Tensor:

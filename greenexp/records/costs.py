@@ -32,11 +32,16 @@ class MatmulCost:
     weight: True for activation x weight (a linear layer), False for activation x activation (attention)
     inner: True if its input already went through weights of the same block, so that it needs a gradient as soon as the
         block trains; False if its input is the block's own input, which needs one only if something below trains
+    table: True if one operand (of a linear layer: its input) comes from a table that is a weight of the block, such as
+        relative positions, and not from the block's input: that operand needs a gradient only if the block trains
+    unread: True if nobody reads the result, so that no gradient comes back to it
     """
 
     flops: int
     weight: bool = True
     inner: bool = False
+    table: bool = False
+    unread: bool = False
 
 
 BlockCost = tuple[MatmulCost, ...]
