@@ -1,8 +1,8 @@
 """How far the expected end of recorded sweeps was from their real end: `python benchmarks/forecast_error.py FOLDER...`.
 
 Each journal is replayed; after each of its reports the forecast is asked for, as a terminal would. Printed for each
-sweep, as parts of its whole elapsed time, over all reports with a forecast: the mean absolute error of the expected end,
-the same in each third of its length, how often the range held the end, and the error of two simple rules beside it:
+sweep, as parts of its whole elapsed time, over all reports with a forecast: the mean absolute error of the expected
+end, the same in each third of its length, how often the range held the end, and the error of two simple rules:
 
     rate        the epochs that unfinished trials have left, at the mean rate so far
     price       the price in seconds, less what has elapsed
