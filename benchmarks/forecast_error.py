@@ -1,8 +1,8 @@
 """How far the expected end of recorded sweeps was from their real end: `python benchmarks/forecast_error.py FOLDER...`.
 
 Each journal is replayed; after each of its reports the forecast is asked for, as a terminal would. Printed for each
-sweep, as parts of its whole elapsed time, over all reports with a forecast: the mean absolute error of the expected end,
-the same in each third of its length, how often the range held the end, and the error of two simple rules beside it:
+sweep, as parts of its whole elapsed time, over all reports with a forecast: the mean absolute error of the expected
+end, the same in each third of its length, how often the range held the end, and the error of two simple rules:
 
     rate        the epochs that unfinished trials have left, at the mean rate so far
     price       the price in seconds, less what has elapsed
@@ -29,7 +29,7 @@ from greenexp.sources.forecast import forecast
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class ForecastThen:
     """After a report: elapsed seconds, and the elapsed seconds at which the end was expected by each rule."""
 
     elapsed_s: float
@@ -76,7 +76,7 @@ def row_of(folder: Path, price_s: float | None) -> tuple[str, list[float | None]
     ]
 
 
-def looks_at(events: list[Event]) -> Iterator[Look]:
+def looks_at(events: list[Event]) -> Iterator[ForecastThen]:
     """A look after every report but those of a sweep that is through."""
     state = SweepState()
     for event in events:
@@ -92,7 +92,7 @@ def looks_at(events: list[Event]) -> Iterator[Look]:
         )
         ends = [None if part is None else elapsed + part for part in (found.remaining_s, found.low_s, found.high_s)]
         by_rate = elapsed * (1 + left / max(1.0, float(state.epochs_run)))
-        yield Look(elapsed, *ends, by_rate, None if price is None else max(elapsed, price["expected"]))
+        yield ForecastThen(elapsed, *ends, by_rate, None if price is None else max(elapsed, price["expected"]))
 
 
 def priced(event: Event, seconds: float | None) -> Event:

@@ -14,7 +14,7 @@ from greenexp.sources.status import SweepStatus
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenFolder:
     """A sweep's folder as of a stamp, which is another one as soon as its journal has something new.
 
     status: None where the journal cannot be read; facts: what a list of sweeps says of it
@@ -33,11 +33,11 @@ class WatchedFolders:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[Path, Seen] = {}
+        self._seen: dict[Path, SeenFolder] = {}
         self._followed: dict[Path, FollowedSweep] = {}
         self._lock = threading.Lock()
 
-    def look(self, folder: Path) -> Seen | None:
+    def look(self, folder: Path) -> SeenFolder | None:
         """The sweep in a folder as of now; None where it is gone."""
         with self._lock:
             try:
@@ -51,16 +51,16 @@ class WatchedFolders:
                 self._seen[folder] = known = self._read(folder, stamp, grows=known is not None)
             return known
 
-    def _read(self, folder: Path, stamp: str, *, grows: bool) -> Seen:
+    def _read(self, folder: Path, stamp: str, *, grows: bool) -> SeenFolder:
         followed = self._followed.pop(folder, None) or FollowedSweep(folder)
         try:
             state, status = followed.state(), followed.status()
         except GreenexpError as error:
-            return Seen(stamp, None, {"name": folder.name, "state": "not readable", "problem": str(error)})
+            return SeenFolder(stamp, None, {"name": folder.name, "state": "not readable", "problem": str(error)})
         if grows and not state.complete:
             self._followed[folder] = followed
         began = {"metric": state.spec.metric.name, "start_s": state.began} if state.header else {}
-        return Seen(stamp, status, {**_facts(status, folder.name), **began})
+        return SeenFolder(stamp, status, {**_facts(status, folder.name), **began})
 
 
 def _facts(status: SweepStatus, name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ENOUGH = 0.1
 """The share of the work after which a sweep's own rate is trusted: before it, much of the time is that of starting."""
 
-PRIOR = 0.15
+PRIOR = 0.25
 """The weight of the price against what has run, as a share of the whole sweep."""
 
 START_UP = 0.5
@@ -41,10 +41,10 @@ def forecast(state: SweepState) -> Forecast:
     """The forecast of a sweep from its state.
 
     share = epochs done / (done + expected to be left). The price holds start-up, too: of its seconds, E are those of
-    training, which are left when the start-up s of this sweep is taken off. What is left takes (1 - share) E pace, where
-    pace = (PRIOR + (elapsed - s) / E) / (PRIOR + share) is 1 for a sweep as fast as its price; the range covers the
-    price's interval at pace 1 and at the sweep's own, (elapsed - s) / (share E). Without a price, what is left takes its
-    epochs at the mean rate since s. Where a limit ends the sweep before that, the limit counts.
+    training, which are left when the start-up s of this sweep is taken off. What is left takes (1 - share) E pace,
+    where pace = (PRIOR + (elapsed - s) / E) / (PRIOR + share) is 1 for a sweep as fast as its price; the range covers
+    the price's interval at pace 1 and at the sweep's own, (elapsed - s) / (share E). Without a price, what is left
+    takes its epochs at the mean rate since s. Where a limit ends the sweep before that, the limit counts.
     """
     if not state.header:
         return Forecast()
@@ -77,20 +77,17 @@ def _start_up_s(state: SweepState) -> float:
 def _epochs_left(state: SweepState) -> float | None:
     """Epochs still to be trained; None while the search may propose more and no price says how many.
 
-    A trial that has trained some epochs goes on to the next with probability q, independently: its T - e epochs left are
-    q + ... + q^(T - e) expected ones, and those of a trial that has not begun 1 + q + ... + q^(T - 1). By the price, q
-    is what makes all trials train as many epochs as it expected; trials that have been stopped correct it, where the
-    price counts as much as PRIOR of all epochs. So a trial behind its last rung is not taken for one at its start.
+    A trial that has trained goes on to its next epoch with probability q, independently: T - e epochs left of it are
+    q + ... + q^(T - e) expected ones, and those of a trial that has not begun 1 + q + ... + q^(T - 1). q is what makes
+    all trials train as many epochs as the price expected. So a trial that has come far is expected to go on. Trials
+    that were stopped so far do not correct q: those that finish come first, and whoever is stopped comes later.
     """
     trials = state.trials.values()
     price = recorded_price(session.data for session in state.sessions).get("epochs")
     most = float(sum(trial.spec.settings.training.epochs for trial in trials))
     goes_on = 1.0
     if price is not None and most and not (state.open and not state.search_done):
-        planned = _goes_on(price["expected"] / most, [int(trial.spec.settings.training.epochs) for trial in trials])
-        weight = PRIOR * most
-        stops = sum(trial.status == "stopped" and not trial.given_up for trial in trials)
-        goes_on = 1 - ((1 - planned) * weight + stops) / (weight + float(state.epochs_run)) if planned < 1 else 1.0
+        goes_on = _goes_on(price["expected"] / most, [int(trial.spec.settings.training.epochs) for trial in trials])
     left = sum(_left(trial.epoch, trial.spec.settings.training.epochs, goes_on) for trial in trials if not trial.ended)
     if state.open and not state.search_done:
         return None if price is None else max(left, price["expected"] - state.epochs_run)

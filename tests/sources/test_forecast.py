@@ -31,22 +31,16 @@ def expected(
     budget: dict[str, float] | None = None,
     begun: bool = True,
     start_up: float = 0.0,
-    stopped: int = 0,
     **header: Any,
 ) -> Forecast:
-    """Of a sweep of four trials of nine epochs, after some of them, which took `seconds` after its start-up.
-
-    stopped: trials after those that trained, which were stopped after one epoch more each
-    """
+    """Of a sweep of four trials of nine epochs, after some of them, which took `seconds` after its start-up."""
     times = [0.0] * (1 + len(TRIALS) + begun)
     done = [(trial, epoch) for trial in TRIALS for epoch in range(1, EPOCHS + 1)][:epochs]
-    begun_later = TRIALS[-stopped:] if stopped else []
-    done += [(trial, 1) for trial in begun_later]
     each = seconds / max(1, len(done))
     ends = [start_up + each * (number + 1) for number in range(len(done))]
     for (_, epoch), end in zip(done, ends, strict=True):
         times += [end - each, end] if epoch == 1 else [end]
-    times += [ends[-1] if ends else start_up] * (1 + stopped)
+    times += [ends[-1] if ends else start_up]
     with Journal(folder / NAME, clock=lambda: 1_000_000.0 + times.pop(0)) as journal:
         spec = {"name": "s", "task": {"name": "clauses"}, "metric": {"name": "accuracy"}, "budget": budget or {}}
         journal.append("sweep", format=FORMAT, name="s", fingerprint="f", spec=spec, **header)
@@ -59,8 +53,6 @@ def expected(
                 journal.append("started", trial=trial.trial, attempt=1, after=0)
             record = a_record(trial, epoch, wall_s=each).to_json()
             journal.append("report", trial=trial.trial, attempt=1, record=record)
-        for trial in begun_later:
-            journal.append("ended", trial=trial.trial, attempt=1, status="stopped", reason="")
     return FollowedSweep(folder).status().forecast
 
 
@@ -80,12 +72,10 @@ def sums_of_powers(goes_on: float) -> float:
     return sum(goes_on**k for k in range(EPOCHS))
 
 
-def share_after(epochs: int, unbegun: int, stops: int = 0) -> float:
-    """With the probability to go on by which trials train half of their epochs, corrected by those that did."""
+def share_after(epochs: int, unbegun: int) -> float:
+    """With the probability to go on by which trials train half of their epochs."""
     grid = np.linspace(0, 1, 200_001)
-    planned = float(grid[np.argmin(np.abs(sum(grid**k for k in range(EPOCHS)) - EPOCHS / 2))])
-    weight = PRIOR * TOTAL
-    goes_on = 1 - ((1 - planned) * weight + stops) / (weight + epochs)
+    goes_on = float(grid[np.argmin(np.abs(sum(grid**k for k in range(EPOCHS)) - EPOCHS / 2))])
     return epochs / (epochs + unbegun * sums_of_powers(goes_on))
 
 
@@ -107,11 +97,6 @@ def test_with_a_price_it_is_that_of_what_is_left_at_the_sweeps_own_pace(
     assert found.remaining_s == pytest.approx((1 - share) * of_training * weighed, rel=1e-3)
     low, high = ((1 - share) * of_training * end for end in (0.5 * min(1.0, pace), 2.0 * max(1.0, pace)))
     assert (found.low_s, found.high_s) == pytest.approx((low, high), rel=1e-3)
-
-
-def test_trials_that_were_stopped_say_how_far_the_others_come(tmp_path: Path) -> None:
-    found = expected(tmp_path, EPOCHS, 60.0, price=PRICED, stopped=2)
-    assert found.share == pytest.approx(share_after(EPOCHS + 2, 1, stops=2), abs=1e-4)
 
 
 def test_a_trial_that_has_nearly_ended_is_expected_to_end(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def _layers(
     bar = {"type": "rule", "color": GREY, "strokeWidth": 5, "opacity": 0.45}
     stroke = {"type": "tick", "color": INK, "thickness": 2.5, "size": 16}
     point = {"type": "point", "filled": True, "size": 55, "opacity": 0.8}
-    layers = [
+    layers: list[dict[str, Any]] = [
         {"data": {"values": spread}, "mark": bar,
          "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": y, "tooltip": of_row}},
         {"data": {"values": means}, "mark": stroke, "encoding": {"x": {**x, "field": "score_mean"}, "y": y,
