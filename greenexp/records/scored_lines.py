@@ -12,7 +12,7 @@ ELUE_TASKS = ("SST-2", "IMDb", "SNLI", "SciTail", "MRPC", "STS-B")
 """The six tasks of ELUE, in the order of its board."""
 
 
-class Counted(StrEnum):
+class CostConvention(StrEnum):
     """What a number of MFLOPs counts. A multiply-add is 2 FLOPs or 1 MAC.
 
     products: matrix products alone, as everywhere in greenexp; counter: as the official counter of ELUE, which adds
@@ -27,12 +27,12 @@ class Counted(StrEnum):
     @property
     def flops_per_unit(self) -> int:
         """1 of FLOPs, 2 of MACs."""
-        return 2 if self in {Counted.MACS, Counted.COUNTER_MACS} else 1
+        return 2 if self in {CostConvention.MACS, CostConvention.COUNTER_MACS} else 1
 
     @property
     def by_counter(self) -> bool:
         """Whether more than matrix products count."""
-        return self in {Counted.COUNTER_FLOPS, Counted.COUNTER_MACS}
+        return self in {CostConvention.COUNTER_FLOPS, CostConvention.COUNTER_MACS}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,7 +50,7 @@ class ScoredLine:
     name: str
     seeds: Mapping[str, Floats]
     task: str = ""
-    counted: Counted | None = None
+    counted: CostConvention | None = None
     mparams: float | None = None
     choosable: bool = False
     notes: tuple[str, ...] = field(default=())

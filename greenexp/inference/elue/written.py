@@ -104,7 +104,8 @@ def _with_modules(lines: Sequence[str], calls: Sequence[str]) -> list[str]:
 
 def _file_name(policy: str, taken: set[str]) -> str:
     """`static:3` -> `static-3`, `patience:4` -> `patience-4`; another name where two would have one."""
-    stem = re.sub(r"[^A-Za-z0-9_.=+-]+", "-", policy).strip("-")[:80]
+    short = re.sub(r"\d+\.\d{6,}", lambda found: f"{float(found[0]):.5g}", policy)
+    stem = re.sub(r"[^A-Za-z0-9_.=+-]+", "-", short).strip("-")[:80]
     name = next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 10_000))) if name not in taken)
     taken.add(name)
     return name
