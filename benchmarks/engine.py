@@ -6,7 +6,8 @@ leaves at each exit: decisions are made as in service, and their outcome is know
 `greenexp.inference.bench`. Printed are medians of ratios over the repeats, and in brackets ratios of shortest times,
 which other processes disturb least. With `--run`, the same for a trained model and a real threshold, and, where
 `greenexp export --format onnx` wrote its graphs, ONNX Runtime's whole model in fp32 and int8 beside the plain one.
-`--clock cpu` counts the process's CPU time instead of seconds: on a busy machine, and with 1 thread, that is closer to the truth.
+`--clock cpu` counts the process's CPU time instead of seconds: on a busy machine, and with 1 thread, that is closer to
+the truth.
 """
 
 from __future__ import annotations
