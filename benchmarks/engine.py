@@ -74,12 +74,15 @@ def main() -> None:
     arguments.add_argument("--compile", action="store_true", help="the engine and the plain model compiled, too")
     arguments.add_argument("--run", type=Path, help="a trained model's or a sweep's folder")
     arguments.add_argument("--policy", default="max_probability:0.9", help="of the trained model")
+    arguments.add_argument("--examples", type=int, default=128, help="of the trained model")
+    arguments.add_argument("--backend", choices=("torch", "onnxruntime"), default="torch", help="of the trained model")
+    arguments.add_argument("--precision", default="fp32", help="of the trained model")
     given = arguments.parse_args()
     sizes = [int(size) for size in given.batch.split(",")]
     stopwatch = Stopwatch(time.perf_counter if given.clock == "wall" else time.process_time, lambda: None)
     protocol = Protocol(repeats=given.repeats)
     began = time.monotonic()
-    case = random_case(compiled=given.compile) if given.run is None else trained_case(given.run, given.policy, sizes)
+    case = random_case(compiled=given.compile) if given.run is None else trained_case(given, sizes)
     print(case.name)
     for threads in map(int, given.threads.split(",")):
         with fixed_threads(threads):
@@ -241,7 +244,7 @@ def quarters(model: MultiExitModel) -> tuple[list[float], dict[int, list[int]]]:
     return thresholds, first_tokens
 
 
-def trained_case(run: Path, policy: str, sizes: Sequence[int]) -> Case:
+def trained_case(given: argparse.Namespace, sizes: Sequence[int]) -> Case:
     """A trained model, and examples of its own test or dev split."""
     from greenexp.api.engines import found_graphs
     from greenexp.api.models import examples_of_task
@@ -249,16 +252,19 @@ def trained_case(run: Path, policy: str, sizes: Sequence[int]) -> Case:
     from greenexp.model import load_model, load_serving
     from greenexp.sources.checkpoints import find_model
 
-    found = find_model(str(run))
-    examples = examples_of_task(found, 128)
+    found = find_model(str(given.run))
+    examples = examples_of_task(found, given.examples)
     model, serving = load_model(found.folder), load_serving(found.folder)
-    name = f"{found.trial}, policy {policy}, {len(examples.tokens)} of its {examples.split} examples"
+    how = f"{given.backend}, {given.precision}, policy {given.policy}"
+    name = f"{found.trial}, {how}, {len(examples.tokens)} of its {examples.split} examples"
     try:
         graphs = found_graphs(found)
     except InputError as error:
         print(f"without ONNX Runtime: {error}")
         graphs = None
-    return Case(name, model, policy, dict.fromkeys(sizes, examples.tokens), EngineSettings(serving=serving), graphs)
+    own = graphs if given.backend == "onnxruntime" else None
+    settings = EngineSettings(serving=serving, precision=given.precision, graphs=own)
+    return Case(name, model, given.policy, dict.fromkeys(sizes, examples.tokens), settings, graphs)
 
 
 if __name__ == "__main__":
