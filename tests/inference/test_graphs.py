@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from served_models import made_examples, made_model
 
 from greenexp.errors import CheckpointError, InputError
 from greenexp.inference import EarlyExitEngine, Rebatcher, Tokens
+from greenexp.inference.bench import Contestants, EngineSettings, Protocol, Stopwatch, contest
+from greenexp.inference.bench.contestants import STATIC
 from greenexp.model import MultiExitModel, load_model, save_model
 
 for needed in ("onnx", "onnxruntime", "onnxscript"):  # the extra `onnx`, which the test extra leaves out
@@ -125,3 +128,14 @@ def test_every_kind_of_exit_is_exported(fields: dict[str, object], tmp_path: Pat
 def test_ray_is_still_imported_beside_onnx_runtime():
     code = "import onnx, onnxscript, onnxruntime, ray"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
+
+
+def test_static_models_take_part_in_a_benchmark(written: tuple[Path, GraphFolder]):
+    model = load_model(written[0])
+    contestants = Contestants.of(model, "static:1", EngineSettings(), written[1])
+    clock = Stopwatch(time.perf_counter, lambda: None)
+    result = contest(contestants, list(EXAMPLES), 4, Protocol(repeats=1, warm_ups=1, least_warm_ups=1), clock)
+    assert set(result.static_over_engine) == set(result.static_agrees) == set(STATIC)
+    assert result.static_agrees["onnxruntime, whole model, fp32"] == 1
+    slowest_first = {**result.static_over_engine, "plain transformers": result.plain_over_engine}
+    assert result.best_static[1].median == min(one.median for one in slowest_first.values())
