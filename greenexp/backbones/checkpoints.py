@@ -84,9 +84,11 @@ class Checkpoint:
             raise InputError(f"backbone source '{self.source}' cannot be read: its config.json holds no settings")
         kind = found.pop("model_type", None)
         if kind != family:
-            # A family may be called otherwise than the library's type, and another type as the family is.
+            # A family may be called otherwise than the library calls its type.
             types = {getattr(BACKBONES[name], "library_type", "") or name: name for name in BACKBONES}
-            right = f"write `name: {types[str(kind)]}`" if str(kind) in types else f"backbones are {', '.join(BACKBONES)}"
+            right = (
+                f"write `name: {types[str(kind)]}`" if str(kind) in types else f"backbones are {', '.join(BACKBONES)}"
+            )
             raise InputError(f"backbone source '{self.source}' holds a model of type '{kind}', not '{family}': {right}")
         if found.get("is_decoder") or found.get("position_embedding_type", "absolute") != "absolute":
             raise InputError(f"backbone source '{self.source}' is a decoder or has relative positions: not supported")
