@@ -28,9 +28,6 @@ _Stamp = tuple[tuple[str, int, int], ...]
 _PINNED = re.compile(r"(?P<repository>[^@]+)@(?P<commit>[0-9a-f]{40})")
 
 
-_NAMES = {"deberta-v2": "deberta", "deberta": "deberta (v1)"}
-"""Backbones of library types that are called otherwise; version 1 of DeBERTa is another model, and none of ours."""
-
 _ABOUT_PICKLES = (
     ". Only safetensors are read: the older pytorch_model.bin is a pickle, and unpickling runs what is in it. "
     "docs/tasks-and-weights.md shows how to convert it once"
@@ -87,8 +84,11 @@ class Checkpoint:
             raise InputError(f"backbone source '{self.source}' cannot be read: its config.json holds no settings")
         kind = found.pop("model_type", None)
         if kind != family:
-            name = _NAMES.get(kind, kind) if isinstance(kind, str) else kind
-            right = f"write `name: {name}`" if name in BACKBONES else f"backbones are {', '.join(BACKBONES)}"
+            # A family may be called otherwise than the library calls its type.
+            types = {getattr(BACKBONES[name], "library_type", "") or name: name for name in BACKBONES}
+            right = (
+                f"write `name: {types[str(kind)]}`" if str(kind) in types else f"backbones are {', '.join(BACKBONES)}"
+            )
             raise InputError(f"backbone source '{self.source}' holds a model of type '{kind}', not '{family}': {right}")
         if found.get("is_decoder") or found.get("position_embedding_type", "absolute") != "absolute":
             raise InputError(f"backbone source '{self.source}' is a decoder or has relative positions: not supported")

@@ -168,7 +168,7 @@ class ModernBert(LibraryEncoder):
         _, hidden, heads = self._shape
         if hidden // heads % 2:
             raise InputError(
-                f"modernbert: hidden ({hidden}) / heads ({heads}) must be even: rotary angles come in pairs"
+                f"modernbert: hidden ({hidden}) / heads ({heads}) must be even: rotary angles are in pairs"
             )
 
     def _sizes(self) -> dict[str, Any]:
@@ -188,8 +188,8 @@ class ModernBert(LibraryEncoder):
         kinds = {str((settings or {}).get("rope_type")) for settings in config.rope_parameters.values()}
         if refused := sorted(kinds & set(_OF_THE_LENGTH)):
             raise InputError(
-                f"backbone source '{checkpoint.source}' has rotary angles of type {', '.join(refused)}, which depend on "
-                "the length of a batch: not supported"
+                f"backbone source '{checkpoint.source}' has rotary angles of type {', '.join(refused)}, which depend "
+                "on the length of a batch: not supported"
             )
         return config
 

@@ -88,6 +88,7 @@ class EarlyExitEngine:
         check_policy(self.policy, self.consulted[0], model)
         self.serving = text
         self._reader = TextReader(text) if text is not None and text.tokenizer else None
+        self.graphs = graphs
         self.segments: Climbing
         if graphs is None:
             self.segments = Segments(model, self.consulted, compiled=compile, precision=precision)

@@ -54,7 +54,7 @@ class Climbing(Protocol):
 
     model: MultiExitModel
     device: torch.device
-    precision: str
+    precision: Precision
 
     def __len__(self) -> int:
         """How many segments there are."""

@@ -121,20 +121,21 @@ def test_models_that_are_not_ours_are_refused(config: dict[str, Any], message: s
         built("bert", tmp_path)
 
 
-def test_a_roberta_of_the_hub(made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("name", ["roberta", "deberta", "modernbert", "mpnet"])
+def test_a_source_of_the_hub(name: str, made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A pinned hub id is looked up in the hub's own cache."""
-    snapshot = tmp_path / "models--owner--small-roberta" / "snapshots" / COMMIT
-    shutil.copytree(made["roberta"], snapshot)
+    snapshot = tmp_path / "models--owner--small" / "snapshots" / COMMIT
+    shutil.copytree(made[name], snapshot)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path), raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    backbone = BACKBONES["roberta"](source=f"owner/small-roberta@{COMMIT}", pooling="cls").build(50, 1)
-    expected = built("roberta", made["roberta"], pooling="cls")
+    backbone = BACKBONES[name](source=f"owner/small@{COMMIT}", pooling="cls").build(50, 1 if name == "roberta" else 0)
+    expected = built(name, made[name], pooling="cls")
     assert backbone.notes == ()
-    for name, value in expected.state_dict().items():
-        assert torch.equal(backbone.state_dict()[name], value)
-    with pytest.raises(InputError, match=r"'roberta', not 'bert'.*`name: roberta`"):
-        BACKBONES["bert"](source=f"owner/small-roberta@{COMMIT}").build(50, 1)
+    for key, value in expected.state_dict().items():
+        assert torch.equal(backbone.state_dict()[key], value)
+    with pytest.raises(InputError, match=f"not 'bert'.*`name: {name}`"):
+        BACKBONES["bert"](source=f"owner/small@{COMMIT}").build(50, 1)
 
 
 @pytest.mark.parametrize("name", ["roberta", "mobilebert"])

@@ -51,8 +51,10 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True)
 class Contestants:
-    """engines: the three of them, by name; plain: ways of calling the plain model, by their settings; static: the whole
-    model without early exits, as ONNX Runtime computes it, nothing without graphs.
+    """The engine three ways, and models that nobody leaves early.
+
+    engines: the three of them, by name; plain: ways of calling the plain model, by their settings
+    static: the whole model as ONNX Runtime computes it, in each precision; nothing without graphs
 
     `engine`: leaves where its policy says. `engine without exits`: the same code, answering at the last exit with no
     other head evaluated. `engine, nobody leaves early`: evaluates and asks every consulted exit, and climbs on.

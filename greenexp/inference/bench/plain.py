@@ -29,7 +29,8 @@ class PlainModel:
     """A transformers encoder, its pooling and one classifier.
 
     model: whose library encoder and head of exit `exit_number` are used, weights shared; layers above it are left out
-    attention: the library's implementation, `eager` where it has no other; precision: `fp32`, or `bf16` for weights and activations
+    attention: the library's implementation, `eager` where it has no other
+    precision: `fp32`, or `bf16` for weights and activations
     compiled: through `torch.compile`, batch and length variable
     InputError for a backbone that drives no library model.
     """

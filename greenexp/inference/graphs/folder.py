@@ -17,11 +17,12 @@ from typing import Any
 
 from greenexp.errors import CheckpointError, InputError
 from greenexp.inference.graphs.pieces import exit_name, segment_name
+from greenexp.inference.segments import Precision
 from greenexp.records.manifests import MODEL_MANIFEST
 
 MANIFEST = "graphs.json"
 FORMAT = 1
-GRAPH_PRECISIONS = ("fp32", "int8")
+GRAPH_PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def pieces_of(model: MultiExitModel, exits: Sequence[int]) -> list[Piece]:
     for place, (number, last) in enumerate(zip(exits, ends, strict=True)):
         first = ends[place - 1] if place else 0
         layers = f"layers {first + 1} to {last}"
-        outputs = ("climbed", "pooled") if keeps else ("climbed",)
+        outputs = ("climbed", "remembered") if keeps else ("climbed",)
         if first == 0:
             module: nn.Module = _First(model, last, keeps)
             found.append(Piece(segment_name(number), f"embeddings and {layers}", module, tokens, outputs))

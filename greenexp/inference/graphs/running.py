@@ -18,7 +18,7 @@ from greenexp.errors import InputError
 from greenexp.inference.answers import Row, Tokens, checked
 from greenexp.inference.graphs.folder import GRAPH_PRECISIONS, GraphFolder
 from greenexp.inference.graphs.pieces import FULL
-from greenexp.inference.segments import Climbers, Said, padded_batch, real_tokens
+from greenexp.inference.segments import Climbers, Precision, Said, padded_batch, real_tokens
 from greenexp.model.multi_exit import MultiExitModel
 
 Session = Callable[[dict[str, Tensor]], list[Tensor]]
@@ -34,7 +34,9 @@ class GraphSegments:
     first one token ids stand in the place of hidden states. Raises InputError for exits without graphs.
     """
 
-    def __init__(self, graphs: GraphFolder, model: MultiExitModel, consulted: Sequence[int], precision: str) -> None:
+    def __init__(
+        self, graphs: GraphFolder, model: MultiExitModel, consulted: Sequence[int], precision: Precision
+    ) -> None:
         if precision not in GRAPH_PRECISIONS:
             raise InputError(
                 f"precision {precision!r}: graphs are computed in {' or '.join(GRAPH_PRECISIONS)}; bf16 needs the "

@@ -18,7 +18,14 @@ from torch import Tensor
 
 from greenexp.errors import InputError, abridged
 from greenexp.inference.answers import Tokens, checked
-from greenexp.inference.graphs.folder import MANIFEST, Agreement, GraphFolder, graph_file, model_digest
+from greenexp.inference.graphs.folder import (
+    GRAPH_PRECISIONS,
+    MANIFEST,
+    Agreement,
+    GraphFolder,
+    graph_file,
+    model_digest,
+)
 from greenexp.inference.graphs.pieces import Piece, pieces_of, reads_types, remembers
 from greenexp.inference.graphs.running import GraphSegments
 from greenexp.inference.segments import padded_batch
@@ -111,7 +118,7 @@ def _checked(graphs: GraphFolder, model: MultiExitModel, examples: Sequence[Toke
     """Both precisions against the model. InputError if those of fp32 are not within the tolerance."""
     wanted = logits_of(model, graphs.exits, examples)
     found: dict[str, Agreement] = {}
-    for precision in ("fp32", "int8"):
+    for precision in GRAPH_PRECISIONS:
         segments = GraphSegments(graphs, model, graphs.exits, precision)
         found[precision] = _agreement(wanted, graph_logits(segments, examples, model))
     if not found["fp32"].difference <= TOLERANCE:  # NaN is not
