@@ -20,7 +20,7 @@ _STUDY = 0
 
 
 class Places(CategoricalDistribution):
-    """A choice over places of values, which is equal to itself at once: samplers compare it with every known trial's."""
+    """A choice over places of values that is equal to itself at once: samplers compare it with each known trial's."""
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, CategoricalDistribution) and self.choices == tuple(other.choices))
@@ -95,9 +95,7 @@ class KnownTrials(BaseStorage):
         self._trials.append(asked)
         return number
 
-    def set_trial_param(
-        self, trial_id: int, param_name: str, param_value_internal: float, distribution: Any
-    ) -> None:
+    def set_trial_param(self, trial_id: int, param_name: str, param_value_internal: float, distribution: Any) -> None:
         """See `BaseStorage`."""
         trial = self._copy(trial_id)
         trial.params = {**trial.params, param_name: distribution.to_external_repr(param_value_internal)}

@@ -161,7 +161,7 @@ class SampledProposals:
         return distributions_of(self.space)
 
     def _made(self, history: Sequence[Observation]) -> Sequence[_Known]:
-        """What Optuna is told of each configuration; of those of which nothing new is known, what it was told before."""
+        """What Optuna is told of each configuration: of those of which nothing new is known, what it was before."""
         before = self._known[: len(history)]
         self._known[:] = [
             before[place]
