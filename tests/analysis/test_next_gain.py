@@ -43,7 +43,7 @@ def test_simulated_searches_gain_what_is_expected(draw: str, known: int, more: i
     rng = np.random.default_rng([known, more])
     draws = {"normal": rng.normal, "uniform": rng.random, "beta": lambda size: rng.beta(2, 3, size)}[draw]
     expected, found, chances, improved = [], [], [], []
-    for _ in range(1_500):
+    for _ in range(600):
         scores = draws(size=known + more)
         told = gain_of_draws(scores[:known], more)
         gain = max(0.0, scores[known:].max() - scores[:known].max())
@@ -109,9 +109,8 @@ def test_gains_are_finite_scaled_and_mirrored(scores: list[float], more: int) ->
     values = np.array(scores)
     spread = np.ptp(values)
     assert 0 <= told.mean <= spread * math.log2(1 + more / len(scores)) + 1e-9
-    assert told.standard_deviation is not None
     assert told.at_most is not None
-    assert math.isfinite(told.standard_deviation + told.at_most)
+    assert 0 <= told.at_most < math.inf
     mirrored = gain_of_draws(-values, more, minimize=True)
     assert mirrored.mean == pytest.approx(told.mean, abs=1e-9)
     moved = gain_of_draws(2 * values + 5, more)
@@ -131,7 +130,7 @@ def test_more_configurations_gain_more() -> None:
 
 def test_equal_scores_have_nothing_to_gain() -> None:
     told = gain_of_draws([0.5] * 10, 5)
-    assert (told.mean, told.standard_deviation, told.at_most) == (0.0, 0.0, 0.0)
+    assert (told.mean, told.at_most) == (0.0, 0.0)
     assert gain_of_search([0.5] * 10, 5).mean == 0.0
 
 

@@ -45,17 +45,6 @@ class GainLaw:
     gains: Floats
     above: Floats
 
-    @property
-    def mean(self) -> float:
-        """The expected gain by this law."""
-        return float(np.trapezoid(self.above, self.gains))
-
-    @property
-    def standard_deviation(self) -> float:
-        """Of the gain, from search to search."""
-        square = float(np.trapezoid(2 * self.gains * self.above, self.gains))
-        return math.sqrt(max(0.0, square - self.mean**2))
-
     def quantile(self, level: float) -> float:
         """The least gain that the gain exceeds with probability 1 - level at most."""
         if self.above[0] <= 1 - level:

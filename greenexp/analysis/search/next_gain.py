@@ -16,7 +16,7 @@ can be equal. How much the gain varies, and what it is at most in 19 of 20 searc
 
 Searches that learn. Later proposals are no draws of what came before. The greater of two numbers is given: what the
 last doubling of this very search gained, times log2(x), and G of its last max(10, N/4) proposals, less what the best of
-all is ahead of their best. Gains become smaller as a search goes on, so this is an upper estimate without a spread.
+all is ahead of their best. Gains become smaller as a search goes on, so this is an upper estimate without a law.
 
 How often both are right, on recorded searches: `benchmarks/next_gain.py`, docs/results/search.md.
 Assumptions: one score per configuration, each trained to its end; ties count as gains of 0. Scores that are means over
@@ -48,8 +48,7 @@ _LIMIT_REACHED = 1e-3
 class NextGain:
     """What `configurations` more are expected to gain over the best of `known` scores, in the scores' unit.
 
-    mean: the expected gain, at least 0; standard_deviation: of the gain, from search to search; None if not known
-    at_most: what the gain is not above, with probability LEVEL; None if not known
+    mean: the expected gain, at least 0; at_most: what it is not above, with probability LEVEL; None if not known
     chance: that they gain anything; None if not known
     upper: whether `mean` is an upper estimate, as it is for searches that learn
     """
@@ -57,7 +56,6 @@ class NextGain:
     configurations: int
     known: int
     mean: float
-    standard_deviation: float | None
     at_most: float | None
     chance: float | None
     upper: bool
@@ -71,10 +69,9 @@ def gain_of_draws(scores: ArrayLike, configurations: int, *, minimize: bool = Fa
     ranked = -np.sort(-_signed(scores, configurations, minimize))
     known = ranked.size
     mean = _mean_gain(ranked, configurations)
-    law = gain_law(ranked, configurations)
+    limit = gain_law(ranked, configurations).quantile(LEVEL)
     chance = configurations / (known + configurations)
-    limit = law.quantile(LEVEL)
-    return NextGain(configurations, known, mean, law.standard_deviation, limit, chance, upper=False)
+    return NextGain(configurations, known, mean, limit, chance, upper=False)
 
 
 def gain_of_search(scores: ArrayLike, configurations: int, *, minimize: bool = False) -> NextGain:
@@ -88,7 +85,7 @@ def gain_of_search(scores: ArrayLike, configurations: int, *, minimize: bool = F
     latest = values[-max(_WINDOW, known // 4) :]
     ahead = float(values.max() - latest.max())
     drawn = _mean_gain(-np.sort(-latest), configurations) - ahead
-    return NextGain(configurations, known, max(doubled, drawn, 0.0), None, None, None, upper=True)
+    return NextGain(configurations, known, max(doubled, drawn, 0.0), None, None, upper=True)
 
 
 def _signed(scores: ArrayLike, configurations: int, minimize: bool) -> Floats:
