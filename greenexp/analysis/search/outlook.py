@@ -43,9 +43,10 @@ def _gain(gain: NextGain, costs: Mapping[str, float], metric: SweepMetric) -> st
 
 def _against_random(random: RandomSearch, reached: float, metric: SweepMetric) -> str:
     equal = f"of equal {AXES[random.axis].title}" if random.axis else "of as many configurations"
+    bound = "less" if metric.minimize else "more"
     return (
         f"A random search {equal} is expected to reach {random.score:.4f} {metric.label} with {random.configurations} "
-        f"configurations, and in {100 * LEVEL:.0f} % of cases {'no less' if metric.minimize else 'no more'} than {random.at_best:.4f}, by the "
+        f"configurations, and in {100 * LEVEL:.0f} % of cases no {bound} than {random.at_best:.4f}, by the "
         f"{random.draws} with which this search began; this one reached {reached:.4f}, "
         f"{'better' if random.advantage >= 0 else 'worse'} by {abs(random.advantage):.2g}."
     )
