@@ -248,6 +248,7 @@ def simulate(
     trials: Sequence[float] | None = None,
     workers: int = 1,
     grace_period: int | None = None,
+    first_level: float | str | None = None,
     reduction_factor: float | None = None,
     rung_seeds: Sequence[float] | None = None,
     repeats: int = 500,
@@ -286,6 +287,9 @@ def simulate(
         Units trained at a time.
     grace_period : int, optional
         Parts of a schedule before the first rung. By default the scheduler's own.
+    first_level : float or str, optional
+        Rungs are levels of cost instead, such as `"2 TFLOP"`: what a trial has used at the first one. `cost` must then
+        be `train_flops`, `energy_j` or `wall_s`.
     reduction_factor : float above 1, optional
         At a rung one of this number of units goes on. By default the scheduler's own.
     rung_seeds : sequence of whole numbers, optional
@@ -313,6 +317,7 @@ def simulate(
         trials=None if trials is None else whole_trials(trials),
         workers=workers,
         grace_period=grace_period,
+        first_level=first_level,
         reduction_factor=reduction_factor,
         rung_seeds=None if rung_seeds is None else whole_trials(rung_seeds),
         repeats=repeats,
