@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from greenexp.errors import InputError
 from greenexp.records.costs import EncoderCosts
 
 
@@ -111,6 +112,10 @@ class Backbone(nn.Module, ABC):
     def drop_pooler(self) -> None:
         """Forget the poolers, because no head reads them: `pool` is `cls` from here on, `pooler_parameters` empty."""
 
+    def save_cut(self, folder: Path) -> None:
+        """As `save`, after parts of the encoder were removed so that the library's classes do not describe it."""
+        raise InputError(f"{type(self).__name__} cannot be saved after parts of it were removed")
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write config and safetensors into `folder` so that `AutoModel.from_pretrained(folder)` reads them."""
@@ -129,8 +134,12 @@ class BackbonePlugin(Protocol):
         contradict the source, the source cannot be read, or it has fewer than `vocab_size` tokens.
         """
 
-    def load(self, folder: Path) -> Backbone:
-        """What `Backbone.save` wrote. Raises CheckpointError; executes nothing from the folder."""
+    def load(self, folder: Path, reshape: Callable[[Any], None] | None = None) -> Backbone:
+        """What `Backbone.save` wrote. Raises CheckpointError; executes nothing from the folder.
+
+        reshape: gives a backbone without weights the form in which they were saved; None: that of its config. It is
+            handed over only if there is one
+        """
 
     def tokenizer(self) -> Any | None:
         """The tokenizer that belongs to the source, or None for a randomly initialised backbone."""

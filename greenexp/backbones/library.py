@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
 
 from greenexp.backbones.base import Backbone, EncoderState, TokenBatch
 from greenexp.backbones.checkpoints import pooler_layer, quiet_library
+from greenexp.backbones.parts import LayerParts, no_parts
 from greenexp.backbones.products import layer_products
 from greenexp.errors import InputError
 from greenexp.records.costs import BlockCost, EncoderCosts, MatmulCost
@@ -26,6 +28,7 @@ class LibraryBackbone(Backbone):
 
     model: an encoder of transformers, with a `pooler` (None for none)
     pooling: what `pool` gives
+    narrowed: index of a layer from which heads or units were removed -> width of its heads together, of its units
     new_pooler: whether the pooler was drawn here because the encoder came with none: nothing to start from
     """
 
@@ -39,6 +42,7 @@ class LibraryBackbone(Backbone):
         self.max_length = model.config.max_position_embeddings
         self.vocab_size = model.config.vocab_size
         self._new_pooler = new_pooler
+        self.narrowed: dict[int, tuple[int, int]] = {}
 
     def embed(self, batch: TokenBatch) -> EncoderState:
         """See `Backbone.embed`."""
@@ -78,7 +82,7 @@ class LibraryBackbone(Backbone):
         widths = self._embedding_widths()
         return EncoderCosts(
             embeddings=() if widths is None else (MatmulCost(2 * batch_size * length * math.prod(widths), inner=True),),
-            layers=(self._layer_products(batch_size, length),) * self.num_layers,
+            layers=tuple(self._products_of(index, batch_size, length) for index in range(self.num_layers)),
             pooler=() if dense is None else (MatmulCost(2 * batch_size * self.hidden_size**2),),
         )
 
@@ -113,6 +117,31 @@ class LibraryBackbone(Backbone):
         """Leave only the first `layers` layers in a copy of the library model."""
         model.encoder.layer = model.encoder.layer[:layers]
 
+    def layer_parts(self, index: int) -> LayerParts:  # noqa: ARG002 - some families have them
+        """The linear layers of layer `index` (from 0). Raises InputError where they cannot be cut."""
+        raise no_parts(self.model.config.model_type)
+
+    def keep_layers(self, numbers: Sequence[int]) -> None:
+        """Let only these layers (from 1, rising) stay. Raises InputError where the family cannot do without others."""
+        layers = self._layer_list()
+        if layers is None:
+            raise no_parts(self.model.config.model_type)
+        kept = nn.ModuleList([layers[number - 1] for number in numbers])
+        self._set_layer_list(kept)
+        self._renumbered(numbers)
+
+    def part_modules(self, kind: str) -> tuple[nn.Module, ...]:
+        """The modules of the `layers`, the `pooler` or the `embeddings`."""
+        if kind == "pooler":
+            return () if self.model.pooler is None else (self.model.pooler,)
+        return (self._layer_modules(),) if kind == "layers" else self._embedding_modules()
+
+    def save_cut(self, folder: Path) -> None:
+        """As `save`, for a model that the library's classes do not describe: only greenexp reads it."""
+        self.model.config.save_pretrained(folder)
+        weights = {name: value.contiguous() for name, value in self.model.state_dict().items()}
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
     def save(self, folder: Path) -> None:
         """See `Backbone.save`."""
         with quiet_library():
@@ -138,6 +167,25 @@ class LibraryBackbone(Backbone):
     def _embedding_widths(self) -> tuple[int, int] | None:
         """From what width to what width the embeddings are projected; None if they are not."""
         return None
+
+    def _layer_list(self) -> nn.ModuleList | None:
+        """The list of layers, where each place has a layer of its own."""
+        return getattr(self._layer_modules(), "layer", None)
+
+    def _set_layer_list(self, layers: nn.ModuleList) -> None:
+        self._layer_modules().layer = layers
+
+    def _renumbered(self, numbers: Sequence[int]) -> None:
+        places = {number - 1: place for place, number in enumerate(numbers)}
+        self.narrowed = {places[index]: widths for index, widths in self.narrowed.items() if index in places}
+        self.num_layers = len(numbers)
+        self.model.config.num_hidden_layers = self.num_layers
+
+    def _products_of(self, index: int, batch_size: int, length: int) -> BlockCost:
+        if index not in self.narrowed:
+            return self._layer_products(batch_size, length)
+        heads, units = self.narrowed[index]
+        return layer_products(batch_size, length, self.hidden_size, units, attention=heads)
 
     def _layer_products(self, batch_size: int, length: int) -> BlockCost:
         return layer_products(batch_size, length, self.hidden_size, self.model.config.intermediate_size)

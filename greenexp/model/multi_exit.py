@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from greenexp.backbones.base import Backbone, EncoderState, TokenBatch
+from greenexp.compression.int8_modules import HeldInInt8
 from greenexp.errors import InputError
 from greenexp.exits.base import ExitHead, ExitInput
 from greenexp.exits.learned import LearnedExit
@@ -183,8 +184,23 @@ class MultiExitModel(nn.Module):
         return tuple(parameter for parameter in self.parameters() if parameter.requires_grad)
 
     def parameter_count(self) -> int:
-        """Parameters of the whole model, all exits; a weight shared between layers once."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        """Numbers in the weights of the whole model, all exits; a weight shared between layers once."""
+        return self.weights()[0]
+
+    def weight_bytes(self) -> int:
+        """Bytes of these numbers in the types in which they are held, and saved; scales of 8-bit weights included."""
+        return self.weights()[1]
+
+    def weights(self) -> tuple[int, int]:
+        """(numbers, bytes) of the weights; see `parameter_count` and `weight_bytes`."""
+        held: dict[int, Tensor] = {id(tensor): tensor for tensor in self.parameters()}
+        scales = {}
+        for module in self.modules():
+            if isinstance(module, HeldInInt8):
+                held |= {id(tensor): tensor for tensor in module.numbers}
+                scales[id(module.scale)] = module.scale
+        size = sum(tensor.numel() * tensor.element_size() for tensor in (*held.values(), *scales.values()))
+        return sum(tensor.numel() for tensor in held.values()), size
 
     def costs(self, batch_size: int, length: int) -> ModelCosts:
         """Forward costs of every block for `batch_size` examples padded to `length`."""

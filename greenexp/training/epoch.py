@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 from greenexp.backbones.base import TokenBatch
+from greenexp.compression.base import Compression
 from greenexp.meters.flops import training_flops
 from greenexp.meters.measure import Meters
 from greenexp.methods.base import EpochContext, MethodRun, MicroBatch, StepContext
 from greenexp.model import MultiExitModel
 from greenexp.records.costs import Part, Pass
 from greenexp.records.sections import Training
-from greenexp.tasks.batches import Indices, dev_batches, epoch_batches, halved_batches, pad
+from greenexp.tasks.batches import Indices, dev_batches, epoch_batches, first_part, halved_batches, pad
 from greenexp.tasks.tokens import TokenisedSplit
 from greenexp.training.evaluation import to_tokens
 from greenexp.training.isolation import GeneratorStates
@@ -30,6 +31,7 @@ class EpochTrainer:
     """What stays the same over a trial's epochs.
 
     frozen: parts that never train; order_seed: of the order of examples
+    compression: what is done to the weights after each step
     """
 
     model: MultiExitModel
@@ -42,6 +44,7 @@ class EpochTrainer:
     device: torch.device
     frozen: frozenset[Part]
     meters: Meters
+    compression: Compression
 
     def train(
         self, under_way: EpochUnderWay, until: int, optimisation: Optimisation, interrupted: Callable[[], bool]
@@ -66,12 +69,22 @@ class EpochTrainer:
                 self.model, epoch, optimisation.step, batches[0], optimisation.update, self._precise, batches[1]
             )
             under_way.note_step(self.method.step(context), len(first))
+            self.compression.after_step(self.model.backbone, optimisation.step, self.all_steps)  # type: ignore[arg-type]
             self.meters.keep_up()
             if under_way.steps < until and interrupted():
                 break
         optimisation.check()
         under_way.generators = GeneratorStates.now(self.device)
         return under_way.steps == until
+
+    @property
+    def all_steps(self) -> int:
+        """Optimiser steps of a full training."""
+        return sum(map(self.steps, range(1, self.training.epochs + 1)))
+
+    def steps(self, epoch: int) -> int:
+        """Optimiser steps of an epoch."""
+        return -(-first_part(len(self.split), self.method.split(epoch)) // self.training.batch_size)
 
     def _prepare(self, under_way: EpochUnderWay, price: Callable[[int, int, tuple[Pass, ...]], float]) -> None:
         """What the method must do before its first step of the epoch in this process, and its FLOPs."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from greenexp.compression.base import Compression
 from greenexp.errors import CheckpointError, InputError
 from greenexp.meters import Meters
 from greenexp.methods.adapt import trial_shape
@@ -18,9 +19,8 @@ from greenexp.records.costs import Part
 from greenexp.records.progress import steps_until
 from greenexp.records.sections import Metric, Training
 from greenexp.records.trial import TrialSpec
-from greenexp.replay.record import ExitCosts
-from greenexp.tasks.batches import first_part
 from greenexp.tasks.tokens import TokenisedTask
+from greenexp.training.compressing import ReportedModel, compressed
 from greenexp.training.epoch import EpochTrainer
 from greenexp.training.optimisation import Optimisation
 from greenexp.training.precision import Precision, choose_precision
@@ -40,20 +40,20 @@ class TrialSetup:
     trainer: EpochTrainer
     metric: Metric
     dev_lengths: Any
+    compression: Compression
     step: int = 0
     stage_first_step: int = 0
     _stage: Stage | None = None
     _optimisation: Optimisation | None = None
-    _inference_flops: dict[int, float] = field(default_factory=dict)
-    _exit_costs: dict[tuple[int, ...], ExitCosts] = field(default_factory=dict)
+    _whole: ReportedModel | None = None
 
     @classmethod
     def build(cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters) -> TrialSetup:
         """Build model and method from the trial's settings. Raises InputError where they do not fit."""
         training, metric = trial.settings.training, trial.settings.metric
-        plugin = trial.settings.method.plugin()
+        plugin, compression = trial.settings.method.plugin(), trial.settings.compression.plugin()
         model = build_model(
-            plugin.adapt(trial.settings.model),
+            compression.adapt(plugin.adapt(trial.settings.model)),
             data.num_labels,
             data.vocab_size,
             data.pad_id,
@@ -62,6 +62,7 @@ class TrialSetup:
         )
         shape = trial_shape(model, data, training.epochs, trial.seeds.order)
         method = plugin.begin(shape)
+        compression.typical_cut(model.backbone)  # refuses an encoder that cannot be cut
         check_metric(metric, method.trained_exits(1), data.num_labels)
         trainer = EpochTrainer(
             model=model,
@@ -74,8 +75,9 @@ class TrialSetup:
             device=device,
             frozen=frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset(),
             meters=meters,
+            compression=compression,
         )
-        work = cls(trainer, metric, data.dev.lengths)
+        work = cls(trainer, metric, data.dev.lengths, compression)
         for epoch in range(1, training.epochs + 1):  # refuses an epoch with fewer steps than reports
             steps_until(1, training.reports_per_epoch, work.steps(epoch))
         return work
@@ -126,19 +128,13 @@ class TrialSetup:
 
     def steps(self, epoch: int) -> int:
         """Optimiser steps of an epoch."""
-        return -(-first_part(len(self.trainer.split), self.method.split(epoch)) // self.training.batch_size)
+        return self.trainer.steps(epoch)
 
-    def inference_flops(self, exit_number: int) -> float:
-        """Mean FLOPs per dev example, at its real length, of always answering at this exit."""
-        if exit_number not in self._inference_flops:
-            self._inference_flops[exit_number] = float(self.model.inference_flops(self.dev_lengths, exit_number).mean())
-        return self._inference_flops[exit_number]
-
-    def exit_costs(self, exits: tuple[int, ...]) -> ExitCosts:
-        """What leaving at each of `exits` costs at every length that occurs on dev."""
-        if exits not in self._exit_costs:
-            self._exit_costs[exits] = self.model.exit_costs(self.dev_lengths, exits)
-        return self._exit_costs[exits]
+    def reported(self, exits: tuple[int, ...]) -> ReportedModel:
+        """What is scored and saved now that `exits` are trained: what the compression leaves of the model."""
+        if self._whole is None or self._whole.exits != exits:
+            self._whole = ReportedModel(self.model, exits, self.dev_lengths)
+        return compressed(self.compression, self.trainer, exits, self._whole)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors of model, optimiser and method, and the method's plain values."""
