@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from greenexp.backbones.parts import LayerParts, no_parts
 from greenexp.errors import InputError
 from greenexp.records.costs import EncoderCosts
 
@@ -58,6 +59,7 @@ class Backbone(nn.Module, ABC):
     """An encoder in pieces.
 
     num_layers, hidden_size: its shape; max_length: longest sequence it can take; vocab_size: its token ids
+    narrowed: index of a layer from which heads or units were removed -> width of its heads together, of its units
     notes: what a reader of the results must know about its weights (`the pooler is newly initialised`)
     """
 
@@ -66,6 +68,7 @@ class Backbone(nn.Module, ABC):
     max_length: int
     vocab_size: int
     notes: tuple[str, ...] = ()
+    narrowed: dict[int, tuple[int, int]]
 
     @abstractmethod
     def embed(self, batch: TokenBatch) -> EncoderState:
@@ -111,6 +114,22 @@ class Backbone(nn.Module, ABC):
 
     def drop_pooler(self) -> None:
         """Forget the poolers, because no head reads them: `pool` is `cls` from here on, `pooler_parameters` empty."""
+
+    def layer_parts(self, index: int) -> LayerParts:  # noqa: ARG002 - for those whose layers can be cut
+        """The linear layers of layer `index` (from 0). Raises InputError where heads and units cannot be removed."""
+        raise no_parts(type(self).__name__)
+
+    def layer_list(self) -> nn.ModuleList | None:
+        """The layers, where each place has one of its own; else None."""
+        return None
+
+    def keep_layers(self, numbers: Sequence[int]) -> None:  # noqa: ARG002 - as above
+        """Let only these layers (from 1, rising) stay. Raises InputError where the family cannot do without others."""
+        raise no_parts(type(self).__name__)
+
+    def part_modules(self, kind: str) -> tuple[nn.Module, ...]:  # noqa: ARG002 - as above
+        """The modules of the `layers`, the `pooler` or the `embeddings`. Raises InputError where they are not known."""
+        raise no_parts(type(self).__name__)
 
     def save_cut(self, folder: Path) -> None:
         """As `save`, after parts of the encoder were removed so that the library's classes do not describe it."""

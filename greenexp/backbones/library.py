@@ -28,7 +28,6 @@ class LibraryBackbone(Backbone):
 
     model: an encoder of transformers, with a `pooler` (None for none)
     pooling: what `pool` gives
-    narrowed: index of a layer from which heads or units were removed -> width of its heads together, of its units
     new_pooler: whether the pooler was drawn here because the encoder came with none: nothing to start from
     """
 
@@ -42,7 +41,7 @@ class LibraryBackbone(Backbone):
         self.max_length = model.config.max_position_embeddings
         self.vocab_size = model.config.vocab_size
         self._new_pooler = new_pooler
-        self.narrowed: dict[int, tuple[int, int]] = {}
+        self.narrowed = {}
 
     def embed(self, batch: TokenBatch) -> EncoderState:
         """See `Backbone.embed`."""
@@ -118,26 +117,30 @@ class LibraryBackbone(Backbone):
         model.encoder.layer = model.encoder.layer[:layers]
 
     def layer_parts(self, index: int) -> LayerParts:  # noqa: ARG002 - some families have them
-        """The linear layers of layer `index` (from 0). Raises InputError where they cannot be cut."""
+        """See `Backbone.layer_parts`."""
         raise no_parts(self.model.config.model_type)
 
     def keep_layers(self, numbers: Sequence[int]) -> None:
-        """Let only these layers (from 1, rising) stay. Raises InputError where the family cannot do without others."""
-        layers = self._layer_list()
+        """See `Backbone.keep_layers`."""
+        layers = self.layer_list()
         if layers is None:
             raise no_parts(self.model.config.model_type)
         kept = nn.ModuleList([layers[number - 1] for number in numbers])
         self._set_layer_list(kept)
         self._renumbered(numbers)
 
+    def layer_list(self) -> nn.ModuleList | None:
+        """See `Backbone.layer_list`."""
+        return getattr(self._layer_modules(), "layer", None)
+
     def part_modules(self, kind: str) -> tuple[nn.Module, ...]:
-        """The modules of the `layers`, the `pooler` or the `embeddings`."""
+        """See `Backbone.part_modules`."""
         if kind == "pooler":
             return () if self.model.pooler is None else (self.model.pooler,)
         return (self._layer_modules(),) if kind == "layers" else self._embedding_modules()
 
     def save_cut(self, folder: Path) -> None:
-        """As `save`, for a model that the library's classes do not describe: only greenexp reads it."""
+        """See `Backbone.save_cut`: only greenexp reads it."""
         self.model.config.save_pretrained(folder)
         weights = {name: value.contiguous() for name, value in self.model.state_dict().items()}
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
@@ -167,10 +170,6 @@ class LibraryBackbone(Backbone):
     def _embedding_widths(self) -> tuple[int, int] | None:
         """From what width to what width the embeddings are projected; None if they are not."""
         return None
-
-    def _layer_list(self) -> nn.ModuleList | None:
-        """The list of layers, where each place has a layer of its own."""
-        return getattr(self._layer_modules(), "layer", None)
 
     def _set_layer_list(self, layers: nn.ModuleList) -> None:
         self._layer_modules().layer = layers

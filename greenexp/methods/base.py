@@ -4,6 +4,7 @@ A `Method` is the frozen dataclass of hyperparameters from the sweep file. `adap
 `begin` gives its `MethodRun`, which lives as long as one trial and holds whatever the method learns beside the model.
 The trainer then asks, epoch by epoch:
 
+    initialise(model)       what its weights start from, where the settings do not say it
     stage(epoch)            which exits and parts train; a new stage begins with a fresh optimiser and schedule
     split(epoch)            whether its steps have a second batch, of examples the first ones are not drawn from
     prepare(context)        what must be known before the first step
@@ -16,7 +17,7 @@ The trainer then asks, epoch by epoch:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -108,10 +109,13 @@ class StepContext:
     precision: Callable[[], AbstractContextManager[None]] = nullcontext
     second: Sequence[MicroBatch] = ()
 
-    def forward(self, tokens: TokenBatch, exits: tuple[int, ...]) -> Tensor:
-        """Logits [exit, example, class] of `exits`, float32 or wider, under the trainer's precision."""
+    def forward(self, tokens: TokenBatch, exits: tuple[int, ...], layers: Collection[int] | None = None) -> Tensor:
+        """Logits [exit, example, class] of `exits`, float32 or wider, under the trainer's precision.
+
+        layers: those that run, from 1; None: all up to that of the last exit
+        """
         with self.precision():
-            logits: Tensor = self.model(tokens, exits)
+            logits: Tensor = self.model(tokens, exits, layers)
         return logits
 
     def outputs(self, tokens: TokenBatch, exits: tuple[int, ...], *, equilibrium: bool = False) -> ExitOutputs:
@@ -137,8 +141,14 @@ class EpochContext:
 class MethodRun(ABC):
     """One trial's training by a method. The defaults are those of a joint method: one stage, one pass, one update."""
 
+    teacher: MultiExitModel | None = None
+    """A trained model that the method asks, which stays as it is; its passes are counted with the method's own."""
+
     def __init__(self, shape: TrialShape) -> None:
         self.shape = shape
+
+    def initialise(self, model: MultiExitModel) -> None:
+        """Change the weights of the new model before anything trains; draws nothing. Raises InputError."""
 
     @abstractmethod
     def stage(self, epoch: int) -> Stage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -74,12 +74,14 @@ class MultiExitModel(nn.Module):
         """The head of an exit (from 1)."""
         return cast(ExitHead, self.heads[exit_number - 1])
 
-    def forward(self, batch: TokenBatch, exits: Sequence[int] | None = None) -> Tensor:
+    def forward(
+        self, batch: TokenBatch, exits: Sequence[int] | None = None, layers: Collection[int] | None = None
+    ) -> Tensor:
         """Logits [exit, example, class] of `exits` (numbers from 1, ascending; None: all), float32 or wider.
 
-        No layer above the last of them runs, and no other head. Raises InputError for numbers that are not exits.
+        layers: see `outputs`. No layer above the last of them runs, and no other head. Raises InputError for numbers that are not exits.
         """
-        return torch.stack(self.each_exit(batch, exits))
+        return torch.stack(self.outputs(batch, exits, layers=layers).logits)
 
     def each_exit(self, batch: TokenBatch, exits: Sequence[int] | None = None) -> tuple[Tensor, ...]:
         """`forward` with the exits' logits apart, each [example, class].
@@ -90,20 +92,33 @@ class MultiExitModel(nn.Module):
         return self.outputs(batch, exits).logits
 
     def outputs(
-        self, batch: TokenBatch, exits: Sequence[int] | None = None, *, equilibrium: bool = False
+        self,
+        batch: TokenBatch,
+        exits: Sequence[int] | None = None,
+        *,
+        equilibrium: bool = False,
+        layers: Collection[int] | None = None,
+        visit: Callable[[int, EncoderState], None] | None = None,
     ) -> ExitOutputs:
         """Everything `exits` (numbers from 1, ascending; None: all) say, apart.
 
         equilibrium: whether the gradients of the computed exits are balanced, see `model.equilibrium`
+        layers: those that run, from 1; the state passes the others as it is; None: all up to that of the last exit
+        visit: is given every layer (0: the embeddings) and the state after it
         """
         wanted = self._checked(exits)
         rank_at = {self.exit_layers[number - 1]: rank for rank, number in enumerate(wanted)}
         remembers = any(self.head(number).reads_earlier for number in wanted)
         state = self.backbone.embed(batch)
+        if visit is not None:
+            visit(0, state)
         earlier: tuple[Tensor, ...] = ()
         said: list[tuple[Tensor, Tensor | None]] = []
         for layer in range(1, self.exit_layers[wanted[-1] - 1] + 1):
-            state = self.backbone.layer(layer - 1, state)
+            if layers is None or layer in layers:
+                state = self.backbone.layer(layer - 1, state)
+            if visit is not None:
+                visit(layer, state)
             rank = rank_at.get(layer)
             if equilibrium and rank is not None:
                 state = _scaled(state, 1 / (len(wanted) - rank))

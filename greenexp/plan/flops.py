@@ -82,7 +82,8 @@ def _training(trial: TrialSpec, data: TokenisedTask, model: MultiExitModel, run:
     from greenexp.tasks.batches import dev_batches, epoch_batches, halved_batches
 
     training, lengths, step = trial.settings.training, data.train.lengths, 0
-    price = _priced(model, frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset())
+    frozen = frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset()
+    price = _priced(model, run.teacher, frozen)
     size = training.batch_size
     prepared = [
         (len(rows), int(lengths[rows].max())) for rows in dev_batches(lengths, training.micro_batch_size or size)
@@ -117,16 +118,18 @@ def micro_shapes(lengths: npt.NDArray[np.int64], micro_batch_size: int | None) -
         yield len(piece), int(piece.max())
 
 
-def _priced(model: MultiExitModel, frozen: frozenset[Part]) -> Callable[[int, int, tuple[Pass, ...]], int]:
+def _priced(
+    model: MultiExitModel, teacher: MultiExitModel | None, frozen: frozenset[Part]
+) -> Callable[[int, int, tuple[Pass, ...]], int]:
     """FLOPs of the passes over one shape; shapes recur, so each is added up once."""
-    from greenexp.meters.flops import training_flops
+    from greenexp.methods.pricing import passes_flops
 
     known: dict[tuple[int, int, tuple[Pass, ...]], int] = {}
 
     def price(batch_size: int, length: int, passes: tuple[Pass, ...]) -> int:
         key = (batch_size, length, passes)
         if key not in known:
-            known[key] = training_flops(model.costs(batch_size, length), passes, frozen)
+            known[key] = passes_flops(model, teacher, (batch_size, length), passes, frozen)
         return known[key]
 
     return price
@@ -140,7 +143,7 @@ def _choosing(
 
     training = trial.settings.training
     lengths = np.sort(data.train.lengths, kind="stable")[: compression.examples]
-    price = _priced(model, frozenset())
+    price = _priced(model, None, frozenset())
     for epoch in range(1, training.epochs + 1):
         passes = compression.passes(run.trained_exits(epoch))
         one = sum(price(*shape, passes) for shape in micro_shapes(lengths, training.evaluation_batch_size))
@@ -166,7 +169,7 @@ def _evaluation(
     for epoch in range(1, training.epochs + 1):
         exits = run.trained_exits(epoch)
         if exits not in known:
-            cut = compression.typical_cut(model.backbone)  # type: ignore[arg-type]
+            cut = compression.typical_cut(model.backbone)
             served, left = (model, exits) if cut is None else reduced(model, cut, exits)
             each, last = (
                 float(sum(forward_flops(served.costs(*shape), left) for shape in shapes)) for shapes in (within, whole)

@@ -30,7 +30,6 @@ from greenexp.records.sections import (
     Tracking,
     Training,
 )
-from greenexp.records.settings import NO_COMPRESSION
 
 
 def _objectives(names: Any) -> Any:
@@ -72,8 +71,10 @@ class SweepSpec(FileSection):
     method: MethodChoice = Field(
         default=MethodChoice(name="branchynet"), description="The training method, with its fields"
     )
-    compression: CompressionChoice = Field(
-        default=NO_COMPRESSION, description="What is taken from the model before it is scored and served"
+    compression: CompressionChoice | None = Field(
+        default=None,
+        description="What is taken from the model before it is scored and served; null: as in the method's publication, "
+        "nothing where it says nothing",
     )
     training: Training = Field(default=Training(), description="How every trial trains")
     metric: Metric = Field(default=Metric(), description="What is maximised or minimised on dev")

@@ -64,7 +64,7 @@ def compressed(
     model.eval()
     rows = np.argsort(trainer.split.lengths, kind="stable")[: compression.examples]
     try:
-        context = ReportContext(model.backbone, lambda: _losses(trainer, exits, rows))  # type: ignore[arg-type]
+        context = ReportContext(model.backbone, lambda: _losses(trainer, exits, rows))
         cut = compression.cut(context)
         if cut is None:
             return whole

@@ -11,9 +11,9 @@ import torch
 
 from greenexp.backbones.base import TokenBatch
 from greenexp.compression.base import Compression
-from greenexp.meters.flops import training_flops
 from greenexp.meters.measure import Meters
 from greenexp.methods.base import EpochContext, MethodRun, MicroBatch, StepContext
+from greenexp.methods.pricing import passes_flops
 from greenexp.model import MultiExitModel
 from greenexp.records.costs import Part, Pass
 from greenexp.records.sections import Training
@@ -69,7 +69,7 @@ class EpochTrainer:
                 self.model, epoch, optimisation.step, batches[0], optimisation.update, self._precise, batches[1]
             )
             under_way.note_step(self.method.step(context), len(first))
-            self.compression.after_step(self.model.backbone, optimisation.step, self.all_steps)  # type: ignore[arg-type]
+            self.compression.after_step(self.model.backbone, optimisation.step, self.all_steps)
             self.meters.keep_up()
             if under_way.steps < until and interrupted():
                 break
@@ -134,7 +134,8 @@ class EpochTrainer:
         def price(batch_size: int, length: int, passes: tuple[Pass, ...]) -> float:
             key = (batch_size, length, passes)
             if key not in known:
-                known[key] = float(training_flops(self.model.costs(batch_size, length), passes, self.frozen))
+                shape, teacher = (batch_size, length), self.method.teacher
+                known[key] = float(passes_flops(self.model, teacher, shape, passes, self.frozen))
             return known[key]
 
         return price

@@ -62,6 +62,7 @@ class TrialSetup:
         )
         shape = trial_shape(model, data, training.epochs, trial.seeds.order)
         method = plugin.begin(shape)
+        method.initialise(model)
         compression.typical_cut(model.backbone)  # refuses an encoder that cannot be cut
         check_metric(metric, method.trained_exits(1), data.num_labels)
         trainer = EpochTrainer(
