@@ -21,7 +21,9 @@ COMPRESSIONS: Registry[type[Compression]] = Registry(
         "head_pruning": "greenexp.compression.head_pruning:HeadPruning",
         "int8": "greenexp.compression.int8:Int8",
         "layer_pruning": "greenexp.compression.layer_pruning:LayerPruning",
+        "magnitude_pruning": "greenexp.compression.magnitude_pruning:MagnitudePruning",
         "none": "greenexp.compression.base:NoCompression",
+        "unit_pruning": "greenexp.compression.unit_pruning:UnitPruning",
     },
     "greenexp.compressions",
 )

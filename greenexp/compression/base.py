@@ -4,7 +4,8 @@ A `Compression` is the frozen dataclass of the sweep file's section `compression
 before each report a copy is cut, and the report, the saved model and all costs at inference are of that copy:
 
     adapt(settings)     the model's settings before it is built
-    after_step(...)     what changes in the weights after an optimiser step
+    before_step(...), after_step(...)    what changes in the weights after an optimiser step
+    remarks(...)        what must be known of the weights
     passes(exits)       the passes over training examples by which it chooses what goes, priced as training
     examples            of how many of them
     cut(context)        what stays
@@ -83,8 +84,16 @@ class Compression(ABC):
         """The settings that the model is built from."""
         return settings
 
-    def after_step(self, encoder: EncoderView, step: int, steps: int) -> None:
+    def before_step(self, encoder: EncoderView) -> Any:  # noqa: ARG002 - for those that act while a model trains
+        """What `after_step` must know of the weights before the step."""
+        return None
+
+    def after_step(self, encoder: EncoderView, before: Any, step: int, steps: int) -> None:
         """After optimiser step `step` (from 1) of all `steps` of a full training."""
+
+    def remarks(self, encoder: EncoderView) -> tuple[str, ...]:  # noqa: ARG002 - as above
+        """What must be known of the weights of a report's model, a clause each."""
+        return ()
 
     def passes(self, exits: Sequence[int]) -> tuple[Pass, ...]:  # noqa: ARG002 - most look at no example
         """The passes over `examples` training examples before a report of `exits`."""

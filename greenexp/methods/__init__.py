@@ -30,9 +30,11 @@ METHODS: Registry[type[Method]] = Registry(
         "layerdrop": "greenexp.methods.layerdrop:LayerDrop",
         "leebert": "greenexp.methods.leebert:LeeBert",
         "pabee": "greenexp.methods.pabee:Pabee",
+        "pkd": "greenexp.methods.pkd:Pkd",
         "shallow_deep": "greenexp.methods.shallow_deep:ShallowDeep",
         "righttool": "greenexp.methods.righttool:RightTool",
         "romebert": "greenexp.methods.romebert:RomeBert",
+        "theseus": "greenexp.methods.theseus:Theseus",
     },
     "greenexp.methods",
 )

@@ -38,6 +38,7 @@ class TrialShape:
 
     exit_layers: layer of each exit, from 1; num_layers: layers of the backbone
     num_labels: classes, 1 for regression; epochs: of a full training; seed: for whatever the method draws
+    steps: optimiser steps of a full training, without what a method's split takes from them
     hidden_size: of the backbone; train_tokens: tokens of the training split, special ones included
     reads_earlier: whether an exit head also reads the layers below its own
     """
@@ -50,6 +51,7 @@ class TrialShape:
     hidden_size: int = 0
     train_tokens: int = 0
     reads_earlier: bool = False
+    steps: int = 0
 
     @property
     def exits(self) -> tuple[int, ...]:

@@ -40,6 +40,11 @@ class TaughtRun(MethodRun):
         self.teacher = self.taught_by.model
         self._stage = Stage(1, 1, shape.epochs, exits=shape.exits if exits == "all" else shape.exits[-1:], parts=parts)
 
+    @property
+    def teacher_model(self) -> MultiExitModel:
+        """The teacher."""
+        return self.taught_by.model
+
     def stage(self, epoch: int) -> Stage:  # noqa: ARG002 - one stage for all epochs
         """See `MethodRun.stage`."""
         return self._stage

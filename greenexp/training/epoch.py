@@ -54,7 +54,7 @@ class EpochTrainer:
         Returns whether it came to `until`. Raises DivergedError.
         """
         self.model.train()
-        price, epoch = self._priced(), under_way.epoch
+        price, epoch, all_steps = self._priced(), under_way.epoch, self.all_steps
         if not under_way.prepared:
             self._prepare(under_way, price)
         if under_way.generators is not None:
@@ -68,8 +68,9 @@ class EpochTrainer:
             context = StepContext(
                 self.model, epoch, optimisation.step, batches[0], optimisation.update, self._precise, batches[1]
             )
+            before = self.compression.before_step(self.model.backbone)
             under_way.note_step(self.method.step(context), len(first))
-            self.compression.after_step(self.model.backbone, optimisation.step, self.all_steps)
+            self.compression.after_step(self.model.backbone, before, optimisation.step, all_steps)
             self.meters.keep_up()
             if under_way.steps < until and interrupted():
                 break

@@ -77,6 +77,6 @@ def _trained_exits(
     """As the model was saved with; of one saved without, by the method."""
     if (serving := load_serving(folder)) is not None:
         return serving.trained_exits
-    shape = trial_shape(model, data, trial.settings.training.epochs, trial.seeds.order)
+    shape = trial_shape(model, data, trial.settings.training, trial.seeds.order)
     run: MethodRun = trial.settings.method.plugin().begin(shape)
     return run.trained_exits(math.ceil(epoch))

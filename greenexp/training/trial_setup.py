@@ -60,7 +60,7 @@ class TrialSetup:
             trial.seeds.initialisation,
             device=str(device),
         )
-        shape = trial_shape(model, data, training.epochs, trial.seeds.order)
+        shape = trial_shape(model, data, training, trial.seeds.order)
         method = plugin.begin(shape)
         method.initialise(model)
         compression.typical_cut(model.backbone)  # refuses an encoder that cannot be cut
@@ -110,8 +110,9 @@ class TrialSetup:
 
     def circumstances(self, device: torch.device) -> dict[str, str]:
         """Number format, device and what must be known of the weights: for `EpochRecord.computed_with`."""
+        notes = (*self.model.backbone.notes, *self.compression.remarks(self.model.backbone))
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-        return {"precision": self.precision, "device": name, "notes": "; ".join(self.model.backbone.notes)}
+        return {"precision": self.precision, "device": name, "notes": "; ".join(notes)}
 
     def enter(self, epoch: int) -> None:
         """Make ready for `epoch`: where a stage begins, choose what trains and make a fresh optimiser and schedule."""
