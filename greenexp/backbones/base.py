@@ -127,11 +127,19 @@ class Backbone(nn.Module, ABC):
         """Let only these layers (from 1, rising) stay. Raises InputError where the family cannot do without others."""
         raise no_parts(type(self).__name__)
 
+    def share_layers(self, groups: int) -> None:  # noqa: ARG002 - as above
+        """Let adjacent layers share weights, in this many groups, each the mean of its layers. Raises InputError."""
+        raise no_parts(type(self).__name__)
+
+    def token_table(self) -> tuple[nn.Module, str]:
+        """The module that holds the token embeddings, and under which name. Raises InputError where it is not known."""
+        raise no_parts(type(self).__name__)
+
     def part_modules(self, kind: str) -> tuple[nn.Module, ...]:  # noqa: ARG002 - as above
         """The modules of the `layers`, the `pooler` or the `embeddings`. Raises InputError where they are not known."""
         raise no_parts(type(self).__name__)
 
-    def save_cut(self, folder: Path) -> None:
+    def save_cut(self, folder: Path) -> None:  # noqa: ARG002 - as above
         """As `save`, after parts of the encoder were removed so that the library's classes do not describe it."""
         raise InputError(f"{type(self).__name__} cannot be saved after parts of it were removed")
 

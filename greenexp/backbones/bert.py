@@ -24,6 +24,8 @@ class BertBackbone(LibraryBackbone):
 
     def layer_parts(self, index: int) -> LayerParts:
         """See `LibraryBackbone.layer_parts`."""
+        if self.num_groups is not None:
+            return super().layer_parts(index)
         layer = self.model.encoder.layer[index]
         own = layer.attention.self
         return LayerParts(

@@ -36,6 +36,8 @@ class DistilBertBackbone(LibraryBackbone):
 
     def layer_parts(self, index: int) -> LayerParts:
         """See `LibraryBackbone.layer_parts`."""
+        if self.num_groups is not None:
+            return super().layer_parts(index)
         layer = self.model.transformer.layer[index]
         return LayerParts(
             query=layer.attention.q_lin,

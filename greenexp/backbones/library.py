@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
@@ -42,6 +43,7 @@ class LibraryBackbone(Backbone):
         self.vocab_size = model.config.vocab_size
         self._new_pooler = new_pooler
         self.narrowed = {}
+        self.num_groups: int | None = None
 
     def embed(self, batch: TokenBatch) -> EncoderState:
         """See `Backbone.embed`."""
@@ -62,7 +64,11 @@ class LibraryBackbone(Backbone):
 
     def layer(self, index: int, state: EncoderState) -> EncoderState:
         """See `Backbone.layer`."""
-        return EncoderState(self._after(index, state.hidden, state.mask), state.mask, state.padding)
+        return EncoderState(self._after(self.weights_of(index), state.hidden, state.mask), state.mask, state.padding)
+
+    def weights_of(self, index: int) -> int:
+        """Which of the layers' weights layer `index` computes with."""
+        return index if self.num_groups is None else index * self.num_groups // self.num_layers
 
     def pool(self, state: EncoderState) -> Tensor:
         """See `Backbone.pool`."""
@@ -79,8 +85,12 @@ class LibraryBackbone(Backbone):
         """See `Backbone.matmuls`."""
         dense = pooler_layer(self.model) if self.pooling == "pooler" else None
         widths = self._embedding_widths()
+        owner, name = self.token_table()
+        factors = getattr(getattr(owner, name), "widths", None)
         return EncoderCosts(
-            embeddings=() if widths is None else (MatmulCost(2 * batch_size * length * math.prod(widths), inner=True),),
+            embeddings=tuple(
+                MatmulCost(2 * batch_size * length * math.prod(one), inner=True) for one in (factors, widths) if one
+            ),
             layers=tuple(self._products_of(index, batch_size, length) for index in range(self.num_layers)),
             pooler=() if dense is None else (MatmulCost(2 * batch_size * self.hidden_size**2),),
         )
@@ -123,7 +133,7 @@ class LibraryBackbone(Backbone):
     def keep_layers(self, numbers: Sequence[int]) -> None:
         """See `Backbone.keep_layers`."""
         layers = self.layer_list()
-        if layers is None:
+        if layers is None or self.num_groups is not None:
             raise no_parts(self.model.config.model_type)
         kept = nn.ModuleList([layers[number - 1] for number in numbers])
         self._set_layer_list(kept)
@@ -132,6 +142,23 @@ class LibraryBackbone(Backbone):
     def layer_list(self) -> nn.ModuleList | None:
         """See `Backbone.layer_list`."""
         return getattr(self._layer_modules(), "layer", None)
+
+    def share_layers(self, groups: int) -> None:
+        """See `Backbone.share_layers`."""
+        layers = self.layer_list()
+        if layers is None or self.num_groups is not None:
+            raise no_parts(self.model.config.model_type)
+        if groups > len(layers):
+            raise InputError(f"groups: {groups} groups of {len(layers)} layers")
+        members = [[layer for i, layer in enumerate(layers) if i * groups // len(layers) == g] for g in range(groups)]
+        for first, *others in members:
+            _become_mean(first, others)
+        self._set_layer_list(nn.ModuleList([first for first, *_ in members]))
+        self.num_groups = groups
+
+    def token_table(self) -> tuple[nn.Module, str]:
+        """See `Backbone.token_table`."""
+        return self.model.embeddings, "word_embeddings"
 
     def part_modules(self, kind: str) -> tuple[nn.Module, ...]:
         """See `Backbone.part_modules`."""
@@ -188,3 +215,10 @@ class LibraryBackbone(Backbone):
 
     def _layer_products(self, batch_size: int, length: int) -> BlockCost:
         return layer_products(batch_size, length, self.hidden_size, self.model.config.intermediate_size)
+
+
+def _become_mean(layer: nn.Module, others: Sequence[nn.Module]) -> None:
+    """Make the weights of `layer` the mean over it and `others`."""
+    with torch.no_grad():
+        for place, *rest in zip(layer.parameters(), *(other.parameters() for other in others), strict=True):
+            place.copy_(torch.stack((place, *rest)).mean(dim=0))

@@ -24,6 +24,7 @@ COMPRESSIONS: Registry[type[Compression]] = Registry(
         "magnitude_pruning": "greenexp.compression.magnitude_pruning:MagnitudePruning",
         "none": "greenexp.compression.base:NoCompression",
         "unit_pruning": "greenexp.compression.unit_pruning:UnitPruning",
+        "weight_sharing": "greenexp.compression.weight_sharing:WeightSharing",
     },
     "greenexp.compressions",
 )

@@ -14,7 +14,6 @@ before each report a copy is cut, and the report, the saved model and all costs 
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -72,7 +71,7 @@ class ReportContext:
     losses: Callable[[], Iterator[Tensor]]
 
 
-class Compression(ABC):
+class Compression:
     """The frozen dataclass behind a name in COMPRESSIONS. The defaults are those of one that takes nothing.
 
     examples: of the training split, by which it chooses

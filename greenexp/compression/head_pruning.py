@@ -30,7 +30,7 @@ class HeadPruning(Compression):
     estimated once, and not again after every tenth. What remains is not trained further, as official.
     The heads' rows and columns are removed from all four matrices of the attention, so parameters, bytes and FLOPs are
     those of the smaller model. Not for encoders whose layers share weights.
-    Passes: before each report a forward and a backward pass over the first `examples` training examples, shortest first.
+    Passes: before each report a forward and a backward pass over the `examples` shortest training examples.
 
     share: of all heads, that goes; least: heads of each layer that stay at least
     per: `token` as above, official; `example`: the sum over an example's tokens is inside the bars, as printed in eq. 2

@@ -70,7 +70,8 @@ class Int8Linear(HeldInInt8):
         else:
             largest = wide.abs().amax(dim=1, keepdim=True)
             step = torch.where(largest > 0, largest / _LARGEST, torch.ones_like(largest))
-            whole = torch._int_mm(torch.round(wide / step).to(torch.int8), self.weight.t())
+            # There is no public name for this product: on a CPU it takes any shape, on a GPU few.
+            whole = torch._int_mm(torch.round(wide / step).to(torch.int8), self.weight.t())  # noqa: SLF001
             product = whole.float() * step * self.scale
         if self.bias is not None:
             product = product + self.bias

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from torch import nn
 
-from greenexp.compression.base import Compression, EncoderView
+from greenexp.compression.base import Compression, EncoderView, ReportContext
+from greenexp.compression.zeros import matrices, prune_to
 from greenexp.errors import InputError
+from greenexp.records.form import Cut
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,11 @@ class MagnitudePruning(Compression):
     Formula: s_t = s_f + (s_i - s_f) (1 - (t - t_0) / (t_1 - t_0))^3 for t_0 <= t <= t_1; 0 before t_0 and s_f after
     t_1. After step t the share s_t of each matrix, its smallest |w|, is zero; what is zero stays zero.
     Symbols: t optimiser steps made, of n in all; t_0 = begin n, t_1 = end n, s_i `initial`, s_f `sparsity`.
-    Source: Zhu and Gupta, "To prune, or not to prune", 2017, eq. 1; as in TensorFlow's model_pruning, each matrix apart.
+    Source: Zhu and Gupta, "To prune, or not to prune", 2017, eq. 1; each matrix apart, as in
+    TensorFlow's model_pruning.
     Official hyperparameters: s_i 0, t_1 before the end of the training, masks renewed every 100 to 1,000 steps.
     Departures: TensorFlow keeps the values under the mask, so that a weight may come back; here it does not.
+    A report is of a copy of which the whole share s_f is zero, at every epoch, so that scores are of one sparsity.
     Zeros take as many bytes and FLOPs as other numbers: dense matrix products do not skip them, and what the report
     says of bytes, FLOPs and seconds is that of the dense model. The share of zeros that was reached is recorded with
     the notes on the weights. Biases, normalisation, embeddings, poolers and exit heads are not pruned.
@@ -67,22 +69,18 @@ class MagnitudePruning(Compression):
             for weight, zero in zip(matrices(encoder), before, strict=True):
                 weight.masked_fill_(zero, 0)
                 if renews:
-                    prune_smallest(weight, int(self.share(step, steps) * weight.numel() + 0.5))
+                    prune_to(weight, self.share(step, steps))
+
+    def cut(self, context: ReportContext) -> Cut:
+        """See `Compression.cut`."""
+        return self.typical_cut(context.encoder)
+
+    def typical_cut(self, encoder: EncoderView) -> Cut:  # noqa: ARG002 - the same for all
+        """See `Compression.typical_cut`."""
+        return Cut(zeros=self.sparsity)
 
     def remarks(self, encoder: EncoderView) -> tuple[str, ...]:
         """See `Compression.remarks`."""
-        weights = list(matrices(encoder))
+        weights = matrices(encoder)
         zeros, count = sum(int((weight == 0).sum()) for weight in weights), sum(weight.numel() for weight in weights)
         return (f"{zeros:,} of {count:,} weights of the layers' matrices are zero ({zeros / count:.1%})",)
-
-
-def matrices(encoder: EncoderView) -> Iterable[nn.Parameter]:
-    """The weight matrices of the layers, each once."""
-    return [weight for weight in encoder.layer_parameters() if weight.ndim > 1]
-
-
-def prune_smallest(weight: torch.Tensor, count: int) -> None:
-    """Make the `count` entries of smallest absolute value zero; of equal ones the first in memory."""
-    if count > 0:
-        smallest = torch.sort(weight.abs().flatten(), stable=True).indices[:count]
-        weight.view(-1)[smallest] = 0

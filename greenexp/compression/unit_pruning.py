@@ -26,7 +26,7 @@ class UnitPruning(Compression):
     Prasanna, Rogers and Rumshisky, EMNLP 2020, prune both so. What remains is not trained further.
     The units' rows and columns are removed from both matrices, so parameters, bytes and FLOPs are those of the smaller
     model. Not for encoders whose layers share weights.
-    Passes: before each report a forward and a backward pass over the first `examples` training examples, shortest first.
+    Passes: before each report a forward and a backward pass over the `examples` shortest training examples.
 
     share: of all units, that goes; least: units of each layer that stay at least
     per: `token` as above; `example`: the sum over an example's tokens is inside the bars

@@ -151,6 +151,7 @@ class MethodRun(ABC):
 
     def initialise(self, model: MultiExitModel) -> None:
         """Change the weights of the new model before anything trains; draws nothing. Raises InputError."""
+        del model  # by default it starts as it was built
 
     @abstractmethod
     def stage(self, epoch: int) -> Stage:

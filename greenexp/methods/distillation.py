@@ -39,7 +39,7 @@ class Distillation(Method):
 
     teacher: folder of a sweep, whose chosen model it is, or of a model, relative to the working directory
     layers: number of layers of the student, the first of the backbone's; None: all of the backbone's
-    initial: what the student starts from: evenly `spread` layers of the teacher, its `first` ones, or its own `backbone`
+    initial: what the student starts from: evenly `spread` layers of the teacher, its `first` ones, its own `backbone`
     alpha: weight of the teacher against the labels; temperature: T
     reduction: of the divergence: `batchmean` over the examples, or `mean` over examples and classes
     exits: `last` trains the last exit, `all` the mean over all of them, each with the same formula

@@ -63,7 +63,9 @@ def start_from(student: MultiExitModel, teacher: Teacher, layers: tuple[int, ...
     pairs = [
         (own, his)
         for kind in ("embeddings", "pooler")
-        for own, his in zip(student.backbone.part_modules(kind), teacher.model.backbone.part_modules(kind), strict=False)
+        for own, his in zip(
+            student.backbone.part_modules(kind), teacher.model.backbone.part_modules(kind), strict=False
+        )
     ]
     own_layers, his_layers = student.backbone.layer_list(), teacher.model.backbone.layer_list()
     if own_layers is None or his_layers is None:
@@ -80,4 +82,3 @@ def _copy(own: nn.Module, his: nn.Module, method: str) -> None:
     if {name: value.shape for name, value in mine.items()} != {name: value.shape for name, value in theirs.items()}:
         raise InputError(f"{method}: the student starts from its teacher's weights, and these have other shapes")
     own.load_state_dict(theirs)
-

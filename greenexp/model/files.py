@@ -129,7 +129,9 @@ def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:
     settings = ModelSettings.from_json(manifest["settings"])
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten
         plugin = settings.backbone.plugin()
-        backbone = plugin.load(folder) if settings.form is None else plugin.load(folder, partial(take_form, settings.form))
+        backbone = (
+            plugin.load(folder) if settings.form is None else plugin.load(folder, partial(take_form, settings.form))
+        )
         exit_layers = placed_exits(settings.layers, backbone.num_layers)
         heads, learned = build_exits(settings, exit_layers, backbone.hidden_size, manifest["num_labels"])
     if list(exit_layers) != manifest["exit_layers"]:

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from greenexp.compression.factorised import FactorisedEmbedding
 from greenexp.compression.int8_modules import hold_in_int8
+from greenexp.compression.zeros import matrices, prune_to
 from greenexp.errors import InputError
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.records.form import Cut, Form, Kept
@@ -45,6 +47,9 @@ def reduce_backbone(backbone: Any, cut: Cut) -> None:
         if not cut.layers or cut.layers[-1] > backbone.num_layers:
             raise InputError(f"layers {list(cut.layers)} of an encoder of {backbone.num_layers}")
         backbone.keep_layers(cut.layers)
+    if cut.zeros is not None:
+        for weight in matrices(backbone):
+            prune_to(weight, cut.zeros)
     for kind in cut.int8:
         for module in backbone.part_modules(kind):
             hold_in_int8(module)
@@ -55,7 +60,24 @@ def take_form(form: Form, backbone: Any) -> None:
     for name, counts in (("heads", form.heads), ("units", form.units)):
         if counts is not None and len(counts) != backbone.num_layers:
             raise InputError(f"{name} of {len(counts)} layers for an encoder of {backbone.num_layers}")
+    share_weights(backbone, form)
     reduce_backbone(backbone, form.of_blank())
+
+
+def share_weights(backbone: Any, form: Form) -> None:
+    """Let the layers of `backbone` share weights in groups and its embeddings be a product, as `form` says.
+
+    A group starts from the mean of its layers. Raises InputError where the encoder cannot be put into this form.
+    """
+    if form.groups is not None:
+        backbone.share_layers(form.groups)
+    if form.embedding_size is not None:
+        owner, name = backbone.token_table()
+        table = getattr(owner, name)
+        if not isinstance(table, nn.Embedding) or form.embedding_size > table.embedding_dim:
+            wide = getattr(table, "embedding_dim", None)
+            raise InputError(f"embedding_size {form.embedding_size}: the token embeddings have width {wide}")
+        setattr(owner, name, FactorisedEmbedding.of(table, form.embedding_size))
 
 
 def _narrow(backbone: Any, heads: Kept | None, units: Kept | None) -> None:

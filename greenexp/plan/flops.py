@@ -153,8 +153,8 @@ def _choosing(
 def _evaluation(
     training: Training, data: TokenisedTask, model: MultiExitModel, run: MethodRun, compression: Compression
 ) -> Iterator[float]:
-    from greenexp.model.reduction import reduced
     from greenexp.meters.flops import forward_flops
+    from greenexp.model.reduction import reduced
     from greenexp.tasks.batches import dev_batches
     from greenexp.tasks.dev_part import part_of_dev
 

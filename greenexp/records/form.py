@@ -16,12 +16,14 @@ class Cut:
     layers: numbers of the layers that stay, from 1, rising
     heads, units: per layer (of all, also of those that go), which attention heads and which units of the feed-forward
         network stay, from 0, rising
+    zeros: share of each weight matrix of the layers, its smallest absolute values, that is zero
     int8: kinds of parts whose weights are held in 8 bits: `layers`, `pooler`, `embeddings`
     """
 
     layers: tuple[int, ...] | None = None
     heads: Kept | None = None
     units: Kept | None = None
+    zeros: float | None = None
     int8: tuple[str, ...] = ()
 
 

@@ -50,7 +50,11 @@ class ModelSettings:
         """JSON values, in the sections of a sweep file; `from_json` is its inverse."""
         exits = {"layers": self.layers if self.layers == "all" else list(self.layers), "head": self.head.to_json()}
         form = {} if self.form is None else {"form": self.form.to_json()}
-        return {"backbone": self.backbone.to_json(), "exits": exits | ({"learned": True} if self.learned else {}), **form}
+        return {
+            "backbone": self.backbone.to_json(),
+            "exits": exits | ({"learned": True} if self.learned else {}),
+            **form,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ModelSettings:

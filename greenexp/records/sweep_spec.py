@@ -83,7 +83,8 @@ class SweepSpec(FileSection):
         description="What the search optimises: score, then costs, of which less is better",
     )
     space: dict[str, Distribution] = Field(
-        default={}, description="Dotted path of a field of task, backbone, exits, method, compression or training -> distribution"
+        default={},
+        description="Dotted path of a field of task, backbone, exits, method, compression or training -> distribution",
     )
     search: SearchChoice = Field(
         default=SearchChoice.model_validate({"name": "random", "samples": 1}),

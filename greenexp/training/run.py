@@ -332,7 +332,7 @@ class TrialRun(Iterator[EpochRecord]):
             exits=scores,
             costs=dataclasses.replace(self._spend(measured), eval_flops=found.flops),
             not_measured=remarks,
-            computed_with=work.circumstances(self._device) | self._said_of_energy(),
+            computed_with=work.circumstances(self._device, model) | self._said_of_energy(),
             dev_logits=stored,
             encoder_layers=model.backbone.num_layers,
             parameters=model.parameter_count(),

@@ -108,9 +108,9 @@ class TrialSetup:
         """Of the last optimiser step."""
         return 0.0 if self._optimisation is None else self._optimisation.learning_rate
 
-    def circumstances(self, device: torch.device) -> dict[str, str]:
+    def circumstances(self, device: torch.device, reported: MultiExitModel) -> dict[str, str]:
         """Number format, device and what must be known of the weights: for `EpochRecord.computed_with`."""
-        notes = (*self.model.backbone.notes, *self.compression.remarks(self.model.backbone))
+        notes = (*reported.backbone.notes, *self.compression.remarks(reported.backbone))
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         return {"precision": self.precision, "device": name, "notes": "; ".join(notes)}
 
