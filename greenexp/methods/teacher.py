@@ -60,15 +60,14 @@ def start_from(student: MultiExitModel, teacher: Teacher, layers: tuple[int, ...
 
     Raises InputError where the two differ in more than the number of layers.
     """
+    there = teacher.model.backbone
     pairs = [
         (own, his)
         for kind in ("embeddings", "pooler")
-        for own, his in zip(
-            student.backbone.part_modules(kind), teacher.model.backbone.part_modules(kind), strict=False
-        )
+        for own, his in zip(student.backbone.part_modules(kind), there.part_modules(kind), strict=False)
     ]
-    own_layers, his_layers = student.backbone.layer_list(), teacher.model.backbone.layer_list()
-    if own_layers is None or his_layers is None:
+    own_layers, his_layers = student.backbone.layer_list(), there.layer_list()
+    if own_layers is None or his_layers is None or len(own_layers) != len(layers):
         raise InputError(f"{method}: a student starts from its teacher's layers, and these share weights or have none")
     pairs += [(own, his_layers[number - 1]) for own, number in zip(own_layers, layers, strict=True)]
     head = teacher.model.head(teacher.exit)

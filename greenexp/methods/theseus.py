@@ -38,7 +38,8 @@ class Theseus(Method):
     where it is computed in pieces, and come from the data-order seed and the number of the step alone.
     Passes: one forward through the mixed model, one backward through it down to the lowest layer of the successor.
 
-    teacher: the predecessor: folder of a sweep, whose chosen model it is, or of a model, relative to the working directory
+    teacher: the predecessor: folder of a sweep, whose chosen model it is, or of a model, relative to the working
+        directory
     layers: k, which divides N; None: those of the backbone
     schedule, rate, until: see above
     train: `layers` of the successor, as official, or `all` of it
@@ -122,7 +123,7 @@ class TheseusRun(TaughtRun):
         return len(kept) == self.shape.num_layers and self._method.train == "layers"
 
     def mixed(self, context: StepContext, micro: MicroBatch, kept: tuple[int, ...]) -> Tensor:
-        """Logits [exit, example, class] of the exits that train, with the predecessor's modules in the places `kept`."""
+        """Logits [exit, example, class] of the exits that train, with the predecessor's modules in places `kept`."""
         model, teacher = context.model, self.teacher_model
         exits = {model.exit_layers[number - 1]: number for number in self._stage.exits}
         logits = []
