@@ -79,7 +79,7 @@ class TaughtRun(MethodRun):
 def outputs(
     context: StepContext, model: MultiExitModel, micro: MicroBatch, exits: Sequence[int], visited: Visited | None
 ) -> ExitOutputs:
-    """What `exits` of a model say, under the trainer's precision; `visited` gets the state after each layer, 0 first."""
+    """What `exits` say, under the trainer's precision; `visited` gets the state after every layer, 0 first."""
     visit = None if visited is None else visited.__setitem__
     with context.precision():
         return model.outputs(micro.tokens, exits, visit=visit)

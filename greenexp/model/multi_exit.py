@@ -79,7 +79,8 @@ class MultiExitModel(nn.Module):
     ) -> Tensor:
         """Logits [exit, example, class] of `exits` (numbers from 1, ascending; None: all), float32 or wider.
 
-        layers: see `outputs`. No layer above the last of them runs, and no other head. Raises InputError for numbers that are not exits.
+        No layer above the last of them runs, and no other head. layers: see `outputs`.
+        Raises InputError for numbers that are not exits.
         """
         return torch.stack(self.outputs(batch, exits, layers=layers).logits)
 

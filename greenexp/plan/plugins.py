@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from greenexp.registry import Registry, registry_at
 
 Plugins = Mapping[str, Mapping[str, type[Any]]]
-"""Path of a plug-in section (`task`, `backbone`, `exits.head`, `method`, `compression`, `search`, `scheduler`), or of a list of them
-(`replay.policies`) -> its registry."""
+"""Path of a plug-in section (`task`, `backbone`, `exits.head`, `method`, `compression`, `search`, `scheduler`), or of a
+list of them (`replay.policies`) -> its registry."""
 
 REGISTRIES: Mapping[str, str] = {
     "task": "greenexp.tasks:TASKS",

@@ -73,8 +73,8 @@ class SweepSpec(FileSection):
     )
     compression: CompressionChoice | None = Field(
         default=None,
-        description="What is taken from the model before it is scored and served; null: as in the method's publication, "
-        "nothing where it says nothing",
+        description="What is taken from the model before it is scored and served; null: what the method's "
+        "publication takes, or nothing",
     )
     training: Training = Field(default=Training(), description="How every trial trains")
     metric: Metric = Field(default=Metric(), description="What is maximised or minimised on dev")
