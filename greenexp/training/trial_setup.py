@@ -16,6 +16,7 @@ from greenexp.methods.adapt import trial_shape
 from greenexp.methods.base import MethodRun, Stage
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
+from greenexp.records.epoch import AT_ONCE
 from greenexp.records.progress import steps_until
 from greenexp.records.sections import Metric, Training
 from greenexp.records.trial import TrialSpec
@@ -23,6 +24,7 @@ from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.compressing import ReportedModel, compressed
 from greenexp.training.epoch import EpochTrainer
 from greenexp.training.optimisation import Optimisation
+from greenexp.training.pieces import why_undivided
 from greenexp.training.precision import Precision, choose_precision
 from greenexp.training.scoring import check_metric
 from greenexp.training.under_way import EpochUnderWay
@@ -35,12 +37,14 @@ class TrialSetup:
     """Everything with memory of its own that a trial needs; `build` makes one.
 
     step: optimiser steps made; stage_first_step: of them before the present stage
+    undivided: why its batches cannot be divided to the same numbers; empty if they can
     """
 
     trainer: EpochTrainer
     metric: Metric
     dev_lengths: Any
     compression: Compression
+    undivided: str = ""
     step: int = 0
     stage_first_step: int = 0
     _stage: Stage | None = None
@@ -48,8 +52,13 @@ class TrialSetup:
     _whole: ReportedModel | None = None
 
     @classmethod
-    def build(cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters) -> TrialSetup:
-        """Build model and method from the trial's settings. Raises InputError where they do not fit."""
+    def build(
+        cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters, at_once: int | None = None
+    ) -> TrialSetup:
+        """Build model and method from the trial's settings. Raises InputError where they do not fit.
+
+        at_once: examples that are computed at once at most, if batches can be divided; None: whole micro-batches
+        """
         training, metric = trial.settings.training, trial.settings.metric
         plugin, compression = trial.settings.method.plugin(), trial.settings.compression.plugin()
         model = build_model(
@@ -65,6 +74,7 @@ class TrialSetup:
         method.initialise(model)
         compression.typical_cut(model.backbone)  # refuses an encoder that cannot be cut
         check_metric(metric, method.trained_exits(1), data.num_labels)
+        undivided = why_undivided(model, method, device)
         trainer = EpochTrainer(
             model=model,
             method=method,
@@ -77,8 +87,9 @@ class TrialSetup:
             frozen=frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset(),
             meters=meters,
             compression=compression,
+            at_once=None if undivided else at_once,
         )
-        work = cls(trainer, metric, data.dev.lengths, compression)
+        work = cls(trainer, metric, data.dev.lengths, compression, undivided)
         for epoch in range(1, training.epochs + 1):  # refuses an epoch with fewer steps than reports
             steps_until(1, training.reports_per_epoch, work.steps(epoch))
         return work
@@ -104,15 +115,26 @@ class TrialSetup:
         return self.trainer.precision
 
     @property
+    def at_once(self) -> int:
+        """Examples of training that are computed at once."""
+        return self.trainer.at_once or self.training.micro_batch_size or self.training.batch_size
+
+    @property
+    def evaluation_batch_size(self) -> int:
+        """Examples of an evaluation that are computed at once."""
+        return min(self.training.evaluation_batch_size, 2 * self.at_once)
+
+    @property
     def learning_rate(self) -> float:
         """Of the last optimiser step."""
         return 0.0 if self._optimisation is None else self._optimisation.learning_rate
 
     def circumstances(self, device: torch.device, reported: MultiExitModel) -> dict[str, str]:
-        """Number format, device and what must be known of the weights: for `EpochRecord.computed_with`."""
+        """For `EpochRecord.computed_with`: number format, device, notes on the weights, how batches are divided."""
         notes = (*reported.backbone.notes, *self.compression.remarks(reported.backbone))
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-        return {"precision": self.precision, "device": name, "notes": "; ".join(notes)}
+        found = {"precision": self.precision, "device": name, "notes": "; ".join(notes)}
+        return found if self.trainer.at_once is None else {**found, AT_ONCE: str(self.trainer.at_once)}
 
     def enter(self, epoch: int) -> None:
         """Make ready for `epoch`: where a stage begins, choose what trains and make a fresh optimiser and schedule."""
