@@ -117,7 +117,7 @@ class StepContext:
         layers: those that run, from 1; None: all up to that of the last exit
         """
         with self.precision():
-            logits: Tensor = self.model(tokens, exits, layers)
+            logits: Tensor = self.model(tokens, exits) if layers is None else self.model(tokens, exits, layers)
         return logits
 
     def outputs(self, tokens: TokenBatch, exits: tuple[int, ...], *, equilibrium: bool = False) -> ExitOutputs:
