@@ -124,7 +124,10 @@ class TheseusRun(TaughtRun):
 
     def mixed(self, context: StepContext, micro: MicroBatch, kept: tuple[int, ...]) -> Tensor:
         """Logits [exit, example, class] of the exits that train, with the predecessor's modules in places `kept`."""
-        model, teacher = context.model, self.teacher_model
+        model = context.model
+        own = next(model.parameters())
+        # In one model there is one type of numbers; a trial's is float32, as the teacher's.
+        teacher = self.teacher_model.to(own.device, own.dtype)
         exits = {model.exit_layers[number - 1]: number for number in self._stage.exits}
         logits = []
         with context.precision():
