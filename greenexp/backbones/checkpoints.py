@@ -181,7 +181,8 @@ def _pristine(
 def pooler_layer(model: Any) -> nn.Linear | None:
     """The linear layer of a library model's pooler; None without a pooler, or with one that has no weights."""
     pooler = model.pooler
-    return pooler if isinstance(pooler, nn.Linear) else getattr(pooler, "dense", None)
+    found: nn.Linear | None = pooler if hasattr(pooler, "in_features") else getattr(pooler, "dense", None)
+    return found
 
 
 def _stamp(folder: Path) -> _Stamp:

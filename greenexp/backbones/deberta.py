@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DebertaV2Model
 from transformers.models.deberta_v2.modeling_deberta_v2 import ContextPooler
 
@@ -54,6 +54,10 @@ class DebertaBackbone(LibraryBackbone):
         buckets, table = state.positions
         cut = None if buckets is None else buckets[:, :length, :length]
         return dataclasses.replace(after, positions=(cut, table))
+
+    def layer_list(self) -> nn.ModuleList | None:
+        """See `Backbone.layer_list`; none where a convolution belongs to the first layer."""
+        return None if self.model.encoder.conv is not None else super().layer_list()
 
     def _table(self) -> Tensor:
         """[2 x buckets, hidden]: vectors of relative positions."""

@@ -7,6 +7,7 @@ library's settings its fields go.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -112,7 +113,7 @@ class LibraryEncoder:
                 return self.driver(self._model(config), self._pooling)
         return self._loaded(checkpoint, config).to(device)
 
-    def load(self, folder: Path) -> LibraryBackbone:
+    def load(self, folder: Path, reshape: Callable[[Any], None] | None = None) -> LibraryBackbone:
         """See `BackbonePlugin.load`."""
         with library_failures(lambda why: CheckpointError(f"{folder}: the backbone cannot be read: {why}")):
             if problem := file_problem(folder / "model.safetensors"):
@@ -120,20 +121,30 @@ class LibraryEncoder:
             config = self.new_model.config_class.from_pretrained(folder, attn_implementation=self._attention)
             weights = load_file(folder / "model.safetensors")
         with library_failures(lambda why: CheckpointError(f"{folder}: config.json describes no {self.family}: {why}")):
-            self._refuse_other_size(config, sum(tensor.numel() for tensor in weights.values()), folder)
-            model = self._model(config)
+            self._refuse_other_size(config, sum(tensor.numel() for tensor in weights.values()), folder, reshape)
+            backbone = self._blank(config, reshape)
         with library_failures(lambda why: CheckpointError(f"{folder}: the weights do not fit config.json: {why}")):
-            model.load_state_dict(weights)
-            return self.driver(model, self._pooling)
+            backbone.model.load_state_dict(weights)
+            return backbone
 
-    def _refuse_other_size(self, config: Any, weights: int, folder: Path) -> None:
+    def _blank(self, config: Any, reshape: Callable[[Any], None] | None) -> LibraryBackbone:
+        """A backbone whose weights are still to be read."""
+        backbone = self.driver(self._model(config), self._pooling)
+        if reshape is not None:
+            reshape(backbone)
+        return backbone
+
+    def _refuse_other_size(
+        self, config: Any, weights: int, folder: Path, reshape: Callable[[Any], None] | None
+    ) -> None:
         """CheckpointError for a config of far more weights than there are, before any memory is taken for them."""
         if config.num_hidden_layers > MOST_LAYERS:
             raise CheckpointError(f"{folder}: config.json has {config.num_hidden_layers} layers, at most {MOST_LAYERS}")
         if config.num_attention_heads < 1:  # which the library notices when a text is read
             raise CheckpointError(f"{folder}: config.json has {config.num_attention_heads} attention heads")
         with torch.device("meta"):
-            described = sum(tensor.numel() for tensor in self._model(config).state_dict().values())
+            blank = self._blank(config, reshape)
+            described = sum(tensor.numel() for tensor in blank.model.state_dict().values())
         if described > 2 * weights:
             raise CheckpointError(f"{folder}: config.json describes {described:,} weights, and there are {weights:,}")
 

@@ -78,9 +78,16 @@ class ModernBertBackbone(LibraryBackbone):
         """See `Backbone.layer_parameters`; the final norm is among them."""
         return chain(self.model.layers.parameters(), self.model.final_norm.parameters())
 
+    def token_table(self) -> tuple[nn.Module, str]:
+        """See `Backbone.token_table`."""
+        return self.model.embeddings, "tok_embeddings"
+
     def shorten(self, model: Any, layers: int) -> None:
         """See `LibraryBackbone.shorten`."""
         model.layers = model.layers[:layers]
+
+    def _layer_modules(self) -> nn.Module:
+        return self.model.layers
 
     def _advanced(self, index: int, state: EncoderState) -> Tensor:
         layer = self.model.layers[index]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from greenexp.backbones.base import Backbone, EncoderState, TokenBatch
+from greenexp.compression.int8_modules import HeldInInt8
 from greenexp.errors import InputError
 from greenexp.exits.base import ExitHead, ExitInput
 from greenexp.exits.learned import LearnedExit
@@ -74,12 +75,15 @@ class MultiExitModel(nn.Module):
         """The head of an exit (from 1)."""
         return cast(ExitHead, self.heads[exit_number - 1])
 
-    def forward(self, batch: TokenBatch, exits: Sequence[int] | None = None) -> Tensor:
+    def forward(
+        self, batch: TokenBatch, exits: Sequence[int] | None = None, layers: Collection[int] | None = None
+    ) -> Tensor:
         """Logits [exit, example, class] of `exits` (numbers from 1, ascending; None: all), float32 or wider.
 
-        No layer above the last of them runs, and no other head. Raises InputError for numbers that are not exits.
+        No layer above the last of them runs, and no other head. layers: see `outputs`.
+        Raises InputError for numbers that are not exits.
         """
-        return torch.stack(self.each_exit(batch, exits))
+        return torch.stack(self.outputs(batch, exits, layers=layers).logits)
 
     def each_exit(self, batch: TokenBatch, exits: Sequence[int] | None = None) -> tuple[Tensor, ...]:
         """`forward` with the exits' logits apart, each [example, class].
@@ -90,20 +94,33 @@ class MultiExitModel(nn.Module):
         return self.outputs(batch, exits).logits
 
     def outputs(
-        self, batch: TokenBatch, exits: Sequence[int] | None = None, *, equilibrium: bool = False
+        self,
+        batch: TokenBatch,
+        exits: Sequence[int] | None = None,
+        *,
+        equilibrium: bool = False,
+        layers: Collection[int] | None = None,
+        visit: Callable[[int, EncoderState], None] | None = None,
     ) -> ExitOutputs:
         """Everything `exits` (numbers from 1, ascending; None: all) say, apart.
 
         equilibrium: whether the gradients of the computed exits are balanced, see `model.equilibrium`
+        layers: those that run, from 1; the state passes the others as it is; None: all up to that of the last exit
+        visit: is given every layer (0: the embeddings) and the state after it
         """
         wanted = self._checked(exits)
         rank_at = {self.exit_layers[number - 1]: rank for rank, number in enumerate(wanted)}
         remembers = any(self.head(number).reads_earlier for number in wanted)
         state = self.backbone.embed(batch)
+        if visit is not None:
+            visit(0, state)
         earlier: tuple[Tensor, ...] = ()
         said: list[tuple[Tensor, Tensor | None]] = []
         for layer in range(1, self.exit_layers[wanted[-1] - 1] + 1):
-            state = self.backbone.layer(layer - 1, state)
+            if layers is None or layer in layers:
+                state = self.backbone.layer(layer - 1, state)
+            if visit is not None:
+                visit(layer, state)
             rank = rank_at.get(layer)
             if equilibrium and rank is not None:
                 state = _scaled(state, 1 / (len(wanted) - rank))
@@ -186,8 +203,23 @@ class MultiExitModel(nn.Module):
         return tuple(parameter for parameter in self.parameters() if parameter.requires_grad)
 
     def parameter_count(self) -> int:
-        """Parameters of the whole model, all exits; a weight shared between layers once."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        """Numbers in the weights of the whole model, all exits; a weight shared between layers once."""
+        return self.weights()[0]
+
+    def weight_bytes(self) -> int:
+        """Bytes of these numbers in the types in which they are held, and saved; scales of 8-bit weights included."""
+        return self.weights()[1]
+
+    def weights(self) -> tuple[int, int]:
+        """(numbers, bytes) of the weights; see `parameter_count` and `weight_bytes`."""
+        held: dict[int, Tensor] = {id(tensor): tensor for tensor in self.parameters()}
+        scales = {}
+        for module in self.modules():
+            if isinstance(module, HeldInInt8):
+                held |= {id(tensor): tensor for tensor in module.numbers}
+                scales[id(module.scale)] = module.scale
+        size = sum(tensor.numel() * tensor.element_size() for tensor in (*held.values(), *scales.values()))
+        return sum(tensor.numel() for tensor in held.values()), size
 
     def costs(self, batch_size: int, length: int) -> ModelCosts:
         """Forward costs of every block for `batch_size` examples padded to `length`."""

@@ -93,6 +93,9 @@ class Pass:
     batch: 1 for the step's batch, 2 for the second one of a step that has two
     from_memory: the states after the exits' layers were kept from an earlier pass, so that neither embeddings nor
         layers are computed, only poolers and heads
+    layers: layers (from 1) that run; None: all up to that of the last exit
+    foreign: layers (from 1) in whose stead layers of the teacher run, which never train
+    teacher: whether it is a pass of the method's teacher, whose exits `exits` are
     learned: exits (from 1) at which every backward pass also starts from the learning-to-exit module, whether or not it
         starts from their logits
     """
@@ -103,3 +106,6 @@ class Pass:
     batch: int = 1
     from_memory: bool = False
     learned: tuple[int, ...] = ()
+    layers: tuple[int, ...] | None = None
+    foreign: tuple[int, ...] = ()
+    teacher: bool = False

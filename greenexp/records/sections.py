@@ -114,6 +114,12 @@ class MethodChoice(Component):
     registry: ClassVar[str] = "greenexp.methods:METHODS"
 
 
+class CompressionChoice(Component):
+    """What is taken from the model before it is scored and served."""
+
+    registry: ClassVar[str] = "greenexp.compression:COMPRESSIONS"
+
+
 class SchedulerChoice(Component):
     """The rule that stops trials early."""
 
