@@ -23,7 +23,8 @@ from greenexp.records.sections import BackboneChoice, Exits, HeadChoice, MethodC
 from greenexp.records.settings import Settings
 from greenexp.records.trial import TrialSeeds, TrialSpec
 from greenexp.schedulers import build
-from greenexp.tuning.conductor import Assignment, Conductor
+from greenexp.tuning.assignment import Assignment
+from greenexp.tuning.conductor import Conductor
 
 
 def main() -> None:

@@ -182,6 +182,21 @@ class DivergedError(TrialError):
         return type(self), (self.quantity, self.value, self.step)
 
 
+class MemoryShortageError(TrialError):
+    """A step or an evaluation needed more memory than there is.
+
+    at_once: examples that were computed at once; told: what the allocator said, one line
+    undivided: why fewer at once would not give the same numbers; empty if they would
+    """
+
+    def __init__(self, at_once: int, told: str, undivided: str) -> None:
+        self.at_once, self.told, self.undivided = at_once, told, undivided
+        super().__init__(f"out of memory with {at_once} example(s) computed at once: {told}")
+
+    def __reduce__(self) -> tuple[type[MemoryShortageError], tuple[int, str, str]]:
+        return type(self), (self.at_once, self.told, self.undivided)
+
+
 class TrackingError(GreenexpError):
     """MLflow could not be read or written."""
 

@@ -17,7 +17,8 @@ from greenexp.records.decision import Action
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.trial import TrialSeeds, TrialSpec
 from greenexp.schedulers import Scheduler, build
-from greenexp.tuning.conductor import Assignment, Conductor
+from greenexp.tuning.assignment import Assignment
+from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.replay import rebuild
 
 EPOCHS = 9

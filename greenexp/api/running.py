@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from greenexp.tuning.opening import OpenSweep
     from greenexp.tuning.run import Outcome
 
-FLUSH_S = 15.0
-"""How long a finished sweep waits for a slow MLflow server, in all, before it leaves the rest to `sync`."""
+END_S, LEAST_FLUSH_S = 15.0, 4.0
+"""Seconds after the last event of a session at which a slow MLflow server is waited for no longer, the report having
+been written meanwhile, and how long it is waited for at least; the rest is left to `sync`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,8 @@ def _session(
                 )
             finally:
                 watch.ended()
+                if tracker is not None:
+                    tracker.session_ended()
             report, further = _write_report(folder, watch)  # before MLflow is waited for, which gets it too
         return outcome, report, further
     finally:
@@ -231,7 +234,7 @@ def _tracking(plan: Plan, folder: Path, watch: Watcher) -> Iterator[CountingTrac
     try:
         yield tracker
     finally:
-        if not tracker.stop(timeout_s=FLUSH_S):
+        if not tracker.stop(END_S, least_s=LEAST_FLUSH_S):
             reason = f" ({tracker.problem})" if tracker.problem else ""
             command = shlex.join(["greenexp", "sync", str(folder)])
             watch.remark("MLflow", f"is behind{reason}: `{command}` brings it level, and adds the report")

@@ -128,7 +128,10 @@ class SavedEvent(TypedDict):
 
 
 class EndedEvent(TypedDict):
-    """A trial will not train again, or its attempt broke off: status, reason, what no report covers."""
+    """A trial will not train again, or its attempt broke off: status, reason, what no report covers.
+
+    micro_batch_size: examples that are computed at once in the next attempt, since more did not fit into memory
+    """
 
     trial: str
     attempt: NotRequired[Count]
@@ -136,6 +139,7 @@ class EndedEvent(TypedDict):
     reason: NotRequired[str]
     lost_wall_s: NotRequired[float | None]
     lost: NotRequired[Costs | None]
+    micro_batch_size: NotRequired[Annotated[int, Field(ge=1)]]
 
 
 class HeldOutEvent(TypedDict):

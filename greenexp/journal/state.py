@@ -45,6 +45,7 @@ class TrialState:
     unreported: what was spent between the last report and that state, if it was saved between two reports
     lost_wall_s: worker seconds of broken attempts that no report covers
     lost: the other costs of such work where the worker could still tell; broken: attempts of which it could not
+    micro_batch_size: examples computed at once, where more did not fit into memory; None: what its settings say
     held_out: (event time, result) of every evaluation on the test set
     """
 
@@ -60,6 +61,7 @@ class TrialState:
     lost_wall_s: float = 0.0
     lost: dict[str, float] = field(default_factory=dict)
     broken: int = 0
+    micro_batch_size: int | None = None
     held_out: list[tuple[float, HeldOutRecord]] = field(default_factory=list)
     last_seen: float = 0.0
 
@@ -346,6 +348,7 @@ class SweepState:
         trial = self._trial(event)
         if not trial.ended:  # a trial that was stopped stays stopped, whatever its worker came to
             trial.status, trial.reason = event.data["status"], event.data.get("reason", "")
+        trial.micro_batch_size = event.data.get("micro_batch_size", trial.micro_batch_size)
         lost_s, lost = event.data.get("lost_wall_s") or 0.0, event.data.get("lost")
         trial.lost_wall_s += lost_s
         if lost is None:

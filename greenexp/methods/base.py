@@ -135,7 +135,13 @@ class EpochContext:
 
 
 class MethodRun(ABC):
-    """One trial's training by a method. The defaults are those of a joint method: one stage, one pass, one update."""
+    """One trial's training by a method. The defaults are those of a joint method: one stage, one pass, one update.
+
+    divides: whether a step gives the same numbers, but for rounding, however its batch is divided into micro-batches:
+        whether a trial that runs out of memory may be tried again with smaller ones
+    """
+
+    divides: ClassVar[bool] = True
 
     def __init__(self, shape: TrialShape) -> None:
         self.shape = shape

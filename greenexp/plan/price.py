@@ -13,6 +13,7 @@ from greenexp.errors import FieldError, InputError, about_field
 from greenexp.plan.data import data_key, prepare_data
 from greenexp.plan.estimates import Work, estimated, flops_on_test, resource_is_played, work_of
 from greenexp.plan.flops import WITHOUT_EFFECT, EpochFlops, epoch_flops, same_cost
+from greenexp.plan.foreseen import foreseen
 from greenexp.plan.growth import EPOCHS, Growth
 from greenexp.plan.levels import (
     KNOWN_BEFORE,
@@ -99,6 +100,7 @@ def price_plan(
         notes=notes,
         data=_contents(data),
         worker_s=worker_s,
+        foreseen=foreseen(work, speeds),
     )
 
 

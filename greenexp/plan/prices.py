@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from greenexp.records.foreseen import NOTHING_FORESEEN, Foreseen
 from greenexp.records.priced import WORKER, PriceFact
 from greenexp.schedulers.brackets import Bracket
 
@@ -59,6 +60,7 @@ class Price:
         patience), not an expectation; patience: whether trials may end by it, so that both are upper bounds
     notes: what should be known before it is paid
     data: what is in the data, an entry per distinct task, tokeniser and sequence length
+    foreseen: what trials are expected to take by themselves
     """
 
     bounds: Mapping[str, Bound]
@@ -69,6 +71,7 @@ class Price:
     notes: tuple[str, ...] = ()
     data: tuple[DataContents, ...] = ()
     worker_s: Bound = UNKNOWN
+    foreseen: Foreseen = NOTHING_FORESEEN
 
     @property
     def time_after(self) -> str:

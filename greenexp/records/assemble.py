@@ -13,6 +13,7 @@ import pandas as pd
 from greenexp.records.decision import Action
 from greenexp.records.energy import weakest
 from greenexp.records.epoch import (
+    AT_ONCE,
     EpochRecord,
     ExitScore,
     best_epoch,
@@ -241,6 +242,7 @@ def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str,
         "dev_logits": record.dev_logits or "",
         **{name: record.computed_with.get(name, "") for name in ("precision", "device", "notes")},
         "score_remark": record.not_measured.get("score", ""),
+        "micro_batch_size": int(record.computed_with[AT_ONCE]) if AT_ONCE in record.computed_with else pd.NA,
     }
 
 

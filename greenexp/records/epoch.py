@@ -10,6 +10,10 @@ from typing import Any
 from greenexp.records.energy import ENERGY_METHOD, EnergyMethod
 from greenexp.records.progress import Epochs
 
+AT_ONCE = "micro_batch_size"
+"""Where a report says, in `EpochRecord.computed_with`, how many examples of a batch that did not fit into memory were
+computed at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
@@ -32,6 +36,16 @@ class Costs:
     carbon_g: float | None = None
     money: float | None = None
     peak_memory_b: float | None = None
+
+    def less(self, earlier: Costs) -> Costs:
+        """What came after `earlier`, which is part of these; the largest memory of all. None where not measured."""
+        pairs = {
+            field.name: (getattr(self, field.name), getattr(earlier, field.name)) for field in dataclasses.fields(self)
+        }
+        rest: dict[str, Any] = {
+            name: None if None in (whole, part) else whole - part for name, (whole, part) in pairs.items()
+        }
+        return Costs(**{**rest, "peak_memory_b": self.peak_memory_b})
 
     def plus(self, later: Costs) -> Costs:
         """Both together: sums, and the larger memory; None where one of them was not measured."""
@@ -79,7 +93,7 @@ class EpochRecord:
     not_measured: name of a cost -> why it is None (`energy_j.<part>`: why that part of it is missing);
         `score`: a remark on the score, e.g. that an undefined metric was counted as 0
     computed_with: what a reader must know of the circumstances: `precision`, `device`, `notes` about the weights,
-        `energy_method` where there is energy
+        `energy_method` where there is energy, `micro_batch_size` where a batch did not fit into memory
     dev_logits: content hash of the stored dev logits if this report is the best so far, else None
     last: True on the final record of the trial
     """

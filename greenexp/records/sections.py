@@ -275,7 +275,7 @@ class Resources(FileSection):
     no_report_limit: Annotated[float | None, BeforeValidator(_duration), _DURATION_SCHEMA] = Field(
         None,
         description="Time without a report after which a trial's worker is killed, such as 10m; null: ten times what "
-        "the trial's longest report so far took, at least 2m, and 30m before its first",
+        "the trial's longest report so far took, or is expected to take, at least 2m; 30m where neither is known",
     )
 
 
@@ -294,7 +294,7 @@ class Accounting(FileSection):
     )
     carbon_g_per_kwh: float | None = Field(None, ge=0, description="Grams of CO2-equivalent per kWh")
     region: str | None = Field(
-        None, min_length=2, max_length=3, description="ISO 3166 code of the country whose grams per kWh are looked up"
+        None, min_length=2, max_length=6, description="ISO 3166 code of the region whose grams per kWh are looked up"
     )
     carbon_source: CarbonSource | None = Field(
         None,

@@ -77,6 +77,7 @@ class TrialSpeed:
     power_doubt: sd of the log of watts
     spread: sd of the log between trials of a sweep; doubt: scale of the log of a whole sweep's speed over this one,
         Student's t with `freedom` degrees of freedom
+    peak_memory_b: largest memory of a worker, bytes, of batches that were computed whole; None where not measured
     trials, sweeps: how many were measured; source: where, in words
     """
 
@@ -93,6 +94,7 @@ class TrialSpeed:
     spread: float = 0.0
     doubt: float = FLOOR
     freedom: float = PRIOR_FREEDOM
+    peak_memory_b: float | None = None
     trials: int = 1
     sweeps: int = 1
     source: str = ""
@@ -134,6 +136,15 @@ class Speeds:
     def same(self, shape: TrialKind) -> TrialSpeed | None:
         """The speed of this very shape."""
         return self._nearest(shape, 0.0)
+
+    def peak_memory(self, shape: TrialKind) -> tuple[float, str] | None:
+        """(bytes, where measured): the largest memory of trials of this shape, however many ran at a time."""
+        known = [
+            (speed.peak_memory_b, speed.source)
+            for other, speed in self.shapes.items()
+            if speed.peak_memory_b is not None and replace(other, packing=shape.packing) == shape
+        ]
+        return max(known, default=None)
 
     def _nearest(self, shape: TrialKind, most: float) -> TrialSpeed | None:
         known = ((shape.doubt_about(other), speed, other) for other, speed in self.shapes.items())

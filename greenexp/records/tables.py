@@ -47,7 +47,7 @@ _EPOCHS = {
     "time_s": "float64", "step": "int64", "examples": "int64", "dev_examples": "Int64", "train_loss": "float64",
     "learning_rate": "float64", "score": "float64", "best_score": "float64",
     **dict.fromkeys(COSTS, "float64"), "energy_method": "str", "dev_logits": "str", "precision": "str", "device": "str",
-    "notes": "str", "score_remark": "str",
+    "notes": "str", "score_remark": "str", "micro_batch_size": "Int64",
 }  # fmt: skip
 _EXITS = {
     "trial": "str", "attempt": "int64", "epoch": "int64", "exit": "int64", "layer": "int64",
@@ -153,7 +153,8 @@ class SweepTables:
     epochs: a row per report, named by the epochs trained until then (a fraction within an epoch), its costs those since
         the report before; `repeated` marks what a later attempt did again; `dev_examples`: of a report on a part of dev
         (NA: all of it), whose scores compare with each other alone; what
-        it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score
+        it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score;
+        `micro_batch_size`: examples computed at once where batches did not fit into memory (NA: they fitted)
     exits: a row per report and exit, `dev_<metric>` columns
     operating_points: a row per trial, policy and threshold, at the trial's best epoch: dev score against mean inference
         FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of the policies

@@ -47,6 +47,7 @@ class SweepSpeed:
     cpu_s: float | None
     energy_j: float | None
     log_rates: tuple[float, ...]
+    peak_memory_b: float | None
     sweep: str
     aged: bool
 
@@ -198,9 +199,16 @@ def _measured(trials: Sequence[pd.DataFrame], sweep: str, *, aged: bool) -> Swee
             math.log(each["wall_s"].sum() / (each["train_flops"].sum() + EVAL_RATIO * each["eval_flops"].sum()))
             for each in counted
         ),
+        _peak(pd.concat(trials)),
         sweep,
         aged,
     )
+
+
+def _peak(reports: pd.DataFrame) -> float | None:
+    """The largest memory of batches that were computed whole."""
+    known = reports.loc[reports["micro_batch_size"].isna(), "peak_memory_b"].dropna()
+    return float(known.max()) if len(known) else None
 
 
 def _sum(column: pd.Series) -> float | None:
@@ -229,6 +237,7 @@ def _pooled(kind: TrialKind, sweeps: Sequence[SweepSpeed]) -> TrialSpeed:
         spread=spread,
         doubt=math.hypot(doubt, aged, busy_doubt(share, kind.packing)),
         freedom=freedom,
+        peak_memory_b=max((one.peak_memory_b for one in sweeps if one.peak_memory_b is not None), default=None),
         trials=trials,
         sweeps=len(sweeps),
         source=f"{trials} trials of {sweeps[0].sweep}{more}",

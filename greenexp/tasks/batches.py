@@ -96,12 +96,12 @@ class PaddedBatch:
     lengths: npt.NDArray[np.int64]
 
 
-def pad(split: TokenisedSplit, indices: Indices, pad_id: int) -> PaddedBatch:
-    """The examples `indices` of `split`, in that order, padded on the right."""
+def pad(split: TokenisedSplit, indices: Indices, pad_id: int, *, least: int = 0) -> PaddedBatch:
+    """The examples `indices` of `split`, in that order, padded on the right; to `least` tokens, if none is longer."""
     rows = indices if split.rows is None else split.rows[indices]
     starts = split.offsets[rows]
     lengths = split.offsets[rows + 1] - starts
-    positions = np.arange(lengths.max())
+    positions = np.arange(max(lengths.max(), least))
     real = positions[None, :] < lengths[:, None]
     # Positions beyond an example's end read its last token, then are overwritten.
     places = starts[:, None] + np.minimum(positions[None, :], lengths[:, None] - 1)

@@ -43,6 +43,7 @@ class Tracker:
         self._remark = remark
         self._begun = threading.Event()
         self._stopping = threading.Event()
+        self._ended: float | None = None
         self._deadline: float | None = None
         self._level = False
         self._problem: str | None = None
@@ -65,15 +66,23 @@ class Tracker:
         if sqlite_file(self._follower.uri) is not None:
             self._begun.wait()
 
-    def stop(self, timeout_s: float) -> bool:
-        """Write what is left, the report in `folder` too, for at most `timeout_s` seconds; True if MLflow is level.
+    def session_ended(self) -> None:
+        """The journal has its last event: what `stop` may take counts from now, the report being written included."""
+        self._ended = time.monotonic()
 
-        Call it after the journal's last event. If it returns False, `greenexp sync` writes the rest.
+    def stop(self, timeout_s: float, *, least_s: float = 0.0) -> bool:
+        """Write what is left, the report in `folder` too, and return True if MLflow is level.
+
+        Call it after the journal's last event. It returns at the latest `timeout_s` seconds after `session_ended`, or
+        after now if that was not said, or `least_s` seconds after now if that is later. If it returns False,
+        `greenexp sync` writes the rest.
         """
-        self._deadline = time.monotonic() + timeout_s
+        now = time.monotonic()
+        began = now if self._ended is None else self._ended
+        self._deadline = max(began + timeout_s, now + least_s)
         self._stopping.set()
         if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+            self._thread.join(self._deadline - now)
         return self._level and not self._thread.is_alive()
 
     def _check(self) -> None:

@@ -141,8 +141,10 @@ def report_time(trial: TrialSpec, data: TokenisedTask, bench: Bench, per_flop: f
     gpus = visible_gpus()[:1] if bench.gpus else ()
     meters = open_meters(gpus=gpus, cpus=bench.threads, exclusive=bench.exclusive)
     with tempfile.TemporaryDirectory() as scratch:
-        folders = {"logits_folder": Path(scratch) / "logits", "model_folder": Path(scratch) / "model"}
-        with TrialRun(trial, smallest, threads=bench.threads, meters=meters, **folders) as run:
+        logits, model = Path(scratch) / "logits", Path(scratch) / "model"
+        with TrialRun(
+            trial, smallest, threads=bench.threads, meters=meters, logits_folder=logits, model_folder=model
+        ) as run:
             begun = time.monotonic()
             costs = next(run).costs
             spent = time.monotonic() - begun

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from greenexp.tasks.tokens import TokenisedSplit
 from greenexp.training.evaluation import to_tokens
 from greenexp.training.isolation import GeneratorStates
 from greenexp.training.optimisation import Optimisation
+from greenexp.training.pieces import DividedBatch, WholeDraws
 from greenexp.training.precision import Precision, autocast
 from greenexp.training.under_way import EpochUnderWay
 
@@ -30,6 +32,7 @@ class EpochTrainer:
     """What stays the same over a trial's epochs.
 
     frozen: parts that never train; order_seed: of the order of examples
+    at_once: examples that are computed at once at most, where more do not fit: the numbers stay, but for rounding
     """
 
     model: MultiExitModel
@@ -42,6 +45,7 @@ class EpochTrainer:
     device: torch.device
     frozen: frozenset[Part]
     meters: Meters
+    at_once: int | None = None
 
     def train(
         self, under_way: EpochUnderWay, until: int, optimisation: Optimisation, interrupted: Callable[[], bool]
@@ -50,6 +54,18 @@ class EpochTrainer:
 
         Returns whether it came to `until`. Raises DivergedError.
         """
+        draws = WholeDraws(self.device)
+        with nullcontext() if self.at_once is None else draws:
+            return self._train(under_way, until, optimisation, interrupted, draws)
+
+    def _train(
+        self,
+        under_way: EpochUnderWay,
+        until: int,
+        optimisation: Optimisation,
+        interrupted: Callable[[], bool],
+        draws: WholeDraws,
+    ) -> bool:
         self.model.train()
         price, epoch = self._priced(), under_way.epoch
         if not under_way.prepared:
@@ -57,7 +73,7 @@ class EpochTrainer:
         if under_way.generators is not None:
             under_way.generators.apply(self.device)
         for first, second in self._batches(epoch)[under_way.steps : until]:
-            batches = [list(self._micro_batches(indices)) for indices in (first, second)]
+            batches = [self._batch(indices, draws) for indices in (first, second)]
             passes = self.method.passes(epoch, optimisation.step)
             for number, batch in enumerate(batches, start=1):
                 own = tuple(one for one in passes if one.batch == number)
@@ -78,7 +94,7 @@ class EpochTrainer:
 
         def batches() -> Iterator[MicroBatch]:
             for indices in self._in_order():
-                yield from self._micro_batches(indices)
+                yield from itertools.chain.from_iterable(self._micro_batches(indices))
                 self.meters.keep_up()
 
         passes = self.method.prepare(EpochContext(self.model, under_way.epoch, batches, self._precise))
@@ -105,14 +121,26 @@ class EpochTrainer:
         with autocast(self.precision, self.device):
             yield
 
-    def _micro_batches(self, indices: Indices) -> Iterator[MicroBatch]:
-        """The batch in pieces of `micro_batch_size`, each padded to its own longest example."""
+    def _batch(self, indices: Indices, draws: WholeDraws) -> Sequence[MicroBatch]:
+        """A step's batch, on the device."""
+        wholes = list(self._micro_batches(indices))
+        return [whole for (whole,) in wholes] if self.at_once is None else DividedBatch(wholes, draws)
+
+    def _micro_batches(self, indices: Indices) -> Iterator[Sequence[MicroBatch]]:
+        """The batch in parts of `micro_batch_size`, each padded to its own longest example, in pieces if need be."""
         size = self.training.micro_batch_size or max(len(indices), 1)
         for start in range(0, len(indices), size):
-            piece = indices[start : start + size]
-            batch = pad(self.split, piece, self.pad_id)
-            labels = torch.from_numpy(batch.labels).to(self.device, non_blocking=True)
-            yield MicroBatch(to_tokens(batch, self.device), labels, len(piece) / len(indices), piece)
+            part = indices[start : start + size]
+            longest, most = int(self.split.lengths[part].max()), self.at_once or size
+            yield [
+                self._padded(part[first : first + most], longest, len(indices)) for first in range(0, len(part), most)
+            ]
+
+    def _padded(self, piece: Indices, longest: int, of: int) -> MicroBatch:
+        """`piece` of a batch of `of` examples, as wide as the part that it is of."""
+        batch = pad(self.split, piece, self.pad_id, least=longest)
+        labels = torch.from_numpy(batch.labels).to(self.device, non_blocking=True)
+        return MicroBatch(to_tokens(batch, self.device), labels, len(piece) / of, piece)
 
     def _priced(self) -> Callable[[int, int, tuple[Pass, ...]], float]:
         """FLOPs of a micro-batch's passes by its shape; shapes recur, so each is added up once."""

@@ -31,11 +31,13 @@ def evaluate_held_out(
     threads: int = 1,
     gpu: bool = False,
     precision: str = "auto",
+    at_once: int | None = None,
     logits_folder: Path | None = None,
 ) -> HeldOutRecord:
     """The test scores of the model in `model_folder`, which the trial had after its best `epoch`.
 
     precision: the number format the trial was evaluated with on dev. The same exits and metrics as there.
+    at_once: examples of training that were computed at once where more did not fit into memory
     Raises InputError if the task has no labelled test set, CheckpointError if the model cannot be read.
     """
     test = data.test
@@ -51,7 +53,7 @@ def evaluate_held_out(
             model,
             test,
             exits=exits,
-            batch_size=training.evaluation_batch_size,
+            batch_size=training.evaluation_batch_size if at_once is None else 2 * at_once,
             pad_id=data.pad_id,
             precision=choose_precision(precision, device, model.backbone.hidden_size),
             device=device,

@@ -79,6 +79,12 @@ class GeneratorStates:
         random.setstate(self.python)
         np.random.set_state(self.numpy)  # noqa: NPY002
 
+    def same_as(self, other: GeneratorStates) -> bool:
+        """Whether the generators of torch stand at the same place."""
+        return torch.equal(self.cpu, other.cpu) and (
+            self.gpu is None or other.gpu is None or torch.equal(self.gpu, other.gpu)
+        )
+
     def tensors(self) -> dict[str, Tensor]:
         """The part that is tensors."""
         return {"cpu": self.cpu} | ({} if self.gpu is None else {"gpu": self.gpu})

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from greenexp.errors import CheckpointError, NothingLeftError, TrialError
+from greenexp.errors import CheckpointError, MemoryShortageError, NothingLeftError, TrialError
 from greenexp.meters import Meters, open_meters
 from greenexp.meters.measure import MeterReading
 from greenexp.model import Serving, save_model
@@ -29,6 +29,7 @@ from greenexp.training.checkpoint import read_checkpoint, write_checkpoint
 from greenexp.training.device import trial_device
 from greenexp.training.evaluation import Evaluation, evaluate
 from greenexp.training.isolation import epoch_seed, isolated
+from greenexp.training.memory import shortage
 from greenexp.training.patience import TrialPatience
 from greenexp.training.scoring import exit_metrics, is_better, selected_score
 from greenexp.training.trial_setup import TrialSetup
@@ -52,6 +53,8 @@ class TrialRun(Iterator[EpochRecord]):
         `close()` closes them. None: meters of a trial without GPU that shares the machine
     logits_folder: where dev logits of each best report so far go; None: nowhere
     model_folder: where the model of the best report so far goes, over the one before; None: nowhere
+    at_once: examples that are computed at once at most, where a whole micro-batch does not fit into memory. The numbers
+        stay the same but for rounding; where they would not it is not heeded
 
     Raises InputError when the settings contradict each other, the data or the machine.
     """
@@ -65,6 +68,7 @@ class TrialRun(Iterator[EpochRecord]):
         meters: Meters | None = None,
         logits_folder: Path | None = None,
         model_folder: Path | None = None,
+        at_once: int | None = None,
     ) -> None:
         self.trial = trial
         self._data, self._threads = on_fold(data, trial.fold), threads
@@ -75,6 +79,7 @@ class TrialRun(Iterator[EpochRecord]):
         self._reports = 0
         self._under_way: EpochUnderWay | None = None  # None between two epochs
         self._spent: Costs | None = None  # since the last report, by what the meters said so far
+        self._saved: Costs | None = None  # of these, what the last checkpoint holds
         self._energy_method: EnergyMethod | None = None  # the weakest of those by which its energy was found
         self._best_score: float | None = None
         self._best_on_part: float | None = None  # of reports on a part of dev
@@ -84,7 +89,7 @@ class TrialRun(Iterator[EpochRecord]):
         try:
             self._device = trial_device(self._meters.gpus)
             with self._isolated(0):
-                self._setup = work = TrialSetup.build(trial, self._data, self._device, self._meters)
+                self._setup = work = TrialSetup.build(trial, self._data, self._device, self._meters, at_once)
             self._patience = TrialPatience.of(work.training, work.metric, work.method)
         except BaseException:
             self.close()
@@ -122,6 +127,8 @@ class TrialRun(Iterator[EpochRecord]):
         """Train to the next report; or until `interrupted`, asked between two steps, is true, and then there is none.
 
         An interrupted run can be saved, or trained on with the same numbers. NothingLeftError after the last report.
+        MemoryShortageError where memory ran out: the run is of no further use but to say what it spent, and a fresh one
+        with a smaller `at_once` can go on from the last checkpoint.
         """
         work = self._open_setup()
         if self._reports >= work.training.epochs * work.training.reports_per_epoch or self._patience.exhausted:
@@ -129,8 +136,15 @@ class TrialRun(Iterator[EpochRecord]):
         try:
             record = self._train_to_report(work, interrupted)
         except BaseException as error:
-            self._failure = error
-            raise
+            told = shortage(error)
+            if told is None:
+                self._failure = error
+                raise
+        else:
+            told = None
+        if told is not None:  # out here, where the error that was caught, and what its frames hold, is gone
+            self._failure = MemoryShortageError(work.at_once, told, work.undivided)
+            raise self._failure
         if record is not None:
             self._reports += 1
             if record.dev_examples is None:
@@ -143,6 +157,11 @@ class TrialRun(Iterator[EpochRecord]):
     def unreported(self) -> Costs:
         """What was spent since the last record: what a failed report cost. Ask before `close`."""
         return self._spend(self._meters.read())
+
+    def repeated(self) -> Costs:
+        """What was spent since the last record and is in no checkpoint. Ask before `close`."""
+        spent = self.unreported()
+        return spent if self._saved is None else spent.less(self._saved)
 
     def save(self, folder: Path) -> Costs:
         """Write a checkpoint into `folder`, over an older one. Raises CheckpointError; the older one then stays.
@@ -170,6 +189,7 @@ class TrialRun(Iterator[EpochRecord]):
             own, state["under_way"] = self._under_way.state()
             tensors |= {_UNDER_WAY + name: value for name, value in own.items()}
         write_checkpoint(folder, tensors, state)
+        self._saved = spent
         return spent
 
     def load(self, folder: Path) -> None:
@@ -194,7 +214,7 @@ class TrialRun(Iterator[EpochRecord]):
             raise
         self._reports, self._under_way, self._best_score = reports, under_way, state["best_score"]
         self._best_on_part = state.get("best_on_part")
-        self._spent, self._energy_method = spent, method
+        self._spent, self._saved, self._energy_method = spent, spent, method
 
     def close(self) -> None:
         """Let go of model, optimiser and meters. Closing twice is allowed; everything else then raises TrialError."""
@@ -259,7 +279,7 @@ class TrialRun(Iterator[EpochRecord]):
                 work.model,
                 on,
                 exits=exits,
-                batch_size=work.training.evaluation_batch_size,
+                batch_size=work.evaluation_batch_size,
                 pad_id=self._data.pad_id,
                 precision=work.precision,
                 device=self._device,
@@ -282,7 +302,7 @@ class TrialRun(Iterator[EpochRecord]):
 
     def _begin_report(self) -> None:
         """After a report: go on with the epoch, or with the next one."""
-        self._spent = self._energy_method = None
+        self._spent = self._saved = self._energy_method = None
         if self._under_way is not None:
             self._under_way.begin_report()
         if self._reports % self.trial.settings.training.reports_per_epoch == 0:

@@ -15,6 +15,7 @@ from greenexp.methods.adapt import trial_shape
 from greenexp.methods.base import MethodRun, Stage
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
+from greenexp.records.epoch import AT_ONCE
 from greenexp.records.progress import steps_until
 from greenexp.records.sections import Metric, Training
 from greenexp.records.trial import TrialSpec
@@ -23,6 +24,7 @@ from greenexp.tasks.batches import first_part
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.epoch import EpochTrainer
 from greenexp.training.optimisation import Optimisation
+from greenexp.training.pieces import why_undivided
 from greenexp.training.precision import Precision, choose_precision
 from greenexp.training.scoring import check_metric
 from greenexp.training.under_way import EpochUnderWay
@@ -35,11 +37,13 @@ class TrialSetup:
     """Everything with memory of its own that a trial needs; `build` makes one.
 
     step: optimiser steps made; stage_first_step: of them before the present stage
+    undivided: why its batches cannot be divided to the same numbers; empty if they can
     """
 
     trainer: EpochTrainer
     metric: Metric
     dev_lengths: Any
+    undivided: str = ""
     step: int = 0
     stage_first_step: int = 0
     _stage: Stage | None = None
@@ -48,8 +52,13 @@ class TrialSetup:
     _exit_costs: dict[tuple[int, ...], ExitCosts] = field(default_factory=dict)
 
     @classmethod
-    def build(cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters) -> TrialSetup:
-        """Build model and method from the trial's settings. Raises InputError where they do not fit."""
+    def build(
+        cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters, at_once: int | None = None
+    ) -> TrialSetup:
+        """Build model and method from the trial's settings. Raises InputError where they do not fit.
+
+        at_once: examples that are computed at once at most, if batches can be divided; None: whole micro-batches
+        """
         training, metric = trial.settings.training, trial.settings.metric
         plugin = trial.settings.method.plugin()
         model = build_model(
@@ -63,6 +72,7 @@ class TrialSetup:
         shape = trial_shape(model, data, training.epochs, trial.seeds.order)
         method = plugin.begin(shape)
         check_metric(metric, method.trained_exits(1), data.num_labels)
+        undivided = why_undivided(model, method, device)
         trainer = EpochTrainer(
             model=model,
             method=method,
@@ -74,8 +84,9 @@ class TrialSetup:
             device=device,
             frozen=frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset(),
             meters=meters,
+            at_once=None if undivided else at_once,
         )
-        work = cls(trainer, metric, data.dev.lengths)
+        work = cls(trainer, metric, data.dev.lengths, undivided)
         for epoch in range(1, training.epochs + 1):  # refuses an epoch with fewer steps than reports
             steps_until(1, training.reports_per_epoch, work.steps(epoch))
         return work
@@ -101,14 +112,25 @@ class TrialSetup:
         return self.trainer.precision
 
     @property
+    def at_once(self) -> int:
+        """Examples of training that are computed at once."""
+        return self.trainer.at_once or self.training.micro_batch_size or self.training.batch_size
+
+    @property
+    def evaluation_batch_size(self) -> int:
+        """Examples of an evaluation that are computed at once."""
+        return min(self.training.evaluation_batch_size, 2 * self.at_once)
+
+    @property
     def learning_rate(self) -> float:
         """Of the last optimiser step."""
         return 0.0 if self._optimisation is None else self._optimisation.learning_rate
 
     def circumstances(self, device: torch.device) -> dict[str, str]:
-        """Number format, device and what must be known of the weights: for `EpochRecord.computed_with`."""
+        """For `EpochRecord.computed_with`: number format, device, notes on the weights, how batches are divided."""
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-        return {"precision": self.precision, "device": name, "notes": "; ".join(self.model.backbone.notes)}
+        found = {"precision": self.precision, "device": name, "notes": "; ".join(self.model.backbone.notes)}
+        return found if self.trainer.at_once is None else {**found, AT_ONCE: str(self.trainer.at_once)}
 
     def enter(self, epoch: int) -> None:
         """Make ready for `epoch`: where a stage begins, choose what trains and make a fresh optimiser and schedule."""

@@ -7,7 +7,7 @@ action, the callback tells it of workers that start, save or die.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from greenexp.errors import BrokenOffError, GreenexpError, abridged
 from greenexp.plan.data import data_key
 from greenexp.records.decision import Action
 from greenexp.records.epoch import Costs, EpochRecord
+from greenexp.tuning.assignment import Assignment, NoTrial
 from greenexp.tuning.checkpoints import checkpoint_folder
-from greenexp.tuning.conductor import Assignment, Conductor, NoTrial
+from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.energy import EnergyWatch
 from greenexp.tuning.silence import Silence
 
@@ -37,6 +38,8 @@ _ACTIONS = {
 MACHINE_TROUBLE = (
     "CheckpointError", "StateError", "No space left on device", "Disk quota exceeded", "Read-only file system",
 )  # fmt: skip
+# Anywhere in it: Ray ends the worker that it holds responsible where a node runs out of memory.
+MEMORY_TROUBLE = ("NODE_OUT_OF_MEMORY", "OutOfMemoryError", "running low on memory")
 
 
 class TuneSession:
@@ -53,11 +56,12 @@ class TuneSession:
         draining: Callable[[], None] | None = None,
         *,
         no_report_limit_s: float | None = None,
+        expected_report_s: Mapping[str, float] | None = None,
     ) -> None:
         self.conductor = conductor
         trials = conductor.state.trials.items()
         took = ((name, record.costs.wall_s) for name, trial in trials for _, _, record in trial.reports)
-        self.silence = Silence(no_report_limit_s, ((name, s) for name, s in took if s is not None))
+        self.silence = Silence(no_report_limit_s, ((name, s) for name, s in took if s is not None), expected_report_s)
         self.given_up: dict[str, str] = {}
         self._say_draining = draining
         self.error: GreenexpError | None = None
@@ -104,7 +108,7 @@ class TuneSession:
 
 def trial_name(trial: Trial) -> str:
     """Our name of Tune's trial."""
-    name: str = trial.config["trial"]["trial"]
+    name: str = trial.config["trial"]
     return name
 
 
@@ -123,10 +127,13 @@ class Feeder(Searcher):
             self._session.silence.began(answer.spec.trial)
             self._session.attempts[answer.spec.trial] = answer.attempt
             return {
-                "trial": answer.spec.to_json(),
+                "trial": answer.spec.trial,
+                # As text: Tune keeps copies of what it is given, flattened and not, for as long as the session lasts.
+                "spec": json.dumps(answer.spec.to_json(), separators=(",", ":"), allow_nan=False),
                 "attempt": answer.attempt,
                 "checkpoint": answer.checkpoint,
                 "data": data_key(answer.spec.settings),
+                "at_once": answer.at_once,
             }
         return None if answer is NoTrial.WAIT else Searcher.FINISHED
 
@@ -176,6 +183,12 @@ class Bridge(TrialScheduler):
             lost = None if failure["lost"] is None else Costs(**failure["lost"])
             self._session.guard(lambda: conductor.failed(name, attempt, failure["reason"], lost))
             return str(TrialScheduler.STOP)
+        if "divided" in result:
+            found = json.loads(result["divided"])
+            lost = Costs(**found["lost"])
+            self._session.guard(lambda: conductor.divided(name, attempt, found["reason"], lost, found["at_once"]))
+            self._session.attempts[name] = attempt + 1
+            return str(TrialScheduler.CONTINUE)
         if "saved" in result:
             saved = json.loads(result["saved"])
             self._session.guard(lambda: conductor.saved(name, attempt, **saved))
@@ -194,6 +207,7 @@ class Bridge(TrialScheduler):
         if self._session.energy is not None:
             self._session.guard(self._session.energy.look)
         self._keep_idle_workers(tune_controller)
+        _forget_states(tune_controller)
         self._give_up_silent(tune_controller)
         if self._session.halted or (conductor.draining and not conductor.live):
             tune_controller.request_stop_experiment()
@@ -292,7 +306,19 @@ class WorkerEvents(Callback):
         if any(word in cause for word in MACHINE_TROUBLE):
             session.halt(cause)
             return
-        session.guard(lambda: session.conductor.worker_died(name, attempt, abridged(f"the worker died: {cause}")))
+        of_memory = any(word in _account(trial) for word in MEMORY_TROUBLE)
+        reason = abridged(f"the worker died: {cause}")
+        session.guard(lambda: session.conductor.worker_died(name, attempt, reason, of_memory=of_memory))
+
+
+def _forget_states(tune_controller: Any) -> None:
+    """Keep Tune from writing down each trial's state as text, which it keeps to the end, for a restore that never is.
+
+    It offers no setting for it. Where a later Ray has renamed the set, the driver takes some KB more per trial.
+    """
+    changed = getattr(tune_controller, "_trials_to_cache", None)
+    if isinstance(changed, set):
+        changed.clear()
 
 
 def kill_worker(tune_controller: Any, trial: Trial) -> bool:
@@ -310,9 +336,13 @@ def kill_worker(tune_controller: Any, trial: Trial) -> bool:
 
 def _cause(trial: Trial) -> str:
     """One line of Ray's account of a worker's death, from its text; the pickled form is not opened."""
-    try:
-        text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace") if trial.error_file else ""
-    except OSError:
-        text = ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in _account(trial).splitlines() if line.strip()]
     return lines[-1].removeprefix("greenexp.errors.")[:500] if lines else "no reason given"
+
+
+def _account(trial: Trial) -> str:
+    """What Ray says of a worker's death."""
+    try:
+        return Path(trial.error_file).read_text(encoding="utf-8", errors="replace") if trial.error_file else ""
+    except OSError:
+        return ""

@@ -10,8 +10,6 @@ import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from greenexp.errors import StateError
@@ -25,9 +23,9 @@ from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.history import LimitReached
 from greenexp.records.progress import Epochs
-from greenexp.records.trial import TrialSpec
 from greenexp.schedulers import Scheduler
 from greenexp.searches.base import NoProposal, Proposal
+from greenexp.tuning.assignment import Assignment, NoTrial, half_at_once
 from greenexp.tuning.queue import TrialQueue
 from greenexp.tuning.replay import objectives_told
 from greenexp.tuning.searching import Searching, proposal_data
@@ -35,24 +33,6 @@ from greenexp.tuning.searching import Searching, proposal_data
 Listener = Callable[[Event], None]
 Enough = Callable[[SweepState], LimitReached | None]
 """Says of a sweep's state that no further configuration is worth its cost, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """A trial for a worker: continue after `checkpoint` (folder relative to the sweep's) or start from scratch."""
-
-    spec: TrialSpec
-    attempt: int
-    checkpoint: str | None
-
-
-class NoTrial(Enum):
-    """Why there is no assignment."""
-
-    WAIT = "wait"
-    """Running trials may still release or make room for one."""
-    DONE = "done"
-    """There is nothing left to start in this session."""
 
 
 class Conductor:
@@ -126,7 +106,7 @@ class Conductor:
             return NoTrial.WAIT if self._live else NoTrial.DONE
         broken = trial.status in {"planned", "interrupted"}
         checkpoint = trial.checkpoint[1] if trial.checkpoint else None
-        return Assignment(trial.spec, trial.attempts + broken, checkpoint)
+        return Assignment(trial.spec, trial.attempts + broken, checkpoint, trial.micro_batch_size)
 
     def started(self, trial: str, attempt: int, after: Epochs) -> None:
         """A worker has taken the trial up after `after` epochs."""
@@ -171,8 +151,11 @@ class Conductor:
         self._parked.add(trial)
         self._write("paused", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint)
 
-    def worker_died(self, trial: str, attempt: int, reason: str) -> None:
-        """An attempt ended without the trial's doing: it is handed out again, unless that happened too often."""
+    def worker_died(self, trial: str, attempt: int, reason: str, *, of_memory: bool = False) -> None:
+        """An attempt ended without the trial's doing: it is handed out again, unless that happened too often.
+
+        of_memory: it was killed because its machine ran out of memory; then half as much is computed at once
+        """
         self._live.discard(trial)
         self._parked.discard(trial)
         if self.state.trials[trial].ended:  # stopped while it was being saved
@@ -181,7 +164,17 @@ class Conductor:
         if self._deaths[trial] > self.max_failures:
             self.failed(trial, attempt, reason)
         else:
-            self._end(trial, attempt, "interrupted", reason)
+            half = half_at_once(self.state.trials[trial]) if of_memory else None
+            self._end(trial, attempt, "interrupted", reason, at_once=half)
+
+    def divided(self, trial: str, attempt: int, reason: str, lost: Costs | None, at_once: int) -> None:
+        """Memory ran out: the worker goes on from the last checkpoint, as attempt `attempt` + 1, with less at once.
+
+        at_once: examples that it computes at once from now on; lost: what was spent and is in no report or checkpoint
+        """
+        checkpoint = self.state.trials[trial].checkpoint
+        self._end(trial, attempt, "interrupted", reason, lost, at_once=at_once)
+        self._write("started", trial=trial, attempt=attempt + 1, after=checkpoint[0] if checkpoint else 0)
 
     def restarted(self, trial: str, attempt: int, reason: str) -> None:
         """The worker could not go on from the trial's checkpoint and began anew: attempt `attempt` + 1."""
@@ -363,7 +356,9 @@ class Conductor:
         self.limit = reached
         self._write("limit", axis=reached.axis, used=reached.used, limit=reached.limit)
 
-    def _end(self, trial: str, attempt: int, status: str, reason: str, lost: Costs | None = None) -> None:
+    def _end(
+        self, trial: str, attempt: int, status: str, reason: str, lost: Costs | None = None, at_once: int | None = None
+    ) -> None:
         known = self.state.trials[trial]
         lost_s = max(0.0, self.journal.now() - known.last_seen) if known.status == "running" else 0.0
         self._write(
@@ -374,6 +369,7 @@ class Conductor:
             reason=reason,
             lost_wall_s=round(lost.wall_s if lost else lost_s, 6),
             lost=None if lost is None else dataclasses.asdict(lost),
+            **({} if at_once is None else {"micro_batch_size": at_once}),
         )
 
     def _write(self, kind: str, **data: Any) -> None:

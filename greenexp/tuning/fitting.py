@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray import tune
 
 from greenexp.assets import pack
 from greenexp.errors import BrokenOffError
+from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.plan.data import backbone_assets, data_key
 from greenexp.plan.plugins import added_plugins
+from greenexp.records.epoch import AT_ONCE
 from greenexp.records.settings import Settings
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
@@ -54,6 +57,23 @@ def _assets(plan: Plan) -> set[str]:
     return {name for settings in plan.possible_settings() for name in backbone_assets(settings)}
 
 
+def asked_memory(plan: Plan, state: SweepState, nodes: Iterable[Mapping[str, Any]]) -> int | None:
+    """Bytes that a worker asks Ray for: the largest peak on record of the plan's trials, so that no node is overfull.
+
+    state: whose reports count beside those of earlier sweeps; nodes: of the cluster, the largest of which it must fit.
+    One number for all, as a worker takes one trial after another. None where nothing was measured, and for trials on a
+    GPU, whose memory Ray does not hand out.
+    """
+    if plan.spec.resources.gpus_per_trial > 0:
+        return None
+    known = [] if plan.price is None else [plan.price.foreseen.memory_b]
+    records = (record for trial in state.trials.values() for record in trial.records.values())
+    known += [record.costs.peak_memory_b for record in records if AT_ONCE not in record.computed_with]
+    offered = [node["Resources"].get("memory", 0.0) for node in nodes if node["Alive"]]
+    most = max((peak for peak in known if peak is not None), default=0.0)
+    return int(min(most, max(offered, default=0.0))) or None
+
+
 def fit(
     session: TuneSession,
     settings: WorkerSettings,
@@ -72,8 +92,10 @@ def fit(
     # Request all workers at once: with Tune's default of one, a short epoch ends before the second worker is up.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
     trainable = tune.with_parameters(worker, settings=settings)
+    needed = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
+    memory_b = asked_memory(plan, session.conductor.state, ray.nodes())
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}),
+        tune.with_resources(trainable, needed if memory_b is None else {**needed, "memory": memory_b}),
         tune_config=tune.TuneConfig(
             search_alg=Feeder(session), scheduler=Bridge(session, resources.workers), num_samples=-1, reuse_actors=True
         ),

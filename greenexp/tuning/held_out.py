@@ -53,11 +53,12 @@ def _known(trial: TrialState) -> bool:
     return any(record.epoch == trial.best_epoch for _, record in trial.held_out)
 
 
-def _best(trial: TrialState) -> tuple[Epochs, str]:
-    """The best epoch and the number format it was evaluated in."""
+def _best(trial: TrialState) -> tuple[Epochs, str, int | None]:
+    """The best epoch, the number format it was evaluated in, and the examples at once where more did not fit."""
     epoch = trial.best_epoch or 0
     record = trial.records.get(epoch)
-    return epoch, "auto" if record is None else record.computed_with.get("precision", "auto")
+    precision = "auto" if record is None else record.computed_with.get("precision", "auto")
+    return epoch, precision, trial.micro_batch_size
 
 
 def _on_the_cluster(waiting: list[TrialState], settings: WorkerSettings) -> list[Answer]:
@@ -72,7 +73,9 @@ def _on_the_cluster(waiting: list[TrialState], settings: WorkerSettings) -> list
     return answers
 
 
-def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, epoch: Epochs, precision: str) -> Answer:
+def _evaluate(
+    spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, epoch: Epochs, precision: str, at_once: int | None
+) -> Answer:
     """The record, None where the task has no test set, or in words why there is none."""
     if data.test is None:
         return None
@@ -90,6 +93,7 @@ def _evaluate(spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, ep
                 threads=settings.threads,
                 gpu=settings.gpus > 0,
                 precision=precision,
+                at_once=at_once,
                 logits_folder=results.folder / "logits",
             )
         results.settle()

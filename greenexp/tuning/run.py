@@ -118,7 +118,12 @@ def _train(
     if on_cluster(address):
         check_nodes(plan, ship=ship)
     conductor.begin(facts, sweep.missing)
-    session = TuneSession(conductor, interrupting, no_report_limit_s=plan.spec.resources.no_report_limit)
+    session = TuneSession(
+        conductor,
+        interrupting,
+        no_report_limit_s=plan.spec.resources.no_report_limit,
+        expected_report_s=None if plan.price is None else plan.price.foreseen.report_s,
+    )
     settings = worker_settings(plan, folder, prepare, cluster=on_cluster(address), ship=ship)
     if settings.energy is not None:
         session.energy = EnergyWatch(settings.energy, conductor)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+from greenexp.records.foreseen import default_limit_s
 from greenexp.units import format_duration
 
-MARGIN = 10.0
-"""By default a trial may take so many times as long as its longest report so far took: others may cost far less."""
-LEAST_S = 120.0
 UNKNOWN_S = 1800.0
-"""The limit by default of a trial that has not reported: nobody knows what it costs, or what its worker must fetch."""
+"""The limit by default of a trial that has not reported and was not priced: nobody knows what it costs, or what its
+worker must fetch."""
 
 
 class Silence:
     """When each running trial was last heard of.
 
-    stated_s: `resources.no_report_limit`, None for the default: MARGIN times the trial's own longest time from one sign
-        of life to the next, at least LEAST_S; UNKNOWN_S before there was one
+    stated_s: `resources.no_report_limit`, None for the default: `default_limit_s` of the trial's longest time from one
+        sign of life to the next, or of what the price expects, if that is more; UNKNOWN_S where there is neither
     known_s: (trial, seconds) of reports of earlier sessions
+    expected_s: trial -> expected longest time between two reports, of those whose price in seconds is known
     clock: seconds that never go back
     """
 
@@ -27,11 +27,12 @@ class Silence:
         self,
         stated_s: float | None,
         known_s: Iterable[tuple[str, float]] = (),
+        expected_s: Mapping[str, float] | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stated_s = stated_s
-        self._longest_s: dict[str, float] = {}
+        self._longest_s: dict[str, float] = dict(expected_s or {})
         for trial, seconds in known_s:
             self._note(trial, seconds)
         self._clock = clock
@@ -42,7 +43,7 @@ class Silence:
         if self._stated_s is not None:
             return self._stated_s
         longest_s = self._longest_s.get(trial)
-        return UNKNOWN_S if longest_s is None else max(LEAST_S, MARGIN * longest_s)
+        return UNKNOWN_S if longest_s is None else default_limit_s(longest_s)
 
     def began(self, trial: str) -> None:
         """A worker took the trial."""

@@ -16,10 +16,11 @@ import ray
 from ray import tune
 
 from greenexp.assets import find, install
-from greenexp.errors import LOG_LENGTH, CheckpointError, GreenexpError, StateError, abridged
+from greenexp.errors import LOG_LENGTH, CheckpointError, GreenexpError, MemoryShortageError, StateError, abridged
 from greenexp.meters import Meters, open_meters
 from greenexp.plan.data import prepare_data
 from greenexp.plan.plugins import AddedPlugin, add_plugins
+from greenexp.records.epoch import Costs
 from greenexp.records.progress import Epochs
 from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
@@ -30,9 +31,14 @@ from greenexp.tuning.energy import sampled_energy
 from greenexp.tuning.models import model_folder
 from greenexp.tuning.nodes import NodeFacts, check_worker
 from greenexp.tuning.results import Results
+from greenexp.units import format_quantity
 
 POINTER = "greenexp_checkpoint"
-"""Where a trial that paused was saved, in what Tune keeps of it."""
+"""Where a trial that paused was saved, and how many examples it computes at once, in what Tune keeps of it."""
+
+_UNREAD = frozenset({
+    "config", "date", "hostname", "iterations_since_restore", "node_ip", "pid", "time_since_restore", "timestamp",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class TrialWorker(tune.Trainable):
         self._run: TrialRun | None = None
         self._epoch: Epochs = 0
         self._checkpoint: str | None = None
+        self._at_once: int | None = None
         self._restarted = ""
         self._take(config)
 
@@ -86,10 +93,19 @@ class TrialWorker(tune.Trainable):
         self._take(new_config)
         return True
 
+    def train(self) -> dict[str, Any]:
+        """Tune's call of `step`, without what it adds that nobody reads: it keeps statistics of every number.
+
+        The settings come back with every result, too.
+        """
+        result: dict[str, Any] = super().train()
+        return {name: value for name, value in result.items() if name not in _UNREAD}
+
     def step(self) -> dict[str, Any]:
         """Train to the next report, or until the trial is to be saved.
 
-        A result holds `record`, or `saved`, or `failure` if the trial cannot go on.
+        A result holds `record`, or `saved`, or `divided` if memory ran out and the next step begins again with smaller
+        micro-batches, or `failure` if the trial cannot go on.
         """
         try:
             record = self._training().train_on(self._is_save_due)
@@ -98,6 +114,8 @@ class TrialWorker(tune.Trainable):
             self._settings.results.settle()
         except StateError as error:  # a full disk and the like: the next trial would fare no better
             return {"halt": abridged(str(error))}
+        except MemoryShortageError as error:
+            return self._divided(error)
         except GreenexpError as error:
             return self._failure(str(error))
         except Exception as error:  # a method's own code may raise anything
@@ -121,7 +139,7 @@ class TrialWorker(tune.Trainable):
                 saved = super().save(scratch)
         finally:
             self._storage = storage
-        saved.metrics[POINTER] = checkpoint_folder(self._trial.trial, self._epoch)
+        saved.metrics[POINTER] = checkpoint_folder(self._trial.trial, self._epoch), self._at_once
         return saved
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -133,7 +151,7 @@ class TrialWorker(tune.Trainable):
 
     def restore(self, checkpoint_path: Any) -> None:
         """Go on, at the next step, from what `save` has saved."""
-        self._checkpoint = checkpoint_path.metrics[POINTER]
+        self._checkpoint, self._at_once = checkpoint_path.metrics[POINTER]
 
     def cleanup(self) -> None:
         """Ray is done with this actor."""
@@ -149,15 +167,16 @@ class TrialWorker(tune.Trainable):
         training = self._training()
         relative = saved_folder(self._trial.trial, training.step)
         costs = training.save(self._settings.results.folder / relative)
-        self._saved_at = time.monotonic()
+        self._saved_at, self._checkpoint = time.monotonic(), relative
         self._log(f"saved after {training.progress:.3g} epochs")
         saved = {"epoch": training.progress, "checkpoint": relative, "costs": dataclasses.asdict(costs)}
         return {"saved": json.dumps(saved, allow_nan=False)}
 
     def _take(self, config: Mapping[str, Any]) -> None:
         """Only note what to do: the model is built inside `step`, where a failure is the trial's, not the actor's."""
-        self._trial = TrialSpec.from_json(config["trial"])
+        self._trial = TrialSpec.from_json(json.loads(config["spec"]))
         self._checkpoint, self._restarted = config["checkpoint"], ""
+        self._at_once = config.get("at_once")
         self._data_key: str = config["data"]
         self._epoch = 0
         self._saved_at = time.monotonic()
@@ -179,6 +198,7 @@ class TrialWorker(tune.Trainable):
                 meters=self._meters(),
                 logits_folder=shared.results.folder / "logits",
                 model_folder=model_folder(shared.results.folder, self._trial.trial),
+                at_once=self._at_once,
             )
             self._go_on()
         return self._run
@@ -223,6 +243,21 @@ class TrialWorker(tune.Trainable):
         if self._run is not None:
             self._run.close()
             self._run = None
+
+    def _divided(self, error: MemoryShortageError) -> dict[str, Any]:
+        """Half as many examples at once from the next step on, or a failure where that cannot be."""
+        half = error.at_once // 2
+        costs = self._run.repeated() if self._run is not None else Costs(0.0)
+        needed = "" if costs.peak_memory_b is None else f"; {format_quantity(costs.peak_memory_b, 'B')} were in use"
+        why_not = error.undivided or ("" if half else "fewer there cannot be")
+        if why_not:
+            return self._failure(f"{error}{needed}; {why_not}")
+        self._drop()
+        self._at_once = half
+        reason = f"{error}{needed}; tried again with {half} at once, which changes its numbers by rounding alone"
+        self._log(reason)
+        found = {"reason": abridged(reason), "lost": dataclasses.asdict(costs), "at_once": half}
+        return {"divided": json.dumps(found, allow_nan=False)}
 
     def _failure(self, reason: str, trace: str = "") -> dict[str, Any]:
         self._log(abridged(f"failed: {reason}\n{trace}".rstrip(), LOG_LENGTH))

@@ -115,6 +115,19 @@ class Drill:
         self.rows.append(Row(fault, max(gaps, default=0.0), all_s, repeated, foreign, problem))
         print(as_line(self.rows[-1]), flush=True)
 
+    def check_s(self) -> str:
+        """Seconds of the check of all nodes before a sweep starts."""
+        log = self.folder / "check.log"
+        command = [
+            sys.executable,
+            str(Path(__file__).with_name("check_time.py")),
+            str(self.sweep),
+            self.cluster.address,
+        ]
+        if self.cluster.hosts[1].start(command, log).wait(timeout=PATIENCE_S):
+            raise RuntimeError(f"the check failed:\n{log.read_text(encoding='utf-8')[-2000:]}")
+        return log.read_text(encoding="utf-8").split()[-1]
+
     def reports(self, out: Path) -> int:
         """How many are on record."""
         return sum(event["kind"] == "report" for event in events(out))
@@ -139,6 +152,7 @@ def drills(drill: Drill) -> None:
     """All faults, the gentle ones first."""
     hosts = drill.cluster.hosts
     drill.up(1, 2, 3)
+    print(f"check of the nodes before a sweep starts: {drill.check_s()} s", flush=True)
     drill.hit("none", None)
     drill.hit("worker killed", lambda: kill_one(drill))
     drill.hit("node cut off for 40 s", lambda: cut_off(drill, 40))

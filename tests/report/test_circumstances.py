@@ -55,6 +55,16 @@ def test_notes_of_workers_are_said_once_each():
     )
 
 
+def test_batches_that_did_not_fit_into_memory_are_said():
+    tables = sweep(3, 1)
+    assert circumstances(tables) == ()
+    sizes = {"c000-i0-o0": 8, "c001-i0-o0": 4}
+    column = tables.epochs["trial"].map(sizes).astype("Int64")
+    (said,) = circumstances(dataclasses.replace(tables, epochs=tables.epochs.assign(micro_batch_size=column)))
+    assert "2 trials" in said
+    assert "4 examples" in said
+
+
 def test_settings_leave_out_what_another_plug_in_has():
     tables = with_columns(sweep(2, 1), name=["pabee", "leebert"], cycle=[float("nan"), 4.0])
     said = [settings_of(row, tables) for _, row in tables.trials.iterrows()]

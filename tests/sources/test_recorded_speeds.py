@@ -22,12 +22,12 @@ PACKING = (2, 1, 0.0)
 FIFO = {"name": "fifo"}
 
 
-def record(folder: Path, *, rate: float = 2e-9, setup_s: float = 3.0, energy_j: float | None = None) -> Settings:
+def record(folder: Path, *, rate: float = 2e-9, setup_s: float = 3.0, **more: float) -> Settings:
     """Two trials of nine epochs of 1e9 and 5e8 FLOPs at `rate` seconds per FLOP, after a set-up."""
 
     def costs(_trial: Any, epoch: int, _again: bool) -> dict[str, float | None]:
         wall_s = rate * (1e9 + EVAL_RATIO * 5e8) + (setup_s if epoch == 1 else 0.0)
-        return {"wall_s": wall_s, "cpu_s": 0.9 * wall_s, "eval_flops": 5e8, "energy_j": energy_j}
+        return {"wall_s": wall_s, "cpu_s": 0.9 * wall_s, "eval_flops": 5e8, **more}
 
     folder.mkdir(parents=True)
     sweep = Sweep(folder)
@@ -60,6 +60,26 @@ def test_what_its_flops_explain_of_the_test_evaluation_is_not_counted_twice(tmp_
     ((_, speed),) = _of_sweep("one", tested, machine_facts())
     (overhead,) = _overhead(tested, [speed])
     assert overhead.test_s == pytest.approx(5.0 - EVAL_RATIO * 1e9 * 2e-9)
+
+
+def test_the_largest_memory_is_that_of_whole_batches(tmp_path: Path) -> None:
+    settings = record(tmp_path / "one", peak_memory_b=3e8)
+    record(tmp_path / "two", peak_memory_b=5e8)
+    kind = dataclasses.replace(TrialKind.of(settings, PACKING), packing=(9, 1, 0.0))
+    peak = recorded_speeds(machine_facts(), tmp_path).peak_memory(kind)
+    assert peak is not None
+    assert peak[0] == 5e8
+    tables = greenexp.load(tmp_path / "two").tables
+    divided = tables.epochs.assign(micro_batch_size=tables.epochs["epoch"].where(tables.epochs["epoch"] > 1))
+    ((_, speed),) = _of_sweep(
+        "two", dataclasses.replace(tables, epochs=divided.astype({"micro_batch_size": "Int64"})), {}
+    )
+    assert speed.peak_memory_b == 5e8
+    whole = tables.epochs.assign(micro_batch_size=4)
+    ((_, speed),) = _of_sweep("two", dataclasses.replace(tables, epochs=whole), {})
+    assert speed.peak_memory_b is None
+    longer = dataclasses.replace(kind, max_length=kind.max_length + 1)
+    assert recorded_speeds(machine_facts(), tmp_path).peak_memory(longer) is None
 
 
 def test_sweeps_that_differ_leave_more_doubt(tmp_path: Path) -> None:

@@ -183,6 +183,13 @@ def standard_events(sweep: Sweep) -> Iterator[None]:
     sweep.measure(third.trial, first.trial)
     sweep.journal.append("limit", axis="wall_s", used=301.5, limit=300.0)
     sweep.journal.append(
+        "ended", trial=fifth.trial, status="interrupted", reason="é out of memory", lost_wall_s=0.0, micro_batch_size=8
+    )
+    sweep.start(fifth.trial, attempt=3, after=0)
+    sweep.report(
+        fifth.trial, 1, attempt=3, computed_with={"precision": "fp32", "device": "cpu", "micro_batch_size": "8"}
+    )
+    sweep.journal.append(
         "ended", trial=fifth.trial, status="interrupted", reason="the budget was used up", lost_wall_s=0.0
     )
     sweep.journal.append("closed", status="limit")

@@ -70,7 +70,7 @@ def test_the_run_of_the_sweep_has_its_price(contents: dict[Any, Any]) -> None:
         if name.startswith(names.PRICE)
     }
     assert price["trials"] == 5
-    assert price["examples_seen"] == 20_000
+    assert price["examples_seen"] == 22_000
     assert price["train_flops"] > 0
     assert set(price) < {"trials", "examples_seen", *SUMMED_COSTS}, "some cost was not measured in each report"
 

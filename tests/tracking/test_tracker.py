@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -115,6 +116,21 @@ def deaf_server() -> Iterator[str]:
     """Takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("report_s", "waits_s"), [(0.0, 15.0), (6.0, 9.0), (40.0, 4.0)])
+def test_what_the_report_takes_is_not_waited_for_besides(
+    report_s: float, waits_s: float, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, joined = [100.0], []
+    monkeypatch.setattr(writer, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    tracker = Tracker(tmp_path, uri)
+    thread = SimpleNamespace(ident=1, join=joined.append, is_alive=lambda: True)
+    monkeypatch.setattr(tracker, "_thread", thread)
+    tracker.session_ended()
+    now[0] += report_s
+    assert not tracker.stop(15.0, least_s=4.0)
+    assert joined == [waits_s]
 
 
 def test_a_dead_or_deaf_server_delays_neither_journal_nor_exit(

@@ -15,7 +15,8 @@ from greenexp.journal.state import SweepState
 from greenexp.records.decision import Action
 from greenexp.records.history import LimitReached
 from greenexp.records.trial import TrialSpec
-from greenexp.tuning.conductor import Assignment, Conductor, NoTrial
+from greenexp.tuning.assignment import Assignment, NoTrial
+from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.replay import rebuild
 
 Open = Callable[..., Conductor]

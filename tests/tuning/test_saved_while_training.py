@@ -22,8 +22,9 @@ from greenexp.records.progress import epochs_at, report_at
 from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSeeds, TrialSpec
 from greenexp.schedulers import build
+from greenexp.tuning.assignment import Assignment
 from greenexp.tuning.checkpoints import checkpoint_folder, prune_checkpoints, saved_folder
-from greenexp.tuning.conductor import Assignment, Conductor
+from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.replay import rebuild
 from greenexp.tuning.results import SharedResults
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
@@ -55,7 +56,15 @@ def make_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
             SharedResults(tmp_path), {}, 1, 0, True, accounting, checkpoint_every_s=every_s
         )
         worker._data, worker._run = {}, None
-        worker._take({"trial": TINY.to_json(), "checkpoint": checkpoint, "data": "own", "attempt": 1})
+        worker._take(
+            {
+                "trial": TINY.trial,
+                "spec": json.dumps(TINY.to_json()),
+                "checkpoint": checkpoint,
+                "data": "own",
+                "attempt": 1,
+            }
+        )
         made.append(worker)
         return worker
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from greenexp.tuning.silence import LEAST_S, MARGIN, UNKNOWN_S, Silence
+from greenexp.records.foreseen import LEAST_S, MARGIN
+from greenexp.tuning.silence import UNKNOWN_S, Silence
 
 
 class Clock:
@@ -54,3 +55,15 @@ def test_without_a_stated_time_it_follows_from_the_longest_report_of_the_trial()
     assert silence.limit_s("a") == MARGIN * 70
     assert silence.limit_s("known") == MARGIN * 900, "what earlier sessions took is known"
     assert silence.limit_s("b") == UNKNOWN_S, "a trial may cost a hundred times what another does"
+
+
+def test_a_price_in_seconds_says_how_long_the_first_report_may_take() -> None:
+    clock = Clock()
+    silence = Silence(None, [("costly", 40.0)], {"cheap": 0.5, "costly": 30.0}, clock=clock)
+    assert silence.limit_s("cheap") == LEAST_S
+    assert silence.limit_s("costly") == MARGIN * 40.0
+    assert silence.limit_s("proposed later") == UNKNOWN_S
+    silence.began("costly")
+    clock.now += MARGIN * 40.0 + 1
+    assert list(silence.overdue()) == ["costly"]
+    assert Silence(7.0, expected_s={"cheap": 500.0}).limit_s("cheap") == 7.0, "what was stated is heeded"

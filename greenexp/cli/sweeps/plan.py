@@ -55,6 +55,7 @@ def _as_data(planned: Plan) -> dict[str, Any]:
         "worker_s": dataclasses.asdict(price.worker_s),
         "over_budget": list(price.over_budget(planned.spec.budget.limits())),
         "time_after": price.time_after or None,
+        "foreseen": dataclasses.asdict(price.foreseen),
         "data": [dataclasses.asdict(each) for each in price.data],
         "brackets": [dataclasses.asdict(bracket) for bracket in price.brackets],
         "notes": [*price.notes, *planned.notes],

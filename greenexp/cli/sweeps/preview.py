@@ -10,8 +10,9 @@ import pandas as pd
 from greenexp.cli.printing.labelled import say
 from greenexp.cli.printing.text_table import text_rows
 from greenexp.records.axes import AXES, rung_name
+from greenexp.records.foreseen import LEAST_S, MARGIN, default_limit_s
 from greenexp.records.priced import WORKER
-from greenexp.units import JOULES, format_quantity
+from greenexp.units import JOULES, format_duration, format_quantity
 
 if TYPE_CHECKING:
     from greenexp.plan import Plan
@@ -44,6 +45,7 @@ def preview_lines(plan: Plan) -> list[tuple[str, str]]:
         *_held_back(plan, price),
         *data_lines(price.data),
         *price_lines(price, plan.spec.accounting.currency),
+        *_trial_lines(plan, price),
         *(
             ("budget", f"{axis}: {format_quantity(limit, AXES[axis].unit)}")
             for axis, limit in spec.budget.limits().items()
@@ -175,6 +177,26 @@ def price_lines(price: Price, currency: str | None = None) -> list[tuple[str, st
         if bounds[axis].most is None and bounds[axis].expected is None and bounds[axis].reason:
             missing.setdefault(bounds[axis].reason, []).append(axis)
     return [*lines, *(("not known", f"{', '.join(axes)}: {reason}") for reason, axes in missing.items())]
+
+
+def _trial_lines(plan: Plan, price: Price) -> list[tuple[str, str]]:
+    """After what time without a report a worker is given up, and what memory it asks for; where that is from."""
+    found, stated = price.foreseen, plan.spec.resources.no_report_limit
+    limits = sorted(map(default_limit_s, found.report_s.values()))
+    if stated is not None:
+        said = f"{format_duration(stated)} (resources.no_report_limit)"
+    elif limits:
+        least, most = format_duration(limits[0]), format_duration(limits[-1])
+        span = least if least == most else f"{least} to {most}, by trial"
+        said = f"{span} ({MARGIN:g} times a report's expected time, at least {format_duration(LEAST_S)}; from "
+        said += f"{found.report_source})"
+    else:
+        said = "30 minutes before a trial's first report, then ten times its longest (nothing was measured before)"
+    memory = []
+    if found.memory_b is not None:
+        asked = format_quantity(found.memory_b, "B")
+        memory.append(("memory", f"a worker asks for {asked}, the largest peak of such trials ({found.memory_source})"))
+    return [("no report", f"a worker is given up after {said}"), *memory]
 
 
 def _is_empty(axis: str, bound: Bound) -> bool:

@@ -18,6 +18,7 @@ def circumstances(tables: SweepTables) -> tuple[str, ...]:
         *_exits(tables),
         *_noted(tables, "notes", "Weights"),
         *_noted(tables, "score_remark", "Scores"),
+        *_divided(tables),
         *([f"The sweep's journal is {tables.remarks.journal}."] if tables.remarks.journal else []),
     )
 
@@ -51,3 +52,15 @@ def _noted(tables: SweepTables, column: str, about: str) -> Iterable[str]:
     if trials:
         said = [f"{note} ({counted(len(own), 'trial')})" for note, own in trials.items()]
         yield f"{about}: {'; '.join(said)}."
+
+
+def _divided(tables: SweepTables) -> Iterable[str]:
+    """Of trials whose batches did not fit into memory: how many, and what that means."""
+    rows = tables.epochs.loc[tables.epochs["micro_batch_size"].notna() & ~tables.epochs["repeated"]]
+    if not rows.empty:
+        least = int(rows["micro_batch_size"].min())
+        yield (
+            f"Memory: batches of {counted(rows['trial'].nunique(), 'trial')} did not fit into memory and were computed "
+            f"in parts, of {counted(least, 'example')} at the least. Their numbers are those of whole batches, but for "
+            "rounding."
+        )

@@ -1,0 +1,37 @@
+"""What a worker is to do next, or why nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from greenexp.journal.state import TrialState
+from greenexp.records.trial import TrialSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A trial for a worker: continue after `checkpoint` (folder relative to the sweep's) or start from scratch.
+
+    at_once: examples that are computed at once at most, where more did not fit into memory
+    """
+
+    spec: TrialSpec
+    attempt: int
+    checkpoint: str | None
+    at_once: int | None = None
+
+
+class NoTrial(Enum):
+    """Why there is no assignment."""
+
+    WAIT = "wait"
+    """Running trials may still release or make room for one."""
+    DONE = "done"
+    """There is nothing left to start in this session."""
+
+
+def half_at_once(trial: TrialState) -> int | None:
+    """Half as many examples at once as the trial computed last; None where it was one."""
+    training = trial.spec.settings.training
+    return (trial.micro_batch_size or training.micro_batch_size or training.batch_size) // 2 or None
