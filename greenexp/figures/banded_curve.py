@@ -132,7 +132,7 @@ def _alt(table: pd.DataFrame, x: Channel, y: Channel, confidences: Sequence[str]
         parts.append(f"{row[y.column]:.4f} at {row[x.column]:.4g} ({_band(*ends)})")
     bands = " and ".join(f"{confidence} %" for confidence in confidences)
     both = table[[f"lower_{widest}", f"upper_{widest}"]].isna().all(axis=1).any()
-    nothing = ", and where there is no area both bounds are" if both else ""
+    nothing = ", and both bounds are open where there is no area" if both else ""
     return (
         f"Curve of {y.title[0].lower()}{y.title[1:]} over {x.title[0].lower()}{x.title[1:]} with its {bands} "
         f"confidence band{'s' if len(confidences) > 1 else ''}: {', '.join(parts)}; an area that meets an edge of "

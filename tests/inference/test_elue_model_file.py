@@ -33,8 +33,11 @@ def written(model: MultiExitModel, folder: Path) -> dict[str, Any]:
     return runpy.run_path(str(path))
 
 
+NOT_WRITTEN = ("deberta", "modernbert", "mpnet")
+"""Backbones whose layers take more than hidden states: positions travel beside them, which the rows have no place for."""
+WRITTEN = [variant for variant in VARIANTS if section(variant)["name"] not in NOT_WRITTEN]
 CASES = [
-    *((variant, "pooler", "linear", {}) for variant in VARIANTS),
+    *((variant, "pooler", "linear", {}) for variant in WRITTEN),
     *(("bert", "mean", head, {}) for head in ("linear", "pooled", "attention", "mixed_pool", "scalar_mix")),
     ("bert", "cls", "linear", {}),
     ("bert", "pooler", "linear", {"learned": True}),
@@ -71,7 +74,7 @@ def test_rows_name_modules_that_take_their_shapes(
 
 
 def test_only_torch_and_transformers_are_imported() -> None:
-    for variant in VARIANTS:
+    for variant in WRITTEN:
         tree = ast.parse(model_file(a_model(variant), "x"))
         imports = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         imports |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -87,6 +90,12 @@ def test_shapes_alone_price_a_bert_as_its_own_counter_does(pooling: str, exits: 
     assert unknown == ()
     costs = model.exit_costs([LENGTH], exits)
     assert 2 * macs.products == costs.dynamic_flops[-1, 0]
+
+
+@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant not in WRITTEN])
+def test_a_backbone_that_is_not_written_is_refused_by_name(variant: str) -> None:
+    with pytest.raises(InputError, match=rf"'{section(variant)['name']}'.*type 1"):
+        model_file(a_model(variant), "x")
 
 
 def test_what_has_no_code_is_refused_by_name() -> None:

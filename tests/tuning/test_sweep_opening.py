@@ -10,7 +10,7 @@ from greenexp.api.folders import prepare_folder, put_aside
 from greenexp.api.watching import Watcher
 from greenexp.errors import InputError, JournalError
 from greenexp.journal.file import NAME
-from greenexp.plan import make_plan
+from greenexp.plan import configurations, make_plan
 from greenexp.spec import load_sweep, resolved
 from greenexp.tuning.checkpoints import checkpoint_folder
 from greenexp.tuning.opening import OpenSweep, open_sweep
@@ -72,7 +72,7 @@ def test_a_sweep_with_folds_goes_on_with_the_same_ones_alone(tmp_path: Path) -> 
 def test_another_default_of_a_method_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is the same, but a later version fills it in otherwise."""
     opened(tmp_path).journal.close()
-    monkeypatch.setattr("greenexp.plan.configurations.DEFAULT_HEAD", "attention")
+    monkeypatch.setitem(configurations._USUAL, "exits.head", {"name": "attention"})
     with pytest.raises(InputError, match=r"exits\.head"):
         opened(tmp_path)
 
