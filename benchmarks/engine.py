@@ -4,8 +4,10 @@ A BERT encoder of MiniLM-L12's shape (12 layers, hidden 384, random weights) wit
 policy is `max_probability` with a threshold per exit, and the examples are chosen so that a quarter of every batch
 leaves at each exit: decisions are made as in service, and their outcome is known. Contestants alternate in one run, see
 `greenexp.inference.bench`. Printed are medians of ratios over the repeats, and in brackets ratios of shortest times,
-which other processes disturb least. With `--run`, the same for a trained model and a real threshold. `--clock cpu`
-counts the process's CPU time instead of seconds: on a busy machine, and with 1 thread, that is closer to the truth.
+which other processes disturb least. With `--run`, the same for a trained model and a real threshold, and, where
+`greenexp export --format onnx` wrote its graphs, ONNX Runtime's whole model in fp32 and int8 beside the plain one.
+`--clock cpu` counts the process's CPU time instead of seconds: on a busy machine, and with 1 thread, that is closer to
+the truth.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from greenexp.inference.bench import (
 )
 from greenexp.inference.bench.contestants import NO_EXITS, answering
 from greenexp.inference.bench.forced import Forced
+from greenexp.inference.graphs.folder import GraphFolder
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.settings import ModelSettings
 
@@ -59,6 +62,7 @@ class Case:
     policy: object
     examples: dict[int, list[Tokens]]
     settings: EngineSettings = field(default_factory=EngineSettings)
+    graphs: GraphFolder | None = None
 
 
 def main() -> None:
@@ -70,17 +74,20 @@ def main() -> None:
     arguments.add_argument("--compile", action="store_true", help="the engine and the plain model compiled, too")
     arguments.add_argument("--run", type=Path, help="a trained model's or a sweep's folder")
     arguments.add_argument("--policy", default="max_probability:0.9", help="of the trained model")
+    arguments.add_argument("--examples", type=int, default=128, help="of the trained model")
+    arguments.add_argument("--backend", choices=("torch", "onnxruntime"), default="torch", help="of the trained model")
+    arguments.add_argument("--precision", default="fp32", help="of the trained model")
     given = arguments.parse_args()
     sizes = [int(size) for size in given.batch.split(",")]
     stopwatch = Stopwatch(time.perf_counter if given.clock == "wall" else time.process_time, lambda: None)
     protocol = Protocol(repeats=given.repeats)
     began = time.monotonic()
-    case = random_case(compiled=given.compile) if given.run is None else trained_case(given.run, given.policy, sizes)
+    case = random_case(compiled=given.compile) if given.run is None else trained_case(given, sizes)
     print(case.name)
     for threads in map(int, given.threads.split(",")):
         with fixed_threads(threads):
             print(f"\n{threads} thread(s), {given.clock} clock, {given.repeats} repeats")
-            contestants = Contestants.of(case.model, case.policy, case.settings)
+            contestants = Contestants.of(case.model, case.policy, case.settings, case.graphs)
             print_table(contest(contestants, case.examples[size], size, protocol, stopwatch) for size in sizes)
             if given.run is None:
                 print_checks(case, protocol, stopwatch)
@@ -105,6 +112,8 @@ def print_table(results: Iterator[BatchResult]) -> None:
         row("every exit asked / without exits", result.exits_cost, most=1.03)
         row(f"plain ({result.plain_setting}) / without exits", result.plain_over_no_exits, least=1.0)
         row(f"plain ({result.plain_setting}) / engine", result.plain_over_engine)
+        for name, static in result.static_over_engine.items():
+            row(f"{name} / engine", static, least=1.0)
 
 
 def row(name: str, reached: Ratio, least: float | None = None, most: float | None = None) -> None:
@@ -235,17 +244,27 @@ def quarters(model: MultiExitModel) -> tuple[list[float], dict[int, list[int]]]:
     return thresholds, first_tokens
 
 
-def trained_case(run: Path, policy: str, sizes: Sequence[int]) -> Case:
+def trained_case(given: argparse.Namespace, sizes: Sequence[int]) -> Case:
     """A trained model, and examples of its own test or dev split."""
+    from greenexp.api.engines import found_graphs
     from greenexp.api.models import examples_of_task
+    from greenexp.errors import InputError
     from greenexp.model import load_model, load_serving
     from greenexp.sources.checkpoints import find_model
 
-    found = find_model(str(run))
-    examples = examples_of_task(found, 128)
+    found = find_model(str(given.run))
+    examples = examples_of_task(found, given.examples)
     model, serving = load_model(found.folder), load_serving(found.folder)
-    name = f"{found.trial}, policy {policy}, {len(examples.tokens)} of its {examples.split} examples"
-    return Case(name, model, policy, dict.fromkeys(sizes, examples.tokens), EngineSettings(serving=serving))
+    how = f"{given.backend}, {given.precision}, policy {given.policy}"
+    name = f"{found.trial}, {how}, {len(examples.tokens)} of its {examples.split} examples"
+    try:
+        graphs = found_graphs(found)
+    except InputError as error:
+        print(f"without ONNX Runtime: {error}")
+        graphs = None
+    own = graphs if given.backend == "onnxruntime" else None
+    settings = EngineSettings(serving=serving, precision=given.precision, graphs=own)
+    return Case(name, model, given.policy, dict.fromkeys(sizes, examples.tokens), settings, graphs)
 
 
 if __name__ == "__main__":

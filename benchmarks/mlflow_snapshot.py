@@ -1,6 +1,6 @@
 """How long it takes to see all runs of an MLflow: the snapshot, its refreshes, and `mlflow.search_runs`.
 
-    python benchmarks/mlflow_snapshot.py [--runs N] [--searched N] [--folder DIR]
+    python benchmarks/mlflow_snapshot.py [--runs N] [--searched N] [--folder DIR] [--server] [--http-runs N]
 
 MLflow makes the tables of a SQLite database; then N trials of sweeps of 100, each with 10 parameters and 15 metrics
 and the tags that greenexp writes, and a run for each sweep are put into them by SQL. Printed, each in a process of its
@@ -12,21 +12,30 @@ own, with the CPU time that it took and its peak memory:
     values          parameters, metrics and tags of the 100 runs of one sweep
     search_runs     `mlflow.search_runs` of N runs (--searched; all of 100,000 take minutes)
 
-The database is made in a folder that is removed, or in DIR, where it is used again.
+With --server the same follows through a `mlflow server` with one worker, of a database with --http-runs runs (all of
+100,000 take minutes), and with the CPU time of the server, which is not ours to save. The sweep that is added there
+begins now, as one that runs would.
+
+The databases are made in a folder that is removed, or in DIR, where they are used again.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import random
 import resource
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,34 +60,88 @@ def main() -> None:
     arguments.add_argument("--runs", type=int, default=100_000)
     arguments.add_argument("--searched", type=int, default=10_000)
     arguments.add_argument("--folder", type=Path)
+    arguments.add_argument("--server", action="store_true")
+    arguments.add_argument("--http-runs", type=int, default=10_000)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"runs-{given.runs}.db"
-        if not file.is_file():
-            make(file, given.runs)
-        measure(file, Path(scratch) / "cache", given.searched)
+        file = made(folder, given.runs)
+        measure(f"sqlite:///{file}", file, Path(scratch) / "cache", given.searched)
+        if given.server:
+            file = made(folder, given.http_runs)
+            with server(file, Path(scratch)) as (uri, cpu_s):
+                measure(uri, file, Path(scratch) / "http", given.searched, cpu_s)
 
 
-def measure(file: Path, cache: Path, searched: int) -> None:
+def made(folder: Path, runs: int) -> Path:
+    """The database with so many runs."""
+    file = folder / f"runs-{runs}.db"
+    if not file.is_file():
+        make(file, runs)
+    return file
+
+
+@contextlib.contextmanager
+def server(file: Path, scratch: Path) -> Iterator[tuple[str, Callable[[], float]]]:
+    """A tracking server over a database: its address, and the CPU seconds that it has taken so far."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{file}", "--artifacts-destination", str(scratch / "artifacts")]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (scratch / "server.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+    try:
+        uri = f"http://127.0.0.1:{port}"
+        while not answers(f"{uri}/health"):
+            time.sleep(0.5)
+        yield uri, lambda: group_cpu_s(process.pid)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def group_cpu_s(group: int) -> float:
+    """What the processes of a group that are alive have taken (proc(5), fields 5, 14 and 15 of stat)."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            ticks += (int(fields[2]) == group) * (int(fields[11]) + int(fields[12]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def answers(uri: str) -> bool:
+    try:
+        with urllib.request.urlopen(uri, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def measure(uri: str, file: Path, cache: Path, searched: int, cpu_s: Callable[[], float] | None = None) -> None:
     """Print a line per step."""
-    uri = f"sqlite:///{file}"
+    print(f"{uri.partition('://')[0]}, {file.stem.partition('-')[2]} trials", flush=True)
     for name in ("first load", "refresh", "100 new", "values"):
         if name == "100 new":
             with sqlite3.connect(file) as database:
-                fill(database, range(first := sweeps_in(database), first + 1))
+                first = sweeps_in(database)
+                fill(database, range(first, first + 1), None if cpu_s is None else round(time.time() * 1000))
             database.close()
-        show(name, "snapshot" if name != "values" else "values", uri, str(cache))
+        show(name, cpu_s, "snapshot" if name != "values" else "values", uri, str(cache))
     if searched:
-        show(f"search_runs of {searched:,}", "search", uri, str(searched))
+        show(f"search_runs of {searched:,}", cpu_s, "search", uri, str(searched))
 
 
-def show(name: str, *what: str) -> None:
+def show(name: str, cpu_s: Callable[[], float] | None, *what: str) -> None:
+    before = 0.0 if cpu_s is None else cpu_s()
     command = [sys.executable, __file__, "--step", *what]
     told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+    its = "" if cpu_s is None else f"{cpu_s() - before:8.2f} s of the server"
     print(
-        f"{name:24}{told['seconds']:8.2f} s {told['cpu_s']:8.2f} s CPU {told['peak_mb']:7.0f} MB  {told['what']}",
+        f"{name:24}{told['seconds']:8.2f} s {told['cpu_s']:8.2f} s CPU{its} {told['peak_mb']:7.0f} MB  {told['what']}",
         flush=True,
     )
 
@@ -94,8 +157,13 @@ def step(what: str, uri: str, argument: str) -> None:
         found = mlflow.search_runs(ids, max_results=int(argument))
         seconds, told = time.perf_counter() - began, f"{len(found):,} runs"
     else:
+        import greenexp.tracking.snapshot  # noqa: F401 - it is imported when it is used
         from greenexp.sources.snapshots import snapshot
 
+        if uri.startswith("http"):
+            from greenexp.tracking.server import connect
+
+            connect(uri)
         began, busy = time.perf_counter(), time.process_time()
         taken = snapshot(uri, folder=Path(argument))
         seconds, told = time.perf_counter() - began, f"{len(taken.runs):,} runs, {taken.changed:,} read"
@@ -130,19 +198,19 @@ def sweeps_in(database: sqlite3.Connection) -> int:
     )
 
 
-def fill(database: sqlite3.Connection, sweeps: range) -> None:
-    """Sweeps with their trials, as the writer leaves them."""
+def fill(database: sqlite3.Connection, sweeps: range, began_ms: int | None = None) -> None:
+    """Sweeps with their trials, as the writer leaves them; began_ms: when the first began."""
     row = "INSERT INTO runs (run_uuid, name, source_type, user_id, status, start_time, end_time, lifecycle_stage, "
     row += "artifact_uri, experiment_id) VALUES (?, ?, 'UNKNOWN', 'me', ?, ?, ?, 'active', '', 1)"
     for sweep in sweeps:
-        draw = random.Random(sweep)
+        draw, sweep_ms = random.Random(sweep), began_ms or BEGAN_MS + sweep * 10**6
         parent = f"{draw.getrandbits(128):032x}"
-        runs = [(parent, f"sweep-{sweep}", "FINISHED", BEGAN_MS + sweep * 10**6, BEGAN_MS + sweep * 10**6 + 900_000)]
+        runs = [(parent, f"sweep-{sweep}", "FINISHED", sweep_ms, sweep_ms + 900_000)]
         tags = list(sweep_tags(parent, sweep))
         params, latest, points = [(name, text, parent) for name, text in SWEEP_PARAMS.items()], [], []
         for number in range(PER_SWEEP):
             run, status = f"{draw.getrandbits(128):032x}", draw.choice(STATUSES)
-            began = BEGAN_MS + sweep * 10**6 + number * 7000
+            began = sweep_ms + number * 7000
             runs.append((run, f"c{number // 2:03d}-i{number % 2}-o0", MLFLOW[status], began, began + 60_000))
             params += [(name, f"{draw.random():.6g}", run) for name in PARAMS]
             latest += [(name, draw.random(), began + 59_000, 3, False, run) for name in METRICS]

@@ -31,7 +31,7 @@ GROWING = (1, 2, 4)
 REDUCTION = 4
 MOST_FOR = {"gp": 100}
 """A Gaussian process takes up to a second for an ask after 100."""
-REPEATS_FOR = {"gp": 5, "nsga2": 10}
+REPEATS_FOR = {"gp": 15}
 
 
 @dataclass

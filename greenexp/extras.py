@@ -13,6 +13,10 @@ TRAIN = (
 """Modules that come with `greenexp[train]`. Statistics of tables and reports of a sweep's folder need none of them."""
 
 
+ONNX = ("onnx", "onnxruntime", "onnxscript")
+"""Modules that come with `greenexp[onnx]`: graphs of a trained model, and what computes them."""
+
+
 def require(*modules: str) -> None:
     """Raise MissingExtraError if one of these modules, all of TRAIN by default, is not installed. Loads none."""
     for module in modules or TRAIN:
@@ -20,9 +24,16 @@ def require(*modules: str) -> None:
             raise missing(module)
 
 
-def missing(module: str) -> MissingExtraError:
+def require_onnx() -> None:
+    """As `require`, of ONNX."""
+    for module in ONNX:
+        if not _is_installed(module):
+            raise missing(module, "train,onnx")
+
+
+def missing(module: str, extra: str = "train") -> MissingExtraError:
     """The error that says which command installs the module."""
-    return MissingExtraError(f"this needs {module}, which is not installed: pip install 'greenexp[train]'")
+    return MissingExtraError(f"this needs {module}, which is not installed: pip install 'greenexp[{extra}]'")
 
 
 def _is_installed(module: str) -> bool:

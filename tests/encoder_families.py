@@ -15,20 +15,24 @@ SMALL: dict[str, Any] = {"layers": 3, "hidden": 16, "heads": 2, "intermediate": 
 FAMILIES: dict[str, dict[str, Any]] = {
     "albert": {"embedding_size": 6},
     "bert": {},
+    "deberta": {"buckets": 4},
     "distilbert": {},
     "elasticbert": {},
     "electra": {"embedding_size": 6},
     "mobilebert": {"embedding_size": 6, "bottleneck": 8, "feed_forwards": 3},
+    "modernbert": {"window": 4, "global_every": 2},
+    "mpnet": {},
     "roberta": {},
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in FAMILIES},
     "albert, two groups": ("albert", {"groups": 2}),
+    "modernbert, local alone": ("modernbert", {"window": 2, "global_every": 9}),
     "electra, no projection": ("electra", {"embedding_size": 16}),
     "mobilebert, plain pooler, one network": ("mobilebert", {"pooler_dense": False, "feed_forwards": 1}),
 }
-WITHOUT_POOLER = ("distilbert", "electra")
-WITHOUT_TYPES = ("distilbert", "roberta")
+WITHOUT_POOLER = ("deberta", "distilbert", "electra", "modernbert")
+WITHOUT_TYPES = ("deberta-v2", "distilbert", "modernbert", "mpnet", "roberta")
 
 
 def section(variant: str, **fields: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ SECTIONS: Mapping[str, Mapping[str, Any]] = {
     "method": {"name": "branchynet"},
     "training": {},
     "metric": {},
+    "compression": {"name": "none"},
 }
 
 

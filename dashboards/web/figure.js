@@ -10,7 +10,8 @@ const DARK = new Map([
   ["#0072b2", "#56b4e9"],
   ["#767676", "#a6a6a6"],
 ]);
-const NARROW = 480; // pixels below which legends are set in two columns and long titles are cut
+const NARROW = 480; // pixels below which legends stand one below the other, and long titles have several lines
+const LETTER = 6.6; // pixels, on average
 const drawn = new Set();
 
 /** The figure of a payload. link: address of its SVG; dark: whether the page is. */
@@ -49,11 +50,7 @@ async function draw(place, figure, dark) {
     spec.autosize = { type: "fit-x", contains: "padding" };
     place.classList.add("wide");
   }
-  if (place.parentElement.clientWidth < NARROW) {
-    const room = place.parentElement.clientWidth - 70;
-    spec.config.legend = { ...spec.config.legend, columns: 2, labelLimit: room / 2 - 30, titleLimit: room };
-    spec.config.axisX = { ...spec.config.axisX, titleLimit: room };
-  }
+  if (place.parentElement.clientWidth < NARROW) narrowed(spec, place.parentElement.clientWidth - 30);
   try {
     const result = await window.vegaEmbed(place, spec, {
       actions: false,
@@ -68,6 +65,55 @@ async function draw(place, figure, dark) {
   } catch (error) {
     place.textContent = `This figure could not be drawn: ${error.message}. Its table follows.`;
   }
+}
+
+/** Legends one below the other, small multiples too, and titles in lines: for `room` pixels. */
+function narrowed(spec, room) {
+  const layout = { ...spec.config.legend?.layout, top: { anchor: "end", direction: "vertical", margin: 4 } };
+  const columns = 30 + LETTER * longestName(spec) < room / 2 ? 2 : 1;
+  spec.config.legend = { ...spec.config.legend, columns, labelLimit: room / columns - 30, titleLimit: room, layout };
+  spec.config.axisX = { ...spec.config.axisX, titleAnchor: "end" }; // names of rows may leave it little room
+  titlesInLines(spec, Math.floor((room - 60) / LETTER));
+  legendsIn(spec, columns);
+  if (spec.columns > 1) spec.columns = 1;
+  if (spec.facet && typeof spec.spec?.width === "number") spec.spec.width = Math.min(spec.spec.width, room - 80);
+}
+
+/** How many columns the legends have that say so themselves. */
+function legendsIn(part, columns) {
+  if (!part || typeof part !== "object") return;
+  if (part.legend?.columns > columns) part.legend.columns = columns;
+  for (const [name, each] of Object.entries(part)) if (name !== "data" && name !== "datasets") legendsIn(each, columns);
+}
+
+/** Break the titles of axes between words, in the place: a drawing is as narrow as the page, and as tall as it says. */
+function titlesInLines(part, most) {
+  if (!part || typeof part !== "object") return;
+  for (const [name, each] of Object.entries(part)) {
+    if (name === "data" || name === "datasets") continue;
+    if ((name === "x" || name === "y") && typeof each?.title === "string") each.title = inLines(each.title, most);
+    if (name === "axis" && typeof each?.title === "string") each.title = inLines(each.title, most);
+    titlesInLines(each, most);
+  }
+}
+
+/** Letters of the longest name in a legend. */
+function longestName(part) {
+  if (!part || typeof part !== "object") return 0;
+  const names = Array.isArray(part.scale?.domain) ? part.scale.domain : [];
+  const own = names.map((each) => (typeof each === "string" ? each.length : 0));
+  const inside = Object.entries(part).filter(([name]) => name !== "data" && name !== "datasets").map(([, each]) => longestName(each));
+  return Math.max(0, ...own, ...inside);
+}
+
+function inLines(text, most) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    if (longer.length > most && lines.at(-1)) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines.length > 1 ? lines : text;
 }
 
 function inked(spec, dark) {

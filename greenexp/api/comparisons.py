@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from greenexp.analysis.comparing.lead_of_sweep import lead_study
+from greenexp.analysis.elue.line import Outside
+from greenexp.analysis.elue.of_scores import line_to_line
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.fronts.attainment import LEVELS
 from greenexp.analysis.fronts.options import FrontOptions
@@ -21,7 +23,7 @@ from greenexp.figures.seed_scores import seed_score_figures
 from greenexp.records.tables import SweepTables
 from greenexp.sources.learning_curves import CurveRequest, CurveSource, read_curves
 from greenexp.sources.request import ScoreRequest, View
-from greenexp.sources.scores import Sources, read_scores
+from greenexp.sources.scores import Source, Sources, read_scores
 from greenexp.sources.tables import WithTables, tables_of
 
 
@@ -130,6 +132,8 @@ def front(
     reference: tuple[float, float] | None = None,
     budgets: Sequence[float] | None = None,
     levels: Sequence[float] = LEVELS,
+    baseline: Source | None = None,
+    outside: Outside = "refuse",
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Findings:
@@ -159,6 +163,11 @@ def front(
         Numbers of trials for which the expected hypervolume is computed. By default round numbers.
     levels : sequence of floats in (0, 1], default (0.25, 0.5, 0.75)
         Shares of the trials that attainment curves stand for.
+    baseline : as a source, optional
+        What each group is set against, line to line: how much higher its points are at equal cost, as in ELUE's score.
+        Of a sweep it is the exits used alone.
+    outside : "refuse" or "clamp", default "refuse"
+        What becomes of points whose cost lies beyond the baseline's.
     confidence : float in (0, 1), default 0.95
         Of comparisons.
     seed : int, default 0
@@ -185,6 +194,18 @@ def front(
     )
     scores = read_scores(source, request, View.POINTS)
     findings = front_study(scores, options)
+    if baseline is not None and not findings.refusal:
+        plain = dataclasses.replace(request, by=None)
+        against = read_scores(baseline, plain, View.POINTS)
+        name = str(baseline) if isinstance(baseline, str | Path) else str(getattr(baseline, "source", "the baseline"))
+        compared = line_to_line(scores, against, name, outside, confidence)
+        findings = dataclasses.replace(
+            findings,
+            verdict=(*findings.verdict, *compared.verdict),
+            tables={**findings.tables, **compared.tables},
+            titles={**findings.titles, **compared.titles},
+            notes=(*findings.notes, *compared.notes),
+        )
     return dataclasses.replace(findings, figures=group_front_figures(findings, scores))
 
 
@@ -227,6 +248,7 @@ def simulate(
     trials: Sequence[float] | None = None,
     workers: int = 1,
     grace_period: int | None = None,
+    first_level: float | str | None = None,
     reduction_factor: float | None = None,
     rung_seeds: Sequence[float] | None = None,
     repeats: int = 500,
@@ -265,6 +287,9 @@ def simulate(
         Units trained at a time.
     grace_period : int, optional
         Parts of a schedule before the first rung. By default the scheduler's own.
+    first_level : float or str, optional
+        Rungs are levels of cost instead, such as `"2 TFLOP"`: what a trial has used at the first one. `cost` must then
+        be `train_flops`, `energy_j` or `wall_s`.
     reduction_factor : float above 1, optional
         At a rung one of this number of units goes on. By default the scheduler's own.
     rung_seeds : sequence of whole numbers, optional
@@ -292,6 +317,7 @@ def simulate(
         trials=None if trials is None else whole_trials(trials),
         workers=workers,
         grace_period=grace_period,
+        first_level=first_level,
         reduction_factor=reduction_factor,
         rung_seeds=None if rung_seeds is None else whole_trials(rung_seeds),
         repeats=repeats,

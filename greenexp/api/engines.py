@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from greenexp.errors import InputError, StateError, UnknownNameError
-from greenexp.extras import require
+from greenexp.extras import require, require_onnx
 from greenexp.replay.policy_text import policy_from_text
 from greenexp.replay.serving_policy import DevScores, ServingPolicy, chosen_policy, dev_scores, given_policy
 from greenexp.sources.checkpoints import FoundModel, dev_logits, find_model
 
 if TYPE_CHECKING:
     from greenexp.inference import EarlyExitEngine
+    from greenexp.inference.graphs.folder import GraphFolder
     from greenexp.inference.segments import Precision
+
+
+Backend = Literal["torch", "onnxruntime"]
+GRAPHS = "onnx"
+"""Folder within a sweep's, with a folder of graphs per trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class EngineOptions:
     speed_up: choose the threshold that is best on dev among those with at least this speed-up, in layers
     calibrated: with a temperature per exit, fitted on dev; check_every: K: consult every K-th exit
     threads: of PyTorch, for the whole process; None leaves its own number
+    backend: who computes: `torch`, or `onnxruntime`, which needs the graphs that `export_onnx` writes
     """
 
     trial: str | None = None
@@ -35,6 +42,7 @@ class EngineOptions:
     check_every: int = 1
     precision: Precision = "fp32"
     threads: int | None = None
+    backend: Backend = "torch"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,14 +104,33 @@ def load_found(found: FoundModel, policy: ServingPolicy, options: EngineOptions)
         import torch
 
         torch.set_num_threads(options.threads)
+    graphs = found_graphs(found) if options.backend == "onnxruntime" else None
     engine = EarlyExitEngine.load(
         found.folder,
         policy.policy,
         check_every=options.check_every,
         temperatures=policy.temperatures,
         precision=options.precision,
+        graphs=graphs,
     )
     return ServedModel(engine, found, policy, options)
+
+
+def graphs_place(found: FoundModel) -> Path:
+    """Where the graphs of a model lie."""
+    return (found.sweep or found.folder) / GRAPHS / found.trial
+
+
+def found_graphs(found: FoundModel) -> GraphFolder:
+    """The graphs of a model.
+
+    Raises MissingExtraError without greenexp[onnx], InputError where there are none or only those of another model,
+    CheckpointError for damaged ones.
+    """
+    require_onnx()
+    from greenexp.inference.graphs.folder import GraphFolder
+
+    return GraphFolder.read(graphs_place(found), found.folder)
 
 
 def _check_known(policy: Any) -> None:

@@ -12,8 +12,16 @@ import pandas as pd
 
 from greenexp.analysis.exits.replayed import replay_study
 from greenexp.analysis.findings import Findings
-from greenexp.api.engines import EngineOptions, ServedModel, choose_policy, load_found, load_served
-from greenexp.errors import InputError
+from greenexp.api.engines import (
+    Backend,
+    EngineOptions,
+    ServedModel,
+    choose_policy,
+    found_graphs,
+    load_found,
+    load_served,
+)
+from greenexp.errors import GreenexpError, InputError
 from greenexp.extras import require
 from greenexp.journal.policies import add_policies
 from greenexp.replay.latency import LatencyTable, read_latency
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from greenexp.inference import EarlyExitEngine
     from greenexp.inference.bench.examples import BenchExamples
     from greenexp.inference.bench.report import BenchReport
+    from greenexp.inference.graphs.folder import GraphFolder
     from greenexp.inference.line_answers import LineAnswers
     from greenexp.inference.segments import Precision
     from greenexp.inference.submission import Submission
@@ -145,6 +154,7 @@ def engine(
     check_every: int = 1,
     precision: Precision = "fp32",
     threads: int | None = None,
+    backend: Backend = "torch",
 ) -> EarlyExitEngine:
     """A trained model, ready to answer with early exits.
 
@@ -167,10 +177,12 @@ def engine(
         Divide each exit's logits by a temperature fitted on dev.
     check_every : int of at least 1, default 1
         Consult every n-th trained exit, n this number, and always the last one.
-    precision : "fp32" or "bf16", default "fp32"
-        Of all computing.
+    precision : "fp32", "bf16" or "int8", default "fp32"
+        Of all computing; bf16 with the backend torch alone, int8 with onnxruntime alone.
     threads : int, optional
         Threads of PyTorch, for the whole process. By default its own number.
+    backend : "torch" or "onnxruntime", default "torch"
+        Who computes. ONNX Runtime needs the graphs that `greenexp.api.graphs.export_onnx` writes.
 
     Returns
     -------
@@ -185,7 +197,7 @@ def engine(
         If the model's folder cannot be trusted.
 
     """
-    options = EngineOptions(trial, policy, speed_up, calibrated, check_every, precision, threads)
+    options = EngineOptions(trial, policy, speed_up, calibrated, check_every, precision, threads, backend)
     return load_served(source, options).engine
 
 
@@ -275,6 +287,7 @@ def bench(
     from greenexp.inference.bench.measurement import BenchOptions, measure, usable_device
 
     usable_device(device)
+    graphs, why_not = _graphs(found, options, device)
     how = BenchOptions(
         batch_sizes=tuple(sorted(set(batch_sizes))),
         repeats=repeats,
@@ -284,8 +297,23 @@ def bench(
         precision=options.precision,
         threads=options.threads,
         latency=table,
+        graphs=graphs,
+        why_no_graphs=why_not,
+        backend=options.backend,
     )
     return measure(found.folder, found.trial, policy, examples_of_task(found, examples), how, tell)
+
+
+def _graphs(found: FoundModel, options: EngineOptions, device: str) -> tuple[GraphFolder | None, str]:
+    """The graphs of a model, or why there are none; the engine that is to run on them is refused without."""
+    try:
+        if device != "cpu":
+            raise InputError("graphs are computed on the CPU")
+        return found_graphs(found), ""
+    except GreenexpError as error:
+        if options.backend == "onnxruntime":
+            raise
+        return None, str(error)
 
 
 def _writable(file: str | Path | None) -> Path | None:

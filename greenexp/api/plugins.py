@@ -16,6 +16,7 @@ KINDS = {
     "backbone": "backbone",
     "head": "exits.head",
     "method": "method",
+    "compression": "compression",
     "policy": "replay.policies",
     "search": "search",
     "scheduler": "scheduler",
@@ -38,7 +39,7 @@ def register(kind: str, name: str) -> Callable[[C], C]:
     Parameters
     ----------
     kind : str, required
-        `task`, `backbone`, `head`, `method`, `policy`, `search` or `scheduler`.
+        `task`, `backbone`, `head`, `method`, `compression`, `policy`, `search` or `scheduler`.
     name : str, required
         The name in a sweep. One that was registered before in this process is replaced.
 

@@ -180,11 +180,14 @@ class Sweep:
         *,
         out: str | Path | None = None,
         sections: str | Iterable[str] = (),
+        baseline: str | Path | SweepTables | None = None,
+        outside: Any = "refuse",
     ) -> list[Path]:
         """Write the report, and return its files.
 
         formats: some of `html`, `md`, `tex`, `csv`, `pdf`; out: folder, by default the sweep's own or the current one;
         sections: names of the only ones to be written, to `report-NAME.html` and so on
+        baseline, outside: what its lines are set against, and what of points beyond its range; as of `api.elue.score`
         Raises UnknownNameError for another format or section, InputError where the folder cannot be written.
         """
         from greenexp.report import render_report
@@ -192,9 +195,15 @@ class Sweep:
         wanted = (formats,) if isinstance(formats, str) else tuple(formats)
         place = Path(out) if out is not None else self.folder or Path.cwd()
         try:
-            return render_report(self.tables, wanted, place, (sections,) if isinstance(sections, str) else sections)
+            named = (sections,) if isinstance(sections, str) else sections
+            return render_report(self.tables, wanted, place, named, self._compared(baseline, outside))
         except OSError as error:
             raise InputError(f"cannot write the report to {place}: {error.strerror or error}") from error
+
+    def _compared(self, baseline: str | Path | SweepTables | None, outside: Any) -> Findings | None:
+        from greenexp.api.elue import score
+
+        return None if baseline is None else score(self.tables, baseline=baseline, outside=outside)
 
     def checklist(self, format: str = "md", *, lists: Iterable[str] = ()) -> str:  # noqa: A002
         """Checklists of conferences, filled as far as the record goes, as `md` or `tex`.

@@ -20,10 +20,13 @@ BACKBONES: Registry[type[BackbonePlugin]] = Registry(
     {
         "albert": "greenexp.backbones.albert:Albert",
         "bert": "greenexp.backbones.bert:Bert",
+        "deberta": "greenexp.backbones.deberta:Deberta",
         "distilbert": "greenexp.backbones.distilbert:DistilBert",
         "elasticbert": "greenexp.backbones.elasticbert:ElasticBert",
         "electra": "greenexp.backbones.electra:Electra",
         "mobilebert": "greenexp.backbones.mobilebert:MobileBert",
+        "modernbert": "greenexp.backbones.modernbert:ModernBert",
+        "mpnet": "greenexp.backbones.mpnet:MPNet",
         "roberta": "greenexp.backbones.roberta:Roberta",
     },
     "greenexp.backbones",

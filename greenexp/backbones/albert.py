@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from transformers import AlbertModel
 
 from greenexp.backbones.encoder import LibraryEncoder, Size
 from greenexp.backbones.library import LibraryBackbone
+from greenexp.backbones.parts import no_parts
 from greenexp.backbones.products import layer_products
 from greenexp.errors import InputError
 from greenexp.records.costs import BlockCost
@@ -22,6 +24,12 @@ class AlbertBackbone(LibraryBackbone):
         """See `Backbone.drop_pooler`."""
         super().drop_pooler()
         self.model.pooler_activation = None
+
+    def keep_layers(self, numbers: Sequence[int]) -> None:
+        """See `LibraryBackbone.keep_layers`: with one group of layers fewer are applied."""
+        if len(self.model.encoder.albert_layer_groups) > 1:
+            raise no_parts(self.model.config.model_type)
+        self._renumbered(numbers)
 
     def shorten(self, model: Any, layers: int) -> None:
         """See `LibraryBackbone.shorten`."""

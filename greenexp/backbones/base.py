@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from greenexp.backbones.parts import LayerParts, no_parts
+from greenexp.errors import InputError
 from greenexp.records.costs import EncoderCosts
 
 
@@ -46,17 +48,23 @@ class EncoderState:
     hidden: [example, token, hidden]
     mask: the attention mask in the form the layers want ([example, 1, token, token]), or None
     padding: bool [example, token], True where there is a token, or None if nothing is padded
+    positions: what the layers read of the tokens' places, computed once per batch: rotary angles, relative positions.
+        Only the backbone knows its form
+    normed: whether `hidden` already went through the norm that a pre-norm encoder has above its last layer
     """
 
     hidden: Tensor
     mask: Tensor | None = None
     padding: Tensor | None = None
+    positions: tuple[Tensor | None, ...] = ()
+    normed: bool = False
 
 
 class Backbone(nn.Module, ABC):
     """An encoder in pieces.
 
     num_layers, hidden_size: its shape; max_length: longest sequence it can take; vocab_size: its token ids
+    narrowed: index of a layer from which heads or units were removed -> width of its heads together, of its units
     notes: what a reader of the results must know about its weights (`the pooler is newly initialised`)
     """
 
@@ -65,6 +73,7 @@ class Backbone(nn.Module, ABC):
     max_length: int
     vocab_size: int
     notes: tuple[str, ...] = ()
+    narrowed: dict[int, tuple[int, int]]
 
     @abstractmethod
     def embed(self, batch: TokenBatch) -> EncoderState:
@@ -77,9 +86,24 @@ class Backbone(nn.Module, ABC):
         hidden: [example, token, hidden]; attention_mask: as in `TokenBatch`
         """
 
+    def kept(self, state: EncoderState, rows: Tensor, length: int, *, padded: bool) -> EncoderState:
+        """Examples `rows` (int64) of a state, cut to their first `length` tokens.
+
+        padded: whether any of them is shorter than that; the host knows, so that the device is not asked
+        """
+        hidden = state.hidden[:, :length].index_select(0, rows)
+        if state.mask is None or not padded:
+            return EncoderState(hidden)
+        mask = state.mask[:, :, :length, :length].index_select(0, rows)
+        return EncoderState(hidden, mask, None if state.padding is None else state.padding[:, :length][rows])
+
+    def seen(self, state: EncoderState) -> Tensor:
+        """[example, token, hidden]: what exits see of a state; a pre-norm encoder's goes through its final norm."""
+        return state.hidden
+
     @abstractmethod
     def layer(self, index: int, state: EncoderState) -> EncoderState:
-        """The state after layer `index` (from 0); mask and padding pass through."""
+        """The state after layer `index` (from 0); mask, padding and positions pass through."""
 
     @abstractmethod
     def pool(self, state: EncoderState) -> Tensor:
@@ -111,6 +135,34 @@ class Backbone(nn.Module, ABC):
     def drop_pooler(self) -> None:
         """Forget the poolers, because no head reads them: `pool` is `cls` from here on, `pooler_parameters` empty."""
 
+    def layer_parts(self, index: int) -> LayerParts:  # noqa: ARG002 - for those whose layers can be cut
+        """The linear layers of layer `index` (from 0). Raises InputError where heads and units cannot be removed."""
+        raise no_parts(type(self).__name__)
+
+    def layer_list(self) -> nn.ModuleList | None:
+        """The layers, where each place has one of its own; else None."""
+        return None
+
+    def keep_layers(self, numbers: Sequence[int]) -> None:  # noqa: ARG002 - as above
+        """Let only these layers (from 1, rising) stay. Raises InputError where the family cannot do without others."""
+        raise no_parts(type(self).__name__)
+
+    def share_layers(self, groups: int) -> None:  # noqa: ARG002 - as above
+        """Let adjacent layers share weights, in this many groups, each the mean of its layers. Raises InputError."""
+        raise no_parts(type(self).__name__)
+
+    def token_table(self) -> tuple[nn.Module, str]:
+        """The module that holds the token embeddings, and under which name. Raises InputError where it is not known."""
+        raise no_parts(type(self).__name__)
+
+    def part_modules(self, kind: str) -> tuple[nn.Module, ...]:  # noqa: ARG002 - as above
+        """The modules of the `layers`, the `pooler` or the `embeddings`. Raises InputError where they are not known."""
+        raise no_parts(type(self).__name__)
+
+    def save_cut(self, folder: Path) -> None:  # noqa: ARG002 - as above
+        """As `save`, after parts of the encoder were removed so that the library's classes do not describe it."""
+        raise InputError(f"{type(self).__name__} cannot be saved after parts of it were removed")
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write config and safetensors into `folder` so that `AutoModel.from_pretrained(folder)` reads them."""
@@ -129,8 +181,12 @@ class BackbonePlugin(Protocol):
         contradict the source, the source cannot be read, or it has fewer than `vocab_size` tokens.
         """
 
-    def load(self, folder: Path) -> Backbone:
-        """What `Backbone.save` wrote. Raises CheckpointError; executes nothing from the folder."""
+    def load(self, folder: Path, reshape: Callable[[Any], None] | None = None) -> Backbone:
+        """What `Backbone.save` wrote. Raises CheckpointError; executes nothing from the folder.
+
+        reshape: gives a backbone without weights the form in which they were saved; None: that of its config. It is
+            handed over only if there is one
+        """
 
     def tokenizer(self) -> Any | None:
         """The tokenizer that belongs to the source, or None for a randomly initialised backbone."""

@@ -9,6 +9,7 @@ from transformers import BertModel
 
 from greenexp.backbones.encoder import LibraryEncoder
 from greenexp.backbones.library import LibraryBackbone
+from greenexp.backbones.parts import LayerParts
 
 
 class BertBackbone(LibraryBackbone):
@@ -20,6 +21,24 @@ class BertBackbone(LibraryBackbone):
         layer = self.model.encoder.layer[index]
         attended, _ = layer.attention(hidden, mask)
         return layer.output(layer.intermediate(attended), attended)
+
+    def layer_parts(self, index: int) -> LayerParts:
+        """See `LibraryBackbone.layer_parts`."""
+        if self.num_groups is not None:
+            return super().layer_parts(index)
+        layer = self.model.encoder.layer[index]
+        own = layer.attention.self
+        return LayerParts(
+            query=own.query,
+            key=own.key,
+            value=own.value,
+            attention_output=layer.attention.output.dense,
+            inner=layer.intermediate.dense,
+            outer=layer.output.dense,
+            attention=own,
+            heads_field="num_attention_heads",
+            width_field="all_head_size",
+        )
 
 
 @dataclass(frozen=True)

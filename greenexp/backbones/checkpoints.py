@@ -70,7 +70,7 @@ class Checkpoint:
     def config(self, family: str, config_class: Any, attention: str) -> Any:
         """The checkpoint's own config. Raises InputError if it cannot be read or is not that of an encoder of `family`.
 
-        family: the library's `model_type`, which is also the backbone's name; config_class: the library's
+        family: the library's `model_type`; config_class: the library's
         """
         self._check_hub()
         try:
@@ -84,7 +84,11 @@ class Checkpoint:
             raise InputError(f"backbone source '{self.source}' cannot be read: its config.json holds no settings")
         kind = found.pop("model_type", None)
         if kind != family:
-            right = f"write `name: {kind}`" if kind in BACKBONES else f"backbones are {', '.join(BACKBONES)}"
+            # A family may be called otherwise than the library calls its type.
+            types = {getattr(BACKBONES[name], "library_type", "") or name: name for name in BACKBONES}
+            right = (
+                f"write `name: {types[str(kind)]}`" if str(kind) in types else f"backbones are {', '.join(BACKBONES)}"
+            )
             raise InputError(f"backbone source '{self.source}' holds a model of type '{kind}', not '{family}': {right}")
         if found.get("is_decoder") or found.get("position_embedding_type", "absolute") != "absolute":
             raise InputError(f"backbone source '{self.source}' is a decoder or has relative positions: not supported")
@@ -177,7 +181,8 @@ def _pristine(
 def pooler_layer(model: Any) -> nn.Linear | None:
     """The linear layer of a library model's pooler; None without a pooler, or with one that has no weights."""
     pooler = model.pooler
-    return pooler if isinstance(pooler, nn.Linear) else getattr(pooler, "dense", None)
+    found: nn.Linear | None = pooler if hasattr(pooler, "in_features") else getattr(pooler, "dense", None)
+    return found
 
 
 def _stamp(folder: Path) -> _Stamp:

@@ -11,6 +11,7 @@ from transformers.models.bert.modeling_bert import BertPooler
 
 from greenexp.backbones.encoder import LibraryEncoder
 from greenexp.backbones.library import LibraryBackbone
+from greenexp.backbones.parts import LayerParts
 from greenexp.backbones.products import layer_products
 from greenexp.records.costs import BlockCost
 
@@ -32,6 +33,22 @@ class DistilBertBackbone(LibraryBackbone):
         layer = self.model.transformer.layer[index]
         attended = layer.sa_layer_norm(layer.attention(hidden, attention_mask=mask)[0] + hidden)
         return layer.output_layer_norm(layer.ffn.ff_chunk(attended) + attended)
+
+    def layer_parts(self, index: int) -> LayerParts:
+        """See `LibraryBackbone.layer_parts`."""
+        if self.num_groups is not None:
+            return super().layer_parts(index)
+        layer = self.model.transformer.layer[index]
+        return LayerParts(
+            query=layer.attention.q_lin,
+            key=layer.attention.k_lin,
+            value=layer.attention.v_lin,
+            attention_output=layer.attention.out_lin,
+            inner=layer.ffn.lin1,
+            outer=layer.ffn.lin2,
+            attention=layer.attention,
+            heads_field="n_heads",
+        )
 
     def shorten(self, model: Any, layers: int) -> None:
         """See `LibraryBackbone.shorten`."""

@@ -7,6 +7,7 @@ library's settings its fields go.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -46,7 +47,8 @@ None stands for the source's value, and without a source for the one above.
 class LibraryEncoder:
     """The fields that every family has.
 
-    family: the library's `model_type` of its checkpoints
+    family: its name
+    library_type: the library's `model_type` of its checkpoints; empty: its name
     new_model: the library's class that is made anew and that a saved folder is read into
     source_model: the class that a source is read into
     driver: the backbone around it
@@ -64,6 +66,7 @@ class LibraryEncoder:
     attention: Attention = "sdpa"
 
     family: ClassVar[str]
+    library_type: ClassVar[str] = ""
     new_model: ClassVar[Any]
     source_model: ClassVar[Any]
     driver: ClassVar[type[LibraryBackbone]]
@@ -110,34 +113,48 @@ class LibraryEncoder:
                 return self.driver(self._model(config), self._pooling)
         return self._loaded(checkpoint, config).to(device)
 
-    def load(self, folder: Path) -> LibraryBackbone:
+    def load(self, folder: Path, reshape: Callable[[Any], None] | None = None) -> LibraryBackbone:
         """See `BackbonePlugin.load`."""
         with library_failures(lambda why: CheckpointError(f"{folder}: the backbone cannot be read: {why}")):
             if problem := file_problem(folder / "model.safetensors"):
                 raise CheckpointError(f"{folder}: model.safetensors cannot be read: {problem}")
-            config = self.new_model.config_class.from_pretrained(folder, attn_implementation=self.attention)
+            config = self.new_model.config_class.from_pretrained(folder, attn_implementation=self._attention)
             weights = load_file(folder / "model.safetensors")
         with library_failures(lambda why: CheckpointError(f"{folder}: config.json describes no {self.family}: {why}")):
-            self._refuse_other_size(config, sum(tensor.numel() for tensor in weights.values()), folder)
-            model = self._model(config)
+            self._refuse_other_size(config, sum(tensor.numel() for tensor in weights.values()), folder, reshape)
+            backbone = self._blank(config, reshape)
         with library_failures(lambda why: CheckpointError(f"{folder}: the weights do not fit config.json: {why}")):
-            model.load_state_dict(weights)
-            return self.driver(model, self._pooling)
+            backbone.model.load_state_dict(weights)
+            return backbone
 
-    def _refuse_other_size(self, config: Any, weights: int, folder: Path) -> None:
+    def _blank(self, config: Any, reshape: Callable[[Any], None] | None) -> LibraryBackbone:
+        """A backbone whose weights are still to be read."""
+        backbone = self.driver(self._model(config), self._pooling)
+        if reshape is not None:
+            reshape(backbone)
+        return backbone
+
+    def _refuse_other_size(
+        self, config: Any, weights: int, folder: Path, reshape: Callable[[Any], None] | None
+    ) -> None:
         """CheckpointError for a config of far more weights than there are, before any memory is taken for them."""
         if config.num_hidden_layers > MOST_LAYERS:
             raise CheckpointError(f"{folder}: config.json has {config.num_hidden_layers} layers, at most {MOST_LAYERS}")
         if config.num_attention_heads < 1:  # which the library notices when a text is read
             raise CheckpointError(f"{folder}: config.json has {config.num_attention_heads} attention heads")
         with torch.device("meta"):
-            described = sum(tensor.numel() for tensor in self._model(config).state_dict().values())
+            blank = self._blank(config, reshape)
+            described = sum(tensor.numel() for tensor in blank.model.state_dict().values())
         if described > 2 * weights:
             raise CheckpointError(f"{folder}: config.json describes {described:,} weights, and there are {weights:,}")
 
     def tokenizer(self) -> Any | None:
         """See `BackbonePlugin.tokenizer`."""
         return None if self.source is None else Checkpoint.of(self.source).tokenizer(self.source_tokenizer)
+
+    @property
+    def _attention(self) -> Attention:
+        return self.attention if self.attention in self.driver.attentions else "eager"
 
     @property
     def _pooling(self) -> Pooling:
@@ -162,13 +179,13 @@ class LibraryEncoder:
     def _loaded(self, checkpoint: Checkpoint, config: Any) -> LibraryBackbone:
         """The backbone with the checkpoint's weights, on the CPU."""
         with_pooler = self._pooling == "pooler"
-        found = checkpoint.model(self.source_model, config, self.attention, with_pooler)
+        found = checkpoint.model(self.source_model, config, self._attention, with_pooler)
         return self.driver(found.model, self._pooling, found.notes, new_pooler=found.new_pooler)
 
     def _random_config(self, vocab_size: int, pad_id: int) -> Any:
         dropout = {} if self.dropout is None else dict.fromkeys(self.dropout_settings, self.dropout)
         return self.new_model.config_class(
-            vocab_size=vocab_size, pad_token_id=pad_id, attn_implementation=self.attention, **self._sizes(), **dropout
+            vocab_size=vocab_size, pad_token_id=pad_id, attn_implementation=self._attention, **self._sizes(), **dropout
         )
 
     def _sizes(self) -> dict[str, Any]:
@@ -184,7 +201,7 @@ class LibraryEncoder:
 
     def _source_config(self, checkpoint: Checkpoint) -> Any:
         """The checkpoint's config with this plug-in's fields applied."""
-        config = checkpoint.config(self.family, self.source_model.config_class, self.attention)
+        config = checkpoint.config(self.library_type or self.family, self.source_model.config_class, self._attention)
         if self.layers is not None:
             if self.layers > config.num_hidden_layers:
                 raise InputError(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
 
 from greenexp.backbones.base import Backbone, EncoderState, TokenBatch
 from greenexp.backbones.checkpoints import pooler_layer, quiet_library
+from greenexp.backbones.parts import LayerParts, no_parts
 from greenexp.backbones.products import layer_products
 from greenexp.errors import InputError
 from greenexp.records.costs import BlockCost, EncoderCosts, MatmulCost
@@ -27,7 +29,10 @@ class LibraryBackbone(Backbone):
     model: an encoder of transformers, with a `pooler` (None for none)
     pooling: what `pool` gives
     new_pooler: whether the pooler was drawn here because the encoder came with none: nothing to start from
+    attentions: the library's implementations of its attention
     """
+
+    attentions: ClassVar[tuple[str, ...]] = ("sdpa", "eager")
 
     def __init__(self, model: Any, pooling: Pooling, notes: tuple[str, ...] = (), *, new_pooler: bool = False) -> None:
         super().__init__()
@@ -39,15 +44,15 @@ class LibraryBackbone(Backbone):
         self.max_length = model.config.max_position_embeddings
         self.vocab_size = model.config.vocab_size
         self._new_pooler = new_pooler
+        self.narrowed = {}
+        self.num_groups: int | None = None
 
     def embed(self, batch: TokenBatch) -> EncoderState:
         """See `Backbone.embed`."""
         length = batch.input_ids.shape[1]
         if length > self.max_length:
             raise InputError(f"a sequence of {length} tokens: this backbone has {self.max_length} positions")
-        types = {"token_type_ids": batch.token_type_ids} if self.reads_types else {}
-        hidden = self._projected(self.model.embeddings(input_ids=batch.input_ids, **types))
-        return self.regroup(hidden, batch.attention_mask)
+        return self.regroup(self._projected(self._embedded(batch)), batch.attention_mask)
 
     def regroup(self, hidden: Tensor, attention_mask: Tensor | None) -> EncoderState:
         """See `Backbone.regroup`."""
@@ -59,26 +64,36 @@ class LibraryBackbone(Backbone):
 
     def layer(self, index: int, state: EncoderState) -> EncoderState:
         """See `Backbone.layer`."""
-        return EncoderState(self._after(index, state.hidden, state.mask), state.mask, state.padding)
+        hidden = self._advanced(self.weights_of(index), state)
+        return EncoderState(hidden, state.mask, state.padding, state.positions)
+
+    def weights_of(self, index: int) -> int:
+        """Which of the layers' weights layer `index` computes with."""
+        return index if self.num_groups is None else index * self.num_groups // self.num_layers
 
     def pool(self, state: EncoderState) -> Tensor:
         """See `Backbone.pool`."""
+        hidden = self.seen(state)
         if self.pooling == "pooler":
-            return self._pooled(state.hidden)
+            return self._pooled(hidden)
         if self.pooling == "cls":
-            return state.hidden[:, 0]
+            return hidden[:, 0]
         if state.padding is None:
-            return state.hidden.mean(dim=1)
-        tokens = state.padding.unsqueeze(-1).to(state.hidden.dtype)
-        return (state.hidden * tokens).sum(dim=1) / tokens.sum(dim=1)
+            return hidden.mean(dim=1)
+        tokens = state.padding.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * tokens).sum(dim=1) / tokens.sum(dim=1)
 
     def matmuls(self, batch_size: int, length: int) -> EncoderCosts:
         """See `Backbone.matmuls`."""
         dense = pooler_layer(self.model) if self.pooling == "pooler" else None
         widths = self._embedding_widths()
+        owner, name = self.token_table()
+        factors = getattr(getattr(owner, name), "widths", None)
         return EncoderCosts(
-            embeddings=() if widths is None else (MatmulCost(2 * batch_size * length * math.prod(widths), inner=True),),
-            layers=(self._layer_products(batch_size, length),) * self.num_layers,
+            embeddings=tuple(
+                MatmulCost(2 * batch_size * length * math.prod(one), inner=True) for one in (factors, widths) if one
+            ),
+            layers=self._all_layers(batch_size, length),
             pooler=() if dense is None else (MatmulCost(2 * batch_size * self.hidden_size**2),),
         )
 
@@ -113,14 +128,70 @@ class LibraryBackbone(Backbone):
         """Leave only the first `layers` layers in a copy of the library model."""
         model.encoder.layer = model.encoder.layer[:layers]
 
+    def layer_parts(self, index: int) -> LayerParts:  # noqa: ARG002 - some families have them
+        """See `Backbone.layer_parts`."""
+        raise no_parts(self.model.config.model_type)
+
+    def keep_layers(self, numbers: Sequence[int]) -> None:
+        """See `Backbone.keep_layers`."""
+        layers = self.layer_list()
+        if layers is None or self.num_groups is not None:
+            raise no_parts(self.model.config.model_type)
+        kept = nn.ModuleList([layers[number - 1] for number in numbers])
+        self._set_layer_list(kept)
+        self._renumbered(numbers)
+
+    def layer_list(self) -> nn.ModuleList | None:
+        """See `Backbone.layer_list`."""
+        return getattr(self._layer_modules(), "layer", None)
+
+    def share_layers(self, groups: int) -> None:
+        """See `Backbone.share_layers`."""
+        layers = self.layer_list()
+        if layers is None or self.num_groups is not None:
+            raise no_parts(self.model.config.model_type)
+        if groups > len(layers):
+            raise InputError(f"groups: {groups} groups of {len(layers)} layers")
+        members = [[layer for i, layer in enumerate(layers) if i * groups // len(layers) == g] for g in range(groups)]
+        for first, *others in members:
+            _become_mean(first, others)
+        self._set_layer_list(nn.ModuleList([first for first, *_ in members]))
+        self.num_groups = groups
+
+    def token_table(self) -> tuple[nn.Module, str]:
+        """See `Backbone.token_table`."""
+        return self.model.embeddings, "word_embeddings"
+
+    def part_modules(self, kind: str) -> tuple[nn.Module, ...]:
+        """See `Backbone.part_modules`."""
+        if kind == "pooler":
+            return () if self.model.pooler is None else (self.model.pooler,)
+        return (self._layer_modules(),) if kind == "layers" else self._embedding_modules()
+
+    def save_cut(self, folder: Path) -> None:
+        """See `Backbone.save_cut`: only greenexp reads it."""
+        self.model.config.save_pretrained(folder)
+        weights = {name: value.contiguous() for name, value in self.model.state_dict().items()}
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
     def save(self, folder: Path) -> None:
         """See `Backbone.save`."""
         with quiet_library():
             self.model.save_pretrained(folder)
 
-    @abstractmethod
+    def _embedded(self, batch: TokenBatch) -> Tensor:
+        """What the library's embeddings give."""
+        types = {"token_type_ids": batch.token_type_ids} if self.reads_types else {}
+        embedded: Tensor = self.model.embeddings(input_ids=batch.input_ids, **types)
+        return embedded
+
+    def _advanced(self, index: int, state: EncoderState) -> Tensor:
+        """Hidden states after layer `index`, from the state before it."""
+        return self._after(index, state.hidden, state.mask)
+
     def _after(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """Hidden states after layer `index`, from those before it."""
+        """The same for layers that read no positions."""
+        raise NotImplementedError(f"{type(self).__name__} overrides neither _advanced nor _after")
 
     def _projected(self, embedded: Tensor) -> Tensor:
         """Hidden states before the first layer, from what the embeddings give."""
@@ -139,5 +210,30 @@ class LibraryBackbone(Backbone):
         """From what width to what width the embeddings are projected; None if they are not."""
         return None
 
+    def _all_layers(self, batch_size: int, length: int) -> tuple[BlockCost, ...]:
+        return tuple(self._products_of(index, batch_size, length) for index in range(self.num_layers))
+
+    def _set_layer_list(self, layers: nn.ModuleList) -> None:
+        self._layer_modules().layer = layers
+
+    def _renumbered(self, numbers: Sequence[int]) -> None:
+        places = {number - 1: place for place, number in enumerate(numbers)}
+        self.narrowed = {places[index]: widths for index, widths in self.narrowed.items() if index in places}
+        self.num_layers = len(numbers)
+        self.model.config.num_hidden_layers = self.num_layers
+
+    def _products_of(self, index: int, batch_size: int, length: int) -> BlockCost:
+        if index not in self.narrowed:
+            return self._layer_products(batch_size, length)
+        heads, units = self.narrowed[index]
+        return layer_products(batch_size, length, self.hidden_size, units, attention=heads)
+
     def _layer_products(self, batch_size: int, length: int) -> BlockCost:
         return layer_products(batch_size, length, self.hidden_size, self.model.config.intermediate_size)
+
+
+def _become_mean(layer: nn.Module, others: Sequence[nn.Module]) -> None:
+    """Make the weights of `layer` the mean over it and `others`."""
+    with torch.no_grad():
+        for place, *rest in zip(layer.parameters(), *(other.parameters() for other in others), strict=True):
+            place.copy_(torch.stack((place, *rest)).mean(dim=0))

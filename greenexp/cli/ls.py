@@ -18,6 +18,7 @@ KINDS = {
     "backbones": "backbone",
     "heads": "exits.head",
     "methods": "method",
+    "compressions": "compression",
     "policies": "replay.policies",
     "searches": "search",
     "schedulers": "scheduler",

@@ -52,6 +52,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "predict": CommandEntry("models.predict", "Answer lines of text with a trained model that exits early."),
         "card": CommandEntry("models.card", "Write a model card for the Hugging Face hub."),
         "submit": CommandEntry("models.submit", "Write the submission files of GLUE or ELUE with a trained model."),
+        "elue": CommandEntry("elue.group", "Score against a baseline, and write and check submissions, as ELUE does."),
         "serve": CommandEntry("models.serve", "Serve a trained model over HTTP."),
         "bench": CommandEntry("models.bench", "Measure how fast a trained model answers, and what early exit saves."),
         "measure": CommandEntry("models.measure", "Measure the energy of trials again, each alone on the machine."),

@@ -11,17 +11,18 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenexp.api.sweeps import Sweep
+from greenexp.dashboard.watched import WatchedFolders
 from greenexp.errors import GreenexpError, InputError, UnknownNameError
 from greenexp.extras import require
+from greenexp.records.addresses import without_password
 from greenexp.sources.folders import DEFAULT, JOURNAL, sweeps_within
-from greenexp.sources.status import SweepStatus, read_state, sweep_status
+from greenexp.sources.status import SweepStatus
 
 if TYPE_CHECKING:
     from greenexp.sources.snapshots import Snapshot
@@ -32,6 +33,8 @@ LOOKED_AFTER_S = 1.0
 """How old a list of the sweeps in folders may be."""
 ASKED_AFTER_S = 5.0
 """How old a snapshot of an MLflow address may be."""
+PATIENCE_S = 3.0
+"""How long a page waits for an MLflow address. Of 100,000 runs a server needs minutes for the first reading."""
 _ID = 8
 
 
@@ -66,9 +69,12 @@ class Board:
                 raise InputError(f"there is no folder {folder}")
         self._lock = threading.Lock()
         self._opened: OrderedDict[str, tuple[str, Sweep]] = OrderedDict()
+        self._watched = WatchedFolders()
         self._list = _Aged(self._in_folders, LOOKED_AFTER_S)
-        self._snapshots = {uri: _Aged(partial(_snapshot, uri), ASKED_AFTER_S) for uri in self._addresses}
-        self._states: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._snapshots = {
+            uri: _Aged(partial(_snapshot, uri), ASKED_AFTER_S, PATIENCE_S, without_password(uri))
+            for uri in self._addresses
+        }
 
     def entries(self) -> list[BoardEntry]:
         """All sweeps there are now, those of folders first, the newest first; what cannot be read is in `problems`."""
@@ -104,8 +110,9 @@ class Board:
     def statuses(self) -> Iterator[SweepStatus]:
         """The status of every sweep in a folder that can be read."""
         for entry in self._list.get() or ():
-            with suppress(GreenexpError):
-                yield Sweep(entry.source).status
+            seen = self._watched.look(Path(entry.source))
+            if seen is not None and seen.status is not None:
+                yield seen.status
 
     def _in_folders(self) -> list[BoardEntry]:
         folders: dict[Path, None] = {}
@@ -115,15 +122,9 @@ class Board:
         return [entry for folder in folders for entry in self._of_folder(folder)]
 
     def _of_folder(self, folder: Path) -> Iterable[BoardEntry]:
-        try:
-            stat = (folder / JOURNAL).stat()
-        except OSError:  # it was moved away meanwhile
-            return
-        stamp = f"{stat.st_size}-{stat.st_mtime_ns}"
-        known = self._states.get(str(folder))
-        if known is None or known[0] != stamp:
-            self._states[str(folder)] = known = (stamp, _facts(folder))
-        yield BoardEntry(folder.resolve().name, str(folder), stamp, facts=known[1])
+        seen = self._watched.look(folder)
+        if seen is not None:
+            yield BoardEntry(folder.resolve().name, str(folder), seen.stamp, facts=seen.facts)
 
     def _at(self, uri: str) -> Iterable[BoardEntry]:
         found = self._snapshots[uri].get()
@@ -139,22 +140,64 @@ class Board:
 
 
 class _Aged:
-    """What `read` last returned, read again when it is older than `seconds`; an error keeps what was there before."""
+    """What `read` last returned, read again when it is older than `seconds`; an error keeps what was there before.
 
-    def __init__(self, read: Callable[[], Any], seconds: float) -> None:
-        self._read, self._seconds = read, seconds
+    patience_s: how long one waits for a reading. One that takes longer goes on in its thread, what was there before is
+    returned meanwhile, and `problem` says so.
+    """
+
+    def __init__(
+        self, read: Callable[[], Any], seconds: float, patience_s: float | None = None, what: str = ""
+    ) -> None:
+        self._read, self._seconds, self._patience_s, self._what = read, seconds, patience_s, what
         self._at, self._value, self._lock = -float("inf"), None, threading.Lock()
-        self.problem = ""
+        self._reading: tuple[float, threading.Thread] | None = None
+        self._failed = ""
+
+    @property
+    def problem(self) -> str:
+        """Why what `get` returns is not what there is now, "" if it is."""
+        reading = self._reading
+        if self._failed or reading is None or self._patience_s is None:
+            return self._failed
+        taken_s = time.monotonic() - reading[0]
+        if taken_s < self._patience_s:
+            return ""
+        told = "what is listed may be old" if self._value is not None else "its sweeps are listed when it is through"
+        return f"{self._what} is being read, for {taken_s:.0f} s so far: {told}"
 
     def get(self) -> Any:
+        if self._patience_s is None:
+            with self._lock:
+                if self._is_old():
+                    self._once()
+                return self._value
         with self._lock:
-            if time.monotonic() - self._at > self._seconds:
-                try:
-                    self._value, self.problem = self._read(), ""
-                except GreenexpError as error:
-                    self.problem = str(error)
-                self._at = time.monotonic()
-            return self._value
+            if self._reading is None and self._is_old():
+                thread = threading.Thread(target=self._in_background, name="greenexp-board", daemon=True)
+                self._reading = (time.monotonic(), thread)
+                thread.start()
+            reading = self._reading
+        if reading is not None:
+            reading[1].join(max(0.0, reading[0] + self._patience_s - time.monotonic()))
+        return self._value
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._at > self._seconds
+
+    def _in_background(self) -> None:
+        try:
+            self._once()
+        finally:
+            self._reading = None
+
+    def _once(self) -> None:
+        try:
+            self._value, self._failed = self._read(), ""
+        except GreenexpError as error:
+            self._failed = str(error)
+        finally:
+            self._at = time.monotonic()
 
 
 def _snapshot(uri: str) -> Snapshot:
@@ -162,28 +205,6 @@ def _snapshot(uri: str) -> Snapshot:
     from greenexp.sources.snapshots import snapshot
 
     return snapshot(uri)
-
-
-def _facts(folder: Path) -> dict[str, Any]:
-    """What the list says of a sweep in a folder; the reason where it cannot be read."""
-    try:
-        state = read_state(folder)
-        status = sweep_status(state, folder)
-    except GreenexpError as error:
-        return {"name": folder.name, "state": "not readable", "problem": str(error)}
-    counts = dict(status.trials)
-    return {
-        "name": status.name or folder.name,
-        "state": status.state.partition(":")[0],
-        "trials": sum(counts.values()),
-        "finished": counts.get("finished", 0),
-        "stopped": counts.get("stopped", 0),
-        "failed": counts.get("failed", 0),
-        "running": counts.get("running", 0),
-        "best": None if status.best is None else status.best.score,
-        "metric": state.spec.metric.name if state.header else "",
-        "start_s": state.began if state.header else None,
-    }
 
 
 def _with_keys(entries: Iterable[BoardEntry]) -> list[BoardEntry]:

@@ -65,9 +65,13 @@ def tables_of(answer: Answer) -> list[Table]:
         for name, frame in answer.tables.items()
         if name != COLUMNS
     ]
-    names = set(answer.tables)
+    names, titles = set(answer.tables), {table.title for table in own}
     drawn = [
-        Table(f"{figure.name}-drawn" if figure.name in names else figure.name, figure.title, figure.table)
+        Table(
+            f"{figure.name}-drawn" if figure.name in names else figure.name,
+            f"{figure.title}, as drawn" if figure.title in titles else figure.title,
+            figure.table,
+        )
         for figure in answer.figures
         if not any(set(figure.table) <= set(table.frame) for table in own)
     ]

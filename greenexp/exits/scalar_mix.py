@@ -48,7 +48,7 @@ class ScalarMixHead(ExitHead):
         self, hidden_size: int, num_labels: int, layer: int, dropout: float, normalisation: Normalisation
     ) -> None:
         super().__init__()
-        self._normalisation = normalisation
+        self.normalisation = normalisation
         self.mix = nn.Parameter(torch.ones(layer))
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(hidden_size, num_labels)
@@ -58,7 +58,7 @@ class ScalarMixHead(ExitHead):
     @property
     def weights(self) -> Tensor:
         """[layer]: s."""
-        if self._normalisation == "l2":
+        if self.normalisation == "l2":
             return functional.normalize(self.mix, dim=0)
         return torch.softmax(self.mix, dim=0)
 

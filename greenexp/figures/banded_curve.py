@@ -35,7 +35,8 @@ def banded_curve_figure(
     """The curve with a diamond at every place, within an area for each of one or two confidences, the smaller first.
 
     table: the columns of x and y, and lower_C, upper_C for each C of `confidences` (`80`), ascending in x, at least one
-    row; an open bound is NaN, and its area runs to the edge of the drawing. zero: a line there, to be told apart from.
+    row; an open bound is NaN, and its area runs to the edge of the drawing; where both are open there is no area, which
+    would fill the drawing and say nothing. zero: a line there, to be told apart from.
     """
     low, high = _domain(table, y.column, confidences, zero=zero)
     columns = [f"{side}_{confidence}" for confidence in confidences for side in ("lower", "upper")]
@@ -55,10 +56,11 @@ def _sides(row: Mapping[Hashable, Any], columns: Sequence[str], low: float, high
     found: dict[str, float | None] = {}
     for column in columns:
         bound = float(row[column])
-        edge = low if column.startswith("lower") else high
-        found |= (
-            {column: edge, f"line_{column}": None} if math.isnan(bound) else {column: bound, f"line_{column}": bound}
-        )
+        is_lower, confidence = column.startswith("lower"), column.rpartition("_")[2]
+        edge = low if is_lower else high
+        unknown = math.isnan(float(row[f"{'upper' if is_lower else 'lower'}_{confidence}"]))
+        end = bound if not math.isnan(bound) else None if unknown else edge
+        found |= {column: end, f"line_{column}": None if math.isnan(bound) else bound}
     return found
 
 
@@ -129,10 +131,12 @@ def _alt(table: pd.DataFrame, x: Channel, y: Channel, confidences: Sequence[str]
         ends = [float(row[f"{side}_{widest}"]) for side in ("lower", "upper")]
         parts.append(f"{row[y.column]:.4f} at {row[x.column]:.4g} ({_band(*ends)})")
     bands = " and ".join(f"{confidence} %" for confidence in confidences)
+    both = table[[f"lower_{widest}", f"upper_{widest}"]].isna().all(axis=1).any()
+    nothing = ", and where there is no area both bounds are" if both else ""
     return (
         f"Curve of {y.title[0].lower()}{y.title[1:]} over {x.title[0].lower()}{x.title[1:]} with its {bands} "
         f"confidence band{'s' if len(confidences) > 1 else ''}: {', '.join(parts)}; an area that meets an edge of "
-        "the drawing is open there."
+        f"the drawing is open there{nothing}."
     )
 
 

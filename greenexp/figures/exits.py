@@ -43,6 +43,8 @@ def exits_figure(points: pd.DataFrame, highlighted: str, metric: SweepMetric) ->
              "scale": {"domain": kinds, "range": [_SHAPES[kind == best] for kind in kinds]}}  # fmt: skip
     layers = []
     for kind, width, size, opacity in (("other trials", 1, 15, 0.6), (best, 2.5, 90, 1)):
+        if kind not in kinds:
+            continue
         layers += [
             {"transform": [{"filter": {"field": "kind", "equal": kind}}],
              "mark": {"type": "line", "strokeWidth": width, "opacity": opacity},

@@ -28,7 +28,7 @@ def incumbent_figure(progress: SearchProgress, metric: SweepMetric) -> Figure:
     line += [
         {"number": int(str(last["number"])) + more, "best": best, "part": "expected"} for more, best in ahead.items()
     ]
-    x = quantity("number", "Configuration")
+    x = quantity("number", "Configuration", axis={"tickCount": 6, "tickMinStep": 1, "format": "d"})
     x["scale"] = {"nice": False}
     y = quantity("score", f"Mean {metric.label} over seeds")
     layers: list[dict[str, Any]] = [

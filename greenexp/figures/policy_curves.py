@@ -10,7 +10,7 @@ from greenexp.analysis.exits.policies import is_bound
 from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
-from greenexp.figures.style import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, chart, quantity
+from greenexp.figures.style import BLUE, GREEN, GREY, INK, VERMILLION, chart, quantity
 from greenexp.records.policies import STATIC
 from greenexp.units import format_quantity
 
@@ -89,8 +89,7 @@ def _layers(
                  "scale": {"domain": [ALONE], "range": ["square"]}}  # fmt: skip
         layers.append(
             {"transform": [{"filter": {"field": "policy", "equal": ALONE}}],
-             "mark": {"type": "point", "size": 70, "color": ORANGE, "stroke": INK, "strokeWidth": 1.5, "filled": False,
-                      "fill": "#ffffff", "opacity": 1},
+             "mark": {"type": "point", "size": 70, "stroke": INK, "strokeWidth": 1.5, "fill": "#ffffff", "opacity": 1},
              "encoding": {"x": x, "y": y, "shape": shape}}
         )  # fmt: skip
     return layers

@@ -45,9 +45,12 @@ def seeds_figure(table: pd.DataFrame, label: str) -> Figure:
         for place, channel in enumerate(("color", "shape"))
     }  # fmt: skip
     seeds, mean = f"datum.kind !== '{_MEAN}'", f"datum.kind === '{_MEAN}'"
-    layers: list[dict[str, Any]] = [
+    of_means: list[dict[str, Any]] = [
         {"transform": [{"filter": mean}], "mark": {"type": "point", "angle": 90, "size": 220, "strokeWidth": 2.5},
-         "encoding": {"x": x, "y": y, **look}},
+         "encoding": {"x": x, "y": y, **look}}
+    ]  # fmt: skip
+    layers = [
+        *(of_means if _MEAN in kinds else []),
         {"transform": [{"filter": seeds}], "mark": {"type": "point", "filled": True, "size": 55, "opacity": 0.75,
                                                     "stroke": INK, "strokeWidth": 0.5},
          "encoding": {"x": x, "y": y, **look}},

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,9 +23,12 @@ from greenexp.inference.consulting import (
     consulted_exits,
     trained_exits,
 )
-from greenexp.inference.segments import Precision, Said, Segments, compacted
+from greenexp.inference.segments import Climbing, Precision, Said, Segments
 from greenexp.inference.text import TextReader
 from greenexp.model import MultiExitModel, Serving, load_model, load_serving
+
+if TYPE_CHECKING:
+    from greenexp.inference.graphs.folder import GraphFolder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +56,9 @@ class EarlyExitEngine:
     text: what the model needs to read text and name labels; None: it answers token ids with class numbers
     check_every: K: consult every K-th trained exit, and always the last one
     temperatures: exit number -> what its logits are divided by before the policy sees them; an exit not in it: 1
-    compile: `torch.compile` for each segment between consulted exits; precision: `fp32` or `bf16`
+    compile: `torch.compile` for each segment between consulted exits; precision: `fp32` or `bf16`; with graphs `fp32`
+        or `int8`
+    graphs: the model's ONNX graphs, which ONNX Runtime computes; of `model` only the shapes are then asked
 
     No layer above the last consulted exit and no exit that is not consulted ever runs; under the policy `static` only
     its own exit is consulted. The host waits for the device once per consulted exit, and nowhere else but where the
@@ -72,6 +77,7 @@ class EarlyExitEngine:
         temperatures: Mapping[int, float] | None = None,
         compile: bool = False,  # noqa: A002 - torch's word
         precision: Precision = "fp32",
+        graphs: GraphFolder | None = None,
     ) -> None:
         self.model = model.eval()
         self.policy = stream_policy(policy)
@@ -82,7 +88,16 @@ class EarlyExitEngine:
         check_policy(self.policy, self.consulted[0], model)
         self.serving = text
         self._reader = TextReader(text) if text is not None and text.tokenizer else None
-        self.segments = Segments(model, self.consulted, compiled=compile, precision=precision)
+        self.graphs = graphs
+        self.segments: Climbing
+        if graphs is None:
+            self.segments = Segments(model, self.consulted, compiled=compile, precision=precision)
+        elif compile:
+            raise InputError("torch.compile has nothing to compile where ONNX Runtime computes")
+        else:
+            from greenexp.inference.graphs.running import GraphSegments  # its packages are an extra
+
+            self.segments = GraphSegments(graphs, model, self.consulted, precision)
         self._temperatures = checked_temperatures(model, temperatures or {})
         self._divisors = {n: torch.tensor(t, device=self.segments.device) for n, t in self._temperatures.items()}
         self._flops: dict[int, list[int]] = {}
@@ -94,7 +109,9 @@ class EarlyExitEngine:
         Raises CheckpointError if the folder cannot be trusted, and InputError as above.
         """
         options.setdefault("text", load_serving(folder))
-        return cls(load_model(folder, device=device), policy, **options)
+        model = load_model(folder, device=device)
+        # Graphs bring weights of their own: those of the model need not stay in memory.
+        return cls(model if options.get("graphs") is None else model.to("meta"), policy, **options)
 
     @property
     def label_names(self) -> tuple[str, ...] | None:
@@ -153,7 +170,7 @@ class EarlyExitEngine:
                 if len(stay) == 0:
                     break
                 lengths, places = lengths[stay], places[stay]
-                climbers = compacted(climbers, stay, lengths)
+                climbers = self.segments.compacted(climbers, stay, lengths)
                 stream.keep(torch.from_numpy(stay).to(said.logits.device))
         return [found[place] for place in range(len(rows))]
 

@@ -134,7 +134,9 @@ class LineAnswers:
 
 def last_exit_engine(engine: EarlyExitEngine) -> EarlyExitEngine:
     """An engine over the same weights that answers at the last trained exit, and evaluates no other."""
-    return EarlyExitEngine(engine.model, Static(), text=engine.serving, precision=engine.segments.precision)
+    return EarlyExitEngine(
+        engine.model, Static(), text=engine.serving, precision=engine.segments.precision, graphs=engine.graphs
+    )
 
 
 def _without_label(data: Any, engine: EarlyExitEngine) -> tuple[Any, Label | None]:

@@ -20,8 +20,7 @@ from greenexp.exits.policies.base import Stateless
 from greenexp.inference.answers import Answer, Row, Tokens
 from greenexp.inference.engine import EarlyExitEngine
 from greenexp.inference.pools import alike, next_pool
-from greenexp.inference.segments import Climbers, Said, merged
-from greenexp.model import MultiExitModel
+from greenexp.inference.segments import Climbers, Climbing, Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +186,7 @@ class Rebatcher:
             if index == 0:
                 climbers = engine.segments.embed([request.row for request in batch], engine.pad_id)
             else:
-                climbers = _gathered(engine.segments.model, batch)
+                climbers = _gathered(engine.segments, batch)
             climbers, said = engine.segments.run(index, climbers)
             seen = None if index == 0 or not self._looks_back else _stacked(batch)
             verdict = engine.judge(engine.policy.stream(), index, said, _passed(seen, said))
@@ -215,9 +214,9 @@ class Rebatcher:
             return own
 
 
-def _gathered(model: MultiExitModel, batch: Sequence[_Request]) -> Climbers:
+def _gathered(segments: Climbing, batch: Sequence[_Request]) -> Climbers:
     hidden = [request.hidden for request in batch if request.hidden is not None]
-    return merged(model, hidden, [request.earlier for request in batch if request.earlier is not None])
+    return segments.merged(hidden, [request.earlier for request in batch if request.earlier is not None])
 
 
 def _stacked(batch: Sequence[_Request]) -> Tensor:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,13 @@ from greenexp.errors import InputError
 from greenexp.inference.answers import Row
 from greenexp.model.multi_exit import MultiExitModel
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "int8"]
+_OF_TORCH = ("fp32", "bf16")
 Earlier = tuple[Tensor, ...]
-Climb = Callable[[Tensor, Tensor | None, Tensor | None, Earlier], tuple[Tensor, Earlier, Tensor, Tensor | None]]
+Positions = tuple[Tensor | None, ...]
+Climb = Callable[
+    [Tensor, Tensor | None, Tensor | None, Positions, Earlier], tuple[Tensor, Earlier, Tensor, Tensor | None]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,32 @@ class Said(NamedTuple):
     learned: Tensor | None = None
 
 
+class Climbing(Protocol):
+    """What the engine asks of whoever computes; the methods are described at `Segments`."""
+
+    model: MultiExitModel
+    device: torch.device
+    precision: Precision
+
+    def __len__(self) -> int:
+        """How many segments there are."""
+
+    def computing(self) -> AbstractContextManager[None]:
+        """See `Segments.computing`."""
+
+    def embed(self, rows: Sequence[Row], pad_id: int) -> Climbers:
+        """See `Segments.embed`."""
+
+    def run(self, index: int, climbers: Climbers) -> tuple[Climbers, Said]:
+        """See `Segments.run`."""
+
+    def compacted(self, climbers: Climbers, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Climbers:
+        """See `Segments.compacted`."""
+
+    def merged(self, hidden: Sequence[Tensor], earlier: Sequence[Tensor] = ()) -> Climbers:
+        """See `Segments.merged`."""
+
+
 class Segments:
     """The layers between consulted exits, one segment each; nothing above the last of them ever runs.
 
@@ -58,8 +88,9 @@ class Segments:
     def __init__(
         self, model: MultiExitModel, consulted: Sequence[int], *, compiled: bool = False, precision: Precision = "fp32"
     ) -> None:
-        if precision not in get_args(Precision):
-            raise InputError(f"precision {precision!r}: expected {' or '.join(get_args(Precision))}")
+        if precision not in _OF_TORCH:
+            elsewhere = "; int8 needs the backend onnxruntime" if precision == "int8" else ""
+            raise InputError(f"precision {precision!r}: expected {' or '.join(_OF_TORCH)}{elsewhere}")
         self.model = _cast(model) if precision == "bf16" else model
         self.device = next(model.parameters()).device
         self.precision = precision
@@ -88,44 +119,41 @@ class Segments:
 
     def batch_of(self, rows: Sequence[Row], pad_id: int) -> TokenBatch:
         """`rows` on the device, padded on the right to the longest of them."""
-        batch = _single(rows[0]) if len(rows) == 1 else _batch(rows, pad_id)
+        batch = padded_batch(rows, pad_id)
         return batch if self.device.type == "cpu" else batch.to(self.device, non_blocking=True)
 
     def run(self, index: int, climbers: Climbers) -> tuple[Climbers, Said]:
         """Segment `index` (from 0): the examples after it, and what its exit says."""
         state, climb = climbers.state, self._climbs[index]
-        hidden, earlier, logits, learned = climb(state.hidden, state.mask, state.padding, climbers.earlier)
-        return Climbers(EncoderState(hidden, state.mask, state.padding), earlier), Said(logits, learned)
+        hidden, earlier, logits, learned = climb(
+            state.hidden, state.mask, state.padding, state.positions, climbers.earlier
+        )
+        after = EncoderState(hidden, state.mask, state.padding, state.positions)
+        return Climbers(after, earlier), Said(logits, learned)
 
+    def compacted(self, climbers: Climbers, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Climbers:
+        """`rows` of a batch, cut to the longest of them; without a mask once nothing is padded any more.
 
-def compacted(climbers: Climbers, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Climbers:
-    """`rows` of a batch, cut to the longest of them; without a mask once nothing is padded any more.
+        lengths: tokens of each of `rows`. The host knows them, so that the device is not asked.
+        """
+        longest = int(lengths.max())
+        index = torch.from_numpy(rows).to(climbers.state.hidden.device)
+        earlier = tuple(pooled.index_select(0, index) for pooled in climbers.earlier)
+        padded = bool(lengths.min() < longest)
+        return Climbers(self.model.backbone.kept(climbers.state, index, longest, padded=padded), earlier)
 
-    lengths: tokens of each of `rows`. The host knows them, so that the device is not asked.
-    """
-    state, longest = climbers.state, int(lengths.max())
-    index = torch.from_numpy(rows).to(state.hidden.device)
-    earlier = tuple(pooled.index_select(0, index) for pooled in climbers.earlier)
-    hidden = state.hidden[:, :longest].index_select(0, index)
-    if state.mask is None or lengths.min() == longest:
-        return Climbers(EncoderState(hidden), earlier)
-    mask = state.mask[:, :, :longest, :longest].index_select(0, index)
-    padding = None if state.padding is None else state.padding[:, :longest].index_select(0, index)
-    return Climbers(EncoderState(hidden, mask, padding), earlier)
+    def merged(self, hidden: Sequence[Tensor], earlier: Sequence[Tensor] = ()) -> Climbers:
+        """One batch from examples that may have been in different ones.
 
-
-def merged(model: MultiExitModel, hidden: Sequence[Tensor], earlier: Sequence[Tensor] = ()) -> Climbers:
-    """One batch from examples that may have been in different ones.
-
-    hidden: [token, hidden] of each; earlier: [layer, hidden] of each, or nothing
-    """
-    pooled = torch.stack(list(earlier), dim=1).unbind() if earlier else ()
-    if len({len(one) for one in hidden}) == 1:
-        return Climbers(EncoderState(torch.stack(list(hidden))), pooled)
-    padded = nn.utils.rnn.pad_sequence(list(hidden), batch_first=True)
-    real = _real_tokens(np.array([len(one) for one in hidden]))
-    state = model.backbone.regroup(padded, torch.from_numpy(real.astype(np.int64)).to(padded.device))
-    return Climbers(state, pooled)
+        hidden: [token, hidden] of each; earlier: [layer, hidden] of each, or nothing
+        """
+        pooled = torch.stack(list(earlier), dim=1).unbind() if earlier else ()
+        regroup = self.model.backbone.regroup
+        if len({len(one) for one in hidden}) == 1:
+            return Climbers(regroup(torch.stack(list(hidden)), None), pooled)
+        padded = nn.utils.rnn.pad_sequence(list(hidden), batch_first=True)
+        real = real_tokens(np.array([len(one) for one in hidden]))
+        return Climbers(regroup(padded, torch.from_numpy(real.astype(np.int64)).to(padded.device)), pooled)
 
 
 def _segment(model: MultiExitModel, first: int, last: int, number: int, *, remembers: bool, compiled: bool) -> Climb:
@@ -135,9 +163,9 @@ def _segment(model: MultiExitModel, first: int, last: int, number: int, *, remem
     """
 
     def climb(
-        hidden: Tensor, mask: Tensor | None, padding: Tensor | None, earlier: Earlier
+        hidden: Tensor, mask: Tensor | None, padding: Tensor | None, positions: Positions, earlier: Earlier
     ) -> tuple[Tensor, Earlier, Tensor, Tensor | None]:
-        state = EncoderState(hidden, mask, padding)
+        state = EncoderState(hidden, mask, padding, positions)
         for index in range(first, last):
             state = model.backbone.layer(index, state)
             if remembers:
@@ -153,6 +181,11 @@ def _segment(model: MultiExitModel, first: int, last: int, number: int, *, remem
     return torch.compile(own, dynamic=True)
 
 
+def padded_batch(rows: Sequence[Row], pad_id: int) -> TokenBatch:
+    """`rows` on the CPU, padded on the right to the longest of them; no mask where nothing is padded."""
+    return _single(rows[0]) if len(rows) == 1 else _batch(rows, pad_id)
+
+
 def _single(row: Row) -> TokenBatch:
     types = None if row.type_ids is None else torch.from_numpy(row.type_ids).unsqueeze(0)
     return TokenBatch(torch.from_numpy(row.ids).unsqueeze(0), None, types)
@@ -166,12 +199,13 @@ def _batch(rows: Sequence[Row], pad_id: int) -> TokenBatch:
         ids[place, : row.length] = row.ids
         if types is not None and row.type_ids is not None:
             types[place, : row.length] = row.type_ids
-    mask = None if (lengths == ids.shape[1]).all() else _real_tokens(lengths).astype(np.int64)
+    mask = None if (lengths == ids.shape[1]).all() else real_tokens(lengths).astype(np.int64)
     tensors = (None if array is None else torch.from_numpy(array) for array in (mask, types))
     return TokenBatch(torch.from_numpy(ids), *tensors)
 
 
-def _real_tokens(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def real_tokens(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """[example, token]: where there is a token, of examples with these numbers of tokens."""
     real: npt.NDArray[np.bool_] = np.arange(lengths.max()) < lengths[:, None]
     return real
 

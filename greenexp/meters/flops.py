@@ -2,13 +2,15 @@
 
 Symbols: F = a product's forward FLOPs. A linear layer costs F forward, F more if its weight gets a gradient and F more
 if its input needs one; an activation-activation product (QK^T, AV) costs F forward and 2F more if its operands need
-gradients. An operand needs a gradient if anything trained lies below it. Counted on the padded shapes really computed;
-gradient checkpointing is not modelled. The counts equal torch's `FlopCounterMode` over eager attention.
+gradients. An operand needs a gradient if anything trained lies below it; a position table, if its layers train. Counted
+on the padded shapes really computed; gradient checkpointing is not modelled. The counts equal torch's `FlopCounterMode`
+over eager attention.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from greenexp.records.costs import BlockCost, ModelCosts, Part, Pass
 
@@ -47,17 +49,26 @@ def training_flops(costs: ModelCosts, passes: Sequence[Pass], frozen: Collection
 
 
 def _pass_flops(costs: ModelCosts, one: Pass, trained: frozenset[Part]) -> int:
+    if one.layers is not None:
+        costs = _with_layers_left_out(costs, one.layers)
     forward = _ends_flops(costs, one.exits) if one.from_memory else forward_flops(costs, one.exits)
     if one.from_memory:
         trained -= {Part.EMBEDDINGS, Part.LAYERS}
-    return forward + sum(_backward_flops(costs, exits, trained, one.learned) for exits in one.backward)
+    return forward + sum(_backward_flops(costs, exits, trained, one) for exits in one.backward)
 
 
-def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[Part], learned: Sequence[int]) -> int:
+def _with_layers_left_out(costs: ModelCosts, layers: Collection[int]) -> ModelCosts:
+    """The costs of a pass in which only `layers` (from 1) run, and the state passes the others as it is."""
+    blocks = tuple(block if layer in layers else () for layer, block in enumerate(costs.encoder.layers, start=1))
+    return replace(costs, encoder=replace(costs.encoder, layers=blocks))
+
+
+def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[Part], one: Pass) -> int:
     """One backward pass from the losses of `exits`: shared layers and poolers once, the head once per exit.
 
-    learned: exits at which it starts from the learning-to-exit module
+    one: the pass that it belongs to
     """
+    learned = one.learned
     at_layer: dict[int, list[int]] = {}
     for number in {*exits, *learned}:
         at_layer.setdefault(costs.exit_layers[number - 1], []).append(number)
@@ -65,8 +76,9 @@ def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[
     total = _block_backward(costs.encoder.embeddings, Part.EMBEDDINGS in trained, below=False)
     below = Part.EMBEDDINGS in trained
     for layer, block in enumerate(costs.encoder.layers[: max(at_layer, default=0)], start=1):
-        total += _block_backward(block, Part.LAYERS in trained, below=below)
-        below = below or Part.LAYERS in trained
+        trains = Part.LAYERS in trained and layer not in one.foreign
+        total += _block_backward(block, trains, below=below)
+        below = below or (trains and bool(block))
         if layer in pooled:
             total += _block_backward(costs.encoder.pooler, Part.POOLER in trained, below=below)
         for number in at_layer.get(layer, ()):
@@ -79,7 +91,7 @@ def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[
 def _block_backward(block: BlockCost, trains: bool, *, below: bool) -> int:
     total = 0
     for product in block:
-        input_needs_gradient = below or (trains and product.inner)
-        operands = trains + input_needs_gradient if product.weight else 2 * input_needs_gradient
-        total += product.flops * operands
+        input_needs_gradient = trains if product.table and product.weight else below or (trains and product.inner)
+        other = trains if product.weight or product.table else input_needs_gradient
+        total += product.flops * (0 if product.unread else input_needs_gradient + other)
     return total

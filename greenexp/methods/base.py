@@ -4,6 +4,7 @@ A `Method` is the frozen dataclass of hyperparameters from the sweep file. `adap
 `begin` gives its `MethodRun`, which lives as long as one trial and holds whatever the method learns beside the model.
 The trainer then asks, epoch by epoch:
 
+    initialise(model)       what its weights start from, where the settings do not say it
     stage(epoch)            which exits and parts train; a new stage begins with a fresh optimiser and schedule
     split(epoch)            whether its steps have a second batch, of examples the first ones are not drawn from
     prepare(context)        what must be known before the first step
@@ -16,7 +17,7 @@ The trainer then asks, epoch by epoch:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -37,6 +38,7 @@ class TrialShape:
 
     exit_layers: layer of each exit, from 1; num_layers: layers of the backbone
     num_labels: classes, 1 for regression; epochs: of a full training; seed: for whatever the method draws
+    steps: optimiser steps of a full training, without what a method's split takes from them
     hidden_size: of the backbone; train_tokens: tokens of the training split, special ones included
     reads_earlier: whether an exit head also reads the layers below its own
     """
@@ -49,6 +51,7 @@ class TrialShape:
     hidden_size: int = 0
     train_tokens: int = 0
     reads_earlier: bool = False
+    steps: int = 0
 
     @property
     def exits(self) -> tuple[int, ...]:
@@ -108,10 +111,13 @@ class StepContext:
     precision: Callable[[], AbstractContextManager[None]] = nullcontext
     second: Sequence[MicroBatch] = ()
 
-    def forward(self, tokens: TokenBatch, exits: tuple[int, ...]) -> Tensor:
-        """Logits [exit, example, class] of `exits`, float32 or wider, under the trainer's precision."""
+    def forward(self, tokens: TokenBatch, exits: tuple[int, ...], layers: Collection[int] | None = None) -> Tensor:
+        """Logits [exit, example, class] of `exits`, float32 or wider, under the trainer's precision.
+
+        layers: those that run, from 1; None: all up to that of the last exit
+        """
         with self.precision():
-            logits: Tensor = self.model(tokens, exits)
+            logits: Tensor = self.model(tokens, exits) if layers is None else self.model(tokens, exits, layers)
         return logits
 
     def outputs(self, tokens: TokenBatch, exits: tuple[int, ...], *, equilibrium: bool = False) -> ExitOutputs:
@@ -143,8 +149,15 @@ class MethodRun(ABC):
 
     divides: ClassVar[bool] = True
 
+    teacher: MultiExitModel | None = None
+    """A trained model that the method asks, which stays as it is; its passes are counted with the method's own."""
+
     def __init__(self, shape: TrialShape) -> None:
         self.shape = shape
+
+    def initialise(self, model: MultiExitModel) -> None:
+        """Change the weights of the new model before anything trains; draws nothing. Raises InputError."""
+        del model  # by default it starts as it was built
 
     @abstractmethod
     def stage(self, epoch: int) -> Stage:

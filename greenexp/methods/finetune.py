@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
-from greenexp.errors import InputError
 from greenexp.methods.base import Method, TrialShape
+from greenexp.methods.depth import check_depth, cut_to
 from greenexp.methods.joint import JointRun
 from greenexp.records.settings import ModelSettings
 
@@ -28,20 +28,9 @@ class FineTune(Method):
 
     def adapt(self, settings: ModelSettings) -> ModelSettings:
         """Cut the backbone to `layers`, and the exits with it."""
-        if self.layers is None:
-            return settings
-        depth = settings.backbone.options.get("layers")
-        if depth is not None and depth < self.layers:
-            raise InputError(f"finetune: layers: the first {self.layers} of a backbone of {depth} layers")
-        exits = settings.layers
-        if exits != "all":
-            exits = (*(layer for layer in exits if layer < self.layers), self.layers)
-        return replace(settings.with_backbone(layers=self.layers), layers=exits)
+        return cut_to(settings, self.layers, "finetune")
 
     def begin(self, shape: TrialShape) -> JointRun:
         """See `Method.begin`."""
-        if self.layers is not None and shape.num_layers != self.layers:
-            raise InputError(
-                f"finetune: layers: {self.layers}, but the model has {shape.num_layers}: build it from adapted settings"
-            )
+        check_depth(shape, self.layers, "finetune")
         return JointRun(shape, [0.0] * (len(shape.exits) - 1) + [1.0])

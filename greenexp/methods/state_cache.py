@@ -26,7 +26,7 @@ def needed_bytes(shape: TrialShape, exits: Sequence[int]) -> int:
 class StateCache:
     """The states of all training examples, one after the other without padding, and the last exit's logits.
 
-    states: per kept exit [token, hidden], as the backbone computed them; teacher: [example, class]
+    states: per kept exit [token, hidden], as exits see them; teacher: [example, class]
     starts, lengths: [example]: where its tokens begin and how many there are, by row of the training split
     """
 
@@ -43,7 +43,7 @@ class StateCache:
         padding = None if micro.tokens.attention_mask is None else micro.tokens.attention_mask.bool()
         for number, states in self.states.items():
             hidden = states.index_select(0, index).view(*tokens.shape, states.shape[1])
-            yield number, EncoderState(hidden, padding=padding)
+            yield number, EncoderState(hidden, padding=padding, normed=True)
 
     def teacher_logits(self, micro: MicroBatch) -> Tensor:
         """[example, class]: what the last exit said."""
@@ -71,7 +71,7 @@ def filled(context: EpochContext, exits: Sequence[int], tokens: int) -> StateCac
             for layer in range(1, model.exit_layers[-1] + 1):
                 state = model.backbone.layer(layer - 1, state)
                 if layer in exit_at:
-                    number, hidden = exit_at[layer], state.hidden[real]
+                    number, hidden = exit_at[layer], model.backbone.seen(state)[real]
                     if number not in kept:
                         kept[number] = hidden.new_empty(tokens, hidden.shape[-1])
                     kept[number][done : done + size] = hidden

@@ -12,6 +12,7 @@ from greenexp.errors import InputError
 from greenexp.exits.base import ExitHead, ExitPlace
 from greenexp.exits.learned import LearnedExit
 from greenexp.model.multi_exit import MultiExitModel
+from greenexp.model.reduction import share_weights
 from greenexp.records.settings import ModelSettings
 
 
@@ -32,6 +33,8 @@ def build_model(
     on_meta = str(device) == "meta"
     with _drawn_from(seed, stream=0):
         backbone = settings.backbone.plugin().build(vocab_size, pad_id, "meta" if on_meta else "cpu")
+        if settings.form is not None:
+            share_weights(backbone, settings.form)
     exit_layers = placed_exits(settings.layers, backbone.num_layers)
     with _drawn_from(seed, stream=1), torch.device("meta" if on_meta else "cpu"):
         heads, learned = build_exits(settings, exit_layers, backbone.hidden_size, num_labels)

@@ -16,6 +16,7 @@ import json
 import shutil
 import stat
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from greenexp.durable import make_folder, move_whole
 from greenexp.errors import CheckpointError, InputError, library_failures
 from greenexp.model.build import build_exits, placed_exits
 from greenexp.model.multi_exit import MultiExitModel
+from greenexp.model.reduction import take_form
 from greenexp.model.serving import Serving
 from greenexp.records.manifests import MODEL_MANIFEST
 from greenexp.records.settings import ModelSettings
@@ -51,7 +53,10 @@ def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | Non
     except OSError as error:
         raise CheckpointError(f"{folder}: the model cannot be written: {error}") from error
     try:
-        model.backbone.save(draft)
+        if model.settings.form is None:
+            model.backbone.save(draft)
+        else:
+            model.backbone.save_cut(draft)
         save_file({name: value.contiguous() for name, value in model.exit_state().items()}, draft / EXITS)
         if serving is not None and serving.tokenizer:
             (draft / TOKENIZER).write_text(serving.tokenizer, encoding="utf-8")
@@ -123,7 +128,10 @@ def load_serving(folder: Path | str) -> Serving | None:
 def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:
     settings = ModelSettings.from_json(manifest["settings"])
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten
-        backbone = settings.backbone.plugin().load(folder)
+        plugin = settings.backbone.plugin()
+        backbone = (
+            plugin.load(folder) if settings.form is None else plugin.load(folder, partial(take_form, settings.form))
+        )
         exit_layers = placed_exits(settings.layers, backbone.num_layers)
         heads, learned = build_exits(settings, exit_layers, backbone.hidden_size, manifest["num_labels"])
     if list(exit_layers) != manifest["exit_layers"]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from greenexp.backbones.base import Backbone, EncoderState, TokenBatch
+from greenexp.compression.int8_modules import HeldInInt8
 from greenexp.errors import InputError
 from greenexp.exits.base import ExitHead, ExitInput
 from greenexp.exits.learned import LearnedExit
@@ -73,12 +75,15 @@ class MultiExitModel(nn.Module):
         """The head of an exit (from 1)."""
         return cast(ExitHead, self.heads[exit_number - 1])
 
-    def forward(self, batch: TokenBatch, exits: Sequence[int] | None = None) -> Tensor:
+    def forward(
+        self, batch: TokenBatch, exits: Sequence[int] | None = None, layers: Collection[int] | None = None
+    ) -> Tensor:
         """Logits [exit, example, class] of `exits` (numbers from 1, ascending; None: all), float32 or wider.
 
-        No layer above the last of them runs, and no other head. Raises InputError for numbers that are not exits.
+        No layer above the last of them runs, and no other head. layers: see `outputs`.
+        Raises InputError for numbers that are not exits.
         """
-        return torch.stack(self.each_exit(batch, exits))
+        return torch.stack(self.outputs(batch, exits, layers=layers).logits)
 
     def each_exit(self, batch: TokenBatch, exits: Sequence[int] | None = None) -> tuple[Tensor, ...]:
         """`forward` with the exits' logits apart, each [example, class].
@@ -89,20 +94,33 @@ class MultiExitModel(nn.Module):
         return self.outputs(batch, exits).logits
 
     def outputs(
-        self, batch: TokenBatch, exits: Sequence[int] | None = None, *, equilibrium: bool = False
+        self,
+        batch: TokenBatch,
+        exits: Sequence[int] | None = None,
+        *,
+        equilibrium: bool = False,
+        layers: Collection[int] | None = None,
+        visit: Callable[[int, EncoderState], None] | None = None,
     ) -> ExitOutputs:
         """Everything `exits` (numbers from 1, ascending; None: all) say, apart.
 
         equilibrium: whether the gradients of the computed exits are balanced, see `model.equilibrium`
+        layers: those that run, from 1; the state passes the others as it is; None: all up to that of the last exit
+        visit: is given every layer (0: the embeddings) and the state after it
         """
         wanted = self._checked(exits)
         rank_at = {self.exit_layers[number - 1]: rank for rank, number in enumerate(wanted)}
         remembers = any(self.head(number).reads_earlier for number in wanted)
         state = self.backbone.embed(batch)
+        if visit is not None:
+            visit(0, state)
         earlier: tuple[Tensor, ...] = ()
         said: list[tuple[Tensor, Tensor | None]] = []
         for layer in range(1, self.exit_layers[wanted[-1] - 1] + 1):
-            state = self.backbone.layer(layer - 1, state)
+            if layers is None or layer in layers:
+                state = self.backbone.layer(layer - 1, state)
+            if visit is not None:
+                visit(layer, state)
             rank = rank_at.get(layer)
             if equilibrium and rank is not None:
                 state = _scaled(state, 1 / (len(wanted) - rank))
@@ -124,7 +142,8 @@ class MultiExitModel(nn.Module):
         """
         head = self.head(exit_number)
         pooled = self._pooled(state, earlier) if head.reads_pooled else None
-        return _widened(head(ExitInput(state.hidden, state.padding, pooled, earlier if head.reads_earlier else ())))
+        hidden = self.backbone.seen(state)
+        return _widened(head(ExitInput(hidden, state.padding, pooled, earlier if head.reads_earlier else ())))
 
     def exit_output(
         self, exit_number: int, state: EncoderState, earlier: tuple[Tensor, ...] = ()
@@ -133,7 +152,8 @@ class MultiExitModel(nn.Module):
         if self.learned is None:
             return self.exit_logits(exit_number, state, earlier), None
         head, pooled = self.head(exit_number), self._pooled(state, earlier)
-        seen = ExitInput(state.hidden, state.padding, pooled, earlier if head.reads_earlier else ())
+        hidden = self.backbone.seen(state)
+        seen = ExitInput(hidden, state.padding, pooled, earlier if head.reads_earlier else ())
         return _widened(head(seen)), self.learned(pooled)
 
     def _pooled(self, state: EncoderState, earlier: tuple[Tensor, ...]) -> Tensor:
@@ -183,8 +203,23 @@ class MultiExitModel(nn.Module):
         return tuple(parameter for parameter in self.parameters() if parameter.requires_grad)
 
     def parameter_count(self) -> int:
-        """Parameters of the whole model, all exits; a weight shared between layers once."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        """Numbers in the weights of the whole model, all exits; a weight shared between layers once."""
+        return self.weights()[0]
+
+    def weight_bytes(self) -> int:
+        """Bytes of these numbers in the types in which they are held, and saved; scales of 8-bit weights included."""
+        return self.weights()[1]
+
+    def weights(self) -> tuple[int, int]:
+        """(numbers, bytes) of the weights; see `parameter_count` and `weight_bytes`."""
+        held: dict[int, Tensor] = {id(tensor): tensor for tensor in self.parameters()}
+        scales = {}
+        for module in self.modules():
+            if isinstance(module, HeldInInt8):
+                held |= {id(tensor): tensor for tensor in module.numbers}
+                scales[id(module.scale)] = module.scale
+        size = sum(tensor.numel() * tensor.element_size() for tensor in (*held.values(), *scales.values()))
+        return sum(tensor.numel() for tensor in held.values()), size
 
     def costs(self, batch_size: int, length: int) -> ModelCosts:
         """Forward costs of every block for `batch_size` examples padded to `length`."""
@@ -236,7 +271,7 @@ class MultiExitModel(nn.Module):
 
 
 def _scaled(state: EncoderState, factor: float) -> EncoderState:
-    return EncoderState(scaled_gradient(state.hidden, factor), state.mask, state.padding)
+    return dataclasses.replace(state, hidden=scaled_gradient(state.hidden, factor))
 
 
 def _widened(logits: Tensor) -> Tensor:

@@ -15,9 +15,10 @@ from greenexp.records.explain import message
 from greenexp.records.file_section import FileSection
 from greenexp.records.places import FieldProblem, dotted
 from greenexp.records.sections import Exits, Metric, Training
-from greenexp.records.settings import DEFAULT_HEAD, SECTIONS, Settings
+from greenexp.records.settings import DEFAULT_HEAD, NO_COMPRESSION, SECTIONS, Settings
 from greenexp.spec.paths import PLUGINS, value_at, with_value
 
+_USUAL: dict[str, dict[str, Any]] = {"exits.head": {"name": DEFAULT_HEAD}, "compression": NO_COMPRESSION.to_json()}
 _MODELS: dict[str, type[FileSection]] = {"exits": Exits, "training": Training, "metric": Metric}
 
 
@@ -60,7 +61,7 @@ def with_method_defaults(sections: Mapping[str, Any], plugins: Plugins) -> dict[
     """
     data = dict(sections)
     method = _plugin_class(data, "method", plugins)
-    for path, value in {"exits.head": {"name": DEFAULT_HEAD}, **getattr(method, "defaults", {})}.items():
+    for path, value in {**_USUAL, **getattr(method, "defaults", {})}.items():
         if path in PLUGINS:
             data = with_value(data, path, _completed(value_at(data, path), value))
         elif value_at(data, path) is None and _has_field(data, path, plugins):

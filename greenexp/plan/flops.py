@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from greenexp.compression.base import Compression
     from greenexp.methods.base import MethodRun
     from greenexp.model import MultiExitModel
     from greenexp.records.costs import Part, Pass
@@ -57,14 +58,17 @@ def epoch_flops(trial: TrialSpec, data: TokenisedTask) -> EpochFlops:
 
     data = on_fold(data, trial.fold)
     settings, method = trial.settings, trial.settings.method.plugin()
-    shapes = method.adapt(settings.model)
+    compression = settings.compression.plugin()
+    shapes = compression.adapt(method.adapt(settings.model))
     model = build_model(shapes, data.num_labels, data.vocab_size, data.pad_id, seed=0, device="meta")
-    run = method.begin(trial_shape(model, data, settings.training.epochs, trial.seeds.order))
+    run = method.begin(trial_shape(model, data, settings.training, trial.seeds.order))
     _check_metric_exit(settings.metric.exit, run.trained_exits(1))
-    return EpochFlops(
-        training=tuple(_training(trial, data, model, run)),
-        evaluation=tuple(_evaluation(settings.training, data, model, run)),
-    )
+    training = tuple(_training(trial, data, model, run))
+    evaluation = tuple(_evaluation(settings.training, data, model, run, compression))
+    if not compression.passes(model.exits):
+        return EpochFlops(training, evaluation)
+    choosing = _choosing(trial, data, model, run, compression)
+    return EpochFlops(tuple(map(sum, zip(training, choosing, strict=True))), evaluation)
 
 
 def _check_metric_exit(chosen: str | int, trained: tuple[int, ...]) -> None:
@@ -78,7 +82,8 @@ def _training(trial: TrialSpec, data: TokenisedTask, model: MultiExitModel, run:
     from greenexp.tasks.batches import dev_batches, epoch_batches, halved_batches
 
     training, lengths, step = trial.settings.training, data.train.lengths, 0
-    price = _priced(model, frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset())
+    frozen = frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset()
+    price = _priced(model, run.teacher, frozen)
     size = training.batch_size
     prepared = [
         (len(rows), int(lengths[rows].max())) for rows in dev_batches(lengths, training.micro_batch_size or size)
@@ -113,23 +118,43 @@ def micro_shapes(lengths: npt.NDArray[np.int64], micro_batch_size: int | None) -
         yield len(piece), int(piece.max())
 
 
-def _priced(model: MultiExitModel, frozen: frozenset[Part]) -> Callable[[int, int, tuple[Pass, ...]], int]:
+def _priced(
+    model: MultiExitModel, teacher: MultiExitModel | None, frozen: frozenset[Part]
+) -> Callable[[int, int, tuple[Pass, ...]], int]:
     """FLOPs of the passes over one shape; shapes recur, so each is added up once."""
-    from greenexp.meters.flops import training_flops
+    from greenexp.methods.pricing import passes_flops
 
     known: dict[tuple[int, int, tuple[Pass, ...]], int] = {}
 
     def price(batch_size: int, length: int, passes: tuple[Pass, ...]) -> int:
         key = (batch_size, length, passes)
         if key not in known:
-            known[key] = training_flops(model.costs(batch_size, length), passes, frozen)
+            known[key] = passes_flops(model, teacher, (batch_size, length), passes, frozen)
         return known[key]
 
     return price
 
 
-def _evaluation(training: Training, data: TokenisedTask, model: MultiExitModel, run: MethodRun) -> Iterator[float]:
+def _choosing(
+    trial: TrialSpec, data: TokenisedTask, model: MultiExitModel, run: MethodRun, compression: Compression
+) -> Iterator[float]:
+    """FLOPs by which a compression chooses what goes, per report."""
+    import numpy as np
+
+    training = trial.settings.training
+    lengths = np.sort(data.train.lengths, kind="stable")[: compression.examples]
+    price = _priced(model, None, frozenset())
+    for epoch in range(1, training.epochs + 1):
+        passes = compression.passes(run.trained_exits(epoch))
+        one = sum(price(*shape, passes) for shape in micro_shapes(lengths, training.evaluation_batch_size))
+        yield from (float(one),) * training.reports_per_epoch
+
+
+def _evaluation(
+    training: Training, data: TokenisedTask, model: MultiExitModel, run: MethodRun, compression: Compression
+) -> Iterator[float]:
     from greenexp.meters.flops import forward_flops
+    from greenexp.model.reduction import reduced
     from greenexp.tasks.batches import dev_batches
     from greenexp.tasks.dev_part import part_of_dev
 
@@ -144,8 +169,10 @@ def _evaluation(training: Training, data: TokenisedTask, model: MultiExitModel, 
     for epoch in range(1, training.epochs + 1):
         exits = run.trained_exits(epoch)
         if exits not in known:
+            cut = compression.typical_cut(model.backbone)
+            served, left = (model, exits) if cut is None else reduced(model, cut, exits)
             each, last = (
-                float(sum(forward_flops(model.costs(*shape), exits) for shape in shapes)) for shapes in (within, whole)
+                float(sum(forward_flops(served.costs(*shape), left) for shape in shapes)) for shapes in (within, whole)
             )
             known[exits] = (each, last)
         yield from (known[exits][0],) * (training.reports_per_epoch - 1)

@@ -137,7 +137,7 @@ def _with_components(spec: SweepSpec, filled: Mapping[str, dict[str, Any]]) -> S
 
 
 def _plan(document: Document, spec: SweepSpec, search: SearchSettings, plugins: Plugins, earlier: Earlier) -> Plan:
-    base = {name: getattr(spec, name).model_dump(mode="json") for name in SECTIONS}
+    base = {name: {} if (one := getattr(spec, name)) is None else one.model_dump(mode="json") for name in SECTIONS}
     directions = directions_of(spec.objectives, spec.metric.mode)
     proposed = list(proposals(search, spec.space, directions, observations(earlier.told)))
     listed = dict.fromkeys(path for proposal in proposed for path in proposal.values if path not in spec.space)

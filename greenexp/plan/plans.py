@@ -171,7 +171,9 @@ class Plan:
         else:
             whole = spec.model_dump(mode="json")
             several = ("objectives",) if len(spec.objectives) > 1 else ()
-            content["open"] = {name: whole[name] for name in (*SECTIONS, "space", "search", "seeds", *several)}
+            names = (*SECTIONS, "space", "search", "seeds", *several)
+            # Without a section that may be left out older sweeps keep their fingerprints.
+            content["open"] = {name: whole[name] for name in names if whole[name] is not None}
             if self.growth.earlier:
                 content["earlier"] = [one.to_json() for one in self.growth.earlier]
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 from greenexp.registry import Registry, registry_at
 
 Plugins = Mapping[str, Mapping[str, type[Any]]]
-"""Path of a plug-in section (`task`, `backbone`, `exits.head`, `method`, `search`, `scheduler`), or of a list of them
-(`replay.policies`) -> its registry."""
+"""Path of a plug-in section (`task`, `backbone`, `exits.head`, `method`, `compression`, `search`, `scheduler`), or of a
+list of them (`replay.policies`) -> its registry."""
 
 REGISTRIES: Mapping[str, str] = {
     "task": "greenexp.tasks:TASKS",
     "backbone": "greenexp.backbones:BACKBONES",
     "exits.head": "greenexp.exits:HEADS",
     "method": "greenexp.methods:METHODS",
+    "compression": "greenexp.compression:COMPRESSIONS",
     "search": "greenexp.searches:SEARCHES",
     "scheduler": "greenexp.schedulers:SCHEDULERS",
     "replay.policies": "greenexp.exits:POLICIES",

@@ -26,6 +26,7 @@ from greenexp.plan.levels import (
 )
 from greenexp.plan.plans import Plan
 from greenexp.plan.prices import Bound, DataContents, Price
+from greenexp.plan.teachers import with_teachers
 from greenexp.records.axes import AXES
 from greenexp.records.axes import EPOCHS as EPOCHS_AXIS
 from greenexp.records.metrics import LOSS
@@ -88,7 +89,8 @@ def price_plan(
         bounds, notes = _of_open_plan(bounds, plan.growth), (*notes, _open_note(plan.growth))
     if resource not in (EPOCHS_AXIS, KNOWN_BEFORE):
         bounds = not_known_before(bounds, resource)
-    notes = (*notes, *_missing_gpu(plan.spec.resources), *(() if speeds is None else speeds.notes))
+    bounds, taught = with_teachers(bounds, plan.possible_settings())
+    notes = (*notes, *taught, *_missing_gpu(plan.spec.resources), *(() if speeds is None else speeds.notes))
     patience = any(trial.settings.training.patience is not None for trial in plan.trials)
     exact = scheduler.expected_epochs.exact and not patience and plan.complete
     return Price(

@@ -12,8 +12,8 @@ class CarbonSource(FileSection):
 
     package: str = Field(min_length=1, description="Installed package that the table is part of")
     version: str = Field(min_length=1, description="Version of the package")
-    region: str = Field(min_length=2, max_length=3, description="The region that was looked up")
-    row: str = Field(min_length=1, description="Row of the table: country, and its code")
+    region: str = Field(min_length=2, max_length=6, description="The region that was looked up")
+    row: str = Field(min_length=1, description="Row of the table: country and its part, and the code")
     year: int = Field(description="Year that the value is of")
     g_per_kwh: float = Field(ge=0, description="The value")
 

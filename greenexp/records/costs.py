@@ -32,11 +32,16 @@ class MatmulCost:
     weight: True for activation x weight (a linear layer), False for activation x activation (attention)
     inner: True if its input already went through weights of the same block, so that it needs a gradient as soon as the
         block trains; False if its input is the block's own input, which needs one only if something below trains
+    table: True if one operand (of a linear layer: its input) comes from a table that is a weight of the block, such as
+        relative positions, and not from the block's input: that operand needs a gradient only if the block trains
+    unread: True if nobody reads the result, so that no gradient comes back to it
     """
 
     flops: int
     weight: bool = True
     inner: bool = False
+    table: bool = False
+    unread: bool = False
 
 
 BlockCost = tuple[MatmulCost, ...]
@@ -88,6 +93,9 @@ class Pass:
     batch: 1 for the step's batch, 2 for the second one of a step that has two
     from_memory: the states after the exits' layers were kept from an earlier pass, so that neither embeddings nor
         layers are computed, only poolers and heads
+    layers: layers (from 1) that run; None: all up to that of the last exit
+    foreign: layers (from 1) in whose stead layers of the teacher run, which never train
+    teacher: whether it is a pass of the method's teacher, whose exits `exits` are
     learned: exits (from 1) at which every backward pass also starts from the learning-to-exit module, whether or not it
         starts from their logits
     """
@@ -98,3 +106,6 @@ class Pass:
     batch: int = 1
     from_memory: bool = False
     learned: tuple[int, ...] = ()
+    layers: tuple[int, ...] | None = None
+    foreign: tuple[int, ...] = ()
+    teacher: bool = False

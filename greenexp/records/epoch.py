@@ -89,6 +89,7 @@ class EpochRecord:
         versions, see `encoder_depth`
     parameters: numbers in the weights of the model as it is saved and serves: embeddings, all layers, poolers, the
         heads of all exits and a learning-to-exit module, a shared weight once; None of records of earlier versions
+    weight_bytes: bytes of these numbers in the types in which they are saved; None of records of earlier versions
     costs: since the report before
     not_measured: name of a cost -> why it is None (`energy_j.<part>`: why that part of it is missing);
         `score`: a remark on the score, e.g. that an undefined metric was counted as 0
@@ -114,6 +115,7 @@ class EpochRecord:
     encoder_layers: int | None = None
     parameters: int | None = None
     dev_examples: int | None = None
+    weight_bytes: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; `from_json` is its inverse."""

@@ -114,6 +114,12 @@ class MethodChoice(Component):
     registry: ClassVar[str] = "greenexp.methods:METHODS"
 
 
+class CompressionChoice(Component):
+    """What is taken from the model before it is scored and served."""
+
+    registry: ClassVar[str] = "greenexp.compression:COMPRESSIONS"
+
+
 class SchedulerChoice(Component):
     """The rule that stops trials early."""
 
@@ -294,7 +300,7 @@ class Accounting(FileSection):
     )
     carbon_g_per_kwh: float | None = Field(None, ge=0, description="Grams of CO2-equivalent per kWh")
     region: str | None = Field(
-        None, min_length=2, max_length=3, description="ISO 3166 code of the country whose grams per kWh are looked up"
+        None, min_length=2, max_length=6, description="ISO 3166 code of the region whose grams per kWh are looked up"
     )
     carbon_source: CarbonSource | None = Field(
         None,

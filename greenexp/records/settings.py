@@ -9,10 +9,22 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
-from greenexp.records.sections import BackboneChoice, Exits, HeadChoice, MethodChoice, Metric, TaskChoice, Training
+from greenexp.records.form import Form
+from greenexp.records.sections import (
+    BackboneChoice,
+    CompressionChoice,
+    Exits,
+    HeadChoice,
+    MethodChoice,
+    Metric,
+    TaskChoice,
+    Training,
+)
 
 DEFAULT_HEAD = "linear"
 """The exit head where neither the sweep file nor the method says which."""
+NO_COMPRESSION = CompressionChoice(name="none")
+"""The compression where the sweep file does not say which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +32,14 @@ class ModelSettings:
     """What a multi-exit model is built from.
 
     layers: `all`, or the layers from 1 that carry an exit; learned: with a learning-to-exit module
+    form: how the encoder differs from the one that its settings alone describe; None: it does not
     """
 
     backbone: BackboneChoice
     layers: Literal["all"] | tuple[int, ...] = "all"
     head: HeadChoice = field(default_factory=lambda: HeadChoice(name=DEFAULT_HEAD))
     learned: bool = False
+    form: Form | None = None
 
     def with_backbone(self, **fields: Any) -> ModelSettings:
         """The same with other values of some fields of the backbone."""
@@ -35,7 +49,12 @@ class ModelSettings:
     def to_json(self) -> dict[str, Any]:
         """JSON values, in the sections of a sweep file; `from_json` is its inverse."""
         exits = {"layers": self.layers if self.layers == "all" else list(self.layers), "head": self.head.to_json()}
-        return {"backbone": self.backbone.to_json(), "exits": exits | ({"learned": True} if self.learned else {})}
+        form = {} if self.form is None else {"form": self.form.to_json()}
+        return {
+            "backbone": self.backbone.to_json(),
+            "exits": exits | ({"learned": True} if self.learned else {}),
+            **form,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ModelSettings:
@@ -44,7 +63,8 @@ class ModelSettings:
         learned = bool(exits.pop("learned", False))
         section = Exits.model_validate(exits)
         head = section.head or HeadChoice(name=DEFAULT_HEAD)
-        return cls(BackboneChoice.model_validate(data["backbone"]), section.layers, head, learned)
+        form = None if data.get("form") is None else Form.from_json(data["form"])
+        return cls(BackboneChoice.model_validate(data["backbone"]), section.layers, head, learned, form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +79,7 @@ class Settings:
     method: MethodChoice
     training: Training
     metric: Metric
+    compression: CompressionChoice = NO_COMPRESSION
 
     @property
     def model(self) -> ModelSettings:
@@ -66,8 +87,12 @@ class Settings:
         return ModelSettings(self.backbone, self.exits.layers, self.exits.head or HeadChoice(name=DEFAULT_HEAD))
 
     def to_json(self) -> dict[str, Any]:
-        """Section -> JSON values, as they are journaled; `from_json` is its inverse."""
-        return {name: getattr(self, name).model_dump(mode="json") for name in SECTIONS}
+        """Section -> JSON values, as they are journaled; `from_json` is its inverse.
+
+        Without a compression that is none: older trials keep their fingerprints.
+        """
+        unused = ("compression",) if self.compression == NO_COMPRESSION else ()
+        return {name: getattr(self, name).model_dump(mode="json") for name in SECTIONS if name not in unused}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Settings:

@@ -17,6 +17,7 @@ from greenexp.records.sections import (
     Accounting,
     BackboneChoice,
     Budget,
+    CompressionChoice,
     Exits,
     MethodChoice,
     Metric,
@@ -70,6 +71,11 @@ class SweepSpec(FileSection):
     method: MethodChoice = Field(
         default=MethodChoice(name="branchynet"), description="The training method, with its fields"
     )
+    compression: CompressionChoice | None = Field(
+        default=None,
+        description="What is taken from the model before it is scored and served; null: what the method's "
+        "publication takes, or nothing",
+    )
     training: Training = Field(default=Training(), description="How every trial trains")
     metric: Metric = Field(default=Metric(), description="What is maximised or minimised on dev")
     objectives: Annotated[tuple[Objective, ...], BeforeValidator(_objectives)] = Field(
@@ -77,7 +83,8 @@ class SweepSpec(FileSection):
         description="What the search optimises: score, then costs, of which less is better",
     )
     space: dict[str, Distribution] = Field(
-        default={}, description="Dotted path of a field of task, backbone, exits, method or training -> distribution"
+        default={},
+        description="Dotted path of a field of task, backbone, exits, method, compression or training -> distribution",
     )
     search: SearchChoice = Field(
         default=SearchChoice.model_validate({"name": "random", "samples": 1}),

@@ -159,7 +159,7 @@ def _environment(tables: SweepTables) -> dict[str, Any]:
     accounting = tables.spec.accounting
     if accounting.carbon_source is None or accounting.carbon_g_per_kwh is None:
         return {}
-    country = accounting.carbon_source.row.partition(" (")[0]
+    country = accounting.carbon_source.row.partition(" (")[0].partition(" · ")[0]
     return {"country": country, "powerSourceCarbonIntensity": accounting.carbon_g_per_kwh}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from greenexp.analysis.findings import Findings
 from greenexp.errors import GreenexpError, UnknownNameError
 from greenexp.figures import Figure
 from greenexp.figures.render import compact_svg
@@ -24,7 +25,11 @@ STEM = "report"
 
 
 def render_report(
-    tables: SweepTables, formats: Iterable[str], folder: Path, sections: Iterable[str] = ()
+    tables: SweepTables,
+    formats: Iterable[str],
+    folder: Path,
+    sections: Iterable[str] = (),
+    compared: Findings | None = None,
 ) -> list[Path]:
     """Write the report into `folder` (made if absent) and return the files, in a fixed order.
 
@@ -32,13 +37,14 @@ def render_report(
     figures/*.pdf, and a latex-tables/*.tex per table for other documents, `csv` -> report-tables/*.csv: every table of
     the report, those behind the figures included, `pdf` -> report.pdf, printed by an installed Chromium.
     sections: names of the only ones to be written, to `report-NAME.html` and so on; all by default
+    compared: its lines against a named baseline, for the section `line-to-line`
     Equal tables give equal files on one machine, but for the order of objects in a PDF; nothing is read but the tables.
     UnknownNameError for another format or section; InputError for `pdf` without a Chromium.
     """
     asked = tuple(sections)
     names, title = wanted_sections(asked), report_title(tables)
     kinds = _known(formats)
-    made = report_sections(tables, names)
+    made = report_sections(tables, asked, compared)
     if asked:
         return render_page(Page(title, made), kinds, folder, "-".join((STEM, *names)))
     return render_page(Page(title, made, CHAPTERS, first_screen(tables, made)), kinds, folder)

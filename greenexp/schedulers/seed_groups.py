@@ -77,6 +77,7 @@ class SeedGroups(RecordedScheduler):
             for unit, members in self._split(configuration, trials):
                 self._add(unit, members)
         self._units = self._new_units()
+        self._ranking = self._units if isinstance(self._units, RanksObjectives) else None
         self._ladder = self._new_ladder()
         self._noise = RungNoise()
         self._waiting: dict[str, dict[str, float]] = {}  # unit -> its trials at the current rung and their values
@@ -122,7 +123,7 @@ class SeedGroups(RecordedScheduler):
     @property
     def compares_objectives(self) -> bool:
         """See `base.Scheduler.compares_objectives`."""
-        return isinstance(self._units, RanksObjectives)
+        return self._ranking is not None
 
     @property
     def expected_epochs(self) -> ExpectedEpochs:
@@ -274,12 +275,12 @@ class SeedGroups(RecordedScheduler):
 
     def _judged(self, unit: str, value: float, counting: Sequence[str]) -> Sequence[UnitVerdict]:
         """The verdicts that fall because the unit, of which these trials count, comes to its rung."""
-        if not isinstance(self._units, RanksObjectives):
+        if self._ranking is None:
             return self._units.arrive(unit, value)
         told = {trial: self._told_objectives[trial] for trial in counting}
         if missing := what_is_missing(self._objectives, told):
             return self._units.arrive(unit, None, missing)
-        return self._units.arrive_with(unit, value, means_of_costs(self._objectives, told))
+        return self._ranking.arrive_with(unit, value, means_of_costs(self._objectives, told))
 
     def _arrive(self, unit: str, value: float | None, reason: str = "") -> tuple[Verdict, ...]:
         """The unit at its rung, then whoever goes on from there and has ended already at the rungs that follow."""

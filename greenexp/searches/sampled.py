@@ -13,8 +13,8 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
@@ -133,6 +133,8 @@ class SampledProposals:
     space: Space
     directions: Mapping[str, Mode]
     earlier: tuple[Observation, ...] = ()
+    _known: list[_Known] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What was made of the history that it was last asked with; what has changed since is made anew."""
 
     def ask(self, history: Sequence[Observation]) -> Proposal | NoProposal:
         """See `RunningSearch.ask`. MissingExtraError if Optuna, or what its sampler loads, is not installed."""
@@ -140,21 +142,56 @@ class SampledProposals:
         if number >= self.settings.samples:
             return NoProposal.DONE
         require(*self.settings.modules)
-        tried = {_identity(one.values) for one in history}
+        known = self._made([*self.earlier, *history])
+        tried = {one.identity for one in known[len(self.earlier) :]}
         with _quiet():
             for attempt in range(ATTEMPTS):
                 sampler = self.settings.sampler(
                     seed_of(self.settings.seed, number, attempt), conditional=is_conditional(self.space)
                 )
-                values, notes = _drawn(sampler, self.space, self.directions, [*self.earlier, *history])
+                values, notes = _drawn(sampler, self.space, self.directions, self._distributions, known)
                 if _identity(values) not in tried:
                     break
         noted = self.settings.noted
         memory = {} if noted is None else {key: note for key, note in notes.items() if key.startswith(noted)}
         return Proposal(values, places_in(values), memory=memory)
 
+    @cached_property
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        return distributions_of(self.space)
+
+    def _made(self, history: Sequence[Observation]) -> Sequence[_Known]:
+        """What Optuna is told of each configuration: of those of which nothing new is known, what it was before."""
+        before = self._known[: len(history)]
+        self._known[:] = [
+            before[place]
+            if place < len(before) and before[place].says(one)
+            else _Known(
+                one,
+                repr(one.values),
+                _identity(one.values),
+                _trial(place, one, self.space, self._distributions, list(self.directions)),
+            )
+            for place, one in enumerate(history)
+        ]
+        return self._known
+
     def tell(self, observation: Observation) -> None:
         """All that ended stands in the history."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was made of one configuration. text: of its values as they are, as 1, 1.0 and True are equal."""
+
+    observation: Observation
+    text: str
+    identity: str
+    trial: FrozenTrial
+
+    def says(self, one: Observation) -> bool:
+        """Whether it is what would be made of `one`."""
+        return self.observation == one and self.text == repr(one.values)
 
 
 def seed_of(seed: int, number: int, attempt: int = 0) -> int:
@@ -172,7 +209,11 @@ def _identity(values: Mapping[str, Value]) -> str:
 
 
 def _drawn(
-    sampler: BaseSampler, space: Space, directions: Mapping[str, Mode], history: Sequence[Observation]
+    sampler: BaseSampler,
+    space: Space,
+    directions: Mapping[str, Mode],
+    distributions: Mapping[str, BaseDistribution],
+    known: Sequence[_Known],
 ) -> tuple[dict[str, Value], dict[str, Any]]:
     """Searched path -> value of one more configuration, and what the sampler noted of it.
 
@@ -180,16 +221,20 @@ def _drawn(
     """
     import optuna
 
-    distributions = distributions_of(space)
+    from greenexp.searches.known_trials import KnownTrials
+
     study = optuna.create_study(
-        storage=optuna.storages.InMemoryStorage(),
+        storage=KnownTrials([one.trial for one in known]),
         sampler=sampler,
         directions=["maximize" if mode == "max" else "minimize" for mode in directions.values()],
     )
-    study.add_trials([_trial(observation, space, distributions, list(directions)) for observation in history])
-    trial = study.ask()
-    by_path = {path: space[path] for path in distributions}
-    values = chosen(by_path, lambda path: _value(space[path], _suggested(trial, path, distributions[path])))
+    if is_conditional(space):
+        trial = study.ask()
+        by_path = {path: space[path] for path in distributions}
+        values = chosen(by_path, lambda path: _value(space[path], _suggested(trial, path, distributions[path])))
+    else:
+        trial = study.ask(dict(distributions))
+        values = {path: _value(space[path], drawn) for path, drawn in trial.params.items()}
     notes = dict(study.get_trials(deepcopy=False)[trial.number].system_attrs)
     return {path: values[path] for path in space if path in values}, notes
 
@@ -214,12 +259,16 @@ def distributions_of(space: Space) -> dict[str, BaseDistribution]:
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+    from greenexp.searches.known_trials import Places
+
+    conditional = is_conditional(space)  # then Optuna is asked for one field after the other, and makes its own
     found: dict[str, BaseDistribution] = {}
     for path, known in sorted(space.items()):
         if isinstance(known, Choice) and _is_ordered(known):
             found[path] = IntDistribution(0, len(known.values) - 1)
         elif isinstance(known, Choice):
-            found[path] = CategoricalDistribution(range(len(known.values)))
+            places = range(len(known.values))
+            found[path] = CategoricalDistribution(places) if conditional else Places(places)
         elif isinstance(known, Int):
             found[path] = IntDistribution(known.low, known.low + (known.count() - 1) * known.step, step=known.step)
         else:
@@ -228,30 +277,43 @@ def distributions_of(space: Space) -> dict[str, BaseDistribution]:
 
 
 def _trial(
+    number: int,
     observation: Observation,
     space: Space,
-    distributions: dict[str, BaseDistribution],
+    distributions: Mapping[str, BaseDistribution],
     objectives: Sequence[str],
 ) -> FrozenTrial:
     """An observation as Optuna has it; one stopped early is a pruned trial, which has no full score.
 
     With several objectives a pruned trial has no score at all: Optuna ranks pruned trials by one alone.
     """
-    from optuna.trial import TrialState, create_trial
+    from optuna.trial import FrozenTrial, TrialState
 
-    params = {path: _place(space[path], value) for path, value in observation.values.items() if path in distributions}
-    known = {path: distributions[path] for path in params}
-    make = partial(create_trial, params=params, distributions=known, system_attrs=dict(observation.memory))
     numbers = [observation.score] if len(objectives) == 1 else [observation.objectives.get(o) for o in objectives]
     values = [number for number in numbers if number is not None and math.isfinite(number)]
+    state, reached = TrialState.COMPLETE, {}
     if observation.progress is ProposalState.RUNNING:
-        return make(state=TrialState.RUNNING)
-    if observation.progress is ProposalState.STOPPED:
+        state = TrialState.RUNNING
+    elif observation.progress is ProposalState.STOPPED:
+        state = TrialState.PRUNED
         reached = {observation.epochs: values[0]} if len(objectives) == 1 and values else {}
-        return make(state=TrialState.PRUNED, intermediate_values=reached)
-    if observation.progress is ProposalState.FAILED or len(values) < len(objectives):
-        return make(state=TrialState.FAIL)
-    return make(values=values)
+    elif observation.progress is ProposalState.FAILED or len(values) < len(objectives):
+        state = TrialState.FAIL
+    params = {path: _place(space[path], value) for path, value in observation.values.items() if path in distributions}
+    return FrozenTrial(
+        number=number,
+        trial_id=number,
+        state=state,
+        value=None,
+        values=values if state is TrialState.COMPLETE else None,
+        datetime_start=None,
+        datetime_complete=None,
+        params=params,
+        distributions={path: distributions[path] for path in params},
+        user_attrs={},
+        system_attrs=dict(observation.memory),
+        intermediate_values=reached,
+    )
 
 
 def _is_ordered(choice: Choice) -> bool:

@@ -98,11 +98,11 @@ def _state(sweep: Path) -> SweepState:
 
 
 def _best_kept(state: SweepState, kept: Mapping[str, Path], sweep: Path) -> str:
-    from greenexp.records.selection import best_trial
+    from greenexp.journal.chosen_model import best_kept
 
-    best = best_trial((trial for trial in state.chosen if trial.spec.trial in kept), state.mode)
+    best = best_kept(state, kept)
     if best is not None:
-        return best.spec.trial
+        return best
     if not state.chosen:
         raise InputError(
             f"{sweep} has not chosen a configuration yet: the seeds of none have ended at one epoch.{_there_are(kept)}"

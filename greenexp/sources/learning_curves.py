@@ -13,6 +13,7 @@ from greenexp.analysis.search.draws import drawn_configurations, not_drawn
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves, recorded_curves, sweep_points
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.errors import InputError
+from greenexp.records.axes import AXES
 from greenexp.records.tables import SweepTables
 from greenexp.sources.columns import NOT_SET, Cells, read_columns
 from greenexp.sources.files import is_table, read_file
@@ -82,7 +83,8 @@ def _of_table(cells: Cells, request: CurveRequest) -> RecordedCurves:
         | {name: columns.words[column] for name, column in words.items()}
     )
     parts = request.parts or PARTS
-    return recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=request.minimize)
+    curves = recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=request.minimize)
+    return dataclasses.replace(curves, cost_axis=_axis(numbers.get("cost", numbers["resource"])))
 
 
 def _of_sweep(source: str | Path | SweepTables | WithTables, request: CurveRequest) -> RecordedCurves:
@@ -97,7 +99,12 @@ def _of_sweep(source: str | Path | SweepTables | WithTables, request: CurveReque
     reports = int(tables.trials["max_epochs"].max()) * (1 if on_a_part else tables.spec.training.reports_per_epoch)
     parts = request.parts or reports
     curves = recorded_curves(points, parts, best_so_far=request.best_so_far, minimize=metric_of(tables).minimize)
-    return dataclasses.replace(curves, remarks=remarks)
+    return dataclasses.replace(curves, remarks=remarks, cost_axis=_axis(request.cost or "epochs"))
+
+
+def _axis(name: str) -> str:
+    """The budget axis of this name, or ""."""
+    return name if name in AXES else ""
 
 
 def _drawn_alone(points: pd.DataFrame, tables: SweepTables) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -156,13 +156,14 @@ def _of_sweep(name: str, tables: SweepTables, machine: Mapping[str, Any]) -> Ite
 
 def _settings(tables: SweepTables, row: Mapping[Any, Any]) -> Settings:
     """The settings of a trial: those of the sweep file, with what was searched."""
-    sections = {name: getattr(tables.spec, name).model_dump(mode="json") for name in SECTIONS}
+    named = {name: getattr(tables.spec, name) for name in SECTIONS}
+    sections = {name: one.model_dump(mode="json") for name, one in named.items() if one is not None}
     for path in tables.parameters:
         value = row[PARAMS + path]
         if value is None or (isinstance(value, float) and math.isnan(value)):
             continue  # it has no part in this configuration
         section, _, rest = path.partition(".")
-        place = sections[section]
+        place = sections.setdefault(section, {})
         *above, last = rest.split(".")
         for key in above:
             place = place.setdefault(key, {})

@@ -136,6 +136,6 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[FieldProblem]]], ..
     (("replay",), _finite_policies),
     *(
         ((name,), partial(_finite_options, name))
-        for name in ("task", "backbone", "exits", "method", "search", "scheduler")
+        for name in ("task", "backbone", "exits", "method", "compression", "search", "scheduler")
     ),
 )

@@ -10,10 +10,10 @@ from greenexp.errors import did_you_mean
 from greenexp.records.sections import Exits, Training
 from greenexp.records.sweep_spec import SWEEP_FIELDS
 
-SEARCHABLE = ("task", "backbone", "exits", "method", "training")
+SEARCHABLE = ("task", "backbone", "exits", "method", "compression", "training")
 """Sections that make a trial what it is; the rest says how the sweep runs."""
 
-PLUGINS = ("task", "backbone", "exits.head", "method")
+PLUGINS = ("task", "backbone", "exits.head", "method", "compression")
 """Paths of the plug-ins inside them."""
 
 

@@ -13,8 +13,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema(names: Mapping[str, tuple[str, ...]] | None = None) -> dict[str, Any]:
     """The schema (draft 2020-12). `names`: dotted path of a plug-in section -> names to offer there.
 
-    Keys of `names` are `task`, `backbone`, `exits.head`, `method`, `search`, `scheduler` and `replay.policies`, a list
-    in which a plug-in may be its name alone. Fields of plug-ins are left open.
+    Keys of `names` are `task`, `backbone`, `exits.head`, `method`, `compression`, `search`, `scheduler` and
+    `replay.policies`, a list in which a plug-in may be its name alone. Fields of plug-ins are left open.
     """
     schema = SweepSpec.model_json_schema()
     schema["$schema"] = DIALECT

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
+from greenexp.errors import InputError
+from greenexp.tasks import metrics
 from greenexp.tasks.data import TaskData
 from greenexp.tasks.labelled import Size
 from greenexp.tasks.leaderboard import CORRELATED, FileColumns, Layout, task_folder, train_file
 from greenexp.tasks.unlabelled import AnswerForm, UnlabelledSplit
 
 SOURCE = "the training sets are in the folder ELUE_data of github.com/txsun1997/HashEE"
+VALUES = (0.0, 5.0)
+"""Between which the values of STS-B lie."""
 _POLARITY = {"0": "negative", "1": "positive"}
 
 LAYOUTS: Mapping[str, Layout] = {
@@ -60,8 +67,45 @@ class Elue:
         fields = layout.fields(self.train_size, self.dev_size, self.test_size)
         return fields.build(tables, f"ELUE {self.task}")
 
+    def missing(self) -> str:
+        """Which of the files that `load` reads is not there, as its message; "" if all are."""
+        try:
+            folder = task_folder(self.folder, self.task)
+            files = [Path(train_file(folder, self.train, SOURCE)), folder / "dev.tsv", folder / "test_full.tsv"]
+        except InputError as error:
+            return str(error)
+        return next((f"there is no file {path}" for path in files if not path.is_file()), "")
+
     def unlabelled(self) -> Mapping[str, UnlabelledSplit]:
         """test.tsv, the test set as the leaderboard gives it out. Raises InputError with file and line."""
         layout = LAYOUTS[self.task]
-        form = AnswerForm(f"{self.task}.tsv", ("index", "pred"), layout.written, limits=(0, 5))
+        form = AnswerForm(f"{self.task}.tsv", ("index", "pred"), layout.written, limits=VALUES)
         return {"test": layout.unlabelled(str(task_folder(self.folder, self.task) / "test.tsv"), form)}
+
+
+def written_labels(task: str, folder: str) -> list[str]:
+    """The labels of the test set as the benchmark writes them, in the order of its rows. InputError if not there."""
+    table = LAYOUTS[task].labelled(str(task_folder(folder, task) / "test_full.tsv"))
+    return [label.strip() for label in table.column("label")]
+
+
+def performance(task: str, answers: Sequence[str], labels: Sequence[str]) -> float | None:
+    """The benchmark's number of a task in points: the mean of its metrics x 100; None where one is not defined.
+
+    answers, labels: as the benchmark writes them. Accuracy; MRPC the mean of accuracy and F1, STS-B of Pearson's and
+    Spearman's correlation (fastnlp/ElasticBERT, elue/metrics.py). Raises InputError for what is no class or number.
+    """
+    layout = LAYOUTS[task]
+    if len(answers) != len(labels):
+        raise InputError(f"{len(answers)} answers for {len(labels)} examples of {task}")
+    if layout.classes:
+        number = {written: place for place, written in enumerate(layout.classes)}
+        strange = next((text for text in (*answers, *labels) if text not in number), None)
+        if strange is not None:
+            raise InputError(f"'{strange}' is no class of {task}: {', '.join(number)}")
+        given, right = (np.array([number[text] for text in texts]) for texts in (answers, labels))
+    else:
+        given, right = (np.array([float(text) for text in texts]) for texts in (answers, labels))
+    scores = [metrics.compute(name, given, right) for name in layout.metrics]
+    known = [score for score in scores if score is not None]
+    return 100 * sum(known) / len(scores) if len(known) == len(scores) else None

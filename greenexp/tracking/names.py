@@ -30,6 +30,9 @@ NOTE = "mlflow.note.content"
 EXPERIMENT_KIND, TRAINING = "mlflow.experimentKind", "custom_model_development"
 """Tag of an experiment, by which MLflow's pages show its runs as those of training; its pages know no other name."""
 PRIMARY_METRIC = "mlflow.experiment.primaryMetric.name"
+TRIALS_VIEW = "mlflow.sharedViewState.greenexp"
+"""Tag of an experiment in which MLflow keeps a view that was shared: an address with `viewStateShareKey=greenexp` opens
+it. Ours: trials alone, the best first, with their scores, costs and status."""
 
 # Tags that only greenexp reads have names that MLflow's pages do not show; earlier versions showed them.
 MACHINE = "mlflow.greenexp."

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import logging
 import os
 import re
@@ -41,6 +42,19 @@ TRIES, PAUSE_S = 4, 1.0
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 _SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 _NOISY = ("mlflow", "alembic")
+_COLUMNS = ("metrics.`best_score`", "metrics.`test_score`", "metrics.`total_wall_s`", "metrics.`total_train_flops`")
+_SHOWN_AS = {
+    names.EXPERIMENT_KIND: names.TRAINING,
+    names.TRIALS_VIEW: json.dumps(
+        {
+            "searchFilter": f"tags.`{names.KIND}` = '{names.TRIAL}'",
+            "orderByKey": _COLUMNS[0],
+            "orderByAsc": False,
+            "selectedColumns": [*_COLUMNS, f"tags.`{names.STATUS}`", f"tags.`{names.CONFIGURATION_NAME}`"],
+        }
+    ),
+}
+"""Tags by which MLflow's pages show an experiment; those that it has stay as they are."""
 _TOLD = threading.local()
 """by_us: whether this thread is inside `failures_as`. MLflow prints a traceback of every failure of its database."""
 
@@ -157,9 +171,11 @@ def prepare(uri: str, experiment: str) -> str:
         found = client.get_experiment_by_name(experiment)
         if found is None:
             return str(_create(client, experiment, artifacts_beside(uri)))
-    if found.lifecycle_stage == "active" and names.EXPERIMENT_KIND not in found.tags:
+    if found.lifecycle_stage == "active":
         with _quiet(), failures_as(uri):
-            client.set_experiment_tag(found.experiment_id, names.EXPERIMENT_KIND, names.TRAINING)
+            for name, text in _SHOWN_AS.items():
+                if name not in found.tags:
+                    client.set_experiment_tag(found.experiment_id, name, text)
     if found.lifecycle_stage != "active":
         raise TrackingError(
             f"the experiment '{experiment}' was deleted in {redacted(uri)}: restore it there, or name another one "
@@ -171,7 +187,7 @@ def prepare(uri: str, experiment: str) -> str:
 def _create(client: Any, experiment: str, folder: Path | None) -> str:
     """Create an experiment, or find the one somebody else created in the same moment."""
     try:
-        tags = {names.EXPERIMENT_KIND: names.TRAINING, names.PRIMARY_METRIC: "best_score"}
+        tags = {**_SHOWN_AS, names.PRIMARY_METRIC: "best_score"}
         location = None if folder is None else folder.as_uri()
         tags |= {} if folder is None else {names.ARTIFACTS: "beside the database"}
         return str(client.create_experiment(experiment, artifact_location=location, tags=tags))

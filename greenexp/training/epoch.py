@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from greenexp.backbones.base import TokenBatch
-from greenexp.meters.flops import training_flops
+from greenexp.compression.base import Compression
 from greenexp.meters.measure import Meters
 from greenexp.methods.base import EpochContext, MethodRun, MicroBatch, StepContext
+from greenexp.methods.pricing import passes_flops
 from greenexp.model import MultiExitModel
 from greenexp.records.costs import Part, Pass
 from greenexp.records.sections import Training
-from greenexp.tasks.batches import Indices, dev_batches, epoch_batches, halved_batches, pad
+from greenexp.tasks.batches import Indices, dev_batches, epoch_batches, first_part, halved_batches, pad
 from greenexp.tasks.tokens import TokenisedSplit
 from greenexp.training.evaluation import to_tokens
 from greenexp.training.isolation import GeneratorStates
@@ -32,6 +33,7 @@ class EpochTrainer:
     """What stays the same over a trial's epochs.
 
     frozen: parts that never train; order_seed: of the order of examples
+    compression: what is done to the weights after each step
     at_once: examples that are computed at once at most, where more do not fit: the numbers stay, but for rounding
     """
 
@@ -45,6 +47,7 @@ class EpochTrainer:
     device: torch.device
     frozen: frozenset[Part]
     meters: Meters
+    compression: Compression
     at_once: int | None = None
 
     def train(
@@ -67,7 +70,7 @@ class EpochTrainer:
         draws: WholeDraws,
     ) -> bool:
         self.model.train()
-        price, epoch = self._priced(), under_way.epoch
+        price, epoch, all_steps = self._priced(), under_way.epoch, self.all_steps
         if not under_way.prepared:
             self._prepare(under_way, price)
         if under_way.generators is not None:
@@ -81,13 +84,24 @@ class EpochTrainer:
             context = StepContext(
                 self.model, epoch, optimisation.step, batches[0], optimisation.update, self._precise, batches[1]
             )
+            before = self.compression.before_step(self.model.backbone)
             under_way.note_step(self.method.step(context), len(first))
+            self.compression.after_step(self.model.backbone, before, optimisation.step, all_steps)
             self.meters.keep_up()
             if under_way.steps < until and interrupted():
                 break
         optimisation.check()
         under_way.generators = GeneratorStates.now(self.device)
         return under_way.steps == until
+
+    @property
+    def all_steps(self) -> int:
+        """Optimiser steps of a full training."""
+        return sum(map(self.steps, range(1, self.training.epochs + 1)))
+
+    def steps(self, epoch: int) -> int:
+        """Optimiser steps of an epoch."""
+        return -(-first_part(len(self.split), self.method.split(epoch)) // self.training.batch_size)
 
     def _prepare(self, under_way: EpochUnderWay, price: Callable[[int, int, tuple[Pass, ...]], float]) -> None:
         """What the method must do before its first step of the epoch in this process, and its FLOPs."""
@@ -149,7 +163,8 @@ class EpochTrainer:
         def price(batch_size: int, length: int, passes: tuple[Pass, ...]) -> float:
             key = (batch_size, length, passes)
             if key not in known:
-                known[key] = float(training_flops(self.model.costs(batch_size, length), passes, self.frozen))
+                shape, teacher = (batch_size, length), self.method.teacher
+                known[key] = float(passes_flops(self.model, teacher, shape, passes, self.frozen))
             return known[key]
 
         return price

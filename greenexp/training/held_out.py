@@ -9,7 +9,8 @@ import torch
 
 from greenexp.errors import InputError
 from greenexp.methods.adapt import trial_shape
-from greenexp.model import load_model
+from greenexp.methods.base import MethodRun
+from greenexp.model import MultiExitModel, load_model, load_serving
 from greenexp.records.epoch import ExitScore
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.progress import Epochs
@@ -47,8 +48,7 @@ def evaluate_held_out(
     training, metric = trial.settings.training, trial.settings.metric
     with isolated(epoch_seed(trial.seeds.order, 0), threads, device):
         model = load_model(model_folder, data.num_labels, device=str(device))
-        shape = trial_shape(model, data, training.epochs, trial.seeds.order)
-        exits = trial.settings.method.plugin().begin(shape).trained_exits(math.ceil(epoch))
+        exits = _trained_exits(model, trial, data, model_folder, epoch)
         found = evaluate(
             model,
             test,
@@ -71,3 +71,14 @@ def evaluate_held_out(
         for number, values, cost in zip(exits, metrics, flops, strict=True)
     )
     return HeldOutRecord(epoch, len(test), score, tuple(scores), stored)
+
+
+def _trained_exits(
+    model: MultiExitModel, trial: TrialSpec, data: TokenisedTask, folder: Path, epoch: Epochs
+) -> tuple[int, ...]:
+    """As the model was saved with; of one saved without, by the method."""
+    if (serving := load_serving(folder)) is not None:
+        return serving.trained_exits
+    shape = trial_shape(model, data, trial.settings.training, trial.seeds.order)
+    run: MethodRun = trial.settings.method.plugin().begin(shape)
+    return run.trained_exits(math.ceil(epoch))

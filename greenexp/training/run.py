@@ -26,6 +26,7 @@ from greenexp.tasks.dev_part import part_of_dev
 from greenexp.tasks.folds import on_fold
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training.checkpoint import read_checkpoint, write_checkpoint
+from greenexp.training.compressing import ReportedModel
 from greenexp.training.device import trial_device
 from greenexp.training.evaluation import Evaluation, evaluate
 from greenexp.training.isolation import epoch_seed, isolated
@@ -273,29 +274,30 @@ class TrialRun(Iterator[EpochRecord]):
             until = steps_until(part + 1, work.training.reports_per_epoch, work.steps(epoch))
             if not work.train(self._under_way, until, interrupted):
                 return None
-            exits = work.method.trained_exits(epoch)
+            reported = work.reported(work.method.trained_exits(epoch))
+            self._under_way.flops += reported.flops
             on = self._part if self._is_on_part(self._reports + 1) and self._part is not None else self._data.dev
             found = evaluate(
-                work.model,
+                reported.model,
                 on,
-                exits=exits,
+                exits=reported.exits,
                 batch_size=work.evaluation_batch_size,
                 pad_id=self._data.pad_id,
                 precision=work.precision,
                 device=self._device,
             )
-            return self._record(work, self._under_way, exits, found)
+            return self._record(work, self._under_way, reported, found)
 
     def _is_on_part(self, report: int) -> bool:
         """Whether a report, by its number from 1, is on a part of dev: within an epoch, if a part was asked for."""
         return self._part is not None and report % self.trial.settings.training.reports_per_epoch > 0
 
-    def _best_before(self, work: TrialSetup, exits: tuple[int, ...]) -> float | None:
+    def _best_before(self, work: TrialSetup) -> float | None:
         """The best score so far on the same examples, if the report before on them was over the same exits."""
         number, per_epoch = self._reports + 1, work.training.reports_per_epoch
         is_on_part = self._is_on_part(number)
         alike = (one for one in range(number - 1, 0, -1) if self._is_on_part(one) == is_on_part)
-        before = next(alike, number)
+        before, exits = next(alike, number), work.method.trained_exits(math.ceil(epochs_at(number, per_epoch)))
         if exits != work.method.trained_exits(math.ceil(epochs_at(before, per_epoch))):
             return None
         return self._best_on_part if is_on_part else self._best_score
@@ -317,24 +319,24 @@ class TrialRun(Iterator[EpochRecord]):
         return self._spent
 
     def _record(
-        self, work: TrialSetup, under_way: EpochUnderWay, exits: tuple[int, ...], found: Evaluation
+        self, work: TrialSetup, under_way: EpochUnderWay, reported: ReportedModel, found: Evaluation
     ) -> EpochRecord:
-        per_epoch = work.training.reports_per_epoch
+        model, exits, per_epoch = reported.model, reported.exits, work.training.reports_per_epoch
         epoch = epochs_at(self._reports + 1, per_epoch)
         is_on_part = self._is_on_part(self._reports + 1)
         on = self._part if is_on_part and self._part is not None else self._data.dev
         metrics = exit_metrics(found.logits, on.labels, self._data.metrics, work.metric, work.step)
         score, remark = selected_score(exits, metrics, work.metric)
-        best = self._best_before(work, exits)
+        best = self._best_before(work)
         improved = is_better(score, best, work.metric)
         if isinstance(epoch, int):
             self._patience.note(epoch, score)
         keeps = improved and not is_on_part  # what is kept is of the best epoch
-        stored = self._store(work, exits, found) if keeps else None
+        stored = self._store(reported, found) if keeps else None
         if keeps and self._model_folder is not None:
-            save_model(work.model, self._model_folder, self._serving(exits))
+            save_model(model, self._model_folder, self._serving(exits))
         scores = tuple(
-            ExitScore(number, work.model.exit_layers[number - 1], result, work.inference_flops(number))
+            ExitScore(number, model.exit_layers[number - 1], result, reported.inference_flops(number))
             for number, result in zip(exits, metrics, strict=True)
         )
         measured = self._meters.read()
@@ -350,10 +352,11 @@ class TrialRun(Iterator[EpochRecord]):
             exits=scores,
             costs=dataclasses.replace(self._spend(measured), eval_flops=found.flops),
             not_measured=remarks,
-            computed_with=work.circumstances(self._device) | self._said_of_energy(),
+            computed_with=work.circumstances(self._device, model) | self._said_of_energy(),
             dev_logits=stored,
-            encoder_layers=work.model.backbone.num_layers,
-            parameters=work.model.parameter_count(),
+            encoder_layers=model.backbone.num_layers,
+            parameters=model.parameter_count(),
+            weight_bytes=model.weight_bytes(),
             last=epoch == work.training.epochs or self._patience.exhausted,
             dev_examples=len(on) if is_on_part else None,
         )
@@ -375,10 +378,10 @@ class TrialRun(Iterator[EpochRecord]):
             task=self.trial.settings.task.name,
         )
 
-    def _store(self, work: TrialSetup, exits: tuple[int, ...], found: Evaluation) -> str | None:
+    def _store(self, reported: ReportedModel, found: Evaluation) -> str | None:
         if self._logits_folder is None:
             return None
         dev = self._data.dev
-        costs = work.exit_costs(exits)
-        stored = StoredLogits.of(found.logits, dev.labels, dev.lengths, exits, costs, found.learned)
+        costs = reported.exit_costs()
+        stored = StoredLogits.of(found.logits, dev.labels, dev.lengths, reported.exits, costs, found.learned)
         return write_logits(self._logits_folder, stored)

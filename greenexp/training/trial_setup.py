@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from greenexp.compression.base import Compression
 from greenexp.errors import CheckpointError, InputError
 from greenexp.meters import Meters
 from greenexp.methods.adapt import trial_shape
@@ -19,9 +20,8 @@ from greenexp.records.epoch import AT_ONCE
 from greenexp.records.progress import steps_until
 from greenexp.records.sections import Metric, Training
 from greenexp.records.trial import TrialSpec
-from greenexp.replay.record import ExitCosts
-from greenexp.tasks.batches import first_part
 from greenexp.tasks.tokens import TokenisedTask
+from greenexp.training.compressing import ReportedModel, compressed
 from greenexp.training.epoch import EpochTrainer
 from greenexp.training.optimisation import Optimisation
 from greenexp.training.pieces import why_undivided
@@ -43,13 +43,13 @@ class TrialSetup:
     trainer: EpochTrainer
     metric: Metric
     dev_lengths: Any
+    compression: Compression
     undivided: str = ""
     step: int = 0
     stage_first_step: int = 0
     _stage: Stage | None = None
     _optimisation: Optimisation | None = None
-    _inference_flops: dict[int, float] = field(default_factory=dict)
-    _exit_costs: dict[tuple[int, ...], ExitCosts] = field(default_factory=dict)
+    _whole: ReportedModel | None = None
 
     @classmethod
     def build(
@@ -60,17 +60,19 @@ class TrialSetup:
         at_once: examples that are computed at once at most, if batches can be divided; None: whole micro-batches
         """
         training, metric = trial.settings.training, trial.settings.metric
-        plugin = trial.settings.method.plugin()
+        plugin, compression = trial.settings.method.plugin(), trial.settings.compression.plugin()
         model = build_model(
-            plugin.adapt(trial.settings.model),
+            compression.adapt(plugin.adapt(trial.settings.model)),
             data.num_labels,
             data.vocab_size,
             data.pad_id,
             trial.seeds.initialisation,
             device=str(device),
         )
-        shape = trial_shape(model, data, training.epochs, trial.seeds.order)
+        shape = trial_shape(model, data, training, trial.seeds.order)
         method = plugin.begin(shape)
+        method.initialise(model)
+        compression.typical_cut(model.backbone)  # refuses an encoder that cannot be cut
         check_metric(metric, method.trained_exits(1), data.num_labels)
         undivided = why_undivided(model, method, device)
         trainer = EpochTrainer(
@@ -84,9 +86,10 @@ class TrialSetup:
             device=device,
             frozen=frozenset({Part.EMBEDDINGS}) if training.freeze_embeddings else frozenset(),
             meters=meters,
+            compression=compression,
             at_once=None if undivided else at_once,
         )
-        work = cls(trainer, metric, data.dev.lengths, undivided)
+        work = cls(trainer, metric, data.dev.lengths, compression, undivided)
         for epoch in range(1, training.epochs + 1):  # refuses an epoch with fewer steps than reports
             steps_until(1, training.reports_per_epoch, work.steps(epoch))
         return work
@@ -126,10 +129,11 @@ class TrialSetup:
         """Of the last optimiser step."""
         return 0.0 if self._optimisation is None else self._optimisation.learning_rate
 
-    def circumstances(self, device: torch.device) -> dict[str, str]:
+    def circumstances(self, device: torch.device, reported: MultiExitModel) -> dict[str, str]:
         """For `EpochRecord.computed_with`: number format, device, notes on the weights, how batches are divided."""
+        notes = (*reported.backbone.notes, *self.compression.remarks(reported.backbone))
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-        found = {"precision": self.precision, "device": name, "notes": "; ".join(self.model.backbone.notes)}
+        found = {"precision": self.precision, "device": name, "notes": "; ".join(notes)}
         return found if self.trainer.at_once is None else {**found, AT_ONCE: str(self.trainer.at_once)}
 
     def enter(self, epoch: int) -> None:
@@ -148,19 +152,13 @@ class TrialSetup:
 
     def steps(self, epoch: int) -> int:
         """Optimiser steps of an epoch."""
-        return -(-first_part(len(self.trainer.split), self.method.split(epoch)) // self.training.batch_size)
+        return self.trainer.steps(epoch)
 
-    def inference_flops(self, exit_number: int) -> float:
-        """Mean FLOPs per dev example, at its real length, of always answering at this exit."""
-        if exit_number not in self._inference_flops:
-            self._inference_flops[exit_number] = float(self.model.inference_flops(self.dev_lengths, exit_number).mean())
-        return self._inference_flops[exit_number]
-
-    def exit_costs(self, exits: tuple[int, ...]) -> ExitCosts:
-        """What leaving at each of `exits` costs at every length that occurs on dev."""
-        if exits not in self._exit_costs:
-            self._exit_costs[exits] = self.model.exit_costs(self.dev_lengths, exits)
-        return self._exit_costs[exits]
+    def reported(self, exits: tuple[int, ...]) -> ReportedModel:
+        """What is scored and saved now that `exits` are trained: what the compression leaves of the model."""
+        if self._whole is None or self._whole.exits != exits:
+            self._whole = ReportedModel(self.model, exits, self.dev_lengths)
+        return compressed(self.compression, self.trainer, exits, self._whole)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors of model, optimiser and method, and the method's plain values."""

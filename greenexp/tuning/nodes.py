@@ -103,6 +103,7 @@ def installed_plugins(plan: Plan) -> list[InstalledPlugin]:
     for settings in plan.possible_settings():
         chosen |= {("task", settings.task.name), ("backbone", settings.backbone.name)}
         chosen |= {("method", settings.method.name), ("exits.head", settings.model.head.name)}
+        chosen.add(("compression", settings.compression.name))
     found = []
     for path, name in sorted(chosen):
         registry = registry_of(path)

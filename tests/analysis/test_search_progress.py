@@ -51,8 +51,11 @@ def test_a_search_that_learns_has_an_upper_estimate_and_is_set_against_its_own_d
     random = progress.random
     assert random is not None
     assert random.draws == 10
-    expected = values[:10].max() + gain_of_draws(values[:10], random.configurations - 10).mean
+    told = gain_of_draws(values[:10], random.configurations - 10)
+    assert told.at_most is not None
+    expected = values[:10].max() + told.mean
     assert random.score == pytest.approx(expected)
+    assert random.at_best == pytest.approx(values[:10].max() + told.at_most)
     assert random.advantage == pytest.approx(values.max() - expected)
     costs = configuration_table(tables).set_index("configuration").sort_index()["train_flops"].to_numpy()
     assert random.configurations == int(costs.sum() / costs[:10].mean())

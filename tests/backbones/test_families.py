@@ -18,7 +18,7 @@ from greenexp.errors import InputError
 
 def test_every_backbone_has_a_case():
     assert list(BACKBONES) == sorted(FAMILIES)
-    assert {name: BACKBONES[name].family for name in BACKBONES} == {name: name for name in BACKBONES}
+    assert all(BACKBONES[name].family == name for name in BACKBONES)
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
@@ -69,11 +69,12 @@ def test_poolings_by_definition(variant: str):
     backbone = small(variant, pooling="pooler")
     state = backbone.embed(tokens)
     dense = [module for module in backbone.model.pooler.modules() if isinstance(module, nn.Linear)]
-    first = state.hidden[:, 0]
+    seen, activation = backbone.seen(state), nn.GELU() if variant == "deberta" else nn.Tanh()
+    first = seen[:, 0]
     assert len(dense) == (variant != "mobilebert, plain pooler, one network")
-    assert torch.allclose(backbone.pool(state), torch.tanh(dense[0](first)) if dense else first, atol=1e-6)
+    assert torch.allclose(backbone.pool(state), activation(dense[0](first)) if dense else first, atol=1e-6)
     assert torch.equal(small(variant, pooling="cls").pool(state), first)
-    assert torch.allclose(small(variant, pooling="mean").pool(state)[2], state.hidden[2, :5].mean(dim=0), atol=1e-6)
+    assert torch.allclose(small(variant, pooling="mean").pool(state)[2], seen[2, :5].mean(dim=0), atol=1e-6)
 
 
 @pytest.mark.parametrize("pooling", ["pooler", "mean"])
@@ -115,7 +116,7 @@ def test_a_dropped_pooler_is_gone(variant: str, tmp_path):
     assert backbone.pooler_for(1) is None
     assert backbone.matmuls(1, 4).pooler == ()
     state = backbone.embed(tokens)
-    assert torch.equal(backbone.pool(state), state.hidden[:, 0])
+    assert torch.equal(backbone.pool(state), backbone.seen(state)[:, 0])
     backbone.save(tmp_path)
     fields = section(variant, pooling="cls")
     loaded = BACKBONES[fields.pop("name")](**fields).load(tmp_path).eval()
@@ -190,10 +191,11 @@ def test_longest_sequence(name: str):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_usual_shape_is_the_published_one(name: str):
-    wanted = {"electra": (12, 256), "distilbert": (6, 768), "mobilebert": (24, 512)}.get(name, (12, 768))
+    shapes = {"electra": (12, 256), "distilbert": (6, 768), "mobilebert": (24, 512), "modernbert": (22, 768)}
+    wanted = shapes.get(name, (12, 768))
     backbone = BACKBONES[name]().build(100, 1, "meta")
     assert (backbone.num_layers, backbone.hidden_size) == wanted
-    assert backbone.max_length == 512
+    assert backbone.max_length == (8192 if name == "modernbert" else 512)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +204,9 @@ def test_usual_shape_is_the_published_one(name: str):
         *((name, {"hidden": 10, "heads": 4}, "multiple of heads") for name in FAMILIES if name != "mobilebert"),
         ("mobilebert", {"bottleneck": 10, "heads": 4}, "bottleneck .10."),
         ("albert", {"layers": 2, "groups": 3}, "3 groups of 2 layers"),
+        ("modernbert", {"hidden": 6, "heads": 2}, "must be even"),
+        ("modernbert", {"source": "somewhere", "window": 8}, "modernbert: window: .*somewhere"),
+        ("deberta", {"source": "somewhere", "buckets": 8}, "deberta: buckets: .*somewhere"),
         ("albert", {"source": "somewhere", "embedding_size": 8}, "albert: embedding_size: .*somewhere"),
         ("electra", {"source": "somewhere", "hidden": 8}, "electra: hidden: "),
         ("mobilebert", {"source": "somewhere", "bottleneck": 8, "heads": 2}, "heads, bottleneck: "),

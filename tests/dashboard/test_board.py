@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from stand_ins import Sweep, Workers
 from told import tells
@@ -11,6 +14,20 @@ from told import tells
 from greenexp.dashboard import board as module
 from greenexp.dashboard.board import Board
 from greenexp.errors import InputError, UnknownNameError
+
+FACTS = (
+    "experiment",
+    "status",
+    "trials",
+    "finished",
+    "stopped",
+    "failed",
+    "running",
+    "best",
+    "metric",
+    "start_s",
+    "end_s",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +111,46 @@ def test_as_many_sweeps_as_stated_are_kept(tmp_path: Path, monkeypatch: pytest.M
     first = board.open("one")
     board.open("two")
     assert board.open("one") is not first
+
+
+def test_of_a_sweep_that_grows_only_what_is_new_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "going"
+    folder.mkdir()
+    conductor = Sweep(folder).open(configurations=3)
+    workers = Workers(conductor)
+    board = Board([str(folder)])
+    seen = []
+    for _ in range(2):
+        workers.play(1)
+        seen += [status.reports for status in board.statuses()]
+    journal = folder / "journal.jsonl"
+    with journal.open("r+b") as file:
+        file.write(b"?")  # who reads it from the start finds that it is damaged
+    workers.play(None)
+    conductor.journal.close()
+    (last,) = board.statuses()
+    assert seen == [1, 2]
+    assert last.reports > 2
+    assert board.entry("going").facts["finished"] == last.trials["finished"]
+    assert list(Board([str(folder)]).statuses()) == []
+
+
+def test_an_address_that_takes_long_is_listed_when_it_has_been_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    through = threading.Event()
+    found = SimpleNamespace(sweeps=pd.DataFrame([dict.fromkeys(FACTS, 1) | {"name": "far", "sweep": "0123456789"}]))
+
+    def read(_uri: str) -> object:
+        assert through.wait(20)
+        return found
+
+    monkeypatch.setattr(module, "_snapshot", read)
+    monkeypatch.setattr(module, "PATIENCE_S", 0.05)
+    board = Board(["http://" + "user:secret" + "@localhost:1"])
+    assert board.entries() == []
+    (problem,) = board.problems
+    assert "localhost:1" in problem
+    assert "secret" not in problem
+    through.set()
+    monkeypatch.setattr(board._snapshots[board.sources[0]], "_patience_s", 20.0)
+    assert [entry.key for entry in board.entries()] == ["far.01234567"]
+    assert board.problems == []

@@ -101,7 +101,7 @@ def test_the_weights_really_train(normalisation: Any):
     """The official ones are re-created at every step, and stay where they began."""
     model = a_model()
     for head in model.heads:
-        head._normalisation = normalisation
+        head.normalisation = normalisation
         head.mix.data += torch.linspace(0, 0.5, len(head.mix))
     before = [head.weights.detach().clone() for head in model.heads]
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)

@@ -75,6 +75,9 @@ VIOLATIONS = {
     "torch in tracking": Violation({"tracking/content.py": "import torch"}, {"tracking"}),
     "Ray in training": Violation({"training/run.py": "import ray"}, {"ray", "trials"}),
     "MLflow in plan": Violation({"plan/price.py": "import mlflow"}, {"mlflow", "trials"}),
+    "a compression sees an encoder": Violation(
+        {"compression/int8.py": "import greenexp.backbones.bert"}, {"layers", "plugins"}
+    ),
     "one plug-in sees another": Violation(
         {"tasks/clauses.py": "import greenexp.objectives.supervised"}, {"layers", "plugins"}
     ),

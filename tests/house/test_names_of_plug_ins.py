@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from greenexp.backbones import BACKBONES
+from greenexp.compression import COMPRESSIONS
 from greenexp.exits import HEADS, POLICIES
 from greenexp.methods import METHODS
 from greenexp.registry import Registry
@@ -20,17 +21,22 @@ from greenexp.tasks import TASKS
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "greenexp"
 REGISTRIES: dict[str, tuple[Registry, ...]] = {
-    "backbones": (BACKBONES,), "exits": (HEADS, POLICIES), "methods": (METHODS,), "replay": (FAMILIES,),
+    "backbones": (BACKBONES,), "compression": (COMPRESSIONS,), "exits": (HEADS, POLICIES),
+    "methods": (METHODS,), "replay": (FAMILIES,),
     "schedulers": (SCHEDULERS,), "searches": (SEARCHES,), "tasks": (TASKS,),
 }  # fmt: skip
 REGISTERED_IN = {
-    "backbones/__init__.py", "exits/__init__.py", "methods/__init__.py", "replay/family.py", "schedulers/__init__.py",
+    "backbones/__init__.py", "compression/__init__.py", "exits/__init__.py",
+    "methods/__init__.py", "replay/family.py", "schedulers/__init__.py",
     "searches/__init__.py", "tasks/__init__.py", "replay/fields.py",
 }  # fmt: skip
 """Where names are registered; `replay/fields.py` has the rules of the fields that both forms of a policy share."""
 
 OTHER_WORDS = {
+    "none": "also what users choose where there is nothing",
+    "int8": "also a type of numbers, and what of a model is held in it",
     "csv": "also a format of tables that are written",
+    "elue": "also the benchmark, a command, and a sweep that comes with greenexp",
     "hub": "also a format that a model is handed on in, and its folder",
     "grid": "also a property of charts",
     "median": "also a statistic, and a kind of interval",
@@ -84,8 +90,8 @@ def places() -> dict[str, list[str]]:
 
 
 def is_design(path: str, name: str) -> bool:
-    """Whether a method names the exit head of its publication, which is part of the method."""
-    return path.startswith("methods/") and name in HEADS
+    """Whether a method names the exit head or compression of its publication, which is part of the method."""
+    return path.startswith("methods/") and (name in HEADS or name in COMPRESSIONS)
 
 
 def test_no_plug_in_is_named_outside_its_home() -> None:

@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 import torch
 from made_benchmarks import WORDS, write_elue
+from made_settings import made_model_settings
 from transformers import BertConfig, BertModel
 
 from greenexp.assets import find, find_sweep, shipped_sweeps
+from greenexp.model import build_model, save_model
 from greenexp.plan import make_plan, price_plan
 from greenexp.plan.data import backbone_assets, task_assets
 from greenexp.records.settings import Settings
 from greenexp.spec import load_sweep
 
+TAUGHT = (4, 5, 6, 12)
+"""Points of the sweep `static` whose methods have a teacher."""
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
 
 
@@ -42,13 +46,23 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     sizes = {"hidden_size": 12, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 24}
     with torch.random.fork_rng(devices=[]):
         BertModel(BertConfig(vocab_size=5 + len(WORDS), **sizes), add_pooling_layer=False).save_pretrained(weights)
-    return {"task.folder": elue, "backbone.source": weights}
+    teacher = tmp_path_factory.mktemp("teacher")
+    backbone = {"name": "bert", "layers": 6, "hidden": 12, "heads": 2, "intermediate": 20}
+    save_model(build_model(made_model_settings(backbone=backbone), 2, 30, 0, seed=0), teacher)
+    taught = {f"search.points.{place}.method.teacher": teacher for place in TAUGHT}
+    return {"task.folder": elue, "backbone.source": weights, **taught}
 
 
 @pytest.mark.parametrize("name", shipped_sweeps())
 def test_a_shipped_sweep_has_a_price(name: str, brought: Mapping[str, Path]) -> None:
-    wanted = {"methods": ["task.folder"], "methods-12-layers": list(brought)}.get(name, [])
+    wanted = {
+        "elue": ["task.folder"],
+        "methods": ["task.folder"],
+        "methods-12-layers": ["task.folder", "backbone.source"],
+        "static": [path for path in brought if path != "backbone.source"],
+    }.get(name, [])
     overrides = [f"{path}={brought[path]}" for path in wanted]
+    overrides += ["task.train_size=null", "task.dev_size=null"] if name == "static" else []
     if overrides:  # long sweeps: one seed tells as much
         overrides += ["seeds.initialisation=1", "seeds.order=1"]
     plan = make_plan(load_sweep(find_sweep(name), overrides))

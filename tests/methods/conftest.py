@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from made_settings import made_model_settings
 from method_cases import EPOCHS, Case, Trial
+from taught_trials import built
 
 from greenexp.backbones.base import TokenBatch
 from greenexp.methods.base import MicroBatch, TrialShape
-from greenexp.model import build_model
+from greenexp.methods.teacher import _loaded
+from greenexp.model import build_model, save_model
 from greenexp.records.sections import MethodChoice
 
 
@@ -52,3 +55,11 @@ def make_batch() -> Callable[..., list[MicroBatch]]:
         return batch
 
     return make
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> Path:
+    """The folder of a model of four layers; a test may make the loaded one float64, so none is kept in memory."""
+    _loaded.cache_clear()
+    save_model(built(4, seed=5), tmp_path / "teacher")
+    return tmp_path / "teacher"

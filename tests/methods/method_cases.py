@@ -71,11 +71,15 @@ CASES = (
 WITH_TESTS_OF_THEIR_OWN = {
     "berxit",
     "dbt",
+    "distillation",
     "elasticbert",
     "ensemble",
     "fastbert",
+    "layerdrop",
     "leebert",
+    "pkd",
     "romebert",
+    "theseus",
 }
 """Methods whose loss is no fixed sum of the exits' own losses: `test_<name>*.py` holds what CASES would check."""
 

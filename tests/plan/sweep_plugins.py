@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from greenexp.compression import COMPRESSIONS
 from greenexp.errors import InputError
 from greenexp.plan.plugins import Plugins
 from greenexp.schedulers import SCHEDULERS
@@ -91,6 +92,7 @@ PLUGINS: Plugins = {
     "task": {"rows": Rows},
     "backbone": {"tower": Tower, "spire": Spire},
     "exits.head": {"flat": Flat, "round": Round},
+    "compression": COMPRESSIONS,
     "method": {"joint": Joint, "staged": Staged, "published": Published},
     "search": SEARCHES,
     "scheduler": SCHEDULERS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError
 
 import pytest
-from made_carbon_table import TABLE, made_carbon_table
+from made_carbon_table import STATES, TABLE, made_carbon_table, made_regional_table
 from pydantic import ValidationError
 from told import tells
 
@@ -41,6 +41,36 @@ def test_a_country_gives_its_grams_and_where_they_are_from(code):
     assert carbon_g(3.6e6, found) == pytest.approx(1.5 * 100.5)
 
 
+@pytest.mark.parametrize(("code", "row", "g_per_kwh", "year"), [
+    ("us-na", "United States · New Aland (US-NA)", 453.59237, 2023),
+    ("CN-XX", "China · Xan, CO2 alone (CN-XX)", 500.5, 2023),
+    ("SE-SE9", "Sweden · SE9 (SE-SE9)", 20.5, 2025),
+])  # fmt: skip
+def test_a_part_of_a_country_gives_its_own(code, row, g_per_kwh, year, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(made_regional_table(tmp_path)))
+    found = with_region(Accounting(region=code))
+    assert found.carbon_g_per_kwh == pytest.approx(g_per_kwh)
+    source = found.carbon_source
+    assert source is not None
+    assert (source.package, source.version, source.region) == ("codecarbon", "3.3.2", code)
+    assert (source.row, source.year, source.g_per_kwh) == (row, year, found.carbon_g_per_kwh)
+
+
+@pytest.mark.parametrize("code", ["US-XX", "SE-FI", "USA-NA"])
+def test_a_part_that_is_not_there_is_refused(code, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(made_regional_table(tmp_path)))
+    with pytest.raises(FieldError) as raised:
+        with_region(Accounting(region=code))
+    assert tells(str(raised.value), f"accounting.region … '{code}' … codecarbon 3.3.2 … carbon_g_per_kwh")
+
+
+@pytest.mark.parametrize("states", [{}, {**STATES, "_unit": {"emissions": "kg/MWh"}}, {**STATES, "new aland": 7}])
+def test_another_regional_table_than_the_known_one_is_refused(states, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(made_regional_table(tmp_path, states=states)))
+    with pytest.raises(FieldError, match="cannot be read"):
+        with_region(Accounting(region="US-NA"))
+
+
 @pytest.mark.usefixtures("table")
 def test_a_region_that_was_looked_up_keeps_its_number():
     older = {**SOURCE, "version": "1.0", "g_per_kwh": 77.0}
@@ -73,6 +103,9 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
     with pytest.raises(FieldError) as raised:
         with_region(Accounting(region="DEU"))
     assert tells(str(raised.value), "accounting.region … greenexp[carbon]")
+    with pytest.raises(FieldError) as raised:
+        with_region(Accounting(region="US-CA"))
+    assert tells(str(raised.value), "accounting.region … greenexp[carbon-regions]")
     assert with_region(Accounting()) == Accounting()
 
 

@@ -137,6 +137,17 @@ def metered(span: str, device: str, meter_j: float) -> MeteredDevice:
     return MeteredDevice("9f", span, device, "RAPL, packages", 61.5, meter_j, *parts, *idle, 0.5, 123, 1, 0.1 + 0.2)
 
 
+def short_of_memory(sweep: Sweep, trial: str) -> None:
+    """A trial that is repeated with smaller micro-batches, and ended by the budget."""
+    sweep.journal.append("limit", axis="wall_s", used=301.5, limit=300.0)
+    sweep.journal.append(
+        "ended", trial=trial, status="interrupted", reason="é out of memory", lost_wall_s=0.0, micro_batch_size=8
+    )
+    sweep.start(trial, attempt=3, after=0)
+    sweep.report(trial, 1, attempt=3, computed_with={"precision": "fp32", "device": "cpu", "micro_batch_size": "8"})
+    sweep.journal.append("ended", trial=trial, status="interrupted", reason="the budget was used up", lost_wall_s=0.0)
+
+
 def standard_events(sweep: Sweep) -> Iterator[None]:
     """A sweep with everything: stop, pause, crash and repeat, failure, a trial that never starts, two sessions."""
     first, second, third, fourth, fifth, never = (trial_spec(c, s) for c in range(3) for s in range(2))
@@ -181,17 +192,7 @@ def standard_events(sweep: Sweep) -> Iterator[None]:
     sweep.test(third.trial, 3, 2 / 3)
     sweep.test(third.trial, 3, 1 / 3)
     sweep.measure(third.trial, first.trial)
-    sweep.journal.append("limit", axis="wall_s", used=301.5, limit=300.0)
-    sweep.journal.append(
-        "ended", trial=fifth.trial, status="interrupted", reason="é out of memory", lost_wall_s=0.0, micro_batch_size=8
-    )
-    sweep.start(fifth.trial, attempt=3, after=0)
-    sweep.report(
-        fifth.trial, 1, attempt=3, computed_with={"precision": "fp32", "device": "cpu", "micro_batch_size": "8"}
-    )
-    sweep.journal.append(
-        "ended", trial=fifth.trial, status="interrupted", reason="the budget was used up", lost_wall_s=0.0
-    )
+    short_of_memory(sweep, fifth.trial)
     sweep.journal.append("closed", status="limit")
     yield
 

@@ -100,7 +100,9 @@ def test_an_experiment_opens_as_one_of_training(uri: str, client: Any) -> None:
     assert prepare(uri, "theirs") == theirs
     prepare(uri, "ours")
     for name in ("theirs", "ours"):
-        assert client.get_experiment_by_name(name).tags[names.EXPERIMENT_KIND] == names.TRAINING
+        tags = client.get_experiment_by_name(name).tags
+        assert tags[names.EXPERIMENT_KIND] == names.TRAINING
+        assert names.TRIAL in json.loads(tags[names.TRIALS_VIEW])["searchFilter"]
     client.set_experiment_tag(theirs, names.EXPERIMENT_KIND, "another")
     prepare(uri, "theirs")
     assert client.get_experiment(theirs).tags[names.EXPERIMENT_KIND] == "another"

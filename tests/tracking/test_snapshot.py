@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from small_sweeps import Sweep, trial_spec, write_journal
 
@@ -175,6 +176,27 @@ def test_the_client_asks_for_little_where_little_has_changed(
     assert snapshot(uri, folder=cache).changed == len(whole.runs)
 
 
+def test_a_server_that_is_too_slow_for_large_pages_is_asked_for_small_ones(
+    standard: tuple[Path, str], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    by_client(monkeypatch)
+    expected = expected_values(standard[1])
+    answer, asked = MlflowClient.search_runs, []
+
+    def slow(self: Any, *given: Any, max_results: int, **more: Any) -> Any:
+        asked.append(max_results)
+        if max_results > 62:
+            raise MlflowException("Read timed out. (read timeout=10)")
+        return answer(self, *given, max_results=2, **more)
+
+    monkeypatch.setattr(MlflowClient, "search_runs", slow)
+    assert all_values(snapshot(standard[1], folder=cache)) == expected
+    assert asked[0] > 62 >= asked[1]
+
+
 def spoilt(file: Path) -> None:
     content = bytearray(file.read_bytes())
     middle = len(content) // 2
@@ -258,7 +280,7 @@ def test_other_tables_are_left_to_the_client(
     if what == "tables":
         monkeypatch.setitem(snapshot_sqlite.NEEDED, "tags", {"key", "not_there"})
     else:
-        monkeypatch.setattr(snapshot_sqlite, "_RUN_LINES", "SELECT no_such_column FROM runs")
+        monkeypatch.setattr(snapshot_sqlite, "_RUN_COLUMNS", {"no_such_column": pa.string()})
     asked: list[ClientRuns] = []
     monkeypatch.setattr(ClientRuns, "__post_init__", asked.append, raising=False)
     monkeypatch.setattr(reading, "ClientRuns", lambda uri: asked.append(ClientRuns(uri)) or asked[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,9 +73,13 @@ def check(found: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("title", [*METHODS, *OTHERWISE])
-def test_pieces_train_as_the_whole_does(trial: Make, few: TokenisedTask, title: str) -> None:
+def test_pieces_train_as_the_whole_does(trial: Make, few: TokenisedTask, title: str, tmp_path: Path) -> None:
     method = {"name": title.partition(",")[0], **OTHERWISE.get(title, {})}
     backbone = {"pooling": "pooler", "dropout": 0.2}
+    if "teacher" in METHODS[method["name"]].__dataclass_fields__:
+        with TrialRun(trial(method={"name": "finetune"}, backbone=backbone), few, model_folder=tmp_path) as run:
+            next(run)
+        method["teacher"] = str(tmp_path)
     spec = trial(method=method, backbone=backbone, epochs=EPOCHS, batch_size=20, clip_norm=0.5)
     check(trained(spec, few, 7), trained(spec, few, None))
 

@@ -30,7 +30,8 @@ _MOST_SENTENCES = 3
 
 def compare_costs(groups: Mapping[str, ScoreGroup], scores: Scores, options: ComparisonOptions, draft: Draft) -> None:
     """Fill `draft` with the comparison; InputError if no group paid as much as the smallest budget."""
-    shown, looked = _budgets(groups, options, draft)
+    shown, grid = _budgets(groups, options, draft)
+    looked = np.unique(np.concatenate((grid, shown)))
     effort = search_effort(groups, options.estimator)
     # The same seed for every group, so that a group has one curve, whatever it is compared with.
     curves = {
@@ -40,7 +41,9 @@ def compare_costs(groups: Mapping[str, ScoreGroup], scores: Scores, options: Com
         for name, group in groups.items()
     }
     estimates = {name: _of_nearly_all(curve) for name, curve in curves.items()}
-    leaders = runs_of_leaders(np.array(list(estimates.values())), list(curves), looked, scores.minimize)
+    always = np.isin(looked, grid)  # who leads is one answer, whichever budgets are named
+    rows = np.array([estimate[always] for estimate in estimates.values()])
+    leaders = runs_of_leaders(rows, list(curves), looked[always], scores.minimize)
     values = {name: group.scores for name, group in groups.items()}
     kept = compared_groups(values, scores.minimize, draft)
     draft.add("leaders", leaders)
@@ -62,7 +65,7 @@ def compare_costs(groups: Mapping[str, ScoreGroup], scores: Scores, options: Com
 def _budgets(
     groups: Mapping[str, ScoreGroup], options: ComparisonOptions, draft: Draft
 ) -> tuple[tuple[float, ...], Floats]:
-    """The budgets to show, up to what the group that paid least has paid, and those to look at besides."""
+    """The budgets to show, up to what the group that paid least has paid, and those at which leaders are looked for."""
     totals = {name: float(group.costs.sum()) for name, group in groups.items()}
     least = max(float(group.costs.min()) for group in groups.values())
     poorest = min(totals, key=totals.__getitem__)
@@ -73,8 +76,7 @@ def _budgets(
     if beyond:
         draft.notes.append(f"{poorest} cost {most:g} in all; nothing is known beyond, so {beyond} are left out")
     shown = tuple(min(budget, most) for budget in kept)
-    between = np.minimum(np.geomspace(min(least, shown[0]), most, LOOKED_AT), most)
-    return shown, np.unique(np.concatenate((between, shown)))
+    return shown, np.unique(np.minimum(np.geomspace(min(least, most), most, LOOKED_AT), most))
 
 
 def _shown(table: pd.DataFrame, a: str, b: str) -> pd.DataFrame:

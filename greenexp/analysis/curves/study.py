@@ -64,6 +64,7 @@ def _check(scores: Scores, options: CurveOptions) -> None:
         if alone:
             raise InputError(f"{', '.join(alone)}: only over numbers of trials, without a cost")
     if options.extrapolate and scores.bound:
-        raise InputError(f"extrapolate: trials were stopped early, and a model of {scores.bound}s says nothing")
+        cut = "trials were stopped early or have not ended"
+        raise InputError(f"extrapolate: {cut}, and a model of {scores.bound}s says nothing")
     if options.best_so_far and scores.trials == "configuration":
         raise InputError("best_so_far: of a sweep, the report has it, over everything that was spent")

@@ -168,7 +168,8 @@ def _sentence(
         what = MEDIAN if options.estimator == MEDIAN else f"{float(options.estimator):g} quantile"
         subject = f"the {what} of the best of {counted(int(row['n']), noun)} is"
     one = f", one {noun} alone {least}{first['estimate']:.4g}" if first["n"] == 1 < row["n"] else ""
-    why = f"; trials were stopped early, so these are {scores.bound}s" if scores.bound else ""
+    cut = "; trials were stopped early or have not ended, so these are"
+    why = f"{cut} {scores.bound}s" if scores.bound else ""
     sentence = f"{prefix(scores, name)}{subject} {value}{one}{why}."
     parts = [f"{sentence[0].upper()}{sentence[1:]}" if scores.by is None else sentence]
     banded = median if median is not None else frame if "lower" in frame else None

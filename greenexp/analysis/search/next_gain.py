@@ -11,13 +11,12 @@ al.'s quadratic limit is a case, see `curves.tail`), rho = 2^{-a}, and m more dr
     G = G_2 (1 - x^{-a}) / (2^a - 1),   for rho = 1: G_2 log2(x)
 
 on average over searches. The chance that they gain anything is m / (N + m), whatever the distribution, if no two scores
-can be equal. How much the gain varies is taken from what the last N - N/x of the same scores would have gained in
-another order: the best of the first N/x is the j-th best of all with probability C(N - j, N/x - 1) / C(N, N/x); those
-gains are scaled so that their mean is G.
+can be equal. How much the gain varies, and what it is at most in 19 of 20 searches, is the posterior predictive of
+`gain_law`, in which the end and the steepness of the tail are uncertain.
 
 Searches that learn. Later proposals are no draws of what came before. The greater of two numbers is given: what the
 last doubling of this very search gained, times log2(x), and G of its last max(10, N/4) proposals, less what the best of
-all is ahead of their best. Gains become smaller as a search goes on, so this is an upper estimate without a spread.
+all is ahead of their best. Gains become smaller as a search goes on, so this is an upper estimate without a law.
 
 How often both are right, on recorded searches: `benchmarks/next_gain.py`, docs/results/search.md.
 Assumptions: one score per configuration, each trained to its end; ties count as gains of 0. Scores that are means over
@@ -33,10 +32,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
+from greenexp.analysis.search.gain_law import gain_law
 from greenexp.records.arrays import Floats
 
 LEAST = 8
 """Fewer scores than this have no two doublings to speak of."""
+LEVEL = 0.95
+"""How probable it is that the gain is not above `at_most`."""
 _WINDOW = 10
 _LIMIT_REACHED = 1e-3
 """The least rho: a search whose last doubling gained nothing, or next to nothing, after one that did."""
@@ -46,7 +48,7 @@ _LIMIT_REACHED = 1e-3
 class NextGain:
     """What `configurations` more are expected to gain over the best of `known` scores, in the scores' unit.
 
-    mean: the expected gain, at least 0; standard_deviation: of the gain, from search to search; None if not known
+    mean: the expected gain, at least 0; at_most: what it is not above, with probability LEVEL; None if not known
     chance: that they gain anything; None if not known
     upper: whether `mean` is an upper estimate, as it is for searches that learn
     """
@@ -54,7 +56,7 @@ class NextGain:
     configurations: int
     known: int
     mean: float
-    standard_deviation: float | None
+    at_most: float | None
     chance: float | None
     upper: bool
 
@@ -67,13 +69,9 @@ def gain_of_draws(scores: ArrayLike, configurations: int, *, minimize: bool = Fa
     ranked = -np.sort(-_signed(scores, configurations, minimize))
     known = ranked.size
     mean = _mean_gain(ranked, configurations)
-    chances = _rank_chances(known, known * known / (known + configurations))
-    gains = ranked[0] - ranked
-    before = float(chances @ gains)
-    gains = gains * (mean / before if before > 0 else 0.0)
-    variance = float(chances @ gains**2) - float(chances @ gains) ** 2
+    limit = gain_law(ranked, configurations).quantile(LEVEL)
     chance = configurations / (known + configurations)
-    return NextGain(configurations, known, mean, math.sqrt(max(0.0, variance)), chance, upper=False)
+    return NextGain(configurations, known, mean, limit, chance, upper=False)
 
 
 def gain_of_search(scores: ArrayLike, configurations: int, *, minimize: bool = False) -> NextGain:

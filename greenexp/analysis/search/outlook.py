@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from greenexp.analysis.search.next_gain import NextGain
+from greenexp.analysis.search.next_gain import LEVEL, NextGain
 from greenexp.analysis.search.progress import RandomSearch, SearchProgress
 from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.records.axes import AXES
@@ -25,8 +25,9 @@ def outlook(progress: SearchProgress, metric: SweepMetric) -> tuple[str, ...]:
 
 
 def _gain(gain: NextGain, costs: Mapping[str, float], metric: SweepMetric) -> str:
-    spread = "" if gain.standard_deviation is None else f" ± {gain.standard_deviation:.2g}"
     chance = "" if gain.chance is None else f"; the chance of any gain is {100 * gain.chance:.0f} %"
+    share = f"{100 * LEVEL:.0f} % of such searches"
+    limit = "" if gain.at_most is None else f", and {share} gain at most {gain.at_most:.2g}"
     most = "at most about " if gain.upper else ""
     prices = [
         f"{AXES[axis].sum_title} {format_quantity(gain.configurations * costs[axis], AXES[axis].unit)}"
@@ -35,16 +36,17 @@ def _gain(gain: NextGain, costs: Mapping[str, float], metric: SweepMetric) -> st
     ]
     price = f" Their expected cost: {', '.join(prices)}." if prices else ""
     return (
-        f"The next {gain.configurations} configurations are expected to gain {most}{gain.mean:.2g}{spread} "
-        f"{metric.label}{chance}.{price}"
+        f"The next {gain.configurations} configurations are expected to gain {most}{gain.mean:.2g} "
+        f"{metric.label}{chance}{limit}.{price}"
     )
 
 
 def _against_random(random: RandomSearch, reached: float, metric: SweepMetric) -> str:
     equal = f"of equal {AXES[random.axis].title}" if random.axis else "of as many configurations"
+    bound = "less" if metric.minimize else "more"
     return (
-        f"A random search {equal} is expected to reach {random.score:.4f} ± {random.standard_deviation:.2g} "
-        f"{metric.label} with {random.configurations} configurations, by the {random.draws} with which this search "
-        f"began; this one reached {reached:.4f}, {'better' if random.advantage >= 0 else 'worse'} by "
-        f"{abs(random.advantage):.2g}."
+        f"A random search {equal} is expected to reach {random.score:.4f} {metric.label} with {random.configurations} "
+        f"configurations, and in {100 * LEVEL:.0f} % of cases no {bound} than {random.at_best:.4f}, by the "
+        f"{random.draws} with which this search began; this one reached {reached:.4f}, "
+        f"{'better' if random.advantage >= 0 else 'worse'} by {abs(random.advantage):.2g}."
     )

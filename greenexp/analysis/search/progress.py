@@ -41,13 +41,13 @@ AHEAD = (1, 10)
 class RandomSearch:
     """What a random search is expected to have come to.
 
-    score: expected best; standard_deviation: of what its draws after the first add, from search to search
+    score: expected best; at_best: what 95 % of such searches do not surpass
     configurations: how many it makes; draws: how many it is estimated from; axis: of equal cost, "" for equal numbers
     advantage: of the search that learns over it, in the metric's unit; above 0 where learning did better
     """
 
     score: float
-    standard_deviation: float
+    at_best: float
     configurations: int
     draws: int
     axis: str
@@ -148,5 +148,6 @@ def _random(tables: SweepTables, incumbent: pd.DataFrame, minimize: bool) -> Ran
     gain = gain_of_draws(start["score"].to_numpy(), more, minimize=minimize)
     sign = -1.0 if minimize else 1.0
     reached = float(start["best"].iloc[-1]) + sign * gain.mean
+    at_best = float(start["best"].iloc[-1]) + sign * (gain.at_most or 0.0)
     advantage = sign * (float(incumbent["best"].iloc[-1]) - reached)
-    return RandomSearch(reached, gain.standard_deviation or 0.0, size, len(start), axis, advantage)
+    return RandomSearch(reached, at_best, size, len(start), axis, advantage)

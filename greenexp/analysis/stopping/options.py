@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves
 from greenexp.errors import InputError
+from greenexp.records.axes import AXES, EPOCHS
 from greenexp.schedulers import SCHEDULERS, compares_objectives, scheduler_names
+from greenexp.schedulers.resource import Resource
+from greenexp.units import parse_quantity
 
 TRIALS = 27
 """Units that a search begins where nobody says: 3 ^ 3, three full halvings by the usual reduction factor."""
@@ -29,22 +32,27 @@ class StoppingOptions:
     schedulers: names of those that compare one objective, as a curve has; None: all that these curves allow
     trials: numbers of units that a search begins, None: TRIALS, or as many as there are; workers: units trained at a
         time
-    grace_period: parts of a schedule before the first rung; reduction_factor: one of this number of units goes on at a
+    grace_period: parts of a schedule before the first rung; first_level: instead of it, what a trial has used at the
+        first rung, on the axis that the curves' costs are on, a number or a quantity such as `2 TFLOP`; then rungs are
+        levels of that axis; reduction_factor: one of this number of units goes on at a
         rung; None: what each scheduler has by default
     rung_seeds: seeds of a configuration at the first rung, the second, ..., of schedulers that have such a field; None:
         all at every rung
     repeats: searches behind each number; replace: draw units with replacement; seed: of the draws
+    best_so_far: whether the best score at each cost is wanted too, a fifth of the work
     """
 
     schedulers: tuple[str, ...] | None = None
     trials: tuple[int, ...] | None = None
     workers: int = 1
     grace_period: int | None = None
+    first_level: float | str | None = None
     reduction_factor: float | None = None
     rung_seeds: tuple[int, ...] | None = None
     repeats: int = 500
     replace: bool = True
     seed: int = 0
+    best_so_far: bool = True
 
     def __post_init__(self) -> None:
         for name in self.schedulers or ():
@@ -55,6 +63,8 @@ class StoppingOptions:
             wrong = [value for value in values if value != int(value) or value < 1]
             if wrong:
                 raise InputError(f"{what} must be whole numbers of at least 1, received {wrong[0]:g}")
+        if self.first_level is not None and self.grace_period is not None:
+            raise InputError("give either grace_period, in parts of a schedule, or first_level, which is a cost")
         if self.schedulers is not None and not self.schedulers:
             raise InputError("name at least one scheduler to simulate")
 
@@ -67,13 +77,37 @@ class StoppingOptions:
             seeds = curves.seeds > 1
             able = scheduler_names(lambda kind: kind.stops and (seeds or not kind.needs_seeds))
             names = (*full, *(name for name in able if not compares_objectives(SCHEDULERS[name])))
-        return {name: {"name": name, **self._settings(name)} for name in names}
+        if self.first_level is not None:
+            names = self._on_costs(names, curves)
+        return {name: {"name": name, **self._settings(name, curves)} for name in names}
 
-    def _settings(self, name: str) -> dict[str, Any]:
+    def _on_costs(self, names: Sequence[str], curves: RecordedCurves) -> tuple[str, ...]:
+        """Those whose rungs may be costs, and those without rungs. InputError for others that were named."""
+        axes = [axis for axis in get_args(Resource) if axis != EPOCHS]
+        if curves.cost_axis not in axes:
+            has = f"on {curves.cost_axis}" if curves.cost_axis else "on no budget axis"
+            raise InputError(f"first_level: the costs of these curves are {has}: set cost to {', '.join(axes)}")
+        try:
+            parse_quantity(self.first_level or 0.0, AXES[curves.cost_axis].unit)
+        except ValueError as error:
+            raise InputError(f"first_level: {error}") from error
+        fit = {name for name in names if not SCHEDULERS[name].stops or "resource" in _fields(name)}
+        wrong = [name for name in names if name not in fit]
+        if wrong and self.schedulers is not None:
+            able = ", ".join(scheduler_names(lambda kind: "resource" in {one.name for one in dataclasses.fields(kind)}))
+            raise InputError(f"first_level: rungs of {wrong[0]} are no costs; those of {able} may be")
+        return tuple(name for name in names if name in fit)
+
+    def _settings(self, name: str, curves: RecordedCurves) -> dict[str, Any]:
+        on_costs = {} if self.first_level is None else {"resource": curves.cost_axis, "grace_period": self.first_level}
         given = {
             "reduction_factor": self.reduction_factor,
             "grace_period": self.grace_period,
             "seeds": None if self.rung_seeds is None else list(self.rung_seeds),
+            **on_costs,
         }
-        fields = {field.name for field in dataclasses.fields(SCHEDULERS[name])}
-        return {key: value for key, value in given.items() if value is not None and key in fields}
+        return {key: value for key, value in given.items() if value is not None and key in _fields(name)}
+
+
+def _fields(name: str) -> set[str]:
+    return {field.name for field in dataclasses.fields(SCHEDULERS[name])}

@@ -49,7 +49,8 @@ from greenexp.analysis.stopping.simulate_saving import equal_result, full_search
 from greenexp.analysis.stopping.simulate_search import Search, run_search
 from greenexp.analysis.stopping.simulate_seeds import best_mean_so_far, finished_units, seed_places
 from greenexp.records.arrays import Floats
-from greenexp.schedulers import Scheduler, build, holds_seeds
+from greenexp.records.axes import EPOCHS
+from greenexp.schedulers import Scheduler, build, holds_seeds, resource_of, scheduler_of
 
 Settings = Mapping[str, Any]
 _BUDGETS = 12
@@ -97,9 +98,10 @@ def simulate(
     """Simulate searches of each of `trials` sizes under each scheduler.
 
     schedulers: label -> a sweep file's `scheduler` section; grace_period counts parts of a schedule (the curves' T),
-        first_seeds and seeds count seeds; trials: t, units begun by a search, 1 to N
+        first_seeds and seeds count seeds; with a `resource`, rungs are costs and every part is a report;
+        trials: t, units begun by a search, 1 to N
     budgets: costs at which the best score so far is read (default: 12 from one mean full run to t of them, at equal
-        ratios)
+        ratios; none: not read)
     Raises ValueError for impossible numbers, and for a scheduler that needs seeds where there are none;
     greenexp.errors.InputError where a scheduler could stop no trial.
     """
@@ -145,17 +147,20 @@ def _searches(
     curves: RecordedCurves, settings: Settings, draws: NDArray[np.int64], workers: int, grid: Floats
 ) -> _Searches:
     scheduler = fresh_scheduler(curves, settings, draws.shape[1])
-    values, costs = _seed_curves(curves, settings) if holds_seeds(settings) else _unit_curves(curves)
+    values, costs = _seed_curves(curves, settings) if of_seeds(curves, settings) else _unit_curves(curves)
     names = _names(draws.shape[1], values.shape[1])
-    places = seed_places(scheduler.bracket_plan(), values.shape[2], values.shape[1])
-    rungs = sorted({int(part) for part, _ in places})
+    axis = cost_axis(settings)
+    places = seed_places(() if axis else scheduler.bracket_plan(), values.shape[2], values.shape[1])
+    rungs = range(1, values.shape[2]) if axis else sorted({int(part) for part, _ in places})
     fresh, sign = scheduler.state(), -1.0 if curves.minimize else 1.0
     numbers, best_values = np.empty((len(draws), 6)), np.empty((len(draws), grid.size))
     for row, drawn in enumerate(draws):
         scheduler.restore(fresh)
         flat = values[drawn].reshape(-1, values.shape[2]), costs[drawn].reshape(-1, values.shape[2])
-        search = run_search(scheduler, names, *flat, rungs, workers)
+        search = run_search(scheduler, names, *flat, rungs, workers, axis)
         numbers[row] = _numbers(search, curves.final[drawn], curves.full_cost[drawn], flat[1], sign)
+        if not grid.size:
+            continue
         if values.shape[1] > 1:
             best = best_mean_so_far(search, sign * values[drawn], costs[drawn], places, grid)
         else:
@@ -163,6 +168,17 @@ def _searches(
         best_values[row] = sign * best
     best, full_best, cost, full_cost, finished, duration = numbers.T
     return _Searches(best, full_best, cost, full_cost, finished, duration, best_values)
+
+
+def cost_axis(settings: Settings) -> str:
+    """The budget axis on which the rungs of a section lie; "" where they lie at parts of a schedule."""
+    axis = resource_of(scheduler_of(settings))
+    return "" if axis == EPOCHS else axis
+
+
+def of_seeds(curves: RecordedCurves, settings: Settings) -> bool:
+    """Whether the scheduler is asked about single seeds: where it holds some back, or has rungs at costs."""
+    return holds_seeds(settings) or bool(cost_axis(settings) and curves.seeds > 1)
 
 
 def _unit_curves(curves: RecordedCurves) -> tuple[Floats, Floats]:
@@ -188,6 +204,8 @@ def _names(trials: int, seeds: int) -> list[str]:
 def _numbers(search: Search, final: Floats, full_cost: Floats, costs: Floats, sign: float) -> tuple[float, ...]:
     """final, full_cost: of the configurations drawn; costs: [trials, T] of all their trials."""
     signed, finished = sign * final, finished_units(search, len(costs) // len(final))
+    if not finished:
+        raise ValueError("a simulated search trained no unit with all its seeds to the end, and chose none")
     return (
         sign * float(signed[finished].max()), sign * float(signed.max()), search.cost(costs),
         float(full_cost.sum()), len(finished), search.duration(costs),
@@ -247,12 +265,11 @@ def _check(
 
 
 def fresh_scheduler(curves: RecordedCurves, settings: Settings, trials: int) -> Scheduler:
-    """The scheduler as `simulate` runs it over `trials` configurations, each of them one trial unless it holds seeds.
+    """The scheduler as `simulate` runs it over `trials` configurations, each one trial unless it is asked about seeds.
 
     Raises as `simulate` does.
     """
-    held = holds_seeds(settings)
-    seeds = _seed_curves(curves, settings)[0].shape[1] if held else 1
+    seeds = _seed_curves(curves, settings)[0].shape[1] if of_seeds(curves, settings) else 1
     names = _names(trials, seeds)
     groups = {str(place): names[place * seeds : (place + 1) * seeds] for place in range(trials)}
     return build(settings, max_epochs=curves.scores.shape[1], groups=groups, mode="min" if curves.minimize else "max")

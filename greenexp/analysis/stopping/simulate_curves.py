@@ -32,6 +32,7 @@ class RecordedCurves:
     costs: [N, T], cumulative, in the cost's unit; minimize: a smaller score is better
     seed_scores, seed_costs: [N, S, T], the same of each seed; None unless every unit has the same number S >= 2 of them
     remarks: what must be known of how the units came about, in sentences
+    cost_axis: the budget axis that costs are on, "" where they are on none
     """
 
     units: tuple[str, ...]
@@ -41,6 +42,7 @@ class RecordedCurves:
     seed_scores: Floats | None = None
     seed_costs: Floats | None = None
     remarks: tuple[str, ...] = ()
+    cost_axis: str = ""
 
     @property
     def final(self) -> Floats:

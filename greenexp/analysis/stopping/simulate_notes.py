@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
-from greenexp.analysis.stopping.simulate import Settings, Simulation, fresh_scheduler
+from greenexp.analysis.stopping.simulate import Settings, Simulation, cost_axis, fresh_scheduler
+from greenexp.records.axes import AXES
 from greenexp.schedulers import Rung, holds_seeds, scheduler_of
+from greenexp.units import format_quantity
 
 
 def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings]) -> tuple[str, ...]:
@@ -63,6 +67,11 @@ def _decides_at_once(settings: Settings) -> bool:
 
 def _rungs(simulation: Simulation, settings: Settings, trials: int) -> str:
     """Where a search of `trials` units is judged."""
+    if axis := cost_axis(settings):
+        first, eta = scheduler_of(settings), dataclasses.asdict(scheduler_of(settings)).get("reduction_factor")
+        level = format_quantity(float(getattr(first, "grace_period", math.nan)), AXES[axis].unit)
+        further = "its multiples" if eta is None else f"{eta:g} times as much each"
+        return f"judged at the first part by whose end a trial has used {level} of {axis}, and then {further}."
     rungs: dict[tuple[str, ...], list[float]] = {}
     for bracket in fresh_scheduler(simulation.curves, settings, trials).bracket_plan():
         rungs.setdefault(tuple(map(_rung, bracket.rungs)), []).append(bracket.units)

@@ -84,11 +84,13 @@ def run_search(
     costs: Floats,
     rungs: Sequence[int],
     workers: int,
+    axis: str = "",
 ) -> Search:
     """Drive `scheduler`, fresh, over the units `names`, in this order.
 
     values, costs: [t, T], costs cumulative; rungs: every part at which some bracket judges, rising: asking at those
         alone gives the verdicts of asking after every part; workers: units trained at a time
+    axis: the budget axis that `costs` are told on, of a scheduler whose rungs are costs: there, every part is one
     """
     whole = values.shape[1]
     search, queue = Search(), _Queue(unit for unit, name in enumerate(names) if scheduler.may_begin(name))
@@ -115,7 +117,8 @@ def run_search(
             search.finished.append(unit)
             queue.obey(place, scheduler.finish(names[unit], part, float(values[unit, part - 1])))
             continue
-        decision = scheduler.decide(names[unit], part, float(values[unit, part - 1]))
+        used = {axis: costs[unit, part - 1] - (costs[unit, part - 2] if part > 1 else 0.0)} if axis else None
+        decision = scheduler.decide(names[unit], part, float(values[unit, part - 1]), used)
         queue.obey(place, decision.others)
         if decision.action is Action.GO_ON:
             train(unit, part, now)

@@ -69,6 +69,7 @@ def stopping_study(curves: RecordedCurves, options: StoppingOptions | None = Non
             workers=options.workers,
             repeats=options.repeats,
             replace=options.replace,
+            budgets=None if options.best_so_far else (),
         )
     except ValueError as error:
         raise InputError(str(error)) from error

@@ -65,6 +65,12 @@ def _end(price: PriceFact | None, end: str) -> float:
     return float("nan") if price is None else float(price[end])  # type: ignore[literal-required]
 
 
+def _axis(name: str) -> tuple[str, str]:
+    """Unit and title of a budget axis, inside a sentence."""
+    axis = AXES.get(name)
+    return (axis.unit, axis.title.lower()) if axis else ("", name)
+
+
 def _stage(tables: SweepTables) -> str:
     history, counts = tables.history, tables.trials["status"].value_counts()
     told = ", ".join(f"{count} {name}" for name, count in counts.items())
@@ -72,8 +78,8 @@ def _stage(tables: SweepTables) -> str:
     if history.complete:
         stage = "The sweep is finished"
     elif limit is not None:
-        unit = AXES[limit.axis].unit if limit.axis in AXES else ""
-        stage = f"The sweep ended at its limit of {format_quantity(limit.limit, unit)} on the axis {limit.axis}"
+        unit, title = _axis(limit.axis)
+        stage = f"The sweep ended at its limit of {format_quantity(limit.limit, unit)} {title} (budget.{limit.axis})"
     else:
         stage = "The sweep has not ended"
     elapsed = "" if history.elapsed_s is None else f" after {format_quantity(history.elapsed_s, 's')}"

@@ -21,7 +21,7 @@ from greenexp.analysis.views.why import why
 from greenexp.records.axes import AXES
 from greenexp.records.tables import DEV, TEST, SweepTables
 
-SECTIONS = ("task", "backbone", "exits", "method", "training", "metric")
+SECTIONS = ("task", "backbone", "exits", "method", "compression", "training", "metric")
 SETTINGS = ("section", "path", "value", "searched")
 CURVE = (
     "epoch", "score", "train_loss", "learning_rate", "scored_on", "best", "attempt", "dev_examples", "wall_s",

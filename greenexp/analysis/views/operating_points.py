@@ -10,6 +10,7 @@ from greenexp.analysis.sweeps.chosen import chosen_trials
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.analysis.views.columns import COLUMNS, LESS, MORE, ViewColumn, described, of_score
 from greenexp.analysis.views.named import trial_named
+from greenexp.analysis.views.wording import counted
 from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
 
@@ -47,7 +48,7 @@ def operating_point_table(tables: SweepTables, trial: str | None = None) -> Find
     metric = metric_of(tables)
     return Findings(
         verdict=(
-            f"{len(points)} operating points of {trial}, of {len(policies)} policies.",
+            f"{counted(len(points), 'operating point')} of {trial}, of {counted(len(policies), 'policy', 'policies')}.",
             (
                 "Scores are those of one seed on the dev set on which a threshold is chosen, so they are too good on "
                 f"average. {_on_test(tables, trial)}"

@@ -65,7 +65,9 @@ def parallel_coordinates(tables: SweepTables) -> Findings:
         *status_notes(known["status"], metric.bound),
     ]
     return Findings(
-        verdict=(f"{len(known)} configurations with a score over {len(axes) - 1} searched fields.",),
+        verdict=(
+            f"{counted(len(known), 'configuration')} with a score over {counted(len(axes) - 1, 'searched field')}.",
+        ),
         tables={
             "points": points,
             "axes": axes_table(axes).assign(axis=range(len(axes))),

@@ -22,7 +22,7 @@ from greenexp.analysis.views.searched import (
     ticks_table,
     value_text,
 )
-from greenexp.analysis.views.wording import with_article
+from greenexp.analysis.views.wording import counted, with_article
 from greenexp.records.tables import SweepTables
 
 POINTS = (
@@ -64,7 +64,7 @@ def score_slices(tables: SweepTables, fields: Sequence[str] | None = None) -> Fi
     metric = metric_of(tables)
     points = pd.DataFrame(rows, columns=list(POINTS))
     return Findings(
-        verdict=(f"{len(scored)} trials with a score over {len(axes)} searched fields.",),
+        verdict=(f"{counted(len(scored), 'trial')} with a score over {counted(len(axes), 'searched field')}.",),
         tables={
             "points": points, "axes": axes_table(axes), "ticks": ticks_table(axes),
             COLUMNS: described(of_score(metric)),

@@ -87,7 +87,7 @@ def _limit(tables: SweepTables) -> str:
     if limit.axis == WORTH:
         return " The sweep ended as another configuration was expected to gain too little for its cost (budget.worth)."
     row = AXES.get(limit.axis)
-    unit, title = (row.unit, row.sum_title.lower()) if row else ("", limit.axis)
+    unit, title = (row.unit, row.title.lower()) if row else ("", limit.axis)
     used = "" if limit.used is None else f", with {format_quantity(limit.used, unit)} used"
     return f" The sweep reached its limit of {format_quantity(limit.limit, unit)} {title} ({limit.axis}){used}."
 

@@ -39,9 +39,10 @@ def bench(run: str, engine: EngineOptions, as_json: bool, **options: Any) -> Non
     """RUN is a sweep's folder or a model's (default: the newest sweep under out/), timed on its test texts.
 
     In one run, taking turns: the engine with its policy, the same without exits, the same with every exit evaluated and
-    no early exit, and the plain transformers model of the same weights. Batch 1 is unpadded; larger batches hold texts
-    of similar length. Printed are times per request, the speed-up in layers, FLOPs and seconds, and what was not
-    measured.
+    no early exit, the plain transformers model of the same weights, and, of a model that `export --format onnx` wrote
+    as graphs, ONNX Runtime's whole model in fp32 and int8. Batch 1 is unpadded; larger batches hold texts of similar
+    length. Printed are times per request, the speed-up in layers, FLOPs and seconds, whether early exit is faster than
+    the fastest model without it, and what was not measured.
     """
     from greenexp.api.models import bench as benchmark
     from greenexp.cli.models.bench_layout import report_lines

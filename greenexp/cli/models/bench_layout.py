@@ -31,7 +31,7 @@ def _head(report: BenchReport) -> Iterator[str]:
     lengths = f"{examples.shortest} to {examples.longest} tokens, median {examples.median_length:g}"
     yield f"timed on      {examples.count} of {examples.of} {examples.split} examples, {lengths}"
     compiled = ", compiled" if how.compiled else ""
-    yield f"              {how.device}, {how.threads} thread(s), {how.precision}{compiled}"
+    yield f"              {how.device}, {how.threads} thread(s), {how.backend}, {how.precision}{compiled}"
     versions = " · ".join(f"{name} {version}" for name, version in how.versions.items())
     yield f"              {versions}"
 
@@ -66,6 +66,13 @@ def _saved(batches: Sequence[BatchResult]) -> Iterator[str]:
     tried = sorted({setting for batch in batches for setting in batch.plain_tried})
     agree = min(batch.plain_agrees for batch in batches)
     yield f"  plain: fastest of {_listed(tried)}; answers as the engine without exits to {agree:.1%} of the examples"
+    yield "early exit against the fastest model without it: seconds of that model / of the engine"
+    for batch in batches:
+        name, static = batch.best_static
+        verdict = "early exit is faster" if static.median > 1 else "early exit is not faster"
+        agrees = batch.static_agrees.get(name)
+        same = "" if agrees is None else f", answers as the engine without exits to {agrees:.1%}"
+        yield f"  {batch.batch_size:>5}  {_ratio(static):28}{name}{same}: {verdict}"
 
 
 def _foot(report: BenchReport) -> Iterator[str]:

@@ -32,7 +32,14 @@ _OPTIONS = (
     ),
     click.option("--calibrated", is_flag=True, help="With a temperature per exit, fitted on dev."),
     click.option("--check-every", type=click.IntRange(min=1), default=1, metavar="K", help="Consult every K-th exit."),
-    click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True),
+    click.option("--precision", type=click.Choice(["fp32", "bf16", "int8"]), default="fp32", show_default=True),
+    click.option(
+        "--backend",
+        type=click.Choice(["torch", "onnxruntime"]),
+        default="torch",
+        show_default=True,
+        help="Who computes; onnxruntime needs `greenexp export --format onnx`, and has fp32 and int8.",
+    ),
     click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads PyTorch uses (default: its own)."),
 )
 batch_size_option = click.option(

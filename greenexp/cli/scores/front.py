@@ -71,6 +71,16 @@ def parse_reference(ctx: click.Context, param: click.Parameter, value: str | Non
     metavar="SHARE,...",
     help="Shares of the trials that attainment curves stand for.",
 )
+@click.option(
+    "--baseline", metavar="FILE|DIR", help="Set each group against this line, too: its mean height at equal cost."
+)
+@click.option(
+    "--outside",
+    type=click.Choice(["refuse", "clamp"]),
+    default="refuse",
+    show_default=True,
+    help="Of points beyond the baseline's range: refuse them, or take the nearest end of its line.",
+)
 @confidence_option
 @click.option("--filter", "query", metavar="TEXT", help="Keep only the MLflow runs that match this MLflow filter.")
 @seed_option

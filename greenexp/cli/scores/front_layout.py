@@ -57,11 +57,12 @@ def layouts(findings: Findings) -> dict[str, Layout]:
 
         return shown
 
-    front = {"front": named(lambda frame: _front(frame, MOST_OF_ONE if by is None else MOST_OF_MANY))}
+    line = {"line_to_line": named(_as_it_is)}
+    front = {**line, "front": named(lambda frame: _front(frame, MOST_OF_ONE if by is None else MOST_OF_MANY))}
     if by is None:
         return {**front, "expected_hypervolume": named(_as_it_is), "attainment": named(_attainment)}
     pairs = {"improvement": named(_improvement), "equal_cost": named(_equal_cost)}
-    return {**pairs, "hypervolume": named(_as_it_is), **front}
+    return {**line, **pairs, "hypervolume": named(_as_it_is), **front}
 
 
 def _as_it_is(frame: pd.DataFrame) -> pd.DataFrame:

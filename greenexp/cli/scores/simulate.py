@@ -47,6 +47,11 @@ def parse_names(ctx: click.Context, param: click.Parameter, value: str | None) -
     "--grace", "grace_period", type=click.IntRange(1), help="Parts before the first rung.  [the scheduler's default]"
 )
 @click.option(
+    "--first-level",
+    metavar="QUANTITY",
+    help="Rungs are levels of --cost instead (train_flops, energy_j or wall_s), such as '2 TFLOP': the first one.",
+)
+@click.option(
     "--reduction-factor",
     type=float,
     help="At a rung, one of this number of units goes on.  [the scheduler's default]",

@@ -13,7 +13,8 @@ from greenexp.errors import InputError, UnknownNameError
 FORMATS = ("html", "md", "tex", "csv", "pdf")
 SECTIONS = (
     "headline", "compared-searches", "search", "tuning-band", "configurations", "search-space", "early-stopping",
-    "simulated", "target", "objectives", "held-out", "front", "policies", "exit-profiles", "front-over-trials", "exits",
+    "simulated", "target", "objectives", "held-out", "front", "line-to-line", "policies", "exit-profiles",
+    "front-over-trials", "exits",
     "overthinking", "calibration", "seeds", "price-tag", "costs", "energy", "assumptions", "failures", "checklists",
     "trials", "appendix",
 )  # fmt: skip
@@ -57,6 +58,14 @@ def _sections(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 )
 @click.option("--sweep", help="One of several sweeps at an MLflow address, by name or id.")
 @click.option("--out", "target", type=click.Path(path_type=Path), help="Folder to write to (default: the sweep's own).")
+@click.option("--baseline", metavar="SOURCE", help="Set the sweep's lines against this one (as in `elue score`).")
+@click.option(
+    "--outside",
+    type=click.Choice(["refuse", "clamp"]),
+    default="refuse",
+    show_default=True,
+    help="Of points beyond the baseline's range: refuse them, or take the nearest end of its line.",
+)
 @click.option("--score", metavar="COLUMN", help="Compare any MLflow runs by this column, such as metrics.acc.")
 @click.option("--cost", metavar="COLUMN", help="With --score: what a run cost, such as metrics.seconds, or duration.")
 @click.option(
@@ -79,6 +88,8 @@ def report(
     sections: tuple[str, ...],
     sweep: str | None,
     target: Path | None,
+    baseline: str | None,
+    outside: str,
     score: str | None,
     cost: str | None,
     by: str | None,
@@ -96,10 +107,10 @@ def report(
         given = [option for option, value in options.items() if value]
         if given:
             raise click.UsageError(f"{', '.join(given)}: only together with --score")
-        _report_sweeps(sources, formats, sections, sweep, target)
+        _report_sweeps(sources, formats, sections, sweep, target, (baseline, outside))
         return
-    if len(sources) != 1 or sweep is not None or sections:
-        raise click.UsageError("--score takes the runs of one MLflow address, no --sweep and no --section")
+    if len(sources) != 1 or sweep is not None or sections or baseline is not None:
+        raise click.UsageError("--score takes the runs of one MLflow address, no --sweep, --section and --baseline")
     from greenexp.api.reports import runs_report
 
     write = runs_report(
@@ -119,13 +130,16 @@ def _report_sweeps(
     sections: tuple[str, ...],
     sweep: str | None,
     target: Path | None,
+    compared: tuple[str | None, str],
 ) -> None:
     from greenexp.api.sweeps import load
+
+    baseline, outside = compared
 
     for source in sources or (or_newest(None),):
         opened = load(source, sweep=sweep)
         warn_of_tables(opened)
         inside = len(sources) > 1 and target is not None
         place = target / opened.tables.history.name if inside and target is not None else target
-        for path in opened.report(formats, out=place, sections=sections):
+        for path in opened.report(formats, out=place, sections=sections, baseline=baseline, outside=outside):
             click.echo(path)

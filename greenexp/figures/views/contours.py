@@ -40,8 +40,8 @@ def _channel(axis: dict[Any, Any], field: str) -> dict[str, Any]:
     if axis["kind"] == CATEGORY:
         return {"field": f"{axis['channel']}_value", "type": "nominal", "title": axis["field"],
                 "scale": {"domain": axis["categories"]}, "axis": {"labelAngle": 0}}  # fmt: skip
-    log = {"type": "log"} if axis["kind"] == LOG else {}
-    scale = {"domain": [axis["low"], axis["high"]], "nice": False, "zero": False, **log}
+    kind = {"type": "log"} if axis["kind"] == LOG else {"zero": False}
+    scale = {"domain": [axis["low"], axis["high"]], "nice": False, **kind}
     return {"field": field, "type": "quantitative", "title": axis["field"], "scale": scale,
             "axis": {"tickCount": 5, "format": "~g", "grid": False}}  # fmt: skip
 

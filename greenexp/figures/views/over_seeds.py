@@ -77,13 +77,14 @@ def _layers(
     bar = {"type": "rule", "color": GREY, "strokeWidth": 5, "opacity": 0.45}
     stroke = {"type": "tick", "color": INK, "thickness": 2.5, "size": 16}
     point = {"type": "point", "filled": True, "size": 55, "opacity": 0.8}
-    return [
+    layers: list[dict[str, Any]] = [
         {"data": {"values": spread}, "mark": bar,
          "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": y, "tooltip": of_row}},
         {"data": {"values": means}, "mark": stroke, "encoding": {"x": {**x, "field": "score_mean"}, "y": y,
                                                                  "tooltip": of_row}},
         {"data": {"values": points}, "mark": point, "encoding": {"x": x, "y": y, "tooltip": of_seed, **looks}},
     ]  # fmt: skip
+    return [layer for layer in layers if layer["data"]["values"]]
 
 
 def _alt(shown: pd.DataFrame, seeds: pd.DataFrame, title: str) -> str:

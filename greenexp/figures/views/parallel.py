@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,8 @@ MOST_CONFIGURATIONS = 300
 _DASHES = {COMPLETE: [1, 0], BOUND: [6, 3], NO_MEAN: [1, 3]}
 _HEIGHT, _GAP = 300, 130
 """Pixels: the height of an axis, and between two axes."""
-_LETTERS = 22
+_LETTERS, _LINES, _LINE = 15, 3, 0.05
+"""Of a name on top of its axis: letters in a line, lines, and the share of the axis that a line is high."""
 INSIDE = "inside"
 """A signal that a page can set to the names of the configurations that are not to be faint; null: all."""
 _IS_INSIDE = f"!{INSIDE} || indexof({INSIDE}, datum.configuration) >= 0"
@@ -48,8 +50,8 @@ def _x() -> dict[str, Any]:
 
 
 def _y() -> dict[str, Any]:
-    return {"field": "position", "type": "quantitative", "axis": None, "scale": {"domain": [-0.03, 1.13],
-                                                                                "nice": False}}  # fmt: skip
+    scale = {"domain": [-0.03, 1.08 + _LINES * _LINE], "nice": False}
+    return {"field": "position", "type": "quantitative", "axis": None, "scale": scale}
 
 
 def _lines(drawn: pd.DataFrame, score: Titled) -> list[dict[str, Any]]:
@@ -90,7 +92,7 @@ def _axes(findings: Findings) -> list[dict[str, Any]]:
     ticks = findings["ticks"]
     marks = records(ticks, axis=[place[field] for field in ticks["field"]])
     names = [
-        {"axis": int(row["axis"]), "position": 1.06, "label": _short(str(row["label"])), "field": row["field"],
+        {"axis": int(row["axis"]), "position": 1.06, "label": in_lines(str(row["label"])), "field": row["field"],
          "kind": row["kind"]}
         for row in axes.to_dict("records")
     ]  # fmt: skip
@@ -98,7 +100,9 @@ def _axes(findings: Findings) -> list[dict[str, Any]]:
     text = {"type": "text", "align": "right", "dx": -6, "fontSize": 11, "color": INK}
     halo = {**text, "stroke": "#ffffff", "strokeWidth": 3, "color": "#ffffff", "opacity": 0.9}
     tick = {"type": "tick", "color": FRAME, "size": 8, "thickness": 1, "orient": "horizontal"}
-    name = {"type": "text", "baseline": "bottom", "fontSize": 12, "color": INK}
+    upwards = "-14 * (length(split(datum.label, '\\n')) - 1)"  # else further lines go down, onto the axis
+    name = {"type": "text", "baseline": "bottom", "fontSize": 12, "color": INK, "lineBreak": "\n",
+            "dy": {"expr": upwards}}  # fmt: skip
     tooltip = hover(("field", "Field"), ("kind", "Scale"))
     labelled = {"x": _x(), "y": _y(), "text": {"field": "text"}}
     return [
@@ -112,8 +116,16 @@ def _axes(findings: Findings) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _short(label: str) -> str:
-    return label if len(label) <= _LETTERS else f"{label[: _LETTERS - 1]}…"
+def in_lines(label: str) -> str:
+    """A name in lines, broken after a space, a dot or an underscore where there is one."""
+    parts = re.findall(r"[^ ._]+[ ._]*|[ ._]+", label)
+    lines = [""]
+    for part in parts:
+        if lines[-1] and len((lines[-1] + part).rstrip()) > _LETTERS:
+            lines.append("")
+        lines[-1] += part
+    shown = [line.rstrip() if len(line) <= _LETTERS + 2 else f"{line[: _LETTERS - 1]}…" for line in lines[:_LINES]]
+    return "\n".join(shown) + ("…" if len(lines) > _LINES else "")
 
 
 def _alt(drawn: pd.DataFrame, axes: pd.DataFrame, score: Titled) -> str:

@@ -43,8 +43,8 @@ def _panel(own: pd.DataFrame, axis: dict[Any, Any], score: Titled, kinds: list[s
         x = {"field": "value", "type": "nominal", "title": axis["label"], "sort": axis["categories"],
              "scale": {"domain": axis["categories"]}, "axis": {"labelAngle": 0, "labelLimit": 90}}  # fmt: skip
     else:
-        scale = {"domain": [axis["low"], axis["high"]], "nice": False, "zero": False}
-        log = {"type": "log"} if axis["kind"] == LOG else {}
+        scale = {"domain": [axis["low"], axis["high"]], "nice": False}
+        log = {"type": "log"} if axis["kind"] == LOG else {"zero": False}
         x = {"field": "number", "type": "quantitative", "title": axis["label"], "scale": {**scale, **log},
              "axis": {"tickCount": 4, "format": "~g"}}  # fmt: skip
     y = {"field": "score", "type": "quantitative", "title": score.title if len(score.title) < 26 else "Score",

@@ -118,13 +118,17 @@ def _names(
     rows, begins = [], []
     for stint in stints[stints["slot"] <= MOST_SLOTS].to_dict("records"):
         start, end, row = stint["start_s"] / divisor, stint["end_s"] / divisor, str(stint["slot"])
-        letters = (end - start) * divisor / last * _WIDTH / _LETTER if last > 0 else 0
-        names = [name for name in (stint["trial"], stint["configuration"]) if len(name) < letters]
-        rows += [{"row": row, "start": (start + end) / 2, "name": name} for name in names[:1]]
+        share = (end - start) * divisor / last if last > 0 else 0.0
+        own = {"row": row, "start": (start + end) / 2, "share": share}
+        trial, configuration = stint["trial"], stint["configuration"]
+        rows += [{**own, "name": trial, "over": 0}, {**own, "name": configuration, "over": len(trial)}]
         begins.append({"row": row, "start": start})
-    text = {"type": "text", "fontSize": 11, "color": WHITE, "tooltip": None}
+    # `width` is that of the drawing, which a page makes as wide as there is room.
+    letters = f"datum.share * width / {_LETTER}"
+    fits = f"length(datum.name) < {letters} && (!datum.over || datum.over >= {letters})"
+    text = {"type": "text", "fontSize": 11, "color": WHITE, "tooltip": None, "opacity": {"expr": f"{fits} ? 1 : 0"}}
     tick = {"type": "tick", "color": INK, "thickness": 1.5, "size": 26, "tooltip": None}
-    halo = {**text, "color": INK, "stroke": INK, "strokeWidth": 2.5, "opacity": 0.6}
+    halo = {**text, "color": INK, "stroke": INK, "strokeWidth": 2.5, "opacity": {"expr": f"{fits} ? 0.6 : 0"}}
     named = [
         {"data": {"values": rows}, "mark": mark, "encoding": {"x": x, "y": y, "text": {"field": "name"}}}
         for mark in (halo, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,6 +51,7 @@ class BatchResult:
     plain_setting, plain_tried: the fastest setting of the plain model, and all that were tried
     plain_agrees: share of the examples to which plain model and engine without exits give one answer
     energy_j: contestant -> joules per example above idle; None where it was not measured
+    static_over_engine, static_agrees: of each of ONNX Runtime's whole models: as of the plain model
     """
 
     batch_size: int
@@ -66,6 +67,14 @@ class BatchResult:
     plain_tried: tuple[str, ...]
     plain_agrees: float
     energy_j: dict[str, float] | None = None
+    static_over_engine: dict[str, Ratio] = field(default_factory=dict)
+    static_agrees: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def best_static(self) -> tuple[str, Ratio]:
+        """The fastest model without early exits, and its seconds / the engine's: below 1 early exit does not pay."""
+        everybody = {PLAIN: self.plain_over_engine, **self.static_over_engine}
+        return min(everybody.items(), key=lambda one: one[1].median)
 
 
 def requests_of(examples: Sequence[Tokens], batch_size: int) -> list[Request]:
@@ -98,11 +107,17 @@ def contest(
     if progress is not None:
         progress.step(f"choosing among {len(contestants.plain)} settings of the plain model")
     setting, plain = _fastest(contestants.plain, requests, protocol, stopwatch)
-    everybody = (*contestants.timed, plain)
+    everybody = (*contestants.timed, plain, *contestants.static)
     timings = interleave(everybody, requests, protocol, stopwatch, progress)
     said = {one.name: [answer for request in requests for answer in one.answer(request)] for one in everybody}
     layers = contestants.engines[ENGINE].model.backbone.num_layers
-    return result_of(timings, said[ENGINE], said[NO_EXITS], said[PLAIN], setting, tuple(contestants.plain), layers)
+    result = result_of(timings, said[ENGINE], said[NO_EXITS], said[PLAIN], setting, tuple(contestants.plain), layers)
+    names = [one.name for one in contestants.static]
+    return replace(
+        result,
+        static_over_engine={name: ratio(timings, name, ENGINE) for name in names},
+        static_agrees={name: _agree(said[NO_EXITS], said[name]) for name in names},
+    )
 
 
 def result_of(
@@ -116,7 +131,6 @@ def result_of(
 ) -> BatchResult:
     """The numbers from raw times and answers; left, stayed: of the engine with and without exits, same examples."""
     exits = np.array([answer.exit for answer in left])
-    agree = [_same(one.prediction, said) for one, said in zip(stayed, plain_said, strict=True)]
     return BatchResult(
         batch_size=int(timings.examples.max()),
         requests=len(timings.examples),
@@ -133,8 +147,13 @@ def result_of(
         plain_over_no_exits=ratio(timings, PLAIN, NO_EXITS),
         plain_setting=plain_setting,
         plain_tried=plain_tried,
-        plain_agrees=float(np.mean(agree)),
+        plain_agrees=_agree(stayed, plain_said),
     )
+
+
+def _agree(stayed: Sequence[Answer], said: Sequence[int | float]) -> float:
+    """Share of the examples to which a static model gives the answer of the engine without exits."""
+    return float(np.mean([_same(one.prediction, other) for one, other in zip(stayed, said, strict=True)]))
 
 
 def _same(ours: float, theirs: float) -> bool:

@@ -20,6 +20,7 @@ from greenexp.inference.bench.progress import BatchProgress
 from greenexp.inference.bench.protocol import Protocol, Stopwatch, fixed_threads
 from greenexp.inference.bench.report import BenchConditions, BenchedModel, BenchedPolicy, BenchReport, TimedExamples
 from greenexp.inference.bench.tokenisation import Tokenisation, time_tokenisation
+from greenexp.inference.graphs.folder import GraphFolder
 from greenexp.inference.segments import Precision
 from greenexp.meters import open_meters, survey
 from greenexp.meters.machine import machine_facts
@@ -40,6 +41,8 @@ class BenchOptions:
     batch_sizes: examples per request, ascending; repeats: of all requests; compiled: through `torch.compile`
     check_every: K: consult every K-th exit; threads: of PyTorch, None for its own number; latency: the file that
     seconds by exit and length are written to, None for no such table
+    graphs: the model's ONNX graphs, whose whole model is timed too; why_no_graphs: of None
+    backend: who computes for the engines
     """
 
     batch_sizes: tuple[int, ...] = (1, 16, 64)
@@ -50,6 +53,9 @@ class BenchOptions:
     precision: Precision = "fp32"
     threads: int | None = None
     latency: Path | None = None
+    graphs: GraphFolder | None = None
+    why_no_graphs: str = ""
+    backend: str = "torch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +87,12 @@ def measure(
     Raises InputError for a device that is not there, and as `EarlyExitEngine` and `PlainModel` do.
     """
     device = usable_device(options.device)
-    not_measured: dict[str, str] = {}
+    not_measured = {"onnxruntime": options.why_no_graphs} if options.graphs is None else {}
     if warning := busy_warning():
         tell(f"warning: {warning}")
     with fixed_threads(options.threads) as threads:
         model, settings = load_model(folder, device=options.device), _settings(folder, policy, options)
-        contestants = Contestants.of(model, policy.policy, settings)
+        contestants = Contestants.of(model, policy.policy, settings, options.graphs)
         stopwatch = Stopwatch.of(device)
         bench = _Bench(options, model, policy, settings, contestants, examples, stopwatch, device, threads, tell)
         batches = tuple(_batch(bench, place, not_measured) for place in range(len(options.batch_sizes)))
@@ -113,6 +119,7 @@ def _settings(folder: Path, policy: ServingPolicy, options: BenchOptions) -> Eng
         temperatures=policy.temperatures,
         compiled=options.compiled,
         precision=options.precision,
+        graphs=options.graphs if options.backend == "onnxruntime" else None,
     )
 
 
@@ -144,7 +151,7 @@ def _energy_j(
     if not can:
         not_measured["energy_j"] = why_not
         return None
-    everybody = (*bench.contestants.timed, bench.contestants.plain[plain_setting])
+    everybody = (*bench.contestants.timed, bench.contestants.plain[plain_setting], *bench.contestants.static)
     progress.step("measuring energy")
     with open_meters(gpus=gpus, exclusive=True) as meters:
         requests = requests_of(bench.examples.tokens, size)
@@ -185,6 +192,7 @@ def _conditions(bench: _Bench) -> BenchConditions:
         device=_words(bench.device),
         threads=bench.threads,
         precision=options.precision,
+        backend=options.backend,
         compiled=options.compiled,
         check_every=options.check_every,
         repeats=options.repeats,

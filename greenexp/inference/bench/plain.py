@@ -29,7 +29,8 @@ class PlainModel:
     """A transformers encoder, its pooling and one classifier.
 
     model: whose library encoder and head of exit `exit_number` are used, weights shared; layers above it are left out
-    attention: the library's implementation; precision: `fp32`, or `bf16` for weights and activations
+    attention: the library's implementation, `eager` where it has no other
+    precision: `fp32`, or `bf16` for weights and activations
     compiled: through `torch.compile`, batch and length variable
     InputError for a backbone that drives no library model.
     """
@@ -40,7 +41,7 @@ class PlainModel:
         encoder, head = _own_copy(model), model.head(exit_number)
         backbone = cast(LibraryBackbone, model.backbone)
         backbone.shorten(encoder, model.exit_layers[exit_number - 1])
-        encoder.set_attn_implementation(attention)
+        encoder.set_attn_implementation(attention if attention in backbone.attentions else "eager")
         if precision == "bf16":
             # Copied first: a module casts its weights in place, and these are the engine's too.
             encoder, head = (copy.deepcopy(module).to(torch.bfloat16) for module in (encoder, head))
@@ -60,9 +61,9 @@ class PlainModel:
         padding = None if mask is None else mask.bool()
         pooled = getattr(output, "pooler_output", None)  # some families' own models have none
         if pooled is None and self._head.reads_pooled:
-            pooled = self._pool(EncoderState(hidden, None, padding))
-        states = output.hidden_states[1:] if every_layer else ()
-        earlier = tuple(self._pool(EncoderState(state, None, padding)) for state in states)
+            pooled = self._pool(EncoderState(hidden, None, padding, normed=True))
+        states = (*output.hidden_states[1:-1], hidden) if every_layer else ()
+        earlier = tuple(self._pool(EncoderState(state, None, padding, normed=state is hidden)) for state in states)
         logits: Tensor = self._head(ExitInput(hidden, padding, pooled, earlier))
         found: list[int | float] = (logits[:, 0] if logits.shape[1] == 1 else logits.argmax(dim=1)).tolist()
         return found
@@ -73,7 +74,7 @@ def plain_variants(
 ) -> dict[str, Contestant]:
     """Ways of calling the plain model that are tried, by their settings in words; compiled: those too."""
     found = {}
-    for attention in ATTENTION:
+    for attention in getattr(model.backbone, "attentions", ATTENTION):
         for goes_through in (False, True) if compiled else (False,):
             plain = PlainModel(
                 model, exit_number, attention=attention, precision=precision, pad_id=pad_id, compiled=goes_through

@@ -62,6 +62,7 @@ class BenchConditions:
     device: str
     threads: int
     precision: str
+    backend: str
     compiled: bool
     check_every: int
     repeats: int

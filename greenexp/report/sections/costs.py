@@ -36,12 +36,26 @@ def section(tables: SweepTables) -> Section:
     return Section(
         name="costs",
         title="Costs",
-        headline=(*_sentences(rows, tables), *_priced(price, tables)),
+        headline=(*_used(rows, tables), *_priced(price, tables), *_sentences(rows, tables)),
         tables=(
             Table("costs", "Costs", frame, shown, "Lost: paid for work that no report covers, or that was done twice."),
         ),
         assumptions=_assumptions(tables),
     )
+
+
+def _used(rows: list[dict[str, str]], tables: SweepTables) -> tuple[str, ...]:
+    """What was measured, in one sentence; nothing before there is a report."""
+    known = [row for row in rows if row["used_text"] not in ("not measured", NOT_YET)]
+    if tables.epochs.empty or not known:
+        return ()
+    parts = [f"{_inside(row['title'])} {row['used_text']}" for row in known]
+    return (f"The sweep used: {'; '.join(parts)}.",)
+
+
+def _inside(title: str) -> str:
+    """A title as it stands inside a sentence: GPU and CO2 keep their letters."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
 def _sentences(rows: list[dict[str, str]], tables: SweepTables) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def section(tables: SweepTables) -> Section:
         plates=(Plate(figure, Table(figure.name, "Exit scores drawn", figure.table, columns)),),
         tables=(_summary_table(summary),) if len(summary) else (),
         assumptions=(
-            f"Drawn: {'trials that finished' if _finished(tables) else 'trials so far, as none has finished'}.",
+            _who_is_drawn(points, figure.table, tables),
             "Each trial is taken at its best epoch by the sweep's metric; single exits may be better at another one.",
             (
                 f"The table is over the {counted(_finished(tables), 'trial')} that finished, over configurations and "
@@ -48,6 +48,12 @@ def section(tables: SweepTables) -> Section:
             *(["A trial is left out at exits that it does not have, or never trained."] * _some_lack_exits(summary)),
         ),
     )
+
+
+def _who_is_drawn(points: pd.DataFrame, drawn: pd.DataFrame, tables: SweepTables) -> str:
+    who = "trials that finished" if _finished(tables) else "trials so far, as none has finished"
+    shown, known = drawn["trial"].nunique(), points.dropna(subset=["score"])["trial"].nunique()
+    return f"Drawn: {who}{'' if shown == known else f'; the best {shown} of {known}'}."
 
 
 def _some_lack_exits(summary: pd.DataFrame) -> bool:

@@ -202,8 +202,9 @@ def _gain_assumptions(progress: SearchProgress) -> tuple[str, ...]:
     return (
         (
             "What the next configurations gain presumes independent draws, and that the best score goes on to rise by "
-            "the law of its last two doublings. It is a mean over searches; ± is the standard deviation from search "
-            "to search. A score that is partly luck of its seeds makes the gain partly luck, too."
+            "the law of its last two doublings. It is a mean over searches. What most of them gain at most allows for "
+            "every tail that agrees with the better half of the scores. A score that is partly luck of its seeds makes "
+            "the gain partly luck, too."
         ),
     )
 

@@ -50,6 +50,7 @@ def section(tables: SweepTables) -> Section:
         trials=(begun,),
         repeats=REPEATS,
         seed=zlib.crc32(tables.history.fingerprint.encode()),
+        best_so_far=False,
     )
     try:
         findings = stopping_study(curves, options)

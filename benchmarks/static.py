@@ -1,0 +1,136 @@
+"""Static baselines of a sweep beside early exit: `python benchmarks/static.py OUT [--markdown]`.
+
+Printed per configuration: the dev score of its last exit over the finished seeds, what is left of the model (layers,
+parameters, bytes of its weights, FLOPs per dev example), and seconds at batch 1 and 32 as ratios to the first
+configuration. For methods that train several exits, a second table has their scores at a speed-up of 2, thresholds
+chosen on one half of dev and judged on the other.
+
+Seconds are of models of the same shape, built anew, since a sweep keeps the weights of its chosen configuration alone:
+dense products take as long whatever their numbers are. One thread, fp32, 24 tokens, no padding; the contestants
+alternate in a random order every round, and the ratio is that of medians. Seconds of a model that leaves early are not
+measured here: `greenexp bench` does that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from methods_scores import at, read_sweep
+
+from greenexp.backbones.base import TokenBatch
+from greenexp.journal.file import NAME, read_events
+from greenexp.journal.state import SweepState
+from greenexp.methods.depth import cut_to
+from greenexp.model import MultiExitModel, build_model
+from greenexp.model.reduction import reduced
+from greenexp.records.settings import Settings
+
+TOKENS, ROUNDS = 24, 15
+
+
+def shaped(settings: Settings, exits: Sequence[int] | None = None) -> MultiExitModel:
+    """A model with the shape that a trial's model has when it is served, and new heads."""
+    compression = settings.compression.plugin()
+    depth = settings.method.options.get("layers")
+    asked = cut_to(settings.model, depth if isinstance(depth, int) else None, settings.method.name)
+    model = build_model(compression.adapt(asked), 2, 1000, 0, seed=0).eval()
+    cut = compression.typical_cut(model.backbone)
+    return model if cut is None else reduced(model, cut, exits or model.exits[-1:])[0]
+
+
+def seconds(models: Sequence[MultiExitModel], batch_size: int) -> list[float]:
+    """Median seconds of a forward pass of each model to its last exit."""
+    rng, torch_rng = random.Random(0), torch.Generator().manual_seed(0)
+    batch = TokenBatch(torch.randint(4, 1000, (batch_size, TOKENS), generator=torch_rng))
+    taken: list[list[float]] = [[] for _ in models]
+    order = list(range(len(models)))
+    with torch.inference_mode():
+        for round_number in range(ROUNDS + 2):
+            rng.shuffle(order)
+            for place in order:
+                begin = time.perf_counter()
+                models[place](batch, models[place].exits[-1:])
+                if round_number >= 2:
+                    taken[place].append(time.perf_counter() - begin)
+    return [statistics.median(one) for one in taken]
+
+
+def named(settings: Settings) -> str:
+    """The method, its depth and the compression."""
+    depth = settings.method.options.get("layers")
+    parts = [settings.method.name, *([f"{depth} layers"] if isinstance(depth, int) else [])]
+    return " ".join(parts) + ("" if settings.compression.name == "none" else f" + {settings.compression.name}")
+
+
+def table(folder: Path, timed: Callable[[Sequence[MultiExitModel], int], list[float]] = seconds) -> pd.DataFrame:
+    """A row per configuration with a finished trial."""
+    state = SweepState(read_events(folder / NAME))
+    done: dict[str, list] = {}
+    for trial in state.trials.values():
+        if trial.status == "finished":
+            done.setdefault(trial.spec.configuration, []).append(trial)
+    settings = {name: trials[0].spec.settings for name, trials in done.items()}
+    models = [shaped(one) for one in settings.values()]
+    times = {size: timed(models, size) for size in (1, 32)}
+    whole = models[0].backbone.num_layers
+    rows = []
+    for place, (name, trials) in enumerate(done.items()):
+        scores = [100 * trial.score for trial in trials]
+        last = [trial.records[max(trial.records)] for trial in trials]
+        spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
+        flops = statistics.fmean(record.exits[-1].inference_flops for record in last)
+        spent = statistics.fmean(sum(r.costs.train_flops or 0 for r in trial.records.values()) for trial in trials)
+        rows.append({
+            "configuration": named(settings[name]),
+            "n": len(scores),
+            "accuracy": f"{statistics.fmean(scores):.2f}{spread}",
+            "speed-up in layers": f"{whole / last[0].encoder_layers:.2f}",
+            "parameters (M)": f"{last[0].parameters / 1e6:.2f}",
+            "weights (MB)": f"{last[0].weight_bytes / 1e6:.1f}",
+            "MFLOP per example": f"{flops / 1e6:.0f}",
+            "time, batch 1": f"{times[1][place] / times[1][0]:.2f}",
+            "time, batch 32": f"{times[32][place] / times[32][0]:.2f}",
+            "train TFLOP": f"{spent / 1e12:.2f}",
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def early(folder: Path) -> pd.DataFrame:
+    """Scores of the methods with several exits at a speed-up of at least 2."""
+    sweep = read_sweep(folder, repeats=20, seed=0)
+    rows = []
+    for name, scores in sweep.scores.groupby(level="configuration", sort=False):
+        layers = sweep.layers[str(name)]
+        if len(layers) < 2:
+            continue
+        row = {"method": sweep.names[str(name)], "n": str(len(scores))}
+        for policy in ("entropy", "max_probability", "patience", "static"):
+            found = 100 * scores[at(policy, 2.0)].dropna()
+            spread = f" ± {found.std():.2f}" if len(found) > 1 else ""
+            row[policy] = f"{found.mean():.2f}{spread}" if len(found) else "-"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--markdown", action="store_true")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    for frame in filter(len, (table(asked.folder), early(asked.folder))):
+        header = ["| " + " | ".join(frame.columns) + " |", "|" + " --- |" * len(frame.columns)]
+        lines = ["| " + " | ".join(map(str, row)) + " |" for row in frame.to_numpy()]
+        print("\n".join([*header, *lines]) if asked.markdown else frame.to_string(index=False), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What a student learns from another model, against formulas written out, finite differences and official values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from greenexp.objectives.knowledge import patient_loss, soft_targets
+from greenexp.objectives.supervised import exit_losses
+
+OFFICIAL = Path(__file__).resolve().parents[2].parent.parent / "shared" / "reference" / "earlyexit"
+
+
+def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 7.0])
+@pytest.mark.parametrize("reduction", ["batchmean", "mean"])
+def test_soft_targets_are_the_divergence_written_out(temperature: float, reduction: str) -> None:
+    student, teacher = drawn(2, 5, 3), drawn(5, 3, seed=1)
+    p = torch.exp(teacher / temperature) / torch.exp(teacher / temperature).sum(-1, keepdim=True)
+    q = torch.exp(student / temperature) / torch.exp(student / temperature).sum(-1, keepdim=True)
+    each = (p * torch.log(p / q)).sum(-1).mean(1) * temperature**2
+    expected = each if reduction == "batchmean" else each / 3
+    assert torch.allclose(soft_targets(student, teacher, temperature, reduction), expected, rtol=1e-12)
+
+
+def test_soft_targets_teach_the_student_alone() -> None:
+    student, teacher = drawn(2, 4, 3).requires_grad_(), drawn(4, 3, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: soft_targets(z, teacher.detach(), 3.0), (student,))
+    soft_targets(student, teacher, 3.0).sum().backward()
+    assert teacher.grad is None
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_patient_loss_is_the_mean_square_written_out(normalised: bool) -> None:
+    student, teacher = drawn(3, 2, 4).requires_grad_(), drawn(3, 2, 4, seed=1)
+    total = 0.0
+    for i in range(3):
+        for j in range(2):
+            own, his = student[i, j].detach(), teacher[i, j]
+            if normalised:
+                own, his = own / own.square().sum().sqrt(), his / his.square().sum().sqrt()
+            total += float((own - his).square().sum()) / 24
+    assert float(patient_loss(student.detach(), teacher, normalised=normalised)) == pytest.approx(total, rel=1e-12)
+    assert torch.autograd.gradcheck(lambda s: patient_loss(s, teacher, normalised=normalised), (student,))
+
+
+def test_the_official_pkd_losses() -> None:
+    """intersun/PKD-for-BERT-Model-Compression@9e9e8609, by its own code; the states in half precision."""
+    file = OFFICIAL / "distillation_losses.json"
+    if not file.is_file():
+        pytest.skip("the values of the official code are not on this machine")
+    data = json.loads(file.read_text())
+    logits = torch.tensor(data["inputs"]["logits"], dtype=torch.float64)
+    labels, (student, teacher) = torch.tensor(data["inputs"]["labels"]), (logits[5:6], logits[11])
+    for name, (total, told, supervised) in data["bert_pkd"]["kd"].items():
+        temperature, alpha = (float(part[1:]) for part in name.split("_"))
+        found = float(soft_targets(student, teacher, temperature, "mean"))
+        own = float(exit_losses(student, labels))
+        assert (found, own) == pytest.approx((told, supervised), abs=2e-6)
+        assert alpha * found + (1 - alpha) * own == pytest.approx(total, abs=2e-6)
+    states = data["bert_pkd"]["patience"]
+    pair = torch.tensor(states["student"]), torch.tensor(states["teacher"])
+    assert float(patient_loss(*pair)) == pytest.approx(states["normalised"], rel=1e-3)
+    assert float(patient_loss(*pair, normalised=False)) == pytest.approx(states["raw"], rel=1e-3)
