@@ -45,7 +45,8 @@ MEMORY_TROUBLE = ("NODE_OUT_OF_MEMORY", "OutOfMemoryError", "running low on memo
 class TuneSession:
     """What the three share: the conductor, each trial's current attempt, and the error that ended the session.
 
-    silence: when trials were last heard of; given_up: trial -> why its worker was killed, until Tune says that it died
+    silence: when trials were last heard of; given_up: trial -> why its worker was killed, until Tune says that it died;
+        leaving: those of them that were saved before, as their node will be taken away
 
     Tune wraps exceptions from its callbacks in text; an error is kept here and raised when Tune has returned.
     """
@@ -63,6 +64,7 @@ class TuneSession:
         took = ((name, record.costs.wall_s) for name, trial in trials for _, _, record in trial.reports)
         self.silence = Silence(no_report_limit_s, ((name, s) for name, s in took if s is not None), expected_report_s)
         self.given_up: dict[str, str] = {}
+        self.leaving: set[str] = set()
         self._say_draining = draining
         self.error: GreenexpError | None = None
         self.halted = False
@@ -167,6 +169,9 @@ class Bridge(TrialScheduler):
             self._session.silence.ended(name)
             if self._session.energy is not None:
                 self._session.energy.release(name)
+        if "leaving" in result and kill_worker(tune_controller, trial):
+            self._session.given_up[name] = result["leaving"]
+            self._session.leaving.add(name)
         return answer
 
     def _answer(self, name: str, attempt: int, result: dict[str, Any]) -> str:
@@ -300,7 +305,9 @@ class WorkerEvents(Callback):
         session, name, attempt = self._session, trial_name(trial), self._session.attempt(trial)
         session.silence.ended(name)
         if (silent := session.given_up.pop(name, None)) is not None:
-            session.guard(lambda: session.conductor.worker_died(name, attempt, silent))
+            saved = name in session.leaving
+            session.leaving.discard(name)
+            session.guard(lambda: session.conductor.worker_died(name, attempt, silent, saved=saved))
             return
         cause = _cause(trial)
         if any(word in cause for word in MACHINE_TROUBLE):

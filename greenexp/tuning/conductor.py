@@ -151,21 +151,24 @@ class Conductor:
         self._parked.add(trial)
         self._write("paused", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint)
 
-    def worker_died(self, trial: str, attempt: int, reason: str, *, of_memory: bool = False) -> None:
+    def worker_died(
+        self, trial: str, attempt: int, reason: str, *, of_memory: bool = False, saved: bool = False
+    ) -> None:
         """An attempt ended without the trial's doing: it is handed out again, unless that happened too often.
 
         of_memory: it was killed because its machine ran out of memory; then half as much is computed at once
+        saved: its node is taken away, and its state was saved before: no failure, and nothing is lost
         """
         self._live.discard(trial)
         self._parked.discard(trial)
         if self.state.trials[trial].ended:  # stopped while it was being saved
             return
-        self._deaths[trial] += 1
+        self._deaths[trial] += not saved
         if self._deaths[trial] > self.max_failures:
             self.failed(trial, attempt, reason)
         else:
             half = half_at_once(self.state.trials[trial]) if of_memory else None
-            self._end(trial, attempt, "interrupted", reason, at_once=half)
+            self._end(trial, attempt, "interrupted", reason, Costs(wall_s=0.0) if saved else None, half)
 
     def divided(self, trial: str, attempt: int, reason: str, lost: Costs | None, at_once: int) -> None:
         """Memory ran out: the worker goes on from the last checkpoint, as attempt `attempt` + 1, with less at once.

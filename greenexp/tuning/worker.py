@@ -30,6 +30,7 @@ from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
 from greenexp.tuning.energy import sampled_energy
 from greenexp.tuning.models import model_folder
 from greenexp.tuning.nodes import NodeFacts, check_worker
+from greenexp.tuning.notices import LeavingNotice
 from greenexp.tuning.results import Results
 from greenexp.units import format_quantity
 
@@ -85,6 +86,7 @@ class TrialWorker(tune.Trainable):
         self._checkpoint: str | None = None
         self._at_once: int | None = None
         self._restarted = ""
+        self._notice = None if settings.driver is None else LeavingNotice.of_this_node()
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -104,8 +106,8 @@ class TrialWorker(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Train to the next report, or until the trial is to be saved.
 
-        A result holds `record`, or `saved`, or `divided` if memory ran out and the next step begins again with smaller
-        micro-batches, or `failure` if the trial cannot go on.
+        A result holds `record`, or `saved` (with `leaving` if its node will be taken away), or `divided` if memory ran
+        out and the next step begins again with smaller micro-batches, or `failure` if the trial cannot go on.
         """
         try:
             record = self._training().train_on(self._is_save_due)
@@ -159,10 +161,12 @@ class TrialWorker(tune.Trainable):
         self._settings.results.close()
 
     def _is_save_due(self) -> bool:
+        if self._notice is not None and self._notice.has_come():
+            return True
         every_s = self._settings.checkpoint_every_s
         return every_s is not None and time.monotonic() - self._saved_at >= every_s
 
-    def _save(self) -> dict[str, Any]:
+    def _save(self) -> dict[str, str]:
         """Save the trial between two steps, and say where it is and what no report covers yet."""
         training = self._training()
         relative = saved_folder(self._trial.trial, training.step)
@@ -170,7 +174,11 @@ class TrialWorker(tune.Trainable):
         self._saved_at, self._checkpoint = time.monotonic(), relative
         self._log(f"saved after {training.progress:.3g} epochs")
         saved = {"epoch": training.progress, "checkpoint": relative, "costs": dataclasses.asdict(costs)}
-        return {"saved": json.dumps(saved, allow_nan=False)}
+        found = {"saved": json.dumps(saved, allow_nan=False)}
+        if self._notice is not None and self._notice.has_come():
+            self._log("its node will be taken away")
+            found["leaving"] = "its node will be taken away: its state was saved, and it goes on elsewhere"
+        return found
 
     def _take(self, config: Mapping[str, Any]) -> None:
         """Only note what to do: the model is built inside `step`, where a failure is the trial's, not the actor's."""

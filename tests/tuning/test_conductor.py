@@ -334,3 +334,17 @@ def test_trials_that_still_run_at_the_end_say_why(opened: Open) -> None:
     conductor.started(assignment.spec.trial, 1, 0)
     assert conductor.close("the sweep broke off: no space left") == "interrupted"
     assert conductor.state.trials[assignment.spec.trial].reason == "the sweep broke off: no space left"
+
+
+def test_a_trial_whose_node_leaves_has_not_failed(opened: Callable[..., Conductor]) -> None:
+    conductor = opened(scheduler={"name": "fifo"}, configurations=1, seeds=1)
+    assert conductor.max_failures == 1
+    for attempt in range(1, 5):
+        found = conductor.next_trial()
+        assert isinstance(found, Assignment)
+        assert found.attempt == attempt
+        name = found.spec.trial
+        conductor.started(name, attempt, 0)
+        conductor.worker_died(name, attempt, "its node will be taken away", saved=True)
+    trial = conductor.state.trials[name]
+    assert (trial.status, trial.lost_wall_s, trial.broken) == ("interrupted", 0.0, 0)

@@ -47,7 +47,7 @@ def make_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     def make(every_s: float | None = None, **config: Any) -> Any:
         worker: Any = object.__new__(TrialWorker)
         shared = WorkerSettings(SharedResults(tmp_path), {}, 1, 0, True, Accounting(), checkpoint_every_s=every_s)
-        worker._settings, worker._data, worker._run = shared, {}, None
+        worker._settings, worker._data, worker._run, worker._notice = shared, {}, None, None
         worker._take(
             {
                 "trial": TINY.trial,

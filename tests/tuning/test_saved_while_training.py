@@ -25,6 +25,7 @@ from greenexp.schedulers import build
 from greenexp.tuning.assignment import Assignment
 from greenexp.tuning.checkpoints import checkpoint_folder, prune_checkpoints, saved_folder
 from greenexp.tuning.conductor import Conductor
+from greenexp.tuning.notices import LeavingNotice
 from greenexp.tuning.replay import rebuild
 from greenexp.tuning.results import SharedResults
 from greenexp.tuning.worker import TrialWorker, WorkerSettings
@@ -45,17 +46,17 @@ TINY = TrialSpec(
 
 @pytest.fixture
 def make_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """`make_worker(every_s, checkpoint)`: a worker that Ray did not start, with TINY."""
+    """`make_worker(every_s, checkpoint, notice)`: a worker that Ray did not start, with TINY."""
     monkeypatch.setattr(TrialWorker, "_meters", lambda _: open_meters(cpus=1, exclusive=False))
     made: list[Any] = []
 
-    def make(every_s: float | None, checkpoint: str | None = None) -> Any:
+    def make(every_s: float | None, checkpoint: str | None = None, notice: Any = None) -> Any:
         worker: Any = object.__new__(TrialWorker)
         accounting = Accounting()
         worker._settings = WorkerSettings(
             SharedResults(tmp_path), {}, 1, 0, True, accounting, checkpoint_every_s=every_s
         )
-        worker._data, worker._run = {}, None
+        worker._data, worker._run, worker._notice = {}, None, notice
         worker._take(
             {
                 "trial": TINY.trial,
@@ -118,6 +119,39 @@ def test_a_pause_at_a_report_within_an_epoch(make_worker: Callable[..., Any], tm
     worker.save_checkpoint(str(tmp_path))
     again = make_worker(None, checkpoint_folder(TINY.trial, 0.5))
     assert [numbers(again.step()) for _ in range(3)] == expected[1:]
+
+
+def test_a_notice_that_the_node_leaves_saves_the_trial_at_once(make_worker: Callable[..., Any]) -> None:
+    expected = [numbers(result) for result in (worker.step() for worker in [make_worker(None)] * 2)]
+    drained: dict[str, int] = {}
+    worker = make_worker(
+        None, notice=LeavingNotice(lambda: drained, lambda: "here", clock=iter(range(0, 999, 3)).__next__)
+    )
+    assert numbers(worker.step()) == expected[0]
+    drained["here"] = 0
+    result = worker.step()
+    assert "elsewhere" in result["leaving"]
+    elsewhere = make_worker(None, json.loads(result["saved"])["checkpoint"])
+    assert numbers(elsewhere.step()) == expected[1]
+
+
+def test_a_notice_is_asked_for_seldom_and_costs_no_trial() -> None:
+    asked: list[float] = []
+    now = [0.0]
+
+    def draining() -> dict[str, int]:
+        asked.append(now[0])
+        if now[0] < 5:
+            raise ConnectionError("the head is away")
+        return {"other": 0, "here": 12}
+
+    notice = LeavingNotice(draining, lambda: "here", clock=lambda: now[0])
+    found = []
+    for now[0] in (0.0, 1.0, 2.0, 3.9, 4.0, 6.0, 6.1, 99.0):
+        found.append(notice.has_come())
+    assert found == [False] * 5 + [True] * 3
+    assert asked == [0.0, 2.0, 4.0, 6.0]
+    assert not LeavingNotice(lambda: {"other": 0}, lambda: "here").has_come()
 
 
 def test_a_saved_state_that_is_damaged_is_begun_anew(make_worker: Callable[..., Any], tmp_path: Path) -> None:
