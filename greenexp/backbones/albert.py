@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import AlbertModel
 
+from greenexp.backbones.base import EncoderState
 from greenexp.backbones.encoder import LibraryEncoder, Size
 from greenexp.backbones.library import LibraryBackbone
 from greenexp.backbones.parts import no_parts
@@ -38,11 +39,11 @@ class AlbertBackbone(LibraryBackbone):
     def _projected(self, embedded: Tensor) -> Tensor:
         return self.model.encoder.embedding_hidden_mapping_in(embedded)
 
-    def _after(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        groups = self.model.encoder.albert_layer_groups
+    def _advanced(self, index: int, state: EncoderState) -> Tensor:
+        groups, hidden = self.model.encoder.albert_layer_groups, state.hidden
         for layer in groups[int(index / (self.num_layers / len(groups)))].albert_layers:
             # In two halves, as BERT's.
-            attended, _ = layer.attention(hidden, mask)
+            attended, _ = layer.attention(hidden, state.mask)
             hidden = layer.full_layer_layer_norm(layer.ff_chunk(attended) + attended)
         return hidden
 

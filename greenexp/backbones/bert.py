@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from transformers import BertModel
 
+from greenexp.backbones.base import EncoderState
 from greenexp.backbones.encoder import LibraryEncoder
 from greenexp.backbones.library import LibraryBackbone
 from greenexp.backbones.parts import LayerParts
@@ -15,11 +16,11 @@ from greenexp.backbones.parts import LayerParts
 class BertBackbone(LibraryBackbone):
     """A library BertModel, or one whose layers are made in the same way."""
 
-    def _after(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def _advanced(self, index: int, state: EncoderState) -> Tensor:
         # The layer's own two halves: calling the whole inspects a Python signature every time, which takes 1 to 3 % of
         # a short example. A half of another shape would raise no error in SDPA without a mask: the tests look at that.
         layer = self.model.encoder.layer[index]
-        attended, _ = layer.attention(hidden, mask)
+        attended, _ = layer.attention(state.hidden, state.mask)
         return layer.output(layer.intermediate(attended), attended)
 
     def layer_parts(self, index: int) -> LayerParts:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import DistilBertModel
 from transformers.models.bert.modeling_bert import BertPooler
 
+from greenexp.backbones.base import EncoderState
 from greenexp.backbones.encoder import LibraryEncoder
 from greenexp.backbones.library import LibraryBackbone
 from greenexp.backbones.parts import LayerParts
@@ -28,10 +29,10 @@ class PooledDistilBert(DistilBertModel):
 class DistilBertBackbone(LibraryBackbone):
     """BERT's layers under other names."""
 
-    def _after(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def _advanced(self, index: int, state: EncoderState) -> Tensor:
         # In two halves, as BERT's.
         layer = self.model.transformer.layer[index]
-        attended = layer.sa_layer_norm(layer.attention(hidden, attention_mask=mask)[0] + hidden)
+        attended = layer.sa_layer_norm(layer.attention(state.hidden, attention_mask=state.mask)[0] + state.hidden)
         return layer.output_layer_norm(layer.ffn.ff_chunk(attended) + attended)
 
     def layer_parts(self, index: int) -> LayerParts:

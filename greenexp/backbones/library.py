@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -185,13 +186,9 @@ class LibraryBackbone(Backbone):
         embedded: Tensor = self.model.embeddings(input_ids=batch.input_ids, **types)
         return embedded
 
+    @abstractmethod
     def _advanced(self, index: int, state: EncoderState) -> Tensor:
-        """Hidden states after layer `index`, from the state before it."""
-        return self._after(index, state.hidden, state.mask)
-
-    def _after(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """The same for layers that read no positions."""
-        raise NotImplementedError(f"{type(self).__name__} overrides neither _advanced nor _after")
+        """Hidden states after the weights of layer `index`, from the state before it."""
 
     def _projected(self, embedded: Tensor) -> Tensor:
         """Hidden states before the first layer, from what the embeddings give."""

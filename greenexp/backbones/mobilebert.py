@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import MobileBertModel
 
+from greenexp.backbones.base import EncoderState
 from greenexp.backbones.checkpoints import Checkpoint
 from greenexp.backbones.encoder import LibraryEncoder, Size
 from greenexp.backbones.library import LibraryBackbone
@@ -20,8 +21,8 @@ from greenexp.records.costs import BlockCost, MatmulCost
 class MobileBertBackbone(LibraryBackbone):
     """Trigram embeddings, and layers that work in a bottleneck with several feed-forward networks."""
 
-    def _after(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        return self.model.encoder.layer[index](hidden, mask)
+    def _advanced(self, index: int, state: EncoderState) -> Tensor:
+        return self.model.encoder.layer[index](state.hidden, state.mask)
 
     def _embedding_widths(self) -> tuple[int, int] | None:
         config = self.model.config

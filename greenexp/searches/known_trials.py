@@ -28,10 +28,15 @@ class Places(CategoricalDistribution):
     __hash__ = CategoricalDistribution.__hash__
 
 
+def _not_asked() -> RuntimeError:
+    return RuntimeError("a study over known trials is asked for one more and nothing else")
+
+
 class KnownTrials(BaseStorage):
     """One study over `known`, whose numbers and ids are their places in the list, and one trial more, which is asked.
 
-    The known ones cannot be changed: UpdateFinishedTrialError for those that ended, RuntimeError for running ones.
+    The known ones cannot be changed: UpdateFinishedTrialError for those that ended, RuntimeError for running ones. What
+    a study that is asked once does not need raises RuntimeError.
     Not for threads.
     """
 
@@ -50,7 +55,7 @@ class KnownTrials(BaseStorage):
 
     def delete_study(self, study_id: int) -> None:
         """See `BaseStorage`; there is nothing without the study."""
-        raise NotImplementedError
+        raise _not_asked()
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """See `BaseStorage`."""
@@ -84,12 +89,12 @@ class KnownTrials(BaseStorage):
 
     def get_all_studies(self) -> list[Any]:
         """See `BaseStorage`; nobody looks for a study here."""
-        raise NotImplementedError
+        raise _not_asked()
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """The trial that is asked for; no trial is copied in, as `known` holds them."""
         if template_trial is not None:
-            raise NotImplementedError
+            raise _not_asked()
         number = len(self._trials)
         asked = FrozenTrial(number, TrialState.RUNNING, None, None, None, {}, {}, {}, {}, {}, number)
         self._trials.append(asked)
@@ -104,11 +109,11 @@ class KnownTrials(BaseStorage):
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """See `BaseStorage`; the trial that was asked for never ends here."""
-        raise NotImplementedError
+        raise _not_asked()
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """See `BaseStorage`; the trial that was asked for has no values here."""
-        raise NotImplementedError
+        raise _not_asked()
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """See `BaseStorage`."""

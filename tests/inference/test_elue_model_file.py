@@ -34,7 +34,7 @@ def written(model: MultiExitModel, folder: Path) -> dict[str, Any]:
 
 
 NOT_WRITTEN = ("deberta", "modernbert", "mpnet")
-"""Backbones whose layers take more than hidden states: positions travel beside them, which the rows have no place for."""
+"""Backbones whose layers take positions beside hidden states, for which a row has no place."""
 WRITTEN = [variant for variant in VARIANTS if section(variant)["name"] not in NOT_WRITTEN]
 CASES = [
     *((variant, "pooler", "linear", {}) for variant in WRITTEN),

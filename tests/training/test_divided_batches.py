@@ -117,20 +117,12 @@ def test_pieces_in_bf16_differ_by_rounding_alone(trial: Make, data: TokenisedTas
     assert "micro_batch_size" not in expected.computed_with
 
 
-class Undividing(MethodRun):
-    divides = False
-
-    def stage(self, epoch: int) -> Any:
-        raise NotImplementedError
-
-    def loss(self, logits: Any, labels: Any, epoch: int) -> Any:
-        raise NotImplementedError
-
-
-def test_what_is_not_divided(trial: Make, data: TokenisedTask) -> None:
+def test_what_is_not_divided(trial: Make, data: TokenisedTask, monkeypatch: pytest.MonkeyPatch) -> None:
     work = TrialSetup.build(trial(), data, CPU, open_meters(cpus=1, exclusive=False))
     assert work.undivided == ""
-    assert "Undividing" in why_undivided(work.model, Undividing(work.method.shape), CPU)
+    with monkeypatch.context() as changed:
+        changed.setattr(type(work.method), "divides", False)
+        assert type(work.method).__name__ in why_undivided(work.model, work.method, CPU)
     normal = nn.Sequential(work.model, nn.BatchNorm1d(3))
     assert "normalisation" in why_undivided(normal, work.method, CPU)
     assert "GPU" in why_undivided(work.model, work.method, torch.device("cuda"))
