@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,6 @@ import torch
 
 from greenexp.objectives.knowledge import patient_loss, soft_targets
 from greenexp.objectives.supervised import exit_losses
-
-OFFICIAL = Path(__file__).resolve().parents[2].parent.parent / "shared" / "reference" / "earlyexit"
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -50,12 +49,9 @@ def test_patient_loss_is_the_mean_square_written_out(normalised: bool) -> None:
     assert torch.autograd.gradcheck(lambda s: patient_loss(s, teacher, normalised=normalised), (student,))
 
 
-def test_the_official_pkd_losses() -> None:
+def test_the_official_pkd_losses(shared: Callable[[str], Path]) -> None:
     """intersun/PKD-for-BERT-Model-Compression@9e9e8609, by its own code; the states in half precision."""
-    file = OFFICIAL / "distillation_losses.json"
-    if not file.is_file():
-        pytest.skip("the values of the official code are not on this machine")
-    data = json.loads(file.read_text())
+    data = json.loads(shared("reference/earlyexit/distillation_losses.json").read_text())
     logits = torch.tensor(data["inputs"]["logits"], dtype=torch.float64)
     labels, (student, teacher) = torch.tensor(data["inputs"]["labels"]), (logits[5:6], logits[11])
     for name, (total, told, supervised) in data["bert_pkd"]["kd"].items():

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from greenexp.cli.elue.score import outside_option
-from greenexp.cli.scores.options import json_option
+from greenexp.cli.scores.options import json_option, outside_option
 
 if TYPE_CHECKING:
     import pandas as pd

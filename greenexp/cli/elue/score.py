@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from greenexp.cli.scores.options import confidence_option, json_option, plot_option
+from greenexp.cli.scores.options import confidence_option, json_option, outside_option, plot_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 MOST_SHOWN = 24
 """Rows of points shown; the JSON has all."""
 
-outside_option = click.option(
-    "--outside",
-    type=click.Choice(["refuse", "clamp"]),
-    default="refuse",
-    show_default=True,
-    help="Of points beyond the baseline's range: refuse them, or take the nearest end of its line.",
-)
 task_option = click.option("--task", metavar="NAME", default="", help="The task, where a source has several.")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from greenexp.cli.scores.budgets import parse_budgets
-from greenexp.cli.scores.options import confidence_option, json_option, plot_option, seed_option
+from greenexp.cli.scores.options import confidence_option, json_option, outside_option, plot_option, seed_option
 
 
 def parse_levels(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
@@ -74,13 +74,7 @@ def parse_reference(ctx: click.Context, param: click.Parameter, value: str | Non
 @click.option(
     "--baseline", metavar="FILE|DIR", help="Set each group against this line, too: its mean height at equal cost."
 )
-@click.option(
-    "--outside",
-    type=click.Choice(["refuse", "clamp"]),
-    default="refuse",
-    show_default=True,
-    help="Of points beyond the baseline's range: refuse them, or take the nearest end of its line.",
-)
+@outside_option
 @confidence_option
 @click.option("--filter", "query", metavar="TEXT", help="Keep only the MLflow runs that match this MLflow filter.")
 @seed_option

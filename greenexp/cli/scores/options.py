@@ -66,6 +66,13 @@ CONFIDENCE = (
     "The confidence of intervals and bands (of a curve's, at all budgets together); the level of tests is 1 minus it"
 )
 confidence_option = click.option("--confidence", type=OPEN, default=0.95, show_default=True, help=f"{CONFIDENCE}.")
+outside_option = click.option(
+    "--outside",
+    type=click.Choice(["refuse", "clamp"]),
+    default="refuse",
+    show_default=True,
+    help="Of points beyond the baseline's range: refuse them, or take the nearest end of its line.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 _SCORE_OPTIONS = (
     click.option("--score", metavar="COLUMN", help="The column of the scores; of MLflow runs, as metrics.acc."),

@@ -8,6 +8,7 @@ import click
 
 from greenexp.cli.printing.newest import or_newest
 from greenexp.cli.printing.remarks import warn_of_tables
+from greenexp.cli.scores.options import outside_option
 from greenexp.errors import InputError, UnknownNameError
 
 FORMATS = ("html", "md", "tex", "csv", "pdf")
@@ -59,13 +60,7 @@ def _sections(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 @click.option("--sweep", help="One of several sweeps at an MLflow address, by name or id.")
 @click.option("--out", "target", type=click.Path(path_type=Path), help="Folder to write to (default: the sweep's own).")
 @click.option("--baseline", metavar="SOURCE", help="Set the sweep's lines against this one (as in `elue score`).")
-@click.option(
-    "--outside",
-    type=click.Choice(["refuse", "clamp"]),
-    default="refuse",
-    show_default=True,
-    help="Of points beyond the baseline's range: refuse them, or take the nearest end of its line.",
-)
+@outside_option
 @click.option("--score", metavar="COLUMN", help="Compare any MLflow runs by this column, such as metrics.acc.")
 @click.option("--cost", metavar="COLUMN", help="With --score: what a run cost, such as metrics.seconds, or duration.")
 @click.option(
