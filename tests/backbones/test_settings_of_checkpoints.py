@@ -107,7 +107,11 @@ def test_states_costs_and_cut_batches(name: str, settings: dict[str, Any]):
         assert (backbone.pool(alone) - ours[-1][2:]).abs().max() < 2e-5
 
 
-@pytest.mark.parametrize("parts", [{Part.EMBEDDINGS, Part.LAYERS}, {Part.EMBEDDINGS}, {Part.LAYERS}], ids=str)
+@pytest.mark.parametrize(
+    "parts",
+    [{Part.EMBEDDINGS, Part.LAYERS}, {Part.EMBEDDINGS}, {Part.LAYERS}],
+    ids=["both", "embeddings", "layers"],  # the text of a set differs from one process to the next
+)
 @pytest.mark.parametrize(("name", "settings"), [case for case in CASES if case[0] == "deberta"], ids=str)
 def test_backward_passes_through_position_tables(name: str, settings: dict[str, Any], parts: set[Part]):
     backbone = driven(name, settings).train()
