@@ -178,5 +178,5 @@ class Workers:
         if action is Action.GO_ON:
             self.running[name] = (assignment, epoch)
         elif action is Action.PAUSE:
-            self.conductor.paused(name, assignment.attempt, epoch, f"checkpoints/{name}/epoch-{epoch}")
+            self.conductor.paused(name, assignment.attempt, epoch, f"checkpoints/{name}/epoch-{epoch}", {"wall_s": 0.0})
             self.paused[name] = assignment

@@ -109,12 +109,13 @@ class ReportEvent(TypedDict):
 
 
 class PausedEvent(TypedDict):
-    """A trial left its worker; where its checkpoint is."""
+    """A trial left its worker; where its checkpoint is; costs: what was spent since its last report."""
 
     trial: str
     attempt: NotRequired[Count]
     epoch: Epochs
     checkpoint: str
+    costs: NotRequired[Costs]
 
 
 class SavedEvent(TypedDict):

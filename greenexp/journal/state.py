@@ -323,7 +323,10 @@ class SweepState:
         trial = self._trial(event)
         if not trial.ended:
             trial.status, trial.reason = "paused", ""
-        trial.checkpoint, trial.unreported = (event.data["epoch"], event.data["checkpoint"]), None
+        trial.checkpoint, costs = (event.data["epoch"], event.data["checkpoint"]), event.data.get("costs")
+        trial.unreported = None if costs is None else Costs(**costs)
+        if trial.status == "stopped":
+            self._write_off(trial)
 
     def _on_saved(self, event: Event) -> None:
         trial = self._trial(event)

@@ -26,6 +26,7 @@ from greenexp.tuning.checkpoints import checkpoint_folder
 from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.energy import EnergyWatch
 from greenexp.tuning.silence import Silence
+from greenexp.tuning.worker import POINTER
 
 _ACTIONS = {
     Action.GO_ON: TrialScheduler.CONTINUE,
@@ -298,7 +299,8 @@ class WorkerEvents(Callback):
         epoch = conductor.state.trials[name].reports[-1][2].epoch
         folder = checkpoint_folder(name, epoch)
         self._session.silence.ended(name)
-        self._session.guard(lambda: conductor.paused(name, self._session.attempt(trial), epoch, folder))
+        costs = trial.latest_checkpoint_result.metrics[POINTER].costs
+        self._session.guard(lambda: conductor.paused(name, self._session.attempt(trial), epoch, folder, costs))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """The worker died. Tune does not try again; the conductor hands the trial out anew."""

@@ -145,11 +145,11 @@ class Conductor:
         """
         self._write("saved", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint, costs=dict(costs))
 
-    def paused(self, trial: str, attempt: int, epoch: Epochs, checkpoint: str) -> None:
-        """The trial's state is safe in `checkpoint` and its worker is free."""
+    def paused(self, trial: str, attempt: int, epoch: Epochs, checkpoint: str, costs: Mapping[str, Any]) -> None:
+        """The trial's state is safe in `checkpoint` and its worker is free; costs: as of `saved`."""
         self._live.discard(trial)
         self._parked.add(trial)
-        self._write("paused", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint)
+        self._write("paused", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint, costs=dict(costs))
 
     def worker_died(
         self, trial: str, attempt: int, reason: str, *, of_memory: bool = False, saved: bool = False

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray import tune
@@ -35,11 +35,24 @@ from greenexp.tuning.results import Results
 from greenexp.units import format_quantity
 
 POINTER = "greenexp_checkpoint"
-"""Where a trial that paused was saved, and how many examples it computes at once, in what Tune keeps of it."""
+"""The key of a trial's `PausedTrial` in what Tune keeps of it."""
 
 _UNREAD = frozenset({
     "config", "date", "hostname", "iterations_since_restore", "node_ip", "pid", "time_since_restore", "timestamp",
 })  # fmt: skip
+
+
+class PausedTrial(NamedTuple):
+    """A trial that was saved to pause.
+
+    checkpoint: its folder, relative to the sweep's
+    at_once: how many examples it computes at once, None: as many as its settings say
+    costs: what was spent since its last report, as fields of `Costs`
+    """
+
+    checkpoint: str
+    at_once: int | None
+    costs: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,7 @@ class TrialWorker(tune.Trainable):
         self._epoch: Epochs = 0
         self._checkpoint: str | None = None
         self._at_once: int | None = None
+        self._saved_costs = Costs(0.0)
         self._restarted = ""
         self._notice = None if settings.driver is None else LeavingNotice.of_this_node()
         self._take(config)
@@ -141,19 +155,22 @@ class TrialWorker(tune.Trainable):
                 saved = super().save(scratch)
         finally:
             self._storage = storage
-        saved.metrics[POINTER] = checkpoint_folder(self._trial.trial, self._epoch), self._at_once
+        saved.metrics[POINTER] = PausedTrial(
+            checkpoint_folder(self._trial.trial, self._epoch), self._at_once, dataclasses.asdict(self._saved_costs)
+        )
         return saved
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save where a later session finds it."""
-        self._training().save(self._settings.results.folder / checkpoint_folder(self._trial.trial, self._epoch))
+        folder = self._settings.results.folder / checkpoint_folder(self._trial.trial, self._epoch)
+        self._saved_costs = self._training().save(folder)
         self._settings.results.settle()
         self._log(f"paused after epoch {self._epoch:g}")
         self._drop()
 
     def restore(self, checkpoint_path: Any) -> None:
         """Go on, at the next step, from what `save` has saved."""
-        self._checkpoint, self._at_once = checkpoint_path.metrics[POINTER]
+        self._checkpoint, self._at_once, _ = checkpoint_path.metrics[POINTER]
 
     def cleanup(self) -> None:
         """Ray is done with this actor."""

@@ -30,6 +30,7 @@ from greenexp.meters.rapl import POWERCAP_VARIABLE
 from greenexp.records.tables import SweepTables
 from greenexp.tracking.reader import read_tables as from_mlflow
 from greenexp.tracking.server import default_uri
+from greenexp.training.checkpoint import read_checkpoint
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -70,6 +71,7 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(tmp_path: Path, whole
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     before = events(out)
+    carried = carried_j(out, before)
     resumed = greenexp("run", sweep, "--out", out, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert events(out)[: len(before)] == before
@@ -81,13 +83,13 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(tmp_path: Path, whole
     recorded = from_mlflow(default_uri(out))
     for name, frame in tables.frames.items():
         pd.testing.assert_frame_equal(recorded.frames[name], frame, obj=name)
-    check_energy(tables, before)
+    check_energy(tables, before, carried)
 
 
-def check_energy(tables: SweepTables, before: list[dict[str, Any]]) -> None:
+def check_energy(tables: SweepTables, before: list[dict[str, Any]], carried: float) -> None:
     """Two trials at a time on one package: each report has its part of it, and the parts are the whole.
 
-    before: the events of the first driver
+    before: the events of the first driver; carried: joules that it had counted and no report of it has
     """
     assert set(tables.epochs["energy_method"]) <= {"measured_shared_utilisation", "measured_shared_equal"}
     assert (tables.epochs["energy_j"] > 0).all()
@@ -97,19 +99,17 @@ def check_energy(tables: SweepTables, before: list[dict[str, Any]]) -> None:
     assert (parts > 0).all()
     first = sum(event["kind"] == "report" for event in before)
     resumed = tables.epochs["energy_j"].iloc[first:]  # of the second driver, and so of the second sampler
-    assert resumed.sum() <= last["trials_j"] + carried_j(before) + 1.0
+    assert resumed.sum() <= last["trials_j"] + carried + 1.0
 
 
-def carried_j(before: list[dict[str, Any]]) -> float:
-    """What trials had used when they were saved within an epoch: their next report, of the next driver, has it too.
+def carried_j(out: Path, before: list[dict[str, Any]]) -> float:
+    """What trials had used when they were last saved: their next report, of the next driver, has it too.
 
-    A paused trial's checkpoint carries what was used since its report, too, which no event tells: far below a joule.
+    Of a paused trial only its checkpoint tells it.
     """
-    carried: dict[str, float] = {}
-    for event in before:
-        if event["kind"] in ("saved", "report"):
-            carried[event["trial"]] = (event["costs"]["energy_j"] or 0.0) if event["kind"] == "saved" else 0.0
-    return sum(carried.values())
+    newest = {event["trial"]: event["checkpoint"] for event in before if event["kind"] in ("paused", "saved")}
+    folders = [out / name for name in newest.values() if (out / name).is_dir()]
+    return sum((read_checkpoint(folder)[1]["spent"] or {}).get("energy_j") or 0.0 for folder in folders)
 
 
 def test_ctrl_c_ends_cleanly_and_resume_goes_on(tmp_path: Path, whole: Path) -> None:

@@ -162,6 +162,25 @@ def test_what_was_spent_until_a_state_that_nobody_goes_on_from_is_lost(journal: 
     assert state.spent.so_far("train_flops") == 5e8
 
 
+@pytest.mark.parametrize("end", ["reports again", "stopped while it waits", "stopped while it is being paused"])
+def test_what_was_spent_until_a_pause_is_reported_or_lost(journal: Journal, end: str) -> None:
+    journal.append("started", trial=A, attempt=1, after=0)
+    report(journal, A, part(0.25))
+    verdict = {"action": "stop", "rung": 0.25, "value": None, "cutoff": None, "bracket": 0, "reason": ""}
+    if end == "stopped while it is being paused":
+        journal.append("decision", trial=A, **verdict)
+    costs = dataclasses.asdict(COSTS)
+    journal.append("paused", trial=A, attempt=1, epoch=0.25, checkpoint=f"checkpoints/{A}/epoch-0.25", costs=costs)
+    if end == "reports again":
+        assert state_of(journal).trials[A].unreported == COSTS
+        journal.append("started", trial=A, attempt=1, after=0.25)
+        report(journal, A, part(0.5))
+    elif end == "stopped while it waits":
+        journal.append("decision", trial=A, **verdict)
+    trial = state_of(journal).trials[A]
+    assert (trial.unreported, trial.lost_wall_s) == (None, 0.0 if end == "reports again" else COSTS.wall_s)
+
+
 def test_what_a_failed_worker_could_still_tell_is_not_counted_twice(journal: Journal) -> None:
     journal.append("started", trial=A, attempt=1, after=0)
     save(journal, 0.1)

@@ -302,7 +302,7 @@ def test_a_checkpoint_that_cannot_be_read_costs_an_attempt(opened: Open) -> None
     conductor = opened(scheduler={"name": "sha", "reduction_factor": 3})
     Workers(conductor).play(1)
     trial = conductor.state.trials["c000-i0-o0"]
-    conductor.paused(trial.spec.trial, 1, 1, "checkpoints/c000-i0-o0/epoch-1")
+    conductor.paused(trial.spec.trial, 1, 1, "checkpoints/c000-i0-o0/epoch-1", {"wall_s": 0.0})
     conductor.started(trial.spec.trial, 1, 1)
     conductor.restarted(trial.spec.trial, 1, "begun anew: the checkpoint is incomplete")
     assert (trial.attempts, trial.checkpoint, trial.status) == (2, None, "running")

@@ -250,7 +250,7 @@ def play(conductor: Conductor, reports: int | None = None) -> int:
                 costs = dataclasses.asdict(Costs(wall_s=0.5, train_flops=1e8))
                 conductor.saved(name, assignment.attempt, epoch + 0.1, saved_folder(name, 10 * number), costs)
         elif action is Action.PAUSE:
-            conductor.paused(name, assignment.attempt, epoch, checkpoint_folder(name, epoch))
+            conductor.paused(name, assignment.attempt, epoch, checkpoint_folder(name, epoch), {"wall_s": 0.0})
             paused[name] = assignment
     return made
 
@@ -310,7 +310,7 @@ def test_only_the_newest_state_is_kept(tmp_path: Path) -> None:
     event(7)
     assert [path.name for path in own.iterdir()] == ["step-7"]
     write(checkpoint_folder(name, 1))
-    conductor.paused(name, 1, 1, checkpoint_folder(name, 1))
+    conductor.paused(name, 1, 1, checkpoint_folder(name, 1), {"wall_s": 0.0})
     prune_checkpoints(tmp_path, conductor.state, conductor.journal.events[-1])
     assert [path.name for path in own.iterdir()] == ["epoch-1"]
     conductor.journal.close()
