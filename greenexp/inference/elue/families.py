@@ -18,7 +18,7 @@ _BERTS_POOLER = "transformers.models.bert.modeling_bert.BertPooler"
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class WrittenFamily:
     """One family; `encoder` is the library's model, `config` its settings.
 
     model: the library's class; layers, projection, pool: expressions; new_pooler: class of a pooler that the library's
@@ -100,38 +100,38 @@ class Layer(nn.Module):
 
 '''
 FAMILIES = {
-    "BertConfig": Family("BertModel"),
-    "RobertaConfig": Family("RobertaModel"),
-    "ElectraConfig": Family(
+    "BertConfig": WrittenFamily("BertModel"),
+    "RobertaConfig": WrittenFamily("RobertaModel"),
+    "ElectraConfig": WrittenFamily(
         "ElectraModel", projection='getattr(encoder, "embeddings_project", None)', new_pooler=_BERTS_POOLER
     ),
-    "AlbertConfig": Family(
+    "AlbertConfig": WrittenFamily(
         "AlbertModel",
         layers=_ALBERT_GROUPS,
         projection="encoder.encoder.embedding_hidden_mapping_in",
         pool="FirstToken(encoder.pooler)",
     ),
-    "DistilBertConfig": Family("DistilBertModel", "list(encoder.transformer.layer)", new_pooler=_BERTS_POOLER),
-    "MobileBertConfig": Family("MobileBertModel"),
-    "ModernBertConfig": Family(
+    "DistilBertConfig": WrittenFamily("DistilBertModel", "list(encoder.transformer.layer)", new_pooler=_BERTS_POOLER),
+    "MobileBertConfig": WrittenFamily("MobileBertModel"),
+    "ModernBertConfig": WrittenFamily(
         "ModernBertModel",
         layers="[Layer(layer) for layer in encoder.layers]",
         new_pooler=_BERTS_POOLER,
         code=_MODERNBERT,
         norm="encoder.final_norm",
     ),
-    "DebertaV2Config": Family(
+    "DebertaV2Config": WrittenFamily(
         "DebertaV2Model",
         layers="[Layer(layer, None if i else encoder.encoder.conv) for i, layer in enumerate(encoder.encoder.layer)]",
         new_pooler="transformers.models.deberta_v2.modeling_deberta_v2.ContextPooler",
         code=_DEBERTA,
     ),
-    "MPNetConfig": Family("MPNetModel", layers="[Layer(layer) for layer in encoder.encoder.layer]", code=_MPNET),
+    "MPNetConfig": WrittenFamily("MPNetModel", layers="[Layer(layer) for layer in encoder.encoder.layer]", code=_MPNET),
 }
 """The library's class of settings -> the family. To add one: a line here; without one there is no type 2."""
 
 
-def family_of(model: MultiExitModel) -> Family:
+def family_of(model: MultiExitModel) -> WrittenFamily:
     """The family of a model's backbone. InputError where there is none."""
     library: Any = getattr(model.backbone, "model", None)
     family = FAMILIES.get(type(getattr(library, "config", None)).__name__)
