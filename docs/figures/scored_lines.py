@@ -1,4 +1,4 @@
-"""The figure of docs/elue.md, from points of the page's example: `python docs/figures/scored_lines.py out/elue-SST-2`."""
+"""The figure of docs/elue.md; `python docs/figures/scored_lines.py out/elue-SST-2` records its points anew."""
 
 from __future__ import annotations
 
