@@ -1,11 +1,11 @@
 """Early exit beside every static model that a user could run instead: `python benchmarks/static_on_cpu.py RUN`.
 
 RUN is a trained sweep's folder, after `greenexp export RUN --format onnx`. In one run for each number of threads and
-each batch size, taking turns: the engine that leaves early and the same without exits, in PyTorch and in ONNX Runtime in
-fp32 and int8; ONNX Runtime's whole model, and the model cut at the exits `--cut`, as one graph each, in fp32 and int8;
-and plain transformers. Printed are tables in Markdown: seconds over those of the fastest engine that leaves early,
-medians over the repeats, (range), [ratio of shortest times]; and the accuracy of each on the same texts of the task. A
-cut model is the trained model's own exit used alone, not one that was trained by itself.
+each batch size, taking turns: the engine that leaves early and the same without exits, in PyTorch and in ONNX Runtime
+in fp32 and int8; ONNX Runtime's whole model, and the model cut at the exits `--cut`, as one graph each, in fp32 and
+int8; and plain transformers. Printed are tables in Markdown: seconds over those of the fastest engine that leaves
+early, medians over the repeats, (range), [ratio of shortest times]; and the accuracy of each on the same texts of the
+task. A cut model is the trained model's own exit used alone, not one that was trained by itself.
 """
 
 from __future__ import annotations

@@ -28,11 +28,17 @@ for needed in ("onnx", "onnxruntime", "onnxscript"):  # the extra `onnx`
 
 SETTINGS = made_settings(
     task={"name": "clauses", "train": 60, "dev": 20, "test": 40},
-    backbone={"name": "bert", "layers": 2, "hidden": 16, "heads": 2, "max_positions": 20},
+    backbone={"name": "bert", "layers": 2, "hidden": 16, "heads": 2, "max_positions": 20, "pooling": "mean"},
     exits={"layers": "all", "head": {"name": "linear"}},
     training={"max_length": 16},
 )
-TEXTS = ["a good film", "not a good film", "the plot is thin but the actors are good", "bad"]
+TEXTS = [
+    "the humour was not truly dull",
+    "the camera feels very strong although the story looks really messy",
+    "the script stays hardly really strong",
+    "the setting is truly messy",
+    "the pacing looks really fluent",
+]
 LINES = "".join(json.dumps({"text": text}) + "\n" for text in TEXTS)
 BY_GRAPHS = ("--backend", "onnxruntime")
 Command = Callable[..., tuple[int, str, str]]
@@ -41,7 +47,7 @@ Command = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A sweep of one trial with two exits, its graphs written by the command, and what that printed."""
-    sweep = write_kept(tmp_path_factory.mktemp("onnx") / "sweep", SETTINGS, (1, 2), scale=20)
+    sweep = write_kept(tmp_path_factory.mktemp("onnx") / "sweep", SETTINGS, (1, 2), scale=200)
     printed, ended = io.StringIO(), pytest.raises(SystemExit)
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), ended as leaving:
         main(["export", str(sweep), "--format", "onnx"])
@@ -62,7 +68,7 @@ def test_export_says_where_the_graphs_are_and_how_they_were_checked(exported: tu
 
 def test_predict_answers_as_torch_does(command: Command, exported: tuple[Path, str]) -> None:
     Path("in.jsonl").write_text(LINES, encoding="utf-8")
-    asked = ("predict", exported[0], "--input", "in.jsonl", "--policy", "max_probability:0.7")
+    asked = ("predict", exported[0], "--input", "in.jsonl", "--policy", "max_probability:0.99")
     by_torch, by_graphs, in_int8 = (
         command(*asked, *more) for more in ((), BY_GRAPHS, (*BY_GRAPHS, "--precision", "int8"))
     )
@@ -70,14 +76,15 @@ def test_predict_answers_as_torch_does(command: Command, exported: tuple[Path, s
     ours, theirs, rough = (
         [json.loads(line) for line in out.splitlines()] for _, out, _ in (by_torch, by_graphs, in_int8)
     )
+    assert {one["exit"] for one in ours} == {1, 2}
     for one, other, third in zip(ours, theirs, rough, strict=True):
         assert (one["label"], one["exit"]) == (other["label"], other["exit"])
-        assert list(other["scores"].values()) == pytest.approx(list(one["scores"].values()), abs=1e-4)
+        assert other["confidence"] == pytest.approx(one["confidence"], abs=1e-3)
         assert set(third) == set(one)
 
 
 def test_bench_times_the_static_models_beside_the_engine(command: Command, exported: tuple[Path, str]) -> None:
-    quick = ("--examples", 4, "--repeats", 1, "--batch", 4, "--threads", 1, "--policy", "max_probability:0.7")
+    quick = ("--examples", 4, "--repeats", 1, "--batch", 4, "--threads", 1, "--policy", "max_probability:0.99")
     code, out, said = command("bench", exported[0], *quick, *BY_GRAPHS, "--precision", "int8", "--json")
     assert code == 0, said
     told = json.loads(out)
