@@ -39,7 +39,7 @@ def prepare_data(settings: Settings) -> TokenisedTask:
     with about_field("backbone"):
         tokeniser = settings.backbone.plugin().tokenizer()
     if tokeniser is None:
-        tokeniser = word_tokenizer(chain(task.train.texts, task.train.pairs or ()))
+        tokeniser = word_tokenizer(chain(task.train.texts, task.train.pairs or ()), masks=task.masking is not None)
     with about_field("training.max_length"):
         return tokenise(task, tokeniser, settings.training.max_length)
 
