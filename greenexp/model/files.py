@@ -31,11 +31,11 @@ from greenexp.model.build import build_exits, placed_exits
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.reduction import take_form
 from greenexp.model.serving import Serving
-from greenexp.records.manifests import MODEL_MANIFEST
+from greenexp.records.manifests import EXIT_WEIGHTS, MODEL_MANIFEST
 from greenexp.records.settings import ModelSettings
 
 MANIFEST = MODEL_MANIFEST
-EXITS = "exits.safetensors"
+EXITS = EXIT_WEIGHTS
 TOKENIZER = "tokenizer.json"
 FORMAT = 1
 

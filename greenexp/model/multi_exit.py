@@ -30,7 +30,7 @@ class ExitOutputs:
 
     logits: per exit [example, class], float32 or wider
     learned: per exit [example], the learning-to-exit module's outputs in [0, 1], 1 = go on; None without such a module
-    tokens: per exit [example, place, token id], logits at the batch's places, float32 or wider; None for a batch without
+    tokens: per exit [example, place, token id], logits at the batch's places, float32 or wider; None without places
     """
 
     logits: tuple[Tensor, ...]

@@ -29,7 +29,6 @@ from greenexp.plan.prices import Bound, DataContents, Price
 from greenexp.plan.teachers import with_teachers
 from greenexp.records.axes import AXES
 from greenexp.records.axes import EPOCHS as EPOCHS_AXIS
-from greenexp.records.metrics import LOSS
 from greenexp.records.progress import report_at
 from greenexp.records.sections import Resources
 from greenexp.records.settings import Settings

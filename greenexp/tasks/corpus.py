@@ -1,8 +1,7 @@
-"""Text without labels, for pre-training: pairs of neighbouring passages in order or swapped, and tokens to be masked."""
+"""Text without labels, for pre-training: neighbouring passages in order or swapped, and tokens to be masked."""
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import re
 from collections import Counter
@@ -21,7 +20,7 @@ from greenexp.tasks.partition import normalised, positions, subset
 from greenexp.tasks.text_files import TextFile
 
 LABEL_NAMES = ("in_order", "swapped")
-_ENDS = re.compile(r"(?<=[.!?])[\"')\]]*\s+")
+_ENDS = re.compile(r"""(?<=[.!?])\s+|(?<=[.!?]["')\]])\s+""")
 _LEAST_WORDS = 5
 """A shorter sentence may stand in many texts without being taken from any."""
 
@@ -157,13 +156,15 @@ def _matching(files: str | Sequence[str]) -> list[str]:
     """The files that are named, or that fit a pattern, each once, patterns in the order of names."""
     found: dict[Path, str] = {}
     for file in [files] if isinstance(files, str) else files:
-        wanted = str(Path(file).expanduser())
-        names = sorted(glob.glob(wanted, recursive=True)) if glob.has_magic(wanted) else [wanted]
-        names = [name for name in names if not Path(name).is_dir()]
-        if not names:
+        wanted = Path(file).expanduser()
+        paths = [wanted]
+        if any(sign in file for sign in "*?["):
+            paths = sorted(Path(wanted.anchor).glob(str(wanted.relative_to(wanted.anchor))))
+            paths = [path for path in paths if path.is_file()]
+        if not paths:
             raise InputError(f"no file fits '{file}' (relative to the working directory {Path.cwd()})")
-        for name in names:
-            found.setdefault(Path(name).resolve(), name)
+        for path in paths:
+            found.setdefault(path.resolve(), str(path))
     if not found:
         raise InputError("no file is named")
     return list(found.values())
