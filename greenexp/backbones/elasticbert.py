@@ -73,9 +73,9 @@ class ElasticBert(LibraryEncoder):
     Source: Liu et al., NAACL 2022; repository fastnlp/ElasticBERT@ffb827b4; checkpoints fnlp/elasticbert-base and
     -large, once converted to safetensors. BERT in all but the pretraining, which gave each layer a pooler (dense + tanh
     over the first token) of its own: exit heads with poolers start from them. Where exits share one, it starts from the
-    last layer's, and the results say so. A saved model is a BERT. `elasticbert_pretraining` makes new ones: `source` may
-    be the folder of a model that greenexp saved, whose exits have poolers of their own (`out/.../models/...`), or what
-    `greenexp export --format elasticbert` wrote of it, in the layout of the published checkpoints.
+    last layer's, and the results say so. A saved model is a BERT. `elasticbert_pretraining` makes new checkpoints:
+    `source` may be the folder of a model that greenexp saved, whose exits have poolers of their own, or what `greenexp
+    export --format elasticbert` wrote of it, in the layout of the published checkpoints.
     Without a source: 12 layers, hidden 768, 12 heads, intermediate 4 x hidden, 512 positions, dropout 0.1.
     """
 

@@ -28,7 +28,8 @@ def export(source: str | None, sweep: str | None, out: Path | None, kind: str, t
     DIR/hub; DIR may also be a model's folder in its sweep. onnx: a trained model as graphs for ONNX Runtime, in fp32
     and int8 and checked against the model, in DIR/onnx; `--backend onnxruntime` of other commands computes with them.
     elasticbert: a BERT with poolers at all exits in the layout of the published ElasticBERT checkpoints, in
-    DIR/elasticbert. boamps: an energy report in Boavizta's data model, DIR/boamps.json, of a sweep whose energy was measured.
+    DIR/elasticbert.
+    boamps: an energy report in Boavizta's data model, DIR/boamps.json, of a sweep whose energy was measured.
     """
     if trial is not None and kind not in OF_MODELS:
         raise click.UsageError(f"--trial: only together with --format {', '.join(OF_MODELS)}")
