@@ -18,6 +18,7 @@ from greenexp.tasks.data import Split, TaskData
 from greenexp.tasks.labelled import Share, Size
 from greenexp.tasks.partition import normalised, positions, subset
 from greenexp.tasks.text_files import TextFile
+from greenexp.tasks.tokens import MOST_WORDS
 
 LABEL_NAMES = ("in_order", "swapped")
 _ENDS = re.compile(r"""(?<=[.!?])\s+|(?<=[.!?]["')\]])\s+""")
@@ -47,6 +48,7 @@ class Corpus:
     mask: single `tokens`, or all tokens of a word (whole-word masking: `words`)
     without: files, or patterns, whose texts must not be trained on, such as dev and test sets: a sentence of five words
         or more that stands in them (in a line, or between the tabs of one), but for case and punctuation, is left out
+    vocabulary: most frequent words that a backbone without a source knows, and predicts; others are unknown to it
     train_size, dev_size: examples of fixed subsets, first by a hash of the text. None: all
     """
 
@@ -56,6 +58,7 @@ class Corpus:
     words: Annotated[int, Field(ge=2)] = 90
     mask: Literal["tokens", "words"] = "tokens"
     without: str | tuple[str, ...] = ()
+    vocabulary: Annotated[int, Field(ge=1)] = MOST_WORDS
     train_size: Size = None
     dev_size: Size = None
 
@@ -80,6 +83,7 @@ class Corpus:
             label_names=LABEL_NAMES,
             description=self._about(len(documents), counts),
             masking=self.mask,
+            vocabulary=self.vocabulary,
         )
 
     def _distinct(self, counts: Counter[str]) -> Iterator[str]:

@@ -50,6 +50,7 @@ class TaskData:
 
     label_names: what each class means, in order; empty for regression
     masking: whether tokens are masked, single ones (`tokens`) or whole words (`words`); None: none
+    vocabulary: words that a tokeniser made of the training texts knows at most; None: as many as it usually does
     """
 
     train: Split
@@ -60,6 +61,7 @@ class TaskData:
     metrics: tuple[str, ...] = ("accuracy",)
     description: str = ""
     masking: Literal["tokens", "words"] | None = None
+    vocabulary: int | None = None
 
     def __post_init__(self) -> None:
         wanted = np.float32 if self.num_labels == 1 else np.int64

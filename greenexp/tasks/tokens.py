@@ -20,6 +20,8 @@ from greenexp.tasks.masking import MASKS, Masking
 from greenexp.tasks.partition import positions
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+MOST_WORDS = 30_000
+"""Words of a tokeniser that is made of a task's texts, where nobody says how many."""
 _PADS = ("[PAD]", "<pad>")
 
 
@@ -101,7 +103,7 @@ def part(split: TokenisedSplit, chosen: npt.NDArray[np.int64]) -> TokenisedSplit
     )
 
 
-def word_tokenizer(texts: Iterable[str], max_words: int = 30_000, *, masks: bool = False) -> Tokenizer:
+def word_tokenizer(texts: Iterable[str], max_words: int = MOST_WORDS, *, masks: bool = False) -> Tokenizer:
     """A tokenizer with one token per lower-case word of `texts`, for encoders without weights of their own.
 
     Ids follow falling frequency, then the alphabet, so equal texts give equal ids. Words beyond the `max_words` most
