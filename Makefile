@@ -36,6 +36,7 @@ test-chaos: $(INSTALLED) ## kill sweeps 20 times at random moments and compare t
 
 test-cluster: $(INSTALLED) ## faults on a cluster of three hosts, which needs root for network namespaces (about 10 minutes)
 	$(BIN)/python tests/faults/cluster.py
+	$(BIN)/python tests/faults/growing.py
 
 check: $(INSTALLED) ## lint, formatting, types, import contracts
 	$(BIN)/ruff check .

@@ -146,6 +146,7 @@ def _session(
                     open_cluster=options.open_cluster,
                     ship=options.ship,
                     ready=ready,
+                    waiting=lambda text: watch.remark("cluster", text),
                     listen=watch.event,
                     interrupting=watch.interrupted,
                     enough=worth_limit(plan),

@@ -283,6 +283,9 @@ class Resources(FileSection):
         description="Time without a report after which a trial's worker is killed, such as 10m; null: ten times what "
         "the trial's longest report so far took, or is expected to take, at least 2m; 30m where neither is known",
     )
+    wait_for_nodes: Annotated[float | None, BeforeValidator(_duration), _DURATION_SCHEMA] = Field(
+        None, description="How long a Ray cluster may take to get a node that a trial fits on; null: it must be there"
+    )
 
 
 MODELLED = "modelled"

@@ -73,8 +73,7 @@ def ray_cluster(
         ray = _joined(address, open_cluster=open_cluster)
     else:
         ray = _private(workers * cpus_per_trial, _gpus_here(workers * gpus_per_trial))
-    with ray as resources, _quiet():
-        _refuse_impossible(resources, cpus_per_trial, gpus_per_trial)
+    with ray, _quiet():
         yield
 
 
@@ -106,8 +105,8 @@ def _refuse_running_ray() -> None:
 
 
 @contextmanager
-def _private(cpus: int, gpus: int) -> Iterator[Mapping[str, float]]:
-    """A Ray that nobody else can connect to; its resources.
+def _private(cpus: int, gpus: int) -> Iterator[None]:
+    """A Ray that nobody else can connect to.
 
     Ray opens its own folder to every user of the machine, sockets included, so that lies in one that only we can enter.
     """
@@ -128,15 +127,15 @@ def _private(cpus: int, gpus: int) -> Iterator[Mapping[str, float]]:
         except Exception as error:  # Ray raises a bare Exception where one of its processes did not start in time
             raise InputError(f"cannot start Ray on this machine: {error} (its logs are in {scratch})") from error
         try:
-            yield ray.cluster_resources()
+            yield
         finally:
             ray.shutdown()
             shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager
-def _joined(address: str, *, open_cluster: bool) -> Iterator[Mapping[str, float]]:
-    """The cluster at `address`; its resources."""
+def _joined(address: str, *, open_cluster: bool) -> Iterator[None]:
+    """The cluster at `address`."""
     if address.startswith("ray://"):
         raise InputError(
             f"{address} is the address of a Ray Client server, which Ray Tune does not support: run greenexp on a node "
@@ -163,7 +162,7 @@ def _joined(address: str, *, open_cluster: bool) -> Iterator[Mapping[str, float]
         try:
             if not (named or open_cluster):
                 _check_answer(ray.get_runtime_context().gcs_address, open_cluster=False)
-            yield ray.cluster_resources()
+            yield
         finally:
             ray.shutdown()
 
@@ -186,12 +185,3 @@ def _gpus_here(gpus: float) -> int:
             "resources.workers or resources.gpus_per_trial"
         )
     return needed
-
-
-def _refuse_impossible(resources: Mapping[str, float], cpus: float, gpus: float) -> None:
-    """Ray would wait for ever for a trial that fits nowhere."""
-    for name, needed in (("CPU", cpus), ("GPU", gpus)):
-        if needed > resources.get(name, 0.0):
-            raise InputError(
-                f"resources: a trial needs {needed:g} {name}(s), the whole Ray cluster has {resources.get(name, 0.0):g}"
-            )

@@ -16,6 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from greenexp.errors import InputError, StateError
 from greenexp.plan import Plan
 from greenexp.plan.plugins import AddedPlugin, registry_of
+from greenexp.records.sections import Resources
 from greenexp.tuning import machine_survey
 from greenexp.tuning.machine_survey import InstalledPlugin
 
@@ -34,13 +35,10 @@ def check_nodes(plan: Plan, *, ship: bool = False) -> None:
     Only nodes that a trial fits on are asked. ship: plug-ins are sent, so they need not be there. Raises InputError.
     """
     resources = plan.spec.resources
-    needed = {"CPU": float(resources.cpus_per_trial), "GPU": resources.gpus_per_trial}
-    nodes = [node for node in ray.nodes() if node["Alive"] and _fits(node["Resources"], needed)]
+    nodes = fitting_nodes(resources)
     if not nodes:
-        raise InputError(
-            f"resources: a trial needs {needed['CPU']:g} CPU(s) and {needed['GPU']:g} GPU(s), and no node of the Ray "
-            "cluster has so many"
-        )
+        hint = "" if resources.wait_for_nodes else "; resources.wait_for_nodes: 15m would wait for one that joins"
+        raise InputError(f"resources: {needed_text(resources)}, and no node of the Ray cluster has as many{hint}")
     answers = _asked(nodes, () if ship else installed_plugins(plan), gpus=resources.gpus_per_trial > 0)
     alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # one that has died meanwhile trains nothing
     here = driver_facts()
@@ -52,6 +50,26 @@ def check_nodes(plan: Plan, *, ship: bool = False) -> None:
     ]
     if problems:
         raise InputError("\n  ".join(["nodes of the Ray cluster on which trials would fail:", *problems]))
+
+
+def fitting_nodes(resources: Resources) -> list[Mapping[str, Any]]:
+    """The nodes of the cluster that a trial fits on, whatever else they do at present."""
+    needed = needed_by_trial(resources)
+    return [
+        node
+        for node in ray.nodes()
+        if node["Alive"] and all(node["Resources"].get(name, 0.0) >= amount for name, amount in needed.items())
+    ]
+
+
+def needed_by_trial(resources: Resources) -> dict[str, float]:
+    """What a trial needs of its node, in Ray's words."""
+    return {"CPU": float(resources.cpus_per_trial), "GPU": float(resources.gpus_per_trial)}
+
+
+def needed_text(resources: Resources) -> str:
+    """The same in a sentence."""
+    return f"a trial needs {resources.cpus_per_trial} CPU(s) and {resources.gpus_per_trial:g} GPU(s)"
 
 
 def driver_facts() -> NodeFacts:
@@ -157,10 +175,6 @@ def _answer(reference: ray.ObjectRef, deadline: float) -> NodeFacts | str:
     except ray.exceptions.RayError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return f"nothing can be run there ({lines[-1] if lines else type(error).__name__})"
-
-
-def _fits(offered: Mapping[str, float], needed: Mapping[str, float]) -> bool:
-    return all(offered.get(name, 0.0) >= amount for name, amount in needed.items())
 
 
 def _public(version: str | None) -> str | None:

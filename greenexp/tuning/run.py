@@ -53,6 +53,7 @@ def run_session(
     open_cluster: bool = False,
     ship: bool = False,
     ready: Callable[[], None] | None = None,
+    waiting: Callable[[str], None] = lambda _: None,
     listen: Callable[[Event], None] | None = None,
     interrupting: Callable[[], None] | None = None,
     enough: Enough | None = None,
@@ -65,6 +66,7 @@ def run_session(
     address: of a running Ray cluster; open_cluster: join it though it lets in clients without a token
     ship: send to the cluster the plug-ins that other packages provide
     ready: called once Ray is up, before any worker starts; it may wait for what must be there first
+    waiting: told of the cluster while a node is waited for
     listen: called with every event once it is on disk; interrupting: called at the first Ctrl-C
     enough: asked before a configuration is begun whether it is still worth its cost
     broken_off: told why before this process is ended, because a process of its private Ray has died
@@ -89,11 +91,22 @@ def run_session(
     shape = {name: getattr(resources, name) for name in ("workers", "cpus_per_trial", "gpus_per_trial")}
     ray = ray_cluster(**shape, address=address, open_cluster=open_cluster)
     with ray, watched_ray(broken_off or (lambda _: None)):
+        if on_cluster(address):
+            _check_cluster(plan, waiting, ship=ship)
         problems = _train(conductor, sweep, folder, facts, prepare, address, ready, interrupting, ship=ship)
     status = conductor.close()
     if status == "finished":
         drop_checkpoints(folder)
     return Outcome(status, conductor.state, (*problems, *_lost(conductor.state, folder, problems)))
+
+
+def _check_cluster(plan: Plan, waiting: Callable[[str], None], *, ship: bool) -> None:
+    """With Ray up: refuse a cluster on which trials would fail, after nodes have had their time to join it."""
+    from greenexp.tuning.growing_cluster import wait_for_node
+    from greenexp.tuning.nodes import check_nodes
+
+    wait_for_node(plan.spec.resources, waiting)
+    check_nodes(plan, ship=ship)
 
 
 def _train(
@@ -112,11 +125,8 @@ def _train(
     from greenexp.tuning.bridge import TuneSession  # only now: importing Ray reads the environment
     from greenexp.tuning.energy import EnergyWatch
     from greenexp.tuning.fitting import fit, worker_settings
-    from greenexp.tuning.nodes import check_nodes
 
     plan = sweep.plan
-    if on_cluster(address):
-        check_nodes(plan, ship=ship)
     conductor.begin(facts, sweep.missing)
     session = TuneSession(
         conductor,
