@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import BertModel, BertTokenizer
 from transformers.models.bert.modeling_bert import BertPooler
 
 from greenexp.assets.tensors import file_problem
+from greenexp.backbones.base import Backbone
 from greenexp.backbones.bert import BertBackbone
 from greenexp.backbones.checkpoints import Checkpoint
 from greenexp.backbones.encoder import LibraryEncoder
@@ -23,6 +24,7 @@ from greenexp.backbones.library import LibraryBackbone, Pooling
 from greenexp.errors import InputError, library_failures
 from greenexp.records.manifests import EXIT_WEIGHTS, MODEL_MANIFEST
 
+_BERT: str = BertModel.config_class.model_type
 _SHARED = "the pooler that exits share starts from that of layer"
 
 
@@ -87,7 +89,7 @@ class ElasticBert(LibraryEncoder):
 
     def _type_of(self, checkpoint: Checkpoint) -> str:
         """See `LibraryEncoder`: a model that greenexp saved is a BERT, and its exits' poolers lie beside it."""
-        return "bert" if _has_exit_poolers(checkpoint) else super()._type_of(checkpoint)
+        return _BERT if _has_exit_poolers(checkpoint) else super()._type_of(checkpoint)
 
     def _loaded(self, checkpoint: Checkpoint, config: Any) -> LibraryBackbone:
         """The checkpoint's modules in a plain BertModel; the shared pooler, if asked for, from the last layer's."""
@@ -135,3 +137,25 @@ def _exit_poolers(checkpoint: Checkpoint, config: Any) -> list[nn.Linear | None]
     if not any(found):
         raise InputError(f"backbone source '{checkpoint.source}' has no exit after its first {len(found)} layers")
     return found
+
+
+def write_official(backbone: Backbone, poolers: Sequence[nn.Linear], folder: Path) -> None:
+    """Write config.json and model.safetensors of a BERT in the layout of the published checkpoints.
+
+    The keys are those of fastnlp/ElasticBERT@ffb827b4: `elasticbert.embeddings`, `elasticbert.encoder.layer.<i>` and
+    `elasticbert.encoder.pooler.<i>.dense`, i from 0. poolers: of each layer, in their order
+    Raises InputError for another encoder, OSError where the disk does not take it.
+    """
+    library = getattr(backbone, "model", None)
+    config = getattr(library, "config", None)
+    kind = getattr(config, "model_type", type(backbone).__name__)
+    if library is None or config is None or kind != _BERT:
+        raise InputError(f"the layout of ElasticBERT is that of a BERT, and this model's encoder is a {kind}")
+    prefix, state = f"{OfficialElasticBert.base_model_prefix}.", library.state_dict()
+    weights = {prefix + name: value for name, value in state.items() if not name.startswith("pooler.")}
+    for layer, pooler in enumerate(poolers):
+        weights |= {f"{prefix}encoder.pooler.{layer}.dense.{name}": one for name, one in pooler.state_dict().items()}
+    own = {"model_type": ElasticBert.family, "architectures": ["ElasticBertModel"], "num_output_layers": 1}
+    (folder / "config.json").write_text(json.dumps({**config.to_dict(), **own}, indent=2) + "\n", encoding="utf-8")
+    contiguous = {name: value.contiguous() for name, value in weights.items()}
+    save_file(contiguous, folder / "model.safetensors", metadata={"format": "pt"})
