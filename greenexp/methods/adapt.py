@@ -6,6 +6,7 @@ from greenexp.errors import InputError
 from greenexp.methods.base import Method, TrialShape
 from greenexp.model import MultiExitModel
 from greenexp.records.sections import Training
+from greenexp.records.settings import NO_COMPRESSION, Settings
 from greenexp.tasks.tokens import TokenisedTask
 
 
@@ -24,8 +25,9 @@ def trial_shape(model: MultiExitModel, data: TokenisedTask, training: Training, 
     )
 
 
-def check_tokens(method: Method, model: MultiExitModel, data: TokenisedTask) -> None:
+def check_tokens(settings: Settings, model: MultiExitModel, data: TokenisedTask) -> None:
     """Raises InputError unless method, exit heads and task agree on whether masked tokens are predicted."""
+    method: Method = settings.method.plugin()
     heads = [number for number in model.exits if model.head(number).predicts_tokens]
     if not method.predicts_tokens:
         if heads:
@@ -38,6 +40,11 @@ def check_tokens(method: Method, model: MultiExitModel, data: TokenisedTask) -> 
         raise InputError("elasticbert_pretraining: the task masks no tokens; write a task that does, such as `corpus`")
     if len(heads) < model.num_exits:
         raise InputError("elasticbert_pretraining: exits.head: write `pretraining`: other heads predict no tokens")
+    if settings.compression != NO_COMPRESSION:
+        raise InputError(
+            "compression: elasticbert_pretraining trains a whole encoder; leave it out here, and compress the model "
+            "that is fine-tuned from it"
+        )
     owner, name = model.backbone.token_table()
     table = getattr(getattr(owner, name), "weight", None)
     if table is None or table.shape != (model.backbone.vocab_size, model.backbone.hidden_size):

@@ -101,7 +101,7 @@ class _Tokens:
     def scores(self) -> tuple[TokenScore, ...]:
         """Raises InputError where there was none."""
         if self._count == 0:
-            raise InputError("the dev split holds no token that can be masked: all its words are unknown")
+            raise InputError("the dev examples hold no token that can be masked: all their words are unknown")
         return tuple(
             TokenScore(loss / self._count, right / self._count)
             for loss, right in zip(self._losses, self._right, strict=True)

@@ -60,7 +60,7 @@ def evaluate_held_out(
             device=device,
         )
         flops = [float(model.inference_flops(test.lengths, number).mean()) for number in exits]
-    metrics = exit_metrics(found, test.labels, data.metrics, metric, step=0)
+    metrics = exit_metrics(found.logits, test.labels, data.metrics, metric, step=0, tokens=found.tokens)
     score, _ = selected_score(exits, metrics, metric)
     stored = None
     if logits_folder is not None:

@@ -326,7 +326,7 @@ class TrialRun(Iterator[EpochRecord]):
         epoch = epochs_at(self._reports + 1, per_epoch)
         is_on_part = self._is_on_part(self._reports + 1)
         on = self._part if is_on_part and self._part is not None else self._data.dev
-        metrics = exit_metrics(found, on.labels, self._data.metrics, work.metric, work.step)
+        metrics = exit_metrics(found.logits, on.labels, self._data.metrics, work.metric, work.step, found.tokens)
         score, remark = selected_score(exits, metrics, work.metric)
         best = self._best_before(work)
         improved = is_better(score, best, work.metric)

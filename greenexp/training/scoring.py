@@ -13,7 +13,7 @@ from greenexp.errors import DivergedError, InputError
 from greenexp.records.metrics import LOSS, TOKEN_METRICS
 from greenexp.records.sections import Metric
 from greenexp.tasks.metrics import check_metric_of_sweep, score
-from greenexp.training.evaluation import Evaluation
+from greenexp.training.evaluation import TokenScore
 
 UNDEFINED = 0.0
 """What an undefined metric counts as when trials are compared. Only F1 and correlations can be undefined, where nothing
@@ -35,23 +35,29 @@ def check_metric(metric: Metric, exits: Sequence[int], num_labels: int, *, masks
 
 
 def exit_metrics(
-    found: Evaluation, labels: npt.NDArray[Any], task_metrics: Sequence[str], metric: Metric, step: int
+    logits: npt.NDArray[np.float32],
+    labels: npt.NDArray[Any],
+    task_metrics: Sequence[str],
+    metric: Metric,
+    step: int,
+    tokens: Sequence[TokenScore] | None = None,
 ) -> tuple[dict[str, float | None], ...]:
-    """`loss`, the task's metrics and the sweep's for each exit, and those of masked tokens where some were predicted.
+    """`loss`, the task's metrics and the sweep's for each exit of `logits` [exit, example, class].
 
+    tokens: per exit, how it predicted masked tokens: then there are the metrics of these as well
     Raises DivergedError with the optimiser step when a loss is not finite, InputError where the metric is of masked
     tokens and the exits predict none.
     """
-    if metric.name in TOKEN_METRICS and found.tokens is None:
+    if metric.name in TOKEN_METRICS and tokens is None:
         raise InputError(f"metric '{metric.name}': the exits predict no masked tokens; `elasticbert_pretraining`'s do")
     names = dict.fromkeys((*task_metrics, metric.name))
     names = {name: None for name in names if name != LOSS and name not in TOKEN_METRICS}
-    results = score(names, found.logits, labels)
+    results = score(names, logits, labels)
     for number, result in enumerate(results):
         loss = result[LOSS]
-        if loss is not None and found.tokens is not None:
-            tokens = found.tokens[number]
-            result |= {"mlm_accuracy": tokens.accuracy, "mlm_loss": tokens.loss, "pretraining_loss": tokens.loss + loss}
+        if loss is not None and tokens is not None:
+            own = tokens[number]
+            result |= {"mlm_accuracy": own.accuracy, "mlm_loss": own.loss, "pretraining_loss": own.loss + loss}
         if loss is None or not all(math.isfinite(value) for value in result.values() if value is not None):
             raise DivergedError("the dev loss", float("nan"), step)
     return results

@@ -69,7 +69,7 @@ class TrialSetup:
             trial.seeds.initialisation,
             device=str(device),
         )
-        check_tokens(plugin, model, data)
+        check_tokens(trial.settings, model, data)
         shape = trial_shape(model, data, training, trial.seeds.order)
         method = plugin.begin(shape)
         method.initialise(model)

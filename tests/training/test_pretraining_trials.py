@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from greenexp.model import build_model, load_model
 from greenexp.plan.flops import epoch_flops
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.masking import NOT_MASKED
+from greenexp.records.sections import CompressionChoice
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.corpus import Corpus
 from greenexp.tasks.masking import OF_DEV
@@ -173,16 +175,18 @@ def test_a_model_is_a_source_and_an_official_checkpoint(
         ({"method": {"name": "pabee"}}, "predicts masked tokens, which only"),
         ({"exits": {"head": {"name": "pooled"}}}, "write `pretraining`: other heads"),
         ({"backbone": {"name": "albert"}}, "not as wide as its hidden states"),
+        ({"compression": {"name": "int8"}}, "leave it out here"),
     ],
 )
 def test_what_does_not_fit_together(
     changes: dict[str, Any], message: str, trial: Trials, documents: TokenisedTask
 ) -> None:
     fields = {"method": {"name": "elasticbert_pretraining"}, "exits": {"head": {"name": "pretraining"}}, **changes}
-    settings = trial(**fields).settings
+    compression = CompressionChoice(**fields.pop("compression", {"name": "none"}))
+    settings = dataclasses.replace(trial(**fields).settings, compression=compression)
     model = build_model(settings.model, 2, documents.vocab_size, documents.pad_id, seed=0, device="meta")
     with pytest.raises(InputError, match=message):
-        check_tokens(settings.method.plugin(), model, documents)
+        check_tokens(settings, model, documents)
 
 
 def test_it_needs_masked_tokens_and_a_metric_of_the_task(
