@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from greenexp.api.elasticbert import export_elasticbert
 from greenexp.backbones import BACKBONES
 from greenexp.backbones.elasticbert import ElasticBertBackbone
+from greenexp.cli.sweeps.export import export
 from greenexp.errors import InputError
 from greenexp.methods.adapt import check_tokens
 from greenexp.model import build_model, load_model
@@ -154,7 +156,9 @@ def test_a_model_is_a_source_and_an_official_checkpoint(
     with TrialRun(pretraining(epochs=1), documents, model_folder=tmp_path / "model") as run:
         next(run)
     trained = load_model(tmp_path / "model")
-    official = export_elasticbert(tmp_path / "model", out=tmp_path / "official")
+    official = tmp_path / "official"
+    told = CliRunner().invoke(export, [str(tmp_path / "model"), "--format", "elasticbert", "--out", str(official)])
+    assert told.output.split() == [str(official)]
     for source in (tmp_path / "model", official):
         plugin = BACKBONES["elasticbert"](source=str(source))
         backbone = plugin.build(documents.vocab_size, documents.pad_id)
