@@ -201,7 +201,7 @@ class LibraryEncoder:
 
     def _source_config(self, checkpoint: Checkpoint) -> Any:
         """The checkpoint's config with this plug-in's fields applied."""
-        config = checkpoint.config(self.library_type or self.family, self.source_model.config_class, self._attention)
+        config = checkpoint.config(self._type_of(checkpoint), self.source_model.config_class, self._attention)
         if self.layers is not None:
             if self.layers > config.num_hidden_layers:
                 raise InputError(
@@ -212,6 +212,10 @@ class LibraryEncoder:
             for name in self.dropout_settings:
                 setattr(config, name, self.dropout)
         return config
+
+    def _type_of(self, checkpoint: Checkpoint) -> str:  # noqa: ARG002 - one of a family may have several
+        """The library's `model_type` that a checkpoint of this family has."""
+        return self.library_type or self.family
 
     def _cut(self, config: Any, layers: int) -> None:
         """Make `config` that of its first `layers` layers."""

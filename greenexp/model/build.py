@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from greenexp.backbones.base import Backbone
 from greenexp.errors import InputError
 from greenexp.exits.base import ExitHead, ExitPlace
 from greenexp.exits.learned import LearnedExit
@@ -37,7 +38,7 @@ def build_model(
             share_weights(backbone, settings.form)
     exit_layers = placed_exits(settings.layers, backbone.num_layers)
     with _drawn_from(seed, stream=1), torch.device("meta" if on_meta else "cpu"):
-        heads, learned = build_exits(settings, exit_layers, backbone.hidden_size, num_labels)
+        heads, learned = build_exits(settings, exit_layers, backbone, num_labels)
     for head, layer in zip(heads, exit_layers, strict=True):
         head.start_from(backbone.pooler_for(layer))
     if learned is None and not any(head.reads_pooled or head.reads_earlier for head in heads):
@@ -48,7 +49,7 @@ def build_model(
 
 
 def build_exits(
-    settings: ModelSettings, exit_layers: Sequence[int], hidden_size: int, num_labels: int
+    settings: ModelSettings, exit_layers: Sequence[int], backbone: Backbone, num_labels: int
 ) -> tuple[list[ExitHead], LearnedExit | None]:
     """New heads, one per exit, and the learning-to-exit module if `settings` ask for it.
 
@@ -56,11 +57,11 @@ def build_exits(
     """
     plugin = settings.head.plugin()
     places = (
-        ExitPlace(hidden_size, num_labels, number, layer, len(exit_layers))
+        ExitPlace(backbone.hidden_size, num_labels, number, layer, len(exit_layers), backbone.vocab_size)
         for number, layer in enumerate(exit_layers, start=1)
     )
     heads = [plugin.build(place) for place in places]
-    return heads, LearnedExit(hidden_size) if settings.learned else None
+    return heads, LearnedExit(backbone.hidden_size) if settings.learned else None
 
 
 def placed_exits(layers: str | Sequence[int], num_layers: int) -> tuple[int, ...]:

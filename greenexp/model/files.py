@@ -31,11 +31,11 @@ from greenexp.model.build import build_exits, placed_exits
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.reduction import take_form
 from greenexp.model.serving import Serving
-from greenexp.records.manifests import MODEL_MANIFEST
+from greenexp.records.manifests import EXIT_WEIGHTS, MODEL_MANIFEST
 from greenexp.records.settings import ModelSettings
 
 MANIFEST = MODEL_MANIFEST
-EXITS = "exits.safetensors"
+EXITS = EXIT_WEIGHTS
 TOKENIZER = "tokenizer.json"
 FORMAT = 1
 
@@ -133,7 +133,7 @@ def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:
             plugin.load(folder) if settings.form is None else plugin.load(folder, partial(take_form, settings.form))
         )
         exit_layers = placed_exits(settings.layers, backbone.num_layers)
-        heads, learned = build_exits(settings, exit_layers, backbone.hidden_size, manifest["num_labels"])
+        heads, learned = build_exits(settings, exit_layers, backbone, manifest["num_labels"])
     if list(exit_layers) != manifest["exit_layers"]:
         raise CheckpointError(f"{folder}: exits at layers {list(exit_layers)}, but saved {manifest['exit_layers']}")
     model = MultiExitModel(backbone, heads, exit_layers, manifest["num_labels"], settings, learned)
