@@ -11,6 +11,7 @@ from torch import Tensor
 
 from greenexp.compression.base import Compression
 from greenexp.errors import CheckpointError, InputError
+from greenexp.journal.origins import check_origins
 from greenexp.meters import Meters
 from greenexp.methods.adapt import trial_shape
 from greenexp.methods.base import MethodRun, Stage
@@ -59,6 +60,7 @@ class TrialSetup:
 
         at_once: examples that are computed at once at most, if batches can be divided; None: whole micro-batches
         """
+        check_origins(trial)
         training, metric = trial.settings.training, trial.settings.metric
         plugin, compression = trial.settings.method.plugin(), trial.settings.compression.plugin()
         model = build_model(
