@@ -191,6 +191,7 @@ class TrialSetup:
     def _begin_stage(self, stage: Stage, first_step: int) -> Optimisation:
         self.model.train_only(stage.parts - self.trainer.frozen, stage.exits)
         named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
+        named |= {_METHOD + name: value for name, value in self.method.parameters(stage.first_epoch).items()}
         if not named:
             raise InputError(f"nothing is left to train in stage {stage.number}: all its parts are frozen")
         self._stage, self.stage_first_step = stage, first_step
