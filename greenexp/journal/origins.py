@@ -10,6 +10,7 @@ from greenexp.assets import ASSETS
 from greenexp.errors import InputError, about_field
 from greenexp.journal.chosen_model import chosen_model, means_model
 from greenexp.records.manifests import MODEL_MANIFEST
+from greenexp.records.sections import BackboneChoice
 from greenexp.records.settings import Settings
 from greenexp.records.trial import TrialSpec
 
@@ -21,10 +22,15 @@ def origins_of(settings: Settings) -> dict[str, str]:
     found = {}
     if isinstance(teacher := settings.method.options.get("teacher"), str):
         found[TEACHER] = teacher
-    encoder = settings.backbone.options.get("source")
-    if isinstance(encoder, str) and encoder not in ASSETS and means_model(Path(encoder)):
+    if (encoder := encoder_source(settings.backbone)) is not None:
         found[ENCODER] = encoder
     return found
+
+
+def encoder_source(backbone: BackboneChoice) -> str | None:
+    """The source of a backbone that names a sweep or a model that was trained in one; None: it names something else."""
+    source = backbone.options.get("source")
+    return source if isinstance(source, str) and source not in ASSETS and means_model(Path(source)) else None
 
 
 def identity(source: str) -> str:

@@ -74,12 +74,11 @@ def price_plan(
         epochs *= plan.growth.size or 1  # as if all were like the first
     per_epoch = plan.spec.training.reports_per_epoch
     bound = partial(_bound, brackets=brackets, per_epoch=per_epoch, trials=epochs)
-    train = bound([e.training for e in epochs])
     evaluation = bound([e.evaluation for e in epochs])
     bounds = {
         "trials": _begun(len(epochs), brackets),
         "epochs": _divided(bound([(1.0,) * len(e.training) for e in epochs]), per_epoch),
-        "train_flops": train,
+        "train_flops": bound([e.training for e in epochs]),
     }
     work = work_of(plan, epochs, _on_test(plan, epochs, data), speeds)
     stops = any(bracket.rungs for bracket in brackets)
@@ -90,7 +89,7 @@ def price_plan(
     if resource not in (EPOCHS_AXIS, KNOWN_BEFORE):
         bounds = not_known_before(bounds, resource)
     own, origins = bounds, priced_origins(plan.possible_settings())
-    bounds, before = with_origins(own, origins)
+    bounds, before = with_origins(bounds, origins)
     notes = (*notes, *before, *_missing_gpu(plan.spec.resources), *(() if speeds is None else speeds.notes))
     patience = any(trial.settings.training.patience is not None for trial in plan.trials)
     exact = scheduler.expected_epochs.exact and not patience and plan.complete
