@@ -19,8 +19,9 @@ export function showAnswer(place, answer, state, dark) {
   const figures = answer.figures.map((figure) =>
     figureOf(figure, `${base}/figures/${encodeURIComponent(figure.name)}.svg?${query}`, dark),
   );
+  const unfoldedFirst = OPEN[answer.view] ?? (answer.figures.length ? [] : answer.tables.slice(0, 1).map((table) => table.name));
   const tables = answer.tables.map((table) => {
-    const unfolded = open.get(table.name) ?? (OPEN[answer.view] ?? []).includes(table.name);
+    const unfolded = open.get(table.name) ?? unfoldedFirst.includes(table.name);
     return tableOf(table, `${base}/tables/${encodeURIComponent(table.name)}.csv?${query}`, unfolded, links);
   });
   function links(column, text) {

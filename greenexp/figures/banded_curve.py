@@ -10,6 +10,7 @@ import pandas as pd
 
 from greenexp.figures.comparison import Channel
 from greenexp.figures.figure import Figure
+from greenexp.figures.scale import whole_ticks
 from greenexp.figures.style import BLUE, INK, VERMILLION, chart, quantity
 
 _FILLS, _DASHES = (0.2, 0.1), ([1, 0], [6, 4])
@@ -44,7 +45,7 @@ def banded_curve_figure(
         {"x": float(row[x.column]), "value": float(row[y.column]), **_sides(row, columns, low, high)}
         for row in table[[x.column, y.column, *columns]].to_dict("records")
     ]
-    ticks = {"tickMinStep": 1, "tickCount": 8, "format": "d"} if x.whole else {"tickCount": 6}
+    ticks = whole_ticks(table[x.column]) if x.whole else {"tickCount": 6}
     across = quantity("x", x.title, scale={"zero": False, "nice": False}, axis=ticks)
     up = quantity("value", _lines(y.title), scale={"domain": [low, high], "nice": False, "zero": False})
     layers = _layers(across, up, confidences, marks=len(data) <= _MOST_MARKS, zero=zero)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from greenexp.figures.end_labels import GAP, Frame, label_heights
 from greenexp.figures.figure import Figure
+from greenexp.figures.scale import whole_ticks
 from greenexp.figures.style import BLUE, GREEN, HEIGHT, INK, VERMILLION, chart, quantity
 
 MOST_GROUPS = 8
@@ -22,8 +23,6 @@ _COLOURS = (BLUE, VERMILLION, GREEN, INK)
 _DASHES = ([1, 0], [7, 4], [2, 3], [10, 3, 2, 3])
 _FILL = 0.07
 """Opacity of an area: several on top of each other leave the lines to be seen."""
-_MOST_TICKS = 4
-"""Width of a range of whole numbers up to which each has a tick: Vega would halve them and write one twice."""
 _LETTERS = 20
 """Of a name at the end of a line."""
 
@@ -116,9 +115,7 @@ def _layers(
 
 
 def _channel(field: str, channel: Channel, domain: tuple[float, float]) -> dict[str, Any]:
-    axis: dict[str, Any] = {"tickMinStep": 1, "tickCount": 6, "format": "d"} if channel.whole else {"tickCount": 6}
-    if channel.whole and domain[1] - domain[0] <= _MOST_TICKS:
-        axis["values"] = list(range(math.ceil(domain[0]), math.floor(domain[1]) + 1))
+    axis = whole_ticks(domain) if channel.whole else {"tickCount": 6}
     return quantity(field, channel.title, scale={"domain": list(domain), "nice": False, "zero": False}, axis=axis)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from greenexp.analysis.curves.evp import ExpectedBest
 from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
+from greenexp.figures.scale import whole_ticks
 from greenexp.figures.style import VERMILLION, chart, quantity
 
 
@@ -19,7 +20,7 @@ def expected_best_figure(curve: ExpectedBest, metric: SweepMetric) -> Figure:
     ]
     label = f"Expected best {metric.label}"
     x = quantity("n", "Configurations drawn at random")
-    x["axis"] = {"tickMinStep": 1, "tickCount": 8, "format": "d"}
+    x["axis"] = whole_ticks(table["configurations"])
     x["scale"] = {"zero": False, "nice": False}
     y = quantity("value", [label, f"({curve.bound})"] if curve.bound else label)
     encoding = {"x": x, "y": y}

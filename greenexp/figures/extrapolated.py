@@ -9,6 +9,7 @@ import pandas as pd
 
 from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
+from greenexp.figures.scale import whole_ticks
 from greenexp.figures.style import BLUE, GREY, VERMILLION, chart, quantity
 
 _KINDS = ("from the scores", "by the model")
@@ -28,8 +29,12 @@ def extrapolated_figure(table: pd.DataFrame, number: int, metric: SweepMetric) -
         if not math.isnan(error):
             row |= {"low": float(value - error), "high": float(value + error)}
         data.append(row)
-    x = quantity("n", "Configurations drawn at random", scale={"zero": False, "nice": False},
-                 axis={"tickMinStep": 1, "tickCount": 8, "format": "d"})  # fmt: skip
+    x = quantity(
+        "n",
+        "Configurations drawn at random",
+        scale={"zero": False, "nice": False},
+        axis=whole_ticks(table["configurations"]),
+    )
     y = quantity("value", ["Median best", metric.label])
     legend = {"symbolType": "stroke", "symbolSize": 500, "symbolStrokeWidth": 2.5}
     looks = {

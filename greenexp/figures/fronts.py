@@ -8,7 +8,7 @@ import pandas as pd
 
 from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
-from greenexp.figures.scale import axis_unit
+from greenexp.figures.scale import axis_unit, whole_ticks
 from greenexp.figures.style import BLUE, GREEN, GREY, VERMILLION, chart, quantity
 from greenexp.units import format_quantity
 
@@ -23,7 +23,7 @@ def front_over_trials_figure(curve: pd.DataFrame, per_seed: pd.DataFrame, label:
     least one row; label: what `value` is, on two lines.
     """
     x = quantity("trials", "Trials, each of another configuration")
-    x["axis"], x["scale"] = {"tickMinStep": 1, "tickCount": 8, "format": "d"}, {"zero": False, "nice": False}
+    x["axis"], x["scale"] = whole_ticks(curve["trials"]), {"zero": False, "nice": False}
     y = quantity("value", list(label))
     what = " ".join(label)
     several = len(set(per_seed["seed"])) > 1

@@ -7,6 +7,7 @@ from typing import Any
 from greenexp.analysis.search.progress import SearchProgress
 from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
+from greenexp.figures.scale import whole_ticks
 from greenexp.figures.style import BLUE, chart, quantity
 
 
@@ -28,7 +29,7 @@ def incumbent_figure(progress: SearchProgress, metric: SweepMetric) -> Figure:
     line += [
         {"number": int(str(last["number"])) + more, "best": best, "part": "expected"} for more, best in ahead.items()
     ]
-    x = quantity("number", "Configuration", axis={"tickCount": 6, "tickMinStep": 1, "format": "d"})
+    x = quantity("number", "Configuration", axis=whole_ticks([1, table["number"].max() + max(ahead, default=0)]))
     x["scale"] = {"nice": False}
     y = quantity("score", f"Mean {metric.label} over seeds")
     layers: list[dict[str, Any]] = [

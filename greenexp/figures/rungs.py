@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from greenexp.figures.figure import Figure
+from greenexp.figures.scale import whole_ticks
 from greenexp.figures.style import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, chart
 from greenexp.records.axes import EPOCHS, rung_name
 
@@ -45,7 +46,7 @@ def rungs_figure(table: pd.DataFrame, resource: str = EPOCHS) -> Figure:
     }
     top = max(1.0, 1.15 * max(int(table[name].max()) for name in shown))  # room for the numbers on the bars
     y = {
-        "field": "trials", "type": "quantitative", "title": "Trials", "axis": {"tickMinStep": 1, "format": "d"},
+        "field": "trials", "type": "quantitative", "title": "Trials", "axis": whole_ticks([0, top]),
         "scale": {"domain": [0, top], "nice": False},
     }  # fmt: skip
     offset = {"field": "outcome", "sort": names}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
+_FEW = 8
 _TIMES = ((3 * 3600.0, 3600.0, "h"), (180.0, 60.0, "min"))
 
 
@@ -18,3 +21,14 @@ def axis_unit(unit: str, largest: float) -> tuple[float, str]:
         power = min(max(int(math.log10(largest) // 3), 0), len(_PREFIXES) - 1)
         return 1000.0**power, f"{_PREFIXES[power]}{unit}"
     return 1.0, unit
+
+
+def whole_ticks(values: Iterable[float]) -> dict[str, Any]:
+    """The axis of a quantity that is a whole number: each of a short range has a tick, a long one about eight.
+
+    Vega halves the steps of a short range, and then writes whole numbers twice.
+    """
+    known = [value for value in values if math.isfinite(value)]
+    low, high = math.ceil(min(known, default=0.0)), math.floor(max(known, default=0.0))
+    few = {"values": list(range(low, high + 1))} if high - low <= _FEW else {"tickCount": _FEW}
+    return {"tickMinStep": 1, "format": "d", **few}

@@ -171,7 +171,10 @@ def _check_answer(address: str, *, open_cluster: bool) -> None:
     """InputError if nothing answers as a Ray cluster would, or if it lets everybody in and the user has not said so."""
     answer = answer_of(address)
     if answer is AnswerWithoutToken.NONE:
-        raise InputError(f"the Ray cluster at {address} does not answer: something else may listen there, or it hangs")
+        raise InputError(
+            f"the Ray cluster at {address} does not answer: something else may listen there, it hangs, "
+            "or one side uses TLS (RAY_USE_TLS) and the other does not"
+        )
     if not open_cluster:
         refuse_open_cluster(address, answer)
 

@@ -38,3 +38,5 @@ def wait_for_node(resources: Resources, say: Callable[[str], None]) -> None:
                 say(f"waiting for a node since {format_duration(said_s - began_s)}; the cluster has {nodes}")
     finally:
         request_resources(bundles=[])
+    if fitting_nodes(resources):
+        say(f"a node for a trial is there after {format_duration(time.monotonic() - began_s)}")

@@ -2,7 +2,7 @@
 
 The hosts are network namespaces with a /tmp of their own and no shared folder. Each fault hits the same small sweep,
 which must end with every trial once and with the numbers of an undisturbed run on one machine. `longest wait` is the
-longest time between two reports from the fault on.
+longest time between two reports from the fault on. A sweep under `fifo` is extended after its end, while a host joins.
 """
 
 from __future__ import annotations
@@ -109,10 +109,27 @@ class Drill:
         reports = [event["t"] for event in events(out) if event["kind"] == "report"]
         at = reports[4] if len(reports) > 4 and strike is not None else 0.0
         gaps = [after - before for before, after in itertools.pairwise(reports) if after > at]
-        text = log.read_text(encoding="utf-8", errors="replace")
-        foreign = sum(any(sign in line for sign in FOREIGN) for line in text.splitlines())
         repeated = len(reports) - len(numbers(out))
-        self.rows.append(Row(fault, max(gaps, default=0.0), all_s, repeated, foreign, problem))
+        self.rows.append(Row(fault, max(gaps, default=0.0), all_s, repeated, foreign_lines(log), problem))
+        print(as_line(self.rows[-1]), flush=True)
+
+    def extend(self, fault: str, meanwhile: Callable[[], None]) -> None:
+        """A finished sweep gets as many configurations again; meanwhile: what happens to the cluster in between."""
+        out, alone = self.folder / "extended", self.folder / "extended-alone"
+        began, log = time.monotonic(), out.with_suffix(".log")
+        whole = ["run", str(self.sweep), "--set", "scheduler={name: fifo}"]
+        command = [sys.executable, "-m", "greenexp", *whole, "--out", str(alone)]
+        subprocess.run(command, env=environment(), capture_output=True, check=True, timeout=PATIENCE_S)
+        first = self.cluster.run(*whole, "--set", "search.samples=2", "--out", str(out), log=log)
+        codes = [first.wait(timeout=PATIENCE_S)]
+        half = len(numbers(out))
+        meanwhile()
+        codes.append(self.cluster.run(*whole, "--out", str(out), "--resume", log=log).wait(timeout=PATIENCE_S))
+        found, expected = numbers(out), numbers(alone)
+        problem = "" if found == expected and half == len(expected) / 2 else f"{half}, then {len(found)} reports"
+        problem = problem or ("" if codes == [0, 0] else f"exit codes {codes}")
+        repeated = sum(event["kind"] == "report" for event in events(out)) - len(found)
+        self.rows.append(Row(fault, 0.0, time.monotonic() - began, repeated, foreign_lines(log), problem))
         print(as_line(self.rows[-1]), flush=True)
 
     def check_s(self) -> str:
@@ -142,6 +159,12 @@ class Drill:
         return f"{len(lost)} files of logits are not there" if lost else ""
 
 
+def foreign_lines(log: Path) -> int:
+    """How many lines on the terminal are not ours."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return sum(any(sign in line for sign in FOREIGN) for line in lines)
+
+
 def as_line(row: Row) -> str:
     """One line of the table."""
     verdict = row.problem or "exact"
@@ -160,7 +183,7 @@ def drills(drill: Drill) -> None:
     forget(drill, 3)
     drill.hit("node joins", lambda: drill.up(3))
     drill.hit("node powered off", lambda: (hosts[3].kill(), forget(drill, 3))[1])
-    drill.up(3)
+    drill.extend("extended on another host", lambda: drill.up(3))
     drill.hit("head powered off, then resumed", lambda: power_off(drill), resume=True)
 
 

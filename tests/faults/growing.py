@@ -11,10 +11,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,10 +30,26 @@ TEXT = TINY + "tracking: {enabled: false}\n"
 CONFIG = {
     "cluster_name": "growing",
     "max_workers": 4,
-    "head_node_type": "head",
+    "head_node_type": "ray.head.default",
     "upscaling_speed": 1.0,
     "idle_timeout_minutes": 0.5,
     "auth": {},
+    **{name: {} for name in ("docker", "file_mounts", "head_node", "worker_nodes")},
+    **{
+        name: []
+        for name in (
+            "cluster_synced_files",
+            "file_mounts_sync_continuously",
+            "head_setup_commands",
+            "head_start_ray_commands",
+            "initialization_commands",
+            "rsync_exclude",
+            "rsync_filter",
+            "setup_commands",
+            "worker_setup_commands",
+            "worker_start_ray_commands",
+        )
+    },
     "provider": {
         "type": "fake_multinode",
         "use_node_id_as_ip": True,
@@ -41,10 +57,13 @@ CONFIG = {
         "disable_launch_config_check": True,
     },
     "available_node_types": {
-        "head": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
+        "ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
         "worker": {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": 2},
     },
 }
+
+_PORT = 6379
+"""Ray's own: nodes of this provider look for the head there."""
 
 
 @contextlib.contextmanager
@@ -55,14 +74,11 @@ def growing_cluster() -> Iterator[str]:
     """
     folder = Path(tempfile.mkdtemp(prefix="rg"))  # short: Ray's socket paths must fit into 107 characters
     (folder / "autoscaler.json").write_text(json.dumps(CONFIG), encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
     settings = {**environment(), "AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_FAKE_CLUSTER": "1"}
     command = [
-        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}", "--num-cpus=0",
-        "--node-ip-address=127.0.0.1", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray",
+        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={_PORT}", "--num-cpus=0",
+        "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray",
         f"--autoscaling-config={folder}/autoscaler.json",
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
@@ -73,7 +89,8 @@ def growing_cluster() -> Iterator[str]:
             if time.monotonic() > end or head.poll() is not None:
                 raise SystemExit((folder / "log").read_text(encoding="utf-8"))
             time.sleep(0.2)
-        yield f"127.0.0.1:{port}"
+        text = (folder / "log").read_text(encoding="utf-8")
+        yield re.findall(r"--address='([^']+)'", text)[0]  # with this provider Ray takes an address of its own
     finally:
         for entry in Path("/proc").iterdir():  # Ray's own way of stopping would stop every Ray on the machine
             with contextlib.suppress(OSError, ValueError):

@@ -50,7 +50,7 @@ def test_an_autoscaler_is_asked_until_a_node_is_there(monkeypatch: pytest.Monkey
     wait_for_node(WAITING, said.append)
     assert there.looks == [[HEAD, WORKER]], "it should have waited for the node, and not longer"
     assert there.asked == [[{"CPU": 2.0, "GPU": 0.0}] * 3, []], "what was asked for is taken back"
-    assert len(said) >= 2
+    assert len(said) >= 3
 
 
 @pytest.mark.parametrize(

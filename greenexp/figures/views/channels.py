@@ -11,15 +11,13 @@ import pandas as pd
 
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.views.columns import COLUMNS
-from greenexp.figures.scale import axis_unit
+from greenexp.figures.scale import axis_unit, whole_ticks
 from greenexp.figures.style import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, quantity
 
 FRONT_COLOURS = (BLUE, VERMILLION, GREEN, INK, ORANGE, GREY)
 DASHES = ([1, 0], [7, 4], [2, 3], [10, 3, 2, 3], [4, 2], [12, 4])
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
 _LEGEND = 5
-_FEW = 6
-"""Width of a range of whole numbers up to which each has a tick."""
 MOST_GROUPS = len(FRONT_COLOURS)
 
 
@@ -96,10 +94,7 @@ def across(field: str, title: str, values: Sequence[float], *, zero: bool = Fals
     channel = quantity(field, title)
     channel["scale"] = {"zero": zero, "nice": True}
     if values and all(float(value).is_integer() for value in values):
-        low, high = (0 if zero else int(min(values))), int(max(values))
-        # Vega halves a short range, and writes one whole number twice.
-        few = {"values": list(range(low, high + 1))} if high - low <= _FEW else {"tickMinStep": 1}
-        channel["axis"] = {"tickCount": 6, "format": "d", **few}
+        channel["axis"] = whole_ticks([*values, *([0] if zero else [])])
     return channel
 
 
