@@ -30,8 +30,8 @@ from greenexp.inference.graphs.pieces import Piece, pieces_of, reads_types, reme
 from greenexp.inference.graphs.running import GraphSegments
 from greenexp.inference.segments import padded_batch
 from greenexp.model import load_model, load_serving
-from greenexp.model.files import TOKENIZER
 from greenexp.model.multi_exit import MultiExitModel
+from greenexp.records.manifests import TOKENIZER
 
 TOLERANCE = 1e-4
 """Of a logit, in units of the greatest logit if that is above 1."""
