@@ -11,12 +11,17 @@ from pathlib import Path
 
 import concepts
 import results
+import scored_lines
 
 from greenexp.figures.figure import Figure
 from greenexp.figures.render import render_svg
 
 FOLDER = Path(__file__).parent
-FIGURES: dict[str, Callable[[], Figure]] = {**concepts.FIGURES, **results.FIGURES}
+FIGURES: dict[str, Callable[[], Figure]] = {
+    **concepts.FIGURES,
+    **results.FIGURES,
+    "elue-score": scored_lines.elue_score,
+}
 """Name of a figure -> what draws it; its file is NAME.svg."""
 
 

@@ -13,6 +13,7 @@ from greenexp.analysis.elue.study import MOST_POINTS, NOT_PUBLIC, ElueOptions, e
 from greenexp.analysis.findings import Findings
 from greenexp.errors import InputError
 from greenexp.figures.elue import elue_figure
+from greenexp.records.scored_lines import ELUE_TASKS
 from greenexp.sources.elue.lines import LineRequest, LineSource, Split, lines_by_name, read_baseline, read_lines
 from greenexp.sources.elue.paper import Paper, read_paper
 
@@ -89,10 +90,12 @@ def board(
     papers: files of points typed from papers, or written by `elue check`; with a published score it stands as it is
     baseline: what points are scored against, a file of the same form; needed where a file has points
     outside: of points beyond the baseline's range on a task
-    Raises InputError for what is wrong with a file, with its place, and for points without a baseline.
+    Raises InputError for what is wrong with a file, with its place, for points without a baseline, and where points of
+    two models on one task are of different metrics.
     """
     against = None if baseline is None else _paper(baseline)
     read = [_paper(paper) for paper in papers]
+    _check_metrics(read if against is None else [against, *read])
     entries = [_entry(paper, against, outside) for paper in ([] if against is None else [against]) + read]
     names = [entry.name for entry in entries]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -111,6 +114,16 @@ def board(
         "tracks": "Tracks by millions of parameters: the best performance of each model that fits, in points",
     }
     return Findings(verdict, tables, titles, tuple(notes))
+
+
+def _check_metrics(papers: Sequence[Paper]) -> None:
+    """InputError where the points of two models on one task are of different metrics."""
+    for task in ELUE_TASKS:
+        known = {paper.model: paper.tasks[task].metric for paper in papers if task in paper.tasks}
+        named = {model: metric for model, metric in known.items() if metric is not None}
+        if len(set(named.values())) > 1:
+            told = "; ".join(f"{model} by {metric}" for model, metric in named.items())
+            raise InputError(f"on {task} scores of different metrics do not compare: {told}")
 
 
 def _paper(source: str | Path | Paper) -> Paper:

@@ -19,7 +19,7 @@ from greenexp.extras import require
 from greenexp.meters.module_macs import ShapePrices
 from greenexp.records.arrays import Floats
 from greenexp.records.policies import STATIC
-from greenexp.records.scored_lines import ELUE_TASKS, CostConvention
+from greenexp.records.scored_lines import ELUE_METRICS, ELUE_TASKS, CostConvention
 from greenexp.records.submitted import SubmittedFile
 from greenexp.replay.naming import text_of
 from greenexp.replay.serving_policy import LAST_EXIT
@@ -320,4 +320,4 @@ def points_of(findings: Findings, task: str, model: str, convention: CostConvent
         )
         for _, row in rows.iterrows()
     )
-    return Paper(model=model, counted=convention, tasks={task: PaperTask(points=points)})
+    return Paper(model=model, counted=convention, tasks={task: PaperTask(metric=ELUE_METRICS[task], points=points)})

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from greenexp.assets.shipped import find_sweep
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.records.metrics import METRICS
-from greenexp.records.scored_lines import ELUE_TASKS
+from greenexp.records.scored_lines import ELUE_METRICS, ELUE_TASKS
 from greenexp.spec import load_sweep
 
 
@@ -28,7 +28,8 @@ def run_tasks(
 
     sweep: a file, or the name of a sweep that comes with greenexp, whose task is `elue`; tasks: only these
     overrides: as `--set`, for every task; out: the folder in which the sweeps' own are made
-    STS-B is a regression: it is judged by Pearson's correlation where the file has a metric of classes. Nothing is run.
+    Where the file has accuracy, MRPC is scored by ELUE's mean of accuracy and F1, and where it has a metric of classes,
+    STS-B, a regression, by the mean of Pearson's and Spearman's correlation. Nothing is run.
     Raises InputError for a sweep of another task, and where no task has its files.
     """
     spec = load_sweep(find_sweep(sweep), overrides).checked()
@@ -47,9 +48,15 @@ def run_tasks(
             continue
         del left_out[task]
         name = f"{spec.name}-{task}"
-        values = task == "STS-B" and spec.metric.name in METRICS and not METRICS[spec.metric.name].is_regression
-        metric = ("metric.name=pearson",) if values else ()
+        metric = () if _fits(spec.metric.name, task) else (f"metric.name={ELUE_METRICS[task]}",)
         runs[task] = TaskRun(Path(out) / name, (*overrides, f"task.task={task}", f"name={name}", *metric))
     if not runs:
         raise InputError("no task of ELUE has its files: " + "; ".join(left_out.values()))
     return runs, left_out
+
+
+def _fits(metric: str, task: str) -> bool:
+    """Whether a sweep file's metric is kept on a task of ELUE: one of its kind, and no accuracy where ELUE has more."""
+    if metric in METRICS and METRICS[metric].is_regression != (task == "STS-B"):
+        return False
+    return metric != "accuracy" or ELUE_METRICS[task] == "accuracy"

@@ -52,6 +52,7 @@ def linear_macs(inputs: int, outputs: int, rows: int = 1) -> ModuleMacs:
 _KINDS = (
     ("embedding", re.compile(r"emb|embed|embeddings?", re.IGNORECASE)),
     ("layer", re.compile(r"(?:encoder[_.]?)?(?:layer|block)[_.]?\d+", re.IGNORECASE)),
+    ("norm", re.compile(r"(?:final_|layer_?)?norm(?:[_.]?\d+)?", re.IGNORECASE)),
     ("pooler", re.compile(r"pooler[_.]?\d*", re.IGNORECASE)),
     ("mean", re.compile(r"mean_pool(?:[_.]?\d+)?", re.IGNORECASE)),
     ("classifier", re.compile(r"(?:exit|classifier|off_?ramp|head|cls)[_.]?\d*", re.IGNORECASE)),
@@ -59,7 +60,7 @@ _KINDS = (
     ("expert", re.compile(r"(?:expert|ffn)(?:[_.]?\d+)*", re.IGNORECASE)),
 )
 """Kind of module -> the names that mean it."""
-KNOWN = "emb, layer_1, pooler, mean_pool, exit_1 or classifier over a vector, lte, expert_1 or ffn_1"
+KNOWN = "emb, layer_1, norm, pooler, mean_pool, exit_1 or classifier over a vector, lte, expert_1 or ffn_1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ class ShapePrices:
             return linear_macs(last, self.classes if kind == "classifier" else 1)
         if len(shape) != 2:
             return None
+        if kind == "norm":
+            return ModuleMacs(0, 2 * shape[0] * last)
         inner = self.intermediate or 4 * last
         if kind == "layer":
             return layer_macs(shape[0], last, inner, self.heads or max(1, last // HEAD_WIDTH))

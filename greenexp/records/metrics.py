@@ -38,16 +38,25 @@ METRICS: Mapping[str, MetricDefinition] = {
     for metric in (
         MetricDefinition("accuracy", "share of examples predicted right"),
         MetricDefinition("f1", "F1 of class 1, of two classes: 2 TP / (2 TP + FP + FN)", most_classes=2),
+        MetricDefinition("accuracy_and_f1", "mean of accuracy and f1, as ELUE scores MRPC", most_classes=2),
         MetricDefinition("macro_f1", "unweighted mean of F1 over the classes among labels or predictions"),
         MetricDefinition("matthews", "Matthews' correlation, multi-class form (Gorodkin 2004, eq. 8)"),
         MetricDefinition("pearson", "Pearson's correlation", is_regression=True),
         MetricDefinition("spearman", "Spearman's rank correlation, ties at their mean rank", is_regression=True),
+        MetricDefinition(
+            "pearson_and_spearman", "mean of pearson and spearman, as ELUE scores STS-B", is_regression=True
+        ),
         MetricDefinition(
             "mean_squared_error", "mean of (prediction - label)^2", is_regression=True, mode="min", best=0.0
         ),
     )
 }
 """By name; the first of classes and the first of numbers are what is taken where none is named."""
+MEANS: Mapping[str, tuple[str, str]] = {
+    "accuracy_and_f1": ("accuracy", "f1"),
+    "pearson_and_spearman": ("pearson", "spearman"),
+}
+"""Metric -> the two whose mean it is; not defined where one of them is not."""
 
 
 def metrics_of(is_regression: bool) -> list[str]:

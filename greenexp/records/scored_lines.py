@@ -11,6 +11,13 @@ from greenexp.records.arrays import Floats
 ELUE_TASKS = ("SST-2", "IMDb", "SNLI", "SciTail", "MRPC", "STS-B")
 """The six tasks of ELUE, in the order of its board."""
 
+ELUE_METRICS = {
+    **dict.fromkeys(ELUE_TASKS, "accuracy"),
+    "MRPC": "accuracy_and_f1",
+    "STS-B": "pearson_and_spearman",
+}
+"""Task -> the metric by which ELUE scores it (fastnlp/ElasticBERT, elue/metrics.py)."""
+
 
 class CostConvention(StrEnum):
     """What a number of MFLOPs counts. A multiply-add is 2 FLOPs or 1 MAC.
@@ -45,6 +52,7 @@ class ScoredLine:
     choosable: whether these are all the points there are, of which some are to be chosen (a sweep's thresholds), and
         not those that somebody handed in
     notes: what must be known of them, a sentence each
+    metric: what the points measure, "" if it is not on record; others: another metric -> the same points in it
     """
 
     name: str
@@ -54,3 +62,5 @@ class ScoredLine:
     mparams: float | None = None
     choosable: bool = False
     notes: tuple[str, ...] = field(default=())
+    metric: str = ""
+    others: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)

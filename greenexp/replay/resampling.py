@@ -158,9 +158,14 @@ def _mean_squared_error(answers: ExampleAnswers, weights: Floats) -> Floats:
     return _means(errors.T, weights)
 
 
+def _accuracy_and_f1(answers: ExampleAnswers, weights: Floats) -> Floats:
+    return (_accuracy(answers, weights) + _f1(answers, weights)) / 2
+
+
 _OF_CLASSES: Mapping[str, Callable[[ExampleAnswers, Floats], Floats]] = {
     "accuracy": _accuracy,
     "f1": _f1,
+    "accuracy_and_f1": _accuracy_and_f1,
     "macro_f1": _macro_f1,
     "matthews": _matthews,
 }

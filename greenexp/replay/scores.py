@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from greenexp.errors import InputError, did_you_mean
 from greenexp.records.arrays import Floats
-from greenexp.records.metrics import LOSS, metrics_of
+from greenexp.records.metrics import LOSS, MEANS, metrics_of
 from greenexp.replay import correlations
 from greenexp.replay.family import Staircase
 from greenexp.replay.record import Ints
@@ -168,6 +168,9 @@ def scores(metric: str, steps: Staircase, answers: npt.NDArray[Any], labels: npt
 
     answers: [exit, example], classes (int64) or values (float64); labels: [example]; metric: as `find_metric` gives it
     """
+    if metric in MEANS:
+        first, second = (scores(part, steps, answers, labels) for part in MEANS[metric])
+        return (first + second) / 2
     if metric in _OF_CLASSES:
         return _OF_CLASSES[metric](Answers.of(steps, answers, labels))
     compute, truth = _OF_NUMBERS[metric], labels.astype(np.float64)

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from greenexp.errors import InputError
+from greenexp.records.scored_lines import ELUE_METRICS
 from greenexp.tasks import metrics
 from greenexp.tasks.data import TaskData
 from greenexp.tasks.labelled import Size
@@ -90,10 +91,10 @@ def written_labels(task: str, folder: str) -> list[str]:
 
 
 def performance(task: str, answers: Sequence[str], labels: Sequence[str]) -> float | None:
-    """The benchmark's number of a task in points: the mean of its metrics x 100; None where one is not defined.
+    """The benchmark's number of a task in points: ELUE_METRICS of it x 100; None where it is not defined.
 
     answers, labels: as the benchmark writes them. Accuracy; MRPC the mean of accuracy and F1, STS-B of Pearson's and
-    Spearman's correlation (fastnlp/ElasticBERT, elue/metrics.py). Raises InputError for what is no class or number.
+    Spearman's correlation. Raises InputError for what is no class or number.
     """
     layout = LAYOUTS[task]
     if len(answers) != len(labels):
@@ -106,6 +107,5 @@ def performance(task: str, answers: Sequence[str], labels: Sequence[str]) -> flo
         given, right = (np.array([number[text] for text in texts]) for texts in (answers, labels))
     else:
         given, right = (np.array([float(text) for text in texts]) for texts in (answers, labels))
-    scores = [metrics.compute(name, given, right) for name in layout.metrics]
-    known = [score for score in scores if score is not None]
-    return 100 * sum(known) / len(scores) if len(known) == len(scores) else None
+    score = metrics.compute(ELUE_METRICS[task], given, right)
+    return None if score is None else 100 * score

@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.special import log_softmax
 
 from greenexp.errors import InputError, UnknownNameError
-from greenexp.records.metrics import LOSS, METRICS, MetricDefinition, metrics_of
+from greenexp.records.metrics import LOSS, MEANS, METRICS, MetricDefinition, metrics_of
 from greenexp.replay import correlations
 from greenexp.replay.correlations import varies
 
@@ -152,4 +152,8 @@ def compute(name: str, predictions: Array, labels: Array) -> float | None:
 
     predictions, labels: [example], classes (int64) or, for metrics of numbers, values (float).
     """
+    if name in MEANS:
+        both = [_COMPUTED[part](predictions, labels) for part in MEANS[name]]
+        known = [value for value in both if value is not None]
+        return sum(known) / len(both) if len(known) == len(both) else None
     return _COMPUTED[name](predictions, labels)

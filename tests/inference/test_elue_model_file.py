@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import ast
 import runpy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from checkpoint_settings import CASES as CHECKPOINTS
+from checkpoint_settings import driven
 from encoder_families import VARIANTS, batch, section
 from made_settings import made_model_settings
 
+from greenexp.backbones.base import TokenBatch
 from greenexp.errors import InputError
+from greenexp.inference.elue.counted import _counted
+from greenexp.inference.elue.families import FAMILIES
 from greenexp.inference.elue.model_file import model_file, module_weights
 from greenexp.inference.elue.points import row_calls
 from greenexp.meters.module_macs import ShapePrices
 from greenexp.model import MultiExitModel, build_model
+from greenexp.records.module_calls import ModuleCall
 
 LENGTH = 7
 
@@ -33,12 +40,11 @@ def written(model: MultiExitModel, folder: Path) -> dict[str, Any]:
     return runpy.run_path(str(path))
 
 
-NOT_WRITTEN = ("deberta", "modernbert", "mpnet")
-"""Backbones whose layers take positions beside hidden states, for which a row has no place."""
-WRITTEN = [variant for variant in VARIANTS if section(variant)["name"] not in NOT_WRITTEN]
 CASES = [
-    *((variant, "pooler", "linear", {}) for variant in WRITTEN),
+    *((variant, "pooler", "linear", {}) for variant in VARIANTS),
     *(("bert", "mean", head, {}) for head in ("linear", "pooled", "attention", "mixed_pool", "scalar_mix")),
+    ("modernbert", "mean", "scalar_mix", {}),
+    ("modernbert", "pooler", "attention", {}),
     ("bert", "cls", "linear", {}),
     ("bert", "pooler", "linear", {"learned": True}),
 ]
@@ -74,11 +80,47 @@ def test_rows_name_modules_that_take_their_shapes(
 
 
 def test_only_torch_and_transformers_are_imported() -> None:
-    for variant in WRITTEN:
+    for variant in VARIANTS:
         tree = ast.parse(model_file(a_model(variant), "x"))
         imports = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         imports |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert {name.partition(".")[0] for name in imports} == {"torch", "transformers"}
+
+
+def counted(file: Path, calls: Sequence[ModuleCall]) -> int:
+    """FLOPs of a row, from its modules: as `elue check --trust` counts, in this process."""
+    told = _counted({"file": str(file), "calls": [[call.name, list(call.shape)] for call in calls]})
+    assert [one["problem"] for one in told["macs"] if "problem" in one] == []
+    return 2 * sum(one["products"] for one in told["macs"])
+
+
+@pytest.mark.parametrize(("variant", "pooling", "head", "exits"), CASES, ids=str)
+def test_modules_count_what_the_model_costs(
+    variant: str, pooling: str, head: str, exits: dict[str, Any], tmp_path: Path
+) -> None:
+    model = a_model(variant, pooling, head, **exits)
+    written(model, tmp_path)
+    for length, consulted in ((LENGTH, (1, 2)), (1, (2,))):
+        costs = model.exit_costs([length], consulted).dynamic_flops[-1, 0]
+        assert counted(tmp_path / "model.py", row_calls(model, length, consulted, 2)) == costs
+
+
+@pytest.mark.parametrize(("name", "settings"), CHECKPOINTS, ids=str)
+def test_settings_of_checkpoints(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    """Convolutions, other angles and windows, tables that are shared or not."""
+    backbone = driven(name, settings)
+    last = backbone.num_layers
+    made = made_model_settings(backbone=section(name, pooling="mean", layers=last), exits={"layers": [last]})
+    model = build_model(made, 3, vocab_size=50, pad_id=0, seed=0).eval()
+    model.backbone = backbone
+    names = written(model, tmp_path)
+    names["entire_model"].load_state_dict(module_weights(model))
+    ids = batch(padded=False, length=12).input_ids
+    with torch.inference_mode():
+        (theirs,) = names["entire_model"](ids)
+        torch.testing.assert_close(theirs, model(TokenBatch(ids, None, None))[0], atol=1e-5, rtol=1e-5)
+    costs = model.exit_costs([12]).dynamic_flops[-1, 0]
+    assert counted(tmp_path / "model.py", row_calls(model, 12, (1,), 1)) == costs
 
 
 @pytest.mark.parametrize(("pooling", "exits"), [("pooler", (1, 2)), ("mean", (2,)), ("cls", (1, 2))])
@@ -92,10 +134,10 @@ def test_shapes_alone_price_a_bert_as_its_own_counter_does(pooling: str, exits: 
     assert 2 * macs.products == costs.dynamic_flops[-1, 0]
 
 
-@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if variant not in WRITTEN])
-def test_a_backbone_that_is_not_written_is_refused_by_name(variant: str) -> None:
-    with pytest.raises(InputError, match=rf"'{section(variant)['name']}'.*type 1"):
-        model_file(a_model(variant), "x")
+def test_a_backbone_that_is_not_written_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(FAMILIES, "MPNetConfig")
+    with pytest.raises(InputError, match=r"'mpnet'.*type 1"):
+        model_file(a_model("mpnet"), "x")
 
 
 def test_what_has_no_code_is_refused_by_name() -> None:

@@ -20,8 +20,8 @@ from greenexp.replay.family import Family
 from greenexp.replay.points import GRID
 from greenexp.tasks import metrics
 
-OF_CLASSES = ["accuracy", "f1", "macro_f1", "matthews"]
-OF_NUMBERS = ["pearson", "spearman", "mean_squared_error"]
+OF_CLASSES = ["accuracy", "f1", "accuracy_and_f1", "macro_f1", "matthews"]
+OF_NUMBERS = ["pearson", "spearman", "pearson_and_spearman", "mean_squared_error"]
 
 
 def said(record: ExitRecord, family: Family) -> np.ndarray:

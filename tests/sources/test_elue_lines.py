@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from greenexp.api.comparisons import front
 from greenexp.api.elue import board, score
 from greenexp.api.elue_tasks import run_tasks
 from greenexp.errors import InputError, SweepFileError, UnknownNameError
-from greenexp.records.scored_lines import ELUE_TASKS
+from greenexp.records.metrics import MEANS
+from greenexp.records.scored_lines import ELUE_METRICS, ELUE_TASKS, ScoredLine
 from greenexp.report import render_report, report_sections
 from greenexp.report.contents import LINE_TO_LINE
 from greenexp.sources.elue.lines import LineRequest, read_baseline, read_lines
@@ -55,7 +57,7 @@ def test_a_sweep_of_losses_is_refused() -> None:
 def test_seeds_of_one_sweep_are_paired(tables) -> None:
     found = score(tables, baseline=tables)
     (row,) = found["scores"].to_dict("records")
-    assert row["line"] == "made/c001/entropy"
+    assert (row["line"], row["metric"]) == ("made/c001/entropy", "accuracy")
     assert "paired" in row["interval_over"]
     seeds = found["seeds"]["score"]
     assert row["score"] == pytest.approx(seeds.mean())
@@ -66,6 +68,46 @@ def test_seeds_of_one_sweep_are_paired(tables) -> None:
     ].iloc[0]
     assert (other["baseline"], other["seeds"]) == ("made/c000/static", 3)
     assert "paired" not in other["interval_over"]
+
+
+@pytest.fixture(scope="module")
+def with_f1(tables):
+    """The same sweep, whose exits are also scored by F1: half of their accuracy."""
+    return dataclasses.replace(tables, exits=tables.exits.assign(dev_f1=tables.exits["dev_accuracy"] / 2))
+
+
+def test_what_is_on_record_by_both_metrics_is_compared_by_the_one_of_the_points(with_f1) -> None:
+    (static,) = read_lines(with_f1, LineRequest(policies=("static",)))
+    assert set(static.others) == {"f1", "accuracy_and_f1"}
+    rows = static.seeds["c001-i0-o0"]
+    typed = ScoredLine("typed", {"p": rows * [1, 0.75]}, metric="accuracy_and_f1")
+    found = score(typed, baseline=with_f1, baseline_configuration="c001-i0-o0")
+    (row,) = found["scores"].to_dict("records")
+    assert (row["score"], row["metric"]) == (pytest.approx(0, abs=1e-9), "accuracy_and_f1")
+    assert any(tells(note, "static is scored by accuracy … accuracy_and_f1") for note in found.notes)
+
+
+def test_unequal_metrics_are_refused_with_the_metric_of_each_line(with_f1, tmp_path: Path) -> None:
+    (entropy,) = read_lines(with_f1, LineRequest(policies=("entropy",)))
+    typed = Paper(model="typed", tasks={"MRPC": PaperTask(metric="accuracy_and_f1", points=POINTS)})
+    with pytest.raises(InputError) as refused:
+        score(entropy, baseline=typed, outside="clamp")
+    assert tells(str(refused.value), "entropy by accuracy; typed by accuracy_and_f1")
+    other = Paper(model="other", tasks={"MRPC": PaperTask(metric="accuracy", points=POINTS)})
+    with pytest.raises(InputError) as refused:
+        board(typed, baseline=other)
+    assert tells(str(refused.value), "MRPC … other by accuracy; typed by accuracy_and_f1")
+    path = tmp_path / "mixed.csv"
+    path.write_text("mflops,points,metric\n1,80,f1\n2,81,accuracy\n", encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        read_lines(path)
+    assert tells(str(refused.value), "mixed.csv:3 … f1 … accuracy")
+
+
+def test_a_metric_that_is_not_on_record_is_said(tables) -> None:
+    bare = ScoredLine("bare", read_lines(tables)[0].seeds)
+    found = score(bare, baseline=tables)
+    assert any(tells(note, "bare … not on record … accuracy") for note in found.notes)
 
 
 def test_the_report_has_the_section_where_a_baseline_is_named(tables, tmp_path: Path) -> None:
@@ -113,6 +155,7 @@ def test_a_table_may_have_lines_seeds_and_tasks(tmp_path: Path) -> None:
     assert tells(str(refused.value), "lines.csv:3 … negative")
 
 
+POINTS = (PaperPoint(performance=80, mflops=1), PaperPoint(performance=90, mflops=9))
 PAPER = Paper(
     model="X",
     mparams=12,
@@ -168,8 +211,8 @@ def test_tasks_without_files_are_left_out_and_named(tmp_path: Path) -> None:
     assert "train.tsv" in left_out["SNLI"]
     assert "test_full.tsv" in left_out["MRPC"]
     assert runs["STS-B"].out == tmp_path / "elue-STS-B"
-    assert {"task.task=STS-B", "metric.name=pearson"} <= set(runs["STS-B"].overrides)
-    assert "metric.name=pearson" not in runs["IMDb"].overrides
+    assert {"task.task=STS-B", "metric.name=pearson_and_spearman"} <= set(runs["STS-B"].overrides)
+    assert not any("metric.name" in text for text in runs["IMDb"].overrides)
     with pytest.raises(InputError, match="clauses"):
         run_tasks("smoke")
     with pytest.raises(InputError, match="no task of ELUE"):
@@ -177,7 +220,9 @@ def test_tasks_without_files_are_left_out_and_named(tmp_path: Path) -> None:
 
 
 def test_the_tasks_are_those_of_the_layouts() -> None:
-    assert tuple(LAYOUTS) == ELUE_TASKS
+    assert tuple(LAYOUTS) == ELUE_TASKS == tuple(ELUE_METRICS)
+    for task, layout in LAYOUTS.items():
+        assert MEANS.get(ELUE_METRICS[task], (ELUE_METRICS[task],)) == layout.metrics
 
 
 def test_performance_is_the_mean_of_a_tasks_metrics() -> None:

@@ -100,7 +100,9 @@ def test_score_of_every_exit() -> None:
 
 def test_regression_loss_is_the_mean_squared_error() -> None:
     logits = np.array([[[1.0], [2.0], [4.0]]], dtype=np.float32)
-    (only,) = score(["pearson", "spearman"], logits, np.array([1, 2, 3], dtype=np.float32))
+    names = ["pearson", "spearman", "pearson_and_spearman"]
+    (only,) = score(names, logits, np.array([1, 2, 3], dtype=np.float32))
+    assert only["pearson_and_spearman"] == pytest.approx((only["pearson"] + only["spearman"]) / 2)
     assert only["loss"] == pytest.approx(1 / 3)
     assert only["spearman"] == pytest.approx(1.0)
 

@@ -13,6 +13,7 @@ from greenexp.analysis.elue.board import TRACKS_MPARAMS
 from greenexp.analysis.findings import Findings
 from greenexp.meters.module_macs import KNOWN, ModuleMacs, ShapePrices
 from greenexp.records.module_calls import ModuleCall
+from greenexp.records.scored_lines import ELUE_METRICS
 from greenexp.records.submitted import RowProblem, SubmittedFile
 
 MEGA = 1e6
@@ -90,7 +91,7 @@ def submission_study(
     rows, parts, problems, warnings = [], [], [], []
     for one in files:
         cost = _cost(one, prices)
-        rows.append(_row(one, cost))
+        rows.append(_row(one, cost, sheet))
         parts.append(_modules(one, cost))
         told = [*_row_problems(one.file, sheet), *cost.problems]
         problems += [{"file": one.file.path.name, "line": each.place, "problem": each.message} for each in told]
@@ -158,7 +159,7 @@ def _alone(prices: ShapePrices, call: ModuleCall, calls: Sequence[ModuleCall]) -
     return prices.call(call, prices.width(calls))
 
 
-def _row(one: PricedFile, cost: _Cost) -> dict[str, object]:
+def _row(one: PricedFile, cost: _Cost, sheet: AnswerSheet | None) -> dict[str, object]:
     mparams = one.typed_mparams if one.parameters is None else one.parameters / MEGA
 
     def mega(macs: float | None, factor: int) -> float:
@@ -169,6 +170,7 @@ def _row(one: PricedFile, cost: _Cost) -> dict[str, object]:
         "type": one.file.kind,
         "rows": len(one.file.rows),
         "performance": math.nan if one.performance is None else one.performance,
+        "metric": ELUE_METRICS.get(sheet.task, "") if sheet is not None else "",
         "mflops": mega(cost.products, 2),
         "mmacs": mega(cost.products, 1),
         "counter_mflops": mega(cost.counter, 2),

@@ -36,15 +36,20 @@ def line_to_line(
         rows = rows[rows[POLICY] == STATIC]
     if rows.empty:
         raise InputError(f"the baseline {name} has no point")
-    against = ScoredLine(name, _by_trial(baseline, rows))
+    against = ScoredLine(name, _by_trial(baseline, rows), metric=_metric(baseline))
     lines = [
-        ScoredLine(str(group), _by_trial(scores, own), choosable=POLICY in scores.labels)
+        ScoredLine(str(group), _by_trial(scores, own), choosable=POLICY in scores.labels, metric=_metric(scores))
         for group, own in complete(scores.frame).groupby(GROUP, sort=False)
     ]
     found = elue_study(lines, against, ElueOptions(outside, confidence=confidence))
-    table = found["scores"].rename(columns={"line": BY, "score": "height"}).drop(columns=["mparams"])
+    table = found["scores"].rename(columns={"line": BY, "score": "height"}).drop(columns=["mparams", "metric"])
     notes = tuple(note for note in found.notes if "ElasticBERT" not in note)
     return Findings(found.verdict, {"line_to_line": table}, {"line_to_line": TITLE}, notes)
+
+
+def _metric(scores: Scores) -> str:
+    """The one metric of the sources; "" if it is not known. Sources of several are refused before."""
+    return next((one.metric for one in scores.measured if one.metric), "")
 
 
 def _by_trial(scores: Scores, rows: pd.DataFrame) -> dict[str, Floats]:

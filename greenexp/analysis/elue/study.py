@@ -13,6 +13,7 @@ from scipy import stats
 
 from greenexp.analysis.comparing.compare import percent
 from greenexp.analysis.elue.line import OUTSIDE, BaselineLine, Outside
+from greenexp.analysis.elue.metrics import in_one_metric
 from greenexp.analysis.elue.score import ElueScore, elue_score
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.numbers.intervals import mean_interval
@@ -85,26 +86,29 @@ def elue_study(lines: Sequence[ScoredLine], baseline: ScoredLine, options: ElueO
     Returns
     -------
     Findings
-        The tables scores, seeds, points, baseline; see TITLES. Costs in MFLOPs, scores in points.
+        The tables scores, seeds, points, baseline; see TITLES. Costs in MFLOPs, scores in points. `metric`: by which
+        all are compared, "" if none is on record.
 
     Raises
     ------
     InputError
-        For a baseline that is no line, and for points outside its range under "refuse".
+        For a baseline that is no line, for points outside its range under "refuse", and for scores of different
+        metrics.
 
     """
     options = options or ElueOptions()
+    lines, baseline, metric, said = in_one_metric(lines, baseline)
     against = {seed: _line(rows, f"baseline {baseline.name}, {seed}") for seed, rows in baseline.seeds.items()}
     if not lines:
         raise InputError("there is no line to score")
     scored = [_scored(line, baseline, against, options) for line in lines]
     tables = {
-        "scores": pd.DataFrame([one.row for one in scored]),
+        "scores": pd.DataFrame([{**one.row, "metric": metric} for one in scored]),
         "seeds": pd.concat([one.seeds for one in scored], ignore_index=True),
         "points": pd.concat([one.points for one in scored], ignore_index=True),
         "baseline": _baseline_table(against),
     }
-    notes = [f"the baseline is {baseline.name}", NOT_PUBLIC, *(note for one in scored for note in one.notes)]
+    notes = [f"the baseline is {baseline.name}", *said, NOT_PUBLIC, *(note for one in scored for note in one.notes)]
     verdict = tuple(_sentence(one, baseline.name, options) for one in scored)
     own = [note for line in (baseline, *lines) for note in line.notes]
     warnings = tuple(_unlike(line, baseline) for line in lines if _unlike(line, baseline))

@@ -18,6 +18,7 @@ from greenexp.exits.linear import LinearHead
 from greenexp.exits.mixed_pool import MixedPoolHead
 from greenexp.exits.pooled import PooledHead, TwiceAnsweringHead
 from greenexp.exits.scalar_mix import ScalarMixHead
+from greenexp.inference.elue.families import NORM, family_of
 from greenexp.model import MultiExitModel
 from greenexp.version import VERSION
 
@@ -29,38 +30,6 @@ _LEFT_OUT = frozenset(
 )  # fmt: skip
 """Settings of the library that make no shape."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """How the library's model of a family is taken apart, as code. new_pooler: whether it has none of its own."""
-
-    model: str
-    layers: str = "list(encoder.encoder.layer)"
-    projection: str = "None"
-    new_pooler: bool = False
-    pool: str = "encoder.pooler"
-
-
-_ALBERT_GROUPS = (
-    "[encoder.encoder.albert_layer_groups[int(i * config.num_hidden_groups / config.num_hidden_layers)]\n"
-    "          for i in range(config.num_hidden_layers)]"
-)
-FAMILIES = {
-    "BertConfig": _Family("BertModel"),
-    "RobertaConfig": _Family("RobertaModel"),
-    "ElectraConfig": _Family(
-        "ElectraModel", projection='getattr(encoder, "embeddings_project", None)', new_pooler=True
-    ),
-    "AlbertConfig": _Family(
-        "AlbertModel",
-        layers=_ALBERT_GROUPS,
-        projection="encoder.encoder.embedding_hidden_mapping_in",
-        pool="FirstToken(encoder.pooler)",
-    ),
-    "DistilBertConfig": _Family("DistilBertModel", "list(encoder.transformer.layer)", new_pooler=True),
-    "MobileBertConfig": _Family("MobileBertModel"),
-}
-"""The library's class of settings -> the family. To add one: a line here; without one there is no type 2."""
 
 _HEAD = '''"""Modules of {title}, for ELUE: their shapes, without weights. Written by greenexp {version}.
 
@@ -208,8 +177,9 @@ class EntireModel(nn.Module):
         hidden, pooled, answers = emb(input_ids, **more), [], []
         for number, layer in enumerate(layers, start=1):
             hidden = layer(hidden)
+            seen = hidden if norm is None else norm(hidden)
             if pool is not None:
-                pooled.append(pool(hidden))
+                pooled.append(pool(seen))
             if number in EXIT_LAYERS:
                 head = self.exits[len(answers)]
                 answers.append(head({reads}))
@@ -219,6 +189,7 @@ class EntireModel(nn.Module):
 encoder = {model}(config{pooler_argument}).eval()
 {new_pooler}emb = Embeddings(encoder.embeddings, {projection})
 layers = {layers}
+norm = {norm}
 pool = {pool}
 exits = [{exits}]
 lte = {lte}
@@ -226,12 +197,12 @@ entire_model = EntireModel().eval()
 module_list = {{"emb": emb}}
 module_list.update({{f"layer_{{number}}": layer for number, layer in enumerate(layers, start=1)}})
 module_list.update({{f"exit_{{number}}": head for number, head in enumerate(exits, start=1)}})
-{pool_entry}{lte_entry}'''
+{norm_entry}{pool_entry}{lte_entry}'''
 
 
 def model_file(model: MultiExitModel, title: str) -> str:
     """The text of `model.py`. InputError for a backbone or a head that is not written as code."""
-    family = _family(model)
+    family = family_of(model)
     backbone, head = model.backbone, _head(model)
     library: Any = backbone.model
     pooled = library.pooler is not None
@@ -244,35 +215,25 @@ def model_file(model: MultiExitModel, title: str) -> str:
         version=VERSION,
         config=type(library.config).__name__,
         model=family.model,
-        pooler_import="from transformers.models.bert.modeling_bert import BertPooler\n" if family.new_pooler else "",
+        pooler_import=family.imports,
         settings=pprint.pformat(settings, width=100, sort_dicts=False).replace("\n", "\n    "),
         labels=model.num_labels,
         exit_layers=model.exit_layers,
-    ) + head.code + _TAIL.format(
+    ) + family.code + head.code + _TAIL.format(
         model=family.model,
         pooler_argument="" if family.new_pooler else f", add_pooling_layer={pooled}",
-        new_pooler="encoder.pooler = BertPooler(config)\n" if family.new_pooler and pooled else "",
+        new_pooler=f"encoder.pooler = {family.pooler_class}(config).eval()\n" if family.new_pooler and pooled else "",
         projection=family.projection,
         layers=family.layers,
+        norm=family.norm,
         pool=kinds[pool],
         exits=head.made,
         reads=head.reads,
         lte="None" if model.learned is None else "nn.Linear(config.hidden_size, 1)",
+        norm_entry=f'module_list["{NORM}"] = norm\n' if family.norm != "None" else "",
         pool_entry="" if pool in ("cls", None) else f'module_list["{pool}"] = pool\n',
         lte_entry="" if model.learned is None else 'module_list["lte"] = lte\n',
     )  # fmt: skip
-
-
-def _family(model: MultiExitModel) -> _Family:
-    library: Any = getattr(model.backbone, "model", None)
-    family = FAMILIES.get(type(getattr(library, "config", None)).__name__)
-    if family is None:
-        raise InputError(
-            f"a submission of type 2 writes the modules as code, and has none for the backbone "
-            f"'{model.settings.backbone.name}' (there is for what the library sets up by {', '.join(FAMILIES)}); "
-            "type 1 needs none"
-        )
-    return family
 
 
 def pool_name(model: MultiExitModel) -> str | None:
@@ -306,12 +267,12 @@ def _head(model: MultiExitModel) -> _Head:
     if len(kinds) == 1 and isinstance(first, LinearHead):
         return _Head(_LINEAR, "LinearExit() for _ in EXIT_LAYERS", "pooled[-1]")
     if len(kinds) == 1 and isinstance(first, PooledHead) and not isinstance(first, TwiceAnsweringHead):
-        return _Head(_POOLED, "PooledExit() for _ in EXIT_LAYERS", "hidden")
+        return _Head(_POOLED, "PooledExit() for _ in EXIT_LAYERS", "seen")
     if len(kinds) == 1 and isinstance(first, MixedPoolHead):
-        return _Head(_MIXED, "MixedPoolExit() for _ in EXIT_LAYERS", "hidden")
+        return _Head(_MIXED, "MixedPoolExit() for _ in EXIT_LAYERS", "seen")
     if len(kinds) == 1 and isinstance(first, AttentionHead):
         code = _ATTENTION.format(width=first.narrow.out_features, heads=first.heads)
-        return _Head(code, "AttentionExit() for _ in EXIT_LAYERS", "hidden")
+        return _Head(code, "AttentionExit() for _ in EXIT_LAYERS", "seen")
     if len(kinds) == 1 and isinstance(first, ScalarMixHead):
         weights = {"l2": "nn.functional.normalize(self.mix, dim=0)", "softmax": "torch.softmax(self.mix, dim=0)"}
         code = _SCALAR.format(weights=weights[first.normalisation])

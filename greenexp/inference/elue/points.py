@@ -12,6 +12,7 @@ from torch import Tensor
 from greenexp.exits.policies.base import ExitOutput, Policy
 from greenexp.inference.answers import Tokens
 from greenexp.inference.consulting import consulted_exits
+from greenexp.inference.elue.families import NORM, family_of
 from greenexp.inference.elue.model_file import pool_name
 from greenexp.inference.engine import EarlyExitEngine
 from greenexp.inference.segments import Said, Segments
@@ -103,10 +104,12 @@ def row_calls(model: MultiExitModel, length: int, consulted: Sequence[int], numb
     """What runs for an example of `length` tokens that leaves at exit `number`, exits below among `consulted` asked."""
     width, pool, asked = model.backbone.hidden_size, pool_name(model), {n for n in consulted if n <= number}
     layer_of = {n: model.exit_layers[n - 1] for n in asked}
-    poolings = model.costs(1, length).pooled_layers(sorted(asked))
+    poolings, normed = model.costs(1, length).pooled_layers(sorted(asked)), family_of(model).norm != "None"
     calls = [ModuleCall("emb", (length,))]
     for layer in range(1, model.exit_layers[number - 1] + 1):
         calls.append(ModuleCall(f"layer_{layer}", (length, width)))
+        if normed and (layer in poolings or layer in layer_of.values()):
+            calls.append(ModuleCall(NORM, (length, width)))
         if layer in poolings and pool in {"pooler", "mean_pool"}:
             calls.append(ModuleCall(str(pool), (length, width)))
         for exit_number in sorted(n for n, at in layer_of.items() if at == layer):

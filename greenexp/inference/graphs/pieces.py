@@ -78,9 +78,14 @@ def pieces_of(model: MultiExitModel, exits: Sequence[int]) -> list[Piece]:
             inputs["earlier"] = torch.zeros(hidden.shape[0], last, model.backbone.hidden_size)
         said = ("logits",) if model.learned is None else ("logits", "learned")
         found.append(Piece(exit_name(number), f"exit {number}", _Exit(model, number), inputs, said))
-    whole = _Whole(model, exits[-1], keeps)
-    found.append(Piece(FULL, f"the model up to exit {exits[-1]}", whole, tokens, ("logits",)))
+    found.append(whole_piece(model, exits[-1]))
     return found
+
+
+def whole_piece(model: MultiExitModel, number: int) -> Piece:
+    """The model up to exit `number` as one graph: below the last exit, a static model cut to its first layers."""
+    whole = _Whole(model, number, remembers(model, (number,)))
+    return Piece(FULL, f"the model up to exit {number}", whole, _example(model), ("logits",))
 
 
 def _example(model: MultiExitModel) -> dict[str, Tensor]:

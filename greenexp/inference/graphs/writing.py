@@ -65,7 +65,7 @@ def write_graphs(
             folder.mkdir()
             for piece in pieces_of(model, exits):
                 tell(f"writing {piece.name}: {piece.about}")
-                _write(piece, folder, model)
+                write_piece(piece, folder, model)
             if serving is not None and serving.tokenizer:
                 (folder / TOKENIZER).write_text(serving.tokenizer, encoding="utf-8")
             digest, types = model_digest(model_folder), reads_types(model)
@@ -94,7 +94,8 @@ def random_examples(model: MultiExitModel, *, pairs: bool, count: int = 16) -> l
     ]
 
 
-def _write(piece: Piece, folder: Path, model: MultiExitModel) -> None:
+def write_piece(piece: Piece, folder: Path, model: MultiExitModel) -> None:
+    """One graph and its int8 copy. InputError where it cannot be exported."""
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=model.backbone.max_length)
     shapes = tuple({0: batch} if name == "earlier" else {0: batch, 1: length} for name in piece.inputs)
     file = graph_file(folder, piece.name, "fp32")

@@ -16,9 +16,10 @@ from greenexp.analysis.sweeps.chosen import chosen_trials
 from greenexp.analysis.sweeps.metric import metric_of
 from greenexp.errors import InputError, UnknownNameError
 from greenexp.records.arrays import Floats
+from greenexp.records.metrics import MEANS, less_is_better
 from greenexp.records.policies import STATIC
 from greenexp.records.scored_lines import CostConvention, ScoredLine
-from greenexp.records.tables import TEST, SweepTables
+from greenexp.records.tables import DEV, TEST, SweepTables
 from greenexp.sources.columns import Cells, read_columns
 from greenexp.sources.elue.paper import SUFFIXES, Paper, read_paper
 from greenexp.sources.files import is_table, read_file
@@ -29,7 +30,7 @@ LineSource = str | Path | pd.DataFrame | SweepTables | WithTables | ScoredLine |
 Split = Literal["dev", "test"]
 FLOPS_PER_MFLOP = 1e6
 POINTS_PER_SHARE = 100
-WORDS = ("line", "seed", "task")
+WORDS = ("line", "seed", "task", "metric")
 """Columns of words that a table may have, beside those of its numbers."""
 
 
@@ -97,13 +98,14 @@ def _of_paper(paper: Paper, request: LineRequest, name: str) -> ScoredLine:
 
 
 def _of_cells(cells: Cells, request: LineRequest) -> list[ScoredLine]:
-    """A table with the columns mflops and points (or performance), and as it likes line, seed and task."""
+    """A table with the columns mflops and points (or performance), and as it likes line, seed, task and metric."""
     header = [str(name) for name in cells.header]
     points = "performance" if POINTS not in header and "performance" in header else POINTS
     words = [name for name in WORDS if name in header]
     columns = read_columns(cells, [MFLOPS, points], words)
     numbers = np.column_stack([columns.numbers[MFLOPS], columns.numbers[points]])
     lines: dict[str, dict[str, list[int]]] = {}
+    metrics: dict[str, str] = {}
     tasks = columns.words.get("task")
     if tasks is not None and not request.task and len(set(tasks)) > 1:
         raise InputError(
@@ -115,15 +117,21 @@ def _of_cells(cells: Cells, request: LineRequest) -> list[ScoredLine]:
         checked_rows([numbers[row]], columns.place(row))  # so that the place is the file's
         name = columns.words["line"][row] if "line" in columns.words else Path(cells.name).stem
         seed = columns.words["seed"][row] if "seed" in columns.words else "the table"
+        metric = columns.words["metric"][row] if "metric" in columns.words else ""
+        if metrics.setdefault(name, metric) != metric:
+            raise InputError(f"{columns.place(row)}: {name} is scored by {metrics[name]} above, and here by {metric}")
         lines.setdefault(name, {}).setdefault(seed, []).append(row)
     if not lines:
         raise InputError(f"{cells.name}: no row is of the task {request.task}")
     task = request.task or (tasks[0] if tasks else "")
-    return [ScoredLine(n, {seed: numbers[rows] for seed, rows in of.items()}, task) for n, of in lines.items()]
+    return [
+        ScoredLine(n, {seed: numbers[rows] for seed, rows in of.items()}, task, metric=metrics[n])
+        for n, of in lines.items()
+    ]
 
 
 def _of_sweep(tables: SweepTables, request: LineRequest) -> list[ScoredLine]:
-    """A line per exit policy, and one of the exits used alone; a seed per trial."""
+    """A line per exit policy, and one of the exits used alone, with its other metrics; a seed per trial."""
     metric = metric_of(tables)
     if metric.minimize:
         raise InputError(
@@ -154,6 +162,8 @@ def _of_sweep(tables: SweepTables, request: LineRequest) -> list[ScoredLine]:
             mparams=mparams,
             choosable=label != STATIC,
             notes=notes,
+            metric=metric.name,
+            others=_others(tables, metric.name, trials, request.split) if label == STATIC else {},
         )
         for label in wanted
     ]
@@ -197,12 +207,36 @@ def _by_trial(points: pd.DataFrame, trials: Sequence[str]) -> dict[str, Floats]:
 
 def _on_test(tables: SweepTables, metric: str) -> pd.DataFrame:
     """As `operating_points`, on the test set: exits used alone, and the thresholds that were chosen on dev."""
-    alone = tables.held_out.sort_values("evaluation", kind="stable").drop_duplicates(["trial", "exit"], keep="last")
+    alone = _exits_on_test(tables)
     alone = alone.assign(policy=STATIC, score=alone.get(TEST + metric, np.nan))
     early = tables.thresholds_on_test.drop(columns="score", errors="ignore")
     early = early.rename(columns={"test_score": "score", "test_inference_flops": "inference_flops"})
     columns = ["trial", "policy", "score", "inference_flops"]
     return pd.concat([alone[columns], early[columns]], ignore_index=True)
+
+
+def _exits_on_test(tables: SweepTables) -> pd.DataFrame:
+    return tables.held_out.sort_values("evaluation", kind="stable").drop_duplicates(["trial", "exit"], keep="last")
+
+
+def _exits_on_dev(tables: SweepTables) -> pd.DataFrame:
+    """The exits at each trial's best epoch, of the last attempt that came there."""
+    best = tables.trials.dropna(subset=["best_epoch"]).rename(columns={"best_epoch": "epoch"})[["trial", "epoch"]]
+    there = tables.exits.merge(best.astype({"epoch": tables.exits["epoch"].dtype}), on=["trial", "epoch"])
+    return there.sort_values("attempt", kind="stable").drop_duplicates(["trial", "exit"], keep="last")
+
+
+def _others(tables: SweepTables, metric: str, trials: Sequence[str], split: Split) -> dict[str, Mapping[str, Floats]]:
+    """Every other metric on record for the exits used alone, and the means of two of them, where more is better."""
+    exits, prefix = (_exits_on_test(tables), TEST) if split == "test" else (_exits_on_dev(tables), DEV)
+    values = {str(name).removeprefix(prefix): exits[name] for name in exits if str(name).startswith(prefix)}
+    values |= {name: (values[a] + values[b]) / 2 for name, (a, b) in MEANS.items() if a in values and b in values}
+    lines = {
+        name: _by_trial(exits.assign(score=value).dropna(subset=["score", "inference_flops"]), trials)
+        for name, value in values.items()
+        if name != metric and not less_is_better(name)
+    }
+    return {name: seeds for name, seeds in lines.items() if len(seeds) == len(trials)}
 
 
 def lines_by_name(lines: Sequence[ScoredLine]) -> Mapping[str, ScoredLine]:

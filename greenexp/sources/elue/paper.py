@@ -6,11 +6,13 @@
     counted: flops
     tasks:
       SST-2:
+        metric: accuracy
         points:
           - {mflops: 3800, performance: 91.4}
       MRPC: {score: -2.97}
 
-`performance` is in points (percent), `mflops` the mean of an example; `mparams` may also stand at a point. A task whose
+`performance` is in points (percent), `mflops` the mean of an example; `mparams` may also stand at a point. `metric`
+says what the performance is; scores of another metric are not compared with it. A task whose
 points are not published can have its published score instead. Every problem is told with line and column.
 """
 
@@ -47,8 +49,9 @@ class PaperPoint(_Strict):
 
 
 class PaperTask(_Strict):
-    """What is known of a model on one task: points, or a published score."""
+    """What is known of a model on one task: points, or a published score. metric: of the points."""
 
+    metric: Annotated[str, Field(min_length=1)] | None = None
     points: tuple[PaperPoint, ...] = ()
     score: Number | None = None
 
@@ -77,7 +80,15 @@ class Paper(_Strict):
         factor = 1 if self.counted is None else self.counted.flops_per_unit
         rows = np.array([(point.mflops * factor, point.performance) for point in given.points], dtype=np.float64)
         notes = () if factor == 1 else (f"{self.model}: its MACs are taken as 2 FLOPs each",)
-        return ScoredLine(self.model, {"paper": rows}, task, self.counted, self.most_mparams(), notes=notes)
+        return ScoredLine(
+            self.model,
+            {"paper": rows},
+            task,
+            self.counted,
+            self.most_mparams(),
+            notes=notes,
+            metric=given.metric or "",
+        )
 
 
 def read_paper(path: str | Path) -> Paper:
