@@ -23,22 +23,24 @@ class TokenBatch:
     input_ids: int64 or int32 [example, token]; token_type_ids: the same shape, or None for all zeros
     attention_mask: [example, token], nonzero where there is a token; None says that nothing is padded, which spares the
         attention a mask and the host a synchronisation
+    places: int64 [example, place], where tokens are to be predicted; None: nowhere
     """
 
     input_ids: Tensor
     attention_mask: Tensor | None = None
     token_type_ids: Tensor | None = None
+    places: Tensor | None = None
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> TokenBatch:
         """The same batch on `device`."""
         moved = (
             None if tensor is None else tensor.to(device, non_blocking=non_blocking)
-            for tensor in (self.input_ids, self.attention_mask, self.token_type_ids)
+            for tensor in (self.input_ids, self.attention_mask, self.token_type_ids, self.places)
         )
-        input_ids, attention_mask, token_type_ids = moved
+        input_ids, attention_mask, token_type_ids, places = moved
         if input_ids is None:
             raise ValueError("a batch without input ids")
-        return TokenBatch(input_ids, attention_mask, token_type_ids)
+        return TokenBatch(input_ids, attention_mask, token_type_ids, places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from tokenizers import Tokenizer, models
 from torch import nn
 from transformers import PreTrainedConfig
 from transformers.utils import logging as library_logging
@@ -101,9 +102,19 @@ class Checkpoint:
         hub = "" if Path(self.where).is_dir() else " (no folder of that name, so taken for a hub id)"
         about = f"backbone source '{self.source}'{hub} has no tokenizer that can be read"
         with library_failures(lambda why: InputError(f"{about}: {why}")):
+            if (words := self._word_tokenizer()) is not None:
+                return words
             found = tokenizer_class.from_pretrained(self.where, revision=self.commit)
             found("a", "b")  # what is damaged may only show here
             return found
+
+    def _word_tokenizer(self) -> Tokenizer | None:
+        """The tokenizer of a folder that has one token per word, as it is: the library would make subwords of it."""
+        file = Path(self.where) / "tokenizer.json"
+        if not self.stamp or not file.is_file():
+            return None
+        found = Tokenizer.from_file(str(file))
+        return found if isinstance(found.model, models.WordLevel) else None
 
     def model(self, library_model: Any, config: Any, attention: str, with_pooler: bool) -> LoadedModel:
         """A `library_model` of the caller's own on the CPU, in float32.

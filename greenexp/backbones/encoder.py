@@ -77,6 +77,8 @@ class LibraryEncoder:
     source_tokenizer: ClassVar[Any] = AutoTokenizer
     brings_pooler: ClassVar[bool] = True
     """Whether the family's encoders come with a pooler."""
+    reads_saved: ClassVar[bool] = False
+    """Whether it reads folders of models that greenexp saved by itself, since it takes more from them than layers."""
     needs_own_pad_id: ClassVar[bool] = False
     """Whether the embeddings of real tokens depend on which ids are padding, so that the data must use the config's."""
     shape_fields: ClassVar[tuple[str, ...]] = ("hidden", "heads", "intermediate", "max_positions")
@@ -156,7 +158,7 @@ class LibraryEncoder:
         """See `BackbonePlugin.tokenizer`."""
         if self.source is None:
             return None
-        if self.source not in ASSETS and means_model(Path(self.source)):
+        if not self.reads_saved and self.source not in ASSETS and means_model(Path(self.source)):
             return _trained_tokenizer(self.source)
         return Checkpoint.of(self.source).tokenizer(self.source_tokenizer)
 
@@ -209,7 +211,7 @@ class LibraryEncoder:
 
     def _source_config(self, checkpoint: Checkpoint) -> Any:
         """The checkpoint's config with this plug-in's fields applied."""
-        config = checkpoint.config(self.library_type or self.family, self.source_model.config_class, self._attention)
+        config = checkpoint.config(self._type_of(checkpoint), self.source_model.config_class, self._attention)
         if self.layers is not None:
             if self.layers > config.num_hidden_layers:
                 raise InputError(
@@ -220,6 +222,10 @@ class LibraryEncoder:
             for name in self.dropout_settings:
                 setattr(config, name, self.dropout)
         return config
+
+    def _type_of(self, checkpoint: Checkpoint) -> str:  # noqa: ARG002 - one of a family may have several
+        """The library's `model_type` that a checkpoint of this family has."""
+        return self.library_type or self.family
 
     def _cut(self, config: Any, layers: int) -> None:
         """Make `config` that of its first `layers` layers."""

@@ -22,6 +22,7 @@ HEADS: Registry[type[HeadPlugin]] = Registry(
         "linear": "greenexp.exits.linear:Linear",
         "mixed_pool": "greenexp.exits.mixed_pool:MixedPool",
         "pooled": "greenexp.exits.pooled:Pooled",
+        "pretraining": "greenexp.exits.pretraining:Pretraining",
         "scalar_mix": "greenexp.exits.scalar_mix:ScalarMix",
     },
     "greenexp.exit_heads",

@@ -33,6 +33,7 @@ class ExitPlace:
 
     hidden_size: of the backbone; num_labels: classes, 1 for regression
     number: of the exit, from 1; layer: after which it sits, from 1; exits: how many there are
+    vocab_size: token ids of the backbone
     """
 
     hidden_size: int
@@ -40,6 +41,7 @@ class ExitPlace:
     number: int = 1
     layer: int = 1
     exits: int = 1
+    vocab_size: int = 0
 
 
 class ExitHead(nn.Module, ABC):
@@ -47,10 +49,12 @@ class ExitHead(nn.Module, ABC):
 
     reads_pooled: whether the shared pooler must run before it
     reads_earlier: whether it also reads the shared pooling after every layer below its own
+    predicts_tokens: whether it also predicts masked tokens, see `token_logits`
     """
 
     reads_pooled: bool = True
     reads_earlier: bool = False
+    predicts_tokens: bool = False
 
     @abstractmethod
     def forward(self, state: ExitInput) -> Tensor:
@@ -59,6 +63,13 @@ class ExitHead(nn.Module, ABC):
     @abstractmethod
     def matmuls(self, batch_size: int, length: int) -> BlockCost:
         """Analytic forward costs, without the shared pooler; see `greenexp.records.costs`."""
+
+    def token_logits(self, hidden: Tensor, table: Tensor) -> Tensor:
+        """Logits [example, place, token id] of the tokens at some places.
+
+        hidden: [example, place, hidden], the states there; table: [token id, hidden], the token embeddings
+        """
+        raise NotImplementedError(f"{type(self).__name__} predicts no tokens")
 
     def start_from(self, pooler: nn.Linear | None) -> None:
         """Take over the pretrained pooler of this exit's layer (None: there is none). Called once, after the build."""

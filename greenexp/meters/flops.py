@@ -84,14 +84,17 @@ def _backward_flops(costs: ModelCosts, exits: Sequence[int], trained: frozenset[
         for number in at_layer.get(layer, ()):
             ends = (costs.heads[number - 1],) * (number in exits) + (costs.learned,) * (number in learned)
             under = below or bool(costs.pooled[number - 1] and costs.encoder.pooler and Part.POOLER in trained)
-            total += sum(_block_backward(end, Part.HEADS in trained, below=under) for end in ends)
+            tied = Part.EMBEDDINGS in trained
+            total += sum(_block_backward(end, Part.HEADS in trained, below=under, tied=tied) for end in ends)
     return total
 
 
-def _block_backward(block: BlockCost, trains: bool, *, below: bool) -> int:
+def _block_backward(block: BlockCost, trains: bool, *, below: bool, tied: bool = False) -> int:
+    """tied: whether the token embeddings train, of which some product may use the weight."""
     total = 0
     for product in block:
         input_needs_gradient = trains if product.table and product.weight else below or (trains and product.inner)
         other = trains if product.weight or product.table else input_needs_gradient
+        other = tied if product.tied else other
         total += product.flops * (0 if product.unread else input_needs_gradient + other)
     return total

@@ -22,6 +22,7 @@ METHODS: Registry[type[Method]] = Registry(
         "branchynet": "greenexp.methods.branchynet:BranchyNet",
         "dbt": "greenexp.methods.dbt:Dbt",
         "elasticbert": "greenexp.methods.elasticbert:ElasticBertFineTuning",
+        "elasticbert_pretraining": "greenexp.methods.elasticbert_pretraining:ElasticBertPretraining",
         "deebert": "greenexp.methods.deebert:DeeBert",
         "distillation": "greenexp.methods.distillation:Distillation",
         "ensemble": "greenexp.methods.ensemble:Ensemble",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from greenexp.methods.base import TrialShape
+from greenexp.errors import InputError
+from greenexp.methods.base import Method, TrialShape
 from greenexp.model import MultiExitModel
 from greenexp.records.sections import Training
+from greenexp.records.settings import NO_COMPRESSION, Settings
 from greenexp.tasks.tokens import TokenisedTask
 
 
@@ -21,3 +23,32 @@ def trial_shape(model: MultiExitModel, data: TokenisedTask, training: Training, 
         steps=training.epochs * -(-len(data.train) // training.batch_size),
         reads_earlier=any(model.head(number).reads_earlier for number in model.exits),
     )
+
+
+def check_tokens(settings: Settings, model: MultiExitModel, data: TokenisedTask) -> None:
+    """Raises InputError unless method, exit heads and task agree on whether masked tokens are predicted."""
+    method: Method = settings.method.plugin()
+    heads = [number for number in model.exits if model.head(number).predicts_tokens]
+    if not method.predicts_tokens:
+        if heads:
+            raise InputError(
+                "exits.head: `pretraining` predicts masked tokens, which only the method `elasticbert_pretraining` "
+                "trains; for another method write another head, such as `pooled`"
+            )
+        return
+    if data.masking is None:
+        raise InputError("elasticbert_pretraining: the task masks no tokens; write a task that does, such as `corpus`")
+    if len(heads) < model.num_exits:
+        raise InputError("elasticbert_pretraining: exits.head: write `pretraining`: other heads predict no tokens")
+    if settings.compression != NO_COMPRESSION:
+        raise InputError(
+            "compression: elasticbert_pretraining trains a whole encoder; leave it out here, and compress the model "
+            "that is fine-tuned from it"
+        )
+    owner, name = model.backbone.token_table()
+    table = getattr(getattr(owner, name), "weight", None)
+    if table is None or table.shape != (model.backbone.vocab_size, model.backbone.hidden_size):
+        raise InputError(
+            "elasticbert_pretraining: the backbone's token embeddings are not as wide as its hidden states, and its "
+            "exits use them as they are; write `bert`, `elasticbert` or another family of that form"
+        )

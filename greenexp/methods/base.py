@@ -83,12 +83,14 @@ class MicroBatch:
 
     labels: [example], class numbers or real targets; share: its examples / the batch's; the shares add up to 1
     indices: [example], its rows of the training split; None where nobody knows
+    targets: [example, place], the tokens at `tokens.places`, -100 where none is to be predicted; None: none was masked
     """
 
     tokens: TokenBatch
     labels: Tensor
     share: float
     indices: npt.NDArray[np.int64] | None = None
+    targets: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +246,13 @@ class Method(ABC):
 
     reconstruction: for a method whose authors' text or code was not at hand: of what it is one, and why, in a clause
         that follows "a reconstruction"; said wherever the method is planned. Empty for all others
+    predicts_tokens: whether it trains exits to predict masked tokens, for which task and exit heads must be made
     defaults: dotted path -> value, for fields of other sections that the sweep file leaves out: the exit head
         (`exits.head`) and pooling (`backbone.pooling`) of the publication
     """
 
     reconstruction: ClassVar[str] = ""
+    predicts_tokens: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     def cautions(self) -> tuple[str, ...]:

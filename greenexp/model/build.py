@@ -38,7 +38,7 @@ def build_model(
         backbone, settings = _encoder(settings, vocab_size, pad_id, on_meta=on_meta)
     exit_layers = placed_exits(settings.layers, backbone.num_layers)
     with _drawn_from(seed, stream=1), torch.device("meta" if on_meta else "cpu"):
-        heads, learned = build_exits(settings, exit_layers, backbone.hidden_size, num_labels)
+        heads, learned = build_exits(settings, exit_layers, backbone, num_labels)
     for head, layer in zip(heads, exit_layers, strict=True):
         head.start_from(backbone.pooler_for(layer))
     if learned is None and not any(head.reads_pooled or head.reads_earlier for head in heads):
@@ -51,10 +51,11 @@ def build_model(
 def _encoder(settings: ModelSettings, vocab_size: int, pad_id: int, *, on_meta: bool) -> tuple[Backbone, ModelSettings]:
     """The encoder, and the settings with what a trained model that it goes on from says of it."""
     device = "meta" if on_meta else "cpu"
-    source, shared = encoder_source(settings.backbone), settings.form
+    plugin, shared = settings.backbone.plugin(), settings.form
+    source = None if getattr(plugin, "reads_saved", False) else encoder_source(settings.backbone)
     backbone: Backbone
     if source is None:
-        backbone = settings.backbone.plugin().build(vocab_size, pad_id, device)
+        backbone = plugin.build(vocab_size, pad_id, device)
     else:
         backbone, settings = inherited_encoder(settings, source, vocab_size, pad_id)
         backbone = backbone.to(device)
@@ -64,7 +65,7 @@ def _encoder(settings: ModelSettings, vocab_size: int, pad_id: int, *, on_meta: 
 
 
 def build_exits(
-    settings: ModelSettings, exit_layers: Sequence[int], hidden_size: int, num_labels: int
+    settings: ModelSettings, exit_layers: Sequence[int], backbone: Backbone, num_labels: int
 ) -> tuple[list[ExitHead], LearnedExit | None]:
     """New heads, one per exit, and the learning-to-exit module if `settings` ask for it.
 
@@ -72,11 +73,11 @@ def build_exits(
     """
     plugin = settings.head.plugin()
     places = (
-        ExitPlace(hidden_size, num_labels, number, layer, len(exit_layers))
+        ExitPlace(backbone.hidden_size, num_labels, number, layer, len(exit_layers), backbone.vocab_size)
         for number, layer in enumerate(exit_layers, start=1)
     )
     heads = [plugin.build(place) for place in places]
-    return heads, LearnedExit(hidden_size) if settings.learned else None
+    return heads, LearnedExit(backbone.hidden_size) if settings.learned else None
 
 
 def placed_exits(layers: str | Sequence[int], num_layers: int) -> tuple[int, ...]:

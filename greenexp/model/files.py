@@ -31,10 +31,11 @@ from greenexp.model.manifest import FORMAT, read_manifest, sha256_of, verify_fil
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.reduction import take_form
 from greenexp.model.serving import Serving
-from greenexp.records.manifests import EXITS, MODEL_MANIFEST, TOKENIZER
+from greenexp.records.manifests import EXIT_WEIGHTS, MODEL_MANIFEST, TOKENIZER
 from greenexp.records.settings import ModelSettings
 
 MANIFEST = MODEL_MANIFEST
+EXITS = EXIT_WEIGHTS
 
 
 def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | None = None) -> None:
@@ -128,7 +129,7 @@ def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:
             plugin.load(folder) if settings.form is None else plugin.load(folder, partial(take_form, settings.form))
         )
         exit_layers = placed_exits(settings.layers, backbone.num_layers)
-        heads, learned = build_exits(settings, exit_layers, backbone.hidden_size, manifest["num_labels"])
+        heads, learned = build_exits(settings, exit_layers, backbone, manifest["num_labels"])
     if list(exit_layers) != manifest["exit_layers"]:
         raise CheckpointError(f"{folder}: exits at layers {list(exit_layers)}, but saved {manifest['exit_layers']}")
     model = MultiExitModel(backbone, heads, exit_layers, manifest["num_labels"], settings, learned)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from greenexp.errors import CheckpointError
-from greenexp.records.manifests import EXITS
+from greenexp.records.manifests import EXIT_WEIGHTS
 from greenexp.records.manifests import MODEL_MANIFEST as MANIFEST
 
 FORMAT = 1
@@ -30,7 +30,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if missing:
         raise CheckpointError(f"{folder}: {MANIFEST} lacks {', '.join(sorted(missing))}")
     files = manifest["files"]
-    if not isinstance(files, dict) or not {EXITS, "config.json", "model.safetensors"} <= files.keys():
+    if not isinstance(files, dict) or not {EXIT_WEIGHTS, "config.json", "model.safetensors"} <= files.keys():
         raise CheckpointError(f"{folder}: {MANIFEST} does not say what the hashes of the files are")
     if type(manifest["num_labels"]) is not int or manifest["num_labels"] < 1:
         raise CheckpointError(f"{folder}: {MANIFEST} has num_labels {manifest['num_labels']!r}: expected 1 or more")

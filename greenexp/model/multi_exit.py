@@ -30,10 +30,12 @@ class ExitOutputs:
 
     logits: per exit [example, class], float32 or wider
     learned: per exit [example], the learning-to-exit module's outputs in [0, 1], 1 = go on; None without such a module
+    tokens: per exit [example, place, token id], logits at the batch's places, float32 or wider; None without places
     """
 
     logits: tuple[Tensor, ...]
     learned: tuple[Tensor, ...] | None = None
+    tokens: tuple[Tensor, ...] | None = None
 
 
 class MultiExitModel(nn.Module):
@@ -116,6 +118,7 @@ class MultiExitModel(nn.Module):
             visit(0, state)
         earlier: tuple[Tensor, ...] = ()
         said: list[tuple[Tensor, Tensor | None]] = []
+        tokens: list[Tensor] = []
         for layer in range(1, self.exit_layers[wanted[-1] - 1] + 1):
             if layers is None or layer in layers:
                 state = self.backbone.layer(layer - 1, state)
@@ -130,10 +133,16 @@ class MultiExitModel(nn.Module):
                 earlier = (*earlier, self.backbone.pool(read))
             if rank is not None:
                 said.append(self.exit_output(wanted[rank], state, earlier))
+                if batch.places is not None:
+                    tokens.append(self.token_logits(wanted[rank], state, batch.places))
                 if equilibrium:
                     state = _scaled(state, len(wanted) - rank - 1)
         learned = tuple(value for _, value in said if value is not None)
-        return ExitOutputs(tuple(logits for logits, _ in said), learned if self.learned is not None else None)
+        return ExitOutputs(
+            tuple(logits for logits, _ in said),
+            learned if self.learned is not None else None,
+            None if batch.places is None else tuple(tokens),
+        )
 
     def exit_logits(self, exit_number: int, state: EncoderState, earlier: tuple[Tensor, ...] = ()) -> Tensor:
         """Logits [example, class] of one exit from the state after its layer, float32 or wider.
@@ -155,6 +164,25 @@ class MultiExitModel(nn.Module):
         hidden = self.backbone.seen(state)
         seen = ExitInput(hidden, state.padding, pooled, earlier if head.reads_earlier else ())
         return _widened(head(seen)), self.learned(pooled)
+
+    def token_logits(self, exit_number: int, state: EncoderState, places: Tensor) -> Tensor:
+        """Logits [example, place, token id] of one exit from the state after its layer, float32 or wider.
+
+        places: int64 [example, place]
+        """
+        hidden = self.backbone.seen(state)
+        there = hidden.gather(1, places.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
+        return _widened(self.head(exit_number).token_logits(there, self._token_embeddings()))
+
+    def _token_embeddings(self) -> Tensor:
+        """[token id, width]."""
+        owner, name = self.backbone.token_table()
+        return cast(nn.Embedding, getattr(owner, name)).weight
+
+    @property
+    def predicts_tokens(self) -> bool:
+        """Whether the exits also predict masked tokens."""
+        return all(self.head(number).predicts_tokens for number in self.exits)
 
     def _pooled(self, state: EncoderState, earlier: tuple[Tensor, ...]) -> Tensor:
         return earlier[-1] if earlier else self.backbone.pool(state)

@@ -32,14 +32,15 @@ def prepare_data(settings: Settings) -> TokenisedTask:
     The tokeniser is the one of the backbone's source; a backbone without a source gets one token per word of the
     training texts. Raises InputError if the task or the tokeniser cannot be read.
     """
-    from greenexp.tasks.tokens import tokenise, word_tokenizer
+    from greenexp.tasks.tokens import MOST_WORDS, tokenise, word_tokenizer
 
     with about_field("task"):
         task = settings.task.plugin().load()
     with about_field("backbone"):
         tokeniser = settings.backbone.plugin().tokenizer()
     if tokeniser is None:
-        tokeniser = word_tokenizer(chain(task.train.texts, task.train.pairs or ()))
+        texts = chain(task.train.texts, task.train.pairs or ())
+        tokeniser = word_tokenizer(texts, task.vocabulary or MOST_WORDS, masks=task.masking is not None)
     with about_field("training.max_length"):
         return tokenise(task, tokeniser, settings.training.max_length)
 

@@ -52,7 +52,7 @@ def epoch_flops(trial: TrialSpec, data: TokenisedTask) -> EpochFlops:
     The model is built without weights, the batches are those the trial will draw. Raises InputError where model,
     method and data do not fit.
     """
-    from greenexp.methods.adapt import trial_shape
+    from greenexp.methods.adapt import check_tokens, trial_shape
     from greenexp.model import build_model
     from greenexp.tasks.folds import on_fold
 
@@ -61,6 +61,7 @@ def epoch_flops(trial: TrialSpec, data: TokenisedTask) -> EpochFlops:
     compression = settings.compression.plugin()
     shapes = compression.adapt(method.adapt(settings.model))
     model = build_model(shapes, data.num_labels, data.vocab_size, data.pad_id, seed=0, device="meta")
+    check_tokens(trial.settings, model, data)
     run = method.begin(trial_shape(model, data, settings.training, trial.seeds.order))
     _check_metric_exit(settings.metric.exit, run.trained_exits(1))
     training = tuple(_training(trial, data, model, run))

@@ -29,7 +29,6 @@ from greenexp.plan.plans import Plan
 from greenexp.plan.prices import Bound, DataContents, Price
 from greenexp.records.axes import AXES
 from greenexp.records.axes import EPOCHS as EPOCHS_AXIS
-from greenexp.records.metrics import LOSS
 from greenexp.records.progress import report_at
 from greenexp.records.sections import Resources
 from greenexp.records.settings import Settings
@@ -189,12 +188,11 @@ def _all_epochs(
 
 def _check_metric(plan: Plan, data: TokenisedTask) -> tuple[str, ...]:
     """A note if the metric is the default, and the task is scored by others."""
-    from greenexp.tasks.metrics import find_metric
+    from greenexp.tasks.metrics import check_metric_of_sweep
 
     metric = plan.spec.metric
-    if metric.name != LOSS:
-        with about_field("metric.name"):
-            find_metric(metric.name, is_regression=data.num_labels == 1, num_labels=data.num_labels, mode=metric.mode)
+    with about_field("metric.name"):
+        check_metric_of_sweep(metric.name, metric.mode, data.num_labels, masks=data.masking is not None)
     if metric.name != "accuracy" or metric.name in data.metrics:
         return ()
     return (f"metric.name is {metric.name}; the task's own metric is {', '.join(data.metrics)}",)

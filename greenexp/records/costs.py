@@ -35,6 +35,7 @@ class MatmulCost:
     table: True if one operand (of a linear layer: its input) comes from a table that is a weight of the block, such as
         relative positions, and not from the block's input: that operand needs a gradient only if the block trains
     unread: True if nobody reads the result, so that no gradient comes back to it
+    tied: True if the weight is that of the token embeddings: it gets a gradient if they train
     """
 
     flops: int
@@ -42,6 +43,7 @@ class MatmulCost:
     inner: bool = False
     table: bool = False
     unread: bool = False
+    tied: bool = False
 
 
 BlockCost = tuple[MatmulCost, ...]

@@ -59,6 +59,17 @@ MEANS: Mapping[str, tuple[str, str]] = {
 """Metric -> the two whose mean it is; not defined where one of them is not."""
 
 
+TOKEN_METRICS: Mapping[str, MetricDefinition] = {
+    metric.name: metric
+    for metric in (
+        MetricDefinition("mlm_accuracy", "share of masked tokens predicted right"),
+        MetricDefinition("mlm_loss", "mean cross-entropy over masked tokens, in nats", mode="min", best=0.0),
+        MetricDefinition("pretraining_loss", "mlm_loss + loss, the latter of sentence order", mode="min", best=0.0),
+    )
+}
+"""Of exits that predict masked tokens, on a task that masks some; computed where the tokens' logits are."""
+
+
 def metrics_of(is_regression: bool) -> list[str]:
     """The names of the metrics of numbers, or of classes."""
     return [metric.name for metric in METRICS.values() if metric.is_regression == is_regression]
@@ -66,4 +77,5 @@ def metrics_of(is_regression: bool) -> list[str]:
 
 def less_is_better(name: str) -> bool:
     """Whether a smaller value is better; a metric that is not known is taken to be better when greater."""
-    return name == LOSS or (name in METRICS and METRICS[name].mode == "min")
+    every = {**METRICS, **TOKEN_METRICS}
+    return name == LOSS or (name in every and every[name].mode == "min")

@@ -17,6 +17,7 @@ TASKS: Registry[type[Task]] = Registry(
     "task",
     {
         "clauses": "greenexp.tasks.clauses:Clauses",
+        "corpus": "greenexp.tasks.corpus:Corpus",
         "csv": "greenexp.tasks.files:Csv",
         "elue": "greenexp.tasks.elue:Elue",
         "glue": "greenexp.tasks.glue:Glue",

@@ -98,7 +98,7 @@ class PaddedBatch:
 
 def pad(split: TokenisedSplit, indices: Indices, pad_id: int, *, least: int = 0) -> PaddedBatch:
     """The examples `indices` of `split`, in that order, padded on the right; to `least` tokens, if none is longer."""
-    rows = indices if split.rows is None else split.rows[indices]
+    rows = split.numbers(indices)
     starts = split.offsets[rows]
     lengths = split.offsets[rows + 1] - starts
     positions = np.arange(max(lengths.max(), least))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,8 @@ class TaskData:
     """A task's splits. `num_labels` is 1 for regression, else the number of classes; `metrics`: see `tasks.metrics`.
 
     label_names: what each class means, in order; empty for regression
+    masking: whether tokens are masked, single ones (`tokens`) or whole words (`words`); None: none
+    vocabulary: words that a tokeniser made of the training texts knows at most; None: as many as it usually does
     """
 
     train: Split
@@ -58,6 +60,8 @@ class TaskData:
     label_names: tuple[str, ...]
     metrics: tuple[str, ...] = ("accuracy",)
     description: str = ""
+    masking: Literal["tokens", "words"] | None = None
+    vocabulary: int | None = None
 
     def __post_init__(self) -> None:
         wanted = np.float32 if self.num_labels == 1 else np.int64

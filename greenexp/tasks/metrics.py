@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.special import log_softmax
 
 from greenexp.errors import InputError, UnknownNameError
-from greenexp.records.metrics import LOSS, MEANS, METRICS, MetricDefinition, metrics_of
+from greenexp.records.metrics import LOSS, MEANS, METRICS, TOKEN_METRICS, MetricDefinition, metrics_of
 from greenexp.replay import correlations
 from greenexp.replay.correlations import varies
 
@@ -53,7 +53,7 @@ def find_metric(
     """
     metric = METRICS.get(name)
     if metric is None:
-        raise UnknownNameError("metric", name, sorted(METRICS))
+        raise UnknownNameError("metric", name, sorted((*METRICS, *TOKEN_METRICS)))
     if metric.is_regression != is_regression:
         kinds = ("classification", "regression")
         others = [n for n in metrics_of(is_regression) if num_labels is None or METRICS[n].allows(num_labels)]
@@ -67,12 +67,33 @@ def find_metric(
             f"metric '{name}' is for at most {metric.most_classes} classes, the task has {num_labels} "
             f"(allowed: {', '.join(sorted(others))})"
         )
-    if mode is not None and mode != metric.mode:
+    if mode is not None:
+        _check_mode(metric, mode)
+    return metric
+
+
+def check_metric_of_sweep(name: str, mode: str, num_labels: int, *, masks: bool) -> None:
+    """Raises as `find_metric` where a sweep of a task of `num_labels` cannot be decided by this metric.
+
+    masks: whether the task masks tokens
+    """
+    if name == LOSS:
+        return
+    if name not in TOKEN_METRICS:
+        find_metric(name, is_regression=num_labels == 1, num_labels=num_labels, mode=mode)
+        return
+    if not masks:
+        raise InputError(f"metric '{name}' is for tasks that mask tokens, such as `corpus`, and this one does not")
+    _check_mode(TOKEN_METRICS[name], mode)
+
+
+def _check_mode(metric: MetricDefinition, mode: str) -> None:
+    if mode != metric.mode:
         better = "more" if metric.mode == "max" else "less"
         raise InputError(
-            f"metric '{name}' with mode {mode} would look for the worst: {better} is better; write mode: {metric.mode}"
+            f"metric '{metric.name}' with mode {mode} would look for the worst: {better} is better; write mode: "
+            f"{metric.mode}"
         )
-    return metric
 
 
 def _cross_entropy(logits: Array, labels: Array) -> float | None:

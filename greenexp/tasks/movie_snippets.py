@@ -52,7 +52,9 @@ class MovieSnippets:
             for name, split in zip(wanted, whole, strict=True)
         )
         return TaskData(
-            **parts,
+            train=parts["train"],
+            dev=parts["dev"],
+            test=parts["test"],
             num_labels=2,
             label_names=LABEL_NAMES,
             metrics=("accuracy", "macro_f1"),

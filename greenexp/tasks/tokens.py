@@ -16,9 +16,12 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from greenexp.errors import InputError
 from greenexp.tasks.contents import SplitContents, split_contents
 from greenexp.tasks.data import Labels, Split, TaskData
+from greenexp.tasks.masking import MASKS, Masking
 from greenexp.tasks.partition import positions
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+MOST_WORDS = 30_000
+"""Words of a tokeniser that is made of a task's texts, where nobody says how many."""
 _PADS = ("[PAD]", "<pad>")
 
 
@@ -47,6 +50,10 @@ class TokenisedSplit:
         every = np.diff(self.offsets)
         return every if self.rows is None else every[self.rows]
 
+    def numbers(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The examples `indices` by their numbers in `ids` and `offsets`, whatever part of them this is."""
+        return indices if self.rows is None else self.rows[indices]
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -61,6 +68,7 @@ class TokenisedTask:
         serves the model reads with it
     positions: [training example] where the hash of its texts falls in [0, 1), for folds; None: not known
     contents: split -> what is in it, before folds; empty: not known
+    masking: how tokens are masked, for exits that predict some; None: the task has none to be predicted
     """
 
     train: TokenisedSplit
@@ -77,6 +85,7 @@ class TokenisedTask:
     max_length: int = 0
     positions: npt.NDArray[np.float64] | None = None
     contents: Mapping[str, SplitContents] = field(default_factory=dict)
+    masking: Masking | None = None
 
     @property
     def pairs(self) -> bool:
@@ -94,22 +103,24 @@ def part(split: TokenisedSplit, chosen: npt.NDArray[np.int64]) -> TokenisedSplit
     )
 
 
-def word_tokenizer(texts: Iterable[str], max_words: int = 30_000) -> Tokenizer:
+def word_tokenizer(texts: Iterable[str], max_words: int = MOST_WORDS, *, masks: bool = False) -> Tokenizer:
     """A tokenizer with one token per lower-case word of `texts`, for encoders without weights of their own.
 
     Ids follow falling frequency, then the alphabet, so equal texts give equal ids. Words beyond the `max_words` most
     frequent, and words not in `texts`, become `[UNK]`.
+    masks: whether there is a token `[MASK]`
     """
+    specials = (*SPECIAL_TOKENS, *MASKS[:1]) if masks else SPECIAL_TOKENS
     split, lower = pre_tokenizers.Whitespace(), normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     counts = Counter(word for text in texts for word, _ in split.pre_tokenize_str(lower.normalize_str(text)))
-    for special in SPECIAL_TOKENS:
+    for special in specials:
         counts.pop(special, None)
     words = sorted(counts, key=lambda word: (-counts[word], word))[:max_words]
-    vocabulary = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *words))}
+    vocabulary = {token: i for i, token in enumerate((*specials, *words))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = lower
     tokenizer.pre_tokenizer = split
-    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    tokenizer.add_special_tokens(list(specials))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
@@ -140,6 +151,7 @@ def tokenise(task: TaskData, tokenizer: Any, max_length: int) -> TokenisedTask:
     own.enable_truncation(max_length, strategy="longest_first")
     made = {name: _tokenise_split(split, own) for name, split in task.splits.items()}
     splits = {name: split for name, (split, _) in made.items()}
+    masking = None if task.masking is None else Masking.of(own, whole_words=task.masking == "words")
     return TokenisedTask(
         train=splits["train"],
         dev=splits["dev"],
@@ -149,12 +161,13 @@ def tokenise(task: TaskData, tokenizer: Any, max_length: int) -> TokenisedTask:
         metrics=task.metrics,
         pad_id=pad_id,
         vocab_size=own.get_vocab_size(with_added_tokens=True),
-        fingerprint=_fingerprint(splits),
+        fingerprint=_fingerprint(splits, masking),
         description=task.description,
         tokenizer=own.to_str(),
         max_length=max_length,
         positions=positions(task.train.texts, task.train.pairs, purpose="folds"),
         contents=split_contents(task, {name: truncated for name, (_, truncated) in made.items()}),
+        masking=masking,
     )
 
 
@@ -183,10 +196,12 @@ def _tokenise_split(split: Split, tokenizer: Tokenizer) -> tuple[TokenisedSplit,
     return TokenisedSplit(ids=ids, offsets=offsets, labels=split.labels, type_ids=types, columns=columns), truncated
 
 
-def _fingerprint(splits: Mapping[str, TokenisedSplit]) -> str:
+def _fingerprint(splits: Mapping[str, TokenisedSplit], masking: Masking | None) -> str:
     digest = hashlib.sha256()
     for name, split in sorted(splits.items()):
         digest.update(name.encode())
         for array in (split.ids, split.offsets, split.labels, split.type_ids):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).data)
+    if masking is not None:
+        digest.update(masking.digest())
     return digest.hexdigest()

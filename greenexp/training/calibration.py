@@ -189,7 +189,7 @@ def _evaluations(work: TrialSetup, data: TokenisedTask, slice_s: float, device: 
 
     def evaluated(split: TokenisedSplit) -> float:
         look = partial(evaluate, work.model, split, exits=exits, batch_size=size, pad_id=data.pad_id)
-        return look(precision=work.precision, device=device).flops
+        return look(precision=work.precision, device=device, masking=data.masking).flops
 
     evaluated(part(data.dev, order[0]))
     seconds = flops = 0.0

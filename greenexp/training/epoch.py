@@ -19,6 +19,7 @@ from greenexp.model import MultiExitModel
 from greenexp.records.costs import Part, Pass
 from greenexp.records.sections import Training
 from greenexp.tasks.batches import Indices, dev_batches, epoch_batches, first_part, halved_batches, pad
+from greenexp.tasks.masking import Masking
 from greenexp.tasks.tokens import TokenisedSplit
 from greenexp.training.evaluation import to_tokens
 from greenexp.training.isolation import GeneratorStates
@@ -35,6 +36,7 @@ class EpochTrainer:
     frozen: parts that never train; order_seed: of the order of examples
     compression: what is done to the weights after each step
     at_once: examples that are computed at once at most, where more do not fit: the numbers stay, but for rounding
+    masking: how tokens are masked that the exits are to predict; None: none is
     """
 
     model: MultiExitModel
@@ -49,6 +51,7 @@ class EpochTrainer:
     meters: Meters
     compression: Compression
     at_once: int | None = None
+    masking: Masking | None = None
 
     def train(
         self, under_way: EpochUnderWay, until: int, optimisation: Optimisation, interrupted: Callable[[], bool]
@@ -76,7 +79,7 @@ class EpochTrainer:
         if under_way.generators is not None:
             under_way.generators.apply(self.device)
         for first, second in self._batches(epoch)[under_way.steps : until]:
-            batches = [self._batch(indices, draws) for indices in (first, second)]
+            batches = [self._batch(indices, epoch, draws) for indices in (first, second)]
             passes = self.method.passes(epoch, optimisation.step)
             for number, batch in enumerate(batches, start=1):
                 own = tuple(one for one in passes if one.batch == number)
@@ -108,7 +111,7 @@ class EpochTrainer:
 
         def batches() -> Iterator[MicroBatch]:
             for indices in self._in_order():
-                yield from itertools.chain.from_iterable(self._micro_batches(indices))
+                yield from itertools.chain.from_iterable(self._micro_batches(indices, under_way.epoch))
                 self.meters.keep_up()
 
         passes = self.method.prepare(EpochContext(self.model, under_way.epoch, batches, self._precise))
@@ -135,26 +138,29 @@ class EpochTrainer:
         with autocast(self.precision, self.device):
             yield
 
-    def _batch(self, indices: Indices, draws: WholeDraws) -> Sequence[MicroBatch]:
+    def _batch(self, indices: Indices, epoch: int, draws: WholeDraws) -> Sequence[MicroBatch]:
         """A step's batch, on the device."""
-        wholes = list(self._micro_batches(indices))
+        wholes = list(self._micro_batches(indices, epoch))
         return [whole for (whole,) in wholes] if self.at_once is None else DividedBatch(wholes, draws)
 
-    def _micro_batches(self, indices: Indices) -> Iterator[Sequence[MicroBatch]]:
+    def _micro_batches(self, indices: Indices, epoch: int) -> Iterator[Sequence[MicroBatch]]:
         """The batch in parts of `micro_batch_size`, each padded to its own longest example, in pieces if need be."""
         size = self.training.micro_batch_size or max(len(indices), 1)
         for start in range(0, len(indices), size):
             part = indices[start : start + size]
             longest, most = int(self.split.lengths[part].max()), self.at_once or size
-            yield [
-                self._padded(part[first : first + most], longest, len(indices)) for first in range(0, len(part), most)
-            ]
+            pieces = (part[first : first + most] for first in range(0, len(part), most))
+            yield [self._padded(piece, longest, len(indices), epoch) for piece in pieces]
 
-    def _padded(self, piece: Indices, longest: int, of: int) -> MicroBatch:
+    def _padded(self, piece: Indices, longest: int, of: int, epoch: int) -> MicroBatch:
         """`piece` of a batch of `of` examples, as wide as the part that it is of."""
         batch = pad(self.split, piece, self.pad_id, least=longest)
         labels = torch.from_numpy(batch.labels).to(self.device, non_blocking=True)
-        return MicroBatch(to_tokens(batch, self.device), labels, len(piece) / of, piece)
+        if self.masking is None:
+            return MicroBatch(to_tokens(batch, self.device), labels, len(piece) / of, piece)
+        masked = self.masking.masked(batch.input_ids, batch.lengths, self.split.numbers(piece), self.order_seed, epoch)
+        targets = torch.from_numpy(masked.targets).to(self.device, non_blocking=True)
+        return MicroBatch(to_tokens(batch, self.device, masked), labels, len(piece) / of, piece, targets)
 
     def _priced(self) -> Callable[[int, int, tuple[Pass, ...]], float]:
         """FLOPs of a micro-batch's passes by its shape; shapes recur, so each is added up once."""

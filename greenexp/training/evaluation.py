@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,22 @@ import numpy.typing as npt
 import torch
 
 from greenexp.backbones.base import TokenBatch
+from greenexp.errors import InputError
 from greenexp.meters.flops import forward_flops
 from greenexp.model import MultiExitModel
+from greenexp.objectives.masked import masked_token_loss, masked_tokens
 from greenexp.tasks.batches import PaddedBatch, dev_batches, pad
+from greenexp.tasks.masking import OF_DEV, MaskedBatch, Masking
 from greenexp.tasks.tokens import TokenisedSplit
 from greenexp.training.precision import Precision, autocast
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """How an exit predicted masked tokens: the mean cross-entropy in nats, and the share predicted right."""
+
+    loss: float
+    accuracy: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +35,13 @@ class Evaluation:
 
     logits: float32 [exit, example, class]; flops: of the padded pass
     learned: float32 [exit, example], what the learning-to-exit module said; None for a model without one
+    tokens: per exit, how it predicted the masked tokens; None for a model that predicts none, or a task that masks none
     """
 
     logits: npt.NDArray[np.float32]
     flops: float
     learned: npt.NDArray[np.float32] | None = None
+    tokens: tuple[TokenScore, ...] | None = None
 
 
 def evaluate(
@@ -39,33 +53,67 @@ def evaluate(
     pad_id: int,
     precision: Precision,
     device: torch.device,
+    masking: Masking | None = None,
 ) -> Evaluation:
-    """What `exits` (numbers from 1) say of every example, without dropout. The model's mode is put back."""
+    """What `exits` (numbers from 1) say of every example, without dropout. The model's mode is put back.
+
+    masking: of the task, for a model that predicts tokens: an example's masks are the same at every evaluation
+    """
     was_training = model.training
     model.eval()
     logits = np.empty((len(exits), len(split), model.num_labels), dtype=np.float32)
     learned = None if model.learned is None else np.empty(logits.shape[:2], dtype=np.float32)
+    tokens = _Tokens(len(exits)) if masking is not None and model.predicts_tokens else None
     flops = 0
     try:
         with torch.inference_mode():
             for indices in dev_batches(split.lengths, batch_size):
                 batch = pad(split, indices, pad_id)
+                masked = None
+                if masking is not None and tokens is not None:
+                    masked = masking.masked(batch.input_ids, batch.lengths, split.numbers(indices), *OF_DEV)
                 with autocast(precision, device):
-                    out = model.outputs(to_tokens(batch, device), exits)
+                    out = model.outputs(to_tokens(batch, device, masked), exits)
+                if masked is not None and tokens is not None and out.tokens is not None:
+                    tokens.add(out.tokens, torch.from_numpy(masked.targets).to(device))
                 logits[:, indices] = torch.stack(out.logits).float().cpu().numpy()
                 if learned is not None and out.learned is not None:
                     learned[:, indices] = torch.stack(out.learned).float().cpu().numpy()
                 flops += forward_flops(model.costs(*batch.input_ids.shape), exits)
     finally:
         model.train(was_training)
-    return Evaluation(logits, float(flops), learned)
+    return Evaluation(logits, float(flops), learned, None if tokens is None else tokens.scores())
 
 
-def to_tokens(batch: PaddedBatch, device: torch.device) -> TokenBatch:
-    """The batch's ids as tensors on `device`."""
+class _Tokens:
+    """Sums over the masked tokens of all batches, per exit."""
+
+    def __init__(self, exits: int) -> None:
+        self._losses, self._right, self._count = [0.0] * exits, [0] * exits, 0
+
+    def add(self, logits: Sequence[torch.Tensor], targets: torch.Tensor) -> None:
+        """logits: per exit [example, place, token id]; targets: [example, place]."""
+        self._count += int(masked_tokens(targets))
+        for number, one in enumerate(logits):
+            self._losses[number] += float(masked_token_loss(one, targets))
+            self._right[number] += int((one.argmax(dim=-1) == targets).sum())
+
+    def scores(self) -> tuple[TokenScore, ...]:
+        """Raises InputError where there was none."""
+        if self._count == 0:
+            raise InputError("the dev examples hold no token that can be masked: all their words are unknown")
+        return tuple(
+            TokenScore(loss / self._count, right / self._count)
+            for loss, right in zip(self._losses, self._right, strict=True)
+        )
+
+
+def to_tokens(batch: PaddedBatch, device: torch.device, masked: MaskedBatch | None = None) -> TokenBatch:
+    """The batch's ids as tensors on `device`; those of `masked`, with its places, if tokens were masked."""
 
     def tensor(array: npt.NDArray[Any] | None) -> torch.Tensor | None:
         return None if array is None else torch.from_numpy(array)
 
-    tokens = TokenBatch(torch.from_numpy(batch.input_ids), tensor(batch.attention_mask), tensor(batch.type_ids))
+    ids, places = (batch.input_ids, None) if masked is None else (masked.input_ids, masked.places)
+    tokens = TokenBatch(torch.from_numpy(ids), tensor(batch.attention_mask), tensor(batch.type_ids), tensor(places))
     return tokens if device.type == "cpu" else tokens.to(device, non_blocking=True)

@@ -55,11 +55,12 @@ def evaluate_held_out(
             exits=exits,
             batch_size=training.evaluation_batch_size if at_once is None else 2 * at_once,
             pad_id=data.pad_id,
+            masking=data.masking,
             precision=choose_precision(precision, device, model.backbone.hidden_size),
             device=device,
         )
         flops = [float(model.inference_flops(test.lengths, number).mean()) for number in exits]
-    metrics = exit_metrics(found.logits, test.labels, data.metrics, metric, step=0)
+    metrics = exit_metrics(found.logits, test.labels, data.metrics, metric, step=0, tokens=found.tokens)
     score, _ = selected_score(exits, metrics, metric)
     stored = None
     if logits_folder is not None:

@@ -283,6 +283,7 @@ class TrialRun(Iterator[EpochRecord]):
                 exits=reported.exits,
                 batch_size=work.evaluation_batch_size,
                 pad_id=self._data.pad_id,
+                masking=self._data.masking,
                 precision=work.precision,
                 device=self._device,
             )
@@ -325,7 +326,7 @@ class TrialRun(Iterator[EpochRecord]):
         epoch = epochs_at(self._reports + 1, per_epoch)
         is_on_part = self._is_on_part(self._reports + 1)
         on = self._part if is_on_part and self._part is not None else self._data.dev
-        metrics = exit_metrics(found.logits, on.labels, self._data.metrics, work.metric, work.step)
+        metrics = exit_metrics(found.logits, on.labels, self._data.metrics, work.metric, work.step, found.tokens)
         score, remark = selected_score(exits, metrics, work.metric)
         best = self._best_before(work)
         improved = is_better(score, best, work.metric)
@@ -379,7 +380,7 @@ class TrialRun(Iterator[EpochRecord]):
         )
 
     def _store(self, reported: ReportedModel, found: Evaluation) -> str | None:
-        if self._logits_folder is None:
+        if self._logits_folder is None or found.tokens is not None:  # of what pre-trains no policy is replayed
             return None
         dev = self._data.dev
         costs = reported.exit_costs()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from greenexp.errors import DivergedError, InputError
-from greenexp.records.metrics import LOSS
+from greenexp.records.metrics import LOSS, TOKEN_METRICS
 from greenexp.records.sections import Metric
-from greenexp.tasks.metrics import find_metric, score
+from greenexp.tasks.metrics import check_metric_of_sweep, score
+from greenexp.training.evaluation import TokenScore
 
 UNDEFINED = 0.0
 """What an undefined metric counts as when trials are compared. Only F1 and correlations can be undefined, where nothing
@@ -20,30 +22,43 @@ but one class or one value was predicted, and for them 0 is the value of knowing
 ExitMetrics = Mapping[str, float | None]
 
 
-def check_metric(metric: Metric, exits: Sequence[int], num_labels: int) -> None:
+def check_metric(metric: Metric, exits: Sequence[int], num_labels: int, *, masks: bool = False) -> None:
     """Raise InputError if the sweep's metric does not fit such a task, or names an exit that is not in `exits`.
 
     It does not fit if it is of another kind of task, for fewer classes, or to be optimised the wrong way round.
+    masks: whether the task masks tokens
     """
-    if metric.name != LOSS:
-        find_metric(metric.name, is_regression=num_labels == 1, num_labels=num_labels, mode=metric.mode)
+    check_metric_of_sweep(metric.name, metric.mode, num_labels, masks=masks)
     if isinstance(metric.exit, int) and metric.exit not in exits:
         trained = ", ".join(map(str, exits))
         raise InputError(f"metric.exit is {metric.exit}, but the exits trained from the first epoch on are {trained}")
 
 
 def exit_metrics(
-    logits: npt.NDArray[np.float32], labels: npt.NDArray[Any], task_metrics: Sequence[str], metric: Metric, step: int
+    logits: npt.NDArray[np.float32],
+    labels: npt.NDArray[Any],
+    task_metrics: Sequence[str],
+    metric: Metric,
+    step: int,
+    tokens: Sequence[TokenScore] | None = None,
 ) -> tuple[dict[str, float | None], ...]:
     """`loss`, the task's metrics and the sweep's for each exit of `logits` [exit, example, class].
 
-    Raises DivergedError with the optimiser step when a loss is not finite.
+    tokens: per exit, how it predicted masked tokens: then there are the metrics of these as well
+    Raises DivergedError with the optimiser step when a loss is not finite, InputError where the metric is of masked
+    tokens and the exits predict none.
     """
+    if metric.name in TOKEN_METRICS and tokens is None:
+        raise InputError(f"metric '{metric.name}': the exits predict no masked tokens; `elasticbert_pretraining`'s do")
     names = dict.fromkeys((*task_metrics, metric.name))
-    names.pop(LOSS, None)
+    names = {name: None for name in names if name != LOSS and name not in TOKEN_METRICS}
     results = score(names, logits, labels)
-    for result in results:
-        if result[LOSS] is None:
+    for number, result in enumerate(results):
+        loss = result[LOSS]
+        if loss is not None and tokens is not None:
+            own = tokens[number]
+            result |= {"mlm_accuracy": own.accuracy, "mlm_loss": own.loss, "pretraining_loss": own.loss + loss}
+        if loss is None or not all(math.isfinite(value) for value in result.values() if value is not None):
             raise DivergedError("the dev loss", float("nan"), step)
     return results
 

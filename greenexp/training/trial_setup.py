@@ -13,7 +13,7 @@ from greenexp.compression.base import Compression
 from greenexp.errors import CheckpointError, InputError
 from greenexp.journal.origins import check_origins
 from greenexp.meters import Meters
-from greenexp.methods.adapt import trial_shape
+from greenexp.methods.adapt import check_tokens, trial_shape
 from greenexp.methods.base import MethodRun, Stage
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
@@ -71,11 +71,12 @@ class TrialSetup:
             trial.seeds.initialisation,
             device=str(device),
         )
+        check_tokens(trial.settings, model, data)
         shape = trial_shape(model, data, training, trial.seeds.order)
         method = plugin.begin(shape)
         method.initialise(model)
         compression.typical_cut(model.backbone)  # refuses an encoder that cannot be cut
-        check_metric(metric, method.trained_exits(1), data.num_labels)
+        check_metric(metric, method.trained_exits(1), data.num_labels, masks=data.masking is not None)
         undivided = why_undivided(model, method, device)
         trainer = EpochTrainer(
             model=model,
@@ -90,6 +91,7 @@ class TrialSetup:
             meters=meters,
             compression=compression,
             at_once=None if undivided else at_once,
+            masking=data.masking if model.predicts_tokens else None,
         )
         work = cls(trainer, metric, data.dev.lengths, compression, undivided)
         for epoch in range(1, training.epochs + 1):  # refuses an epoch with fewer steps than reports

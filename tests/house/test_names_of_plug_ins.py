@@ -37,6 +37,7 @@ OTHER_WORDS = {
     "int8": "also a type of numbers, and what of a model is held in it",
     "csv": "also a format of tables that are written",
     "elue": "also the benchmark, a command, and a sweep that comes with greenexp",
+    "elasticbert": "also a layout of checkpoints that a model is handed on in, and its folder",
     "hub": "also a format that a model is handed on in, and its folder",
     "grid": "also a property of charts",
     "median": "also a statistic, and a kind of interval",

@@ -50,7 +50,9 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     backbone = {"name": "bert", "layers": 6, "hidden": 12, "heads": 2, "intermediate": 20}
     save_model(build_model(made_model_settings(backbone=backbone), 2, 30, 0, seed=0), teacher)
     taught = {f"search.points.{place}.method.teacher": teacher for place in TAUGHT}
-    return {"task.folder": elue, "backbone.source": weights, **taught}
+    text = tmp_path_factory.mktemp("corpus") / "documents.txt"
+    text.write_text("\n\n".join(f"Text {number} begins.\nIt ends." for number in range(100)))
+    return {"task.folder": elue, "backbone.source": weights, "task.files": text, **taught}
 
 
 @pytest.mark.parametrize("name", shipped_sweeps())
@@ -59,7 +61,8 @@ def test_a_shipped_sweep_has_a_price(name: str, brought: Mapping[str, Path]) -> 
         "elue": ["task.folder"],
         "methods": ["task.folder"],
         "methods-12-layers": ["task.folder", "backbone.source"],
-        "static": [path for path in brought if path != "backbone.source"],
+        "pretraining": ["task.files"],
+        "static": ["task.folder", *(path for path in brought if path.startswith("search."))],
     }.get(name, [])
     overrides = [f"{path}={brought[path]}" for path in wanted]
     overrides += ["task.train_size=null", "task.dev_size=null"] if name == "static" else []

@@ -73,6 +73,7 @@ WITH_TESTS_OF_THEIR_OWN = {
     "dbt",
     "distillation",
     "elasticbert",
+    "elasticbert_pretraining",
     "ensemble",
     "fastbert",
     "layerdrop",

@@ -18,6 +18,7 @@ from greenexp.tasks.tokens import tokenise, word_tokenizer
 ROWS = [{"text": f"text number {i}", "label": "ab"[i % 2]} for i in range(40)]
 CASES: dict[str, dict[str, object]] = {
     "clauses": {"train": 40, "dev": 20, "test": 20},
+    "corpus": {"files": "documents.txt", "dev": 0.3},
     "csv": {"train": "rows.csv", "dev": 0.3},
     "elue": {"task": "SST-2", "folder": "elue"},
     "glue": {"task": "RTE", "folder": "glue"},
@@ -35,6 +36,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, movie_snippets: Path)
     for suffix, delimiter in ((".csv", ","), (".tsv", "\t")):
         lines = (delimiter.join(row) for row in (("text", "label"), *(tuple(row.values()) for row in ROWS)))
         Path(f"rows{suffix}").write_text("\n".join(lines) + "\n")
+    Path("documents.txt").write_text("\n\n".join(f"text {i} begins.\nText {i} ends." for i in range(40)))
     write_elue(Path("elue"))
     write_glue(Path("glue"))
     Path("dataset").mkdir()
@@ -56,7 +58,7 @@ def test_every_task_loads_and_tokenises(name: str, files: None) -> None:
     assert data.metrics
     for metric in data.metrics:
         find_metric(metric, is_regression=data.num_labels == 1)
-    tokens = tokenise(data, word_tokenizer(data.train.texts), max_length=32)
+    tokens = tokenise(data, word_tokenizer(data.train.texts, masks=True), max_length=32)
     assert len(tokens.train) == len(data.train)
     assert tokens.description == data.description
 
