@@ -19,6 +19,7 @@ from greenexp.api.watching import Watcher
 from greenexp.api.worth import worth_limit
 from greenexp.errors import GreenexpError, InputError
 from greenexp.records.axes import AXES
+from greenexp.records.origins import ORIGINS
 from greenexp.records.priced import PRICE
 from greenexp.records.worth import PAYMENTS
 from greenexp.sources.folders import DEFAULT
@@ -193,6 +194,7 @@ def _facts(plan: Plan, prepare: Prepare) -> dict[str, Any]:
         "assets": asset_facts(plan),
         "cautions": list(method_cautions(plan.possible_settings())),
         **({} if plan.price is None else {PRICE: plan.price.facts()}),
+        **({ORIGINS: list(plan.price.origins)} if plan.price is not None and plan.price.origins else {}),
     }
 
 

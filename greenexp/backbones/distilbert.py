@@ -53,7 +53,7 @@ class DistilBertBackbone(LibraryBackbone):
 
     def shorten(self, model: Any, layers: int) -> None:
         """See `LibraryBackbone.shorten`."""
-        model.transformer.layer = model.transformer.layer[:layers]
+        model.transformer.layer = self._first_layers(model.transformer.layer, layers)
 
     def _layer_modules(self) -> nn.Module:
         return self.model.transformer

@@ -84,6 +84,7 @@ class ElasticBert(LibraryEncoder):
     family = "elasticbert"
     new_model = BertModel
     source_model = OfficialElasticBert
+    reads_saved = True
     driver = ElasticBertBackbone
     source_tokenizer = BertTokenizer  # the library does not know the model type, and would not know which
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from pydantic import Field
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from greenexp.assets import ASSETS
@@ -22,6 +23,8 @@ from greenexp.assets.tensors import file_problem
 from greenexp.backbones.checkpoints import Checkpoint
 from greenexp.backbones.library import LibraryBackbone, Pooling
 from greenexp.errors import CheckpointError, InputError, library_failures
+from greenexp.journal.chosen_model import chosen_model, means_model
+from greenexp.records.manifests import TOKENIZER
 
 Attention = Literal["sdpa", "eager"]
 Size = Annotated[int, Field(ge=1, le=2**16)]
@@ -31,7 +34,8 @@ Depth = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
 
 _FIELDS = """
 source: a checkpoint in safetensors, read in float32: the name of an asset (`minilm-l6`), a local folder, or a hub id,
-    pinned as `owner/name@commit`; None for random initialisation
+    pinned as `owner/name@commit`; or the folder of a sweep, whose chosen model's encoder is meant, or of a trained
+    model; None for random initialisation
 layers: number of layers; with a source, those kept, from the first
 hidden, heads, intermediate, max_positions: only without a source
 dropout: of hidden states and attention probabilities
@@ -73,6 +77,8 @@ class LibraryEncoder:
     source_tokenizer: ClassVar[Any] = AutoTokenizer
     brings_pooler: ClassVar[bool] = True
     """Whether the family's encoders come with a pooler."""
+    reads_saved: ClassVar[bool] = False
+    """Whether it reads folders of models that greenexp saved by itself, since it takes more from them than layers."""
     needs_own_pad_id: ClassVar[bool] = False
     """Whether the embeddings of real tokens depend on which ids are padding, so that the data must use the config's."""
     shape_fields: ClassVar[tuple[str, ...]] = ("hidden", "heads", "intermediate", "max_positions")
@@ -150,7 +156,11 @@ class LibraryEncoder:
 
     def tokenizer(self) -> Any | None:
         """See `BackbonePlugin.tokenizer`."""
-        return None if self.source is None else Checkpoint.of(self.source).tokenizer(self.source_tokenizer)
+        if self.source is None:
+            return None
+        if not self.reads_saved and self.source not in ASSETS and means_model(Path(self.source)):
+            return _trained_tokenizer(self.source)
+        return Checkpoint.of(self.source).tokenizer(self.source_tokenizer)
 
     @property
     def _attention(self) -> Attention:
@@ -220,3 +230,12 @@ class LibraryEncoder:
     def _cut(self, config: Any, layers: int) -> None:
         """Make `config` that of its first `layers` layers."""
         config.num_hidden_layers = layers
+
+
+def _trained_tokenizer(source: str) -> Any:
+    """What the trained model that `source` means reads with. Raises InputError where it was saved without."""
+    file = chosen_model(Path(source)) / TOKENIZER
+    if not file.is_file():
+        raise InputError(f"backbone source '{source}' was saved without its tokenizer")
+    with library_failures(lambda why: InputError(f"backbone source '{source}' has a damaged tokenizer: {why}")):
+        return Tokenizer.from_file(str(file))

@@ -126,8 +126,8 @@ class LibraryBackbone(Backbone):
         return getattr(self.model.config, "type_vocab_size", 0) > 1
 
     def shorten(self, model: Any, layers: int) -> None:
-        """Leave only the first `layers` layers in a copy of the library model."""
-        model.encoder.layer = model.encoder.layer[:layers]
+        """Leave only the first `layers` layers in a copy of the library model, each shared one as often as it runs."""
+        model.encoder.layer = self._first_layers(model.encoder.layer, layers)
 
     def layer_parts(self, index: int) -> LayerParts:  # noqa: ARG002 - some families have them
         """See `Backbone.layer_parts`."""
@@ -209,6 +209,9 @@ class LibraryBackbone(Backbone):
 
     def _all_layers(self, batch_size: int, length: int) -> tuple[BlockCost, ...]:
         return tuple(self._products_of(index, batch_size, length) for index in range(self.num_layers))
+
+    def _first_layers(self, own: Sequence[nn.Module], layers: int) -> nn.ModuleList:
+        return nn.ModuleList([own[self.weights_of(index)] for index in range(layers)])
 
     def _set_layer_list(self, layers: nn.ModuleList) -> None:
         self._layer_modules().layer = layers

@@ -20,6 +20,7 @@ from greenexp.records.earlier import EarlierConfiguration
 from greenexp.records.energy import EnergyMeasurement, MeteredDevice
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.origins import OriginFact
 from greenexp.records.priced import PriceFact
 from greenexp.records.progress import Epochs
 from greenexp.records.sweep_spec import SweepSpec
@@ -90,6 +91,7 @@ class SessionEvent(TypedDict):
     assets: NotRequired[dict[str, dict[str, Any]]]
     cautions: NotRequired[list[str]]
     price: NotRequired[dict[str, PriceFact]]
+    origins: NotRequired[list[OriginFact]]
 
 
 class StartedEvent(TypedDict):

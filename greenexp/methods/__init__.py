@@ -36,6 +36,7 @@ METHODS: Registry[type[Method]] = Registry(
         "righttool": "greenexp.methods.righttool:RightTool",
         "romebert": "greenexp.methods.romebert:RomeBert",
         "theseus": "greenexp.methods.theseus:Theseus",
+        "tinybert": "greenexp.methods.tinybert:TinyBert",
     },
     "greenexp.methods",
 )

@@ -6,6 +6,7 @@ The trainer then asks, epoch by epoch:
 
     initialise(model)       what its weights start from, where the settings do not say it
     stage(epoch)            which exits and parts train; a new stage begins with a fresh optimiser and schedule
+    parameters(epoch)       what trains beside the model
     split(epoch)            whether its steps have a second batch, of examples the first ones are not drawn from
     prepare(context)        what must be known before the first step
     passes(epoch, step)     forward and backward passes of a step, from which FLOPs follow before anything runs
@@ -24,7 +25,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
+from torch import Tensor, nn
 
 from greenexp.backbones.base import TokenBatch
 from greenexp.model.multi_exit import ExitOutputs, MultiExitModel
@@ -176,6 +177,10 @@ class MethodRun(ABC):
         """The passes of one step over its batch; `step` as in `StepContext`."""
         stage = self.stage(epoch)
         return (Pass(exits=stage.exits, backward=(stage.exits,), parts=stage.parts),)
+
+    def parameters(self, epoch: int) -> Mapping[str, nn.Parameter]:  # noqa: ARG002 - most train the model alone
+        """Name -> parameter of what trains beside the model in the stage of `epoch`; held in `state_dict`, too."""
+        return {}
 
     def split(self, epoch: int) -> float | None:  # noqa: ARG002 - for methods that train on two halves
         """The share of the training set, drawn anew for `epoch`, that its steps' batches come from.

@@ -28,7 +28,7 @@ def load_teacher(source: str, shape: TrialShape) -> Teacher:
     Raises InputError, of the field `method.teacher`, where there is none or it has other classes than the trial.
     """
     with about_field("method.teacher"):
-        folder = chosen_model(Path(source).expanduser())
+        folder = chosen_model(Path(source))
         teacher = _loaded(str(folder), (folder / MODEL_MANIFEST).stat().st_mtime_ns)
         if teacher.model.num_labels != shape.num_labels:
             has = teacher.model.num_labels

@@ -12,6 +12,8 @@ from greenexp.backbones.base import Backbone
 from greenexp.errors import InputError
 from greenexp.exits.base import ExitHead, ExitPlace
 from greenexp.exits.learned import LearnedExit
+from greenexp.journal.origins import encoder_source
+from greenexp.model.inherited import inherited_encoder
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.reduction import share_weights
 from greenexp.records.settings import ModelSettings
@@ -33,9 +35,7 @@ def build_model(
         raise InputError(f"num_labels is {num_labels}: at least 1 (1 for regression)")
     on_meta = str(device) == "meta"
     with _drawn_from(seed, stream=0):
-        backbone = settings.backbone.plugin().build(vocab_size, pad_id, "meta" if on_meta else "cpu")
-        if settings.form is not None:
-            share_weights(backbone, settings.form)
+        backbone, settings = _encoder(settings, vocab_size, pad_id, on_meta=on_meta)
     exit_layers = placed_exits(settings.layers, backbone.num_layers)
     with _drawn_from(seed, stream=1), torch.device("meta" if on_meta else "cpu"):
         heads, learned = build_exits(settings, exit_layers, backbone, num_labels)
@@ -46,6 +46,22 @@ def build_model(
         settings = settings.with_backbone(pooling="cls")
     model = MultiExitModel(backbone, heads, exit_layers, num_labels, settings, learned)
     return model if on_meta else model.to(device)
+
+
+def _encoder(settings: ModelSettings, vocab_size: int, pad_id: int, *, on_meta: bool) -> tuple[Backbone, ModelSettings]:
+    """The encoder, and the settings with what a trained model that it goes on from says of it."""
+    device = "meta" if on_meta else "cpu"
+    plugin, shared = settings.backbone.plugin(), settings.form
+    source = None if getattr(plugin, "reads_saved", False) else encoder_source(settings.backbone)
+    backbone: Backbone
+    if source is None:
+        backbone = plugin.build(vocab_size, pad_id, device)
+    else:
+        backbone, settings = inherited_encoder(settings, source, vocab_size, pad_id)
+        backbone = backbone.to(device)
+    if shared is not None:
+        share_weights(backbone, shared)
+    return backbone, settings
 
 
 def build_exits(

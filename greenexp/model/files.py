@@ -11,7 +11,6 @@ not match, the folder is half-written and refused.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import stat
@@ -28,16 +27,15 @@ from greenexp.assets.tensors import file_problem
 from greenexp.durable import make_folder, move_whole
 from greenexp.errors import CheckpointError, InputError, library_failures
 from greenexp.model.build import build_exits, placed_exits
+from greenexp.model.manifest import FORMAT, read_manifest, sha256_of, verify_file, verify_files
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.reduction import take_form
 from greenexp.model.serving import Serving
-from greenexp.records.manifests import EXIT_WEIGHTS, MODEL_MANIFEST
+from greenexp.records.manifests import EXIT_WEIGHTS, MODEL_MANIFEST, TOKENIZER
 from greenexp.records.settings import ModelSettings
 
 MANIFEST = MODEL_MANIFEST
 EXITS = EXIT_WEIGHTS
-TOKENIZER = "tokenizer.json"
-FORMAT = 1
 
 
 def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | None = None) -> None:
@@ -66,7 +64,7 @@ def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | Non
             "settings": model.settings.to_json(),
             "num_labels": model.num_labels,
             "exit_layers": list(model.exit_layers),
-            "files": {file.name: _sha256(file) for file in files},
+            "files": {file.name: sha256_of(file) for file in files},
         }
         if serving is not None:
             manifest["serving"] = serving.facts()
@@ -82,8 +80,7 @@ def save_model(model: MultiExitModel, folder: Path | str, serving: Serving | Non
 def verify_model(folder: Path | str) -> None:
     """CheckpointError if a file of the model that `save_model` wrote is missing, damaged or half-written."""
     folder = Path(folder)
-    for name, digest in _manifest(folder)["files"].items():
-        _verify(folder / name, digest)
+    verify_files(folder, read_manifest(folder))
 
 
 def load_model(folder: Path | str, num_labels: int | None = None, device: str = "cpu") -> MultiExitModel:
@@ -93,11 +90,10 @@ def load_model(folder: Path | str, num_labels: int | None = None, device: str = 
     Raises CheckpointError if a file is missing, damaged, half-written, or does not fit the rest.
     """
     folder = Path(folder)
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     if num_labels is not None and manifest["num_labels"] != num_labels:
         raise CheckpointError(f"{folder}: the model has {manifest['num_labels']} labels, the task {num_labels}")
-    for name, digest in manifest["files"].items():
-        _verify(folder / name, digest)
+    verify_files(folder, manifest)
     with library_failures(lambda why: CheckpointError(f"{folder}: {MANIFEST} does not describe a model: {why}")):
         try:
             model = _rebuilt(folder, manifest)
@@ -112,12 +108,12 @@ def load_serving(folder: Path | str) -> Serving | None:
     Raises CheckpointError if the folder cannot be trusted.
     """
     folder = Path(folder)
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     if "serving" not in manifest:
         return None
     digest = manifest["files"].get(TOKENIZER)
     if digest is not None:
-        _verify(folder / TOKENIZER, digest)
+        verify_file(folder / TOKENIZER, digest)
     try:
         tokenizer = "" if digest is None else (folder / TOKENIZER).read_text(encoding="utf-8")
         return Serving.of(manifest["serving"], tokenizer)
@@ -144,38 +140,3 @@ def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:
             raise CheckpointError(f"{folder}: {EXITS} cannot be read: {problem}")
         model.load_exit_state(load_file(folder / EXITS))
     return model
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{folder}: no {MANIFEST}: not a saved model, or one that was never finished") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{folder}: {MANIFEST} cannot be read: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
-        raise CheckpointError(f"{folder}: {MANIFEST} has format {found!r}, this version reads {FORMAT}")
-    missing = {"settings", "num_labels", "exit_layers", "files"} - manifest.keys()
-    if missing:
-        raise CheckpointError(f"{folder}: {MANIFEST} lacks {', '.join(sorted(missing))}")
-    files = manifest["files"]
-    if not isinstance(files, dict) or not {EXITS, "config.json", "model.safetensors"} <= files.keys():
-        raise CheckpointError(f"{folder}: {MANIFEST} does not say what the hashes of the files are")
-    if type(manifest["num_labels"]) is not int or manifest["num_labels"] < 1:
-        raise CheckpointError(f"{folder}: {MANIFEST} has num_labels {manifest['num_labels']!r}: expected 1 or more")
-    return manifest
-
-
-def _verify(file: Path, digest: str) -> None:
-    try:
-        found = _sha256(file)
-    except OSError as error:
-        raise CheckpointError(f"{file.parent}: {file.name} is missing or cannot be read: {error}") from error
-    if found != digest:
-        raise CheckpointError(f"{file.parent}: {file.name} is damaged or half-written (its hash is not the saved one)")
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

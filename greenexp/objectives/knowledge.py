@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -52,13 +51,36 @@ def patient_loss(student: Tensor, teacher: Tensor, *, normalised: bool = True) -
     return (own - his).square().mean()
 
 
-def masked_mean_square(student: Sequence[Tensor], teacher: Sequence[Tensor], real: Tensor | None) -> Tensor:
-    """Sum over pairs of the mean squared difference between two tensors, over their real positions alone.
+def state_distance(student: Tensor, teacher: Tensor, real: Tensor | None) -> Tensor:
+    """Mean squared difference of states (Jiao et al. 2020, eq. 8 and 9), over the real tokens of each example.
 
-    student, teacher: per pair tensors of equal shape, [example, token, ...]; real: bool [example, token]; None: all are
+    mean over examples of the mean over its real tokens and the components. The teacher is constant.
+
+    student, teacher: [example, token, width]; real: bool [example, token], None: all are
     """
-    total = student[0].new_zeros((), dtype=torch.promote_types(student[0].dtype, torch.float32))
-    for own, his in zip(student, teacher, strict=True):
-        difference = (own.to(total.dtype) - his.detach().to(total.dtype)).square()
-        total = total + (difference if real is None else difference[real]).mean()
-    return total
+    each = _squared(student, teacher).mean(dim=-1)
+    return _over_real(each, torch.ones_like(each) if real is None else real.to(each.dtype))
+
+
+def score_distance(student: Tensor, teacher: Tensor, real: Tensor | None) -> Tensor:
+    """Mean squared difference of attention scores before the softmax (Jiao et al. 2020, eq. 7, on raw scores).
+
+    mean over examples of the mean over heads and over all pairs of its real tokens. The teacher is constant.
+
+    student, teacher: [example, head, query, key], without a mask; real: bool [example, token], None: all are
+    """
+    each = _squared(student, teacher).mean(dim=1)
+    if real is None:
+        return _over_real(each, torch.ones_like(each))
+    weight = real.to(each.dtype)
+    return _over_real(each, weight.unsqueeze(1) * weight.unsqueeze(2))
+
+
+def _squared(student: Tensor, teacher: Tensor) -> Tensor:
+    wide = torch.promote_types(student.dtype, torch.float32)
+    return (student.to(wide) - teacher.detach().to(wide)).square()
+
+
+def _over_real(each: Tensor, weight: Tensor) -> Tensor:
+    """Mean over examples of the mean, weighted by `weight`, over all other axes."""
+    return ((each * weight).flatten(1).sum(dim=1) / weight.flatten(1).sum(dim=1)).mean()

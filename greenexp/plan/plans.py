@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from greenexp.errors import StateError
+from greenexp.journal.origins import identities, origins_of
 from greenexp.plan.growth import Configuration, Growth, configuration_name
 from greenexp.plan.prices import Price
 from greenexp.plan.seeds import repetitions
@@ -180,8 +181,15 @@ class Plan:
 
 
 def trials_of(spec: SweepSpec, configurations: Sequence[Configuration]) -> Iterator[TrialSpec]:
-    """All seeds (and folds) of a configuration behind one another; in rounds, all configurations of one of them."""
+    """All seeds (and folds) of a configuration behind one another; in rounds, all configurations of one of them.
+
+    Trained models of other sweeps that a configuration names are looked up now.
+    """
     repeated = repetitions(spec.seeds)
+    known: dict[str, dict[str, str]] = {}
+    for configuration in configurations:
+        if (names := canonical_json(origins_of(configuration.settings))) not in known:
+            known[names] = identities(configuration.settings)
     if spec.seeds.rounds:
         wanted = [(configuration, one) for one in repeated for configuration in configurations]
     else:
@@ -195,4 +203,5 @@ def trials_of(spec: SweepSpec, configurations: Sequence[Configuration]) -> Itera
             searched=configuration.searched,
             seeds=seeds,
             fold=fold,
+            origins=known[canonical_json(origins_of(configuration.settings))],
         )

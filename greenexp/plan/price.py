@@ -24,9 +24,9 @@ from greenexp.plan.levels import (
     resource_of_brackets,
     within_reach,
 )
+from greenexp.plan.origins import priced_origins, with_origins
 from greenexp.plan.plans import Plan
 from greenexp.plan.prices import Bound, DataContents, Price
-from greenexp.plan.teachers import with_teachers
 from greenexp.records.axes import AXES
 from greenexp.records.axes import EPOCHS as EPOCHS_AXIS
 from greenexp.records.progress import report_at
@@ -73,12 +73,11 @@ def price_plan(
         epochs *= plan.growth.size or 1  # as if all were like the first
     per_epoch = plan.spec.training.reports_per_epoch
     bound = partial(_bound, brackets=brackets, per_epoch=per_epoch, trials=epochs)
-    train = bound([e.training for e in epochs])
     evaluation = bound([e.evaluation for e in epochs])
     bounds = {
         "trials": _begun(len(epochs), brackets),
         "epochs": _divided(bound([(1.0,) * len(e.training) for e in epochs]), per_epoch),
-        "train_flops": train,
+        "train_flops": bound([e.training for e in epochs]),
     }
     work = work_of(plan, epochs, _on_test(plan, epochs, data), speeds)
     stops = any(bracket.rungs for bracket in brackets)
@@ -88,8 +87,9 @@ def price_plan(
         bounds, notes = _of_open_plan(bounds, plan.growth), (*notes, _open_note(plan.growth))
     if resource not in (EPOCHS_AXIS, KNOWN_BEFORE):
         bounds = not_known_before(bounds, resource)
-    bounds, taught = with_teachers(bounds, plan.possible_settings())
-    notes = (*notes, *taught, *_missing_gpu(plan.spec.resources), *(() if speeds is None else speeds.notes))
+    own, origins = bounds, priced_origins(plan.possible_settings())
+    bounds, before = with_origins(bounds, origins)
+    notes = (*notes, *before, *_missing_gpu(plan.spec.resources), *(() if speeds is None else speeds.notes))
     patience = any(trial.settings.training.patience is not None for trial in plan.trials)
     exact = scheduler.expected_epochs.exact and not patience and plan.complete
     return Price(
@@ -102,6 +102,8 @@ def price_plan(
         data=_contents(data),
         worker_s=worker_s,
         foreseen=foreseen(work, speeds),
+        own=own,
+        origins=origins,
     )
 
 

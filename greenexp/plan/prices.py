@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from greenexp.records.foreseen import NOTHING_FORESEEN, Foreseen
+from greenexp.records.origins import OriginFact
 from greenexp.records.priced import WORKER, PriceFact
 from greenexp.schedulers.brackets import Bracket
 
@@ -61,6 +62,7 @@ class Price:
     notes: what should be known before it is paid
     data: what is in the data, an entry per distinct task, tokeniser and sequence length
     foreseen: what trials are expected to take by themselves
+    own: `bounds` without what `origins` cost, the models of other sweeps that trials begin with; empty: the same
     """
 
     bounds: Mapping[str, Bound]
@@ -72,6 +74,8 @@ class Price:
     data: tuple[DataContents, ...] = ()
     worker_s: Bound = UNKNOWN
     foreseen: Foreseen = NOTHING_FORESEEN
+    own: Mapping[str, Bound] = field(default_factory=dict)
+    origins: tuple[OriginFact, ...] = ()
 
     @property
     def time_after(self) -> str:
@@ -79,13 +83,20 @@ class Price:
         return self.bounds["wall_s"].source
 
     def over_budget(self, limits: Mapping[str, float]) -> tuple[str, ...]:
-        """The axes whose most exceeds its limit, so that the sweep may end there; unknown bounds are left out."""
-        return tuple(axis for axis, limit in limits.items() if (self.bounds[axis].most or 0.0) > limit)
+        """The axes whose most exceeds its limit, so that the sweep may end there; unknown bounds are left out.
+
+        What the sweep's own trials spend counts, as while it runs.
+        """
+        bounds = self.own or self.bounds
+        return tuple(axis for axis, limit in limits.items() if (bounds[axis].most or 0.0) > limit)
 
     def facts(self) -> dict[str, PriceFact]:
-        """What the journal keeps of it: axis (and `worker_s`) -> its interval, of those that are known."""
+        """What the journal keeps of it: axis (and `worker_s`) -> its interval, of those that are known.
+
+        Without what `origins` cost, since it is compared with what the sweep itself used.
+        """
         found: dict[str, PriceFact] = {}
-        for axis, bound in {**self.bounds, WORKER: self.worker_s}.items():
+        for axis, bound in {**(self.own or self.bounds), WORKER: self.worker_s}.items():
             if bound.expected is not None and bound.interval is not None:
                 low, high = bound.interval
                 found[axis] = {"low": low, "expected": bound.expected, "high": high, "source": bound.source}

@@ -98,6 +98,9 @@ class Pass:
     layers: layers (from 1) that run; None: all up to that of the last exit
     foreign: layers (from 1) in whose stead layers of the teacher run, which never train
     teacher: whether it is a pass of the method's teacher, whose exits `exits` are
+    headless: whether neither poolers nor heads run: gradients start from the states after the layers
+    scores: layers (from 1) whose attention scores are computed a second time, to be looked at
+    projected: layers (0: embeddings) after which the state is projected to the width of the teacher's
     learned: exits (from 1) at which every backward pass also starts from the learning-to-exit module, whether or not it
         starts from their logits
     """
@@ -111,3 +114,6 @@ class Pass:
     layers: tuple[int, ...] | None = None
     foreign: tuple[int, ...] = ()
     teacher: bool = False
+    headless: bool = False
+    scores: tuple[int, ...] = ()
+    projected: tuple[int, ...] = ()

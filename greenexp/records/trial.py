@@ -47,8 +47,10 @@ class TrialSpec:
     settings: the resolved sections `task backbone exits method training metric` of the sweep file for this trial
     searched: dotted path -> value of what the search chose (`{"training.learning_rate": 1e-3}`); see `coordinate`
     seeds: see `TrialSeeds`
-    fingerprint: sha256 over settings, seeds and fold; equal fingerprints mean equal numbers on one machine
+    fingerprint: sha256 over settings, seeds, fold and origins; equal fingerprints mean equal numbers on one machine
     fold: what is left out of the training set to be scored on; None: nothing, the trial is scored on dev
+    origins: field of the sweep file that names a trained model of another sweep (`method.teacher`) -> sha256 (hex) of
+        that model, as it was when the trial was planned
     """
 
     trial: str
@@ -59,10 +61,11 @@ class TrialSpec:
     seeds: TrialSeeds
     fingerprint: str = field(default="")
     fold: Fold | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.fingerprint:
-            object.__setattr__(self, "fingerprint", fingerprint(self.settings, self.seeds, self.fold))
+            object.__setattr__(self, "fingerprint", fingerprint(self.settings, self.seeds, self.fold, self.origins))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-serialisable dict; `from_json` is its inverse."""
@@ -75,6 +78,7 @@ class TrialSpec:
             "seeds": {"initialisation": self.seeds.initialisation, "order": self.seeds.order},
             "fingerprint": self.fingerprint,
             **({} if self.fold is None else {"fold": {"number": self.fold.number, "of": self.fold.of}}),
+            **({"origins": dict(self.origins)} if self.origins else {}),
         }
 
     @classmethod
@@ -89,6 +93,7 @@ class TrialSpec:
             seeds=TrialSeeds(**data["seeds"]),
             fingerprint=data["fingerprint"],
             fold=Fold(**data["fold"]) if data.get("fold") else None,
+            origins=data.get("origins") or {},
         )
 
 
@@ -100,11 +105,18 @@ def early_end(training: Training, epoch: Epochs) -> str:
     return f"{reached}: no better dev score for {training.patience} in a row"
 
 
-def fingerprint(settings: Settings, seeds: TrialSeeds, fold: Fold | None = None) -> str:
+def fingerprint(
+    settings: Settings, seeds: TrialSeeds, fold: Fold | None = None, origins: Mapping[str, str] | None = None
+) -> str:
     """sha256 (hex) of the canonical JSON of what determines a trial's numbers."""
-    content = {"settings": _without_single_reports(settings.to_json()), "seeds": [seeds.initialisation, seeds.order]}
+    content: dict[str, Any] = {
+        "settings": _without_single_reports(settings.to_json()),
+        "seeds": [seeds.initialisation, seeds.order],
+    }
     if fold is not None:
         content["fold"] = [fold.number, fold.of]
+    if origins:
+        content["origins"] = dict(origins)
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 

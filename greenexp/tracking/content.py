@@ -15,6 +15,7 @@ from typing import Any
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.decision import Verdict
 from greenexp.records.epoch import EpochRecord
+from greenexp.records.origins import ORIGINS
 from greenexp.records.priced import PRICE
 from greenexp.records.progress import Epochs
 from greenexp.records.tables import SUMMED_COSTS
@@ -76,7 +77,8 @@ def _sweep(tracked: TrackedSweep) -> RunContent:
     state = tracked.state
     status, price = _sweep_status(tracked), _price(state)
     first = state.sessions[0].data if state.sessions else {}
-    environment = flat({name: fact for name, fact in first.items() if name != PRICE})  # it is read from SESSIONS
+    elsewhere = (PRICE, ORIGINS)  # they are read from SESSIONS
+    environment = flat({name: fact for name, fact in first.items() if name not in elsewhere})
     facts = {
         "format": FORMAT, "name": state.header["name"], "fingerprint": state.header["fingerprint"],
         "began": state.began, "elapsed_s": state.elapsed_s, "complete": state.complete,

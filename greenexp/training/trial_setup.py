@@ -11,6 +11,7 @@ from torch import Tensor
 
 from greenexp.compression.base import Compression
 from greenexp.errors import CheckpointError, InputError
+from greenexp.journal.origins import check_origins
 from greenexp.meters import Meters
 from greenexp.methods.adapt import check_tokens, trial_shape
 from greenexp.methods.base import MethodRun, Stage
@@ -59,6 +60,7 @@ class TrialSetup:
 
         at_once: examples that are computed at once at most, if batches can be divided; None: whole micro-batches
         """
+        check_origins(trial)
         training, metric = trial.settings.training, trial.settings.metric
         plugin, compression = trial.settings.method.plugin(), trial.settings.compression.plugin()
         model = build_model(
@@ -191,6 +193,7 @@ class TrialSetup:
     def _begin_stage(self, stage: Stage, first_step: int) -> Optimisation:
         self.model.train_only(stage.parts - self.trainer.frozen, stage.exits)
         named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
+        named |= {_METHOD + name: value for name, value in self.method.parameters(stage.first_epoch).items()}
         if not named:
             raise InputError(f"nothing is left to train in stage {stage.number}: all its parts are frozen")
         self._stage, self.stage_first_step = stage, first_step

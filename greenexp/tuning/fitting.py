@@ -22,6 +22,7 @@ from greenexp.records.epoch import AT_ONCE
 from greenexp.records.settings import Settings
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
+from greenexp.tuning.delivered_origins import packed_origins
 from greenexp.tuning.energy import has_counters, start_samplers
 from greenexp.tuning.nodes import driver_facts, shipped_plugins
 from greenexp.tuning.results import DeliveredResults, SharedResults, start_keeper
@@ -33,7 +34,7 @@ def worker_settings(
 ) -> WorkerSettings:
     """What the workers share, each distinct task in the object store once.
 
-    folder: of the results; on a `cluster` the workers need not see it, and the weights travel too
+    folder: of the results; on a `cluster` the workers need not see it, and weights and models of other sweeps travel
     ship: send the plug-ins of other packages with their code
     """
     resources = plan.spec.resources
@@ -47,6 +48,7 @@ def worker_settings(
         accounting=plan.spec.accounting,
         checkpoint_every_s=resources.checkpoint_every,
         assets={name: ray.put(pack(name)) for name in _assets(plan)} if cluster else {},
+        origins={name: ray.put(sent) for name, sent in packed_origins(plan).items()} if cluster else {},
         plugins=(*added_plugins(), *(shipped_plugins(plan) if ship else ())),
         driver=driver_facts() if cluster else None,
         energy=start_samplers() if cluster or has_counters() else None,

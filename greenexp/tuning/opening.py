@@ -10,6 +10,7 @@ from typing import Any
 from greenexp.errors import InputError, ReplayError
 from greenexp.journal.events import FORMAT
 from greenexp.journal.file import NAME, Journal
+from greenexp.journal.origins import changed_origins
 from greenexp.journal.state import SweepState
 from greenexp.plan import Plan
 from greenexp.records.decision import Verdict
@@ -138,11 +139,16 @@ def _told_the_same(state: SweepState, plan: Plan, recorded: Mapping[str, Any]) -
 
 
 def _changed(state: SweepState, plan: Plan, trial: str) -> list[str]:
-    """Where a trial's settings differ though the file is the same: another version has other fields and defaults."""
+    """Where a trial differs though the file is the same.
+
+    Another version has other fields and defaults, or the models of other sweeps that the file names have changed.
+    """
     new = next((planned.settings.to_json() for planned in plan.trials if planned.trial == trial), {})
     old = state.trials[trial].spec.settings.to_json()
     fields = ((section, name) for section in new for name in dict.fromkeys((*old[section], *new[section])))
-    return [f"{at}.{name}" for at, name in fields if old[at].get(name) != new[at].get(name)] or ["the plan"]
+    found = [f"{at}.{name}" for at, name in fields if old[at].get(name) != new[at].get(name)]
+    origins = next((planned.origins for planned in plan.trials if planned.trial == trial), {})
+    return found or changed_origins(state.trials[trial].spec, origins) or ["the plan"]
 
 
 def _refuse_other_data(state: SweepState, data: Mapping[str, Any], folder: Path) -> None:

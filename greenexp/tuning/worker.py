@@ -17,6 +17,7 @@ from ray import tune
 
 from greenexp.assets import find, install
 from greenexp.errors import LOG_LENGTH, CheckpointError, GreenexpError, MemoryShortageError, StateError, abridged
+from greenexp.journal.chosen_model import is_delivered
 from greenexp.meters import Meters, open_meters
 from greenexp.plan.data import prepare_data
 from greenexp.plan.plugins import AddedPlugin, add_plugins
@@ -27,6 +28,7 @@ from greenexp.records.trial import TrialSpec
 from greenexp.tasks.tokens import TokenisedTask
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
+from greenexp.tuning.delivered_origins import install_origin
 from greenexp.tuning.energy import sampled_energy
 from greenexp.tuning.models import model_folder
 from greenexp.tuning.nodes import NodeFacts, check_worker
@@ -66,6 +68,7 @@ class WorkerSettings:
     accounting: the sweep file's factors for carbon and money
     checkpoint_every_s: seconds after which a trial is saved while it trains on; None: it is saved only to pause
     assets: name -> the files of weights that a node may not have, or nothing where all share this machine's cache
+    origins: source in the sweep file -> the model of another sweep that it means, or nothing as above
     plugins: what was registered in the driver's process alone; it travels by value where it has no module
     energy: the actor that samples energy on the driver's node; None: no node of the sweep has a counter
     driver: what the driver's machine has, where workers may be on others (`nodes.driver_facts`)
@@ -79,6 +82,7 @@ class WorkerSettings:
     accounting: Accounting
     checkpoint_every_s: float | None = None
     assets: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
+    origins: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
     plugins: tuple[AddedPlugin, ...] = ()
     driver: NodeFacts | None = None
     energy: Any = None
@@ -214,6 +218,9 @@ class TrialWorker(tune.Trainable):
             for name, files in shared.assets.items():
                 if find(name) is None:
                     install(name, ray.get(files))
+            for source, model in shared.origins.items():
+                if not is_delivered(source):
+                    install_origin(source, ray.get(model))
             if self._data_key not in self._data:
                 self._data = {self._data_key: self._read()}
             self._run = TrialRun(

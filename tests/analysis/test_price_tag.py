@@ -137,3 +137,17 @@ def test_a_sweep_without_reports_has_no_price():
     empty = dataclasses.replace(sweep(1, 1), **{name: typed_frame(name, []) for name in SCHEMA})
     assert price_tag(empty).refusal
     assert isinstance(price_tag(sweep(2, 1, ends={"c001": ("planned", 0)}))["price"], pd.DataFrame)
+
+
+def test_what_trained_a_teacher_is_a_part_of_its_own():
+    own = sweep(ends=STOPPED, scheduler="asha")
+    origin = {"sources": {"out/first": "0" * 64}, "train_flops": 12e9}
+    tables = dataclasses.replace(own, history=dataclasses.replace(own.history, sessions=({"origins": [origin]},)))
+    found, parts = prices(tables), price_tag(tables)["parts"].set_index("part")
+    assert found.loc["origin_flops", "search"] == 12e9
+    assert found.loc["train_flops", "search"] == 44 * 2e9
+    assert parts.loc["before this sweep: out/first", "train_flops"] == 12e9
+    assert parts.loc["before this sweep: out/first", "share"] == pytest.approx(12 / (12 + 88))
+    assert "origin_flops" not in prices(own).index
+    unknown = dataclasses.replace(tables.history, sessions=({"origins": [{**origin, "train_flops": None}]},))
+    assert math.isnan(prices(dataclasses.replace(tables, history=unknown)).loc["origin_flops", "search"])

@@ -18,7 +18,7 @@ from greenexp.plan.data import backbone_assets, task_assets
 from greenexp.records.settings import Settings
 from greenexp.spec import load_sweep
 
-TAUGHT = (4, 5, 6, 12)
+TAUGHT = (4, 5, 6, 7, 13)
 """Points of the sweep `static` whose methods have a teacher."""
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
 

@@ -81,6 +81,7 @@ WITH_TESTS_OF_THEIR_OWN = {
     "pkd",
     "romebert",
     "theseus",
+    "tinybert",
 }
 """Methods whose loss is no fixed sum of the exits' own losses: `test_<name>*.py` holds what CASES would check."""
 

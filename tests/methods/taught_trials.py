@@ -22,6 +22,9 @@ TAUGHT = [
     {"name": "pkd", "layers": 3, "match": "last", "state": "mean", "initial": "spread", "exits": "all"},
     {"name": "theseus", "layers": 2, "rate": 0.5, "until": 1.0},
     {"name": "theseus", "layers": 2, "rate": 0.5, "until": 1.0, "train": "all", "exits": "all"},
+    {"name": "tinybert", "layers": 2},
+    {"name": "tinybert", "layers": 3, "hidden": 8, "heads": 2, "intermediate": 10},
+    {"name": "tinybert", "layers": 4, "hidden": 4, "heads": 4, "attention": False},
 ]
 
 
@@ -33,12 +36,15 @@ def built(layers: int, seed: int, labels: int = 2) -> MultiExitModel:
 
 def trial(fields: dict[str, Any], teacher: Path, *, labels: int = 2) -> Trial:
     method = MethodChoice(**fields, teacher=str(teacher)).plugin()
-    settings = method.adapt(made_model_settings(backbone={"name": "bert", **SIZES}, exits=HEAD))
+    settings = method.adapt(made_model_settings(backbone={"name": "bert", "layers": 4, **SIZES}, exits=HEAD))
     model = build_model(settings, labels, vocab_size=30, pad_id=0, seed=1)
-    shape = TrialShape(model.exit_layers, model.backbone.num_layers, labels, epochs=4, seed=3, steps=STEPS)
+    depth, width = model.backbone.num_layers, model.backbone.hidden_size
+    shape = TrialShape(model.exit_layers, depth, labels, epochs=4, seed=3, steps=STEPS, hidden_size=width)
     run = method.begin(shape)
     run.initialise(model)
     run.teacher.double()
     stage = run.stage(1)
     model.double().train().train_only(stage.parts, stage.exits)
+    for parameter in run.parameters(1).values():
+        parameter.data = parameter.data.double()
     return Trial(model, run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from greenexp.objectives.knowledge import patient_loss, soft_targets
+from greenexp.objectives.knowledge import (
+    patient_loss,
+    score_distance,
+    soft_cross_entropy,
+    soft_targets,
+    state_distance,
+)
 from greenexp.objectives.supervised import exit_losses
 
 
@@ -64,3 +71,30 @@ def test_the_official_pkd_losses(shared: Callable[[str], Path]) -> None:
     pair = torch.tensor(states["student"]), torch.tensor(states["teacher"])
     assert float(patient_loss(*pair)) == pytest.approx(states["normalised"], rel=1e-3)
     assert float(patient_loss(*pair, normalised=False)) == pytest.approx(states["raw"], rel=1e-3)
+
+
+def test_the_official_tinybert_answers(shared: Callable[[str], Path]) -> None:
+    """huawei-noah/Pretrained-Language-Model, TinyBERT, task_distill.py soft_cross_entropy, by its own code."""
+    data = json.loads(shared("reference/earlyexit/distillation_losses.json").read_text())
+    logits = torch.tensor(data["inputs"]["logits"], dtype=torch.float64)
+    found = soft_cross_entropy(logits[5:6], logits[11], data["tinybert_soft_ce"]["temperature"], "mean")
+    assert float(found) == pytest.approx(data["tinybert_soft_ce"]["loss"], abs=2e-6)
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_distances_are_means_over_real_tokens_written_out(padded: bool) -> None:
+    own, his, lengths = drawn(2, 4, 3), drawn(2, 4, 3, seed=1), (4, 2) if padded else (4, 4)
+    scores, taught = drawn(2, 3, 4, 4), drawn(2, 3, 4, 4, seed=1)
+    real = torch.arange(4) < torch.tensor(lengths)[:, None] if padded else None
+    states = pairs = 0.0
+    for i, count in enumerate(lengths):
+        for a in range(count):
+            states += sum(float((own[i, a, k] - his[i, a, k]) ** 2) for k in range(3)) / (2 * count * 3)
+            for h, b in itertools.product(range(3), range(count)):
+                pairs += float((scores[i, h, a, b] - taught[i, h, a, b]) ** 2) / (2 * 3 * count**2)
+    assert float(state_distance(own, his, real)) == pytest.approx(states, rel=1e-12)
+    assert float(score_distance(scores, taught, real)) == pytest.approx(pairs, rel=1e-12)
+    assert torch.autograd.gradcheck(lambda x: state_distance(x, his, real), (own.requires_grad_(),))
+    assert torch.autograd.gradcheck(lambda x: score_distance(x, taught, real), (scores.requires_grad_(),))
+    answers = drawn(2, 4, 3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: soft_cross_entropy(x, his[0], 2.0, "batchmean"), (answers,))

@@ -61,3 +61,18 @@ def test_costs_name_the_row_that_the_carbon_intensity_is_from():
     assert any(tells(note, "PUE 1.2 … 344.0 g/kWh … 2024 for Germany (DEU) in p 1") for note in notes)
     own = costs.section(sweep(energy_j=3.0, accounting={"carbon_g_per_kwh": 56.0})).assumptions
     assert any(tells(note, "56.0 g/kWh … stated") for note in own)
+
+
+def test_what_trained_a_teacher_has_its_line():
+    own = sweep()
+    sessions = ({"origins": [{"sources": {"out/first": "0" * 64}, "train_flops": 72e9}]},)
+    tables = dataclasses.replace(own, history=dataclasses.replace(own.history, sessions=sessions))
+    found = section(tables)
+    assert any(tells(line, "out/first … 72 GFLOP … 0.5 times") for line in found.headline)
+    parts = {row[0]: row[1:] for row in found.tables[1].cells()}
+    assert parts["before this sweep: out/first"][:3] == [
+        parts["before this sweep: out/first"][0],
+        "not measured",
+        "72 GFLOP",
+    ]
+    assert any("out/first: 72 GFLOP" in note for note in costs.section(tables).assumptions)

@@ -11,8 +11,10 @@ import torch
 from made_settings import made_settings
 
 from greenexp.backbones.base import TokenBatch
+from greenexp.errors import InputError
 from greenexp.inference.engine import EarlyExitEngine
-from greenexp.model import load_model, load_serving
+from greenexp.journal.origins import identities
+from greenexp.model import build_model, load_model, load_serving
 from greenexp.plan.data import prepare_data
 from greenexp.plan.flops import epoch_flops
 from greenexp.records.trial import TrialSeeds, TrialSpec
@@ -27,14 +29,19 @@ CASES: list[dict[str, dict[str, Any]]] = [
     {"compression": {"name": "weight_sharing", "embedding_size": 4}, "method": {"name": "branchynet"}},
     {"compression": {"name": "layer_pruning"}, "method": {"name": "layerdrop", "exits": "all"}},
 ]
-TAUGHT = ("distillation", "pkd", "theseus")
+NARROW = {"layers": 2, "hidden": 8, "heads": 4, "intermediate": 12}
+TAUGHT: tuple[dict[str, Any], ...] = (
+    *({"name": name, "layers": 2} for name in ("distillation", "pkd", "theseus")),
+    {"name": "tinybert", "layers": 2},
+    {"name": "tinybert", **NARROW},
+)
 
 
-def made_trial(**sections: dict[str, Any]) -> TrialSpec:
+def made_trial(epochs: int = 2, **sections: dict[str, Any]) -> TrialSpec:
+    sections = {"backbone": BACKBONE, **sections}
     settings = made_settings(
         task={"name": "clauses", "train": 40, "dev": 20, "test": 20},
-        backbone=BACKBONE,
-        training={"epochs": 2, "batch_size": 8, "learning_rate": 3e-3},
+        training={"epochs": epochs, "batch_size": 8, "learning_rate": 3e-3},
         **sections,
     )
     return TrialSpec("c000-i0-o0", "c000", 0, settings, {}, TrialSeeds(1, 2))
@@ -80,9 +87,65 @@ def test_a_compressed_trial(sections: dict[str, dict[str, Any]], tmp_path: Path)
     check(made_trial(**sections), tmp_path)
 
 
-@pytest.mark.parametrize("method", TAUGHT)
-def test_a_taught_trial(method: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fields", TAUGHT, ids=lambda one: " ".join(map(str, one.values())))
+def test_a_taught_trial(fields: dict[str, Any], tmp_path: Path) -> None:
     teacher = made_trial(method={"name": "finetune"})
     with TrialRun(teacher, prepare_data(teacher.settings), model_folder=tmp_path / "teacher") as run:
         next(run)
-    check(made_trial(method={"name": method, "layers": 2, "teacher": str(tmp_path / "teacher")}), tmp_path)
+    # The narrow student is interrupted in its first stage, the other one in its second.
+    epochs = 3 if "hidden" in fields else 2
+    check(made_trial(epochs, method={**fields, "teacher": str(tmp_path / "teacher")}), tmp_path)
+
+
+FORMS: tuple[dict[str, Any], ...] = (
+    {"compression": {"name": "head_pruning", "examples": 20}},
+    {"compression": {"name": "unit_pruning", "examples": 20}, "backbone": {"layers": 3}},
+    {"compression": {"name": "layer_pruning"}, "backbone": {"pooling": "mean"}},
+    {"compression": {"name": "magnitude_pruning", "every": 2}},
+    {"compression": {"name": "weight_sharing", "embedding_size": 4}},
+)
+
+
+def trained(folder: Path, **sections: dict[str, Any]) -> str:
+    """The folder of a model after one epoch."""
+    trial = made_trial(method={"name": "finetune"}, **sections)
+    with TrialRun(trial, prepare_data(trial.settings), model_folder=folder) as run:
+        next(run)
+    return str(folder)
+
+
+@pytest.mark.parametrize("case", FORMS, ids=lambda one: one["compression"]["name"])
+def test_exits_on_top_of_a_compressed_model(case: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    source = trained(tmp_path / "first", compression=case["compression"])
+    asked = {**case.get("backbone", {}), "source": source}
+    trial = made_trial(method={"name": "branchynet"}, backbone={"name": "bert", **asked})
+    own = dataclasses.replace(trial, fingerprint="", origins=identities(trial.settings))
+    assert set(own.origins) == {"backbone.source"}
+    check(own, tmp_path)
+    before, after = load_model(tmp_path / "first"), load_model(tmp_path / "model")
+    assert after.backbone.num_layers == asked.get("layers", before.backbone.num_layers)
+    assert (after.settings.form is None) is (before.settings.form is None)
+    built = build_model(trial.settings.model, 2, 30, 0, seed=0)
+    weights = before.backbone.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in built.backbone.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("compression", "sections", "told"),
+    [
+        ("int8", {}, "8 bits.*compression int8"),
+        ("none", {"backbone": {"name": "roberta"}}, "name: bert"),
+        ("none", {"backbone": {"layers": 5}}, "4 layers, not 5"),
+        ("none", {"backbone": {"dropout": 0.1}}, "backbone.dropout"),
+        ("none", {"backbone": {"pooling": "pooler"}}, "no pooler"),
+        ("weight_sharing", {"backbone": {"layers": 2}}, "share weights"),
+        ("weight_sharing", {"compression": {"name": "weight_sharing"}}, "compressed model"),
+    ],
+)
+def test_encoders_that_do_not_go_on(compression: str, sections: dict[str, Any], told: str, tmp_path: Path) -> None:
+    own = {"name": compression, **({"embedding_size": 4} if compression == "weight_sharing" else {})}
+    source = trained(tmp_path, compression=own, backbone={**BACKBONE, "pooling": "cls"})
+    asked = {"name": "bert", "source": source, **sections.get("backbone", {})}
+    trial = made_trial(method={"name": "branchynet"}, **{**sections, "backbone": asked})
+    with pytest.raises(InputError, match=told):
+        epoch_flops(trial, prepare_data(made_trial().settings))

@@ -13,7 +13,8 @@ The product leaves the number of epochs out. With S the training examples seen b
 and S / (D H) the mean number of epochs per trial, so E * D * H is the cost of one epoch of every trial.
 
 Three scopes. `search`: all trials, also stopped, failed and repeated work, as the ledger counts it. `configuration`:
-all seeds of the configuration that was chosen on dev. `model`: the one of these trials that is best on dev.
+all seeds of the configuration that was chosen on dev. `model`: the one of these trials that is best on dev. What
+trained the models of other sweeps that trials began with, such as teachers, is a quantity and a part of its own.
 
 The last gain. Where configurations are independent draws, with scores y_(1) <= ... <= y_(N) (mean over seeds), the
 N-th draw adds U_N - U_(N-1) = (y_(N) - y_(N-1)) / N to the expected best (`curves.tuning_curve`) and costs 1/N of the
@@ -40,6 +41,7 @@ from greenexp.analysis.findings import Findings
 from greenexp.analysis.search.last_gain import LastGain, last_gain, sentences_of_gain
 from greenexp.analysis.sweeps.chosen import chosen_trials
 from greenexp.analysis.sweeps.savings import abandoned
+from greenexp.records.origins import OriginFact, origin_name, origins_flops, recorded_origins
 from greenexp.records.tables import SweepTables
 from greenexp.spec.accounting import NO_EMBODIED_FACTOR, embodied_g
 
@@ -48,15 +50,18 @@ PRICE_COLUMNS = ("quantity", "unit", *SCOPES, "reason")
 PART_COLUMNS = ("part", "trials", "worker_s", "train_flops", "energy_j", "carbon_g", "money", "share")
 REPEATED = "trained twice or lost"
 """The part that is also in the other parts."""
+ORIGIN = "before this sweep: "
+"""Begins the name of a part that another sweep's training is."""
+NOT_ON_RECORD = "what the training of a model that lies in no sweep's folder cost is not on record"
 _SUMMED = ("train_flops", "eval_flops", "energy_j", "carbon_g", "money")
 _UNITS = {
     "parameters": "", "experiments": "", "training_set": "", "examples_seen": "", "example_flops": "FLOP",
     "example_j": "J", "product_flops": "FLOP", "product_j": "J", "worker_s": "s", "gpu_s": "s", "core_s": "s",
-    "train_flops": "FLOP", "eval_flops": "FLOP", "energy_j": "J", "overhead_j": "J", "carbon_g": "g",
-    "embodied_g": "g", "money": "money",
+    "train_flops": "FLOP", "origin_flops": "FLOP", "eval_flops": "FLOP", "energy_j": "J", "overhead_j": "J",
+    "carbon_g": "g", "embodied_g": "g", "money": "money",
 }  # fmt: skip
 """Quantity -> its unit. parameters: NaN where models differ; core_s: seconds x CPU cores that trials held;
-example_*: E; product_*: E * D * H."""
+example_*: E; product_*: E * D * H; origin_flops: of training the models of other sweeps that trials began with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +142,17 @@ def _price(tables: SweepTables, scopes: Sequence[_Scope]) -> pd.DataFrame:
     for column in columns:
         _multiply(column)
     columns[0]["overhead_j"] = float(tables.energy["overhead_j"].sum())
+    origins = recorded_origins(tables.history.sessions)
+    columns[0]["origin_flops"] = origins_flops(origins)
+    optional = {"overhead_j": len(tables.energy), "origin_flops": len(origins)}
     reasons = {axis: str(reason or "") for axis, reason in _column(tables.ledger, "axis", "reason").items()}
     energy = "energy was not measured" if reasons.get("energy_j") else ""
     reasons |= {"example_j": energy, "product_j": energy, "embodied_g": NO_EMBODIED_FACTOR}
+    reasons["origin_flops"] = NOT_ON_RECORD if math.isnan(columns[0]["origin_flops"]) else ""
     rows = [
         (name, unit, *(column.get(name, math.nan) for column in columns), reasons.get(name, ""))
         for name, unit in _UNITS.items()
-        if name != "overhead_j" or len(tables.energy)
+        if optional.get(name, 1)
     ]
     return pd.DataFrame(rows, columns=list(PRICE_COLUMNS))
 
@@ -201,18 +210,26 @@ def _parts(tables: SweepTables, configuration: str, chosen: Sequence[str]) -> pd
     rows = [_part(name, _Scope(trials[mask], tables.epochs)) for name, mask in masks.items() if mask.any()]
     again = tables.epochs[tables.epochs["repeated"]]
     lost = float(again["wall_s"].sum() + trials["lost_wall_s"].sum())
+    origins = recorded_origins(tables.history.sessions)
+    rows += [_origin(one) for one in origins]
     if lost > 0:
         ledger = _column(tables.ledger, "axis", "lost")
         costs = [ledger.get(axis, math.nan) for axis in PART_COLUMNS[3:7]]
         rows.append((REPEATED, again["trial"].nunique(), lost, *costs))
     frame = pd.DataFrame(rows, columns=list(PART_COLUMNS[:-1]))
-    whole = _Scope(trials, tables.epochs).total("train_flops")
+    whole = _Scope(trials, tables.epochs).total("train_flops") + origins_flops(origins)
     return frame.assign(share=frame["train_flops"] / whole if whole > 0 else np.nan)
 
 
 def _part(name: str, scope: _Scope) -> tuple[object, ...]:
     began = int((scope.trials["attempts"] > 0).sum())
     return (name, began, scope.worker_s, *(scope.total(cost) for cost in PART_COLUMNS[3:7]))
+
+
+def _origin(origin: OriginFact) -> tuple[object, ...]:
+    """The part of a sweep whose models trials began with: of it the training FLOPs alone are known."""
+    spent = math.nan if origin["train_flops"] is None else origin["train_flops"]
+    return (f"{ORIGIN}{origin_name(origin)}", None, math.nan, spent, math.nan, math.nan, math.nan)
 
 
 def _notes(tables: SweepTables, price: pd.DataFrame, gain: LastGain) -> tuple[str, ...]:

@@ -30,8 +30,8 @@ from greenexp.inference.graphs.pieces import Piece, pieces_of, reads_types, reme
 from greenexp.inference.graphs.running import GraphSegments
 from greenexp.inference.segments import padded_batch
 from greenexp.model import load_model, load_serving
-from greenexp.model.files import TOKENIZER
 from greenexp.model.multi_exit import MultiExitModel
+from greenexp.records.manifests import TOKENIZER
 
 TOLERANCE = 1e-4
 """Of a logit, in units of the greatest logit if that is above 1."""
@@ -51,6 +51,11 @@ def write_graphs(
     """
     model, serving = load_model(model_folder), load_serving(model_folder)
     exits = model.exits if serving is None else serving.trained_exits
+    if model.settings.form is not None and model.settings.form.int8:
+        raise InputError(
+            f"{model_folder} holds weights in 8 bits, whose products ONNX does not know: export a model without "
+            "compression int8; its graphs come with int8 copies of their own"
+        )
     try:
         if place.exists() and any(place.iterdir()) and not (place / MANIFEST).is_file():
             raise InputError(f"{place} holds something else than graphs: name another folder, or remove it")

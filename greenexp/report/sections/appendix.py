@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from greenexp.records.origins import ORIGINS
 from greenexp.records.priced import PRICE
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
@@ -37,8 +38,10 @@ def _facts(tables: SweepTables) -> dict[str, Any]:
     limit = {} if history.limit is None else {"limit": dataclasses.asdict(history.limit)}
     lacking = {name: remark for name, remark in dataclasses.asdict(tables.remarks).items() if remark}
     recorded = {name: getattr(history, name) for name in ("name", "fingerprint", "began", "elapsed_s", "complete")}
-    # The price has its place among the costs.
-    sessions = [{name: fact for name, fact in each.items() if name != PRICE} for each in history.sessions]
+    # They have their place among the costs.
+    sessions = [
+        {name: fact for name, fact in each.items() if name not in (PRICE, ORIGINS)} for each in history.sessions
+    ]
     return {**recorded, **limit, "policies": history.policies, "sessions": sessions, **lacking}
 
 

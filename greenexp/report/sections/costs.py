@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from greenexp.records.axes import AXES
+from greenexp.records.origins import origin_name, recorded_origins
 from greenexp.records.priced import PriceFact, recorded_price
 from greenexp.records.sections import Accounting
 from greenexp.records.tables import SweepTables
@@ -105,6 +106,16 @@ def _evaluation(tables: SweepTables) -> str:
     return f" Evaluating on dev took a further {format_quantity(float(costs.sum()), 'FLOP')}, not on this axis."
 
 
+def _before(tables: SweepTables) -> str:
+    """Training of models of other sweeps, which the ledger leaves out."""
+    told = [
+        f"{origin_name(one)}: {'not on record' if flops is None else format_quantity(flops, 'FLOP')}"
+        for one in recorded_origins(tables.history.sessions)
+        for flops in (one["train_flops"],)
+    ]
+    return f" Models of other sweeps with which trials began were trained before: {'; '.join(told)}." if told else ""
+
+
 def _row(row: dict[Any, Any], tables: SweepTables, price: Mapping[str, PriceFact]) -> dict[str, str]:
     axis = AXES[str(row["axis"])]
     currency = tables.spec.accounting.currency
@@ -128,7 +139,7 @@ def _assumptions(tables: SweepTables) -> tuple[str, ...]:
         ),
         (
             "Training FLOPs are analytic, from the padded shapes that were computed; 1 multiply-add = 2 FLOPs."
-            f"{_evaluation(tables)}"
+            f"{_evaluation(tables)}{_before(tables)}"
         ),
         "A total is given only if every report has the number; a partial sum would look like a total.",
     ]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.search.price_tag import REPEATED, SCOPES, amounts, price_tag
+from greenexp.records.origins import OriginFact, origin_name, recorded_origins
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.sections.costs import NOT_YET
@@ -27,6 +28,7 @@ TITLES = {
     "gpu_s": "GPU hours",
     "core_s": "CPU core hours",
     "train_flops": "Training FLOPs",
+    "origin_flops": "Training FLOPs of models of other sweeps that trials began with",
     "eval_flops": "FLOPs of evaluating on dev",
     "energy_j": "Energy",
     "overhead_j": "Energy of no trial",
@@ -77,10 +79,23 @@ def totals(found: Findings, tables: SweepTables) -> tuple[str, ...]:
         return ()
     trials = format_quantity(search["experiments"], "")
     sentence = f"The whole search of {trials} trials cost {', '.join(text.strip() for text in texts)}"
+    before = tuple(_before(one, search["train_flops"]) for one in recorded_origins(tables.history.sessions))
     if not model["train_flops"] > 0 or math.isnan(search["train_flops"]):
-        return (f"{sentence}.",)
+        return (f"{sentence}.", *before)
     factor = search["train_flops"] / model["train_flops"]
-    return (f"{sentence}: {factor:.3g} times the training FLOPs of its best model alone.",)
+    return (f"{sentence}: {factor:.3g} times the training FLOPs of its best model alone.", *before)
+
+
+def _before(origin: OriginFact, search_flops: float) -> str:
+    """What training the models of another sweep cost that trials began with, and how that compares with the search."""
+    flops = origin["train_flops"]
+    if flops is None:
+        return f"What the training of {origin_name(origin)} cost is not on record."
+    share = "" if not search_flops > 0 else f", {flops / search_flops:.3g} times the training FLOPs of this search"
+    return (
+        f"{origin_name(origin)}, with which trials began, was trained with a further {format_quantity(flops, 'FLOP')}"
+        f"{share}."
+    )
 
 
 def _noun(quantity: str) -> str:
@@ -115,7 +130,8 @@ def price_table(found: Findings, tables: SweepTables, model: str = "Its best mod
 
 
 def _cell(quantity: str, unit: str, value: float, currency: str | None, scope: str) -> str:
-    if (quantity == "overhead_j" and scope != "search") or (quantity == "parameters" and math.isnan(value)):
+    of_search_alone = quantity in ("overhead_j", "origin_flops")
+    if (of_search_alone and scope != "search") or (quantity == "parameters" and math.isnan(value)):
         return NONE
     return amount(quantity, unit, value, currency)
 
