@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from greenexp.plan import make_plan
@@ -40,6 +40,7 @@ def test_an_address_without_a_password_stays_as_it_is(address: str) -> None:
 
 @given(password=st.text(st.characters(exclude_characters="/?#[]\\@", codec="ascii"), min_size=8))
 def test_no_password_survives(password: str) -> None:
+    assume(password not in "postgresql://user:@host/runs")
     assert password not in without_password(f"postgresql://user:{password}@host/runs")
 
 
