@@ -69,7 +69,7 @@ class ExitHead(nn.Module, ABC):
 
         hidden: [example, place, hidden], the states there; table: [token id, hidden], the token embeddings
         """
-        raise NotImplementedError(f"{type(self).__name__} predicts no tokens")
+        raise RuntimeError(f"{type(self).__name__} predicts no tokens")
 
     def start_from(self, pooler: nn.Linear | None) -> None:
         """Take over the pretrained pooler of this exit's layer (None: there is none). Called once, after the build."""
