@@ -64,7 +64,7 @@ class ExitHead(nn.Module, ABC):
     def matmuls(self, batch_size: int, length: int) -> BlockCost:
         """Analytic forward costs, without the shared pooler; see `greenexp.records.costs`."""
 
-    def token_logits(self, hidden: Tensor, table: Tensor) -> Tensor:
+    def token_logits(self, hidden: Tensor, table: Tensor) -> Tensor:  # noqa: ARG002 - most predict none
         """Logits [example, place, token id] of the tokens at some places.
 
         hidden: [example, place, hidden], the states there; table: [token id, hidden], the token embeddings

@@ -164,8 +164,8 @@ class TinyBertRun(TaughtRun):
         )  # fmt: skip
         return his, own
 
-    def loss(self, logits: Tensor, labels: Tensor, epoch: int) -> Tensor:
-        """Not used: labels teach nothing."""
+    def loss(self, logits: Tensor, labels: Tensor, epoch: int) -> Tensor:  # noqa: ARG002 - labels teach nothing
+        """Never asked for: see `step`."""
         raise RuntimeError("tinybert learns from its teacher, and not from labels")
 
     def step(self, context: StepContext) -> Tensor:
