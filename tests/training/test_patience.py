@@ -145,6 +145,8 @@ class TwoStages(MethodRun):
 class TwoStageMethod:
     """A method with two stages."""
 
+    predicts_tokens = False
+
     def adapt(self, settings: Any) -> Any:
         return settings
 
