@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from greenexp.api.folders import new_folder
 from greenexp.errors import CheckpointError, InputError
 from greenexp.extras import require
 from greenexp.report.model_card import CardModel
@@ -86,22 +86,12 @@ def export_hub(source: str | Path, *, trial: str | None = None, out: str | Path 
         raise CheckpointError(f"{found.folder}: {', '.join(foreign)} is neither JSON nor safetensors, so not handed on")
     if "auto_map" in _json(found.folder / "config.json"):
         raise CheckpointError(f"{found.folder}: config.json names code of its own (auto_map), so it is not handed on")
-    try:
-        if place.exists() and (not place.is_dir() or any(place.iterdir())):
-            raise InputError(f"{place} holds something already: name another folder, or remove it")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".greenexp-", dir=place.parent) as draft:
-            _fill(Path(draft) / place.name, found.folder, names, card, manifest)
-            if place.exists():
-                place.rmdir()
-            (Path(draft) / place.name).rename(place)
-    except OSError as error:
-        raise InputError(f"cannot write the model to {place}: {error.strerror or error}") from error
+    with new_folder(place) as draft:
+        _fill(draft, found.folder, names, card, manifest)
     return place
 
 
 def _fill(folder: Path, model: Path, names: list[str], card: str, manifest: dict[str, Any]) -> None:
-    folder.mkdir()
     for name in names[1:]:
         shutil.copyfile(model / name, folder / name)
     (folder / MANIFEST).write_text(json.dumps(_public(manifest), indent=2) + "\n", encoding="utf-8")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
-from greenexp.errors import InputError
+from greenexp.api.folders import new_folder
 from greenexp.extras import require
 from greenexp.sources.checkpoints import find_model
 
@@ -43,17 +42,6 @@ def export_elasticbert(source: str | Path, *, trial: str | None = None, out: str
 
     model, serving = load_model(found.folder), load_serving(found.folder)
     place = Path(out) if out is not None else (found.sweep or found.folder) / ELASTICBERT / found.trial
-    try:
-        if place.exists() and (not place.is_dir() or any(place.iterdir())):
-            raise InputError(f"{place} holds something already: name another folder, or remove it")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".greenexp-", dir=place.parent) as draft:
-            written = Path(draft) / place.name
-            written.mkdir()
-            write_elasticbert(model, serving, written)
-            if place.exists():
-                place.rmdir()
-            written.rename(place)
-    except OSError as error:
-        raise InputError(f"cannot write the model to {place}: {error.strerror or error}") from error
+    with new_folder(place) as draft:
+        write_elasticbert(model, serving, draft)
     return place

@@ -1,7 +1,10 @@
-"""The results folder of a sweep that begins, or goes on."""
+"""The results folder of a sweep that begins, or goes on, and folders that something is exported to."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from greenexp.api.watching import Watcher
@@ -54,3 +57,24 @@ def put_aside(folder: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot put {folder} aside as {aside}: {error.strerror}") from error
     return aside
+
+
+@contextmanager
+def new_folder(place: Path) -> Iterator[Path]:
+    """A draft of the folder `place`, which is there once the block has ended without an error, and else is not.
+
+    Raises InputError where `place` holds something, and for an OSError.
+    """
+    try:
+        if place.exists() and (not place.is_dir() or any(place.iterdir())):
+            raise InputError(f"{place} holds something already: name another folder, or remove it")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".greenexp-", dir=place.parent) as scratch:
+            draft = Path(scratch) / place.name
+            draft.mkdir()
+            yield draft
+            if place.exists():
+                place.rmdir()
+            draft.rename(place)
+    except OSError as error:
+        raise InputError(f"cannot write the model to {place}: {error.strerror or error}") from error
