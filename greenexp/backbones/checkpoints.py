@@ -24,6 +24,7 @@ from greenexp.assets.hub import unreachable_hub
 from greenexp.assets.tensors import file_problem
 from greenexp.backbones import BACKBONES
 from greenexp.errors import InputError, did_you_mean, library_failures
+from greenexp.journal.chosen_model import chosen_model, means_model
 
 _Stamp = tuple[tuple[str, int, int], ...]
 _PINNED = re.compile(r"(?P<repository>[^@]+)@(?P<commit>[0-9a-f]{40})")
@@ -48,6 +49,7 @@ class LoadedModel:
 class Checkpoint:
     """A `source` of a sweep file: an asset's name, a local folder, or a hub id, `owner/name@commit` to pin it.
 
+    The folder of a sweep means its chosen model, and a model's folder, on a node that it was sent to, the copy there.
     where: what the library opens: a folder or a hub id; revision: the commit, None for a folder or the newest
     stamp: of a folder's files, so that changed ones are read again
     """
@@ -59,10 +61,15 @@ class Checkpoint:
 
     @classmethod
     def of(cls, source: str) -> Checkpoint:
-        """An asset is fetched if need be, and every file of it verified. Raises AssetError (an InputError)."""
+        """An asset is fetched if need be, and every file of it verified. Raises AssetError (an InputError).
+
+        InputError for the folder of a sweep that holds no model.
+        """
         if source in ASSETS:
             return cls(source, str(locate(source)), stamp=_stamp(locate(source)))
         folder = Path(source).expanduser()
+        if means_model(folder):
+            folder = chosen_model(folder)
         if folder.is_dir():
             return cls(source, str(folder), stamp=_stamp(folder))
         pinned = _PINNED.fullmatch(source)

@@ -17,6 +17,7 @@ from greenexp.backbones import BACKBONES
 from greenexp.backbones.elasticbert import ElasticBertBackbone
 from greenexp.cli.sweeps.export import export
 from greenexp.errors import InputError
+from greenexp.journal.chosen_model import deliver
 from greenexp.methods.adapt import check_tokens
 from greenexp.model import build_model, load_model
 from greenexp.plan.flops import epoch_flops
@@ -159,7 +160,9 @@ def test_a_model_is_a_source_and_an_official_checkpoint(
     official = tmp_path / "official"
     told = CliRunner().invoke(export, [str(tmp_path / "model"), "--format", "elasticbert", "--out", str(official)])
     assert told.output.split() == [str(official)]
-    for source in (tmp_path / "model", official):
+    elsewhere = tmp_path / "of another machine"
+    deliver(str(elsewhere), tmp_path / "model")
+    for source in (tmp_path / "model", official, elsewhere):
         plugin = BACKBONES["elasticbert"](source=str(source))
         backbone = plugin.build(documents.vocab_size, documents.pad_id)
         assert isinstance(backbone, ElasticBertBackbone)
