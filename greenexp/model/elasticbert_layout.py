@@ -9,8 +9,7 @@ from greenexp.errors import InputError
 from greenexp.exits.pooled import PooledHead
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.serving import Serving
-
-TOKENIZER = "tokenizer.json"
+from greenexp.records.manifests import TOKENIZER
 
 
 def write_elasticbert(model: MultiExitModel, serving: Serving | None, folder: Path) -> None:

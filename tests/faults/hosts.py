@@ -153,7 +153,8 @@ class Cluster:
 
 @contextlib.contextmanager
 def network() -> Iterator[None]:
-    """The cable between the hosts."""
+    """The cable between the hosts; that of a drill that was killed is taken away."""
+    subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True, check=False)
     run("ip", "link", "add", BRIDGE, "type", "bridge")
     try:
         run("ip", "link", "set", BRIDGE, "up")
