@@ -19,6 +19,8 @@ INITIAL_STANDARD_DEVIATION = 0.02
 class Linear:
     """logits = W dropout(pooled) + b; hidden x classes + classes parameters per exit.
 
+    Of images pooled is the mean over the feature map, whose channels are the hidden size of the exit's layer.
+
     dropout: probability, while training
     """
 
@@ -31,6 +33,8 @@ class Linear:
 
 class LinearHead(ExitHead):
     """See `Linear`."""
+
+    reads_maps = True
 
     def __init__(self, hidden_size: int, num_labels: int, dropout: float) -> None:
         super().__init__()
