@@ -15,7 +15,7 @@ from told import tells
 from torch import nn
 
 from greenexp.errors import DivergedError, InputError, StateError
-from greenexp.records.sections import Metric
+from greenexp.records.sections import Metric, Training
 from greenexp.replay.logits import StoredLogits, read_logits, write_logits
 from greenexp.training import precision
 from greenexp.training.isolation import epoch_seed

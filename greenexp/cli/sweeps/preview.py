@@ -237,8 +237,9 @@ def data_lines(data: Iterable[DataContents]) -> list[tuple[str, str]]:
             share = 100 * split.truncated / split.rows
             cut = [f"{share:.1f} % cut at {each.max_length} tokens"] if each.max_length else []
             parts = [f"{name} {split.rows:,} rows", *_balance(split), *cut]
+            kind = "texts" if each.max_length else "images"
             parts += [
-                f"{count:,} of the {'texts' if each.max_length else 'images'} ({100 * count / split.rows:.1f} %) are also in {other}"
+                f"{count:,} of the {kind} ({100 * count / split.rows:.1f} %) are also in {other}"
                 for other, count in split.shared.items()
                 if count
             ]
