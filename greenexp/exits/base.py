@@ -51,13 +51,11 @@ class ExitHead(nn.Module, ABC):
 
     reads_pooled: whether the shared pooler must run before it
     reads_earlier: whether it also reads the shared pooling after every layer below its own
-    reads_maps: whether it can also sit on feature maps of images; each head of a plug-in that has it says so
     predicts_tokens: whether it also predicts masked tokens, see `token_logits`
     """
 
     reads_pooled: bool = True
     reads_earlier: bool = False
-    reads_maps: bool = False
     predicts_tokens: bool = False
 
     @abstractmethod
@@ -80,7 +78,10 @@ class ExitHead(nn.Module, ABC):
 
 
 class HeadPlugin(Protocol):
-    """The frozen dataclass behind a name in HEADS."""
+    """The frozen dataclass behind a name in HEADS.
+
+    One whose heads can also sit on feature maps of images says so in a class variable `reads_maps`.
+    """
 
     def build(self, place: ExitPlace) -> ExitHead:
         """A new head on the current default device, its weights drawn from torch's generator of that device."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -24,6 +24,8 @@ class Linear:
     dropout: probability, while training
     """
 
+    reads_maps: ClassVar[bool] = True
+
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
     def build(self, place: ExitPlace) -> LinearHead:
@@ -33,8 +35,6 @@ class Linear:
 
 class LinearHead(ExitHead):
     """See `Linear`."""
-
-    reads_maps = True
 
     def __init__(self, hidden_size: int, num_labels: int, dropout: float) -> None:
         super().__init__()

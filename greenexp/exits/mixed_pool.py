@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -29,6 +29,8 @@ class MixedPool:
     dropout: probability, while training; official: none
     """
 
+    reads_maps: ClassVar[bool] = True
+
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     def build(self, place: ExitPlace) -> MixedPoolHead:
@@ -41,7 +43,6 @@ class MixedPoolHead(ExitHead):
     """See `MixedPool`."""
 
     reads_pooled = False
-    reads_maps = True
 
     def __init__(self, inputs: int, num_labels: int, dropout: float) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ import torch
 
 from greenexp.backbones.base import Backbone
 from greenexp.errors import FieldError, InputError
+from greenexp.exits import HEADS
 from greenexp.exits.base import ExitHead, ExitPlace
 from greenexp.exits.learned import LearnedExit
 from greenexp.journal.origins import encoder_source
@@ -83,24 +84,23 @@ def build_exits(
         ExitPlace(backbone.width_at(layer), num_labels, number, layer, len(exit_layers), backbone.vocab_size, maps)
         for number, layer in enumerate(exit_layers, start=1)
     )
+    if maps and not getattr(plugin, "reads_maps", False):
+        fitting = ", ".join(name for name in HEADS if getattr(HEADS[name], "reads_maps", False))
+        raise FieldError("exits.head", f"{settings.head.name} reads tokens, not images: write one of {fitting}")
     heads = [plugin.build(place) for place in places]
-    if maps and not all(head.reads_maps for head in heads):
-        raise FieldError(
-            "exits.head", f"{settings.head.name} reads tokens, not feature maps: write linear or mixed_pool"
-        )
     return heads, LearnedExit(backbone.hidden_size) if settings.learned else None
 
 
 def placed_exits(layers: str | Sequence[int], backbone: Backbone) -> tuple[int, ...]:
     """The layer of each exit from the sweep file's `exits.layers`: `all`, or numbers from 1 that include the last.
 
-    `shallow_deep`: those that end nearest to 15, 30, 45, 60, 75 and 90 % of the encoder's FLOPs, and the last (Kaya et
+    `by_flops`: those that end nearest to 15, 30, 45, 60, 75 and 90 % of the encoder's FLOPs, and the last (Kaya et
     al. 2019; at ResNet-56 the blocks of the official code).
     """
     num_layers = backbone.num_layers
     if layers == "all":
         return tuple(range(1, num_layers + 1))
-    if layers == "shallow_deep":
+    if layers == "by_flops":
         return _at_shares(backbone)
     numbers = () if isinstance(layers, str) else tuple(layers)
     if not numbers or list(numbers) != sorted(set(numbers)) or numbers[0] < 1 or numbers[-1] != num_layers:

@@ -133,12 +133,12 @@ class PolicyChoice(Component):
 
 
 def _layers(value: Any) -> Any:
-    """`all`, `shallow_deep`, or layer numbers from 1, rising."""
-    if value in ("all", "shallow_deep"):
+    """`all`, `by_flops`, or layer numbers from 1, rising."""
+    if value in ("all", "by_flops"):
         return value
     numbers = list(value) if isinstance(value, list | tuple) else []
     if not numbers or not all(type(n) is int and n >= 1 for n in numbers):
-        raise ValueError(f"expected 'all', 'shallow_deep' or a list of layer numbers from 1, got {value!r}")
+        raise ValueError(f"expected 'all', 'by_flops' or a list of layer numbers from 1, got {value!r}")
     if numbers != sorted(set(numbers)):
         raise ValueError(f"layer numbers must rise, each once: write {sorted(set(numbers))}, got {numbers}")
     return tuple(numbers)
@@ -154,10 +154,10 @@ def _which_exit(value: Any) -> Any:
 class Exits(FileSection):
     """Where the exits sit and what they are."""
 
-    layers: Annotated[Literal["all", "shallow_deep"] | tuple[int, ...], BeforeValidator(_layers)] = Field(
+    layers: Annotated[Literal["all", "by_flops"] | tuple[int, ...], BeforeValidator(_layers)] = Field(
         "all",
         description="`all`, or the numbers from 1 of the encoder layers that carry an exit, the last included; "
-        "`shallow_deep`: those nearest to 15, 30, 45, 60, 75 and 90 % of the FLOPs, and the last",
+        "`by_flops`: those nearest to 15, 30, 45, 60, 75 and 90 % of the FLOPs, and the last",
     )
     head: HeadChoice | None = Field(
         None, description="Exit head, one per exit; null: that of the method's publication, linear where it has none"

@@ -36,7 +36,7 @@ class ModelSettings:
     """
 
     backbone: BackboneChoice
-    layers: Literal["all", "shallow_deep"] | tuple[int, ...] = "all"
+    layers: Literal["all", "by_flops"] | tuple[int, ...] = "all"
     head: HeadChoice = field(default_factory=lambda: HeadChoice(name=DEFAULT_HEAD))
     learned: bool = False
     form: Form | None = None

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from greenexp.errors import InputError
-
-if TYPE_CHECKING:
-    from greenexp.tasks.pixels import PixelTask
 
 Labels: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.float32]
 
@@ -94,5 +91,5 @@ class Task(Protocol):
     One that reads `greenexp.assets` names them in a class variable `assets`, a tuple, so that they are fetched early.
     """
 
-    def load(self) -> TaskData | PixelTask:
-        """The task's data: texts, or images; the same fields give the same data on every machine."""
+    def load(self) -> Any:
+        """A `TaskData`, or of images a `pixels.PixelTask`; the same fields give the same data on every machine."""

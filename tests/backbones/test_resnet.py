@@ -122,7 +122,7 @@ def test_flops_are_those_torch_counts(head: str, one: Pass) -> None:
 
 def test_the_places_of_shallow_deep() -> None:
     """The blocks of the official code at ResNet-56, numbered from 1 over all stages, and the last one."""
-    assert image_model("mixed_pool", "shallow_deep", depth=56).exit_layers == (4, 8, 12, 16, 20, 24, 27)
+    assert image_model("mixed_pool", "by_flops", depth=56).exit_layers == (4, 8, 12, 16, 20, 24, 27)
 
 
 def test_a_mixed_pool_exit_pools_squares() -> None:
