@@ -133,12 +133,12 @@ class PolicyChoice(Component):
 
 
 def _layers(value: Any) -> Any:
-    """`all`, or layer numbers from 1, rising."""
-    if value == "all":
+    """`all`, `by_flops`, or layer numbers from 1, rising."""
+    if value in ("all", "by_flops"):
         return value
     numbers = list(value) if isinstance(value, list | tuple) else []
     if not numbers or not all(type(n) is int and n >= 1 for n in numbers):
-        raise ValueError(f"expected 'all' or a list of layer numbers from 1, got {value!r}")
+        raise ValueError(f"expected 'all', 'by_flops' or a list of layer numbers from 1, got {value!r}")
     if numbers != sorted(set(numbers)):
         raise ValueError(f"layer numbers must rise, each once: write {sorted(set(numbers))}, got {numbers}")
     return tuple(numbers)
@@ -154,8 +154,10 @@ def _which_exit(value: Any) -> Any:
 class Exits(FileSection):
     """Where the exits sit and what they are."""
 
-    layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(_layers)] = Field(
-        "all", description="`all`, or the numbers from 1 of the encoder layers that carry an exit, the last included"
+    layers: Annotated[Literal["all", "by_flops"] | tuple[int, ...], BeforeValidator(_layers)] = Field(
+        "all",
+        description="`all`, or the numbers from 1 of the encoder layers that carry an exit, the last included; "
+        "`by_flops`: those nearest to 15, 30, 45, 60, 75 and 90 % of the FLOPs, and the last",
     )
     head: HeadChoice | None = Field(
         None, description="Exit head, one per exit; null: that of the method's publication, linear where it has none"
@@ -183,9 +185,36 @@ class Training(FileSection):
         None, description="Dev examples of a report within an epoch, or their share below 1; null: all of them"
     )
     batch_size: int = Field(32, ge=1, description="Examples per optimiser step")
-    learning_rate: float = Field(2e-5, gt=0, description="Peak learning rate of AdamW")
-    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW")
+    optimiser: Literal["adamw", "sgd"] = Field(
+        "adamw",
+        exclude_if=lambda name: name == "adamw",
+        description="adamw, or sgd: stochastic gradient descent with momentum",
+    )
+    learning_rate: float = Field(2e-5, gt=0, description="Peak learning rate")
+    momentum: float | None = Field(
+        None, ge=0, lt=1, exclude_if=lambda value: value is None, description="Of sgd; null: 0.9 there, adamw has none"
+    )
+    weight_decay: float = Field(
+        0.01, ge=0, description="Weight decay on matrices: decoupled with adamw, added to the gradient with sgd"
+    )
     warmup: float = Field(0.1, ge=0, le=1, description="Share of all steps over which the learning rate rises")
+    schedule: Literal["linear", "steps"] = Field(
+        "linear",
+        exclude_if=lambda name: name == "linear",
+        description="After the rise: linear, a fall to the end; steps, a fall by `decay` at each of `milestones`",
+    )
+    milestones: Annotated[tuple[float, ...] | None, BeforeValidator(_as_tuple)] = Field(
+        None,
+        exclude_if=lambda values: values is None,
+        description="Of steps: shares of all steps after which the learning rate falls, rising; null: 0.5 and 0.75",
+    )
+    decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        exclude_if=lambda value: value is None,
+        description="Of steps: factor on the learning rate at each milestone; null: 0.1",
+    )
     clip_norm: float | None = Field(1.0, gt=0, description="Largest gradient norm; null clips nothing")
     micro_batch_size: int | None = Field(
         None, ge=1, description="Examples per forward pass, if a batch must be split to fit; null: the whole batch"
@@ -208,6 +237,18 @@ class Training(FileSection):
                 f"report_dev ({self.report_dev:g}) is of reports within an epoch, and reports_per_epoch is 1: whole "
                 "epochs are evaluated on all of dev"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fields_of_what_is_chosen(self) -> Training:
+        if self.momentum is not None and self.optimiser != "sgd":
+            raise ValueError(f"momentum ({self.momentum:g}) is of optimiser sgd, and optimiser is {self.optimiser}")
+        for name in ("milestones", "decay"):
+            if getattr(self, name) is not None and self.schedule != "steps":
+                raise ValueError(f"{name} is of schedule steps, and schedule is {self.schedule}")
+        places = self.milestones or ()
+        if list(places) != sorted(set(places)) or not all(0 < place < 1 for place in places):
+            raise ValueError(f"milestones must be shares between 0 and 1, rising, each once; got {list(places)}")
         return self
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from told import tells
 from torch import nn
 
 from greenexp.errors import DivergedError, InputError, StateError
-from greenexp.records.sections import Metric
+from greenexp.records.sections import Metric, Training
 from greenexp.replay.logits import StoredLogits, read_logits, write_logits
 from greenexp.training import precision
 from greenexp.training.isolation import epoch_seed
@@ -43,7 +43,7 @@ def test_schedule_in_numbers() -> None:
 
 def test_only_matrices_decay() -> None:
     layer = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2))
-    optimiser = make_optimiser(layer.parameters(), 0.5)
+    optimiser = make_optimiser(layer.parameters(), Training(weight_decay=0.5))
     decays = {p: group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
     assert {name: decays[p] for name, p in layer.named_parameters()} == {
         "0.weight": 0.5,
@@ -55,7 +55,7 @@ def test_only_matrices_decay() -> None:
 
 def test_a_parameter_without_gradient_is_not_decayed_either() -> None:
     used, unused = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2, 2))
-    optimiser = make_optimiser([used, unused], 0.5)
+    optimiser = make_optimiser([used, unused], Training(weight_decay=0.5))
     optimiser.param_groups[0]["lr"] = 0.1
     used.sum().backward()
     optimiser.step()
