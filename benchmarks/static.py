@@ -2,8 +2,8 @@
 
 Printed per configuration: the dev score of its last exit over the finished seeds, what is left of the model (layers,
 parameters, bytes of its weights, FLOPs per dev example), and seconds at batch 1 and 32 as ratios to the first
-configuration. For methods that train several exits, a second table has their scores and FLOPs at speed-ups of 1.5 and 2,
-thresholds chosen on one half of dev and judged on the other.
+configuration. For methods that train several exits, a second table has their scores and FLOPs at speed-ups of 1.5 and
+2, thresholds chosen on one half of dev and judged on the other.
 
 Seconds are of models of the same shape, built anew, since a sweep keeps the weights of its chosen configuration alone:
 dense products take as long whatever their numbers are. One thread, fp32, 24 tokens, no padding; the contestants

@@ -17,7 +17,6 @@ from ray import tune
 
 from greenexp.assets import find, install
 from greenexp.errors import LOG_LENGTH, CheckpointError, GreenexpError, MemoryShortageError, StateError, abridged
-from greenexp.journal.chosen_model import is_delivered
 from greenexp.meters import Meters, open_meters
 from greenexp.plan.data import prepare_data
 from greenexp.plan.plugins import AddedPlugin, add_plugins
@@ -28,7 +27,7 @@ from greenexp.records.trial import TrialSpec
 from greenexp.tasks.prepared import PreparedTask
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
-from greenexp.tuning.delivered_origins import install_origin
+from greenexp.tuning.delivered_origins import install_origins
 from greenexp.tuning.energy import sampled_energy
 from greenexp.tuning.models import model_folder
 from greenexp.tuning.nodes import NodeFacts, check_worker
@@ -218,9 +217,7 @@ class TrialWorker(tune.Trainable):
             for name, files in shared.assets.items():
                 if find(name) is None:
                     install(name, ray.get(files))
-            for source, model in shared.origins.items():
-                if not is_delivered(source):
-                    install_origin(source, ray.get(model))
+            install_origins(shared.origins, ray.get)
             if self._data_key not in self._data:
                 self._data = {self._data_key: self._read()}
             self._run = TrialRun(
