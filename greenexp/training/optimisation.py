@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from greenexp.errors import CheckpointError, DivergedError
 from greenexp.records.sections import Training
-from greenexp.training.schedule import learning_rate_at, make_optimiser, set_learning_rate
+from greenexp.training.schedule import make_optimiser, scheduled_rate, set_learning_rate
 
 _GPU_CHECK_EVERY = 16
 """Steps between two looks at a GPU's losses: each look waits for the GPU."""
 
 
 class Optimisation:
-    """AdamW and its schedule over the `steps` of a stage, for the parameters that train in it.
+    """The optimiser and its schedule over the `steps` of a stage, for the parameters that train in it.
 
     named: the training parameters by name; first_step: optimiser steps made before this stage; peak: learning rate
     """
@@ -30,7 +30,7 @@ class Optimisation:
         self._first_step, self._steps, self._peak = first_step, steps, peak
         self._named = dict(named)
         self._training = training
-        self._optimiser = make_optimiser(self._named.values(), training.weight_decay)
+        self._optimiser = make_optimiser(self._named.values(), training)
         self._unseen: list[tuple[int, Tensor, Tensor]] = []
         on_gpu = any(parameter.is_cuda for parameter in self._named.values())
         self._check_every = _GPU_CHECK_EVERY if on_gpu else 1
@@ -46,9 +46,8 @@ class Optimisation:
         self._unseen.append((self.step, loss.detach(), norm))
         if len(self._unseen) >= self._check_every:
             self.check()
-        self.learning_rate = learning_rate_at(
-            min(self.step - self._first_step, self._steps), self._steps, self._training.warmup, self._peak
-        )
+        within = min(self.step - self._first_step, self._steps)
+        self.learning_rate = scheduled_rate(within, self._steps, self._training, self._peak)
         set_learning_rate(self._optimiser, self.learning_rate)
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
@@ -71,6 +70,7 @@ class Optimisation:
             f"{name}.{quantity}": value
             for name, parameter in self._named.items()
             for quantity, value in self._optimiser.state.get(parameter, {}).items()
+            if isinstance(value, Tensor)  # without momentum SGD keeps None
         }
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:

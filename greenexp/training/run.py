@@ -24,7 +24,7 @@ from greenexp.records.trial import TrialSpec
 from greenexp.replay.logits import StoredLogits, write_logits
 from greenexp.tasks.dev_part import part_of_dev
 from greenexp.tasks.folds import on_fold
-from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tasks.prepared import PreparedTask
 from greenexp.training.checkpoint import read_checkpoint, write_checkpoint
 from greenexp.training.compressing import ReportedModel
 from greenexp.training.device import trial_device
@@ -63,7 +63,7 @@ class TrialRun(Iterator[EpochRecord]):
     def __init__(
         self,
         trial: TrialSpec,
-        data: TokenisedTask,
+        data: PreparedTask,
         *,
         threads: int = 1,
         meters: Meters | None = None,

@@ -24,7 +24,7 @@ from greenexp.records.epoch import Costs
 from greenexp.records.progress import Epochs
 from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
-from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tasks.prepared import PreparedTask
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
 from greenexp.tuning.delivered_origins import install_origins
@@ -232,7 +232,7 @@ class TrialWorker(tune.Trainable):
             self._go_on()
         return self._run
 
-    def _read(self) -> TokenisedTask:
+    def _read(self) -> PreparedTask:
         """The trial's data from the object store; what only the search could know of is read here."""
         known = self._settings.data.get(self._data_key)
         return prepare_data(self._trial.settings) if known is None else ray.get(known)
