@@ -66,6 +66,8 @@ def test_a_shipped_sweep_has_a_price(name: str, brought: Mapping[str, Path]) -> 
     }.get(name, [])
     overrides = [f"{path}={brought[path]}" for path in wanted]
     overrides += ["task.train_size=null", "task.dev_size=null"] if name == "static" else []
+    if name == "cifar":  # some hundred epochs, of which each draws its batches
+        overrides += ["training.epochs=2", "search.points.3.training.epochs=4"]
     if overrides:  # long sweeps: one seed tells as much
         overrides += ["seeds.initialisation=1", "seeds.order=1"]
     plan = make_plan(load_sweep(find_sweep(name), overrides))
