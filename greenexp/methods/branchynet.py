@@ -20,8 +20,7 @@ class BranchyNet(Method):
     Source: Teerapittayanon, McDanel, Kung, ICPR 2016; repository kunglab/branchynet@a33d136a.
     Official hyperparameters, for image classification: Adam at a constant learning rate of 1e-3.
     Departures: trained as the section `training` says, by default AdamW with warm-up and a linear fall.
-    The official branches ignore the
-    weight they are given (always 1). Here it is honoured.
+    The official branches ignore the weight they are given (always 1). Here it is honoured.
     Passes: one forward and one backward through all exits.
 
     weights: `uniform` w_i = 1; `linear` w_i = i / M; or one number >= 0 per exit (0 leaves it untrained)
