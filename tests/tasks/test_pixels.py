@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from made_images import tiny_images
 
+from greenexp.assets import find
+from greenexp.backbones.resnet import ResNet
 from greenexp.errors import InputError
 from greenexp.records.trial import Fold
 from greenexp.tasks import cifar
@@ -209,3 +211,20 @@ def test_other_images_have_another_fingerprint() -> None:
     other = Shapes(train=64, dev=32, test=16, side=16, augment=False).load()
     assert isinstance(one, PixelTask)
     assert one.fingerprint != other.fingerprint  # they are augmented otherwise
+
+
+@pytest.mark.slow
+def test_the_real_cifar_10(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package has the authors' images: 5,000 and 1,000 of each class, no image twice over the splits."""
+    monkeypatch.undo()  # the user's own cache
+    if find("cifar-10") is None:
+        pytest.skip("asset cifar-10 has not been fetched on this machine")
+    data = Cifar10().load()
+    assert data.test is not None
+    assert [len(data.train), len(data.dev), len(data.test)] == [45_000, 5_000, 10_000]
+    for split, each in ((data.train, 4_500), (data.dev, 500), (data.test, 1_000)):
+        assert np.bincount(split.labels).tolist() == [each] * 10
+    assert not data.contents["test"].shared["train"] + data.contents["dev"].shared["train"]
+    whole = np.concatenate([data.train.pixels, data.dev.pixels])
+    assert whole.mean(axis=(0, 2, 3)) / 255 == pytest.approx(ResNet().mean, abs=1e-4)
+    assert whole.std(axis=(0, 2, 3)) / 255 == pytest.approx(ResNet().deviation, abs=1e-4)
