@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +68,11 @@ class Backbone(nn.Module, ABC):
     num_layers, hidden_size: its shape; max_length: longest sequence it can take; vocab_size: its token ids
     narrowed: index of a layer from which heads or units were removed -> width of its heads together, of its units
     notes: what a reader of the results must know about its weights (`the pooler is newly initialised`)
+    stacks: whether it computes the examples of several models side by side in one batch, see `model.stacked`: all its
+        tensors have the examples as their first axis, or one row that stands for all. The tests show it
     """
+
+    stacks: ClassVar[bool] = False
 
     num_layers: int
     hidden_size: int

@@ -18,15 +18,18 @@ def learning_rate_at(step: int, steps: int, warmup: float, peak: float) -> float
     return peak * min(step / (rising + 1), (steps - step + 1) / (steps - rising))
 
 
-def make_optimiser(parameters: Iterable[nn.Parameter], weight_decay: float) -> torch.optim.AdamW:
+def make_optimiser(
+    parameters: Iterable[nn.Parameter], weight_decay: float, *, stacked: bool = False
+) -> torch.optim.AdamW:
     """AdamW; decay on matrices only, not on biases and norms (everything with fewer than two dimensions).
 
     Parameters that get no gradient in a step stay exactly as they are. The learning rate is set before every step.
+    stacked: whether they have one dimension more, over several models
     """
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for parameter in parameters:
-        (decayed if parameter.ndim >= 2 else plain).append(parameter)
+        (decayed if parameter.ndim - stacked >= 2 else plain).append(parameter)
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, fused=True)
 

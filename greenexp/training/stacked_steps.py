@@ -1,0 +1,190 @@
+"""The steps of several seeds, made together: one forward and one backward pass, and each seed's own loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from greenexp.errors import DivergedError
+from greenexp.model.stacked import StackedModels
+from greenexp.tasks.batches import Indices, PaddedBatch, pad
+from greenexp.tasks.tokens import TokenisedSplit
+from greenexp.training.evaluation import to_tokens
+from greenexp.training.isolation import GeneratorStates
+from greenexp.training.pieces import drops
+from greenexp.training.precision import autocast
+from greenexp.training.stacked_draws import StackedDraws
+from greenexp.training.stacked_optimisation import StackedOptimisation
+from greenexp.training.trial_setup import Stretch, TrialSetup
+
+
+class StackedSteps:
+    """Seeds that are stacked, at the same step of the same stage.
+
+    works: what each trains with, of equal settings
+    """
+
+    def __init__(self, works: Sequence[TrialSetup]) -> None:
+        first = works[0]
+        self.models = StackedModels([work.model for work in works])
+        self._works = tuple(works)
+        self._optimisation = StackedOptimisation(self.models, [work.optimisation for work in works], first.training)
+        self._prices = [work.trainer.priced() for work in works]
+        self._drops = any(map(drops, self.models.model.modules()))
+
+    def fits(self, works: Sequence[TrialSetup]) -> bool:
+        """Whether it is of these set-ups, in their present stage."""
+        own = tuple(work.optimisation for work in works)
+        return self._works == tuple(works) and self._optimisation.own == own
+
+    def train(
+        self, stretches: Sequence[Stretch], interrupted: Callable[[], bool]
+    ) -> tuple[bool, dict[int, DivergedError]]:
+        """Go on until the seeds' reports are due, until one fails, or until `interrupted`, asked between two steps.
+
+        Returns whether it came to the reports, and the seeds, by number, that failed.
+        """
+        first, device = stretches[0], stretches[0].work.trainer.device
+        generators = [_generator(stretch, device) for stretch in stretches]
+        draws = StackedDraws(generators)
+        pairs = [stretch.work.trainer.batches(stretch.under_way.epoch) for stretch in stretches]
+        self.models.model.train()
+        failed: dict[int, DivergedError] = {}
+        with draws if self._drops else nullcontext():
+            while first.under_way.steps < first.until and not failed:
+                number = first.under_way.steps
+                failed = self._step(stretches, [batches[number][0] for batches in pairs], draws)
+                first.work.trainer.meters.keep_up()
+                if number + 1 < first.until and interrupted():
+                    break
+        for number, work in enumerate(self._works):
+            try:
+                work.optimisation.check()
+            except DivergedError as error:
+                failed.setdefault(number, error)
+        self._optimisation.hand_back()
+        for stretch, generator in zip(stretches, generators, strict=True):
+            stretch.under_way.generators = _standing(stretch, generator)
+        return not failed and first.under_way.steps == first.until, failed
+
+    def _step(
+        self, stretches: Sequence[Stretch], batches: Sequence[Indices], draws: StackedDraws
+    ) -> dict[int, DivergedError]:
+        """One step of each seed over its own batch of rows of the training split."""
+        parts = [list(_parts(work, batch)) for work, batch in zip(self._works, batches, strict=True)]
+        totals: list[Tensor | None] = [None] * len(stretches)
+        for place in range(max(map(len, parts))):
+            losses = self._losses(
+                stretches, [own[place] if place < len(own) else None for own in parts], batches, draws
+            )
+            torch.stack([loss for loss in losses if loss is not None]).sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+            for number, loss in enumerate(losses):
+                if loss is not None:
+                    before = totals[number]
+                    totals[number] = loss.detach() if before is None else before + loss.detach()
+        whole = [total for total in totals if total is not None]
+        failed = self._optimisation.update(whole)
+        for number, (stretch, batch) in enumerate(zip(stretches, batches, strict=True)):
+            work, under_way = stretch.work, stretch.under_way
+            shapes = [(len(part), int(work.trainer.split.lengths[part].max())) for part in parts[number]]
+            work.trainer.note_flops(under_way, work.step, (shapes, ()), self._prices[number])
+            work.step = work.optimisation.step
+            if number not in failed:
+                under_way.note_step(whole[number], len(batch))
+        return failed
+
+    def _losses(
+        self,
+        stretches: Sequence[Stretch],
+        parts: Sequence[Indices | None],
+        batches: Sequence[Indices],
+        draws: StackedDraws,
+    ) -> list[Tensor | None]:
+        """Each seed's loss over its part of its batch, times the part's share; None for one without a part."""
+        first, epoch = self._works[0], stretches[0].under_way.epoch
+        splits = [work.trainer.split for work in self._works]
+        folded, own = side_by_side(splits, parts, first.trainer.pad_id)
+        examples, length = len(folded.labels) // len(parts), folded.input_ids.shape[1]
+        self.models.expect(examples)
+        draws.begin(own, examples, length)
+        first.method.quieten(self.models.model, epoch)
+        device = first.trainer.device
+        with autocast(first.precision, device):
+            logits = self.models.model(to_tokens(folded, device), first.method.stage(epoch).exits)
+        labels = torch.from_numpy(folded.labels).to(device, non_blocking=True)
+        losses: list[Tensor | None] = []
+        for number, (work, part, batch) in enumerate(zip(self._works, parts, batches, strict=True)):
+            if part is None:
+                losses.append(None)
+                continue
+            rows = slice(number * examples, number * examples + len(part))
+            loss = work.method.loss(logits[:, rows], labels[rows], epoch)
+            losses.append(len(part) / len(batch) * loss)
+        return losses
+
+
+def side_by_side(
+    splits: Sequence[TokenisedSplit], parts: Sequence[Indices | None], pad_id: int
+) -> tuple[PaddedBatch, list[tuple[int, int]]]:
+    """The seeds' batches one after the other, all of them as large as the largest, and (examples, tokens) of each.
+
+    What fills a batch up is one of its own examples again, as attention over nothing but padding is not defined.
+    Whoever reads the logits leaves it out, so that it has no gradient. A seed without a batch gets another's examples.
+    """
+    somebody = next(number for number, part in enumerate(parts) if part is not None)
+    rows = [part if part is not None else parts[somebody] for part in parts]
+    splits = [splits[number if part is not None else somebody] for number, part in enumerate(parts)]
+    own = [
+        (0, 0) if part is None else (len(part), int(split.lengths[part].max()))
+        for split, part in zip(splits, parts, strict=True)
+    ]
+    examples, length = max(count for count, _ in own), max(tokens for _, tokens in own)
+    padded = []
+    for split, row in zip(splits, rows, strict=True):
+        if row is not None:
+            filled = np.concatenate([row[:examples], np.repeat(row[:1], max(0, examples - len(row)))])
+            padded.append(pad(split, filled, pad_id, least=length))
+    return _joined(padded), own
+
+
+def _joined(batches: Sequence[PaddedBatch]) -> PaddedBatch:
+    masks = [batch.attention_mask for batch in batches]
+    types = [batch.type_ids for batch in batches if batch.type_ids is not None]
+    whole = [
+        np.ones_like(batch.input_ids) if mask is None else mask for batch, mask in zip(batches, masks, strict=True)
+    ]
+    return PaddedBatch(
+        input_ids=np.concatenate([batch.input_ids for batch in batches]),
+        attention_mask=None if all(mask is None for mask in masks) else np.concatenate(whole),
+        type_ids=np.concatenate(types) if types else None,
+        labels=np.concatenate([batch.labels for batch in batches]),
+        lengths=np.concatenate([batch.lengths for batch in batches]),
+    )
+
+
+def _parts(work: TrialSetup, batch: Indices) -> Iterator[Indices]:
+    size = work.training.micro_batch_size or len(batch)
+    for start in range(0, len(batch), size):
+        yield batch[start : start + size]
+
+
+def _generator(stretch: Stretch, device: torch.device) -> torch.Generator:
+    """A generator of the seed's own, where its global one stands."""
+    states, made = stretch.generators, torch.Generator(device=device)
+    made.set_state(states.cpu if states.gpu is None else states.gpu)
+    return made
+
+
+def _standing(stretch: Stretch, generator: torch.Generator) -> GeneratorStates:
+    """The seed's generators now: of the global ones none was drawn from."""
+    state = generator.get_state()
+    return (
+        replace(stretch.generators, cpu=state)
+        if stretch.generators.gpu is None
+        else replace(stretch.generators, gpu=state)
+    )
