@@ -200,7 +200,7 @@ class MethodRun(ABC):
         """
         return ()
 
-    def quieten(self, model: MultiExitModel, epoch: int) -> None:
+    def quieten(self, model: MultiExitModel, epoch: int) -> None:  # noqa: B027 - most drop out everywhere
         """Before each step: put into evaluation mode what is to drop nothing out; by default nothing.
 
         In every step, since the trainer puts the whole model into training mode now and then.

@@ -190,3 +190,8 @@ def best_epoch(records: Mapping[Epochs, EpochRecord]) -> Epochs | None:
         ),
         None,
     )
+
+
+def seeds_together(record: EpochRecord) -> int:
+    """How many seeds, itself included, shared the costs that it has an equal part of; 1: it has all of them."""
+    return int(record.computed_with.get(FUSED_SEEDS, 1))

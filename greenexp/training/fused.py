@@ -58,6 +58,8 @@ class FusedRuns:
             self._steps = None  # it trains on by itself
         self._meters.settle()
         found = {run: _attempt(run, interrupted) if came_there else Outcome() for run in behind}
+        if any(outcome.error is not None or (outcome.record and outcome.record.last) for outcome in found.values()):
+            self._steps = None  # whoever is done lets go of its model, and finds nobody else who holds it
         self._meters.settle()
         return {run: _completed(run, outcome, len(runs)) for run, outcome in found.items()}
 
