@@ -90,22 +90,24 @@ class StackedEmbedding(nn.Module):
         return found.unsqueeze(1).expand(-1, examples, -1, -1).reshape(models * examples, ids.shape[1], width)
 
 
-def why_not_stacked(model: MultiExitModel) -> tuple[str, str] | None:
-    """(section, why) where models of this kind cannot be stacked; None where they can.
+def why_not_stacked(model: MultiExitModel) -> tuple[tuple[str, str], ...]:
+    """(section, why) for each section of the settings whose models cannot be stacked; nothing where they can.
 
     Asks the backbone's class, and looks at every layer that has weights of its own; these may be on the meta device.
     """
+    found: dict[str, str] = {}
     if not model.backbone.stacks:
         kind = type(model.backbone).__name__
-        return "backbone", f"the layers of {kind} were not shown to compute several seeds' examples in one batch"
+        found["backbone"] = f"the layers of {kind} were not shown to compute several seeds' examples in one batch"
     for name, module in model.named_modules():
         section = "backbone" if name.startswith("backbone.") else "exits"
         own = next((key for key, _ in module.named_parameters(recurse=False)), None)
         if own is not None and not _has_stacked_form(module):
-            return section, f"`{name}` is a {type(module).__name__}, whose weights ({own}) have no stacked form"
+            why = f"`{name}` is a {type(module).__name__}, whose weights ({own}) have no stacked form"
+            found.setdefault(section, why)
         if isinstance(module, _BatchNorm):
-            return section, f"`{name}` takes means over the batch"
-    return None
+            found.setdefault(section, f"`{name}` takes means over the batch")
+    return tuple(found.items())
 
 
 def _has_stacked_form(module: nn.Module) -> bool:

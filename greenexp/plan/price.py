@@ -14,6 +14,7 @@ from greenexp.plan.data import data_key, prepare_data
 from greenexp.plan.estimates import Work, estimated, flops_on_test, resource_is_played, work_of
 from greenexp.plan.flops import WITHOUT_EFFECT, EpochFlops, epoch_flops, same_cost
 from greenexp.plan.foreseen import foreseen
+from greenexp.plan.fusing import check_fused
 from greenexp.plan.growth import EPOCHS, Growth
 from greenexp.plan.levels import (
     KNOWN_BEFORE,
@@ -63,6 +64,7 @@ def price_plan(
     """
     data: dict[str, TokenisedTask] = {}
     epochs, notes = _all_epochs(plan, prepare, data)
+    check_fused(plan, prepare)
     scheduler = plan.expected_scheduler()
     brackets = scheduler.bracket_plan()
     resource = resource_of_brackets(brackets)

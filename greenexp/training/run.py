@@ -120,7 +120,7 @@ class TrialRun(Iterator[EpochRecord]):
     def can_be_fused(self) -> bool:
         """Whether other seeds of its configuration can be trained with it as one model."""
         work = self._open_setup()
-        return work.trainer.at_once is None and why_not_fused(self.trial.settings, work.method, work.model) is None
+        return work.trainer.at_once is None and not why_not_fused(self.trial.settings, work.method, work.model)
 
     def __next__(self) -> EpochRecord:
         try:

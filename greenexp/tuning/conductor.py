@@ -110,11 +110,11 @@ class Conductor:
 
     def may_take(self, trial: TrialState) -> bool:
         """Whether a worker may take it: nobody has it, its turn has come, and the budget has room for it."""
+        name = trial.spec.trial
         if trial.ended or not self._is_free(trial):
             return False
-        if trial.spec.trial not in self._queue.ever_begun():
-            if self._trials_used_up() or not self.scheduler.may_begin(trial.spec.trial):
-                return False
+        if name not in self._queue.ever_begun() and (self._trials_used_up() or not self.scheduler.may_begin(name)):
+            return False
         return self._has_room(trial)
 
     def started(self, trial: str, attempt: int, after: Epochs) -> None:
@@ -188,7 +188,7 @@ class Conductor:
     def divided(self, trial: str, attempt: int, reason: str, lost: Costs | None, at_once: int | None) -> None:
         """Memory ran out: the worker goes on from the last checkpoint, as attempt `attempt` + 1, with less at once.
 
-        at_once: examples that it computes at once from now on, None: as before; lost: what is in no report or checkpoint
+        at_once: examples that it computes at once from now on, None: as before; lost: what no report or checkpoint has
         """
         checkpoint = self.state.trials[trial].checkpoint
         self._end(trial, attempt, "interrupted", reason, lost, at_once=at_once)
