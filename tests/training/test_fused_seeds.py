@@ -218,9 +218,10 @@ def test_a_seed_that_diverges_leaves_the_others_as_they_are(trial: Make, few: To
     with Together(specs, few) as both:
         poisoned(both.runs[1])
         both.train()
-    with TrialRun(specs[1], few) as single, pytest.raises(DivergedError) as expected:
+    with TrialRun(specs[1], few) as single:
         poisoned(single)
-        next(single)
+        with pytest.raises(DivergedError) as expected:
+            next(single)
     assert str(both.errors[1]) == str(expected.value)
     assert not both.records[1]
     for number in (0, 2):
