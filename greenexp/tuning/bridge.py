@@ -197,7 +197,11 @@ class Bridge(TrialScheduler):
             return str(TrialScheduler.STOP)
         results = json.loads(result["trials"]) if is_fused(trial) else {names[0]: result}
         answers = [self._answer(name, session.attempts[name], own) for name, own in results.items()]
-        answer = self._together(names) if is_fused(trial) else answers[0]
+        if is_fused(trial):
+            reported = any({"record", "failure"} & own.keys() for own in results.values())
+            answer = self._together(names) if reported else str(TrialScheduler.CONTINUE)
+        else:
+            (answer,) = answers
         if answer == TrialScheduler.STOP:  # one that pauses is watched until it is saved
             for name in names:
                 session.silence.ended(name)
