@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-gpu test-chaos test-cluster check demo clean
+.PHONY: help install test test-gpu test-chaos test-cluster check demo gpu-cifar clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ demo: $(INSTALLED) ## run the quickstart sweep (real text, real weights) from it
 	@echo '  $(BIN)/greenexp status            where the sweep stands and what it used'
 	@echo '  $(BIN)/greenexp logs c000-i0-o0   what its first trial logged'
 	@echo '  $(BIN)/greenexp plan FILE         what a sweep file of your own would run (docs/sweep-file.md)'
+
+gpu-cifar: $(INSTALLED) ## train ResNet-56 with exits on CIFAR-10 in full on a GPU (never run so far); again: it goes on
+	$(BIN)/greenexp run cifar $$(test -e out/cifar/journal.jsonl && echo --resume)
 
 clean: ## remove .venv, builds and caches; results in out/ stay
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -36,6 +36,7 @@ class Sweep:
         finished trial the layers of its trained exits; depth: the deepest of all
     scores: a row per finished trial, indexed by (configuration, SEEDS), a column per measure, NaN where there is none
     speed_ups: the same index, what the policies reached; flattered: how much better thresholds look where chosen
+    flops: the same index, mean FLOPs per example of what the policies reached
     right: trial's key -> share of exits that answer each dev example rightly, [example]
     split: what scores at equal speed-up are judged on; remarks: what a reader must know
     """
@@ -48,6 +49,7 @@ class Sweep:
     scores: pd.DataFrame
     speed_ups: pd.DataFrame
     flattered: pd.DataFrame
+    flops: pd.DataFrame
     right: dict[tuple[str, int, int], np.ndarray]
     split: str
     remarks: list[str] = field(default_factory=list)
@@ -92,11 +94,11 @@ def read_sweep(folder: Path, repeats: int, seed: int) -> Sweep:
     rows = [{"trial": trial, **row} for trial, found in logits.items() if found.dev is not None
             for row in _equal_speed_up(found, depth, metric, tested, repeats, seed)]  # fmt: skip
     split = "test (thresholds chosen on dev)" if tested else f"dev, other halves ({repeats} x 2, seed {seed})"
-    wide = [_wide(rows, column, index, key) for column in ("score", "speed_up", "flattered")]
+    wide = [_wide(rows, column, index, key) for column in ("score", "speed_up", "flattered", "flops")]
     right = {index[trial]: _right(found.dev.record) for trial, found in logits.items() if found.dev is not None}
     return Sweep(
         tables, configuration_names(tables), method_settings(tables), layers, depth, scores.join(wide[0]), wide[1],
-        wide[2], right, split, list(_remarks(tables, logits, names)),
+        wide[2], wide[3], right, split, list(_remarks(tables, logits, names)),
     )  # fmt: skip
 
 
@@ -114,13 +116,14 @@ def _equal_speed_up(
     if tested and test is not None:
         table = on_test(record, costs, test.record, priced(test), POLICIES, targets, metric)
         table = table.assign(flattered=table["dev_score"] - table["test_score"])
-        table = table.rename(columns={"test_score": "score", "test_speed_up": "speed_up"})
+        names = ("score", "speed_up", "inference_flops")
+        table = table.rename(columns={f"test_{name}": name for name in names})
     else:
         table = on_other_half(record, costs, POLICIES, targets, metric, repeats, seed)
     for row in table.to_dict("records"):
         asked = TARGETS[targets.index(row["target"])]
         yield {"measure": at(row["policy"], asked), "score": row["score"], "speed_up": row["speed_up"] / scale,
-               "flattered": row["flattered"]}  # fmt: skip
+               "flattered": row["flattered"], "flops": row["inference_flops"]}  # fmt: skip
 
 
 def _wide(rows: list[dict], column: str, index: dict[str, tuple], key: list[str]) -> pd.DataFrame:

@@ -2,8 +2,8 @@
 
 Printed per configuration: the dev score of its last exit over the finished seeds, what is left of the model (layers,
 parameters, bytes of its weights, FLOPs per dev example), and seconds at batch 1 and 32 as ratios to the first
-configuration. For methods that train several exits, a second table has their scores at a speed-up of 2, thresholds
-chosen on one half of dev and judged on the other.
+configuration. For methods that train several exits, a second table has their scores and FLOPs at speed-ups of 1.5 and
+2, thresholds chosen on one half of dev and judged on the other.
 
 Seconds are of models of the same shape, built anew, since a sweep keeps the weights of its chosen configuration alone:
 dense products take as long whatever their numbers are. One thread, fp32, 24 tokens, no padding; the contestants
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from methods_scores import at, read_sweep
+from methods_scores import TARGETS, at, read_sweep
 
 from greenexp.backbones.base import TokenBatch
 from greenexp.journal.file import NAME, read_events
@@ -90,7 +90,7 @@ def table(folder: Path, timed: Callable[[Sequence[MultiExitModel], int], list[fl
         rows.append({
             "configuration": named(settings[name]),
             "n": len(scores),
-            "accuracy": f"{statistics.fmean(scores):.2f}{spread}",
+            "score": f"{statistics.fmean(scores):.2f}{spread}",
             "speed-up in layers": f"{whole / last[0].encoder_layers:.2f}",
             "parameters (M)": f"{last[0].parameters / 1e6:.2f}",
             "weights (MB)": f"{last[0].weight_bytes / 1e6:.1f}",
@@ -103,19 +103,22 @@ def table(folder: Path, timed: Callable[[Sequence[MultiExitModel], int], list[fl
 
 
 def early(folder: Path) -> pd.DataFrame:
-    """Scores of the methods with several exits at a speed-up of at least 2."""
+    """Scores and FLOPs per example of the methods with several exits, at the targets' speed-ups and policies."""
     sweep = read_sweep(folder, repeats=20, seed=0)
     rows = []
-    for name, scores in sweep.scores.groupby(level="configuration", sort=False):
-        layers = sweep.layers[str(name)]
-        if len(layers) < 2:
+    for name in sweep.finished:
+        if len(sweep.layers[name]) < 2:
             continue
-        row = {"method": sweep.names[str(name)], "n": str(len(scores))}
+        scores, flops = (frame.xs(name, level="configuration") for frame in (sweep.scores, sweep.flops))
         for policy in ("entropy", "max_probability", "patience", "static"):
-            found = 100 * scores[at(policy, 2.0)].dropna()
-            spread = f" ± {found.std():.2f}" if len(found) > 1 else ""
-            row[policy] = f"{found.mean():.2f}{spread}" if len(found) else "-"
-        rows.append(row)
+            row = {"method": sweep.names[name], "policy": policy, "n": str(len(scores))}
+            for target in TARGETS:
+                found = 100 * scores[at(policy, target)].dropna()
+                spread = f" ± {found.std():.2f}" if len(found) > 1 else ""
+                row[f"score, {target:g}x"] = f"{found.mean():.2f}{spread}" if len(found) else "-"
+                cost = flops[at(policy, target)].dropna().mean() / 1e6
+                row[f"MFLOP, {target:g}x"] = f"{cost:.0f}" if len(found) else "-"
+            rows.append(row)
     return pd.DataFrame(rows)
 
 

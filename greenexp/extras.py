@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from greenexp.errors import MissingExtraError
 
 TRAIN = (
-    "torch", "ray", "mlflow", "transformers", "datasets", "h11", "huggingface_hub", "optuna", "platformdirs", "pynvml",
-    "safetensors", "sklearn", "starlette", "tokenizers", "uvicorn",
+    "torch", "ray", "mlflow", "transformers", "datasets", "h11", "huggingface_hub", "optuna", "PIL", "platformdirs",
+    "pynvml", "safetensors", "sklearn", "starlette", "tokenizers", "uvicorn",
 )  # fmt: skip
 """Modules that come with `greenexp[train]`. Statistics of tables and reports of a sweep's folder need none of them."""
 

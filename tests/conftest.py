@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from served_mlflow import served_mlflow
 
 # A deadline would fail a right answer on a busy machine.
 settings.register_profile("greenexp", deadline=None)
@@ -25,6 +26,13 @@ SHARED = HERE.parents[1] / "shared"
 def reference() -> Callable[[str], Any]:
     """`reference("patience")`: what tests/reference/patience.json holds. Read anew at each call, so never changed."""
     return lambda name: json.loads((HERE / "reference" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real MLflow server, one for all tests of a session: each names an experiment of its own."""
+    with served_mlflow(tmp_path_factory.mktemp("mlflow-server")) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -241,6 +241,7 @@ def simulate(
     resource: str | None = None,
     cost: str | None = None,
     configuration: str | None = None,
+    objectives: Sequence[str] | None = None,
     parts: int | None = None,
     best_so_far: bool = True,
     minimize: bool = False,
@@ -249,6 +250,7 @@ def simulate(
     workers: int = 1,
     grace_period: int | None = None,
     first_level: float | str | None = None,
+    epsilon: float | None = None,
     reduction_factor: float | None = None,
     rung_seeds: Sequence[float] | None = None,
     repeats: int = 500,
@@ -273,6 +275,10 @@ def simulate(
         had come (`step`), and which runs are seeds of one configuration. Of a sweep they are not named.
     cost : str, optional
         What the run had used by then, cumulative: a column, or of a sweep a budget axis. By default the resource.
+    objectives : sequence of str, optional
+        Costs besides the score, less is better, for schedulers that compare several objectives: columns of a table, as
+        they are at a step, or of a sweep `inference_flops`, `train_flops`, `wall_s`, `energy_j`, `parameters`. By
+        default those of the sweep's file. The findings then have the fronts too.
     parts : int of at least 1, optional
         Equal parts of a run's own schedule, at whose ends it can be judged. By default 9, or of a sweep its reports.
     best_so_far : bool, default True
@@ -290,6 +296,9 @@ def simulate(
     first_level : float or str, optional
         Rungs are levels of cost instead, such as `"2 TFLOP"`: what a trial has used at the first one. `cost` must then
         be `train_flops`, `energy_j` or `wall_s`.
+    epsilon : float of at least 0, optional
+        Scores that differ by at most this much count as equal when `pasha` compares rankings; it needs it where rungs
+        are levels of cost. By default its estimate.
     reduction_factor : float above 1, optional
         At a rung one of this number of units goes on. By default the scheduler's own.
     rung_seeds : sequence of whole numbers, optional
@@ -318,6 +327,7 @@ def simulate(
         workers=workers,
         grace_period=grace_period,
         first_level=first_level,
+        epsilon=epsilon,
         reduction_factor=reduction_factor,
         rung_seeds=None if rung_seeds is None else whole_trials(rung_seeds),
         repeats=repeats,
@@ -330,6 +340,7 @@ def simulate(
         resource=resource,
         cost=cost,
         configuration=configuration,
+        objectives=None if objectives is None else tuple(objectives),
         parts=parts,
         best_so_far=best_so_far,
         minimize=minimize,

@@ -27,7 +27,7 @@ from greenexp.sources.folders import sweep_folder
 
 if TYPE_CHECKING:
     from greenexp.meters import Meters
-    from greenexp.tasks.tokens import TokenisedTask
+    from greenexp.tasks.prepared import PreparedTask
 
 FRONT, CHOSEN = "front", "chosen"
 MOST_POINTS = 5
@@ -153,7 +153,7 @@ class _Work:
     options: MeasuringOptions
     tell: Callable[[str], None]
     counters: str
-    _data: dict[str, TokenisedTask] = field(default_factory=dict)
+    _data: dict[str, PreparedTask] = field(default_factory=dict)
 
     def train(self, trial: TrialState, repeats: int, model_folder: Path | None = None) -> None:
         """Train a trial again and again."""
@@ -247,7 +247,7 @@ class _Work:
             raise InputError(f"idle power was not measured: {found.not_measured['energy_j']}")
         return found.costs.energy_j / found.costs.wall_s
 
-    def _tokens(self, trial: TrialState) -> TokenisedTask:
+    def _tokens(self, trial: TrialState) -> PreparedTask:
         from greenexp.plan.data import data_key, prepare_data
 
         key = data_key(trial.spec.settings)

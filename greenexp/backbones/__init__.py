@@ -27,6 +27,7 @@ BACKBONES: Registry[type[BackbonePlugin]] = Registry(
         "mobilebert": "greenexp.backbones.mobilebert:MobileBert",
         "modernbert": "greenexp.backbones.modernbert:ModernBert",
         "mpnet": "greenexp.backbones.mpnet:MPNet",
+        "resnet": "greenexp.backbones.resnet:ResNet",
         "roberta": "greenexp.backbones.roberta:Roberta",
     },
     "greenexp.backbones",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,12 @@ class TokenBatch:
     token_type_ids: Tensor | None = None
     places: Tensor | None = None
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Examples, and tokens of each with its padding: what the batch costs follows from it."""
+        examples, length = self.input_ids.shape
+        return examples, length
+
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> TokenBatch:
         """The same batch on `device`."""
         moved = (
@@ -44,10 +50,37 @@ class TokenBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class PixelBatch:
+    """Images of some examples, all of one size.
+
+    pixels: uint8 [example, channel, row, column]; places: as in `TokenBatch`; an image has none
+    """
+
+    pixels: Tensor
+    places: ClassVar[None] = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Examples, and pixels of each: what the batch costs follows from it."""
+        examples, _, rows, columns = self.pixels.shape
+        return examples, rows * columns
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> PixelBatch:
+        """The same batch on `device`."""
+        return PixelBatch(self.pixels.to(device, non_blocking=non_blocking))
+
+
+InputBatch: TypeAlias = TokenBatch | PixelBatch
+"""What a model is asked: both kinds have a `shape` (examples, length), `places` and `to`."""
+Reads: TypeAlias = Literal["texts", "images"]
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderState:
     """What one layer hands to the next.
 
-    hidden: [example, token, hidden]
+    hidden: [example, token, hidden]; of images [example, channel, row, column], of which layers differ in all but the
+        first
     mask: the attention mask in the form the layers want ([example, 1, token, token]), or None
     padding: bool [example, token], True where there is a token, or None if nothing is padded
     positions: what the layers read of the tokens' places, computed once per batch: rotary angles, relative positions.
@@ -66,6 +99,7 @@ class Backbone(nn.Module, ABC):
     """An encoder in pieces.
 
     num_layers, hidden_size: its shape; max_length: longest sequence it can take; vocab_size: its token ids
+    reads: what its batches are: `TokenBatch` for texts, `PixelBatch` for images; side_unit: what sides are multiples of
     narrowed: index of a layer from which heads or units were removed -> width of its heads together, of its units
     notes: what a reader of the results must know about its weights (`the pooler is newly initialised`)
     stacks: whether it computes the examples of several models side by side in one batch, see `model.stacked`: all its
@@ -78,12 +112,14 @@ class Backbone(nn.Module, ABC):
     hidden_size: int
     max_length: int
     vocab_size: int
+    reads: ClassVar[Reads] = "texts"
+    side_unit: ClassVar[int] = 1
     notes: tuple[str, ...] = ()
     narrowed: dict[int, tuple[int, int]]
 
     @abstractmethod
-    def embed(self, batch: TokenBatch) -> EncoderState:
-        """The state before layer 0. Raises InputError if the batch is longer than `max_length`."""
+    def embed(self, batch: Any) -> EncoderState:
+        """The state before layer 0 of a batch of the kind it reads. Raises InputError if it does not fit."""
 
     @abstractmethod
     def regroup(self, hidden: Tensor, attention_mask: Tensor | None) -> EncoderState:
@@ -103,6 +139,10 @@ class Backbone(nn.Module, ABC):
         mask = state.mask[:, :, :length, :length].index_select(0, rows)
         return EncoderState(hidden, mask, None if state.padding is None else state.padding[:, :length][rows])
 
+    def width_at(self, layer: int) -> int:  # noqa: ARG002 - of encoders the same everywhere
+        """Channels of the state after layer `layer` (from 1), and so of what `pool` gives there."""
+        return self.hidden_size
+
     def seen(self, state: EncoderState) -> Tensor:
         """[example, token, hidden]: what exits see of a state; a pre-norm encoder's goes through its final norm."""
         return state.hidden
@@ -113,7 +153,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def pool(self, state: EncoderState) -> Tensor:
-        """[example, hidden]: one vector per example, the same function after every layer."""
+        """[example, hidden]: one vector per example, the same function after every layer; see `width_at`."""
 
     @abstractmethod
     def matmuls(self, batch_size: int, length: int) -> EncoderCosts:
@@ -175,8 +215,9 @@ class Backbone(nn.Module, ABC):
 
 
 class BackbonePlugin(Protocol):
-    """The frozen dataclass behind a name in BACKBONES. Its fields include `layers: int | None`.
+    """The frozen dataclass behind a name in BACKBONES. Its fields include `layers: int | None`, if it reads texts.
 
+    One that reads images says so in a class variable `reads`, and how many layers its fields make in `num_layers`.
     One that reads `greenexp.assets` names them in a property `assets`, a tuple, so that they are fetched early.
     """
 

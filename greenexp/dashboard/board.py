@@ -72,7 +72,7 @@ class Board:
         self._watched = WatchedFolders()
         self._list = _Aged(self._in_folders, LOOKED_AFTER_S)
         self._snapshots = {
-            uri: _Aged(partial(_snapshot, uri), ASKED_AFTER_S, PATIENCE_S, without_password(uri))
+            uri: _Aged(partial(_snapshot, uri.partition("#")[0]), ASKED_AFTER_S, PATIENCE_S, without_password(uri))
             for uri in self._addresses
         }
 
@@ -130,13 +130,15 @@ class Board:
         found = self._snapshots[uri].get()
         if found is None:
             return
-        for row in found.sweeps.sort_values("start_s", ascending=False).to_dict("records"):
+        address, _, experiment = uri.partition("#")
+        sweeps = found.sweeps[found.sweeps["experiment"] == experiment] if experiment else found.sweeps
+        for row in sweeps.sort_values("start_s", ascending=False).to_dict("records"):
             facts = {name: row[name] for name in ("name", "experiment", "trials", "best", "metric", "start_s")}
             facts |= {"state": row["status"], "finished": row["finished"], "stopped": row["stopped"]}
             facts |= {"failed": row["failed"], "running": row["running"]}
             stamp = "-".join(str(row[name]) for name in ("status", "finished", "stopped", "failed", "running", "end_s"))
             own = str(row["sweep"])  # a part of it is in the key: at an address many sweeps have one name
-            yield BoardEntry(f"{row['name']}.{own[:_ID]}", f"{uri}#{row['experiment']}", stamp, own, facts)
+            yield BoardEntry(f"{row['name']}.{own[:_ID]}", f"{address}#{row['experiment']}", stamp, own, facts)
 
 
 class _Aged:

@@ -15,7 +15,8 @@ from greenexp.records.costs import BlockCost
 class ExitInput:
     """The state after an exit's layer.
 
-    hidden: [example, token, hidden]; padding: bool [example, token], True where there is a token, None if all are
+    hidden: [example, token, hidden], of images [example, channel, row, column]
+    padding: bool [example, token], True where there is a token, None if all are
     pooled: [example, hidden], the backbone's shared pooling; None for a head that does not read it
     earlier: the shared pooling after each layer from 1 to this one, each [example, hidden]; empty for a head that does
         not read it
@@ -31,9 +32,9 @@ class ExitInput:
 class ExitPlace:
     """Where a head will sit.
 
-    hidden_size: of the backbone; num_labels: classes, 1 for regression
+    hidden_size: of the backbone at this layer; num_labels: classes, 1 for regression
     number: of the exit, from 1; layer: after which it sits, from 1; exits: how many there are
-    vocab_size: token ids of the backbone
+    vocab_size: token ids of the backbone; reads_maps: whether its states are feature maps of images
     """
 
     hidden_size: int
@@ -42,6 +43,7 @@ class ExitPlace:
     layer: int = 1
     exits: int = 1
     vocab_size: int = 0
+    reads_maps: bool = False
 
 
 class ExitHead(nn.Module, ABC):
@@ -76,7 +78,10 @@ class ExitHead(nn.Module, ABC):
 
 
 class HeadPlugin(Protocol):
-    """The frozen dataclass behind a name in HEADS."""
+    """The frozen dataclass behind a name in HEADS.
+
+    One whose heads can also sit on feature maps of images says so in a class variable `reads_maps`.
+    """
 
     def build(self, place: ExitPlace) -> ExitHead:
         """A new head on the current default device, its weights drawn from torch's generator of that device."""

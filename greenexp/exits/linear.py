@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -19,8 +19,12 @@ INITIAL_STANDARD_DEVIATION = 0.02
 class Linear:
     """logits = W dropout(pooled) + b; hidden x classes + classes parameters per exit.
 
+    Of images pooled is the mean over the feature map, whose channels are the hidden size of the exit's layer.
+
     dropout: probability, while training
     """
+
+    reads_maps: ClassVar[bool] = True
 
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
 

@@ -9,6 +9,7 @@ from greenexp.figures.banded_curve import banded_curve_figure
 from greenexp.figures.best_so_far import best_so_far_figure
 from greenexp.figures.compared_groups import compared_groups_figures, difference_figure
 from greenexp.figures.comparison import Channel, comparison_figure
+from greenexp.figures.confusion import confusion_figure
 from greenexp.figures.exit_profiles import exit_profiles_figure
 from greenexp.figures.exits import exits_figure
 from greenexp.figures.expected_best import expected_best_figure
@@ -36,6 +37,7 @@ __all__ = [
     "best_so_far_figure",
     "compared_groups_figures",
     "comparison_figure",
+    "confusion_figure",
     "difference_figure",
     "exit_profiles_figure",
     "exits_figure",

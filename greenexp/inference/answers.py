@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,13 @@ class Tokens:
 
     ids: Sequence[int]
     type_ids: Sequence[int] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """One example of a model of images. pixels: uint8 [channel, row, column], channels red, green, blue."""
+
+    pixels: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,36 @@ class Row:
         return len(self.ids)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageRow:
+    """A checked image."""
+
+    pixels: npt.NDArray[np.uint8]
+
+    @property
+    def length(self) -> int:
+        """Pixels."""
+        return int(self.pixels[0].size)
+
+
+def checked_image(image: Any, side_unit: int) -> ImageRow:
+    """`image` as an array that no model can stumble over; side_unit: what its side is a multiple of.
+
+    Raises InputError for another kind of example, type or shape.
+    """
+    if not isinstance(image, Image):
+        raise InputError(f"this model reads images; received {type(image).__name__}: expected inference.answers.Image")
+    pixels = np.asarray(image.pixels)
+    shape = pixels.shape
+    if pixels.dtype != np.uint8 or len(shape) != 3 or shape[0] != 3 or shape[1] != shape[2] or shape[1] % side_unit:
+        raise InputError(
+            f"an image of shape {shape} and type {pixels.dtype}: expected uint8 [3, n, n], n a multiple of {side_unit}"
+        )
+    if shape[1] == 0:
+        raise InputError("an image without pixels")
+    return ImageRow(pixels)
+
+
 def checked(tokens: Tokens, vocab_size: int, max_length: int, pairs: bool | None) -> Row:
     """`tokens` as arrays that no model can stumble over. On the host: on a GPU a bad id is an error without a name.
 
@@ -80,6 +118,11 @@ def checked(tokens: Tokens, vocab_size: int, max_length: int, pairs: bool | None
     if pairs is False and types.any():
         raise InputError("this model was trained on single texts: received type_ids of a pair")
     return Row(ids, types)
+
+
+Example: TypeAlias = Tokens | Image
+"""What an engine is asked: of a model of texts tokens, of one of images an image."""
+AnyRow: TypeAlias = Row | ImageRow
 
 
 def _whole_numbers(values: Sequence[int], what: str) -> npt.NDArray[np.int64]:

@@ -44,8 +44,14 @@ def check_serving(model: MultiExitModel, serving: Serving) -> None:
     names, vocabulary = serving.label_names, model.backbone.vocab_size
     if names and model.num_labels > 1 and len(names) != model.num_labels:
         raise InputError(f"{len(names)} label names for a model with {model.num_labels} classes")
-    if not 0 <= serving.pad_id < vocabulary:
+    if model.backbone.reads == "texts" and not 0 <= serving.pad_id < vocabulary:
         raise InputError(f"the padding id {serving.pad_id} is not in the model's vocabulary of {vocabulary} tokens")
+
+
+def refuse_images(model: MultiExitModel, why: str) -> None:
+    """Raises InputError for a model of images, with what cannot be done with it."""
+    if model.backbone.reads == "images":
+        raise InputError(f"this model reads images: {why}")
 
 
 def check_policy(policy: Policy, exit_number: int, model: MultiExitModel) -> None:

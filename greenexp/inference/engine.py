@@ -15,12 +15,13 @@ from torch import Tensor
 from greenexp.errors import InputError
 from greenexp.exits.policies.base import ExitOutput, PolicyStream
 from greenexp.exits.policies.choose import stream_policy
-from greenexp.inference.answers import Answer, Row, Tokens, checked
+from greenexp.inference.answers import Answer, AnyRow, Example, Tokens, checked, checked_image
 from greenexp.inference.consulting import (
     check_policy,
     check_serving,
     checked_temperatures,
     consulted_exits,
+    refuse_images,
     trained_exits,
 )
 from greenexp.inference.segments import Climbing, Precision, Said, Segments
@@ -53,7 +54,7 @@ class EarlyExitEngine:
     model: put into evaluation mode; it stays on its device
     policy: a name, `NAME:VALUE`, a mapping, or a policy in stream or replay form
     exits: those that may be asked, of the trained ones; None: all that `text` says were trained, else all
-    text: what the model needs to read text and name labels; None: it answers token ids with class numbers
+    text: what the model needs to read text and name labels; None: it answers token ids, or images, with class numbers
     check_every: K: consult every K-th trained exit, and always the last one
     temperatures: exit number -> what its logits are divided by before the policy sees them; an exit not in it: 1
     compile: `torch.compile` for each segment between consulted exits; precision: `fp32` or `bf16`; with graphs `fp32`
@@ -123,21 +124,22 @@ class EarlyExitEngine:
 
         Raises InputError for the wrong kind, and if the model was saved without its tokenizer.
         """
+        refuse_images(self.model, "it has no texts to encode; ask it with inference.answers.Image")
         if self._reader is None:
             raise InputError(
                 "this model was saved without its tokenizer, so it reads token ids alone; train again to have it saved"
             )
         return self._reader.encode(texts)
 
-    def one(self, tokens: Tokens) -> Answer:
+    def one(self, example: Example) -> Answer:
         """The answer to one example, computed unpadded and without a mask."""
-        return self.batch([tokens])[0]
+        return self.batch([example])[0]
 
-    def answer(self, tokens: Sequence[Tokens], batch_size: int) -> list[Answer]:
-        """The answers in the order of `tokens`, in batches of like lengths."""
+    def answer(self, examples: Sequence[Example], batch_size: int) -> list[Answer]:
+        """The answers in the order of `examples`, in batches of like lengths. Raises InputError."""
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}: at least 1")
-        rows = [self.checked(one) for one in tokens]
+        rows = [self.checked(one) for one in examples]
         order = sorted(range(len(rows)), key=lambda place: rows[place].length)
         found: dict[int, Answer] = {}
         for start in range(0, len(order), batch_size):
@@ -145,15 +147,15 @@ class EarlyExitEngine:
             found.update(zip(places, self._climb([rows[place] for place in places]), strict=True))
         return [found[place] for place in range(len(rows))]
 
-    def batch(self, tokens: Sequence[Tokens]) -> list[Answer]:
+    def batch(self, examples: Sequence[Example]) -> list[Answer]:
         """The answers to one batch, padded to its longest example.
 
         After each consulted exit the examples still inside are gathered, and cut to the longest of them.
         """
-        rows = [self.checked(one) for one in tokens]
+        rows = [self.checked(one) for one in examples]
         return self._climb(rows) if rows else []
 
-    def _climb(self, rows: Sequence[Row]) -> list[Answer]:
+    def _climb(self, rows: Sequence[AnyRow]) -> list[Answer]:
         found: dict[int, Answer] = {}
         lengths, places = np.array([row.length for row in rows]), np.arange(len(rows))
         stream = self.policy.stream()
@@ -179,11 +181,15 @@ class EarlyExitEngine:
         """What fills padded places; masked out, so any id of the vocabulary would do."""
         return 0 if self.serving is None else self.serving.pad_id
 
-    def checked(self, tokens: Tokens) -> Row:
-        """`tokens` if the model can take them. Raises InputError that says why not."""
+    def checked(self, example: Example) -> AnyRow:
+        """`example` if the model can take it. Raises InputError that says why not."""
         backbone = self.model.backbone
+        if backbone.reads == "images":
+            return checked_image(example, backbone.side_unit)
+        if not isinstance(example, Tokens):
+            raise InputError(f"this model reads token ids; received {type(example).__name__}")
         pairs = None if self.serving is None else self.serving.pairs
-        return checked(tokens, backbone.vocab_size, backbone.max_length, pairs)
+        return checked(example, backbone.vocab_size, backbone.max_length, pairs)
 
     def judge(self, stream: PolicyStream, index: int, said: Said, before: Sequence[Said] = ()) -> HostDecision:
         """Ask the policy at consulted exit `index` (from 0), where at the last one everybody leaves.

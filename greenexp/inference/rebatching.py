@@ -17,7 +17,7 @@ from torch import Tensor
 
 from greenexp.errors import InputError
 from greenexp.exits.policies.base import Stateless
-from greenexp.inference.answers import Answer, Row, Tokens
+from greenexp.inference.answers import Answer, AnyRow, Example
 from greenexp.inference.engine import EarlyExitEngine
 from greenexp.inference.pools import alike, next_pool
 from greenexp.inference.segments import Climbers, Climbing, Said
@@ -44,8 +44,8 @@ class _Request:
     seen: [exit, column], what the consulted exits said so far, see `_columns`; None if the policy does not look back
     """
 
-    tokens: Tokens
-    row: Row
+    example: Example
+    row: AnyRow
     future: Future[Answer]
     since: float
     hidden: Tensor | None = None
@@ -80,14 +80,14 @@ class Rebatcher:
         self._thread = threading.Thread(target=self._work, name="greenexp-rebatcher", daemon=True)
         self._thread.start()
 
-    def submit(self, tokens: Tokens) -> Future[Answer]:
+    def submit(self, example: Example) -> Future[Answer]:
         """The answer, when it is there. What the model cannot take is an InputError in the future.
 
         A future can be cancelled until its first segment runs. Raises RuntimeError after `close`.
         """
         future: Future[Answer] = Future()
         try:
-            request = _Request(tokens, self._engine.checked(tokens), future, time.monotonic())
+            request = _Request(example, self._engine.checked(example), future, time.monotonic())
         except InputError as error:
             future.set_exception(error)
             return future
@@ -209,7 +209,7 @@ class Rebatcher:
         if error is not None:
             return error
         try:
-            return self._engine.one(request.tokens)
+            return self._engine.one(request.example)
         except Exception as own:
             return own
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from greenexp.backbones.base import EncoderState, TokenBatch
+from greenexp.backbones.base import EncoderState, InputBatch, PixelBatch, TokenBatch
 from greenexp.errors import InputError
-from greenexp.inference.answers import Row
+from greenexp.inference.answers import AnyRow, ImageRow, Row
 from greenexp.model.multi_exit import MultiExitModel
 
 Precision = Literal["fp32", "bf16", "int8"]
@@ -62,7 +62,7 @@ class Climbing(Protocol):
     def computing(self) -> AbstractContextManager[None]:
         """See `Segments.computing`."""
 
-    def embed(self, rows: Sequence[Row], pad_id: int) -> Climbers:
+    def embed(self, rows: Sequence[AnyRow], pad_id: int) -> Climbers:
         """See `Segments.embed`."""
 
     def run(self, index: int, climbers: Climbers) -> tuple[Climbers, Said]:
@@ -113,13 +113,13 @@ class Segments:
             with torch.autocast(kind, dtype=torch.bfloat16, enabled=wanted):
                 yield
 
-    def embed(self, rows: Sequence[Row], pad_id: int) -> Climbers:
+    def embed(self, rows: Sequence[AnyRow], pad_id: int) -> Climbers:
         """`rows` before the first layer, padded to the longest of them; no mask where nothing is padded."""
         return Climbers(self.model.backbone.embed(self.batch_of(rows, pad_id)))
 
-    def batch_of(self, rows: Sequence[Row], pad_id: int) -> TokenBatch:
+    def batch_of(self, rows: Sequence[AnyRow], pad_id: int) -> InputBatch:
         """`rows` on the device, padded on the right to the longest of them."""
-        batch = padded_batch(rows, pad_id)
+        batch = input_batch(rows, pad_id)
         return batch if self.device.type == "cpu" else batch.to(self.device, non_blocking=True)
 
     def run(self, index: int, climbers: Climbers) -> tuple[Climbers, Said]:
@@ -179,6 +179,16 @@ def _segment(model: MultiExitModel, first: int, last: int, number: int, *, remem
     code = climb.__code__.replace(co_name=f"climb_to_exit_{number}")
     own: Climb = FunctionType(code, climb.__globals__, code.co_name, None, climb.__closure__)
     return torch.compile(own, dynamic=True)
+
+
+def input_batch(rows: Sequence[AnyRow], pad_id: int) -> InputBatch:
+    """`rows`, all of one kind, on the CPU. Raises InputError for images of several sizes."""
+    images = [row for row in rows if isinstance(row, ImageRow)]
+    if not images:
+        return padded_batch([row for row in rows if isinstance(row, Row)], pad_id)
+    if len({image.length for image in images}) > 1:
+        raise InputError("the images of a batch must have one size")
+    return PixelBatch(torch.from_numpy(np.stack([image.pixels for image in images])))
 
 
 def padded_batch(rows: Sequence[Row], pad_id: int) -> TokenBatch:

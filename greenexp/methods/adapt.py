@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from greenexp.errors import InputError
+from typing import Any
+
+from greenexp.backbones import BACKBONES
+from greenexp.errors import FieldError, InputError
 from greenexp.methods.base import Method, TrialShape
 from greenexp.model import MultiExitModel
 from greenexp.records.sections import Training
 from greenexp.records.settings import NO_COMPRESSION, Settings
-from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tasks.prepared import PreparedTask
 
 
-def trial_shape(model: MultiExitModel, data: TokenisedTask, training: Training, seed: int) -> TrialShape:
+def trial_shape(model: MultiExitModel, data: PreparedTask, training: Training, seed: int) -> TrialShape:
     """What the method may know of a trial of `model` on `data`; seed: of the order of examples."""
     return TrialShape(
         exit_layers=model.exit_layers,
@@ -25,7 +28,29 @@ def trial_shape(model: MultiExitModel, data: TokenisedTask, training: Training, 
     )
 
 
-def check_tokens(settings: Settings, model: MultiExitModel, data: TokenisedTask) -> None:
+def check_reads(settings: Settings, data: Any) -> None:
+    """Raises FieldError unless backbone, method and compression are of the kind of inputs that the task gives.
+
+    data: the task's data, before or after it was prepared: texts or images
+    """
+    backbone: Any = settings.backbone.plugin()
+    if (reads := getattr(backbone, "reads", "texts")) != data.reads:
+        fitting = [name for name in BACKBONES if getattr(BACKBONES[name], "reads", "texts") == data.reads]
+        raise FieldError(
+            "backbone.name",
+            f"{settings.backbone.name} reads {reads}, and the task {settings.task.name} gives {data.reads}: write one "
+            f"of {', '.join(fitting)}, or another task",
+        )
+    if data.reads == "texts":
+        return
+    method: Method = settings.method.plugin()
+    if method.text_only:
+        raise FieldError("method.name", f"{settings.method.name} trains models of texts alone: {method.text_only}")
+    if settings.compression != NO_COMPRESSION:
+        raise FieldError("compression.name", f"{settings.compression.name} compresses encoders of texts alone")
+
+
+def check_tokens(settings: Settings, model: MultiExitModel, data: PreparedTask) -> None:
     """Raises InputError unless method, exit heads and task agree on whether masked tokens are predicted."""
     method: Method = settings.method.plugin()
     heads = [number for number in model.exits if model.head(number).predicts_tokens]

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from greenexp.backbones.base import TokenBatch
+from greenexp.backbones.base import InputBatch
 from greenexp.model.multi_exit import ExitOutputs, MultiExitModel
 from greenexp.records.costs import ALL_PARTS, Part, Pass
 from greenexp.records.settings import ModelSettings
@@ -83,10 +83,11 @@ class MicroBatch:
 
     labels: [example], class numbers or real targets; share: its examples / the batch's; the shares add up to 1
     indices: [example], its rows of the training split; None where nobody knows
-    targets: [example, place], the tokens at `tokens.places`, -100 where none is to be predicted; None: none was masked
+    inputs: tokens or pixels; targets: [example, place], the tokens at `inputs.places`, -100 where none is to be
+        predicted; None: none was masked
     """
 
-    tokens: TokenBatch
+    inputs: InputBatch
     labels: Tensor
     share: float
     indices: npt.NDArray[np.int64] | None = None
@@ -114,19 +115,19 @@ class StepContext:
     precision: Callable[[], AbstractContextManager[None]] = nullcontext
     second: Sequence[MicroBatch] = ()
 
-    def forward(self, tokens: TokenBatch, exits: tuple[int, ...], layers: Collection[int] | None = None) -> Tensor:
+    def forward(self, inputs: InputBatch, exits: tuple[int, ...], layers: Collection[int] | None = None) -> Tensor:
         """Logits [exit, example, class] of `exits`, float32 or wider, under the trainer's precision.
 
         layers: those that run, from 1; None: all up to that of the last exit
         """
         with self.precision():
-            logits: Tensor = self.model(tokens, exits) if layers is None else self.model(tokens, exits, layers)
+            logits: Tensor = self.model(inputs, exits) if layers is None else self.model(inputs, exits, layers)
         return logits
 
-    def outputs(self, tokens: TokenBatch, exits: tuple[int, ...], *, equilibrium: bool = False) -> ExitOutputs:
+    def outputs(self, inputs: InputBatch, exits: tuple[int, ...], *, equilibrium: bool = False) -> ExitOutputs:
         """The same apart, with all that the exits say; see `MultiExitModel.outputs`."""
         with self.precision():
-            return self.model.outputs(tokens, exits, equilibrium=equilibrium)
+            return self.model.outputs(inputs, exits, equilibrium=equilibrium)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ class MethodRun(ABC):
 
     def logits(self, context: StepContext, micro: MicroBatch) -> Tensor:
         """[exit, example, class]: the forward pass that `step` makes."""
-        return context.forward(micro.tokens, self.stage(context.epoch).exits)
+        return context.forward(micro.inputs, self.stage(context.epoch).exits)
 
     def step(self, context: StepContext) -> Tensor:
         """Make one step; the objective over the whole batch, detached, as it was before the update."""
@@ -251,6 +252,7 @@ class Method(ABC):
     Every method is trained by AdamW, with the learning rate, weight decay and warm-up of the section `training` and a
     linear fall to the end of its stage, whatever the authors' code uses; a card says where that is something else.
 
+    text_only: why it cannot train a model of images, in a clause; empty where it can
     reconstruction: for a method whose authors' text or code was not at hand: of what it is one, and why, in a clause
         that follows "a reconstruction"; said wherever the method is planned. Empty for all others
     predicts_tokens: whether it trains exits to predict masked tokens, for which task and exit heads must be made
@@ -258,6 +260,7 @@ class Method(ABC):
         (`exits.head`) and pooling (`backbone.pooling`) of the publication
     """
 
+    text_only: ClassVar[str] = ""
     reconstruction: ClassVar[str] = ""
     predicts_tokens: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Any]] = {}

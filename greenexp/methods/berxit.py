@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -47,6 +47,8 @@ class Berxit(Method):
     learning_to_exit: whether the model gets the module, and with it the policy `learned`
     odd_steps_skip_last: leave CE_M out of the odd steps of `alternating`
     """
+
+    text_only: ClassVar[str] = "its learning-to-exit module reads states of one width at all exits"
 
     schedule: Schedule = "alternating"
     learning_to_exit: bool = True
@@ -101,7 +103,7 @@ class BerxitRun(MethodRun):
     def _objective(self, context: StepContext, micro: MicroBatch) -> Tensor:
         """Only what the loss starts from is stacked: a backward pass runs through all of a stacked tensor."""
         exits, taught = self._computed(context.step), self._taught(context.step)
-        found = context.outputs(micro.tokens, exits)
+        found = context.outputs(micro.inputs, exits)
         logits = torch.stack([found.logits[exits.index(number)] for number in taught])
         loss = self.loss(logits, micro.labels, context.epoch)
         if not self._method.learning_to_exit:

@@ -66,7 +66,7 @@ class CrossLevelRun(MethodRun):
         """Gradients of theta on B1; B1's terms and objective, detached."""
         seen = []
         for micro in context.batch:
-            terms = micro.share * self.terms.of(context.forward(micro.tokens, self.shape.exits), micro.labels)
+            terms = micro.share * self.terms.of(context.forward(micro.inputs, self.shape.exits), micro.labels)
             self.weights.total(terms).backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
             seen.append(terms.detach())
         if not seen:
@@ -83,7 +83,7 @@ class CrossLevelRun(MethodRun):
         model, exits = context.model, self.shape.exits
         model.train(self._look_dropout)
         with torch.no_grad(), context.precision():  # one context for all, so that autocast casts the weights once
-            logits = {look: [model(micro.tokens, exits) for micro in batch] for look, batch in batches.items()}
+            logits = {look: [model(micro.inputs, exits) for micro in batch] for look, batch in batches.items()}
         model.train()
         return {
             look: torch.stack(

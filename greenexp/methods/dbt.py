@@ -92,7 +92,7 @@ class DbtRun(MethodRun):
         confidences: list[Tensor] = []
 
         def objective(micro: MicroBatch) -> Tensor:
-            logits = context.forward(micro.tokens, self.shape.exits)
+            logits = context.forward(micro.inputs, self.shape.exits)
             confidences.append(micro.share * self.teacher_confidence(logits))
             return self.loss(logits, micro.labels, context.epoch)
 

@@ -17,7 +17,7 @@ def cut_to(settings: ModelSettings, layers: int | None, method: str) -> ModelSet
     if depth is not None and depth < layers:
         raise InputError(f"{method}: layers: the first {layers} of a backbone of {depth} layers")
     exits = settings.layers
-    if exits != "all":
+    if not isinstance(exits, str):
         exits = (*(layer for layer in exits if layer < layers), layers)
     return replace(settings.with_backbone(layers=layers), layers=exits)
 

@@ -42,4 +42,4 @@ class ElasticBertFineTuningRun(JointRun):
 
     def logits(self, context: StepContext, micro: MicroBatch) -> Tensor:
         """See `MethodRun.logits`."""
-        return torch.stack(context.outputs(micro.tokens, self.stage(context.epoch).exits, equilibrium=True).logits)
+        return torch.stack(context.outputs(micro.inputs, self.stage(context.epoch).exits, equilibrium=True).logits)

@@ -43,6 +43,8 @@ class ElasticBertPretraining(Method):
     grouping: how they are divided
     """
 
+    text_only: ClassVar[str] = "it predicts masked tokens"
+
     exits: Literal["all", "last"] = "all"
     equilibrium: bool = True
     groups: Annotated[int, Field(ge=1)] = 1
@@ -103,7 +105,7 @@ class ElasticBertPretrainingRun(MethodRun):
         count = torch.stack([masked_tokens(_targets(micro)) for micro in micros]).sum().clamp_min(1)
 
         def objective(micro: MicroBatch) -> Tensor:
-            out = context.outputs(micro.tokens, exits, equilibrium=self._method.equilibrium)
+            out = context.outputs(micro.inputs, exits, equilibrium=self._method.equilibrium)
             if out.tokens is None:
                 raise ValueError("a batch in which no token is masked")
             tokens = torch.stack([masked_token_loss(one, _targets(micro)) for one in out.tokens]).sum()

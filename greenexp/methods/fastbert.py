@@ -44,6 +44,8 @@ class FastBert(Method):
         they need more, or a head reads more than the state after its own layer, they are computed anew in every step
     """
 
+    text_only: ClassVar[str] = "its second stage keeps the states of tokens"
+
     first_epochs: Annotated[int, Field(ge=1)] | None = None
     later_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
     direction: Direction = "teacher_first"
@@ -111,7 +113,7 @@ class FastBertRun(StagedRun):
         if self.stage(context.epoch).number == 1:
             return super().logits(context, micro)
         if not self._keeps:
-            return torch.stack(context.outputs(micro.tokens, self.shape.exits).logits)
+            return torch.stack(context.outputs(micro.inputs, self.shape.exits).logits)
         if self._cache is None:
             raise ValueError("the second stage's first step without `prepare`")
         with context.precision():

@@ -36,6 +36,8 @@ class LayerDrop(Method):
     exits: `last` trains the last exit, `all` the mean over all of them
     """
 
+    text_only: ClassVar[str] = "a block that halves the feature map cannot be left out"
+
     rate: Annotated[float, Field(ge=0, lt=1)] = 0.2
     exits: Literal["last", "all"] = "last"
 
@@ -76,4 +78,4 @@ class LayerDropRun(MethodRun):
 
     def logits(self, context: StepContext, micro: MicroBatch) -> Tensor:
         """See `MethodRun.logits`."""
-        return context.forward(micro.tokens, self._stage.exits, self.layers(context.step))
+        return context.forward(micro.inputs, self._stage.exits, self.layers(context.step))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -52,6 +52,8 @@ class Pkd(Method):
     reduction: of the divergence: `batchmean` over the examples, or `mean` over examples and classes
     exits: `last` trains the last exit, `all` the mean over all of them, each with labels and answers
     """
+
+    text_only: ClassVar[str] = "it compares the states of tokens"
 
     teacher: str
     layers: Annotated[int, Field(ge=1)] | None = None

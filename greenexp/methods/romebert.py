@@ -112,7 +112,7 @@ class RomeBertRun(MethodRun):
         multi: Gradients = [None] * len(matrices)
         total: Tensor | None = None
         for micro in context.batch:
-            logits = context.outputs(micro.tokens, self.shape.exits).logits
+            logits = context.outputs(micro.inputs, self.shape.exits).logits
             losses = (
                 micro.share * self.last(logits[-1], micro.labels),
                 micro.share * self.multi(torch.stack((*logits[:-1], logits[-1].detach())), micro.labels),

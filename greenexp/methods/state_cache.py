@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from greenexp.backbones.base import EncoderState
+from greenexp.backbones.base import EncoderState, TokenBatch
 from greenexp.methods.base import EpochContext, MicroBatch, TrialShape
 
 BYTES_PER_VALUE = 4
@@ -37,10 +37,11 @@ class StateCache:
 
     def at(self, micro: MicroBatch) -> Iterator[tuple[int, EncoderState]]:
         """The state after each kept exit's layer, as the backbone would have given it but for what lies in padding."""
-        tokens, rows = micro.tokens.input_ids, _rows(micro)
+        batch, rows = _tokens(micro), _rows(micro)
+        tokens = batch.input_ids
         places = np.minimum(np.arange(tokens.shape[1]), self.lengths[rows][:, None] - 1) + self.starts[rows][:, None]
         index = torch.from_numpy(places).to(tokens.device).flatten()
-        padding = None if micro.tokens.attention_mask is None else micro.tokens.attention_mask.bool()
+        padding = None if batch.attention_mask is None else batch.attention_mask.bool()
         for number, states in self.states.items():
             hidden = states.index_select(0, index).view(*tokens.shape, states.shape[1])
             yield number, EncoderState(hidden, padding=padding, normed=True)
@@ -67,7 +68,7 @@ def filled(context: EpochContext, exits: Sequence[int], tokens: int) -> StateCac
         real = _real(micro)
         size = int(real.sum())
         with torch.no_grad(), context.precision():
-            state = model.backbone.embed(micro.tokens)
+            state = model.backbone.embed(micro.inputs)
             for layer in range(1, model.exit_layers[-1] + 1):
                 state = model.backbone.layer(layer - 1, state)
                 if layer in exit_at:
@@ -93,8 +94,14 @@ def _in_rows(
 
 def _real(micro: MicroBatch) -> Tensor:
     """Bool [example, token], True where there is a token; tokens come first, padding after them."""
-    ids, mask = micro.tokens.input_ids, micro.tokens.attention_mask
+    ids, mask = _tokens(micro).input_ids, _tokens(micro).attention_mask
     return torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
+
+
+def _tokens(micro: MicroBatch) -> TokenBatch:
+    if not isinstance(micro.inputs, TokenBatch):
+        raise ValueError("states of images are not kept")
+    return micro.inputs
 
 
 def _rows(micro: MicroBatch) -> npt.NDArray[np.int64]:

@@ -82,4 +82,4 @@ def outputs(
     """What `exits` say, under the trainer's precision; `visited` gets the state after every layer, 0 first."""
     visit = None if visited is None else visited.__setitem__
     with context.precision():
-        return model.outputs(micro.tokens, exits, visit=visit)
+        return model.outputs(micro.inputs, exits, visit=visit)

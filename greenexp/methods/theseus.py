@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -45,6 +45,8 @@ class Theseus(Method):
     train: `layers` of the successor, as official, or `all` of it
     exits: `last` trains the last exit, `all` the mean over those after every module
     """
+
+    text_only: ClassVar[str] = "its modules are layers of one width"
 
     teacher: str
     layers: Annotated[int, Field(ge=1)] | None = None
@@ -131,7 +133,7 @@ class TheseusRun(TaughtRun):
         exits = {model.exit_layers[number - 1]: number for number in self._stage.exits}
         logits = []
         with context.precision():
-            state = model.backbone.embed(micro.tokens)
+            state = model.backbone.embed(micro.inputs)
             for layer in range(1, model.backbone.num_layers + 1):
                 if layer in kept:
                     for index in range((layer - 1) * self._each, layer * self._each):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -60,6 +60,8 @@ class TinyBert(Method):
     temperature: T; reduction: over the classes of an answer: `batchmean` the sum, `mean` as in the official code
     """
 
+    text_only: ClassVar[str] = "it compares attention and the states of tokens"
+
     teacher: str
     layers: Annotated[int, Field(ge=1)] | None = None
     hidden: Annotated[int, Field(ge=1)] | None = None
@@ -94,7 +96,7 @@ class TinyBert(Method):
             source=None, layers=self.layers, hidden=self.hidden, heads=self.heads, intermediate=self.intermediate
         )
         exits = settings.layers
-        if exits != "all" and self.layers is not None:
+        if not isinstance(exits, str) and self.layers is not None:
             exits = (*(layer for layer in exits if layer < self.layers), self.layers)
         return replace(new, layers=exits)
 
@@ -233,7 +235,7 @@ def _looked_at(
 ) -> tuple[list[EncoderState], list[Tensor]]:
     """The states after `layers` (0: the embeddings), and of those above 0 the scores [example, head, query, key]."""
     found: list[Tensor] = []
-    state = backbone.embed(micro.tokens)
+    state = backbone.embed(micro.inputs)
     states = [state] if 0 in layers else []
     for layer in range(1, max(layers) + 1):
         if scores and layer in layers:

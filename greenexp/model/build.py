@@ -9,14 +9,20 @@ import numpy as np
 import torch
 
 from greenexp.backbones.base import Backbone
-from greenexp.errors import InputError
+from greenexp.errors import FieldError, InputError
+from greenexp.exits import HEADS
 from greenexp.exits.base import ExitHead, ExitPlace
 from greenexp.exits.learned import LearnedExit
 from greenexp.journal.origins import encoder_source
+from greenexp.meters.flops import block_flops
 from greenexp.model.inherited import inherited_encoder
 from greenexp.model.multi_exit import MultiExitModel
 from greenexp.model.reduction import share_weights
 from greenexp.records.settings import ModelSettings
+
+_SHARES = (0.15, 0.30, 0.45, 0.60, 0.75, 0.90)
+_TYPICAL_LENGTH = {"texts": 128, "images": 32 * 32}
+"""Tokens, or pixels, at which shares of FLOPs are taken; they hardly depend on it."""
 
 
 def build_model(
@@ -36,12 +42,13 @@ def build_model(
     on_meta = str(device) == "meta"
     with _drawn_from(seed, stream=0):
         backbone, settings = _encoder(settings, vocab_size, pad_id, on_meta=on_meta)
-    exit_layers = placed_exits(settings.layers, backbone.num_layers)
+    exit_layers = placed_exits(settings.layers, backbone)
     with _drawn_from(seed, stream=1), torch.device("meta" if on_meta else "cpu"):
         heads, learned = build_exits(settings, exit_layers, backbone, num_labels)
     for head, layer in zip(heads, exit_layers, strict=True):
         head.start_from(backbone.pooler_for(layer))
-    if learned is None and not any(head.reads_pooled or head.reads_earlier for head in heads):
+    is_read = learned is not None or any(head.reads_pooled or head.reads_earlier for head in heads)
+    if backbone.reads == "texts" and not is_read:
         backbone.drop_pooler()
         settings = settings.with_backbone(pooling="cls")
     model = MultiExitModel(backbone, heads, exit_layers, num_labels, settings, learned)
@@ -72,18 +79,29 @@ def build_exits(
     On the current default device and from its generator.
     """
     plugin = settings.head.plugin()
+    maps = backbone.reads == "images"
     places = (
-        ExitPlace(backbone.hidden_size, num_labels, number, layer, len(exit_layers), backbone.vocab_size)
+        ExitPlace(backbone.width_at(layer), num_labels, number, layer, len(exit_layers), backbone.vocab_size, maps)
         for number, layer in enumerate(exit_layers, start=1)
     )
+    if maps and not getattr(plugin, "reads_maps", False):
+        fitting = ", ".join(name for name in HEADS if getattr(HEADS[name], "reads_maps", False))
+        raise FieldError("exits.head", f"{settings.head.name} reads tokens, not images: write one of {fitting}")
     heads = [plugin.build(place) for place in places]
     return heads, LearnedExit(backbone.hidden_size) if settings.learned else None
 
 
-def placed_exits(layers: str | Sequence[int], num_layers: int) -> tuple[int, ...]:
-    """The layer of each exit from the sweep file's `exits.layers`: `all`, or numbers from 1 that include the last."""
+def placed_exits(layers: str | Sequence[int], backbone: Backbone) -> tuple[int, ...]:
+    """The layer of each exit from the sweep file's `exits.layers`: `all`, or numbers from 1 that include the last.
+
+    `by_flops`: those that end nearest to 15, 30, 45, 60, 75 and 90 % of the encoder's FLOPs, and the last (Kaya et
+    al. 2019; at ResNet-56 the blocks of the official code).
+    """
+    num_layers = backbone.num_layers
     if layers == "all":
         return tuple(range(1, num_layers + 1))
+    if layers == "by_flops":
+        return _at_shares(backbone)
     numbers = () if isinstance(layers, str) else tuple(layers)
     if not numbers or list(numbers) != sorted(set(numbers)) or numbers[0] < 1 or numbers[-1] != num_layers:
         raise InputError(
@@ -91,6 +109,14 @@ def placed_exits(layers: str | Sequence[int], num_layers: int) -> tuple[int, ...
             "the backbone's last layer"
         )
     return numbers
+
+
+def _at_shares(backbone: Backbone) -> tuple[int, ...]:
+    """Rising layers, each once: two shares may be nearest to the end of one layer."""
+    costs = backbone.matmuls(1, _TYPICAL_LENGTH[backbone.reads])
+    ends = np.cumsum([block_flops(costs.embeddings), *map(block_flops, costs.layers)])
+    places = {1 + int(np.abs(ends[1:] / ends[-1] - share).argmin()) for share in _SHARES}
+    return tuple(sorted(places | {backbone.num_layers}))
 
 
 @contextmanager

@@ -128,7 +128,7 @@ def _rebuilt(folder: Path, manifest: dict[str, Any]) -> MultiExitModel:
         backbone = (
             plugin.load(folder) if settings.form is None else plugin.load(folder, partial(take_form, settings.form))
         )
-        exit_layers = placed_exits(settings.layers, backbone.num_layers)
+        exit_layers = placed_exits(settings.layers, backbone)
         heads, learned = build_exits(settings, exit_layers, backbone, manifest["num_labels"])
     if list(exit_layers) != manifest["exit_layers"]:
         raise CheckpointError(f"{folder}: exits at layers {list(exit_layers)}, but saved {manifest['exit_layers']}")

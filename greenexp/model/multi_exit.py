@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from greenexp.backbones.base import Backbone, EncoderState, TokenBatch
+from greenexp.backbones.base import Backbone, EncoderState, InputBatch
 from greenexp.compression.int8_modules import HeldInInt8
 from greenexp.errors import InputError
 from greenexp.exits.base import ExitHead, ExitInput
@@ -78,7 +78,7 @@ class MultiExitModel(nn.Module):
         return cast(ExitHead, self.heads[exit_number - 1])
 
     def forward(
-        self, batch: TokenBatch, exits: Sequence[int] | None = None, layers: Collection[int] | None = None
+        self, batch: InputBatch, exits: Sequence[int] | None = None, layers: Collection[int] | None = None
     ) -> Tensor:
         """Logits [exit, example, class] of `exits` (numbers from 1, ascending; None: all), float32 or wider.
 
@@ -87,7 +87,7 @@ class MultiExitModel(nn.Module):
         """
         return torch.stack(self.outputs(batch, exits, layers=layers).logits)
 
-    def each_exit(self, batch: TokenBatch, exits: Sequence[int] | None = None) -> tuple[Tensor, ...]:
+    def each_exit(self, batch: InputBatch, exits: Sequence[int] | None = None) -> tuple[Tensor, ...]:
         """`forward` with the exits' logits apart, each [example, class].
 
         For a backward pass from some of the computed exits: through the stacked tensor it would run through all of
@@ -97,7 +97,7 @@ class MultiExitModel(nn.Module):
 
     def outputs(
         self,
-        batch: TokenBatch,
+        batch: InputBatch,
         exits: Sequence[int] | None = None,
         *,
         equilibrium: bool = False,

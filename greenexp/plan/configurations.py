@@ -92,12 +92,21 @@ def _plugin_class(data: Mapping[str, Any], path: str, plugins: Plugins) -> Any:
 
 def _exits_fit(settings: Settings) -> Iterator[FieldProblem]:
     """Exits on layers that exist, the last included; only where the file says how many layers there are."""
-    layers, depth, chosen = settings.exits.layers, settings.backbone.options.get("layers"), settings.metric.exit
-    count = None if layers == "all" else len(layers)
-    if type(depth) is int:
-        if layers != "all" and layers[-1] != depth:
+    layers, depth, chosen = settings.exits.layers, _depth(settings), settings.metric.exit
+    count = None if isinstance(layers, str) else len(layers)
+    if depth is not None:
+        if not isinstance(layers, str) and layers[-1] != depth:
             text = f"the last exit must be on the last layer, {depth}, got {list(layers)}"
             yield FieldProblem("exits.layers", text)
         count = depth if layers == "all" else count
     if isinstance(chosen, int) and count is not None and chosen > count:
         yield FieldProblem("metric.exit", f"there are {count} exits, got {chosen}")
+
+
+def _depth(settings: Settings) -> int | None:
+    """How many layers the backbone has, as far as its section alone says; None: its source does."""
+    layers = settings.backbone.options.get("layers")
+    if type(layers) is int:
+        return layers
+    depth = getattr(settings.backbone.plugin(), "num_layers", None)
+    return depth if type(depth) is int else None

@@ -12,10 +12,10 @@ from greenexp.records.settings import Settings
 from greenexp.records.values import canonical_json
 
 if TYPE_CHECKING:
-    from greenexp.tasks.tokens import TokenisedTask
+    from greenexp.tasks.prepared import PreparedTask
 
 
-Prepare = Callable[[Settings], "TokenisedTask"]
+Prepare = Callable[[Settings], "PreparedTask"]
 """Reads what a trial with these settings trains and is evaluated on."""
 
 
@@ -26,16 +26,21 @@ def data_key(settings: Settings) -> str:
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
-def prepare_data(settings: Settings) -> TokenisedTask:
-    """The tokens a trial with these settings trains and is evaluated on.
+def prepare_data(settings: Settings) -> PreparedTask:
+    """What a trial with these settings trains and is evaluated on: tokens, or images.
 
     The tokeniser is the one of the backbone's source; a backbone without a source gets one token per word of the
     training texts. Raises InputError if the task or the tokeniser cannot be read.
     """
+    from greenexp.methods.adapt import check_reads
+    from greenexp.tasks.pixels import PixelTask
     from greenexp.tasks.tokens import MOST_WORDS, tokenise, word_tokenizer
 
     with about_field("task"):
         task = settings.task.plugin().load()
+    check_reads(settings, task)
+    if isinstance(task, PixelTask):
+        return task
     with about_field("backbone"):
         tokeniser = settings.backbone.plugin().tokenizer()
     if tokeniser is None:
@@ -45,7 +50,7 @@ def prepare_data(settings: Settings) -> TokenisedTask:
         return tokenise(task, tokeniser, settings.training.max_length)
 
 
-def data_facts(every: Iterable[Settings], prepare: Callable[[Settings], TokenisedTask]) -> dict[str, Any]:
+def data_facts(every: Iterable[Settings], prepare: Callable[[Settings], PreparedTask]) -> dict[str, Any]:
     """What the distinct data sets of some trial settings are: `data_key` -> description, fingerprint, split sizes."""
     found: dict[str, Any] = {}
     for settings in every:
@@ -56,7 +61,7 @@ def data_facts(every: Iterable[Settings], prepare: Callable[[Settings], Tokenise
     return found
 
 
-def _rows(data: TokenisedTask) -> dict[str, int]:
+def _rows(data: PreparedTask) -> dict[str, int]:
     """Split -> examples."""
     splits = {"train": data.train, "dev": data.dev, "test": data.test}
     return {name: len(split.labels) for name, split in splits.items() if split is not None}

@@ -21,9 +21,21 @@ if TYPE_CHECKING:
     from greenexp.methods.base import MethodRun
     from greenexp.model import MultiExitModel
     from greenexp.records.costs import Part, Pass
-    from greenexp.tasks.tokens import TokenisedSplit, TokenisedTask
+    from greenexp.tasks.prepared import PreparedSplit, PreparedTask
 
-WITHOUT_EFFECT = ("learning_rate", "weight_decay", "warmup", "clip_norm", "precision", "patience")
+WITHOUT_EFFECT = (
+    "learning_rate",
+    "weight_decay",
+    "warmup",
+    "clip_norm",
+    "precision",
+    "patience",
+    "optimiser",
+    "momentum",
+    "schedule",
+    "milestones",
+    "decay",
+)
 """Fields of `training` that change no shape of an epoch: trials that differ in them cost the same FLOPs at most."""
 
 
@@ -47,14 +59,16 @@ def same_cost(trial: TrialSpec) -> str:
     return canonical_json({**sections, "training": training, "order": trial.seeds.order, "fold": fold})
 
 
-def epoch_flops(trial: TrialSpec, data: TokenisedTask) -> EpochFlops:
+def epoch_flops(trial: TrialSpec, data: PreparedTask) -> EpochFlops:
     """The FLOPs of `trial` on `data` (the whole task), report by report, by the model's and the method's own accounts.
 
     The model is built without weights, the batches are those the trial will draw. Raises InputError where model,
     method and data do not fit.
     """
+    from greenexp.methods.adapt import check_reads
     from greenexp.tasks.folds import on_fold
 
+    check_reads(trial.settings, data)
     data = on_fold(data, trial.fold)
     settings, compression = trial.settings, trial.settings.compression.plugin()
     model, run = without_weights(settings, data, trial.seeds.order)
@@ -67,7 +81,7 @@ def epoch_flops(trial: TrialSpec, data: TokenisedTask) -> EpochFlops:
     return EpochFlops(tuple(map(sum, zip(training, choosing, strict=True))), evaluation)
 
 
-def without_weights(settings: Settings, data: TokenisedTask, order: int) -> tuple[MultiExitModel, MethodRun]:
+def without_weights(settings: Settings, data: PreparedTask, order: int) -> tuple[MultiExitModel, MethodRun]:
     """The model that would be trained, on the meta device, and the method's run. Raises InputError as above."""
     from greenexp.methods.adapt import check_tokens, trial_shape
     from greenexp.model import build_model
@@ -85,7 +99,7 @@ def _check_metric_exit(chosen: str | int, trained: tuple[int, ...]) -> None:
         raise InputError(f"metric.exit is {chosen}, but the exits trained from the first epoch on are {listed}")
 
 
-def _training(trial: TrialSpec, data: TokenisedTask, model: MultiExitModel, run: MethodRun) -> Iterator[float]:
+def _training(trial: TrialSpec, data: PreparedTask, model: MultiExitModel, run: MethodRun) -> Iterator[float]:
     from greenexp.records.costs import Part
     from greenexp.tasks.batches import dev_batches, epoch_batches, halved_batches
 
@@ -144,7 +158,7 @@ def _priced(
 
 
 def _choosing(
-    trial: TrialSpec, data: TokenisedTask, model: MultiExitModel, run: MethodRun, compression: Compression
+    trial: TrialSpec, data: PreparedTask, model: MultiExitModel, run: MethodRun, compression: Compression
 ) -> Iterator[float]:
     """FLOPs by which a compression chooses what goes, per report."""
     import numpy as np
@@ -159,14 +173,14 @@ def _choosing(
 
 
 def _evaluation(
-    training: Training, data: TokenisedTask, model: MultiExitModel, run: MethodRun, compression: Compression
+    training: Training, data: PreparedTask, model: MultiExitModel, run: MethodRun, compression: Compression
 ) -> Iterator[float]:
     from greenexp.meters.flops import forward_flops
     from greenexp.model.reduction import reduced
     from greenexp.tasks.batches import dev_batches
     from greenexp.tasks.dev_part import part_of_dev
 
-    def passes(split: TokenisedSplit) -> list[tuple[int, int]]:
+    def passes(split: PreparedSplit) -> list[tuple[int, int]]:
         lengths = split.lengths
         return [(len(b), int(lengths[b].max())) for b in dev_batches(lengths, training.evaluation_batch_size)]
 

@@ -13,12 +13,12 @@ from greenexp.records.settings import Settings
 from greenexp.records.values import canonical_json
 
 if TYPE_CHECKING:
-    from greenexp.tasks.tokens import TokenisedTask
+    from greenexp.tasks.prepared import PreparedTask
 
 FIELD = "resources.fuse_seeds"
 
 
-def check_fused(plan: Plan, prepare: Callable[[Settings], TokenisedTask]) -> None:
+def check_fused(plan: Plan, prepare: Callable[[Settings], PreparedTask]) -> None:
     """Raises FieldError with every section that stands in the way, of each kind of trial that the plan could hold.
 
     A plan in which no configuration has two seeds on the same examples passes: its trials are trained alone.

@@ -39,7 +39,7 @@ from greenexp.schedulers.brackets import Bracket
 from greenexp.spec.accounting import NO_CARBON_FACTOR, NO_PRICE, priced
 
 if TYPE_CHECKING:
-    from greenexp.tasks.tokens import TokenisedTask
+    from greenexp.tasks.prepared import PreparedTask
 
 NOT_CALIBRATED = "not known before something ran on this machine"
 NO_ENERGY = "energy was not measured in what ran before"
@@ -50,7 +50,7 @@ SEARCHED_COST = "depends on the configurations that the search proposes"
 
 def price_plan(
     plan: Plan,
-    prepare: Callable[[Settings], TokenisedTask] = prepare_data,
+    prepare: Callable[[Settings], PreparedTask] = prepare_data,
     *,
     speeds: Speeds | None = None,
 ) -> Price:
@@ -62,7 +62,7 @@ def price_plan(
     Expected FLOPs assume that those who go on cost what the average trial costs, and that none ends by its patience.
     Raises InputError where model, method, metric and data do not fit.
     """
-    data: dict[str, TokenisedTask] = {}
+    data: dict[str, PreparedTask] = {}
     epochs, notes = _all_epochs(plan, prepare, data)
     check_fused(plan, prepare)
     scheduler = plan.expected_scheduler()
@@ -109,7 +109,7 @@ def price_plan(
     )
 
 
-def _on_test(plan: Plan, epochs: Sequence[EpochFlops], data: Mapping[str, TokenisedTask]) -> float:
+def _on_test(plan: Plan, epochs: Sequence[EpochFlops], data: Mapping[str, PreparedTask]) -> float:
     """FLOPs of evaluating one trial on test: the first trial's, as nobody knows which will be chosen."""
     return flops_on_test(epochs[0], data[data_key(plan.trials[0].settings)])
 
@@ -135,7 +135,7 @@ def _missing_gpu(resources: Resources) -> tuple[str, ...]:
     return (f"resources.gpus_per_trial is {resources.gpus_per_trial:g}, and {missing}",)
 
 
-def _contents(data: Mapping[str, TokenisedTask]) -> tuple[DataContents, ...]:
+def _contents(data: Mapping[str, PreparedTask]) -> tuple[DataContents, ...]:
     return tuple(DataContents(each.max_length, each.contents) for each in data.values() if each.contents)
 
 
@@ -165,7 +165,7 @@ def _open_note(growth: Growth) -> str:
 
 
 def _all_epochs(
-    plan: Plan, prepare: Callable[[Settings], TokenisedTask], data: dict[str, TokenisedTask]
+    plan: Plan, prepare: Callable[[Settings], PreparedTask], data: dict[str, PreparedTask]
 ) -> tuple[list[EpochFlops], tuple[str, ...]]:
     """Per trial, computed once for trials of the same cost; and notes on the data, which `data` then has by key."""
     known: dict[str, EpochFlops] = {}
@@ -188,7 +188,7 @@ def _all_epochs(
     return result, tuple(notes)
 
 
-def _check_metric(plan: Plan, data: TokenisedTask) -> tuple[str, ...]:
+def _check_metric(plan: Plan, data: PreparedTask) -> tuple[str, ...]:
     """A note if the metric is the default, and the task is scored by others."""
     from greenexp.tasks.metrics import check_metric_of_sweep
 

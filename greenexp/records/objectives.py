@@ -61,7 +61,7 @@ def objective_of(name: str, records: Mapping[Epochs, EpochRecord], metric: Metri
         return trial_score(records)
     if name == "inference_flops":
         best = best_epoch(records)
-        return None if best is None else _inference_flops(records[best].exits, metric)
+        return None if best is None else inference_flops_of(records[best].exits, metric)
     if name == "parameters":
         count = parameters_of(records.values())
         return None if count is None else float(count)
@@ -92,8 +92,8 @@ def _why_missing(name: str, records: Mapping[Epochs, EpochRecord]) -> str:
     return next((why for why in said if why), "it is not on record")
 
 
-def _inference_flops(exits: Sequence[ExitScore], metric: Metric) -> float | None:
-    """FLOPs of the exits that the score is of."""
+def inference_flops_of(exits: Sequence[ExitScore], metric: Metric) -> float | None:
+    """Mean FLOPs per example of the exits that the score is of, from the scores of one report; None if not known."""
     if not exits:
         return None
     match metric.exit:

@@ -19,17 +19,13 @@ from pydantic import (
 from greenexp.errors import did_you_mean
 from greenexp.records.addresses import without_password
 from greenexp.records.carbon_source import CarbonSource
-from greenexp.records.file_section import FileSection
+from greenexp.records.file_section import FileSection, as_tuple
 from greenexp.records.limits import LimitsBase, SearchBudget, limit_fields
 from greenexp.records.policies import DEFAULT_POLICIES
+from greenexp.records.training import Training as Training
 from greenexp.records.worth import PAYMENTS
 from greenexp.registry import registry_at
 from greenexp.units import parse_quantity
-
-
-def _as_tuple(values: Any) -> Any:
-    """A list of a file as the tuple that a frozen model holds."""
-    return tuple(values) if isinstance(values, list) else values
 
 
 class Component(BaseModel):
@@ -91,7 +87,7 @@ class SearchChoice(Component):
         exclude_if=lambda limits: limits is None,
         description="Limits on each of these searches; one that has reached a limit begins no further configuration",
     )
-    earlier: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)] = Field(
+    earlier: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(as_tuple)] = Field(
         default=(),
         alias="from",
         exclude_if=lambda sources: not sources,
@@ -133,12 +129,12 @@ class PolicyChoice(Component):
 
 
 def _layers(value: Any) -> Any:
-    """`all`, or layer numbers from 1, rising."""
-    if value == "all":
+    """`all`, `by_flops`, or layer numbers from 1, rising."""
+    if value in ("all", "by_flops"):
         return value
     numbers = list(value) if isinstance(value, list | tuple) else []
     if not numbers or not all(type(n) is int and n >= 1 for n in numbers):
-        raise ValueError(f"expected 'all' or a list of layer numbers from 1, got {value!r}")
+        raise ValueError(f"expected 'all', 'by_flops' or a list of layer numbers from 1, got {value!r}")
     if numbers != sorted(set(numbers)):
         raise ValueError(f"layer numbers must rise, each once: write {sorted(set(numbers))}, got {numbers}")
     return tuple(numbers)
@@ -154,69 +150,14 @@ def _which_exit(value: Any) -> Any:
 class Exits(FileSection):
     """Where the exits sit and what they are."""
 
-    layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(_layers)] = Field(
-        "all", description="`all`, or the numbers from 1 of the encoder layers that carry an exit, the last included"
+    layers: Annotated[Literal["all", "by_flops"] | tuple[int, ...], BeforeValidator(_layers)] = Field(
+        "all",
+        description="`all`, or the numbers from 1 of the encoder layers that carry an exit, the last included; "
+        "`by_flops`: those nearest to 15, 30, 45, 60, 75 and 90 % of the FLOPs, and the last",
     )
     head: HeadChoice | None = Field(
         None, description="Exit head, one per exit; null: that of the method's publication, linear where it has none"
     )
-
-
-def _count_or_share(value: Any) -> Any:
-    """A whole number from 1, or a share between 0 and 1."""
-    if value is None or (type(value) is int and value >= 1) or (type(value) is float and 0 < value < 1):
-        return value
-    raise ValueError(f"expected a number of examples from 1, or a share between 0 and 1, got {value!r}")
-
-
-class Training(FileSection):
-    """How every trial trains."""
-
-    epochs: int = Field(3, ge=1, le=10_000, description="Epochs of a full training; the schedulers' largest resource")
-    patience: int | None = Field(
-        None, ge=1, description="Epochs in a row without a better dev score that end a trial; null: it trains them all"
-    )
-    reports_per_epoch: int = Field(
-        1, ge=1, description="Evaluations on dev per epoch, evenly spaced; the last of them is at its end"
-    )
-    report_dev: Annotated[int | float | None, BeforeValidator(_count_or_share)] = Field(
-        None, description="Dev examples of a report within an epoch, or their share below 1; null: all of them"
-    )
-    batch_size: int = Field(32, ge=1, description="Examples per optimiser step")
-    learning_rate: float = Field(2e-5, gt=0, description="Peak learning rate of AdamW")
-    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW")
-    warmup: float = Field(0.1, ge=0, le=1, description="Share of all steps over which the learning rate rises")
-    clip_norm: float | None = Field(1.0, gt=0, description="Largest gradient norm; null clips nothing")
-    micro_batch_size: int | None = Field(
-        None, ge=1, description="Examples per forward pass, if a batch must be split to fit; null: the whole batch"
-    )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Number format of the matrix products; auto: bf16 where the device computes it fast"
-    )
-    freeze_embeddings: bool = Field(False, description="Whether the embeddings stay as they are")
-    max_length: int = Field(128, ge=4, description="Longest text in tokens; the rest is cut off")
-
-    @property
-    def evaluation_batch_size(self) -> int:
-        """Twice what training computes at once: without gradients memory is no concern, and it stays the user's."""
-        return 2 * (self.micro_batch_size or self.batch_size)
-
-    @model_validator(mode="after")
-    def _reports_within_epochs(self) -> Training:
-        if self.report_dev is not None and self.reports_per_epoch == 1:
-            raise ValueError(
-                f"report_dev ({self.report_dev:g}) is of reports within an epoch, and reports_per_epoch is 1: whole "
-                "epochs are evaluated on all of dev"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _micro_batch_fits(self) -> Training:
-        if self.micro_batch_size is not None and self.micro_batch_size > self.batch_size:
-            raise ValueError(
-                f"micro_batch_size ({self.micro_batch_size}) must not exceed batch_size ({self.batch_size})"
-            )
-        return self
 
 
 class Metric(FileSection):

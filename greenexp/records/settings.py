@@ -31,12 +31,12 @@ NO_COMPRESSION = CompressionChoice(name="none")
 class ModelSettings:
     """What a multi-exit model is built from.
 
-    layers: `all`, or the layers from 1 that carry an exit; learned: with a learning-to-exit module
+    layers: as in `exits.layers` of a sweep file; learned: with a learning-to-exit module
     form: how the encoder differs from the one that its settings alone describe; None: it does not
     """
 
     backbone: BackboneChoice
-    layers: Literal["all"] | tuple[int, ...] = "all"
+    layers: Literal["all", "by_flops"] | tuple[int, ...] = "all"
     head: HeadChoice = field(default_factory=lambda: HeadChoice(name=DEFAULT_HEAD))
     learned: bool = False
     form: Form | None = None
@@ -48,7 +48,10 @@ class ModelSettings:
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, in the sections of a sweep file; `from_json` is its inverse."""
-        exits = {"layers": self.layers if self.layers == "all" else list(self.layers), "head": self.head.to_json()}
+        exits = {
+            "layers": self.layers if isinstance(self.layers, str) else list(self.layers),
+            "head": self.head.to_json(),
+        }
         form = {} if self.form is None else {"form": self.form.to_json()}
         return {
             "backbone": self.backbone.to_json(),

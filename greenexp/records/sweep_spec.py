@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError
 
@@ -39,6 +39,12 @@ def _objectives(names: Any) -> Any:
     listed = tuple(names)
     if not listed or listed[0] != SCORE:
         raise ValueError("the first objective must be score, by which the best configuration is chosen")
+    if any(str(name).startswith("latency") for name in listed):
+        raise ValueError(
+            "a latency is no objective: it belongs to one shape of model, which a search changes, and a timing beside "
+            "other trials measures these too; take inference_flops, and time the front afterwards with greenexp bench "
+            f"(objectives: {', '.join(get_args(Objective))})"
+        )
     if len({str(name) for name in listed}) < len(listed):
         raise ValueError("an objective is listed twice")
     return listed

@@ -87,6 +87,10 @@ _OVERTHINKING = {
     "trial": "str", "configuration": "str", "exit": "int64", "layer": "int64",
     "right": "float64", "first_right": "float64", "right_then_wrong": "float64",
 }  # fmt: skip
+_CONFUSION = {
+    "trial": "str", "configuration": "str", "part": "int64", "examples": "int64", "confusion": "float64",
+    "wrong": "float64", "area": "float64",
+}  # fmt: skip
 _CALIBRATION = {
     "trial": "str", "configuration": "str", "exit": "int64", "layer": "int64", "split": "str", "examples": "int64",
     "temperature": "float64", "remark": "str", "nll_before": "float64", "nll_after": "float64",
@@ -102,8 +106,8 @@ _THRESHOLDS_ON_TEST = {
     "test_score": "float64", "test_speed_up": "float64", "test_inference_flops": "float64",
 }  # fmt: skip
 REPLAYED: Mapping[str, Mapping[str, str]] = {
-    "exit_profiles": _EXIT_PROFILES, "overthinking": _OVERTHINKING, "calibration": _CALIBRATION,
-    "reliability": _RELIABILITY, "thresholds_on_test": _THRESHOLDS_ON_TEST,
+    "exit_profiles": _EXIT_PROFILES, "overthinking": _OVERTHINKING, "confusion": _CONFUSION,
+    "calibration": _CALIBRATION, "reliability": _RELIABILITY, "thresholds_on_test": _THRESHOLDS_ON_TEST,
 }  # fmt: skip
 """The tables that are replayed from stored logits, besides the operating points; each begins with the trial."""
 SCHEMA: Mapping[str, Mapping[str, str]] = {
@@ -171,6 +175,8 @@ class SweepTables:
         of dev examples that leaves there
     overthinking: a row per trial and exit, shares of dev examples: `right` here, right here for the first time,
         right here and wrong at the last exit
+    confusion: a row per trial and tenth of its dev examples by rising confusion of the exits (`replay.confusion`):
+        how often the last exit is wrong there
     calibration: a row per trial, exit and split: the temperature fitted on dev, and what it does there and on test
     reliability: a row per trial, exit, split, before or after calibration, and bin of confidence
     thresholds_on_test: a row per trial, policy and `target`, the least mean speed-up asked for on dev: the threshold
@@ -193,6 +199,7 @@ class SweepTables:
     held_out: pd.DataFrame = field(default_factory=lambda: typed_frame("held_out", ()))
     exit_profiles: pd.DataFrame = field(default_factory=lambda: typed_frame("exit_profiles", ()))
     overthinking: pd.DataFrame = field(default_factory=lambda: typed_frame("overthinking", ()))
+    confusion: pd.DataFrame = field(default_factory=lambda: typed_frame("confusion", ()))
     calibration: pd.DataFrame = field(default_factory=lambda: typed_frame("calibration", ()))
     reliability: pd.DataFrame = field(default_factory=lambda: typed_frame("reliability", ()))
     thresholds_on_test: pd.DataFrame = field(default_factory=lambda: typed_frame("thresholds_on_test", ()))

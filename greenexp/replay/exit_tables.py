@@ -19,6 +19,7 @@ from greenexp.records.policies import STATIC
 from greenexp.replay import ExitCosts, ExitRecord
 from greenexp.replay.calibration import calibration_table, reliability_tables
 from greenexp.replay.chosen import on_test
+from greenexp.replay.confusion import confusion
 from greenexp.replay.logits import StoredLogits
 from greenexp.replay.naming import resolve
 from greenexp.replay.overthinking import overthinking
@@ -118,6 +119,7 @@ class _Replay:
             "overthinking": self._one("overthinking", lambda: overthinking(self.dev, self.costs)),
         }
         if not self.dev.is_regression:
+            found["confusion"] = self._one("confusion", lambda: confusion(self.dev))
             test = None if self.test is None else self.test.record
             found["calibration"] = self._one("calibration", lambda: self._calibration(test))
             found["reliability"] = self._one("reliability", lambda: reliability_tables(self.dev, test))

@@ -32,7 +32,7 @@ CHAPTERS = (
         "Exits",
         (
             "held-out", "front", "line-to-line", "policies", "exit-profiles", "front-over-trials", "exits",
-            "overthinking", "calibration",
+            "overthinking", "confusion", "calibration",
         ),
     ),
     Chapter("seeds", "Seeds", ("seeds",)),

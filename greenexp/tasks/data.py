@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,8 @@ class TaskData:
     masking: Literal["tokens", "words"] | None = None
     vocabulary: int | None = None
 
+    reads: ClassVar[Literal["texts"]] = "texts"
+
     def __post_init__(self) -> None:
         wanted = np.float32 if self.num_labels == 1 else np.int64
         for name, split in self.splits.items():
@@ -89,5 +91,5 @@ class Task(Protocol):
     One that reads `greenexp.assets` names them in a class variable `assets`, a tuple, so that they are fetched early.
     """
 
-    def load(self) -> TaskData:
-        """The task's data; the same fields give the same data on every machine."""
+    def load(self) -> Any:
+        """A `TaskData`, or of images a `pixels.PixelTask`; the same fields give the same data on every machine."""

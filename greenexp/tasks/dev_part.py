@@ -10,12 +10,12 @@ import numpy.typing as npt
 from greenexp.errors import FieldError
 from greenexp.records.sections import Training
 from greenexp.tasks.data import Labels
-from greenexp.tasks.tokens import TokenisedSplit, part
+from greenexp.tasks.prepared import PreparedSplit, part
 
 PLACE = "training.report_dev"
 
 
-def part_of_dev(dev: TokenisedSplit, training: Training) -> TokenisedSplit | None:
+def part_of_dev(dev: PreparedSplit, training: Training) -> PreparedSplit | None:
     """The part of `dev` that `training.report_dev` asks for; None where it asks for none. Raises as `dev_part`."""
     wanted = training.report_dev
     return None if wanted is None else part(dev, dev_part(dev.labels, wanted))

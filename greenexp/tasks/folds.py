@@ -6,7 +6,6 @@ tokeniser and every machine.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from greenexp.errors import InputError
 from greenexp.records.trial import Fold
 from greenexp.tasks.data import Labels
-from greenexp.tasks.tokens import TokenisedTask, part
+from greenexp.tasks.prepared import PreparedTask, changed, part
 
 
 def fold_numbers(positions: npt.NDArray[np.float64], labels: Labels, folds: int) -> npt.NDArray[np.int64]:
@@ -40,7 +39,7 @@ def fold_numbers(positions: npt.NDArray[np.float64], labels: Labels, folds: int)
     return number[group]
 
 
-def on_fold(data: TokenisedTask, fold: Fold | None) -> TokenisedTask:
+def on_fold(data: PreparedTask, fold: Fold | None) -> PreparedTask:
     """`data` with one fold of its training set in the place of dev, and the rest of it as training set.
 
     The ids are not copied. The task's own dev set is not in it; the test set is as it was. None: `data` itself.
@@ -52,7 +51,7 @@ def on_fold(data: TokenisedTask, fold: Fold | None) -> TokenisedTask:
         raise ValueError("folds need the positions of the training texts: `tokenise` finds them")
     numbers = fold_numbers(data.positions, data.train.labels, fold.of)
     name = f"fold {fold.number} of {fold.of}, counted from 0"
-    return dataclasses.replace(
+    return changed(
         data,
         train=part(data.train, np.flatnonzero(numbers != fold.number)),
         dev=part(data.train, np.flatnonzero(numbers == fold.number)),

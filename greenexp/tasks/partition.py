@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from greenexp.errors import InputError
-from greenexp.tasks.data import Split
+from greenexp.tasks.data import Labels, Split
 
 _WORDS = re.compile(r"\w+")
 
@@ -38,8 +38,12 @@ def positions(
     """
     seconds: Sequence[str] = pairs if pairs is not None else [""] * len(texts)
     keys = (f"{purpose}\n{normalised(text)}\n{normalised(second)}" for text, second in zip(texts, seconds, strict=True))
-    numbers = (int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8], "big") for key in keys)
-    return np.array([(number >> 11) / 2**53 for number in numbers])
+    return np.array([position_of(key.encode("utf-8", "surrogatepass")) for key in keys])
+
+
+def position_of(key: bytes) -> float:
+    """The first 53 bits of sha256 over `key`, as a number in [0, 1)."""
+    return (int.from_bytes(hashlib.sha256(key).digest()[:8], "big") >> 11) / 2**53
 
 
 def subset(split: Split, size: int | None, name: str) -> Split:
@@ -54,10 +58,17 @@ def subset(split: Split, size: int | None, name: str) -> Split:
     if not 1 <= size <= len(split):
         raise InputError(f"{name}: {size} examples asked for, the {name} split has {len(split)}")
     at = positions(split.texts, split.pairs, purpose="subset")
-    chosen: list[npt.NDArray[np.int64]] = []
-    for members, count in zip(_classes(split), _shares([len(c) for c in _classes(split)], size), strict=True):
-        chosen.append(members[np.argsort(at[members], kind="stable")[:count]])
-    return take(split, np.sort(np.concatenate(chosen)))
+    return take(split, chosen_by_hash(at, split.labels, size))
+
+
+def chosen_by_hash(at: npt.NDArray[np.float64], labels: Labels, size: int) -> npt.NDArray[np.int64]:
+    """`size` examples, rising: of every class those of lowest position `at`, classes in proportion; see `subset`."""
+    classes = _classes(labels)
+    counts = _shares([len(members) for members in classes], size)
+    chosen = (
+        members[np.argsort(at[members], kind="stable")[:count]] for members, count in zip(classes, counts, strict=True)
+    )
+    return np.sort(np.concatenate(list(chosen)))
 
 
 def take(split: Split, indices: npt.NDArray[np.int64]) -> Split:
@@ -83,11 +94,11 @@ def cut(split: Split, shares: Sequence[float]) -> tuple[Split, ...]:
     return tuple(take(split, np.flatnonzero(part == number)) for number in range(len(shares) + 1))
 
 
-def _classes(split: Split) -> list[npt.NDArray[np.int64]]:
+def _classes(labels: Labels) -> list[npt.NDArray[np.int64]]:
     """The indices of each class; all in one for regression."""
-    if split.labels.dtype != np.int64:
-        return [np.arange(len(split), dtype=np.int64)]
-    return [np.flatnonzero(split.labels == label) for label in np.unique(split.labels)]
+    if labels.dtype != np.int64:
+        return [np.arange(len(labels), dtype=np.int64)]
+    return [np.flatnonzero(labels == label) for label in np.unique(labels)]
 
 
 def _shares(sizes: Sequence[int], total: int) -> list[int]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -87,20 +86,13 @@ class TokenisedTask:
     contents: Mapping[str, SplitContents] = field(default_factory=dict)
     masking: Masking | None = None
 
+    reads: ClassVar[Literal["texts"]] = "texts"
+    augmentation: ClassVar[None] = None
+
     @property
     def pairs(self) -> bool:
         """Whether an example is two texts."""
         return self.train.type_ids is not None
-
-
-def part(split: TokenisedSplit, chosen: npt.NDArray[np.int64]) -> TokenisedSplit:
-    """The examples `chosen` of `split`, in that order; the ids are shared, not copied."""
-    return dataclasses.replace(
-        split,
-        labels=split.labels[chosen],
-        columns={name: values[chosen] for name, values in split.columns.items()},
-        rows=chosen if split.rows is None else split.rows[chosen],
-    )
 
 
 def word_tokenizer(texts: Iterable[str], max_words: int = MOST_WORDS, *, masks: bool = False) -> Tokenizer:

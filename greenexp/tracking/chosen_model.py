@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from greenexp.journal.state import SweepState, TrialState
-from greenexp.records.manifests import MODEL_MANIFEST
+from greenexp.records.manifests import MODEL_MANIFEST, TOKENIZER
 from greenexp.records.selection import best_trial
 from greenexp.replay.serving_policy import given_policy
 from greenexp.tracking import names
@@ -42,14 +42,21 @@ class KeptModel:
 
     @classmethod
     def chosen(cls, state: SweepState, folder: Path) -> KeptModel | None:
-        """The one that `greenexp serve FOLDER` means; None if the sweep has chosen none, or keeps none."""
+        """The one that `greenexp serve FOLDER` means; None if the sweep has chosen none, or keeps none.
+
+        Nor is there one of images, which have no tokenizer: what MLflow has answer are texts.
+        """
         kept = [t for t in state.chosen if (folder / MODELS / t.spec.trial / MODEL_MANIFEST).is_file()]
         best = best_trial(kept, state.mode)
         if best is None:
             return None
         place = folder / MODELS / best.spec.trial
         try:
-            return cls(best, place, hashlib.sha256((place / MODEL_MANIFEST).read_bytes()).hexdigest()[:16])
+            content = (place / MODEL_MANIFEST).read_bytes()
+            manifest = json.loads(content)
+            if manifest.get("serving") and TOKENIZER not in manifest.get("files", ()):
+                return None
+            return cls(best, place, hashlib.sha256(content).hexdigest()[:16])
         except OSError:
             return None
 

@@ -12,7 +12,7 @@ from greenexp.errors import InputError
 from greenexp.meters import Meters
 from greenexp.records.progress import Epochs
 from greenexp.records.trial import TrialSpec
-from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tasks.prepared import PreparedTask
 from greenexp.training.run import TrialRun
 
 _TOLERANCE = 1e-9
@@ -28,7 +28,7 @@ class TrainedAlone:
     reproduced: bool
 
 
-def warm_up(trial: TrialSpec, data: TokenisedTask, meters: Meters, *, threads: int, seconds: float) -> None:
+def warm_up(trial: TrialSpec, data: PreparedTask, meters: Meters, *, threads: int, seconds: float) -> None:
     """Train for some seconds, and forget it: caches are filled, and the devices are at the temperature of work."""
     end = time.monotonic() + seconds
     with TrialRun(trial, data, threads=threads, meters=meters) as run:
@@ -39,7 +39,7 @@ def warm_up(trial: TrialSpec, data: TokenisedTask, meters: Meters, *, threads: i
 
 def train_alone(
     trial: TrialSpec,
-    data: TokenisedTask,
+    data: PreparedTask,
     open_trial_meters: Callable[[], Meters],
     *,
     threads: int,

@@ -16,7 +16,7 @@ from greenexp.errors import CalibrationError
 
 if TYPE_CHECKING:
     from greenexp.records.trial import TrialSpec
-    from greenexp.tasks.tokens import TokenisedTask
+    from greenexp.tasks.prepared import PreparedTask
     from greenexp.training.calibration import Bench, SpeedLook
 
 WARM_S = 0.5
@@ -41,7 +41,7 @@ class Calibration:
 
 
 def calibrate(
-    trials: Sequence[TrialSpec], data: Sequence[TokenisedTask], bench: Bench, processes: int, total_s: float
+    trials: Sequence[TrialSpec], data: Sequence[PreparedTask], bench: Bench, processes: int, total_s: float
 ) -> Calibration:
     """Measure all trials' shapes in `processes` processes at the same time, in `total_s` seconds with their start.
 

@@ -18,7 +18,7 @@ from greenexp.meters import open_meters
 from greenexp.meters.nvml import visible_gpus
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.folds import on_fold
-from greenexp.tasks.tokens import TokenisedSplit, TokenisedTask, part
+from greenexp.tasks.prepared import PreparedSplit, PreparedTask, changed, copied, part
 from greenexp.training.evaluation import evaluate
 from greenexp.training.isolation import epoch_seed, isolated
 from greenexp.training.run import TrialRun
@@ -64,10 +64,10 @@ class SpeedLook:
     energy_s: float = 0.0
 
 
-def small(data: TokenisedTask, trial: TrialSpec) -> TokenisedTask:
+def small(data: PreparedTask, trial: TrialSpec) -> PreparedTask:
     """The part of a trial's data that a calibration needs, without test set."""
     training, data = trial.settings.training, on_fold(data, trial.fold)
-    return dataclasses.replace(
+    return changed(
         data,
         train=_spread(data.train, TRAIN_BATCHES * training.batch_size),
         dev=_spread(data.dev, DEV_BATCHES * training.evaluation_batch_size),
@@ -76,23 +76,13 @@ def small(data: TokenisedTask, trial: TrialSpec) -> TokenisedTask:
     )
 
 
-def _spread(split: TokenisedSplit, most: int) -> TokenisedSplit:
-    """Every k-th example, copied: the arrays of the whole would travel with them."""
+def _spread(split: PreparedSplit, most: int) -> PreparedSplit:
+    """Every k-th example."""
     count = len(split)
-    rows = np.arange(min(count, most), dtype=np.int64) * count // min(count, most)
-    chosen, whole = part(split, rows), np.arange(count) if split.rows is None else split.rows
-    pieces = [slice(int(split.offsets[row]), int(split.offsets[row + 1])) for row in whole[rows]]
-    lengths = [piece.stop - piece.start for piece in pieces]
-    return dataclasses.replace(
-        chosen,
-        ids=np.concatenate([split.ids[piece] for piece in pieces]),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        type_ids=None if split.type_ids is None else np.concatenate([split.type_ids[piece] for piece in pieces]),
-        rows=None,
-    )
+    return copied(split, np.arange(min(count, most), dtype=np.int64) * count // min(count, most))
 
 
-def observe(number: int, trial: TrialSpec, data: TokenisedTask, bench: Bench, budget_s: float) -> SpeedLook:
+def observe(number: int, trial: TrialSpec, data: PreparedTask, bench: Bench, budget_s: float) -> SpeedLook:
     """Train steps and evaluate batches of a trial for about `budget_s` seconds.
 
     The first step of each stage is not counted: it allocates. Stages of a method count by their shares of the epochs.
@@ -130,10 +120,10 @@ def observe(number: int, trial: TrialSpec, data: TokenisedTask, bench: Bench, bu
     )
 
 
-def report_time(trial: TrialSpec, data: TokenisedTask, bench: Bench, per_flop: float, eval_per_flop: float) -> float:
+def report_time(trial: TrialSpec, data: PreparedTask, bench: Bench, per_flop: float, eval_per_flop: float) -> float:
     """Seconds that a trial's first report takes besides its step and its evaluation, with model and logits on disk."""
     training = trial.settings.training
-    smallest = dataclasses.replace(
+    smallest = changed(
         data,
         train=part(data.train, np.arange(min(len(data.train), training.batch_size * training.reports_per_epoch))),
         dev=part(data.dev, np.arange(min(len(data.dev), training.evaluation_batch_size))),
@@ -179,7 +169,7 @@ def _steps(work: TrialSetup, epoch: int, slice_s: float, device: torch.device) -
     return time.monotonic() - begun, under_way.flops - before
 
 
-def _evaluations(work: TrialSetup, data: TokenisedTask, slice_s: float, device: torch.device) -> tuple[float, float]:
+def _evaluations(work: TrialSetup, data: PreparedTask, slice_s: float, device: torch.device) -> tuple[float, float]:
     """(seconds, FLOPs) of evaluating parts of dev of one batch each, spread over its lengths; the first is left out."""
     size = work.training.evaluation_batch_size
     exits = work.method.trained_exits(work.training.epochs)
@@ -187,7 +177,7 @@ def _evaluations(work: TrialSetup, data: TokenisedTask, slice_s: float, device: 
     batches = [ranked[start : start + size] for start in range(0, len(ranked), size)]
     order = [batches[place] for place in np.random.default_rng(0).permutation(len(batches))]
 
-    def evaluated(split: TokenisedSplit) -> float:
+    def evaluated(split: PreparedSplit) -> float:
         look = partial(evaluate, work.model, split, exits=exits, batch_size=size, pad_id=data.pad_id)
         return look(precision=work.precision, device=device, masking=data.masking).flops
 
@@ -209,7 +199,7 @@ def _wait(device: torch.device) -> None:
 
 
 def rounds(
-    trials: Sequence[TrialSpec], data: Sequence[TokenisedTask], bench: Bench, until: float, least: int = LOOKS
+    trials: Sequence[TrialSpec], data: Sequence[PreparedTask], bench: Bench, until: float, least: int = LOOKS
 ) -> list[SpeedLook]:
     """Look at every kind of trial in turn, until the time `until` (of `time.monotonic`) has come; at one in any case.
 

@@ -16,9 +16,8 @@ from greenexp.model.reduction import reduced
 from greenexp.objectives import exit_losses
 from greenexp.records.costs import Part
 from greenexp.replay.record import ExitCosts
-from greenexp.tasks.batches import pad
 from greenexp.training.epoch import EpochTrainer
-from greenexp.training.evaluation import to_tokens
+from greenexp.training.inputs import Reader
 from greenexp.training.precision import autocast
 
 
@@ -86,10 +85,10 @@ def _losses(trainer: EpochTrainer, exits: tuple[int, ...], rows: np.ndarray) -> 
     with torch.enable_grad():
         model.train_only({Part.EMBEDDINGS}, ())
         for some in _pieces(rows, trainer.training.evaluation_batch_size):
-            batch = pad(trainer.split, some, trainer.pad_id)
+            batch = Reader(trainer.device, trainer.reader.pad_id).read(trainer.split, some)
             with autocast(trainer.precision, trainer.device):
-                logits = model(to_tokens(batch, trainer.device), exits)
-            yield exit_losses(logits, torch.from_numpy(batch.labels).to(trainer.device)).sum() * len(some)
+                logits = model(batch.inputs, exits)
+            yield exit_losses(logits, batch.labels).sum() * len(some)
 
 
 def _pieces(rows: np.ndarray, size: int) -> list[np.ndarray]:

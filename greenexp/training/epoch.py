@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from greenexp.backbones.base import TokenBatch
 from greenexp.compression.base import Compression
 from greenexp.meters.measure import Meters
 from greenexp.methods.base import EpochContext, MethodRun, MicroBatch, StepContext
@@ -18,10 +17,9 @@ from greenexp.methods.pricing import passes_flops
 from greenexp.model import MultiExitModel
 from greenexp.records.costs import Part, Pass
 from greenexp.records.sections import Training
-from greenexp.tasks.batches import Indices, dev_batches, epoch_batches, first_part, halved_batches, pad
-from greenexp.tasks.masking import Masking
-from greenexp.tasks.tokens import TokenisedSplit
-from greenexp.training.evaluation import to_tokens
+from greenexp.tasks.batches import Indices, dev_batches, epoch_batches, first_part, halved_batches
+from greenexp.tasks.prepared import PreparedSplit
+from greenexp.training.inputs import Reader
 from greenexp.training.isolation import GeneratorStates
 from greenexp.training.optimisation import Optimisation
 from greenexp.training.pieces import DividedBatch, WholeDraws
@@ -39,14 +37,14 @@ class EpochTrainer:
     frozen: parts that never train; order_seed: of the order of examples
     compression: what is done to the weights after each step
     at_once: examples that are computed at once at most, where more do not fit: the numbers stay, but for rounding
-    masking: how tokens are masked that the exits are to predict; None: none is
+    reader: how the training examples are read
     """
 
     model: MultiExitModel
     method: MethodRun
-    split: TokenisedSplit
+    split: PreparedSplit
     training: Training
-    pad_id: int
+    reader: Reader
     order_seed: int
     precision: Precision
     device: torch.device
@@ -54,7 +52,6 @@ class EpochTrainer:
     meters: Meters
     compression: Compression
     at_once: int | None = None
-    masking: Masking | None = None
 
     def train(
         self, under_way: EpochUnderWay, until: int, optimisation: Optimisation, interrupted: Callable[[], bool]
@@ -83,7 +80,7 @@ class EpochTrainer:
             under_way.generators.apply(self.device)
         for first, second in self.batches(epoch)[under_way.steps : until]:
             batches = [self._batch(indices, epoch, draws) for indices in (first, second)]
-            shapes = [[_shape(micro.tokens) for micro in batch] for batch in batches]
+            shapes = [[micro.inputs.shape for micro in batch] for batch in batches]
             self.note_flops(under_way, optimisation.step, shapes, price)
             context = StepContext(
                 self.model, epoch, optimisation.step, batches[0], optimisation.update, self._precise, batches[1]
@@ -167,13 +164,8 @@ class EpochTrainer:
 
     def _padded(self, piece: Indices, longest: int, of: int, epoch: int) -> MicroBatch:
         """`piece` of a batch of `of` examples, as wide as the part that it is of."""
-        batch = pad(self.split, piece, self.pad_id, least=longest)
-        labels = torch.from_numpy(batch.labels).to(self.device, non_blocking=True)
-        if self.masking is None:
-            return MicroBatch(to_tokens(batch, self.device), labels, len(piece) / of, piece)
-        masked = self.masking.masked(batch.input_ids, batch.lengths, self.split.numbers(piece), self.order_seed, epoch)
-        targets = torch.from_numpy(masked.targets).to(self.device, non_blocking=True)
-        return MicroBatch(to_tokens(batch, self.device, masked), labels, len(piece) / of, piece, targets)
+        batch = self.reader.read(self.split, piece, drawn_by=(self.order_seed, epoch), least=longest)
+        return MicroBatch(batch.inputs, batch.labels, len(piece) / of, piece, batch.targets)
 
     def priced(self) -> Price:
         """FLOPs of a micro-batch's passes by its shape; shapes recur, so each is added up once."""
@@ -187,9 +179,3 @@ class EpochTrainer:
             return known[key]
 
         return price
-
-
-def _shape(tokens: TokenBatch) -> tuple[int, int]:
-    """Examples and padded length."""
-    examples, length = tokens.input_ids.shape
-    return examples, length

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from greenexp.backbones.base import TokenBatch
 from greenexp.errors import InputError
 from greenexp.meters.flops import forward_flops
 from greenexp.model import MultiExitModel
 from greenexp.objectives.masked import masked_token_loss, masked_tokens
-from greenexp.tasks.batches import PaddedBatch, dev_batches, pad
-from greenexp.tasks.masking import OF_DEV, MaskedBatch, Masking
-from greenexp.tasks.tokens import TokenisedSplit
+from greenexp.tasks.batches import dev_batches
+from greenexp.tasks.masking import Masking
+from greenexp.tasks.prepared import PreparedSplit
+from greenexp.training.inputs import Reader
 from greenexp.training.precision import Precision, autocast
 
 
@@ -46,7 +45,7 @@ class Evaluation:
 
 def evaluate(
     model: MultiExitModel,
-    split: TokenisedSplit,
+    split: PreparedSplit,
     *,
     exits: tuple[int, ...],
     batch_size: int,
@@ -63,23 +62,22 @@ def evaluate(
     model.eval()
     logits = np.empty((len(exits), len(split), model.num_labels), dtype=np.float32)
     learned = None if model.learned is None else np.empty(logits.shape[:2], dtype=np.float32)
-    tokens = _Tokens(len(exits)) if masking is not None and model.predicts_tokens else None
+    masking = masking if model.predicts_tokens else None
+    tokens = None if masking is None else _Tokens(len(exits))
+    reader = Reader(device, pad_id, masking)
     flops = 0
     try:
         with torch.inference_mode():
             for indices in dev_batches(split.lengths, batch_size):
-                batch = pad(split, indices, pad_id)
-                masked = None
-                if masking is not None and tokens is not None:
-                    masked = masking.masked(batch.input_ids, batch.lengths, split.numbers(indices), *OF_DEV)
+                batch = reader.read(split, indices)
                 with autocast(precision, device):
-                    out = model.outputs(to_tokens(batch, device, masked), exits)
-                if masked is not None and tokens is not None and out.tokens is not None:
-                    tokens.add(out.tokens, torch.from_numpy(masked.targets).to(device))
+                    out = model.outputs(batch.inputs, exits)
+                if tokens is not None and out.tokens is not None and batch.targets is not None:
+                    tokens.add(out.tokens, batch.targets)
                 logits[:, indices] = torch.stack(out.logits).float().cpu().numpy()
                 if learned is not None and out.learned is not None:
                     learned[:, indices] = torch.stack(out.learned).float().cpu().numpy()
-                flops += forward_flops(model.costs(*batch.input_ids.shape), exits)
+                flops += forward_flops(model.costs(*batch.inputs.shape), exits)
     finally:
         model.train(was_training)
     return Evaluation(logits, float(flops), learned, None if tokens is None else tokens.scores())
@@ -106,14 +104,3 @@ class _Tokens:
             TokenScore(loss / self._count, right / self._count)
             for loss, right in zip(self._losses, self._right, strict=True)
         )
-
-
-def to_tokens(batch: PaddedBatch, device: torch.device, masked: MaskedBatch | None = None) -> TokenBatch:
-    """The batch's ids as tensors on `device`; those of `masked`, with its places, if tokens were masked."""
-
-    def tensor(array: npt.NDArray[Any] | None) -> torch.Tensor | None:
-        return None if array is None else torch.from_numpy(array)
-
-    ids, places = (batch.input_ids, None) if masked is None else (masked.input_ids, masked.places)
-    tokens = TokenBatch(torch.from_numpy(ids), tensor(batch.attention_mask), tensor(batch.type_ids), tensor(places))
-    return tokens if device.type == "cpu" else tokens.to(device, non_blocking=True)

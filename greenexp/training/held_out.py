@@ -16,7 +16,7 @@ from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.progress import Epochs
 from greenexp.records.trial import TrialSpec
 from greenexp.replay.logits import StoredLogits, write_logits
-from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tasks.prepared import PreparedTask
 from greenexp.training.evaluation import evaluate
 from greenexp.training.isolation import epoch_seed, isolated
 from greenexp.training.precision import choose_precision
@@ -25,7 +25,7 @@ from greenexp.training.scoring import exit_metrics, selected_score
 
 def evaluate_held_out(
     trial: TrialSpec,
-    data: TokenisedTask,
+    data: PreparedTask,
     model_folder: Path,
     epoch: Epochs,
     *,
@@ -75,7 +75,7 @@ def evaluate_held_out(
 
 
 def _trained_exits(
-    model: MultiExitModel, trial: TrialSpec, data: TokenisedTask, folder: Path, epoch: Epochs
+    model: MultiExitModel, trial: TrialSpec, data: PreparedTask, folder: Path, epoch: Epochs
 ) -> tuple[int, ...]:
     """As the model was saved with; of one saved without, by the method."""
     if (serving := load_serving(folder)) is not None:

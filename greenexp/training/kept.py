@@ -6,12 +6,12 @@ from pathlib import Path
 
 from greenexp.model import Serving
 from greenexp.replay.logits import StoredLogits, write_logits
-from greenexp.tasks.tokens import TokenisedSplit, TokenisedTask
+from greenexp.tasks.prepared import PreparedSplit, PreparedTask
 from greenexp.training.compressing import ReportedModel
 from greenexp.training.evaluation import Evaluation
 
 
-def serving_of(data: TokenisedTask, exits: tuple[int, ...], task: str) -> Serving:
+def serving_of(data: PreparedTask, exits: tuple[int, ...], task: str) -> Serving:
     """What a model needs beside its weights to answer texts."""
     return Serving(
         tokenizer=data.tokenizer,
@@ -24,7 +24,7 @@ def serving_of(data: TokenisedTask, exits: tuple[int, ...], task: str) -> Servin
     )
 
 
-def store_logits(folder: Path | None, dev: TokenisedSplit, reported: ReportedModel, found: Evaluation) -> str | None:
+def store_logits(folder: Path | None, dev: PreparedSplit, reported: ReportedModel, found: Evaluation) -> str | None:
     """Write what a report's exits said of `dev` into `folder`; its name there, None where nothing was to be written."""
     if folder is None or found.tokens is not None:  # of what pre-trains no policy is replayed
         return None

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from greenexp.errors import CheckpointError, DivergedError
 from greenexp.records.sections import Training
-from greenexp.training.schedule import learning_rate_at, make_optimiser, set_learning_rate
+from greenexp.training.schedule import make_optimiser, scheduled_rate, set_learning_rate
 
 _GPU_CHECK_EVERY = 16
 """Steps between two looks at a GPU's losses: each look waits for the GPU."""
 
 
 class Optimisation:
-    """AdamW and its schedule over the `steps` of a stage, for the parameters that train in it.
+    """The optimiser and its schedule over the `steps` of a stage, for the parameters that train in it.
 
     named: the training parameters by name; first_step: optimiser steps made before this stage; peak: learning rate
     optimiser: AdamW over them
@@ -31,7 +31,7 @@ class Optimisation:
         self._first_step, self._steps, self._peak = first_step, steps, peak
         self.named = dict(named)
         self._training = training
-        self.optimiser = make_optimiser(self.named.values(), training.weight_decay)
+        self.optimiser = make_optimiser(self.named.values(), training)
         self._unseen: list[tuple[int, Tensor, Tensor]] = []
         on_gpu = any(parameter.is_cuda for parameter in self.named.values())
         self._check_every = _GPU_CHECK_EVERY if on_gpu else 1
@@ -53,9 +53,8 @@ class Optimisation:
         self._unseen.append((self.step, loss.detach(), norm))
         if len(self._unseen) >= self._check_every:
             self.check()
-        self.learning_rate = learning_rate_at(
-            min(self.step - self._first_step, self._steps), self._steps, self._training.warmup, self._peak
-        )
+        within = min(self.step - self._first_step, self._steps)
+        self.learning_rate = scheduled_rate(within, self._steps, self._training, self._peak)
         set_learning_rate(self.optimiser, self.learning_rate)
 
     def check(self) -> None:
@@ -76,6 +75,7 @@ class Optimisation:
             f"{name}.{quantity}": value
             for name, parameter in self.named.items()
             for quantity, value in self.optimiser.state.get(parameter, {}).items()
+            if isinstance(value, Tensor)  # without momentum SGD keeps None
         }
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:

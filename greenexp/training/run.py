@@ -25,7 +25,7 @@ from greenexp.records.progress import Epochs, epochs_at, report_at, steps_until
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.dev_part import part_of_dev
 from greenexp.tasks.folds import on_fold
-from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tasks.prepared import PreparedTask
 from greenexp.training.checkpoint import check_owner, read_checkpoint, write_checkpoint
 from greenexp.training.compressing import ReportedModel
 from greenexp.training.device import trial_device
@@ -65,7 +65,7 @@ class TrialRun(Iterator[EpochRecord]):
     def __init__(
         self,
         trial: TrialSpec,
-        data: TokenisedTask,
+        data: PreparedTask,
         *,
         threads: int = 1,
         meters: Meters | None = None,

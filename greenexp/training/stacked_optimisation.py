@@ -1,4 +1,4 @@
-"""The optimiser steps of several seeds at once: one AdamW over the stacked weights, and everything else per seed."""
+"""The optimiser steps of several seeds at once: one optimiser over the stacked weights, everything else per seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from greenexp.training.schedule import make_optimiser, set_learning_rate
 
 
 class StackedOptimisation:
-    """Steps for all seeds of a stack; AdamW works on each weight apart, so that each seed gets the step it would alone.
+    """Steps for all seeds of a stack; it works on each weight apart, so that each seed gets the step it would alone.
 
     own: each seed's optimiser, at the same step of the same stage; what this one knows comes from them, and goes back
         to them by `hand_back`
@@ -24,7 +24,7 @@ class StackedOptimisation:
     def __init__(self, stack: StackedModels, own: Sequence[Optimisation], training: Training) -> None:
         self.own = tuple(own)
         self._stacked = {name: stack.parameters[name] for name in self.own[0].named}
-        self._optimiser = make_optimiser(self._stacked.values(), training.weight_decay, stacked=True)
+        self._optimiser = make_optimiser(self._stacked.values(), training, stacked=True)
         for name, parameter in self._stacked.items():
             states = [one.optimiser.state.get(one.named[name], {}) for one in self.own]
             if all(states):
@@ -61,7 +61,9 @@ class StackedOptimisation:
             for number, one in enumerate(self.own):
                 if state:
                     one.optimiser.state[one.named[name]] = {
-                        quantity: _part(value, number, parameter) for quantity, value in state.items()
+                        quantity: _part(value, number, parameter)
+                        for quantity, value in state.items()
+                        if isinstance(value, Tensor)  # without momentum SGD keeps None
                     }
 
 

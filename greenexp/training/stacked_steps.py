@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from greenexp.errors import DivergedError
+from greenexp.backbones.base import InputBatch, TokenBatch
+from greenexp.errors import DivergedError, InputError
 from greenexp.model.stacked import StackedModels
-from greenexp.tasks.batches import Indices, PaddedBatch, pad
-from greenexp.tasks.tokens import TokenisedSplit
-from greenexp.training.evaluation import to_tokens
+from greenexp.tasks.batches import Indices
+from greenexp.training.inputs import ReadBatch
 from greenexp.training.isolation import GeneratorStates
 from greenexp.training.pieces import drops
 from greenexp.training.precision import autocast
@@ -107,64 +107,64 @@ class StackedSteps:
     ) -> list[Tensor | None]:
         """Each seed's loss over its part of its batch, times the part's share; None for one without a part."""
         first, epoch = self._works[0], stretches[0].under_way.epoch
-        splits = [work.trainer.split for work in self._works]
-        folded, own = side_by_side(splits, parts, first.trainer.pad_id)
-        examples, length = len(folded.labels) // len(parts), folded.input_ids.shape[1]
+        somebody = next(number for number, part in enumerate(parts) if part is not None)
+        own = [
+            (0, 0) if part is None else (len(part), int(work.trainer.split.lengths[part].max()))
+            for work, part in zip(self._works, parts, strict=True)
+        ]
+        examples, length = max(count for count, _ in own), max(tokens for _, tokens in own)
+        read = [
+            _filled(self._works[number if part is not None else somebody], part, parts[somebody], epoch, own)
+            for number, part in enumerate(parts)
+        ]
         self.models.expect(examples)
         draws.begin(own, examples, length)
         first.method.quieten(self.models.model, epoch)
-        device = first.trainer.device
-        with autocast(first.precision, device):
-            logits = self.models.model(to_tokens(folded, device), first.method.stage(epoch).exits)
-        labels = torch.from_numpy(folded.labels).to(device, non_blocking=True)
+        with autocast(first.precision, first.trainer.device):
+            logits = self.models.model(side_by_side([one.inputs for one in read]), first.method.stage(epoch).exits)
         losses: list[Tensor | None] = []
         for number, (work, part, batch) in enumerate(zip(self._works, parts, batches, strict=True)):
             if part is None:
                 losses.append(None)
                 continue
             rows = slice(number * examples, number * examples + len(part))
-            loss = work.method.loss(logits[:, rows], labels[rows], epoch)
+            loss = work.method.loss(logits[:, rows], read[number].labels[: len(part)], epoch)
             losses.append(len(part) / len(batch) * loss)
         return losses
 
 
-def side_by_side(
-    splits: Sequence[TokenisedSplit], parts: Sequence[Indices | None], pad_id: int
-) -> tuple[PaddedBatch, list[tuple[int, int]]]:
-    """The seeds' batches one after the other, all of them as large as the largest, and (examples, tokens) of each.
-
-    What fills a batch up is one of its own examples again, as attention over nothing but padding is not defined.
-    Whoever reads the logits leaves it out, so that it has no gradient. A seed without a batch gets another's examples.
-    """
-    somebody = next(number for number, part in enumerate(parts) if part is not None)
-    rows = [part if part is not None else parts[somebody] for part in parts]
-    splits = [splits[number if part is not None else somebody] for number, part in enumerate(parts)]
-    own = [
-        (0, 0) if part is None else (len(part), int(split.lengths[part].max()))
-        for split, part in zip(splits, parts, strict=True)
-    ]
-    examples, length = max(count for count, _ in own), max(tokens for _, tokens in own)
-    padded = []
-    for split, row in zip(splits, rows, strict=True):
-        if row is not None:
-            filled = np.concatenate([row[:examples], np.repeat(row[:1], max(0, examples - len(row)))])
-            padded.append(pad(split, filled, pad_id, least=length))
-    return _joined(padded), own
-
-
-def _joined(batches: Sequence[PaddedBatch]) -> PaddedBatch:
-    masks = [batch.attention_mask for batch in batches]
-    types = [batch.type_ids for batch in batches if batch.type_ids is not None]
+def side_by_side(batches: Sequence[InputBatch]) -> TokenBatch:
+    """The seeds' batches, as large as each other, one after the other. InputError for batches that are no texts."""
+    tokens = [batch for batch in batches if isinstance(batch, TokenBatch)]
+    if len(tokens) < len(batches):
+        raise InputError("seeds of models that do not read texts cannot be trained as one")
+    masks = [batch.attention_mask for batch in tokens]
     whole = [
-        np.ones_like(batch.input_ids) if mask is None else mask for batch, mask in zip(batches, masks, strict=True)
+        torch.ones_like(batch.input_ids) if mask is None else mask for batch, mask in zip(tokens, masks, strict=True)
     ]
-    return PaddedBatch(
-        input_ids=np.concatenate([batch.input_ids for batch in batches]),
-        attention_mask=None if all(mask is None for mask in masks) else np.concatenate(whole),
-        type_ids=np.concatenate(types) if types else None,
-        labels=np.concatenate([batch.labels for batch in batches]),
-        lengths=np.concatenate([batch.lengths for batch in batches]),
+    types = [batch.token_type_ids for batch in tokens if batch.token_type_ids is not None]
+    return TokenBatch(
+        torch.cat([batch.input_ids for batch in tokens]),
+        None if all(mask is None for mask in masks) else torch.cat(whole),
+        torch.cat(types) if types else None,
     )
+
+
+def _filled(
+    work: TrialSetup, part: Indices | None, others: Indices | None, epoch: int, own: Sequence[tuple[int, int]]
+) -> ReadBatch:
+    """A seed's batch, as large as the largest of all seeds.
+
+    What fills it up is one of its own examples again, as attention over nothing but padding is not defined; whoever
+    reads the logits leaves it out, so that it has no gradient. A seed without a batch gets another's examples.
+    """
+    rows = part if part is not None else others
+    if rows is None:
+        raise ValueError("no seed has a batch")
+    examples, length = max(count for count, _ in own), max(tokens for _, tokens in own)
+    rows = np.concatenate([rows[:examples], np.repeat(rows[:1], max(0, examples - len(rows)))])
+    trainer = work.trainer
+    return trainer.reader.read(trainer.split, rows, drawn_by=(trainer.order_seed, epoch), least=length)
 
 
 def _parts(work: TrialSetup, batch: Indices) -> Iterator[Indices]:

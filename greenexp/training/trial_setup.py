@@ -14,7 +14,7 @@ from greenexp.compression.base import Compression
 from greenexp.errors import CheckpointError, InputError
 from greenexp.journal.origins import check_origins
 from greenexp.meters import Meters
-from greenexp.methods.adapt import check_tokens, trial_shape
+from greenexp.methods.adapt import check_reads, check_tokens, trial_shape
 from greenexp.methods.base import MethodRun, Stage
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
@@ -22,9 +22,10 @@ from greenexp.records.epoch import AT_ONCE
 from greenexp.records.progress import steps_until
 from greenexp.records.sections import Metric, Training
 from greenexp.records.trial import TrialSpec
-from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tasks.prepared import PreparedTask
 from greenexp.training.compressing import ReportedModel, compressed
 from greenexp.training.epoch import EpochTrainer
+from greenexp.training.inputs import Reader
 from greenexp.training.isolation import GeneratorStates
 from greenexp.training.optimisation import Optimisation
 from greenexp.training.pieces import why_undivided
@@ -56,13 +57,14 @@ class TrialSetup:
 
     @classmethod
     def build(
-        cls, trial: TrialSpec, data: TokenisedTask, device: torch.device, meters: Meters, at_once: int | None = None
+        cls, trial: TrialSpec, data: PreparedTask, device: torch.device, meters: Meters, at_once: int | None = None
     ) -> TrialSetup:
         """Build model and method from the trial's settings. Raises InputError where they do not fit.
 
         at_once: examples that are computed at once at most, if batches can be divided; None: whole micro-batches
         """
         check_origins(trial)
+        check_reads(trial.settings, data)
         training, metric = trial.settings.training, trial.settings.metric
         plugin, compression = trial.settings.method.plugin(), trial.settings.compression.plugin()
         model = build_model(
@@ -85,7 +87,7 @@ class TrialSetup:
             method=method,
             split=data.train,
             training=training,
-            pad_id=data.pad_id,
+            reader=Reader(device, data.pad_id, data.masking if model.predicts_tokens else None, data.augmentation),
             order_seed=trial.seeds.order,
             precision=choose_precision(training.precision, device, model.backbone.hidden_size),
             device=device,
@@ -93,7 +95,6 @@ class TrialSetup:
             meters=meters,
             compression=compression,
             at_once=None if undivided else at_once,
-            masking=data.masking if model.predicts_tokens else None,
         )
         work = cls(trainer, metric, data.dev.lengths, compression, undivided)
         for epoch in range(1, training.epochs + 1):  # refuses an epoch with fewer steps than reports

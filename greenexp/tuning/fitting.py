@@ -20,7 +20,7 @@ from greenexp.plan.data import backbone_assets, data_key
 from greenexp.plan.plugins import added_plugins
 from greenexp.records.epoch import AT_ONCE
 from greenexp.records.settings import Settings
-from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tasks.prepared import PreparedTask
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
 from greenexp.tuning.delivered_origins import packed_origins
 from greenexp.tuning.energy import has_counters, start_samplers
@@ -32,7 +32,7 @@ from greenexp.tuning.worker import LeanTrainable, TrialWorker
 
 
 def worker_settings(
-    plan: Plan, folder: Path, prepare: Callable[[Settings], TokenisedTask], *, cluster: bool, ship: bool = False
+    plan: Plan, folder: Path, prepare: Callable[[Settings], PreparedTask], *, cluster: bool, ship: bool = False
 ) -> WorkerSettings:
     """What the workers share, each distinct task in the object store once.
 

@@ -12,7 +12,7 @@ from typing import Any
 from greenexp.errors import FusedMemoryError, abridged
 from greenexp.meters import Meters
 from greenexp.meters.shared import MemberMeters, SharedMeters
-from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tasks.prepared import PreparedTask
 from greenexp.training.fused import FusedRuns, Outcome
 from greenexp.training.run import TrialRun
 from greenexp.tuning.notices import LeavingNotice
@@ -26,7 +26,7 @@ class FusedTaker(TrialTaker):
     def __init__(
         self,
         settings: WorkerSettings,
-        data: dict[str, TokenisedTask],
+        data: dict[str, PreparedTask],
         notice: LeavingNotice | None,
         config: Mapping[str, Any],
     ) -> None:
@@ -84,7 +84,7 @@ class FusedWorker(LeanTrainable):
     def equip(self, settings: WorkerSettings, notice: LeavingNotice | None) -> None:
         """What all trials of the process share."""
         self._settings, self._notice = settings, notice
-        self._data: dict[str, TokenisedTask] = {}
+        self._data: dict[str, PreparedTask] = {}
 
     def take(self, config: Mapping[str, Any]) -> None:
         """Only note what to do: the models are built inside `step`."""

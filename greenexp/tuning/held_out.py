@@ -17,7 +17,7 @@ from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.progress import Epochs
 from greenexp.records.settings import Settings
 from greenexp.records.trial import TrialSpec
-from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tasks.prepared import PreparedTask
 from greenexp.training.held_out import evaluate_held_out
 from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.energy import OwnSampler
@@ -28,7 +28,7 @@ Answer = HeldOutRecord | str | None
 
 
 def evaluate_chosen(
-    conductor: Conductor, settings: WorkerSettings, prepare: Callable[[Settings], TokenisedTask], *, here: bool
+    conductor: Conductor, settings: WorkerSettings, prepare: Callable[[Settings], PreparedTask], *, here: bool
 ) -> list[str]:
     """Evaluate what has been chosen on dev, journal it, and return what could not be evaluated, in words.
 
@@ -74,7 +74,7 @@ def _on_the_cluster(waiting: list[TrialState], settings: WorkerSettings) -> list
 
 
 def _evaluate(
-    spec: TrialSpec, data: TokenisedTask, settings: WorkerSettings, epoch: Epochs, precision: str, at_once: int | None
+    spec: TrialSpec, data: PreparedTask, settings: WorkerSettings, epoch: Epochs, precision: str, at_once: int | None
 ) -> Answer:
     """The record, None where the task has no test set, or in words why there is none."""
     if data.test is None:

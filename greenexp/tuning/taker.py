@@ -15,7 +15,6 @@ import ray
 
 from greenexp.assets import find, install
 from greenexp.errors import LOG_LENGTH, CheckpointError, GreenexpError, MemoryShortageError, StateError, abridged
-from greenexp.journal.chosen_model import is_delivered
 from greenexp.meters import Meters, open_meters
 from greenexp.plan.data import prepare_data
 from greenexp.plan.plugins import AddedPlugin
@@ -23,10 +22,10 @@ from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.progress import Epochs
 from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
-from greenexp.tasks.tokens import TokenisedTask
+from greenexp.tasks.prepared import PreparedTask
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
-from greenexp.tuning.delivered_origins import install_origin
+from greenexp.tuning.delivered_origins import install_origins
 from greenexp.tuning.energy import sampled_energy
 from greenexp.tuning.models import model_folder
 from greenexp.tuning.nodes import NodeFacts
@@ -90,7 +89,7 @@ class TrialTaker:
     ended = False
     """Whether its last answer was the trial's last."""
 
-    def equip(self, settings: WorkerSettings, data: dict[str, TokenisedTask], notice: LeavingNotice | None) -> None:
+    def equip(self, settings: WorkerSettings, data: dict[str, PreparedTask], notice: LeavingNotice | None) -> None:
         """What all trials of the process share. data: what was read of it last, by its key."""
         self._settings, self._data, self._notice = settings, data, notice
         self._run: TrialRun | None = None
@@ -181,9 +180,7 @@ class TrialTaker:
             for name, files in shared.assets.items():
                 if find(name) is None:
                     install(name, ray.get(files))
-            for source, model in shared.origins.items():
-                if not is_delivered(source):
-                    install_origin(source, ray.get(model))
+            install_origins(shared.origins, ray.get)
             if self._data_key not in self._data:
                 self._data.clear()
                 self._data[self._data_key] = self._read()
@@ -199,7 +196,7 @@ class TrialTaker:
             self._go_on()
         return self._run
 
-    def _read(self) -> TokenisedTask:
+    def _read(self) -> PreparedTask:
         """The trial's data from the object store; what only the search could know of is read here."""
         known = self._settings.data.get(self._data_key)
         return prepare_data(self._trial.settings) if known is None else ray.get(known)

@@ -55,6 +55,39 @@ def test_at_equal_costs_levels_are_parts() -> None:
     pd.testing.assert_frame_equal(on_costs[columns], on_parts[columns])
 
 
+def test_pasha_at_equal_costs_is_pasha_at_parts() -> None:
+    even = points().assign(train_flops=lambda table: 1e12 * table["step"])
+    known = read_curves(even, CurveRequest(cost="train_flops"))
+    common: dict[str, Any] = {"trials": (9,), "repeats": 40, "schedulers": ("pasha",), "reduction_factor": 2.0}
+    for epsilon in (0.0, 0.2):
+        on_parts = stopping_study(known, StoppingOptions(**common, epsilon=epsilon))["searches"]
+        on_costs = stopping_study(known, StoppingOptions(**common, epsilon=epsilon, first_level="1 TFLOP"))["searches"]
+        columns = ["expected_best", "cost", "finished"]
+        pd.testing.assert_frame_equal(on_costs[columns], on_parts[columns])
+    with pytest.raises(InputError, match="epsilon"):
+        stopping_study(known, StoppingOptions(**common, first_level="1 TFLOP"))
+    findings = stopping_study(known, StoppingOptions(trials=(9,), repeats=5, first_level="1 TFLOP"))
+    assert any(note.startswith("pasha is left out") for note in findings.notes)
+
+
+def test_pasha_compares_at_the_costs_that_units_reach() -> None:
+    # Rungs at 4, 8, ... TFLOP: c7 (2 TFLOP a part) and c8 (3) come to 4 TFLOP after 2 parts each. c8, the better one,
+    # goes on to 8 TFLOP, is alone there, so that the ranking is settled, and trains to its end; c7 stops at 4.
+    two = points()[lambda table: table["configuration"].isin(["c7", "c8"])]
+    section = {
+        "name": "pasha",
+        "resource": "train_flops",
+        "grace_period": 4e12,
+        "reduction_factor": 2.0,
+        "epsilon": 0.0,
+    }
+    curves = read_curves(two, CurveRequest(cost="train_flops"))
+    how = {"rng": np.random.default_rng(0), "repeats": 8, "replace": False}
+    found = simulate(curves, {"pasha": section}, [2], **how).searches.iloc[0]
+    assert (found["finished"], found["expected_best"]) == (1, pytest.approx(0.49))
+    assert found["cost"] == pytest.approx(27e12 + 4e12)
+
+
 def test_those_without_such_rungs_are_left_out() -> None:
     sections = StoppingOptions(first_level=2e12).sections(read_curves(points(), CurveRequest(cost="train_flops")))
     assert "fifo" in sections

@@ -66,7 +66,7 @@ def test_one_look_is_the_closed_form(minimize: bool) -> None:
         {"repeats": 0},
         {"schedulers": ()},
         {"schedulers": ("ash",)},
-        {"schedulers": ("mo_halving",)},
+        {"epsilon": -0.1},
     ],
 )
 def test_options_that_are_not_possible(options: dict[str, object]) -> None:

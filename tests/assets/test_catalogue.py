@@ -8,6 +8,7 @@ import pytest
 
 from greenexp.assets import ASSETS
 from greenexp.assets.hub import HubRepository
+from greenexp.assets.npm import NpmPackage
 from greenexp.assets.package import Package
 
 HEX = re.compile(r"[0-9a-f]+")
@@ -20,15 +21,15 @@ def test_an_asset_is_described_and_pinned(name: str) -> None:
     assert all((asset.about, asset.licence, asset.citation, asset.files, asset.sources))
     assert all(HEX.fullmatch(file.sha256) and file.size_b > 0 for file in asset.files)
     for source in asset.sources:
-        pin = {Package: 64, HubRepository: 40}[type(source)]
-        assert isinstance(source, Package | HubRepository)
-        value = source.sha256 if isinstance(source, Package) else source.commit
+        pin = {Package: 64, NpmPackage: 64, HubRepository: 40}[type(source)]
+        assert isinstance(source, Package | NpmPackage | HubRepository)
+        value = source.commit if isinstance(source, HubRepository) else source.sha256
         assert len(value) == pin
         assert HEX.fullmatch(value)
 
 
 def test_every_asset_can_come_from_a_package_registry_alone() -> None:
-    assert all(any(isinstance(source, Package) for source in asset.sources) for asset in ASSETS.values())
+    assert all(any(isinstance(source, Package | NpmPackage) for source in asset.sources) for asset in ASSETS.values())
 
 
 def test_digests_tell_assets_apart() -> None:

@@ -192,3 +192,50 @@ def test_a_server_that_has_gone_is_said(browser: BrowserContext, tmp_path: Path)
         look(page, served.address, f"view=overview&sweep={tmp_path.resolve().name}")
     expect(page.locator("#news")).to_contain_text("cannot be heard", timeout=15_000)
     page.close()
+
+
+def test_a_view_without_a_figure_opens_its_first_table(page: Page, address: str) -> None:
+    look(page, address, "view=price&sweep=small")
+    assert page.get_by_role("figure").count() == 0
+    tables = page.locator("details.table")
+    assert [table.get_attribute("open") is not None for table in tables.all()] == [
+        place == 0 for place in range(tables.count())
+    ]
+    look(page, address, "view=curves&sweep=small")
+    assert page.get_by_role("figure").count() > 0
+    assert page.locator("details.table[open]").count() == 0
+
+
+def test_counts_have_whole_numbers_on_their_axis(page: Page, address: str) -> None:
+    for sweep in ("halved", "small"):  # of 6 and of few configurations
+        look(page, address, f"view=search&sweep={sweep}")
+        axis = page.locator("figure .role-axis", has=page.locator(".role-axis-title", has_text="Configuration")).first
+        shown = axis.locator(".role-axis-label text").all_text_contents()
+        assert len(shown) > 1
+        assert len(set(shown)) == len(shown)
+        assert all(label.isdigit() for label in shown)
+
+
+def test_a_phone_shows_whole_titles_and_legends(page: Page, address: str) -> None:
+    """Titles are broken between words, and nothing of a drawing lies outside it."""
+    page.set_viewport_size({"width": 320, "height": 900})
+    look(page, address, "view=thresholds&sweep=small")
+    outside = """() => [...document.querySelectorAll('.drawing svg')].flatMap(svg => {
+        const frame = svg.getBoundingClientRect();
+        return [...svg.querySelectorAll('.role-axis-title text, .role-legend text')].filter(text => {
+            const box = text.getBoundingClientRect();
+            return box.left < frame.left - 1 || box.right > frame.right + 1 || text.textContent.includes('\u2026');
+        }).map(text => text.textContent);
+    })"""
+    assert page.locator(".drawing svg .role-axis-title text").count() > 0
+    assert page.evaluate(outside) == []
+
+
+def test_a_dark_page_has_inks_of_its_own(page: Page, address: str) -> None:
+    inks = "() => [...document.querySelectorAll('.drawing svg [stroke]')].map(each => each.getAttribute('stroke'))"
+    look(page, address, "view=thresholds&sweep=small&theme=light")
+    light = set(page.evaluate(inks))
+    look(page, address, "view=thresholds&sweep=small&theme=dark")
+    dark = set(page.evaluate(inks))
+    assert "#0072b2" in light
+    assert not dark & {"#0072b2", "#1a1a1a", "#e6e6e6"}

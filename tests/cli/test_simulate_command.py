@@ -100,3 +100,22 @@ def test_a_sweep_with_stopped_trials_is_refused(command: Command, tmp_path: Path
     assert code == 2
     assert "were stopped early" in err
     assert "(scheduler fifo)" in err
+
+
+def test_fronts_over_a_column_of_costs(command: Command, curves: Path) -> None:
+    code, out, err = command(
+        curves, "--objectives", "score,seconds", "--schedulers", "fifo,mo_halving", "--trials", 9, "--repeats", 20,
+        "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    given = json.loads(out)
+    assert [row["scheduler"] for row in given["fronts"]] == ["fifo", "mo_halving"]
+    assert given["fronts"][0]["saved"] == 0
+    assert {"unit", "score", "seconds", "fifo", "mo_halving"} == set(given["front"][0])
+    assert {row["finished"] for row in given["front_so_far"]} <= {part / 20 for part in range(21)}
+    code, _, err = command(curves, "--schedulers", "mo_halving", "--repeats", 2)
+    assert code == 2
+    assert "mo_halving" in err
+    code, _, err = command(curves, "--objectives", "second", "--repeats", 2)
+    assert code == 2
+    assert "did you mean 'seconds'" in err

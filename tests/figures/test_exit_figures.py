@@ -12,6 +12,7 @@ import pytest
 from made_sweeps import sweep, with_thresholds
 
 from greenexp import figures
+from greenexp.analysis.exits.confusion import confusion
 from greenexp.analysis.exits.overthinking import overthinking
 from greenexp.analysis.exits.policy_curves import policy_curves, static_points
 from greenexp.analysis.sweeps.chosen import chosen_trials
@@ -24,7 +25,7 @@ from greenexp.records.tables import SweepTables
 
 POLICIES = ("max_probability", "entropy", "patience", "voting", "oracle")
 TRIAL = "c001-i0-o0"
-NAMES = ["speed_up", "inference_flops", "profiles", "overthinking", "reliability"]
+NAMES = ["speed_up", "inference_flops", "profiles", "overthinking", "confusion", "reliability"]
 
 
 def all_figures(tables: SweepTables) -> dict[str, Figure]:
@@ -42,6 +43,7 @@ def all_figures(tables: SweepTables) -> dict[str, Figure]:
         "overthinking": figures.overthinking_figure(
             overthinking(tables.overthinking[tables.overthinking["configuration"] == "c001"])
         ),
+        "confusion": figures.confusion_figure(confusion(tables.confusion[tables.confusion["configuration"] == "c001"])),
         "reliability": figures.reliability_figure(
             bins[bins["exit"].isin([1, 2, 4])], {1: (0.1, 0.01), 2: (0.2, 0.02), 4: (0.3, 0.03)}, TRIAL, "dev"
         ),

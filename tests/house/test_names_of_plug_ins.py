@@ -45,6 +45,7 @@ OTHER_WORDS = {
     "random": "also a kind of loss weights, and of a test",
     "linear": "also a scale of axes",
     "learned": "also a field of the section `exits`, and an array of stored logits",
+    "shapes": "also sizes of arrays, from which costs follow",
     "patience": "also a field of the section `training`",
 }
 """Words that mean something else as well -> what, where they stand outside their home."""

@@ -24,7 +24,7 @@ def terms(model: MultiExitModel, batch: Sequence[MicroBatch], teachers: str, tau
     size = sum(len(micro.labels) for micro in batch)
     total: list[Tensor] = []
     for micro in batch:
-        logits = model(micro.tokens)
+        logits = model(micro.inputs)
         exits = len(logits)
         supervised, distilled = [], []
         for student in range(exits):

@@ -52,7 +52,7 @@ def case_of(way: str, module: bool, **changes: Any) -> Case:
 def by_hand(trial: Trial, micro: MicroBatch, weights: tuple[float, ...], module: bool, regression: bool) -> Tensor:
     """The objective, example by example, from the states after each layer."""
     model, total, squares = trial.model, torch.zeros((), dtype=torch.float64), []
-    state = model.backbone.embed(micro.tokens)
+    state = model.backbone.embed(micro.inputs)
     for place, weight in enumerate(weights):
         state = model.backbone.layer(place, state)
         pooled = model.backbone.pool(state)
@@ -96,7 +96,7 @@ def test_the_module_trains_the_encoder_and_its_target_does_not(make_trial, make_
     """u is not cut off from the layers below an exit; t is a constant."""
     trial = make_trial(case_of("even", True))
     (micro,) = make_batch()
-    found = trial.model.outputs(micro.tokens)
+    found = trial.model.outputs(micro.inputs)
     logits = torch.stack(found.logits)
     learning_to_exit_loss(torch.stack(found.learned), logits, micro.labels).backward()
     names = set(trial.gradients())
@@ -116,7 +116,7 @@ def test_declared_passes_equal_the_counter(way, module, freeze, lengths, pooling
     batch, step = make_batch(lengths), WAYS[way][1]
     with FlopCounterMode(display=False) as counter:
         trial.run.step(trial.context(batch, step=step))
-    shapes = [tuple(micro.tokens.input_ids.shape) for micro in batch]
+    shapes = [tuple(micro.inputs.input_ids.shape) for micro in batch]
     passes = trial.run.passes(1, step)
     expected = sum(training_flops(trial.model.costs(*shape), passes, frozen=freeze) for shape in shapes)
     assert expected == counter.get_total_flops() > 0
@@ -134,7 +134,7 @@ def test_micro_batches_add_up_to_the_batch(way: str, module: bool, make_trial, m
     parts, whole = make_trial(case), make_trial(case)
     pieces = make_batch((6, 6, 6))
     together = MicroBatch(
-        type(pieces[0].tokens)(*(torch.cat([getattr(one.tokens, name) for one in pieces]) for name in TOKENS)),
+        type(pieces[0].inputs)(*(torch.cat([getattr(one.inputs, name) for one in pieces]) for name in TOKENS)),
         torch.cat([one.labels for one in pieces]),
         1.0,
     )

@@ -57,7 +57,7 @@ def test_gradients_equal_a_hand_written_sum(make_trial, make_batch):
     found = trial.run.step(trial.context(batch))
     gradients = trial.gradients()
     trial.model.zero_grad()
-    logits = trial.model(micro.tokens)
+    logits = trial.model(micro.inputs)
     examples = len(micro.labels)
     expected = torch.zeros((), dtype=torch.float64)
     for number, exit_logits in enumerate(logits):

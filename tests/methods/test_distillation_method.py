@@ -23,8 +23,8 @@ def test_distillation_is_its_formula(teacher: Path, make_batch) -> None:
     expected = sum(
         micro.share
         * (
-            0.7 * exit_losses(logits := found.model(micro.tokens, (2,)), micro.labels).mean()
-            + 0.3 * soft_targets(logits, found.run.teacher(micro.tokens, (4,))[0].detach(), 2.0).mean()
+            0.7 * exit_losses(logits := found.model(micro.inputs, (2,)), micro.labels).mean()
+            + 0.3 * soft_targets(logits, found.run.teacher(micro.inputs, (4,))[0].detach(), 2.0).mean()
         )
         for micro in batch
     )
@@ -40,7 +40,7 @@ def test_declared_passes_of_student_and_teacher_equal_the_counter(fields, teache
             found.run.step(found.context(batch, step=step))
         found.model.zero_grad()
         passes = found.run.passes(1, step)
-        shapes = [tuple(micro.tokens.input_ids.shape) for micro in batch]
+        shapes = [tuple(micro.inputs.input_ids.shape) for micro in batch]
         expected = sum(passes_flops(found.model, found.run.teacher, shape, passes) for shape in shapes)
         assert expected == counter.get_total_flops() > 0
 

@@ -30,7 +30,7 @@ each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.head
 def gradients_of_one_exit(trial: Trial, micro: MicroBatch, number: int, regression: bool) -> dict[str, Tensor]:
     """Of one exit's loss, summed example by example."""
     trial.model.zero_grad()
-    (logits,) = trial.model(micro.tokens, (number,))
+    (logits,) = trial.model(micro.inputs, (number,))
     total = torch.zeros((), dtype=torch.float64)
     for row, label in zip(logits, micro.labels, strict=True):
         term = (row[0] - label) ** 2 if regression else -functional.log_softmax(row, dim=0)[label]
@@ -64,7 +64,7 @@ def test_micro_batches_add_up(case: Case, make_trial, make_batch):
     loss = trial.run.step(trial.context(batch))
     for micro in batch:
         alone = make_trial(case)
-        loss = loss - micro.share * alone.run.step(alone.context([MicroBatch(micro.tokens, micro.labels, share=1.0)]))
+        loss = loss - micro.share * alone.run.step(alone.context([MicroBatch(micro.inputs, micro.labels, share=1.0)]))
         for name, value in alone.gradients().items():
             total[name] = total.get(name, 0) + micro.share * value
     assert abs(loss.item()) < 1e-12
@@ -79,7 +79,7 @@ def test_declared_passes_equal_the_counter(case: Case, freeze: Any, make_trial, 
     trial, batch = make_trial(case, freeze=freeze), make_batch((5, 9, 3))
     with FlopCounterMode(display=False) as counter:
         trial.run.step(trial.context(batch))
-    passes, shapes = trial.run.passes(1, 0), [tuple(micro.tokens.input_ids.shape) for micro in batch]
+    passes, shapes = trial.run.passes(1, 0), [tuple(micro.inputs.input_ids.shape) for micro in batch]
     expected = sum(training_flops(trial.model.costs(*shape), passes, frozen=freeze) for shape in shapes)
     assert expected == counter.get_total_flops() > 0
 

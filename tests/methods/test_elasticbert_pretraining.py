@@ -31,12 +31,12 @@ def masked(batch: list[MicroBatch]) -> list[MicroBatch]:
     """The batch with one place per row that is masked, and with further ones that are not needed."""
     rng, found = np.random.default_rng(3), []
     for micro in batch:
-        examples, length = micro.tokens.input_ids.shape
+        examples, length = micro.inputs.input_ids.shape
         shape = (examples, masked_places(length))
         places = torch.from_numpy(rng.integers(0, length, shape))
         targets = torch.from_numpy(rng.integers(0, 30, shape))
         targets[1:, 1:] = NOT_MASKED
-        tokens = TokenBatch(micro.tokens.input_ids, micro.tokens.attention_mask, None, places)
+        tokens = TokenBatch(micro.inputs.input_ids, micro.inputs.attention_mask, None, places)
         found.append(MicroBatch(tokens, micro.labels, micro.share, targets=targets))
     return found
 
@@ -45,7 +45,7 @@ def exit_loss(trial: Trial, batch: list[MicroBatch], number: int) -> Tensor:
     """MLM_l + SOP_l of one exit, token by token and example by example."""
     every, order, examples = [], [], 0
     for micro in batch:
-        out = trial.model.outputs(micro.tokens, (number,))
+        out = trial.model.outputs(micro.inputs, (number,))
         assert out.tokens is not None
         assert micro.targets is not None
         for row, targets in zip(out.tokens[0], micro.targets, strict=True):
@@ -113,7 +113,7 @@ def test_declared_passes_equal_the_counter(fields, lengths, freeze, make_trial, 
         with FlopCounterMode(display=False) as counter:
             trial.run.step(trial.context(batch, step=step))
         passes = trial.run.passes(1, step)
-        shapes = [tuple(micro.tokens.input_ids.shape) for micro in batch]
+        shapes = [tuple(micro.inputs.input_ids.shape) for micro in batch]
         expected = sum(training_flops(trial.model.costs(*shape), passes, frozen=freeze) for shape in shapes)
         assert expected == counter.get_total_flops() > 0
 

@@ -26,7 +26,7 @@ def test_gradients_equal_a_hand_written_sum(make_trial, make_batch):
     found = trial.run.step(trial.context(batch))
     gradients = trial.gradients()
     trial.model.zero_grad()
-    logits = trial.model(micro.tokens)
+    logits = trial.model(micro.inputs)
     expected = torch.zeros((), dtype=torch.float64)
     for example, label in enumerate(micro.labels):
         log_p = [functional.log_softmax(exit_logits[example], dim=0) for exit_logits in logits]

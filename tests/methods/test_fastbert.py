@@ -69,7 +69,7 @@ def by_hand(trial: Trial, rows: list[int], direction: str) -> Tensor:
     """Stage 2's objective, one example after the other, without padding."""
     total = torch.zeros((), dtype=torch.float64)
     for row in rows:
-        *students, teacher = trial.model(micro_batch([row]).tokens)
+        *students, teacher = trial.model(micro_batch([row]).inputs)
         target = torch.softmax(teacher[0].detach(), dim=0)
         for student in students:
             said = torch.softmax(student[0], dim=0)
@@ -99,7 +99,7 @@ def test_gradients_of_stage_one_are_those_of_the_last_exit(make_trial):
     found = trial.run.step(trial.context([micro_batch(rows)], 1))
     gradients = trial.gradients()
     trial.model.zero_grad()
-    expected = functional.cross_entropy(trial.model(micro_batch(rows).tokens)[-1], micro_batch(rows).labels)
+    expected = functional.cross_entropy(trial.model(micro_batch(rows).inputs)[-1], micro_batch(rows).labels)
     expected.backward()
     assert torch.allclose(found, expected.detach())
     trained = {name: value for name, value in trial.gradients().items() if value.abs().sum() > 0}
@@ -138,7 +138,7 @@ def test_flops_equal_the_counter(memory: dict[str, int], epoch: int, make_trial)
     with FlopCounterMode(display=False) as counter:
         trial.run.step(trial.context(batch, epoch))
     passes = trial.run.passes(epoch, 0)
-    shapes = [tuple(micro.tokens.input_ids.shape) for micro in batch]
+    shapes = [tuple(micro.inputs.input_ids.shape) for micro in batch]
     assert counter.get_total_flops() == sum(training_flops(trial.model.costs(*shape), passes) for shape in shapes) > 0
 
 
@@ -148,7 +148,7 @@ def test_flops_of_the_preparation_equal_the_counter(make_trial):
     with FlopCounterMode(display=False) as counter:
         made = trial.run.prepare(context_of(trial))
     assert made == trial.run.preparation(3)
-    shapes = [tuple(micro.tokens.input_ids.shape) for micro in in_order()]
+    shapes = [tuple(micro.inputs.input_ids.shape) for micro in in_order()]
     assert counter.get_total_flops() == sum(training_flops(trial.model.costs(*shape), made) for shape in shapes) > 0
 
 

@@ -22,13 +22,13 @@ def test_layers_that_are_dropped_do_not_run(exits: str, make_trial, make_batch) 
         with FlopCounterMode(display=False) as counter:
             total = trial.run.step(trial.context(batch, step=step))
         layers, numbers = trial.run.layers(step), trial.run.stage(1).exits
-        shapes = [tuple(micro.tokens.input_ids.shape) for micro in batch]
+        shapes = [tuple(micro.inputs.input_ids.shape) for micro in batch]
         passes = trial.run.passes(1, step)
         flops = sum(training_flops(trial.model.costs(*shape), passes) for shape in shapes)
         assert flops == counter.get_total_flops()
         expected = torch.zeros((), dtype=torch.float64)
         for micro in batch:
-            state = trial.model.backbone.embed(micro.tokens)
+            state = trial.model.backbone.embed(micro.inputs)
             logits = []
             for layer in (1, 2, 3):
                 state = trial.model.backbone.layer(layer - 1, state) if layer in layers else state

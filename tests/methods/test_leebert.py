@@ -45,9 +45,9 @@ def batches(make_batch):
     pieces = [make_batch((5, 7)), make_batch((6, 4, 8))]
     for offset, batch in enumerate(pieces):
         for index, micro in enumerate(batch):
-            ids = micro.tokens.input_ids
-            shifted = torch.where(micro.tokens.attention_mask > 0, (ids + 3 * offset + index) % 26 + 4, 0)
-            batch[index] = dataclasses.replace(micro, tokens=dataclasses.replace(micro.tokens, input_ids=shifted))
+            ids = micro.inputs.input_ids
+            shifted = torch.where(micro.inputs.attention_mask > 0, (ids + 3 * offset + index) % 26 + 4, 0)
+            batch[index] = dataclasses.replace(micro, inputs=dataclasses.replace(micro.inputs, input_ids=shifted))
     return pieces
 
 
@@ -108,11 +108,11 @@ class TestWhatWouldMakeItWrong:
 
     def test_omega_gradient_at_the_old_theta_in_clo_v1(self, make_trial, batches, monkeypatch):
         trial = make_trial(case_of(weights="clo-v1"))
-        before = trial.run.terms.of(trial.model(together(batches[0]).tokens), together(batches[0]).labels).detach()
+        before = trial.run.terms.of(trial.model(together(batches[0]).inputs), together(batches[0]).labels).detach()
         seen = watch_omega(trial, monkeypatch)
         trial.run.step(context_of(trial, 0, *batches))
         with torch.no_grad():
-            now = [trial.run.terms.of(trial.model(whole.tokens), whole.labels) for whole in map(together, batches)]
+            now = [trial.run.terms.of(trial.model(whole.inputs), whole.labels) for whole in map(together, batches)]
         for found, expected in zip(seen[0], now, strict=True):
             assert torch.allclose(found, expected, rtol=1e-9)
         assert not torch.allclose(seen[0][0], before, rtol=1e-3)
@@ -212,7 +212,7 @@ class TestWhatWouldMakeItWrong:
     def test_theta_loss_with_a_live_omega_graph(self, make_trial, make_batch):
         trial = make_trial(case_of(weights="slo", parametrisation="softplus"))
         (micro,) = make_batch()
-        loss = trial.run.loss(trial.model(micro.tokens), micro.labels, 1)
+        loss = trial.run.loss(trial.model(micro.inputs), micro.labels, 1)
         loss.backward()
         assert trial.run.weights._free.grad is None
         assert not trial.run.weights.values.requires_grad
@@ -224,7 +224,7 @@ class TestWhatWouldMakeItWrong:
         sizes = [len(micro.labels) for micro in batches[1]]
         assert len(set(sizes)) > 1
         with torch.no_grad():
-            each = [exit_losses(trial.model(micro.tokens), micro.labels) for micro in batches[1]]
+            each = [exit_losses(trial.model(micro.inputs), micro.labels) for micro in batches[1]]
         weighed = sum(size * one for size, one in zip(sizes, each, strict=True)) / sum(sizes)
         assert torch.allclose(seen[0][1][:3], weighed, rtol=1e-9)
         assert not torch.allclose(weighed, torch.stack(each).mean(0), rtol=1e-4)
@@ -241,7 +241,7 @@ def test_dropout_where_omega_is_measured(look_dropout: bool, make_trial, batches
     assert all(module.training for module in trial.model.modules())
     trial.model.eval()
     with torch.no_grad():
-        without = [trial.run.terms.of(trial.model(whole.tokens), whole.labels) for whole in map(together, batches)]
+        without = [trial.run.terms.of(trial.model(whole.inputs), whole.labels) for whole in map(together, batches)]
     same = [torch.allclose(found, expected, rtol=1e-9) for found, expected in zip(seen[0], without, strict=True)]
     assert same == [not look_dropout] * 2
 

@@ -42,7 +42,7 @@ def test_declared_passes_equal_the_counter(weights: str, step: int, make_trial, 
     expected = 0
     for number, batch in ((1, first), (2, second)):
         own = [one for one in passes if one.batch == number]
-        expected += sum(training_flops(trial.model.costs(*micro.tokens.input_ids.shape), own) for micro in batch)
+        expected += sum(training_flops(trial.model.costs(*micro.inputs.input_ids.shape), own) for micro in batch)
         backward, forward = (sum(bool(one.backward) == wanted for one in own) for wanted in (True, False))
         expected += (2 * backward + forward) * sum(map(of_the_matrix, batch))
     assert expected == counter.get_total_flops()
@@ -93,7 +93,7 @@ def test_halves_are_disjoint_drawn_anew_every_epoch_and_never_from_dev(data, mon
         rows = tuple(rows_of(batch) for batch in (context.batch, context.second))
         seen.setdefault(context.epoch, []).append(rows)
         for micro in context.second:
-            for row, ids in zip(micro.indices, micro.tokens.input_ids, strict=True):
+            for row, ids in zip(micro.indices, micro.inputs.input_ids, strict=True):
                 length = data.train.lengths[row]
                 texts.append(np.array_equal(ids[:length].cpu().numpy(), own_tokens(data, int(row))))
         return step(self, context)

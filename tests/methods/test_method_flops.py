@@ -17,7 +17,7 @@ def test_declared_passes_equal_the_counter(case: Case, freeze, lengths, make_tri
     trial, batch = make_trial(case, freeze=freeze), make_batch(lengths)
     with FlopCounterMode(display=False) as counter:
         trial.run.step(trial.context(batch, case.epoch))
-    shapes = [tuple(micro.tokens.input_ids.shape) for micro in batch]
+    shapes = [tuple(micro.inputs.input_ids.shape) for micro in batch]
     passes = trial.run.passes(case.epoch, 0)
     expected = sum(training_flops(trial.model.costs(*shape), passes, frozen=freeze) for shape in shapes)
     assert expected == counter.get_total_flops() > 0

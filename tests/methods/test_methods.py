@@ -37,7 +37,7 @@ def test_gradients_equal_a_hand_written_sum(case: Case, regression: bool, make_t
     trial = make_trial(case, num_labels=1 if regression else 2)
     (micro,) = batch = make_batch(regression=regression)
     found = trial.run.step(trial.context(batch, case.epoch))
-    logits = trial.model(micro.tokens)
+    logits = trial.model(micro.inputs)
     expected = torch.zeros((), dtype=torch.float64)
     for weight, exit_logits in zip(case.weights, logits, strict=True):
         for row, label in zip(exit_logits, micro.labels, strict=True):
@@ -59,13 +59,13 @@ def test_micro_batches_add_up_to_the_batch(case: Case, make_trial, make_batch):
 
 def together(pieces: list[MicroBatch]) -> MicroBatch:
     """All examples as one batch, padded to the longest."""
-    length = max(piece.tokens.input_ids.shape[1] for piece in pieces)
+    length = max(piece.inputs.input_ids.shape[1] for piece in pieces)
 
     def padded(tensors: list[torch.Tensor]) -> torch.Tensor:
         return torch.cat([functional.pad(tensor, (0, length - tensor.shape[1])) for tensor in tensors])
 
-    ids = padded([piece.tokens.input_ids for piece in pieces])
-    masks = padded([piece.tokens.attention_mask for piece in pieces])
+    ids = padded([piece.inputs.input_ids for piece in pieces])
+    masks = padded([piece.inputs.attention_mask for piece in pieces])
     return MicroBatch(TokenBatch(ids, masks), torch.cat([piece.labels for piece in pieces]), share=1.0)
 
 

@@ -16,7 +16,7 @@ from greenexp.objectives.knowledge import patient_loss, soft_targets
 
 def test_pkd_is_its_formula(teacher: Path, make_batch) -> None:
     found, batch = trial({"name": "pkd", "layers": 3, "beta": 7.0}, teacher), make_batch((6,))
-    total, tokens, seen = found.run.step(found.context(batch)), batch[0].tokens, {}
+    total, tokens, seen = found.run.step(found.context(batch)), batch[0].inputs, {}
     taught = found.run.teacher.outputs(tokens, (4,), visit=lambda layer, state: seen.setdefault(layer, state.hidden))
     own: dict[int, torch.Tensor] = {}
     logits = found.model.outputs(tokens, (3,), visit=lambda layer, state: own.setdefault(layer, state.hidden)).logits[0]

@@ -122,7 +122,7 @@ def test_gradients_equal_a_projection_by_hand(
     conflict(trial)
     found = trial.run.step(trial.context(batch))
     gotten = trial.gradients()
-    last, multi = losses_by_hand(trial.model.each_exit(micro.tokens), micro.labels, teacher, gamma)
+    last, multi = losses_by_hand(trial.model.each_exit(micro.inputs), micro.labels, teacher, gamma)
     wanted = by_hand(gradients(trial, last), gradients(trial, multi), project)
     assert torch.allclose(found, (last + multi).detach(), rtol=1e-12)
     assert trial.updates == [found.item()]
@@ -179,7 +179,7 @@ def test_micro_batches_are_projected_together(project: str, make_trial, make_bat
     loss = parts.run.step(parts.context(pieces))
     gotten = parts.gradients()
     for micro in pieces:
-        losses = losses_by_hand(parts.model.each_exit(micro.tokens), micro.labels, gamma=0.1)
+        losses = losses_by_hand(parts.model.each_exit(micro.inputs), micro.labels, gamma=0.1)
         for side, one in zip(total, losses, strict=True):
             for name, value in gradients(parts, micro.share * one).items():
                 side[name] = side.get(name, 0) + value
@@ -198,7 +198,7 @@ def test_declared_passes_equal_the_counter(project: str, layout: str, freeze: An
     trial, batch = make_trial(case_of(layout, project=project), freeze=freeze), make_batch((5, 9))
     with FlopCounterMode(display=False) as counter:
         trial.run.step(trial.context(batch))
-    passes, shapes = trial.run.passes(1, 0), [tuple(micro.tokens.input_ids.shape) for micro in batch]
+    passes, shapes = trial.run.passes(1, 0), [tuple(micro.inputs.input_ids.shape) for micro in batch]
     wanted = sum(training_flops(trial.model.costs(*shape), passes, frozen=freeze) for shape in shapes)
     # Distillation is an einsum, forward and back to the students: work that no account of passes counts.
     square = 2 * trial.model.num_exits**2 * trial.model.num_labels * sum(len(micro.labels) for micro in batch)
@@ -262,6 +262,6 @@ def test_a_share_of_the_batch_scales_both_losses(make_trial, make_batch):
     (micro,) = make_batch()
     whole, half = make_trial(case_of("pooled")), make_trial(case_of("pooled"))
     whole.run.step(whole.context([micro]))
-    half.run.step(half.context([MicroBatch(micro.tokens, micro.labels, share=0.5)]))
+    half.run.step(half.context([MicroBatch(micro.inputs, micro.labels, share=0.5)]))
     for name, value in half.gradients().items():
         assert torch.allclose(2 * value, whole.gradients()[name], rtol=1e-9, atol=1e-14), name

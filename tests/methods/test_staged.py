@@ -117,7 +117,7 @@ def test_the_untrained_classifier_answers_in_evaluation_alone(make_trial, make_b
         make_trial(Case({"name": "deebert", **more}, (0, 0, 1), head=POOLED, staged=True))
         for more in ({}, {"untrained_last_below": 10.0})
     )
-    tokens = make_batch()[0].tokens
+    tokens = make_batch()[0].inputs
     assert torch.equal(plain.model(tokens), both.model(tokens))
     with torch.no_grad():
         answers, other = plain.model.eval()(tokens), both.model.eval()(tokens)

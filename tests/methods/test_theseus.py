@@ -10,7 +10,7 @@ from taught_trials import TAUGHT, trial
 
 def test_the_mixed_model_of_theseus(teacher: Path, make_batch) -> None:
     found, batch = trial(TAUGHT[4], teacher), make_batch((6,))
-    tokens = batch[0].tokens
+    tokens = batch[0].inputs
     for kept, layers in (((1,), "tts"), ((2,), "stt"), ((), "ss"), ((1, 2), "tttt")):
         state, places = found.model.backbone.embed(tokens), {"s": 0, "t": 0}
         for who in layers:

@@ -42,7 +42,7 @@ def looked_at(model: MultiExitModel, tokens: TokenBatch) -> tuple[list[torch.Ten
 def test_the_first_stage_is_its_formula(fields: dict, teacher: Path, make_batch) -> None:
     found, batch = trial(fields, teacher), make_batch((6,))
     total = found.run.step(found.context(batch))
-    tokens = batch[0].tokens
+    tokens = batch[0].inputs
     (own, own_scores), (his, his_scores) = (looked_at(one, tokens) for one in (found.model, found.run.teacher))
     projection = found.run.projection
     expected = torch.zeros((), dtype=torch.float64)
@@ -69,12 +69,12 @@ def test_the_second_stage_is_the_cross_entropy_with_the_teachers_answers(teacher
     found, batch = trial({"name": "tinybert", "layers": 2, "temperature": 2.0}, teacher), make_batch((6,))
     found.model.train_only(ALL_PARTS, (2,))
     total = found.run.step(found.context(batch, epoch=3))
-    own = torch.softmax(found.model(batch[0].tokens, (2,))[0] / 2, -1)
-    his = torch.softmax(found.run.teacher(batch[0].tokens, (4,))[0].detach() / 2, -1)
+    own = torch.softmax(found.model(batch[0].inputs, (2,))[0] / 2, -1)
+    his = torch.softmax(found.run.teacher(batch[0].inputs, (4,))[0].detach() / 2, -1)
     found.check_step(total, -(his * own.log()).sum(-1).mean())
     with FlopCounterMode(display=False) as counter:
         found.run.step(found.context(batch, epoch=3))
-    shape = tuple(batch[0].tokens.input_ids.shape)
+    shape = tuple(batch[0].inputs.input_ids.shape)
     passes = found.run.passes(3, 1)
     assert passes_flops(found.model, found.run.teacher, shape, passes) == counter.get_total_flops()
 
@@ -86,7 +86,7 @@ def test_frozen_embeddings_leave_the_projection_to_train(teacher: Path, make_bat
     found.model.train_only({Part.LAYERS}, (2,))
     with FlopCounterMode(display=False) as counter:
         found.run.step(found.context(batch))
-    shape, passes = tuple(batch[0].tokens.input_ids.shape), found.run.passes(1, 0)
+    shape, passes = tuple(batch[0].inputs.input_ids.shape), found.run.passes(1, 0)
     frozen = {Part.EMBEDDINGS}
     assert passes_flops(found.model, found.run.teacher, shape, passes, frozen) == counter.get_total_flops()
 

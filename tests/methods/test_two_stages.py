@@ -42,6 +42,6 @@ def test_gradients_and_flops_follow_the_stage(epoch: int, make_trial, make_batch
     named = dict(trial.model.named_parameters())
     assert {id(named[name]) for name in trial.gradients()} == trained
     passes = run.passes(epoch, 0)
-    shapes = [tuple(micro.tokens.input_ids.shape) for micro in batch]
+    shapes = [tuple(micro.inputs.input_ids.shape) for micro in batch]
     expected = sum(training_flops(trial.model.costs(*shape), passes) for shape in shapes)
     assert expected == counter.get_total_flops()

@@ -72,7 +72,7 @@ def test_exits_at_chosen_layers():
 @pytest.mark.parametrize("layers", [(1, 2), (3, 1), (0, 3), (1, 4), (), "some"])
 def test_wrong_exit_layers_are_refused(layers: Any):
     with pytest.raises(InputError, match=r"exits\.layers"):
-        placed_exits(layers, 3)
+        placed_exits(layers, model().backbone)
 
 
 def test_exits_must_end_with_the_backbone():

@@ -12,16 +12,16 @@ from made_sweeps import sweep, with_thresholds
 from greenexp.records.tables import SweepTables, TableRemarks, typed_frame
 from greenexp.report import render_report, report_sections
 from greenexp.report.section import Section
-from greenexp.report.sections import calibration, exit_profile, front, headline, overthinking, policies
+from greenexp.report.sections import calibration, confusion, exit_profile, front, headline, overthinking, policies
 from greenexp.report.sections.settings import setting, settings
 
 POLICIES = ("max_probability", "entropy", "patience", "voting", "oracle")
-NAMES = ("policies", "exit-profiles", "overthinking", "calibration")
+NAMES = ("policies", "exit-profiles", "overthinking", "confusion", "calibration")
 
 
 MAKERS = {
     "headline": headline, "front": front, "policies": policies, "exit-profiles": exit_profile,
-    "overthinking": overthinking, "calibration": calibration,
+    "overthinking": overthinking, "confusion": confusion, "calibration": calibration,
 }  # fmt: skip
 
 
@@ -144,6 +144,16 @@ def test_overthinking_in_words_is_in_the_table(sections: dict[str, Section]) -> 
     # right somewhere = right at the last exit, or overthought
     total = seeds["last_right"] + seeds["overthought"]
     assert total.tolist() == pytest.approx(seeds["oracle_right"].tolist())
+
+
+def test_confusion_in_words_is_in_its_tables(sections: dict[str, Section]) -> None:
+    section = sections["confusion"]
+    parts, seeds = section.plates[0].table.frame, section.tables[0].frame
+    said = section.headline[0]
+    assert f"{100 * parts['wrong'].iloc[0]:.1f} % of the least confused" in said
+    assert f"{100 * parts['wrong'].iloc[-1]:.1f} % of the most confused" in said
+    assert f"{seeds['area'].mean():.4f} ±" in said
+    assert parts["wrong"].mean() == pytest.approx(seeds["wrong"].mean())  # tenths of 300 examples are equal
 
 
 def test_a_temperature_without_a_minimum_is_flagged(tables: SweepTables) -> None:

@@ -230,7 +230,9 @@ def test_a_search_that_learns_from_one_objective_alone_is_refused(monkeypatch: p
     assert a_plan(SEVERAL, "search={name: random, samples: 2}").spec.objectives == ("score", "train_flops")
 
 
-@pytest.mark.parametrize("wrong", ["[train_flops, score]", "[score, score]", "[score, accuracy]", "score", "[]"])
+@pytest.mark.parametrize(
+    "wrong", ["[train_flops, score]", "[score, score]", "[score, accuracy]", "score", "[]", "[score, latency_s]"]
+)
 def test_wrong_objectives_are_named_at_their_place(wrong: str) -> None:
     with pytest.raises(SweepFileError) as error:
         a_plan(NSGA2, f"objectives={wrong}")

@@ -16,7 +16,8 @@ from greenexp.tasks.clauses import Clauses
 from greenexp.tasks.data import Split, TaskData
 from greenexp.tasks.folds import fold_numbers, on_fold
 from greenexp.tasks.partition import positions
-from greenexp.tasks.tokens import TokenisedSplit, TokenisedTask, part, tokenise, word_tokenizer
+from greenexp.tasks.prepared import part
+from greenexp.tasks.tokens import TokenisedSplit, TokenisedTask, tokenise, word_tokenizer
 
 
 @pytest.fixture(scope="module")

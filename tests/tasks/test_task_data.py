@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,14 @@ CASES: dict[str, dict[str, object]] = {
 }
 
 
+IMAGES: dict[str, dict[str, object]] = {
+    "cifar10": {"folder": "cifar10", "dev": 20},
+    "cifar100": {"folder": "cifar100", "dev": 100},
+    "shapes": {"train": 40, "dev": 20, "test": 20},
+}
+"""Tasks that give images; what is read of them is in `test_pixels`."""
+
+
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, movie_snippets: Path) -> None:
     """What the cases read, in the working directory."""
@@ -45,7 +54,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, movie_snippets: Path)
 
 def test_every_registered_task_has_a_case() -> None:
     assert set(TASKS) >= set(CASES)
-    assert {name for name in TASKS if TASKS.origin(name) == "greenexp"} == set(CASES)
+    assert {name for name in TASKS if TASKS.origin(name) == "greenexp"} == set(CASES) | set(IMAGES)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -61,6 +70,13 @@ def test_every_task_loads_and_tokenises(name: str, files: None) -> None:
     tokens = tokenise(data, word_tokenizer(data.train.texts, masks=True), max_length=32)
     assert len(tokens.train) == len(data.train)
     assert tokens.description == data.description
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_task_of_images_has_a_card(name: str) -> None:
+    plugin: Any = TASKS[name]
+    assert plugin.__doc__
+    assert plugin(**IMAGES[name])
 
 
 def split(size: int = 3, **changes: object) -> Split:

@@ -39,3 +39,20 @@ def test_an_address_that_does_not_answer_is_a_problem_and_no_end(tmp_path: Path)
     assert board.entries() == []
     assert len(board.problems) == 1
     assert "127.0.0.1:9" in board.problems[0]
+
+
+def test_of_an_address_with_an_experiment_its_sweeps_alone_are_listed(
+    fresh: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    uri = fresh()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        write_journal(tmp_path / name, name=name)
+        sync(tmp_path / name, uri, f"experiment {name}")
+    board = Board([f"{uri}#experiment other"])
+    (entry,) = board.entries()
+    assert (entry.facts["name"], entry.source) == ("other", f"{uri}#experiment other")
+    assert board.open(entry.key).tables.spec.name == "other"
+    assert len(Board([uri]).entries()) == 2
+    assert Board([f"{uri}#nothing there"]).entries() == []

@@ -126,6 +126,7 @@ def check_state(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor
         pytest.param({"method": {"name": "shallow_deep", "mode": "ic_only"}}, id="shallow_deep, without dropout later"),
         pytest.param({"method": {"name": "pabee"}, "backbone": {"pooling": "mean"}}, id="pabee, mean"),
         pytest.param({"method": {"name": "ensemble"}, "reports_per_epoch": 2}, id="ensemble, two reports"),
+        pytest.param({"optimiser": "sgd", "schedule": "steps", "learning_rate": 0.1}, id="sgd"),
     ],
 )
 def test_each_seed_has_the_numbers_of_its_own_run(

@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from told import tells
 from torch import nn
 
 from greenexp.errors import DivergedError, InputError, StateError
-from greenexp.records.sections import Metric
+from greenexp.records.sections import Metric, Training
 from greenexp.replay.logits import StoredLogits, read_logits, write_logits
 from greenexp.training import precision
 from greenexp.training.isolation import epoch_seed
 from greenexp.training.precision import choose_precision, explain_precision
-from greenexp.training.schedule import learning_rate_at, make_optimiser
+from greenexp.training.schedule import learning_rate_at, make_optimiser, scheduled_rate
 from greenexp.training.scoring import check_metric, exit_metrics, is_better, selected_score
 
 CPU = torch.device("cpu")
@@ -41,10 +43,45 @@ def test_schedule_in_numbers() -> None:
     assert [learning_rate_at(s, 5, 0.4, 6.0) for s in range(1, 6)] == pytest.approx([2, 4, 6, 4, 2])
 
 
-def test_only_matrices_decay() -> None:
+def test_steps_in_numbers() -> None:
+    training = Training(schedule="steps", milestones=(0.5, 0.8), decay=0.1, warmup=0.2)
+    rates = [scheduled_rate(step, 10, training, 6.0) for step in range(1, 11)]
+    assert rates == pytest.approx([2, 4, 6, 6, 6, 0.6, 0.6, 0.6, 0.06, 0.06])
+    usual = Training(schedule="steps", warmup=0.0)
+    assert [scheduled_rate(step, 4, usual, 1.0) for step in range(1, 5)] == pytest.approx([1, 1, 0.1, 0.01])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"momentum": 0.5},
+        {"milestones": [0.5]},
+        {"decay": 0.5},
+        {"schedule": "steps", "milestones": [0.5, 0.5]},
+        {"schedule": "steps", "milestones": [0.0]},
+        {"schedule": "steps", "milestones": [1.0]},
+        {"schedule": "steps", "decay": 1.0},
+        {"optimiser": "sgd", "momentum": 1.0},
+    ],
+)
+def test_fields_of_another_optimiser_or_schedule_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Training.model_validate(fields)
+
+
+def test_what_texts_do_not_use_is_not_recorded() -> None:
+    """Older trials keep their fingerprints."""
+    new = {"optimiser", "momentum", "schedule", "milestones", "decay"}
+    assert not new & Training().model_dump(mode="json").keys()
+    written = Training(optimiser="sgd", momentum=0.8, schedule="steps", milestones=(0.4,), decay=0.5)
+    assert Training.model_validate(written.model_dump(mode="json")) == written
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_only_matrices_decay(optimiser: Any) -> None:
     layer = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2))
-    optimiser = make_optimiser(layer.parameters(), 0.5)
-    decays = {p: group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
+    made = make_optimiser(layer.parameters(), Training(optimiser=optimiser, weight_decay=0.5))
+    decays = {p: group["weight_decay"] for group in made.param_groups for p in group["params"]}
     assert {name: decays[p] for name, p in layer.named_parameters()} == {
         "0.weight": 0.5,
         "0.bias": 0.0,
@@ -55,12 +92,26 @@ def test_only_matrices_decay() -> None:
 
 def test_a_parameter_without_gradient_is_not_decayed_either() -> None:
     used, unused = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2, 2))
-    optimiser = make_optimiser([used, unused], 0.5)
+    optimiser = make_optimiser([used, unused], Training(weight_decay=0.5))
     optimiser.param_groups[0]["lr"] = 0.1
     used.sum().backward()
     optimiser.step()
     assert torch.equal(unused, torch.ones(2, 2))
     assert not torch.equal(used, torch.ones(2, 2))
+
+
+def test_sgd_goes_as_written_out() -> None:
+    """v <- m v + g + d w; w <- w - lr v."""
+    weight = nn.Parameter(torch.full((1, 1), 2.0))
+    optimiser = make_optimiser([weight], Training(optimiser="sgd", momentum=0.5, weight_decay=0.1))
+    expected, velocity = 2.0, 0.0
+    for gradient, rate in ((1.0, 0.1), (-3.0, 0.2), (0.5, 0.2)):
+        optimiser.param_groups[0]["lr"] = rate
+        weight.grad = torch.full((1, 1), gradient)
+        optimiser.step()
+        velocity = 0.5 * velocity + gradient + 0.1 * expected
+        expected -= rate * velocity
+    assert weight.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_epoch_seeds_differ() -> None:

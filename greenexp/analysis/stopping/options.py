@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from greenexp.analysis.stopping.recorded_objectives import COSTS
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves
 from greenexp.errors import InputError
 from greenexp.records.axes import AXES, EPOCHS
@@ -29,13 +31,15 @@ def whole_trials(numbers: Sequence[float]) -> tuple[int, ...]:
 class StoppingOptions:
     """How searches are simulated; InputError for what is not possible.
 
-    schedulers: names of those that compare one objective, as a curve has; None: all that these curves allow
+    schedulers: names; None: all that these curves allow. Those that compare several objectives need curves that have
+        some
     trials: numbers of units that a search begins, None: TRIALS, or as many as there are; workers: units trained at a
         time
     grace_period: parts of a schedule before the first rung; first_level: instead of it, what a trial has used at the
         first rung, on the axis that the curves' costs are on, a number or a quantity such as `2 TFLOP`; then rungs are
-        levels of that axis; reduction_factor: one of this number of units goes on at a
-        rung; None: what each scheduler has by default
+        levels of that axis; reduction_factor: one of this number of units goes on at a rung; epsilon: two scores that
+        differ by at most this much count as equal, of schedulers with such a field (pasha needs it where rungs are
+        costs); None: what each scheduler has by default
     rung_seeds: seeds of a configuration at the first rung, the second, ..., of schedulers that have such a field; None:
         all at every rung
     repeats: searches behind each number; replace: draw units with replacement; seed: of the draws
@@ -47,6 +51,7 @@ class StoppingOptions:
     workers: int = 1
     grace_period: int | None = None
     first_level: float | str | None = None
+    epsilon: float | None = None
     reduction_factor: float | None = None
     rung_seeds: tuple[int, ...] | None = None
     repeats: int = 500
@@ -56,8 +61,7 @@ class StoppingOptions:
 
     def __post_init__(self) -> None:
         for name in self.schedulers or ():
-            if compares_objectives(SCHEDULERS[name]):  # a name that is unknown raises the error that names the nearest
-                raise InputError(f"{name} compares several objectives, and a recorded curve has the score alone")
+            SCHEDULERS[name]  # one that is unknown raises the error that names the nearest
         numbers = {"workers": (self.workers,), "repeats": (self.repeats,), "trials": self.trials or ()}
         for what, values in numbers.items():
             wrong = [value for value in values if value != int(value) or value < 1]
@@ -65,6 +69,8 @@ class StoppingOptions:
                 raise InputError(f"{what} must be whole numbers of at least 1, received {wrong[0]:g}")
         if self.first_level is not None and self.grace_period is not None:
             raise InputError("give either grace_period, in parts of a schedule, or first_level, which is a cost")
+        if self.epsilon is not None and not (math.isfinite(self.epsilon) and self.epsilon >= 0):
+            raise InputError(f"epsilon must be a difference of scores of at least 0, received {self.epsilon:g}")
         if self.schedulers is not None and not self.schedulers:
             raise InputError("name at least one scheduler to simulate")
 
@@ -72,14 +78,25 @@ class StoppingOptions:
         """Scheduler -> its section of a sweep file; those that stop no trial come first, then in alphabetical order."""
         if self.schedulers is not None:
             names = tuple(dict.fromkeys(self.schedulers))
+            self._refuse_one_objective(names, curves)
         else:
             full = scheduler_names(lambda kind: not kind.stops)
             seeds = curves.seeds > 1
             able = scheduler_names(lambda kind: kind.stops and (seeds or not kind.needs_seeds))
-            names = (*full, *(name for name in able if not compares_objectives(SCHEDULERS[name])))
+            several = bool(curves.objectives)
+            names = (*full, *(name for name in able if several or not compares_objectives(SCHEDULERS[name])))
         if self.first_level is not None:
             names = self._on_costs(names, curves)
         return {name: {"name": name, **self._settings(name, curves)} for name in names}
+
+    @staticmethod
+    def _refuse_one_objective(names: Sequence[str], curves: RecordedCurves) -> None:
+        wrong = [name for name in names if not curves.objectives and compares_objectives(SCHEDULERS[name])]
+        if wrong:
+            raise InputError(
+                f"schedulers: {wrong[0]} compares several objectives, and these curves have the score alone: name "
+                f"costs besides it with objectives, columns of a table, or of a sweep some of {', '.join(COSTS)}"
+            )
 
     def _on_costs(self, names: Sequence[str], curves: RecordedCurves) -> tuple[str, ...]:
         """Those whose rungs may be costs, and those without rungs. InputError for others that were named."""
@@ -103,6 +120,7 @@ class StoppingOptions:
         given = {
             "reduction_factor": self.reduction_factor,
             "grace_period": self.grace_period,
+            "epsilon": self.epsilon,
             "seeds": None if self.rung_seeds is None else list(self.rung_seeds),
             **on_costs,
         }

@@ -45,11 +45,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from greenexp.analysis.stopping.simulate_curves import RecordedCurves
-from greenexp.analysis.stopping.simulate_saving import equal_result, full_search
+from greenexp.analysis.stopping.simulate_fronts import (
+    FRONT_SO_FAR,
+    FRONTS,
+    FinalPoints,
+    SearchFronts,
+    final_points,
+    front_table,
+    told_objectives,
+)
+from greenexp.analysis.stopping.simulate_saving import equal_result, full_search, mean_and_error
 from greenexp.analysis.stopping.simulate_search import Search, run_search
 from greenexp.analysis.stopping.simulate_seeds import best_mean_so_far, finished_units, seed_places
 from greenexp.records.arrays import Floats
 from greenexp.records.axes import EPOCHS
+from greenexp.records.objectives import SCORE, ObjectiveCosts
 from greenexp.schedulers import Scheduler, build, holds_seeds, resource_of, scheduler_of
 
 Settings = Mapping[str, Any]
@@ -74,6 +84,9 @@ class Simulation:
     best_so_far: a row per scheduler, number begun and cost B: expected_best, error over the searches that had reported
         a value by then; reported, their share
     curves: what was drawn from; repeats: searches behind each row; workers; replace: drawn with replacement
+    fronts, front_so_far, front: where the curves have several objectives, what the fronts of searches are worth
+        (`simulate_fronts.FRONTS`, `FRONT_SO_FAR`), and the front of all recorded units (`front_table`), of the largest
+        of `trials`; else empty
     """
 
     searches: pd.DataFrame
@@ -82,6 +95,9 @@ class Simulation:
     repeats: int
     workers: int
     replace: bool
+    fronts: pd.DataFrame
+    front_so_far: pd.DataFrame
+    front: pd.DataFrame
 
 
 def simulate(
@@ -112,14 +128,21 @@ def simulate(
     else:
         draws = np.argsort(rng.random((repeats, units)), axis=1)[:, :largest]
     full, mean_cost = full_search(curves, replace=replace), float(curves.full_cost.mean())
-    rows, lines = [], []
+    final = final_points(curves, replace=replace)
+    rows, lines, worth, worth_so_far = [], [], [], []
+    fronts: dict[str, SearchFronts] = {}
     for size in trials:
         grid = np.geomspace(mean_cost, size * mean_cost, _BUDGETS) if budgets is None else np.asarray(budgets, float)
         for label, settings in schedulers.items():
-            found = _searches(curves, settings, draws[:, :size], workers, grid)
+            found = _searches(curves, settings, draws[:, :size], workers, grid, final)
             row = _summary(found, full, size, minimize=curves.minimize)
             rows.append({"scheduler": label, "trials": size, **row})
             lines.append(_best_so_far(label, size, grid, found.best_values))
+            if found.fronts is not None:
+                key = {"scheduler": label, "trials": size}
+                fronts |= {label: found.fronts} if size == largest else {}
+                worth.append({**key, **found.fronts.row(size, row)})
+                worth_so_far += [{**key, **at} for at in found.fronts.so_far(grid)]
     return Simulation(
         pd.DataFrame(rows, columns=list(SEARCHES)),
         pd.concat(lines, ignore_index=True)[list(BEST_SO_FAR)],
@@ -127,12 +150,18 @@ def simulate(
         repeats,
         workers,
         replace,
+        pd.DataFrame(worth, columns=list(FRONTS)),
+        pd.DataFrame(worth_so_far, columns=list(FRONT_SO_FAR)),
+        pd.DataFrame() if final is None else front_table(curves, final, fronts),
     )
 
 
 @dataclass(frozen=True)
 class _Searches:
-    """Arrays over R repeats: of the search, and (full_*) of training all units it drew; best_values: [R, B]."""
+    """Arrays over R repeats: of the search, and (full_*) of training all units it drew; best_values: [R, B].
+
+    fronts: of the same searches, where the curves have several objectives
+    """
 
     best: Floats
     full_best: Floats
@@ -141,13 +170,20 @@ class _Searches:
     finished: Floats
     duration: Floats
     best_values: Floats
+    fronts: SearchFronts | None
 
 
 def _searches(
-    curves: RecordedCurves, settings: Settings, draws: NDArray[np.int64], workers: int, grid: Floats
+    curves: RecordedCurves,
+    settings: Settings,
+    draws: NDArray[np.int64],
+    workers: int,
+    grid: Floats,
+    final: FinalPoints | None,
 ) -> _Searches:
     scheduler = fresh_scheduler(curves, settings, draws.shape[1])
     values, costs = _seed_curves(curves, settings) if of_seeds(curves, settings) else _unit_curves(curves)
+    told, fronts = _told(curves, settings, scheduler), None if final is None else SearchFronts(final)
     names = _names(draws.shape[1], values.shape[1])
     axis = cost_axis(settings)
     places = seed_places(() if axis else scheduler.bracket_plan(), values.shape[2], values.shape[1])
@@ -157,7 +193,10 @@ def _searches(
     for row, drawn in enumerate(draws):
         scheduler.restore(fresh)
         flat = values[drawn].reshape(-1, values.shape[2]), costs[drawn].reshape(-1, values.shape[2])
-        search = run_search(scheduler, names, *flat, rungs, workers, axis)
+        objectives = [one for unit in drawn for one in told[unit]] if told else ()
+        search = run_search(scheduler, names, *flat, rungs, workers, axis, objectives)
+        if fronts is not None:
+            fronts.add(search, drawn, flat[1], grid)
         numbers[row] = _numbers(search, curves.final[drawn], curves.full_cost[drawn], flat[1], sign)
         if not grid.size:
             continue
@@ -167,7 +206,7 @@ def _searches(
             best = search.best_so_far(sign * flat[0], flat[1], grid)
         best_values[row] = sign * best
     best, full_best, cost, full_cost, finished, duration = numbers.T
-    return _Searches(best, full_best, cost, full_cost, finished, duration, best_values)
+    return _Searches(best, full_best, cost, full_cost, finished, duration, best_values, fronts)
 
 
 def cost_axis(settings: Settings) -> str:
@@ -196,6 +235,14 @@ def _seed_curves(curves: RecordedCurves, settings: Settings) -> tuple[Floats, Fl
     return curves.seed_scores, curves.seed_costs
 
 
+def _told(curves: RecordedCurves, settings: Settings, scheduler: Scheduler) -> list[list[Sequence[ObjectiveCosts]]]:
+    """[N][S][T], what the scheduler is told of each unit's trials; [] where it compares the score alone."""
+    if not scheduler.compares_objectives or curves.objective_costs is None:
+        return []
+    seeds = curves.seed_objective_costs if of_seeds(curves, settings) else curves.objective_costs[:, None]
+    return [] if seeds is None else [told_objectives(curves, unit) for unit in seeds]
+
+
 def _names(trials: int, seeds: int) -> list[str]:
     """The names of trials, by configuration and seed."""
     return [f"{place}-{seed}" for place in range(trials) for seed in range(seeds)]
@@ -213,10 +260,10 @@ def _numbers(search: Search, final: Floats, full_cost: Floats, costs: Floats, si
 
 
 def _summary(found: _Searches, full: Floats, size: int, *, minimize: bool) -> dict[str, Any]:
-    difference, error = _mean(found.best - found.full_best)
+    difference, error = mean_and_error(found.best - found.full_best)
     best = float(full[size - 1, 0]) + difference
     share = float(found.cost.sum() / found.full_cost.sum())
-    _, share_error = _mean((found.cost - share * found.full_cost) / found.full_cost.mean())
+    _, share_error = mean_and_error((found.cost - share * found.full_cost) / found.full_cost.mean())
     cost, cost_error = share * float(full[size - 1, 1]), share_error * float(full[size - 1, 1])
     return {
         "expected_best": best,
@@ -230,17 +277,11 @@ def _summary(found: _Searches, full: Floats, size: int, *, minimize: bool) -> di
     }
 
 
-def _mean(values: Floats) -> tuple[float, float]:
-    """Mean and its standard error; NaN for the error of one value."""
-    error = float(values.std(ddof=1) / math.sqrt(values.size)) if values.size > 1 else math.nan
-    return float(values.mean()), error
-
-
 def _best_so_far(label: str, size: int, grid: Floats, best_values: Floats) -> pd.DataFrame:
     rows = []
     for budget, column in zip(grid, best_values.T, strict=True):
         there = column[~np.isnan(column)]
-        best, error = _mean(there) if there.size else (math.nan, math.nan)
+        best, error = mean_and_error(there) if there.size else (math.nan, math.nan)
         rows.append((label, size, float(budget), best, error, there.size / column.size))
     return pd.DataFrame(rows, columns=list(BEST_SO_FAR))
 
@@ -272,4 +313,10 @@ def fresh_scheduler(curves: RecordedCurves, settings: Settings, trials: int) -> 
     seeds = _seed_curves(curves, settings)[0].shape[1] if of_seeds(curves, settings) else 1
     names = _names(trials, seeds)
     groups = {str(place): names[place * seeds : (place + 1) * seeds] for place in range(trials)}
-    return build(settings, max_epochs=curves.scores.shape[1], groups=groups, mode="min" if curves.minimize else "max")
+    return build(
+        settings,
+        max_epochs=curves.scores.shape[1],
+        groups=groups,
+        mode="min" if curves.minimize else "max",
+        objectives=(SCORE, *curves.objectives),
+    )

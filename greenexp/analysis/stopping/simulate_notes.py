@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from greenexp.analysis.stopping.simulate import Settings, Simulation, cost_axis, fresh_scheduler
+from greenexp.analysis.stopping.simulate_fronts import final_points, reference_in_words
 from greenexp.records.axes import AXES
 from greenexp.schedulers import Rung, holds_seeds, scheduler_of
 from greenexp.units import format_quantity
@@ -46,6 +47,7 @@ def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings])
             f"{simulation.workers} workers are equally fast and take as much time as a stretch costs; that decides the "
             f"order of reports{depends} and how much is spent before a first result."
         )
+    notes += _on_fronts(simulation)
     if curves.seeds > 1:
         notes.append(
             f"A unit is a configuration with {curves.seeds} seeds: its score is their mean, its cost their sum."
@@ -57,6 +59,19 @@ def simulation_notes(simulation: Simulation, schedulers: Mapping[str, Settings])
                 "too good by more noise than a final score."
             )
     return tuple(notes)
+
+
+def _on_fronts(simulation: Simulation) -> list[str]:
+    """What is to be known of several objectives; nothing where the score is the only one."""
+    curves, final = simulation.curves, final_points(simulation.curves, replace=simulation.replace)
+    if final is None:
+        return []
+    note = (
+        f"Objectives: the score and {', '.join(curves.objectives)}, of which less is better. Hypervolumes are of units "
+        "trained to their end, up to the worst final value of each objective among all recorded units "
+        f"({reference_in_words(curves, final)}). Schedulers that compare one objective compare the score."
+    )
+    return [note, f"Hypervolumes are missing: {final.refusal}."] if final.refusal else [note]
 
 
 def _decides_at_once(settings: Settings) -> bool:

@@ -24,6 +24,12 @@ def full_search(curves: RecordedCurves, *, replace: bool = True) -> Floats:
     return np.column_stack((best, sizes * curves.full_cost.mean()))
 
 
+def mean_and_error(values: Floats) -> tuple[float, float]:
+    """The mean of `values` and its standard error, s / sqrt(R); NaN for the error of one value."""
+    error = float(values.std(ddof=1) / math.sqrt(values.size)) if values.size > 1 else math.nan
+    return float(values.mean()), error
+
+
 def equal_result(
     full: Floats, best: float, error: float, cost: float, cost_error: float, *, minimize: bool = False
 ) -> dict[str, Any]:

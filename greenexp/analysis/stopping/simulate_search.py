@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from greenexp.analysis.curves.best_so_far import best_at
 from greenexp.records.arrays import Floats
 from greenexp.records.decision import Action, Verdict
+from greenexp.records.objectives import NO_COSTS, ObjectiveCosts
 from greenexp.schedulers import Scheduler
 
 
@@ -85,12 +86,14 @@ def run_search(
     rungs: Sequence[int],
     workers: int,
     axis: str = "",
+    objectives: Sequence[Sequence[ObjectiveCosts]] = (),
 ) -> Search:
     """Drive `scheduler`, fresh, over the units `names`, in this order.
 
     values, costs: [t, T], costs cumulative; rungs: every part at which some bracket judges, rising: asking at those
         alone gives the verdicts of asking after every part; workers: units trained at a time
     axis: the budget axis that `costs` are told on, of a scheduler whose rungs are costs: there, every part is one
+    objectives: [t][T], the costs among several objectives, of a scheduler that compares these
     """
     whole = values.shape[1]
     search, queue = Search(), _Queue(unit for unit, name in enumerate(names) if scheduler.may_begin(name))
@@ -106,6 +109,9 @@ def run_search(
         heapq.heappush(running, (now + length, begun, unit, until))
         begun += 1
 
+    def told(unit: int, part: int) -> ObjectiveCosts:
+        return objectives[unit][part - 1] if objectives else NO_COSTS
+
     now = 0.0
     while True:
         while len(running) < workers and (following := queue.take()) is not None:
@@ -115,10 +121,10 @@ def run_search(
         now, _, unit, part = heapq.heappop(running)
         if part == whole:
             search.finished.append(unit)
-            queue.obey(place, scheduler.finish(names[unit], part, float(values[unit, part - 1])))
+            queue.obey(place, scheduler.finish(names[unit], part, float(values[unit, part - 1]), told(unit, part)))
             continue
         used = {axis: costs[unit, part - 1] - (costs[unit, part - 2] if part > 1 else 0.0)} if axis else None
-        decision = scheduler.decide(names[unit], part, float(values[unit, part - 1]), used)
+        decision = scheduler.decide(names[unit], part, float(values[unit, part - 1]), used, told(unit, part))
         queue.obey(place, decision.others)
         if decision.action is Action.GO_ON:
             train(unit, part, now)

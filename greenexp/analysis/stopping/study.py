@@ -24,6 +24,9 @@ TITLES = {
     "searches": "What a search finds and costs under each scheduler, beside training every unit to its end",
     "best_so_far": "Best score reported by the time that a cost was spent",
     "one_look": "One look after a part of the schedule, after which the best share goes on, exactly",
+    "fronts": "What the front of a search is worth under each scheduler: hypervolume of the units trained to their end",
+    "front_so_far": "Hypervolume of the units trained to their end by the time that a cost was spent",
+    "front": "The front of all recorded units; by scheduler, the share of searches with it that trained it to its end",
     "full": "Training every unit to its end: expected best score and cost of n units",
     "settings": "Settings of the schedulers",
 }
@@ -45,7 +48,8 @@ def stopping_study(curves: RecordedCurves, options: StoppingOptions | None = Non
     -------
     Findings
         The tables searches (a row per scheduler and number of units begun: `simulate.SEARCHES`), best_so_far
-        (`simulate.BEST_SO_FAR`), one_look (`one_look.one_look`), full (trials, expected_best, cost of full training)
+        (`simulate.BEST_SO_FAR`), fronts, front_so_far and front (of curves with several objectives; see
+        `simulate.Simulation`), one_look (`one_look.one_look`), full (trials, expected_best, cost of full training)
         and settings. A refusal where every scheduler that stops units is left out.
 
     Raises
@@ -80,6 +84,7 @@ def stopping_study(curves: RecordedCurves, options: StoppingOptions | None = Non
         tables={
             "searches": simulation.searches,
             "best_so_far": simulation.best_so_far,
+            **_fronts(simulation),
             "one_look": one_look(curves, trials, options.reduction_factor) if options.replace else pd.DataFrame(),
             "full": pd.DataFrame(columns),
             "settings": _settings(sections),
@@ -110,7 +115,10 @@ def _verdict(simulation: Simulation) -> tuple[str, ...]:
     """What each scheduler that stops units comes to, in the words of full training."""
     rows = simulation.searches.to_dict("records")
     several = len({row["trials"] for row in rows}) > 1
-    return tuple(stopping_sentence(row, with_trials=several) for row in rows if SCHEDULERS[str(row["scheduler"])].stops)
+    best = [stopping_sentence(row, with_trials=several) for row in rows if SCHEDULERS[str(row["scheduler"])].stops]
+    known = simulation.fronts.dropna(subset="share_of_all")
+    fronts = [row for row in known.to_dict("records") if SCHEDULERS[str(row["scheduler"])].stops]
+    return (*best, *map(front_sentence, fronts))
 
 
 def stopping_sentence(row: Mapping[Any, Any], *, with_trials: bool = False) -> str:
@@ -128,6 +136,24 @@ def stopping_sentence(row: Mapping[Any, Any], *, with_trials: bool = False) -> s
         f"{title}{begun} reaches the expected best of {row['equal_trials']:.3g} full runs, {row['expected_best']:.4g}, "
         f"at {100 * (1 - row['saved']):.0f} % of their cost{interval}."
     )
+
+
+def _fronts(simulation: Simulation) -> dict[str, pd.DataFrame]:
+    """The tables of fronts, of curves with several objectives."""
+    if not simulation.curves.objectives:
+        return {}
+    return {"fronts": simulation.fronts, "front_so_far": simulation.front_so_far, "front": simulation.front}
+
+
+def front_sentence(row: Mapping[Any, Any]) -> str:
+    """One sentence on a row of the table fronts."""
+    title, share = SCHEDULERS[str(row["scheduler"])].title, 100 * row["share_of_all"]
+    gives = f"{title}: the front of {row['trials']} units begun has {share:.3g} % of the hypervolume of all units"
+    if row["no_saving"]:
+        return (
+            f"{gives}, at {100 * row['share_of_full']:.0f} % of the cost of training all {row['trials']} to their end."
+        )
+    return f"{gives}, that of {row['equal_trials']:.3g} full runs, at {100 * (1 - row['saved']):.0f} % of their cost."
 
 
 def _settings(sections: Sections) -> pd.DataFrame:

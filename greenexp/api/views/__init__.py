@@ -13,6 +13,7 @@ from greenexp.api.views import of_sweep
 from greenexp.api.views.view import Answer, NamedView, ViewOption
 from greenexp.errors import UnknownNameError
 from greenexp.report.sections import (
+    confusion,
     costs,
     early_stopping,
     energy,
@@ -155,6 +156,14 @@ _EXITS = (
         "Overthinking",
         "Which examples are right at an exit and wrong at the last one.",
         overthinking.section,
+        replayed=True,
+    ),
+    NamedView(
+        "confusion",
+        "Exits",
+        "Confusion",
+        "Whether disagreement among the exits tells where the last one is wrong.",
+        confusion.section,
         replayed=True,
     ),
 )

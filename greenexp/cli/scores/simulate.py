@@ -26,6 +26,12 @@ def parse_names(ctx: click.Context, param: click.Parameter, value: str | None) -
     "--cost", metavar="COLUMN|AXIS", help="What the run had used by then.  [the resource; of a sweep, epochs]"
 )
 @click.option(
+    "--objectives",
+    metavar="COLUMN,...",
+    callback=parse_names,
+    help="Costs beside the score, for schedulers that compare several objectives.  [those of the sweep's file]",
+)
+@click.option(
     "--configuration",
     metavar="COLUMN",
     help="The column of a file whose values are configurations: runs with one value are its seeds.",
@@ -50,6 +56,9 @@ def parse_names(ctx: click.Context, param: click.Parameter, value: str | None) -
     "--first-level",
     metavar="QUANTITY",
     help="Rungs are levels of --cost instead (train_flops, energy_j or wall_s), such as '2 TFLOP': the first one.",
+)
+@click.option(
+    "--epsilon", type=float, help="Scores that differ by at most this count as equal in rankings of pasha.  [estimated]"
 )
 @click.option(
     "--reduction-factor",

@@ -21,9 +21,30 @@ SEARCHES = {
 }
 
 
+FRONTS = {
+    "scheduler": "scheduler",
+    "trials": "units begun",
+    "expected_hypervolume": "expected hypervolume",
+    "error": "+-",
+    "share_of_all": "share of all units'",
+    "cost": "cost",
+    "share_of_full": "share of full cost",
+    "finished": "full runs",
+    "equal_trials": "as good as full runs",
+    "saved": "saved",
+}
+
+
 def layouts() -> dict[str, Callable[[pd.DataFrame], pd.DataFrame]]:
     """Table -> the columns to show."""
-    return {"searches": _searches, "one_look": _one_look, "best_so_far": _best_so_far}
+    return {
+        "searches": _searches,
+        "one_look": _one_look,
+        "best_so_far": lambda frame: _over_cost(frame, "expected_best"),
+        "fronts": lambda frame: frame[list(FRONTS)].rename(columns=FRONTS),
+        "front": lambda frame: frame,
+        "front_so_far": lambda frame: _over_cost(frame, "expected_hypervolume"),
+    }
 
 
 def _searches(frame: pd.DataFrame) -> pd.DataFrame:
@@ -38,10 +59,10 @@ def _one_look(frame: pd.DataFrame) -> pd.DataFrame:
     return renamed
 
 
-def _best_so_far(frame: pd.DataFrame) -> pd.DataFrame:
+def _over_cost(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     """A row per cost, a column per scheduler; of the largest number of units begun."""
     lines = frame[frame["trials"] == frame["trials"].max()]
-    wide = lines.pivot_table(index="budget", columns="scheduler", values="expected_best", sort=False)
+    wide = lines.pivot_table(index="budget", columns="scheduler", values=column, sort=False)
     names = list(dict.fromkeys(lines["scheduler"]))
     shown: pd.DataFrame = wide.reindex(columns=names).reset_index().rename(columns={"budget": "spent"})
     return shown

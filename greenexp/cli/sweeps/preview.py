@@ -233,10 +233,13 @@ def data_lines(data: Iterable[DataContents]) -> list[tuple[str, str]]:
     lines = []
     for each in data:
         for name, split in each.splits.items():
-            cut = f"{100 * split.truncated / split.rows:.1f} % cut at {each.max_length} tokens"
-            parts = [f"{name} {split.rows:,} rows", *_balance(split), cut]
+            # Images have no length in tokens.
+            share = 100 * split.truncated / split.rows
+            cut = [f"{share:.1f} % cut at {each.max_length} tokens"] if each.max_length else []
+            parts = [f"{name} {split.rows:,} rows", *_balance(split), *cut]
+            kind = "texts" if each.max_length else "images"
             parts += [
-                f"{count:,} of the texts ({100 * count / split.rows:.1f} %) are also in {other}"
+                f"{count:,} of the {kind} ({100 * count / split.rows:.1f} %) are also in {other}"
                 for other, count in split.shared.items()
                 if count
             ]

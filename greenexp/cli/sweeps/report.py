@@ -15,9 +15,8 @@ FORMATS = ("html", "md", "tex", "csv", "pdf")
 SECTIONS = (
     "headline", "compared-searches", "search", "tuning-band", "configurations", "search-space", "early-stopping",
     "simulated", "target", "objectives", "held-out", "front", "line-to-line", "policies", "exit-profiles",
-    "front-over-trials", "exits",
-    "overthinking", "calibration", "seeds", "price-tag", "costs", "energy", "assumptions", "failures", "checklists",
-    "trials", "appendix",
+    "front-over-trials", "exits", "overthinking", "confusion", "calibration", "seeds", "price-tag", "costs", "energy",
+    "assumptions", "failures", "checklists", "trials", "appendix",
 )  # fmt: skip
 """As in `report.contents`, which takes long to import."""
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from greenexp.errors import InputError
 from greenexp.inference.answers import Tokens
 from greenexp.tasks.data import TaskData
+from greenexp.tasks.prepared import PreparedTask
 from greenexp.tasks.tokens import TokenisedSplit, TokenisedTask
 
 
@@ -28,11 +30,14 @@ class BenchExamples:
     every_length: list[Tokens]
 
 
-def bench_examples(data: TokenisedTask, task: TaskData, count: int) -> BenchExamples:
+def bench_examples(data: PreparedTask, task: TaskData, count: int) -> BenchExamples:
     """`count` examples, evenly over the split in its order.
 
     data, task: the same splits, as tokens and as texts
+    Raises InputError for a task of images.
     """
+    if not isinstance(data, TokenisedTask):
+        raise InputError("the task gives images, and answers to texts alone are timed")
     name, split = ("dev", data.dev) if data.test is None else ("test", data.test)
     places = np.unique(np.linspace(0, len(split) - 1, min(count, len(split))).round().astype(int)).tolist()
     texts = task.splits[name]

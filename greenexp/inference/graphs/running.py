@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from greenexp.backbones.base import EncoderState, TokenBatch
 from greenexp.errors import InputError
-from greenexp.inference.answers import Row, Tokens, checked
+from greenexp.inference.answers import AnyRow, Row, Tokens, checked
 from greenexp.inference.graphs.folder import GRAPH_PRECISIONS, GraphFolder
 from greenexp.inference.graphs.pieces import FULL
 from greenexp.inference.segments import Climbers, Precision, Said, padded_batch, real_tokens
@@ -63,9 +63,9 @@ class GraphSegments:
         with torch.inference_mode():
             yield
 
-    def embed(self, rows: Sequence[Row], pad_id: int) -> Climbers:
+    def embed(self, rows: Sequence[AnyRow], pad_id: int) -> Climbers:
         """`rows` before the first graph, padded to the longest of them."""
-        batch = _masked(padded_batch(rows, pad_id))
+        batch = _masked(padded_batch([row for row in rows if isinstance(row, Row)], pad_id))
         types = (batch.token_type_ids,) if self._types else ()
         return Climbers(EncoderState(batch.input_ids, batch.attention_mask, positions=types))
 

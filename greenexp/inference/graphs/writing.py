@@ -18,6 +18,7 @@ from torch import Tensor
 
 from greenexp.errors import InputError, abridged
 from greenexp.inference.answers import Tokens, checked
+from greenexp.inference.consulting import refuse_images
 from greenexp.inference.graphs.folder import (
     GRAPH_PRECISIONS,
     MANIFEST,
@@ -50,6 +51,7 @@ def write_graphs(
     holds anything else; CheckpointError if the model cannot be trusted.
     """
     model, serving = load_model(model_folder), load_serving(model_folder)
+    refuse_images(model, "ONNX graphs are written of models of texts alone")
     exits = model.exits if serving is None else serving.trained_exits
     if model.settings.form is not None and model.settings.form.int8:
         raise InputError(

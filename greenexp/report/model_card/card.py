@@ -45,17 +45,32 @@ exits = load_file("FOLDER/exits.safetensors")
 ```
 
 FOLDER is the folder of this card. It holds tensors and JSON alone: nothing in it is executed or unpickled."""
+_USE_OF_IMAGES = """## Use
+
+With greenexp (`pip install 'greenexp[train]'`), an image, uint8 [3, n, n], leaves at the exit that the policy chooses:
+
+```python
+from greenexp.api.models import engine
+from greenexp.inference.answers import Image
+
+model = engine("FOLDER", policy="max_probability:0.9")
+for answer in model.answer([Image(pixels)], batch_size=8):
+    print(answer.label, answer.exit, answer.layer)
+```
+
+FOLDER is the folder of this card. It holds tensors and JSON alone: nothing in it is executed or unpickled."""
 
 
 def model_card(tables: SweepTables, model: CardModel) -> str:
     """The file README.md of a model: metadata, and text in Markdown."""
     facts = RecordFacts(tables, model.trial)
     title = f"{tables.history.name}, {model.trial}"
+    use = _USE_OF_IMAGES if model.images else _USE
     head = markdown_report(title, (_about(facts, model), _intended()))
     tail = markdown_sections(
         (_exits(facts, model), _points(facts, model), _chosen(facts), _training(facts), _price(facts))
     )
-    return f"---\n{card_metadata(facts, model).to_yaml()}\n---\n\n{head}\n{_USE}\n\n{tail}"
+    return f"---\n{card_metadata(facts, model).to_yaml()}\n---\n\n{head}\n{use}\n\n{tail}"
 
 
 def _about(facts: RecordFacts, model: CardModel) -> Section:
@@ -63,6 +78,7 @@ def _about(facts: RecordFacts, model: CardModel) -> Section:
     method = model.setting(facts.tables, "method.name", spec.method.name)
     backbone = model.setting(facts.tables, "backbone.name", spec.backbone.name)
     what = f"classes: {', '.join(model.labels)}" if model.labels else f"{model.num_labels} outputs"
+    kind = "network" if model.images else "encoder"
     pairs = " of two texts" if model.pairs else ""
     exits = exit_scores(facts.tables, model.trial, facts.metric.name)
     places = ", ".join(str(layer) for layer in exits["layer"])
@@ -71,7 +87,7 @@ def _about(facts: RecordFacts, model: CardModel) -> Section:
         "What it is",
         paragraphs=(
             (
-                f"A multi-exit encoder ({backbone}) with exits after layers {places}, trained with the method {method} "
+                f"A multi-exit {kind} ({backbone}) with exits after layers {places}, trained with the method {method} "
                 f"on the task {spec.task.name}. An input{pairs} may leave it at each exit; {what}."
             ),
             *filter(None, (record.parameters(facts),)),

@@ -36,7 +36,7 @@ def card_metadata(facts: RecordFacts, model: CardModel) -> ModelCardData:
         library_name="greenexp",
         metrics=[facts.metric.name],
         model_name=f"{facts.tables.history.name}-{model.trial}",
-        pipeline_tag=_CLASSIFICATION if model.num_labels > 1 else None,
+        pipeline_tag=_task_type(model) if model.num_labels > 1 else None,
         tags=["early-exit", "multi-exit", "greenexp"],
         **further,
     )
@@ -87,7 +87,7 @@ def _result(facts: RecordFacts, model: CardModel, where: str, on_test: float, on
         return
     task = facts.tables.spec.task.name
     yield EvalResult(
-        task_type=_CLASSIFICATION if model.num_labels > 1 else "text-regression",
+        task_type=_task_type(model),
         dataset_type=task,
         dataset_name=task,
         dataset_split=split,
@@ -95,3 +95,9 @@ def _result(facts: RecordFacts, model: CardModel, where: str, on_test: float, on
         metric_name=f"{facts.metric.name} ({where})",
         metric_value=float(f"{value:.6g}"),
     )
+
+
+def _task_type(model: CardModel) -> str:
+    if model.images:
+        return "image-classification"
+    return _CLASSIFICATION if model.num_labels > 1 else "text-regression"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from greenexp.records.manifests import TOKENIZER
 from greenexp.records.policies import STATIC
 from greenexp.records.tables import PARAMS, TEST, SweepTables
 
@@ -16,19 +17,24 @@ EXITS = ("exit", "layer", "dev", "test", "inference_flops", "speed_up")
 
 @dataclass(frozen=True, slots=True)
 class CardModel:
-    """trial: which one; labels: of its classes, none of a regression; pairs: whether an example is two texts."""
+    """trial: which one; labels: of its classes, none of a regression.
+
+    pairs: whether an example is two texts; images: whether it is an image
+    """
 
     trial: str
     num_labels: int
     labels: tuple[str, ...] = ()
     pairs: bool = False
+    images: bool = False
 
     @classmethod
     def of(cls, trial: str, manifest: Mapping[str, Any]) -> CardModel:
         """From the file `greenexp.json` of a saved model."""
         serving = manifest.get("serving") or {}
         names = tuple(map(str, serving.get("label_names", ())))
-        return cls(trial, int(manifest["num_labels"]), names, bool(serving.get("pairs", False)))
+        images = bool(serving) and TOKENIZER not in manifest["files"]  # only models of images are trained without one
+        return cls(trial, int(manifest["num_labels"]), names, bool(serving.get("pairs", False)), images)
 
     def setting(self, tables: SweepTables, path: str, default: Any) -> Any:
         """The value of a field that may have been searched; default: that of the sweep file."""
