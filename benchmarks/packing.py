@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import dataclasses
 import multiprocessing
+import operator
 import os
 import shutil
 import statistics
@@ -91,6 +92,13 @@ class Seeds:
         found = self.group.train_on(self.runs, lambda: False).values()
         return [record.costs.energy_j for outcome in found if (record := outcome.get()) is not None]
 
+    def padding(self) -> float:
+        """Tokens that one model computes per token that the seeds compute alone, over an epoch."""
+        trainers = [run.begin().work.trainer for run in self.runs]
+        epochs = [[(len(rows), int(one.split.lengths[rows].max())) for rows, _ in one.batches(1)] for one in trainers]
+        together = [len(step) * max(n for n, _ in step) * max(m for _, m in step) for step in zip(*epochs, strict=True)]
+        return sum(together) / sum(examples * tokens for epoch in epochs for examples, tokens in epoch)
+
 
 def child(pipe: Connection, environment: dict[str, str], arguments: tuple[Any, ...]) -> None:
     """A process of one seed: builds it, then makes a round whenever it is told to."""
@@ -146,36 +154,41 @@ class Processes:
             made.kill()
 
 
-def timed(act: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def timed(act: Callable[[], object]) -> tuple[float, float]:
+    """Seconds elapsed, and CPU seconds of this process, all threads."""
+    begun, cpu = time.perf_counter(), time.process_time()
     act()
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun, time.process_time() - cpu
 
 
 def on_cpu(shapes: Sequence[str], counts: Sequence[int], steps: int, rounds: int) -> None:
-    """The table of this machine: seconds per seed and step, and how much faster than one after the other."""
+    """The tables of this machine: milliseconds per seed and step, and how much faster than one after the other."""
     print(f"{os.cpu_count()} cores, one thread per process, load {os.getloadavg()[0]:.1f} at the start")
-    print("| shape | seeds | one after the other | processes | one model | faster: processes | faster: one model | J |")
-    print("|---|---|---|---|---|---|---|---|")
-    for shape in shapes:
-        for count in counts:
-            print(_row(shape, count, steps, rounds), flush=True)
+    print("| shape | seeds | one after the other | processes | one model | CPU: one after the other | CPU: one model |")
+    print("|---|---|---|---|---|---|---|")
+    rows = [(shape, count, *_measured(shape, count, steps, rounds)) for shape in shapes for count in counts]
+    print("\n| shape | seeds | faster: processes | faster: one model | less CPU: one model | padding | energy |")
+    print("|---|---|---|---|---|---|---|")
+    for shape, count, ratios, padding, energy in rows:
+        print(f"| {shape} | {count} | " + " | ".join(f"{ratio:.2f}" for ratio in (*ratios, padding)) + f" | {energy} |")
 
 
-def _row(shape: str, count: int, steps: int, rounds: int) -> str:
+def _measured(shape: str, count: int, steps: int, rounds: int) -> tuple[list[float], float, str]:
+    """Prints the medians; the medians of the rounds' ratios, the share of padding, and joules."""
     alone, fused = (Seeds(0, count, shape, steps, False, one) for one in (False, True))
     processes = Processes(count, shape, steps, False, {})
     joules: list[float | None] = [*alone.round(), *fused.round()]  # caches are filled
-    took = [(timed(alone.round), processes.round(count), timed(fused.round)) for _ in range(rounds)]
+    took = [(*timed(alone.round), processes.round(count), *timed(fused.round)) for _ in range(rounds)]
     processes.close()
-    each = [[1e3 * seconds / count / steps for seconds in way] for way in zip(*took, strict=True)]
-    one, side, model = (statistics.median(way) for way in each)
-    faster = [statistics.median(before / after for before, after in zip(each[0], way, strict=True)) for way in each[1:]]
-    energy = "not measured" if None in joules else f"{sum(filter(None, joules)):.0f}"
-    return (
-        f"| {shape} | {count} | {one:.1f} ms | {side:.1f} ms | {model:.1f} ms | {faster[0]:.2f} | {faster[1]:.2f} "
-        f"| {energy} |"
+    one, one_cpu, side, model, model_cpu = (
+        [1e3 * seconds / count / steps for seconds in way] for way in zip(*took, strict=True)
     )
+    shown = " | ".join(f"{statistics.median(way):.0f} ms" for way in (one, side, model, one_cpu, model_cpu))
+    print(f"| {shape} | {count} | {shown} |", flush=True)
+    pairs = ((one, side), (one, model), (one_cpu, model_cpu))
+    ratios = [statistics.median(map(operator.truediv, before, after)) for before, after in pairs]
+    energy = "not measured" if None in joules else f"{sum(filter(None, joules)):.0f} J"
+    return ratios, fused.padding(), energy
 
 
 @contextlib.contextmanager
@@ -237,7 +250,7 @@ def _fused(shape: str, count: int, steps: int, rounds: int) -> float:
         seeds.round()
         torch.cuda.synchronize()
 
-    return statistics.median(timed(one) for _ in range(rounds))
+    return statistics.median(timed(one)[0] for _ in range(rounds))
 
 
 def _said(shape: str, way: str, count: int, end: float, steps: int, took: Callable[[], float]) -> None:

@@ -11,10 +11,10 @@ from greenexp.records.energy import ENERGY_METHOD, EnergyMethod
 from greenexp.records.progress import Epochs
 
 AT_ONCE = "micro_batch_size"
-FUSED_SEEDS = "fused_seeds"
-"""Of `EpochRecord.computed_with`: how many seeds were trained as one model, whose costs were divided equally."""
 """Where a report says, in `EpochRecord.computed_with`, how many examples of a batch that did not fit into memory were
 computed at once."""
+FUSED_SEEDS = "fused_seeds"
+"""Of `EpochRecord.computed_with`: how many seeds were trained as one model, whose costs were divided equally."""
 
 
 @dataclass(frozen=True, slots=True)
