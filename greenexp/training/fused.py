@@ -133,7 +133,5 @@ def _completed(run: TrialRun, outcome: Outcome, among: int) -> Outcome:
     if record is None or among == 1:
         return outcome
     late = dataclasses.replace(run.meters.read().costs, train_flops=0.0, eval_flops=0.0)
-    told = f"one of {among} seeds trained as one model: its time and energy are an equal part"
-    notes = "; ".join(filter(None, (record.computed_with.get("notes"), told)))
-    said = {**record.computed_with, "notes": notes, FUSED_SEEDS: str(among)}
+    said = {**record.computed_with, FUSED_SEEDS: str(among)}
     return Outcome(dataclasses.replace(record, costs=record.costs.plus(late), computed_with=said))
