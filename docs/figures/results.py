@@ -16,6 +16,7 @@ _COVERAGE, _STOPPING = "results/coverage.md", "results/early-stopping.md"
 _SEEDS, _SST5, _METHODS = "results/how-many-seeds.md", "results/sst5.md", "results/methods.md"
 _SEARCH = "results/search.md"
 _STATIC = "results/static.md"
+_MANY_SEEDS = "many-seeds.md"
 _LEAST = 72
 """Accuracies at a speed-up of 2 are drawn from here on, in points."""
 _BACKBONES = {"minilm-l6": "## Results: `minilm-l6`", "gte-small": "## Results: `gte-small`"}
@@ -320,6 +321,26 @@ def static_accuracy() -> Figure:
     return drawing.figure("static-accuracy", "Static baselines on SST-2, one seed", alt)
 
 
+def seeds_at_once() -> Figure:
+    """How much faster several seeds are at once than one after the other."""
+    table = page_table(_MANY_SEEDS, "## Is it worth it?", first="model")
+    ways = ("processes", "one model", "one model, CPU time")
+    rows = [
+        {"row": f"{row['model']}, {row['seeds']} seeds", "panel": way, "value": number(row[way])}
+        for row in table.to_dict("records")
+        for way in ways
+    ]
+    least, most = (f"{pick(row['value'] for row in rows):.2f}" for pick in (min, max))
+    alt = (
+        f"Three panels, for processes side by side and for one stacked model in elapsed and in CPU time, with the time "
+        f"of one seed after the other over the time at once, for two model sizes and 2 and 4 seeds: between {least} "
+        f"and {most}; above the dashed line at 1 it is faster at once."
+    )
+    axis = Axis("Time one after the other / time at once", (0, 2), ticks=(0, 0.5, 1, 1.5, 2), reference=1)
+    drawing = Points(rows, axis, Layout(width=150, columns=3, row=24, names=140))
+    return drawing.figure("seeds-at-once", "Several seeds at once on two CPU cores", alt)
+
+
 FIGURES: dict[str, Callable[[], Figure]] = {
     "band-coverage": band_coverage,
     "lead-coverage": lead_coverage,
@@ -338,5 +359,6 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "methods-2x-gte-small": partial(methods_speed_up, "gte-small", 6),
     "methods-differences": methods_differences,
     "static-accuracy": static_accuracy,
+    "seeds-at-once": seeds_at_once,
 }
 """Name of a figure of docs/results -> what draws it from the tables of its page."""
