@@ -3,7 +3,8 @@
 Printed per configuration: the dev score of its last exit over the finished seeds, what is left of the model (layers,
 parameters, bytes of its weights, FLOPs per dev example), and seconds at batch 1 and 32 as ratios to the first
 configuration. For methods that train several exits, a second table has their scores and FLOPs at speed-ups of 1.5 and
-2, thresholds chosen on one half of dev and judged on the other.
+2, thresholds chosen on one half of dev and judged on the other, and a third one the differences, over the same seeds,
+between those at a speed-up of 2 by entropy and the static models of as many layers.
 
 Seconds are of models of the same shape, built anew, since a sweep keeps the weights of its chosen configuration alone:
 dense products take as long whatever their numbers are. One thread, fp32, 24 tokens, no padding; the contestants
@@ -20,10 +21,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from methods_scores import TARGETS, at, read_sweep
 
+from greenexp.analysis.comparing.paired_comparisons import compare_paired
+from greenexp.analysis.exits.exit_means import exit_scores
+from greenexp.analysis.sweeps.repetitions import SEEDS
 from greenexp.backbones.base import TokenBatch
 from greenexp.journal.file import NAME, read_events
 from greenexp.journal.state import SweepState
@@ -122,14 +127,53 @@ def early(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def differences(folder: Path) -> pd.DataFrame:
+    """Early exit by entropy at a speed-up of 2 less each static model with half of the layers, in points.
+
+    error: standard error over the seeds; 95 % interval: t's, each for itself; p Holm: corrected over the table.
+    """
+    sweep = read_sweep(folder, repeats=20, seed=0)
+    names = calls(folder)
+    early_exit = {
+        f"{names[one]}, leaving early": 100 * sweep.scores.xs(one, level="configuration")[at("entropy", 2.0)]
+        for one in sweep.finished
+        if len(sweep.layers[one]) > 1
+    }
+    finals = exit_scores(sweep.tables).set_index(["configuration", *SEEDS])
+    half = [one for one in sweep.finished if max(sweep.layers[one]) * 2 == sweep.depth and len(sweep.layers[one]) == 1]
+    static = {names[one]: 100 * finals.xs(one)["score"] for one in half}
+    pairs = [(a, b) for a in early_exit for b in static]
+    if not pairs:
+        return pd.DataFrame()
+    rng = np.random.default_rng(0)
+    table = compare_paired({**early_exit, **static}, pairs, rng, margin=1.0, alpha=0.05, power=0.8)
+    return pd.DataFrame(
+        {
+            "a": table["a"],
+            "b": table["b"],
+            "n": table["n"],
+            "a - b": table["difference"].map("{:+.2f}".format),
+            "error": table["error"].map("{:.2f}".format),
+            "95 % interval": [f"{low:+.2f} to {high:+.2f}" for low, high in table[["lower", "upper"]].to_numpy()],
+            "p Holm": table["p_holm"].map("{:.3f}".format),
+        }
+    )
+
+
+def calls(folder: Path) -> dict[str, str]:
+    """Configuration -> what it is called."""
+    trials = SweepState(read_events(folder / NAME)).trials.values()
+    return {trial.spec.configuration: named(trial.spec.settings) for trial in trials}
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--markdown", action="store_true")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    for frame in filter(len, (table(asked.folder), early(asked.folder))):
+    for frame in filter(len, (table(asked.folder), early(asked.folder), differences(asked.folder))):
         header = ["| " + " | ".join(frame.columns) + " |", "|" + " --- |" * len(frame.columns)]
         lines = ["| " + " | ".join(map(str, row)) + " |" for row in frame.to_numpy()]
         print("\n".join([*header, *lines]) if asked.markdown else frame.to_string(index=False), end="\n\n")

@@ -17,6 +17,7 @@ _SEEDS, _SST5, _METHODS = "results/how-many-seeds.md", "results/sst5.md", "resul
 _SEARCH = "results/search.md"
 _STATIC = "results/static.md"
 _MANY_SEEDS = "many-seeds.md"
+_IMAGES = "results/images.md"
 _LEAST = 72
 """Accuracies at a speed-up of 2 are drawn from here on, in points."""
 _BACKBONES = {"minilm-l6": "## Results: `minilm-l6`", "gte-small": "## Results: `gte-small`"}
@@ -341,6 +342,48 @@ def seeds_at_once() -> Figure:
     return drawing.figure("seeds-at-once", "Several seeds at once on two CPU cores", alt)
 
 
+def images_exits() -> Figure:
+    """Accuracy of every exit of the short training on images, a line per method."""
+    table = page_table(_IMAGES, "## Results", first="method")
+    blocks = [column for column in table.columns if str(column).startswith("block ")]
+    rows = [
+        {"x": int(number(block)), "value": number(row[block]), "series": row["method"]}
+        for row in table.to_dict("records")
+        for block in blocks
+    ]
+    known = [row for row in rows if row["value"] == row["value"]]
+    least, most = (end(known, key=lambda row: float(row["value"])) for end in (min, max))
+    alt = (
+        "Dev accuracy over the nine blocks of a ResNet-20 of half the width, a line for each of five methods after 160 "
+        f"steps, one seed: from {least['value']:.1f} points ({least['series']}, block {least['x']}) to "
+        f"{most['value']:.1f} points ({most['series']}, block {most['x']})."
+    )
+    x = Axis("Block after which the exit sits", ticks=range(1, len(blocks) + 1))
+    drawing = Lines(rows, x, Axis("Dev accuracy (points)"))
+    return drawing.figure("images-exits", "Accuracy of every exit after a short training on CIFAR-10", alt)
+
+
+def images_confusion() -> Figure:
+    """Errors of the last exit by confusion, a line per method."""
+    table = page_table(_IMAGES, "## Confusion", first="tenth")
+    methods = [column for column in table.columns if column != "tenth"]
+    tenths = table[table["tenth"] != "area under ROC"].to_dict("records")
+    rows = [
+        {"x": int(number(row["tenth"])), "value": number(row[method]), "series": method}
+        for method in methods
+        for row in tenths
+    ]
+    ends = [[row["value"] for row in rows if row["x"] == tenth] for tenth in (1, 10)]
+    alt = (
+        "Share of dev examples that the last exit gets wrong over tenths of rising confusion, a line for each of "
+        f"{len(methods)} methods: {min(ends[0]):.0f} to {max(ends[0]):.0f} % of the least confused tenth, "
+        f"{min(ends[1]):.0f} to {max(ends[1]):.0f} % of the most confused one."
+    )
+    x = Axis("Tenth of the dev examples, by rising confusion", ticks=range(1, 11))
+    drawing = Lines(rows, x, Axis("Wrong at the last exit (%)", (0, 100)))
+    return drawing.figure("images-confusion", "Errors of the last exit by confusion", alt)
+
+
 FIGURES: dict[str, Callable[[], Figure]] = {
     "band-coverage": band_coverage,
     "lead-coverage": lead_coverage,
@@ -360,5 +403,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "methods-differences": methods_differences,
     "static-accuracy": static_accuracy,
     "seeds-at-once": seeds_at_once,
+    "images-exits": images_exits,
+    "images-confusion": images_confusion,
 }
 """Name of a figure of docs/results -> what draws it from the tables of its page."""

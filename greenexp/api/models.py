@@ -225,7 +225,7 @@ def answer_lines(
         from greenexp.inference.consulting import refuse_images
         from greenexp.inference.line_answers import MAX_LINE, LineAnswers
 
-        refuse_images(model.engine.model, "lines of text are not answered; greenexp.engine answers images in Python")
+        refuse_images(model.engine.model, "no lines of text are answered; greenexp.api.models.engine answers")
         chunks = Lines(descriptor, MAX_LINE).chunks(BATCHES_AT_ONCE * batch_size)
         yield LineAnswers(model.engine, chunks, batch_size, plain=plain, dev=model.dev)
 

@@ -56,7 +56,7 @@ def serve(
         from greenexp.inference.service.app import build_app
         from greenexp.inference.service.inputs import sample_fields
 
-        refuse_images(model.engine.model, "the service answers texts alone; greenexp.engine answers images in Python")
+        refuse_images(model.engine.model, "the service answers texts; greenexp.api.models.engine answers")
         queue = Rebatcher(model.engine, service.batch_size, service.max_wait_s)
         sample = sample_fields(model.engine)
         app = build_app(model.engine, queue, service.limits, _facts(model), ready=lambda: watch.ready(address, sample))

@@ -11,16 +11,12 @@ import pandas as pd
 from greenexp.figures.comparison import Channel
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import whole_ticks
-from greenexp.figures.style import BLUE, INK, VERMILLION, chart, quantity
+from greenexp.figures.style import BLUE, INK, VERMILLION, chart, quantity, title_lines
 
 _FILLS, _DASHES = (0.2, 0.1), ([1, 0], [6, 4])
 """By confidence, the smaller first: opacity of the area and dash of its edges."""
 _MOST_MARKS = 30
 """Places beyond which a mark at each would hide the line."""
-
-
-_LONGEST = 36
-"""Letters of a title that fit beside the drawing."""
 
 
 def banded_curve_figure(
@@ -47,7 +43,7 @@ def banded_curve_figure(
     ]
     ticks = whole_ticks(table[x.column]) if x.whole else {"tickCount": 6}
     across = quantity("x", x.title, scale={"zero": False, "nice": False}, axis=ticks)
-    up = quantity("value", _lines(y.title), scale={"domain": [low, high], "nice": False, "zero": False})
+    up = quantity("value", title_lines(y.title), scale={"domain": [low, high], "nice": False, "zero": False})
     layers = _layers(across, up, confidences, marks=len(data) <= _MOST_MARKS, zero=zero)
     return Figure(name, title, _alt(table, x, y, confidences), chart(data, layers), table)
 
@@ -103,15 +99,6 @@ def _layers(
         point = {"type": "point", "shape": "diamond", "filled": True, "color": VERMILLION, "size": 45, "opacity": 1}
         layers.append({"mark": point, "encoding": {"x": x, "y": y}})
     return layers
-
-
-def _lines(title: str) -> str | list[str]:
-    """A long title on two lines, broken at the space nearest to its middle."""
-    if len(title) <= _LONGEST:
-        return title
-    spaces = [place for place, letter in enumerate(title) if letter == " "]
-    middle = min(spaces, key=lambda place: abs(place - len(title) / 2), default=0)
-    return [title[:middle], title[middle + 1 :]] if middle else title
 
 
 def _domain(table: pd.DataFrame, value: str, confidences: Sequence[str], *, zero: bool) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
-from greenexp.figures.scale import axis_unit
+from greenexp.figures.scale import axis_unit, room_for_one
 from greenexp.figures.style import BLUE, chart, quantity
 from greenexp.records.axes import AXES
 from greenexp.units import format_quantity
@@ -27,7 +27,7 @@ def best_so_far_figure(table: pd.DataFrame, axis: str, metric: SweepMetric) -> F
     ]
     x = quantity("cost", f"{row.sum_title}, cumulative{f' ({unit})' if unit else ''}")
     x["scale"] = {"zero": True, "nice": True}
-    y = quantity("score", f"Best {metric.label}")
+    y = quantity("score", f"Best {metric.label}", scale={"zero": False, "nice": True, **room_for_one(table["score"])})
     layers: list[dict[str, Any]] = [
         {"mark": {"type": "line", "interpolate": "step-after", "color": BLUE, "strokeWidth": 2},
          "encoding": {"x": x, "y": y}},

@@ -7,8 +7,8 @@ from typing import Any
 from greenexp.analysis.search.progress import SearchProgress
 from greenexp.analysis.sweeps.metric import SweepMetric
 from greenexp.figures.figure import Figure
-from greenexp.figures.scale import whole_ticks
-from greenexp.figures.style import BLUE, chart, quantity
+from greenexp.figures.scale import room_for_one, whole_ticks
+from greenexp.figures.style import BLUE, chart, quantity, title_lines
 
 
 def incumbent_figure(progress: SearchProgress, metric: SweepMetric) -> Figure:
@@ -31,7 +31,8 @@ def incumbent_figure(progress: SearchProgress, metric: SweepMetric) -> Figure:
     ]
     x = quantity("number", "Configuration", axis=whole_ticks([1, table["number"].max() + max(ahead, default=0)]))
     x["scale"] = {"nice": False}
-    y = quantity("score", f"Mean {metric.label} over seeds")
+    y = quantity("score", title_lines(f"Mean {metric.label} over seeds"))
+    y["scale"] |= room_for_one([*table["score"], *table["best"], *ahead.values()])
     layers: list[dict[str, Any]] = [
         {"data": {"values": line},
          "mark": {"type": "line", "interpolate": "step-after", "color": BLUE, "strokeWidth": 2},

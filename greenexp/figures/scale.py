@@ -23,6 +23,19 @@ def axis_unit(unit: str, largest: float) -> tuple[float, str]:
     return 1.0, unit
 
 
+def room_for_one(values: Iterable[float]) -> dict[str, Any]:
+    """The scale of an axis on which all values are one: some room around it; of others, nothing.
+
+    Without it, the axis has one tick, whose name is the value without its decimals.
+    """
+    known = {value for value in values if math.isfinite(value)}
+    if len(known) != 1:
+        return {}
+    (value,) = known
+    room = 0.05 * abs(value) or 1.0
+    return {"domain": [value - room, value + room]}
+
+
 def whole_ticks(values: Iterable[float]) -> dict[str, Any]:
     """The axis of a quantity that is a whole number: each of a short range has a tick, a long one about eight.
 

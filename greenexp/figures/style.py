@@ -14,6 +14,8 @@ ORDERED = "viridis"
 INK, FRAME, GRID = "#1a1a1a", "#8c8c8c", "#e6e6e6"
 WIDTH, HEIGHT = 500, 270
 """Of the plotting area, in pixels: with axis and padding just below 600."""
+_LONGEST = 36
+"""Letters of a title that fit beside the drawing."""
 SCHEMA_URL = "https://vega.github.io/schema/vega-lite/v6.json"
 
 _CONFIG: Mapping[str, Any] = {
@@ -29,6 +31,7 @@ _CONFIG: Mapping[str, Any] = {
     "legend": {
         "labelColor": INK, "titleColor": INK, "labelFontSize": 13, "titleFontSize": 13, "orient": "top",
         "symbolSize": 90, "symbolOpacity": 1, "titleFontWeight": "normal", "labelLimit": 280, "direction": "horizontal",
+        "columnPadding": 24,  # browsers set names in wider letters than those the drawing was measured with
     },
 }  # fmt: skip
 
@@ -68,6 +71,15 @@ def panels(
         "config": dict(_CONFIG),
         **more,
     }
+
+
+def title_lines(title: str) -> str | list[str]:
+    """The title of a vertical axis, a long one on two lines, broken at the space nearest to its middle."""
+    if len(title) <= _LONGEST:
+        return title
+    spaces = [place for place, letter in enumerate(title) if letter == " "]
+    middle = min(spaces, key=lambda place: abs(place - len(title) / 2), default=0)
+    return [title[:middle], title[middle + 1 :]] if middle else title
 
 
 def quantity(field: str, title: str | list[str], **more: Any) -> dict[str, Any]:

@@ -64,7 +64,6 @@ def price_plan(
     """
     data: dict[str, PreparedTask] = {}
     epochs, notes = _all_epochs(plan, prepare, data)
-    check_fused(plan, prepare)
     scheduler = plan.expected_scheduler()
     brackets = scheduler.bracket_plan()
     resource = resource_of_brackets(brackets)
@@ -185,6 +184,7 @@ def _all_epochs(
             except InputError as error:
                 raise InputError(f"{_whose(trial)}{error}") from error
         result.append(known[cost])
+    check_fused(plan, prepare)
     return result, tuple(notes)
 
 

@@ -42,6 +42,14 @@ _ENVIRONMENT = jinja2.Environment(
 )  # fmt: skip
 
 
+def _breakable(title: str) -> Markup:
+    """The name of a column, which may go on in another line after a dot or an underscore within a word."""
+    return Markup("<wbr>").join(re.split(r"(?<=\w[._])(?=\w)", clean(title)))
+
+
+_ENVIRONMENT.filters["breakable"] = _breakable
+
+
 def html_report(page: Page, drawings: Mapping[str, str]) -> str:
     """The page. drawings: figure name -> its `<svg>`, which is trusted; all other text is escaped."""
     script = (_HERE / "page.js").read_text(encoding="utf-8")

@@ -17,11 +17,11 @@ from greenexp.records.epoch import FUSED_SEEDS, EpochRecord
 from greenexp.training.memory import shortage
 from greenexp.training.run import TrialRun
 from greenexp.training.stacked_steps import StackedSteps
-from greenexp.training.trial_setup import Stretch
+from greenexp.training.trial_setup import TrainingStretch
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Outcome:
+class SeedOutcome:
     """What came of a seed's training: its report, or what its training raised, or neither if it was interrupted."""
 
     record: EpochRecord | None = None
@@ -46,7 +46,7 @@ class FusedRuns:
         self._meters = meters
         self._steps: StackedSteps | None = None
 
-    def train_on(self, runs: Sequence[TrialRun], interrupted: Callable[[], bool]) -> dict[TrialRun, Outcome]:
+    def train_on(self, runs: Sequence[TrialRun], interrupted: Callable[[], bool]) -> dict[TrialRun, SeedOutcome]:
         """Train those of `runs` that are furthest behind to their next report, or until `interrupted`.
 
         Returns what came of each that trained. Raises FusedMemoryError where memory ran out while several were computed
@@ -57,7 +57,7 @@ class FusedRuns:
         if len(behind) == 1:
             self._steps = None  # it trains on by itself
         self._meters.settle()
-        found = {run: _attempt(run, interrupted) if came_there else Outcome() for run in behind}
+        found = {run: _attempt(run, interrupted) if came_there else SeedOutcome() for run in behind}
         if any(outcome.error is not None or (outcome.record and outcome.record.last) for outcome in found.values()):
             self._steps = None  # whoever is done lets go of its model, and finds nobody else who holds it
         self._meters.settle()
@@ -100,7 +100,7 @@ class FusedRuns:
         return True
 
     def _trained(
-        self, stretches: Sequence[Stretch], interrupted: Callable[[], bool]
+        self, stretches: Sequence[TrainingStretch], interrupted: Callable[[], bool]
     ) -> tuple[bool, dict[int, DivergedError]]:
         works = [stretch.work for stretch in stretches]
         with stretches[0].isolated():
@@ -110,7 +110,7 @@ class FusedRuns:
             return self._steps.train(stretches, interrupted)
 
 
-def _begun(run: TrialRun) -> Stretch | None:
+def _begun(run: TrialRun) -> TrainingStretch | None:
     """What it has to train; None where it cannot begin, which `train_on` then says."""
     try:
         return run.begin()
@@ -119,19 +119,19 @@ def _begun(run: TrialRun) -> Stretch | None:
         return None
 
 
-def _attempt(run: TrialRun, interrupted: Callable[[], bool]) -> Outcome:
+def _attempt(run: TrialRun, interrupted: Callable[[], bool]) -> SeedOutcome:
     """Its report; the steps to it have been made, unless it trains alone."""
     try:
-        return Outcome(run.train_on(interrupted))
+        return SeedOutcome(run.train_on(interrupted))
     except Exception as error:  # as above
-        return Outcome(error=error)
+        return SeedOutcome(error=error)
 
 
-def _completed(run: TrialRun, outcome: Outcome, among: int) -> Outcome:
+def _completed(run: TrialRun, outcome: SeedOutcome, among: int) -> SeedOutcome:
     """The report with what was used while it was made, and how many seeds shared the costs."""
     record = outcome.record
     if record is None or among == 1:
         return outcome
     late = dataclasses.replace(run.meters.read().costs, train_flops=0.0, eval_flops=0.0)
     said = {**record.computed_with, FUSED_SEEDS: str(among)}
-    return Outcome(dataclasses.replace(record, costs=record.costs.plus(late), computed_with=said))
+    return SeedOutcome(dataclasses.replace(record, costs=record.costs.plus(late), computed_with=said))

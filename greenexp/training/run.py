@@ -35,7 +35,7 @@ from greenexp.training.kept import serving_of, store_logits
 from greenexp.training.memory import shortage
 from greenexp.training.patience import TrialPatience
 from greenexp.training.scoring import exit_metrics, is_better, selected_score
-from greenexp.training.trial_setup import Stretch, TrialSetup
+from greenexp.training.trial_setup import TrainingStretch, TrialSetup
 from greenexp.training.under_way import EpochUnderWay
 
 _UNDER_WAY = "under_way."
@@ -161,7 +161,7 @@ class TrialRun(Iterator[EpochRecord]):
             self._begin_report()
         return record
 
-    def begin(self) -> Stretch:
+    def begin(self) -> TrainingStretch:
         """Enter the epoch of the next report, for whoever trains to it in the place of `train_on`.
 
         Once its steps are made, `train_on` makes the report. Raises what `train_on` would raise.
@@ -170,7 +170,7 @@ class TrialRun(Iterator[EpochRecord]):
         isolated = functools.partial(self._isolated, self._next_epoch(work))
         with isolated():
             until, epoch = self._enter(work), self._entered
-            return Stretch(work, epoch, until, epoch.generators or GeneratorStates.now(self._device), isolated)
+            return TrainingStretch(work, epoch, until, epoch.generators or GeneratorStates.now(self._device), isolated)
 
     def give_up(self, error: BaseException) -> None:
         """Every further call raises `error`, which came up while somebody else trained it."""

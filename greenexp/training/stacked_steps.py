@@ -20,7 +20,7 @@ from greenexp.training.pieces import drops
 from greenexp.training.precision import autocast
 from greenexp.training.stacked_draws import StackedDraws
 from greenexp.training.stacked_optimisation import StackedOptimisation
-from greenexp.training.trial_setup import Stretch, TrialSetup
+from greenexp.training.trial_setup import TrainingStretch, TrialSetup
 
 
 class StackedSteps:
@@ -43,7 +43,7 @@ class StackedSteps:
         return self._works == tuple(works) and self._optimisation.own == own
 
     def train(
-        self, stretches: Sequence[Stretch], interrupted: Callable[[], bool]
+        self, stretches: Sequence[TrainingStretch], interrupted: Callable[[], bool]
     ) -> tuple[bool, dict[int, DivergedError]]:
         """Go on until the seeds' reports are due, until one fails, or until `interrupted`, asked between two steps.
 
@@ -73,7 +73,7 @@ class StackedSteps:
         return not failed and first.under_way.steps == first.until, failed
 
     def _step(
-        self, stretches: Sequence[Stretch], batches: Sequence[Indices], draws: StackedDraws
+        self, stretches: Sequence[TrainingStretch], batches: Sequence[Indices], draws: StackedDraws
     ) -> dict[int, DivergedError]:
         """One step of each seed over its own batch of rows of the training split."""
         parts = [list(_parts(work, batch)) for work, batch in zip(self._works, batches, strict=True)]
@@ -100,7 +100,7 @@ class StackedSteps:
 
     def _losses(
         self,
-        stretches: Sequence[Stretch],
+        stretches: Sequence[TrainingStretch],
         parts: Sequence[Indices | None],
         batches: Sequence[Indices],
         draws: StackedDraws,
@@ -173,14 +173,14 @@ def _parts(work: TrialSetup, batch: Indices) -> Iterator[Indices]:
         yield batch[start : start + size]
 
 
-def _generator(stretch: Stretch, device: torch.device) -> torch.Generator:
+def _generator(stretch: TrainingStretch, device: torch.device) -> torch.Generator:
     """A generator of the seed's own, where its global one stands."""
     states, made = stretch.generators, torch.Generator(device=device)
     made.set_state(states.cpu if states.gpu is None else states.gpu)
     return made
 
 
-def _standing(stretch: Stretch, generator: torch.Generator) -> GeneratorStates:
+def _standing(stretch: TrainingStretch, generator: torch.Generator) -> GeneratorStates:
     """The seed's generators now: of the global ones none was drawn from."""
     state = generator.get_state()
     return (

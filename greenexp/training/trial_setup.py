@@ -216,7 +216,7 @@ class TrialSetup:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Stretch:
+class TrainingStretch:
     """What a run has to train until its next report.
 
     work: what it trains with; under_way: its epoch; until: the step of the epoch at which the report is due

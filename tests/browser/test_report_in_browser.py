@@ -161,6 +161,21 @@ def test_on_paper_nothing_is_folded(alone: Watch) -> None:
     assert alone.page.locator("details[open]").count() == 0
 
 
+def test_on_paper_words_of_tables_are_whole_and_nothing_is_wider_than_the_page(alone: Watch) -> None:
+    split = """() => [...document.querySelectorAll('th, td')].flatMap(cell => [...cell.childNodes].flatMap(node =>
+        [...(node.nodeValue ?? '').matchAll(/\\w+/g)].filter(word => word[0].length < 14).filter(word => {
+            const range = document.createRange();
+            range.setStart(node, word.index);
+            range.setEnd(node, word.index + word[0].length);
+            return range.getClientRects().length > 1;
+        }).map(word => word[0])))"""
+    alone.page.emulate_media(media="print")
+    alone.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    alone.page.set_viewport_size({"width": 718, "height": 1000})  # A4 less 1 cm on each side, in CSS pixels
+    assert alone.page.evaluate(split) == []
+    assert alone.page.evaluate(OVERFLOW) <= 0
+
+
 def test_it_can_be_read_in_a_sandbox_without_scripts(browser: BrowserContext, report: Path, tmp_path: Path) -> None:
     outer = tmp_path / "outer.html"
     outer.write_text(f'<iframe sandbox="" width="600" height="800" src="{report.as_uri()}"></iframe>', encoding="utf-8")

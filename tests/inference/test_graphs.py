@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
 import os
@@ -21,6 +22,7 @@ from greenexp.inference import EarlyExitEngine, Rebatcher, Tokens
 from greenexp.inference.bench import Contestants, EngineSettings, Protocol, Stopwatch, contest
 from greenexp.inference.bench.contestants import STATIC
 from greenexp.model import MultiExitModel, load_model, save_model
+from greenexp.sources.checkpoints import FoundModel
 
 for needed in ("onnx", "onnxruntime", "onnxscript"):  # the extra `onnx`, which .ci/run installs
     if importlib.util.find_spec(needed) is None:
@@ -143,3 +145,24 @@ def test_static_models_take_part_in_a_benchmark(written: tuple[Path, GraphFolder
     assert result.static_agrees["onnxruntime, whole model, fp32"] == 1
     slowest_first = {**result.static_over_engine, "plain transformers": result.plain_over_engine}
     assert result.best_static[1].median == min(one.median for one in slowest_first.values())
+
+
+def test_the_benchmark_of_static_models_times_the_model_and_its_cuts(
+    written: tuple[Path, GraphFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "benchmarks")
+    import static_on_cpu
+
+    monkeypatch.setattr(static_on_cpu, "found_graphs", lambda _: written[1])
+    given = argparse.Namespace(policy="max_probability:0.6", speed_up=None, cut="1")
+    trained = static_on_cpu.trained_model(FoundModel(written[0], "tiny", None), given, tmp_path)
+    answers = {one.name: list(map(int, one.answer(EXAMPLES))) for one in trained.contestants()}
+    engine = EarlyExitEngine(trained.model, "max_probability:0.6")
+    assert answers["engine, PyTorch, fp32, leaves early"] == [one.prediction for one in engine.batch(EXAMPLES)]
+    whole = [one.prediction for one in EarlyExitEngine(trained.model, "static").batch(EXAMPLES)]
+    first = [one.prediction for one in EarlyExitEngine(trained.model, "static:1").batch(EXAMPLES)]
+    assert first != whole
+    assert answers["static, ONNX Runtime, fp32, whole"] == whole
+    assert answers["static, ONNX Runtime, fp32, cut at exit 1 of 2"] == first
+    assert list(answers)[-1].startswith("plain transformers")
+    assert answers[list(answers)[-1]] == whole

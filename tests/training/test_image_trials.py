@@ -12,7 +12,7 @@ from made_images import RESNET, image_model, image_trial, tiny_images
 from torch.utils.flop_counter import FlopCounterMode
 
 from greenexp.errors import FieldError, InputError
-from greenexp.inference import EarlyExitEngine
+from greenexp.inference import EarlyExitEngine, Rebatcher
 from greenexp.inference.answers import Image
 from greenexp.methods import METHODS
 from greenexp.plan.data import prepare_data
@@ -101,6 +101,9 @@ def test_the_engine_leaves_where_the_replay_does(data: PixelTask, tmp_path: Path
         engine = EarlyExitEngine.load(tmp_path / "model", policy)
         for answers in (engine.answer(examples, 7), [engine.one(example) for example in examples]):
             assert [answer.exit for answer in answers] == exits_taken(record, policy).tolist()
+        with Rebatcher(engine, 4, 0.01) as pool:
+            waiting = [pool.submit(example) for example in examples]
+            assert [one.result().exit for one in waiting] == [answer.exit for answer in answers]
         if policy.startswith("max"):
             assert len({answer.exit for answer in answers}) > 1
     assert answers[0].label in data.label_names

@@ -30,7 +30,7 @@ _MOST_SENTENCES = 3
 
 def compare_costs(groups: Mapping[str, ScoreGroup], scores: Scores, options: ComparisonOptions, draft: Draft) -> None:
     """Fill `draft` with the comparison; InputError if no group paid as much as the smallest budget."""
-    shown, grid = _budgets(groups, options, draft)
+    shown, grid = _budgets(groups, options, draft, str(scores.cost))
     looked = np.unique(np.concatenate((grid, shown)))
     effort = search_effort(groups, options.estimator)
     # The same seed for every group, so that a group has one curve, whatever it is compared with.
@@ -63,18 +63,19 @@ def compare_costs(groups: Mapping[str, ScoreGroup], scores: Scores, options: Com
 
 
 def _budgets(
-    groups: Mapping[str, ScoreGroup], options: ComparisonOptions, draft: Draft
+    groups: Mapping[str, ScoreGroup], options: ComparisonOptions, draft: Draft, cost: str
 ) -> tuple[tuple[float, ...], Floats]:
     """The budgets to show, up to what the group that paid least has paid, and those at which leaders are looked for."""
     totals = {name: float(group.costs.sum()) for name, group in groups.items()}
     least = max(float(group.costs.min()) for group in groups.values())
     poorest = min(totals, key=totals.__getitem__)
     most = totals[poorest]
-    kept, beyond = within_reach(options.budgets or amounts(least, most), most)
+    total = amount_text(cost, most)
+    kept, beyond = within_reach(options.budgets or amounts(least, most), most, cost)
     if not kept:
-        raise InputError(f"budgets: {poorest} cost {most:g} in all, and nothing is known beyond")
+        raise InputError(f"budgets: {poorest} cost {total} in all, and nothing is known beyond: name less")
     if beyond:
-        draft.notes.append(f"{poorest} cost {most:g} in all; nothing is known beyond, so {beyond} are left out")
+        draft.notes.append(f"{poorest} cost {total} in all; nothing is known beyond, so {beyond} are left out")
     shown = tuple(min(budget, most) for budget in kept)
     return shown, np.unique(np.minimum(np.geomspace(min(least, most), most, LOOKED_AT), most))
 

@@ -132,7 +132,7 @@ def _notes(
     open_ones = int((~counted["status"].isin(["finished", "stopped"])).sum())
     if stopped or open_ones:
         parts = [f"{stopped} of {len(counted)} trials stopped early"] if stopped else []
-        parts += [f"{open_ones} of {len(counted)} not ended"] if open_ones else []
+        parts += [f"{open_ones} of {len(counted)} trials not ended"] if open_ones else []
         notes.append(
             f"A {metric.bound}: {' and '.join(parts)}; each counts with its best dev value so far, which is a "
             f"{metric.bound} of its score after full training."

@@ -105,7 +105,7 @@ def refusal_over_cost(tables: SweepTables, axis: str, *, within: str | None = No
     left = int((status != "finished").sum()) - failed
     if failed or left:
         parts = [f"{failed} of {len(status)} trials failed"] if failed else []
-        parts += [f"{left} of {len(status)} have not ended"] if left else []
+        parts += [f"{left} of {len(status)} trials have not ended"] if left else []
         return f"{' and '.join(parts)}, and what their configurations cost in full is not known"
     missing = not_measured(tables, axis)
     if missing or tables.trials[axis].isna().any():

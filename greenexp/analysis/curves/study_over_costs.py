@@ -24,9 +24,12 @@ def over_costs(scores: Scores, options: CurveOptions, draft: Draft) -> str:
     labels = []
     for name, group in groups.items():
         total = float(group.costs.sum())
-        kept, beyond = within_reach(options.budgets or amounts(float(group.costs.min()), total), total)
+        kept, beyond = within_reach(
+            options.budgets or amounts(float(group.costs.min()), total), total, str(scores.cost)
+        )
         if beyond:
-            draft.notes.append(f"{name} cost {total:g} in all; nothing is known beyond, so {beyond} are left out")
+            paid = amount_text(str(scores.cost), total)
+            draft.notes.append(f"{name} cost {paid} in all; nothing is known beyond, so {beyond} are left out")
         if not kept:
             continue
         budgets = np.array(kept)

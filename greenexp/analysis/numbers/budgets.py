@@ -47,9 +47,12 @@ def amount_text(cost: str, amount: float) -> str:
     return f"{format_quantity(amount, axis.unit)}{also}"
 
 
-def within_reach(budgets: Sequence[float], most: float) -> tuple[tuple[float, ...], str]:
-    """The budgets up to `most`, and the others in words: an empty text, or `30, 40, 50 and 2 more`."""
+def within_reach(budgets: Sequence[float], most: float, cost: str = "") -> tuple[tuple[float, ...], str]:
+    """The budgets up to `most`, and the others in words: an empty text, or `30, 40, 50 and 2 more`.
+
+    cost: what they are amounts of, if they are no numbers of trials
+    """
     kept = tuple(budget for budget in budgets if budget <= raised(most))
-    beyond = [f"{budget:g}" for budget in budgets if budget not in kept]
+    beyond = [amount_text(cost, budget) if cost else f"{budget:g}" for budget in budgets if budget not in kept]
     rest = len(beyond) - MOST_NAMED
     return kept, ", ".join(beyond[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -28,7 +28,7 @@ from greenexp.records.tables import SweepTables
 
 DECISIONS = (
     "number", "time_s", "trial", "configuration", "action", "bracket", "rung", "level", "rung_name", "value", "cutoff",
-    "seeds", "noise", "front", "place", "compared", "reason", "sentence",
+    "seeds", "noise", "front", "place", "compared", "sentence", "reason",
 )  # fmt: skip
 _ACTIONS = {"go_on": "went on", "stop": "was stopped", "pause": "was paused"}
 

@@ -41,13 +41,22 @@ def section(tables: SweepTables) -> Section:
         assumptions=(
             _who_is_drawn(points, figure.table, tables),
             "Each trial is taken at its best epoch by the sweep's metric; single exits may be better at another one.",
-            (
-                f"The table is over the {counted(_finished(tables), 'trial')} that finished, over configurations and "
-                f"seeds alike; trials stopped early would pull the means {'up' if metric.minimize else 'down'}."
-            ),
+            *_over_which(tables, metric),
             *(["A trial is left out at exits that it does not have, or never trained."] * _some_lack_exits(summary)),
         ),
     )
+
+
+def _over_which(tables: SweepTables, metric: SweepMetric) -> tuple[str, ...]:
+    """Which trials the table of means is over; nothing where there is none."""
+    finished = _finished(tables)
+    if not finished:
+        return ()
+    text = (
+        f"The table is over the {counted(finished, 'trial')} that finished, over configurations and seeds alike; "
+        f"trials stopped early would pull the means {'up' if metric.minimize else 'down'}."
+    )
+    return (text,)
 
 
 def _who_is_drawn(points: pd.DataFrame, drawn: pd.DataFrame, tables: SweepTables) -> str:
