@@ -353,7 +353,7 @@ def images_exits() -> Figure:
     known = [row for row in rows if row["value"] == row["value"]]
     least, most = (end(known, key=lambda row: float(row["value"])) for end in (min, max))
     alt = (
-        "Dev accuracy over the nine blocks of a ResNet-20 of half the width, a line for each of five methods after 160 "
+        "Dev accuracy over the nine blocks of a ResNet-20 of half the width, a line for each of four methods after 200 "
         f"steps, one seed: from {least['value']:.1f} points ({least['series']}, block {least['x']}) to "
         f"{most['value']:.1f} points ({most['series']}, block {most['x']})."
     )

@@ -249,8 +249,9 @@ class MethodRun(ABC):
 class Method(ABC):
     """The frozen dataclass behind a name in METHODS.
 
-    Every method is trained by AdamW, with the learning rate, weight decay and warm-up of the section `training` and a
-    linear fall to the end of its stage, whatever the authors' code uses; a card says where that is something else.
+    Every method is trained by the optimiser and the schedule of the section `training`, over each of its stages,
+    whatever the authors' code uses: by default AdamW with a rise and a linear fall. A card says what theirs is, where
+    that is something else.
 
     text_only: why it cannot train a model of images, in a clause; empty where it can
     reconstruction: for a method whose authors' text or code was not at hand: of what it is one, and why, in a clause

@@ -19,8 +19,8 @@ class BranchyNet(Method):
     Formula: L = sum_i w_i CE_i, i = 1..M the exits, CE_i the mean cross-entropy of exit i (MSE for regression).
     Source: Teerapittayanon, McDanel, Kung, ICPR 2016; repository kunglab/branchynet@a33d136a.
     Official hyperparameters, for image classification: Adam at a constant learning rate of 1e-3.
-    Departures: trained by AdamW with warm-up and a linear fall, as every method here. The official branches ignore the
-    weight they are given (always 1). Here it is honoured.
+    Departures: trained as the section `training` says, by default AdamW with warm-up and a linear fall.
+    The official branches ignore the weight they are given (always 1). Here it is honoured.
     Passes: one forward and one backward through all exits.
 
     weights: `uniform` w_i = 1; `linear` w_i = i / M; or one number >= 0 per exit (0 leaves it untrained)

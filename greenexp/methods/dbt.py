@@ -26,7 +26,8 @@ class Dbt(Method):
     Source: Phuong & Lampert, ICCV 2019; repository mary-phuong/multiexit-distillation@faff910e.
     Official hyperparameters: C 0.5, T from 1 on, annealing 1.05, confidence 0.5; image classification, 100 classes up;
     SGD with Nesterov momentum 0.9, learning rate 0.1, divided by 10 after epochs 150 and 225 of 300, batch 64.
-    Departures: trained by AdamW with warm-up and a linear fall, as every method here. With two
+    Departures: trained as the section `training` says, by default AdamW with warm-up and a linear fall.
+    With two
     classes max_k p[k] is never below 0.5, so the official rule would multiply T at every step until nothing but
     rounding is left; there `confidence` is 0.75 unless set, and one that no prediction can fall below is refused.
     Distillation is the cross-entropy, teacher's entropy included; the teacher is constant; as official.

@@ -24,7 +24,8 @@ class RightTool(Method):
     Official hyperparameters: exits after layers 1, 4, 6, 12 of 12 or 1, 5, 13, 24 of 24; learning rate 2e-5, 3e-5 or
     5e-5, batch 72, 2 epochs, dropout 0.1; Adam at a constant learning rate, no warm-up, no weight decay; exits by
     calibrated confidence, one temperature per exit.
-    Departures: trained by AdamW with warm-up and a linear fall, as every method here. The official mix
+    Departures: trained as the section `training` says, by default AdamW with warm-up and a linear fall.
+    The official mix
     weights never train, ours do. Its options to train one random exit per step and to feed an exit the logits of
     earlier ones, both off in its own scripts, are left out.
     Passes: one forward and one backward through the chosen exits; the others are never computed, trained or evaluated.

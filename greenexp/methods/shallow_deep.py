@@ -28,10 +28,10 @@ class ShallowDeep(Method):
     Official hyperparameters, for image classification: `ic_only` Adam, learning rate 1e-3, divided by 10 after epoch 15
     of 25; `joint` SGD with momentum 0.9, learning rate 0.1, divided by 10 after epochs 35, 60 and 85 of 100; six
     internal classifiers at 15 to 90 % of the network's operations (exit head `mixed_pool`, the default).
-    Departures: trained by AdamW with warm-up and a linear fall, as every method here. The last exit has a head of the
-    same kind as the others. C_i are shares of layers, not of operations. Of the official networks VGG has dropout 0.5
-    and WideResNet 0.3, which stay on in `ic_only`, ResNet and MobileNet have none; here the frozen part has none in
-    stage 2 unless `frozen_dropout` is on.
+    Departures: trained as the section `training` says, by default AdamW with warm-up and a linear fall.
+    The last exit has a head of the same kind as the others. C_i are shares of layers, not of operations. Of the
+    official networks VGG has dropout 0.5 and WideResNet 0.3, which stay on in `ic_only`, ResNet and MobileNet have
+    none; here the frozen part has none in stage 2 unless `frozen_dropout` is on.
     Passes: `ic_only` as deebert; `joint` one forward and one backward through all exits.
 
     mode: `ic_only` or `joint`

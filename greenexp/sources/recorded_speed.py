@@ -166,7 +166,8 @@ def _settings(tables: SweepTables, row: Mapping[Any, Any]) -> Settings:
         place = sections.setdefault(section, {})
         *above, last = rest.split(".")
         for key in above:
-            place = place.setdefault(key, {})
+            place[key] = place.get(key) or {}  # None where the file leaves it out, as `exits.head`
+            place = place[key]
         place[last] = value.item() if hasattr(value, "item") else value
     return Settings.from_json(sections)
 

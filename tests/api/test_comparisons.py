@@ -10,6 +10,7 @@ import pytest
 from made_sweeps import sweep, with_thresholds
 
 from greenexp.api.comparisons import front, lead, seeds, simulate
+from greenexp.api.statistics import compare
 from greenexp.errors import InputError
 
 
@@ -71,6 +72,12 @@ def test_fronts_of_a_data_frame(tmp_path: Path) -> None:
 def test_options_of_fronts_that_are_not_possible(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError):
         front(trials(), score="acc", cost="flops", **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("budgets", [("1 kWh",), (0.0,), (None,), (float("inf"),), ()])
+def test_budgets_that_are_no_amounts(budgets: tuple[object, ...]) -> None:
+    with pytest.raises(InputError):
+        compare(trials(), score="acc", cost="flops", by="model", budgets=budgets)  # type: ignore[arg-type]
 
 
 def test_a_sweep_is_read_as_what_it_is() -> None:

@@ -27,13 +27,15 @@ def card(name: str) -> str:
 def test_another_optimiser_of_the_authors_is_named(name: str, official: str) -> None:
     said, _, departures = card(name).partition("Departures: ")
     assert official in said
-    assert departures.startswith("trained by AdamW with warm-up and a linear fall, as every method here.")
+    assert departures.startswith(
+        "trained as the section `training` says, by default AdamW with warm-up and a linear fall."
+    )
 
 
 def test_methods_of_encoders_need_no_such_remark() -> None:
     """Official code for encoders trains by AdamW with a linear schedule itself; leebert and ensemble have none."""
     others = set(METHODS) - {"branchynet", "dbt", "righttool", "shallow_deep"}
-    assert not [name for name in others if "as every method here" in card(name)]
+    assert not [name for name in others if "Departures: trained as" in card(name)]
 
 
 def test_shallow_deep_does_not_deny_the_dropout_of_two_official_networks() -> None:

@@ -28,7 +28,7 @@ NASTY = "loss <script>alert('x')</script> | `rm` & 100 % \\end{document} \x1b[31
 CHAPTER_IDS = [f"chapter-{chapter.name}" for chapter in CHAPTERS]
 FIGURES = 10
 """Of the sweep `asha`."""
-VOID = {"meta", "br", "hr", "img", "input", "link", "path", "line", "rect"}
+VOID = {"wbr", "meta", "br", "hr", "img", "input", "link", "path", "line", "rect"}
 
 
 def empty():

@@ -16,7 +16,7 @@ from greenexp.meters.machine import machine_facts
 from greenexp.records.settings import Settings
 from greenexp.records.speeds import EVAL_RATIO, FLOOR, TrialKind
 from greenexp.records.tables import typed_frame
-from greenexp.sources.recorded_speed import _of_sweep, _overhead, recorded_speeds
+from greenexp.sources.recorded_speed import _of_sweep, _overhead, _settings, recorded_speeds
 
 PACKING = (2, 1, 0.0)
 FIFO = {"name": "fifo"}
@@ -49,6 +49,15 @@ def test_set_up_is_no_part_of_the_speed(tmp_path: Path) -> None:
     assert (speed.trials, speed.sweeps, speed.watts) == (2, 1, None)
     assert speed.doubt == pytest.approx(FLOOR * math.sqrt(2))
     assert speeds.overhead is not None
+
+
+def test_a_searched_field_of_what_the_file_leaves_out(tmp_path: Path) -> None:
+    record(tmp_path / "one")
+    tables = greenexp.load(tmp_path / "one").tables
+    assert tables.spec.exits.head is None
+    searched = dataclasses.replace(tables, trials=tables.trials.assign(**{"params.exits.head.name": ["pooled", None]}))
+    heads = [_settings(searched, row).exits.head for row in searched.trials.to_dict("records")]
+    assert [None if head is None else head.name for head in heads] == ["pooled", None]
 
 
 def test_what_its_flops_explain_of_the_test_evaluation_is_not_counted_twice(tmp_path: Path) -> None:

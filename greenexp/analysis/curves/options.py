@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 
 from greenexp.analysis.curves.bands import METHODS, Method
@@ -78,5 +79,9 @@ def check_band(band: str, support: tuple[float, float] | None) -> None:
 
 def check_budgets(budgets: tuple[float, ...] | None) -> None:
     """InputError for budgets that are none."""
-    if budgets is not None and not (budgets and all(math.isfinite(budget) and budget > 0 for budget in budgets)):
+    if budgets is not None and not (budgets and all(map(_is_amount, budgets))):
         raise InputError(f"budgets must be finite numbers above 0, received {budgets}")
+
+
+def _is_amount(budget: object) -> bool:
+    return isinstance(budget, numbers.Real) and 0 < float(budget) < math.inf
