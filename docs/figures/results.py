@@ -16,7 +16,6 @@ _COVERAGE, _STOPPING = "results/coverage.md", "results/early-stopping.md"
 _SEEDS, _SST5, _METHODS = "results/how-many-seeds.md", "results/sst5.md", "results/methods.md"
 _SEARCH = "results/search.md"
 _STATIC = "results/static.md"
-_MANY_SEEDS = "many-seeds.md"
 _IMAGES = "results/images.md"
 _LEAST = 72
 """Accuracies at a speed-up of 2 are drawn from here on, in points."""
@@ -322,25 +321,6 @@ def static_accuracy() -> Figure:
     return drawing.figure("static-accuracy", "Static baselines on SST-2, one seed", alt)
 
 
-def seeds_at_once() -> Figure:
-    """Elapsed time of a step of a seed, one after the other and at once."""
-    table = page_table(_MANY_SEEDS, "## Is it worth it?", first="model")
-    ways = ("one after the other", "processes", "one model")
-    rows = [
-        {"panel": f"{row['seeds']} seeds", "row": way, "value": number(row[way])}
-        for row in table.to_dict("records")
-        for way in ways
-    ]
-    said = "; ".join(
-        f"{row['seeds']} seeds: {', '.join(f'{way} {number(row[way]):g}' for way in ways)}"
-        for row in table.to_dict("records")
-    )
-    alt = f"Two panels, for 2 and 4 seeds, with milliseconds per seed and step. {said}."
-    axis = Axis("Milliseconds per seed and step", (0, 150), ticks=(0, 50, 100, 150))
-    drawing = Points(rows, axis, Layout(width=200, columns=2, row=26, names=150))
-    return drawing.figure("seeds-at-once", "Several seeds at once on two CPU cores", alt)
-
-
 def images_exits() -> Figure:
     """Accuracy of every exit of the short training on images, a line per method."""
     table = page_table(_IMAGES, "## Results", first="method")
@@ -401,7 +381,6 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "methods-2x-gte-small": partial(methods_speed_up, "gte-small", 6),
     "methods-differences": methods_differences,
     "static-accuracy": static_accuracy,
-    "seeds-at-once": seeds_at_once,
     "images-exits": images_exits,
     "images-confusion": images_confusion,
 }

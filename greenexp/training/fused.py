@@ -21,7 +21,7 @@ from greenexp.training.trial_setup import TrainingStretch
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class SeedOutcome:
+class TrainedSeed:
     """What came of a seed's training: its report, or what its training raised, or neither if it was interrupted."""
 
     record: EpochRecord | None = None
@@ -46,7 +46,7 @@ class FusedRuns:
         self._meters = meters
         self._steps: StackedSteps | None = None
 
-    def train_on(self, runs: Sequence[TrialRun], interrupted: Callable[[], bool]) -> dict[TrialRun, SeedOutcome]:
+    def train_on(self, runs: Sequence[TrialRun], interrupted: Callable[[], bool]) -> dict[TrialRun, TrainedSeed]:
         """Train those of `runs` that are furthest behind to their next report, or until `interrupted`.
 
         Returns what came of each that trained. Raises FusedMemoryError where memory ran out while several were computed
@@ -57,7 +57,7 @@ class FusedRuns:
         if len(behind) == 1:
             self._steps = None  # it trains on by itself
         self._meters.settle()
-        found = {run: _attempt(run, interrupted) if came_there else SeedOutcome() for run in behind}
+        found = {run: _attempt(run, interrupted) if came_there else TrainedSeed() for run in behind}
         if any(outcome.error is not None or (outcome.record and outcome.record.last) for outcome in found.values()):
             self._steps = None  # whoever is done lets go of its model, and finds nobody else who holds it
         self._meters.settle()
@@ -119,19 +119,19 @@ def _begun(run: TrialRun) -> TrainingStretch | None:
         return None
 
 
-def _attempt(run: TrialRun, interrupted: Callable[[], bool]) -> SeedOutcome:
+def _attempt(run: TrialRun, interrupted: Callable[[], bool]) -> TrainedSeed:
     """Its report; the steps to it have been made, unless it trains alone."""
     try:
-        return SeedOutcome(run.train_on(interrupted))
+        return TrainedSeed(run.train_on(interrupted))
     except Exception as error:  # as above
-        return SeedOutcome(error=error)
+        return TrainedSeed(error=error)
 
 
-def _completed(run: TrialRun, outcome: SeedOutcome, among: int) -> SeedOutcome:
+def _completed(run: TrialRun, outcome: TrainedSeed, among: int) -> TrainedSeed:
     """The report with what was used while it was made, and how many seeds shared the costs."""
     record = outcome.record
     if record is None or among == 1:
         return outcome
     late = dataclasses.replace(run.meters.read().costs, train_flops=0.0, eval_flops=0.0)
     said = {**record.computed_with, FUSED_SEEDS: str(among)}
-    return SeedOutcome(dataclasses.replace(record, costs=record.costs.plus(late), computed_with=said))
+    return TrainedSeed(dataclasses.replace(record, costs=record.costs.plus(late), computed_with=said))

@@ -13,7 +13,7 @@ from greenexp.errors import FusedMemoryError, abridged
 from greenexp.meters import Meters
 from greenexp.meters.shared import MemberMeters, SharedMeters
 from greenexp.tasks.prepared import PreparedTask
-from greenexp.training.fused import FusedRuns, SeedOutcome
+from greenexp.training.fused import FusedRuns, TrainedSeed
 from greenexp.training.run import TrialRun
 from greenexp.tuning.notices import LeavingNotice
 from greenexp.tuning.taker import PausedTrial, TrialTaker, WorkerSettings
@@ -49,7 +49,7 @@ class FusedTaker(TrialTaker):
         self._training()
         return {}
 
-    def answer_to(self, outcome: SeedOutcome) -> dict[str, Any]:
+    def answer_to(self, outcome: TrainedSeed) -> dict[str, Any]:
         """The result. Raises what its training raised."""
         return self.answer(outcome.get())
 
