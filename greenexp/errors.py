@@ -197,6 +197,20 @@ class MemoryShortageError(TrialError):
         return type(self), (self.at_once, self.told, self.undivided)
 
 
+class FusedMemoryError(TrialError):
+    """Seeds that were trained as one model needed more memory than there is.
+
+    seeds: how many they were; told: what the allocator said, one line
+    """
+
+    def __init__(self, seeds: int, told: str) -> None:
+        self.seeds, self.told = seeds, told
+        super().__init__(f"out of memory with {seeds} seeds trained as one model: {told}")
+
+    def __reduce__(self) -> tuple[type[FusedMemoryError], tuple[int, str]]:
+        return type(self), (self.seeds, self.told)
+
+
 class TrackingError(GreenexpError):
     """MLflow could not be read or written."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import concepts
+import many_seeds
 import results
 import scored_lines
 
@@ -21,6 +22,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     **concepts.FIGURES,
     **results.FIGURES,
     "elue-score": scored_lines.elue_score,
+    "seeds-at-once": many_seeds.seeds_at_once,
 }
 """Name of a figure -> what draws it; its file is NAME.svg."""
 

@@ -21,6 +21,8 @@ from greenexp.records.costs import BlockCost
 class AlbertBackbone(LibraryBackbone):
     """Factorised embeddings, and layers that share the weights of their group: counted once, computed every time."""
 
+    stacks = True
+
     def drop_pooler(self) -> None:
         """See `Backbone.drop_pooler`."""
         super().drop_pooler()

@@ -102,7 +102,11 @@ class Backbone(nn.Module, ABC):
     reads: what its batches are: `TokenBatch` for texts, `PixelBatch` for images; side_unit: what sides are multiples of
     narrowed: index of a layer from which heads or units were removed -> width of its heads together, of its units
     notes: what a reader of the results must know about its weights (`the pooler is newly initialised`)
+    stacks: whether it computes the examples of several models side by side in one batch, see `model.stacked`: all its
+        tensors have the examples as their first axis, or one row that stands for all. The tests show it
     """
+
+    stacks: ClassVar[bool] = False
 
     num_layers: int
     hidden_size: int

@@ -16,6 +16,8 @@ from greenexp.backbones.parts import LayerParts
 class BertBackbone(LibraryBackbone):
     """A library BertModel, or one whose layers are made in the same way."""
 
+    stacks = True
+
     def _advanced(self, index: int, state: EncoderState) -> Tensor:
         # The layer's own two halves: calling the whole inspects a Python signature every time, which takes 1 to 3 % of
         # a short example. A half of another shape would raise no error in SDPA without a mask: the tests look at that.

@@ -29,6 +29,8 @@ class PooledDistilBert(DistilBertModel):
 class DistilBertBackbone(LibraryBackbone):
     """BERT's layers under other names."""
 
+    stacks = True
+
     def _advanced(self, index: int, state: EncoderState) -> Tensor:
         # In two halves, as BERT's.
         layer = self.model.transformer.layer[index]

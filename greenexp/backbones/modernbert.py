@@ -43,6 +43,8 @@ class ModernBertBackbone(LibraryBackbone):
     is of), and the local layers' mask, None where every token lies in every window and nothing is padded.
     """
 
+    stacks = True
+
     def regroup(self, hidden: Tensor, attention_mask: Tensor | None) -> EncoderState:
         """See `Backbone.regroup`."""
         state = super().regroup(hidden, attention_mask)

@@ -201,12 +201,19 @@ class MethodRun(ABC):
         """
         return ()
 
+    def quieten(self, model: MultiExitModel, epoch: int) -> None:  # noqa: B027 - most drop out everywhere
+        """Before each step: put into evaluation mode what is to drop nothing out; by default nothing.
+
+        In every step, since the trainer puts the whole model into training mode now and then.
+        """
+
     def logits(self, context: StepContext, micro: MicroBatch) -> Tensor:
         """[exit, example, class]: the forward pass that `step` makes."""
         return context.forward(micro.inputs, self.stage(context.epoch).exits)
 
     def step(self, context: StepContext) -> Tensor:
         """Make one step; the objective over the whole batch, detached, as it was before the update."""
+        self.quieten(context.model, context.epoch)
         return self.descend(context, lambda micro: self.loss(self.logits(context, micro), micro.labels, context.epoch))
 
     def descend(self, context: StepContext, objective: Callable[[MicroBatch], Tensor]) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from greenexp.errors import InputError
-from greenexp.methods.base import MethodRun, Stage, StepContext, TrialShape
+from greenexp.methods.base import MethodRun, Stage, TrialShape
+from greenexp.model import MultiExitModel
 from greenexp.objectives import exit_losses
 from greenexp.records.costs import Part
 
@@ -49,10 +50,8 @@ class StagedRun(MethodRun):
         """See `MethodRun.loss`."""
         return exit_losses(logits, labels).sum()
 
-    def step(self, context: StepContext) -> Tensor:
-        """See `MethodRun.step`."""
-        if self.stage(context.epoch).number == 2 and not self._frozen_dropout:
-            # In every step: before each epoch the trainer puts the whole model into training mode.
-            context.model.backbone.eval()
-            context.model.head(self.shape.exits[-1]).eval()
-        return super().step(context)
+    def quieten(self, model: MultiExitModel, epoch: int) -> None:
+        """See `MethodRun.quieten`."""
+        if self.stage(epoch).number == 2 and not self._frozen_dropout:
+            model.backbone.eval()
+            model.head(self.shape.exits[-1]).eval()

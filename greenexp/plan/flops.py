@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from greenexp.errors import InputError, about_field
 from greenexp.records.progress import steps_until
 from greenexp.records.sections import Training
+from greenexp.records.settings import Settings
 from greenexp.records.trial import TrialSpec
 from greenexp.records.values import canonical_json
 
@@ -64,18 +65,13 @@ def epoch_flops(trial: TrialSpec, data: PreparedTask) -> EpochFlops:
     The model is built without weights, the batches are those the trial will draw. Raises InputError where model,
     method and data do not fit.
     """
-    from greenexp.methods.adapt import check_reads, check_tokens, trial_shape
-    from greenexp.model import build_model
+    from greenexp.methods.adapt import check_reads
     from greenexp.tasks.folds import on_fold
 
     check_reads(trial.settings, data)
     data = on_fold(data, trial.fold)
-    settings, method = trial.settings, trial.settings.method.plugin()
-    compression = settings.compression.plugin()
-    shapes = compression.adapt(method.adapt(settings.model))
-    model = build_model(shapes, data.num_labels, data.vocab_size, data.pad_id, seed=0, device="meta")
-    check_tokens(trial.settings, model, data)
-    run = method.begin(trial_shape(model, data, settings.training, trial.seeds.order))
+    settings, compression = trial.settings, trial.settings.compression.plugin()
+    model, run = without_weights(settings, data, trial.seeds.order)
     _check_metric_exit(settings.metric.exit, run.trained_exits(1))
     training = tuple(_training(trial, data, model, run))
     evaluation = tuple(_evaluation(settings.training, data, model, run, compression))
@@ -83,6 +79,18 @@ def epoch_flops(trial: TrialSpec, data: PreparedTask) -> EpochFlops:
         return EpochFlops(training, evaluation)
     choosing = _choosing(trial, data, model, run, compression)
     return EpochFlops(tuple(map(sum, zip(training, choosing, strict=True))), evaluation)
+
+
+def without_weights(settings: Settings, data: PreparedTask, order: int) -> tuple[MultiExitModel, MethodRun]:
+    """The model that would be trained, on the meta device, and the method's run. Raises InputError as above."""
+    from greenexp.methods.adapt import check_tokens, trial_shape
+    from greenexp.model import build_model
+
+    method, compression = settings.method.plugin(), settings.compression.plugin()
+    shapes = compression.adapt(method.adapt(settings.model))
+    model = build_model(shapes, data.num_labels, data.vocab_size, data.pad_id, seed=0, device="meta")
+    check_tokens(settings, model, data)
+    return model, method.begin(trial_shape(model, data, settings.training, order))
 
 
 def _check_metric_exit(chosen: str | int, trained: tuple[int, ...]) -> None:

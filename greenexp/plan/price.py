@@ -14,6 +14,7 @@ from greenexp.plan.data import data_key, prepare_data
 from greenexp.plan.estimates import Work, estimated, flops_on_test, resource_is_played, work_of
 from greenexp.plan.flops import WITHOUT_EFFECT, EpochFlops, epoch_flops, same_cost
 from greenexp.plan.foreseen import foreseen
+from greenexp.plan.fusing import check_fused
 from greenexp.plan.growth import EPOCHS, Growth
 from greenexp.plan.levels import (
     KNOWN_BEFORE,
@@ -183,6 +184,7 @@ def _all_epochs(
             except InputError as error:
                 raise InputError(f"{_whose(trial)}{error}") from error
         result.append(known[cost])
+    check_fused(plan, prepare)
     return result, tuple(notes)
 
 

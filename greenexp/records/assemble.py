@@ -14,12 +14,14 @@ from greenexp.records.decision import Action
 from greenexp.records.energy import weakest
 from greenexp.records.epoch import (
     AT_ONCE,
+    FUSED_SEEDS,
     EpochRecord,
     ExitScore,
     best_epoch,
     encoder_depth,
     method_of,
     parameters_of,
+    seeds_together,
     trial_score,
 )
 from greenexp.records.ledger import ledger
@@ -243,6 +245,7 @@ def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str,
         **{name: record.computed_with.get(name, "") for name in ("precision", "device", "notes")},
         "score_remark": record.not_measured.get("score", ""),
         "micro_batch_size": int(record.computed_with[AT_ONCE]) if AT_ONCE in record.computed_with else pd.NA,
+        "fused_seeds": seeds_together(record) if FUSED_SEEDS in record.computed_with else pd.NA,
     }
 
 

@@ -13,6 +13,8 @@ from greenexp.records.progress import Epochs
 AT_ONCE = "micro_batch_size"
 """Where a report says, in `EpochRecord.computed_with`, how many examples of a batch that did not fit into memory were
 computed at once."""
+FUSED_SEEDS = "fused_seeds"
+"""Of `EpochRecord.computed_with`: how many seeds were trained as one model, whose costs were divided equally."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ class Costs:
     carbon_g: float | None = None
     money: float | None = None
     peak_memory_b: float | None = None
+
+    def shared(self, among: int) -> Costs:
+        """An equal part of what several trials of one process used together; the memory is that of all."""
+        parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        equal: dict[str, Any] = {name: None if whole is None else whole / among for name, whole in parts.items()}
+        return Costs(**{**equal, "peak_memory_b": self.peak_memory_b})
 
     def less(self, earlier: Costs) -> Costs:
         """What came after `earlier`, which is part of these; the largest memory of all. None where not measured."""
@@ -182,3 +190,8 @@ def best_epoch(records: Mapping[Epochs, EpochRecord]) -> Epochs | None:
         ),
         None,
     )
+
+
+def seeds_together(record: EpochRecord) -> int:
+    """How many seeds, itself included, shared the costs that it has an equal part of; 1: it has all of them."""
+    return int(record.computed_with.get(FUSED_SEEDS, 1))

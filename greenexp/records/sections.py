@@ -213,6 +213,11 @@ class Resources(FileSection):
     workers: int = Field(1, ge=1, description="Trials at a time")
     cpus_per_trial: int = Field(1, ge=1, description="CPU cores, and threads, of one trial")
     gpus_per_trial: float = Field(0, ge=0, description="GPUs of one trial; a fraction shares one")
+    fuse_seeds: bool = Field(
+        False,
+        exclude_if=lambda fused: not fused,
+        description="Whether the seeds of a configuration are trained as one stacked model by one worker",
+    )
     max_failures: int = Field(1, ge=0, description="How often a trial whose worker died is started again")
     checkpoint_every: Annotated[float | None, BeforeValidator(_duration), _DURATION_SCHEMA] = Field(
         None,

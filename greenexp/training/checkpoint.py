@@ -67,6 +67,16 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return safetensors.torch.load(contents["tensors"]), json.loads(contents["state"])
 
 
+def check_owner(folder: Path, state: Mapping[str, Any], owner: Mapping[str, str]) -> None:
+    """Raises CheckpointError unless the state says the same of itself as `owner`, name -> text."""
+    for what, own in owner.items():
+        if state.get(what) != own:
+            raise CheckpointError(
+                f"checkpoint {folder} belongs to trial {state.get('trial')} with another {what}: "
+                f"{str(state.get(what))[:12]}, not {own[:12]}"
+            )
+
+
 _SUFFIX = {"tensors": ".safetensors", "state": ".json"}
 
 

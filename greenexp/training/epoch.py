@@ -26,6 +26,9 @@ from greenexp.training.pieces import DividedBatch, WholeDraws
 from greenexp.training.precision import Precision, autocast
 from greenexp.training.under_way import EpochUnderWay
 
+Price = Callable[[int, int, tuple[Pass, ...]], float]
+"""FLOPs of some passes over a micro-batch, by its examples and its padded length."""
+
 
 @dataclass(frozen=True, eq=False)
 class EpochTrainer:
@@ -70,17 +73,15 @@ class EpochTrainer:
         draws: WholeDraws,
     ) -> bool:
         self.model.train()
-        price, epoch, all_steps = self._priced(), under_way.epoch, self.all_steps
+        price, epoch, all_steps = self.priced(), under_way.epoch, self.all_steps
         if not under_way.prepared:
             self._prepare(under_way, price)
         if under_way.generators is not None:
             under_way.generators.apply(self.device)
-        for first, second in self._batches(epoch)[under_way.steps : until]:
+        for first, second in self.batches(epoch)[under_way.steps : until]:
             batches = [self._batch(indices, epoch, draws) for indices in (first, second)]
-            passes = self.method.passes(epoch, optimisation.step)
-            for number, batch in enumerate(batches, start=1):
-                own = tuple(one for one in passes if one.batch == number)
-                under_way.flops += sum(price(*micro.inputs.shape, own) for micro in batch)
+            shapes = [[micro.inputs.shape for micro in batch] for batch in batches]
+            self.note_flops(under_way, optimisation.step, shapes, price)
             context = StepContext(
                 self.model, epoch, optimisation.step, batches[0], optimisation.update, self._precise, batches[1]
             )
@@ -94,6 +95,18 @@ class EpochTrainer:
         under_way.generators = GeneratorStates.now(self.device)
         return under_way.steps == until
 
+    def note_flops(
+        self, under_way: EpochUnderWay, step: int, shapes: Sequence[Sequence[tuple[int, int]]], price: Price
+    ) -> None:
+        """Count what the method's passes over a step's batches take.
+
+        step: optimiser steps made before this one; shapes: per batch (examples, padded length) of its micro-batches
+        """
+        passes = self.method.passes(under_way.epoch, step)
+        for number, batch in enumerate(shapes, start=1):
+            own = tuple(one for one in passes if one.batch == number)
+            under_way.flops += sum(price(*shape, own) for shape in batch)
+
     @property
     def all_steps(self) -> int:
         """Optimiser steps of a full training."""
@@ -103,12 +116,12 @@ class EpochTrainer:
         """Optimiser steps of an epoch."""
         return -(-first_part(len(self.split), self.method.split(epoch)) // self.training.batch_size)
 
-    def _prepare(self, under_way: EpochUnderWay, price: Callable[[int, int, tuple[Pass, ...]], float]) -> None:
+    def _prepare(self, under_way: EpochUnderWay, price: Price) -> None:
         """What the method must do before its first step of the epoch in this process, and its FLOPs."""
 
         def batches() -> Iterator[MicroBatch]:
             for indices in self._in_order():
-                yield from itertools.chain.from_iterable(self._micro_batches(indices, under_way.epoch))
+                yield from itertools.chain.from_iterable(self.micro_batches(indices, under_way.epoch))
                 self.meters.keep_up()
 
         passes = self.method.prepare(EpochContext(self.model, under_way.epoch, batches, self._precise))
@@ -122,7 +135,7 @@ class EpochTrainer:
         """The training split shortest first, as many examples at a time as are computed at once."""
         return dev_batches(self.split.lengths, self.training.micro_batch_size or self.training.batch_size)
 
-    def _batches(self, epoch: int) -> list[tuple[Indices, Indices]]:
+    def batches(self, epoch: int) -> list[tuple[Indices, Indices]]:
         """The epoch's batches, each with the second one of its step, which is empty where there is no split."""
         lengths, size, share = self.split.lengths, self.training.batch_size, self.method.split(epoch)
         if share is not None:
@@ -137,10 +150,10 @@ class EpochTrainer:
 
     def _batch(self, indices: Indices, epoch: int, draws: WholeDraws) -> Sequence[MicroBatch]:
         """A step's batch, on the device."""
-        wholes = list(self._micro_batches(indices, epoch))
+        wholes = list(self.micro_batches(indices, epoch))
         return [whole for (whole,) in wholes] if self.at_once is None else DividedBatch(wholes, draws)
 
-    def _micro_batches(self, indices: Indices, epoch: int) -> Iterator[Sequence[MicroBatch]]:
+    def micro_batches(self, indices: Indices, epoch: int) -> Iterator[Sequence[MicroBatch]]:
         """The batch in parts of `micro_batch_size`, each padded to its own longest example, in pieces if need be."""
         size = self.training.micro_batch_size or max(len(indices), 1)
         for start in range(0, len(indices), size):
@@ -154,7 +167,7 @@ class EpochTrainer:
         batch = self.reader.read(self.split, piece, drawn_by=(self.order_seed, epoch), least=longest)
         return MicroBatch(batch.inputs, batch.labels, len(piece) / of, piece, batch.targets)
 
-    def _priced(self) -> Callable[[int, int, tuple[Pass, ...]], float]:
+    def priced(self) -> Price:
         """FLOPs of a micro-batch's passes by its shape; shapes recur, so each is added up once."""
         known: dict[tuple[int, int, tuple[Pass, ...]], float] = {}
 

@@ -20,6 +20,7 @@ class Optimisation:
     """The optimiser and its schedule over the `steps` of a stage, for the parameters that train in it.
 
     named: the training parameters by name; first_step: optimiser steps made before this stage; peak: learning rate
+    optimiser: AdamW over them
     """
 
     def __init__(
@@ -28,11 +29,11 @@ class Optimisation:
         self.step = first_step
         self.learning_rate = 0.0
         self._first_step, self._steps, self._peak = first_step, steps, peak
-        self._named = dict(named)
+        self.named = dict(named)
         self._training = training
-        self._optimiser = make_optimiser(self._named.values(), training)
+        self.optimiser = make_optimiser(self.named.values(), training)
         self._unseen: list[tuple[int, Tensor, Tensor]] = []
-        on_gpu = any(parameter.is_cuda for parameter in self._named.values())
+        on_gpu = any(parameter.is_cuda for parameter in self.named.values())
         self._check_every = _GPU_CHECK_EVERY if on_gpu else 1
 
     def update(self, loss: Tensor) -> None:
@@ -41,6 +42,12 @@ class Optimisation:
         Raises DivergedError when the loss or the gradients' norm is not finite, with the first such step: on a CPU
         before the weights are touched, on a GPU some steps later.
         """
+        self.make_ready(loss)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def make_ready(self, loss: Tensor) -> None:
+        """All of `update` but the step itself: count it, clip, check, and set the learning rate."""
         self.step += 1
         norm = self._clip()
         self._unseen.append((self.step, loss.detach(), norm))
@@ -48,9 +55,7 @@ class Optimisation:
             self.check()
         within = min(self.step - self._first_step, self._steps)
         self.learning_rate = scheduled_rate(within, self._steps, self._training, self._peak)
-        set_learning_rate(self._optimiser, self.learning_rate)
-        self._optimiser.step()
-        self._optimiser.zero_grad(set_to_none=True)
+        set_learning_rate(self.optimiser, self.learning_rate)
 
     def check(self) -> None:
         """Look at the losses and norms not yet looked at."""
@@ -68,36 +73,36 @@ class Optimisation:
         """The optimiser's state, `<parameter>.<quantity>` -> tensor."""
         return {
             f"{name}.{quantity}": value
-            for name, parameter in self._named.items()
-            for quantity, value in self._optimiser.state.get(parameter, {}).items()
+            for name, parameter in self.named.items()
+            for quantity, value in self.optimiser.state.get(parameter, {}).items()
             if isinstance(value, Tensor)  # without momentum SGD keeps None
         }
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
         """Go on from `tensors()` after optimiser step `step`. Raises CheckpointError if they do not fit."""
-        known = {f"{name}.{quantity}": (name, quantity) for name in self._named for quantity in _quantities(tensors)}
+        known = {f"{name}.{quantity}": (name, quantity) for name in self.named for quantity in _quantities(tensors)}
         strangers = sorted(set(tensors) - set(known))
         if strangers:
             raise CheckpointError(f"the checkpoint's optimiser holds unknown parameters: {', '.join(strangers[:3])}")
         for key, value in tensors.items():
             name, quantity = known[key]
-            parameter = self._named[name]
+            parameter = self.named[name]
             is_counter = quantity == "step"
             if not is_counter and value.shape != parameter.shape:
                 raise CheckpointError(f"the checkpoint's optimiser has {name} as {tuple(value.shape)}")
             # A copy of its own: tensors read from a file need not be aligned, and alignment can move last digits.
-            self._optimiser.state[parameter][quantity] = value.clone().to(parameter.device)
+            self.optimiser.state[parameter][quantity] = value.clone().to(parameter.device)
         self.step = step
 
     def _clip(self) -> Tensor:
-        gradients = [p.grad for p in self._named.values() if p.grad is not None]
+        gradients = [p.grad for p in self.named.values() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         if self._training.clip_norm is not None:
             torch.nn.utils.clip_grads_with_norm_(self._with_gradient(), self._training.clip_norm, norm)
         return norm
 
     def _with_gradient(self) -> Sequence[nn.Parameter]:
-        return [p for p in self._named.values() if p.grad is not None]
+        return [p for p in self.named.values() if p.grad is not None]
 
 
 def _quantities(tensors: Mapping[str, Tensor]) -> set[str]:

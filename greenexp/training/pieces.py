@@ -23,7 +23,7 @@ from greenexp.errors import TrialError
 from greenexp.methods.base import MethodRun, MicroBatch
 from greenexp.training.isolation import GeneratorStates
 
-_DRAWS = frozenset({
+DRAWS = frozenset({
     "alpha_dropout", "bernoulli", "bernoulli_", "dropout1d", "dropout2d", "dropout3d", "exponential_",
     "feature_alpha_dropout", "feature_dropout", "multinomial", "native_dropout", "normal", "normal_", "poisson",
     "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "random_", "randperm", "rrelu", "uniform_",
@@ -37,12 +37,12 @@ def why_undivided(model: nn.Module, method: MethodRun, device: torch.device) -> 
         return f"{type(method).__name__} says that its step is not the same over pieces of its batch"
     if any(isinstance(module, _BatchNorm) for module in model.modules()):
         return "its batch normalisation takes means over the whole batch"
-    if device.type != "cpu" and any(map(_drops, model.modules())):
+    if device.type != "cpu" and any(map(drops, model.modules())):
         return "on a GPU the dropout masks of a whole batch cannot be drawn for a part of it"
     return ""
 
 
-def _drops(module: nn.Module) -> bool:
+def drops(module: nn.Module) -> bool:
     """Whether it has a dropout, of its own or handed to an attention kernel as a probability."""
     if isinstance(module, _DropoutNd):
         return module.p > 0
@@ -82,7 +82,7 @@ class WholeDraws(TorchFunctionMode):
             return self._dropout(*args, **options)
         if self._whole and func is functional.scaled_dot_product_attention:
             return self._attention(*args, **options)
-        if self._whole and getattr(func, "__name__", "") in _DRAWS:
+        if self._whole and getattr(func, "__name__", "") in DRAWS:
             raise TrialError(f"the model draws by {func.__name__}, so that its batches cannot be divided")
         return func(*args, **options)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gc
 import math
 import weakref
@@ -16,24 +17,25 @@ from torch import Tensor
 from greenexp.errors import CheckpointError, MemoryShortageError, NothingLeftError, TrialError
 from greenexp.meters import Meters, open_meters
 from greenexp.meters.measure import MeterReading
-from greenexp.model import Serving, save_model
+from greenexp.methods.fusing import why_not_fused
+from greenexp.model import save_model
 from greenexp.records.energy import ENERGY_METHOD, EnergyMethod, weakest
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.progress import Epochs, epochs_at, report_at, steps_until
 from greenexp.records.trial import TrialSpec
-from greenexp.replay.logits import StoredLogits, write_logits
 from greenexp.tasks.dev_part import part_of_dev
 from greenexp.tasks.folds import on_fold
 from greenexp.tasks.prepared import PreparedTask
-from greenexp.training.checkpoint import read_checkpoint, write_checkpoint
+from greenexp.training.checkpoint import check_owner, read_checkpoint, write_checkpoint
 from greenexp.training.compressing import ReportedModel
 from greenexp.training.device import trial_device
 from greenexp.training.evaluation import Evaluation, evaluate
-from greenexp.training.isolation import epoch_seed, isolated
+from greenexp.training.isolation import GeneratorStates, epoch_seed, isolated
+from greenexp.training.kept import serving_of, store_logits
 from greenexp.training.memory import shortage
 from greenexp.training.patience import TrialPatience
 from greenexp.training.scoring import exit_metrics, is_better, selected_score
-from greenexp.training.trial_setup import TrialSetup
+from greenexp.training.trial_setup import TrainingStretch, TrialSetup
 from greenexp.training.under_way import EpochUnderWay
 
 _UNDER_WAY = "under_way."
@@ -76,7 +78,7 @@ class TrialRun(Iterator[EpochRecord]):
         self._part = part_of_dev(self._data.dev, trial.settings.training)
         self._logits_folder, self._model_folder = logits_folder, model_folder
         # Opened first, so that setting up is part of the first report's costs.
-        self._meters = open_meters(cpus=threads, exclusive=False) if meters is None else meters
+        self.meters = open_meters(cpus=threads, exclusive=False) if meters is None else meters
         self._reports = 0
         self._under_way: EpochUnderWay | None = None  # None between two epochs
         self._spent: Costs | None = None  # since the last report, by what the meters said so far
@@ -88,9 +90,9 @@ class TrialRun(Iterator[EpochRecord]):
         self._setup: TrialSetup | None = None
         self._device = torch.device("cpu")
         try:
-            self._device = trial_device(self._meters.gpus)
+            self._device = trial_device(self.meters.gpus)
             with self._isolated(0):
-                self._setup = work = TrialSetup.build(trial, self._data, self._device, self._meters, at_once)
+                self._setup = work = TrialSetup.build(trial, self._data, self._device, self.meters, at_once)
             self._patience = TrialPatience.of(work.training, work.metric, work.method)
         except BaseException:
             self.close()
@@ -114,6 +116,12 @@ class TrialRun(Iterator[EpochRecord]):
         """Optimiser steps made."""
         return self._open_setup().step
 
+    @property
+    def can_be_fused(self) -> bool:
+        """Whether other seeds of its configuration can be trained with it as one model."""
+        work = self._open_setup()
+        return work.trainer.at_once is None and not why_not_fused(self.trial.settings, work.method, work.model)
+
     def __next__(self) -> EpochRecord:
         try:
             while (record := self.train_on(lambda: False)) is None:
@@ -131,9 +139,7 @@ class TrialRun(Iterator[EpochRecord]):
         MemoryShortageError where memory ran out: the run is of no further use but to say what it spent, and a fresh one
         with a smaller `at_once` can go on from the last checkpoint.
         """
-        work = self._open_setup()
-        if self._reports >= work.training.epochs * work.training.reports_per_epoch or self._patience.exhausted:
-            raise NothingLeftError(f"the trial has had all its {self._reports} reports")
+        work = self._unfinished_setup()
         try:
             record = self._train_to_report(work, interrupted)
         except BaseException as error:
@@ -155,9 +161,24 @@ class TrialRun(Iterator[EpochRecord]):
             self._begin_report()
         return record
 
+    def begin(self) -> TrainingStretch:
+        """Enter the epoch of the next report, for whoever trains to it in the place of `train_on`.
+
+        Once its steps are made, `train_on` makes the report. Raises what `train_on` would raise.
+        """
+        work = self._unfinished_setup()
+        isolated = functools.partial(self._isolated, self._next_epoch(work))
+        with isolated():
+            until, epoch = self._enter(work), self._entered
+            return TrainingStretch(work, epoch, until, epoch.generators or GeneratorStates.now(self._device), isolated)
+
+    def give_up(self, error: BaseException) -> None:
+        """Every further call raises `error`, which came up while somebody else trained it."""
+        self._failure = error
+
     def unreported(self) -> Costs:
         """What was spent since the last record: what a failed report cost. Ask before `close`."""
-        return self._spend(self._meters.read())
+        return self._spend(self.meters.read())
 
     def repeated(self) -> Costs:
         """What was spent since the last record and is in no checkpoint. Ask before `close`."""
@@ -197,7 +218,7 @@ class TrialRun(Iterator[EpochRecord]):
         """Go on from a checkpoint of this trial. Raises CheckpointError if it is another's, incomplete or damaged."""
         work = self._open_setup()
         tensors, state = read_checkpoint(folder)
-        self._check_owner(folder, state)
+        check_owner(folder, state, {"fingerprint": self.trial.fingerprint, "data": self._data.fingerprint})
         try:
             reports = report_at(state["epoch"], work.training.reports_per_epoch)
             under_way = self._read_under_way(tensors, state)
@@ -222,7 +243,7 @@ class TrialRun(Iterator[EpochRecord]):
         model = None if self._setup is None else weakref.ref(self._setup.model)
         self._setup = None
         self._failure = None
-        self._meters.close()
+        self.meters.close()
         if model is not None and model() is not None:
             gc.collect()  # something, say a traceback, holds it in a cycle; not always, as it takes 0.2 s
         if self._device.type == "cuda":
@@ -244,14 +265,6 @@ class TrialRun(Iterator[EpochRecord]):
             raise TrialError(f"trial {self.trial.trial} is closed")
         return self._setup
 
-    def _check_owner(self, folder: Path, state: Mapping[str, Any]) -> None:
-        for what, own in (("fingerprint", self.trial.fingerprint), ("data", self._data.fingerprint)):
-            if state.get(what) != own:
-                raise CheckpointError(
-                    f"checkpoint {folder} belongs to trial {state.get('trial')} with another {what}: "
-                    f"{str(state.get(what))[:12]}, not {own[:12]}"
-                )
-
     def _read_under_way(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> EpochUnderWay | None:
         if state.get("under_way") is None:
             return None
@@ -264,18 +277,37 @@ class TrialRun(Iterator[EpochRecord]):
         epoch = self._under_way
         return epoch is None or epoch.examples == 0
 
+    def _unfinished_setup(self) -> TrialSetup:
+        work = self._open_setup()
+        if self._reports >= work.training.epochs * work.training.reports_per_epoch or self._patience.exhausted:
+            raise NothingLeftError(f"the trial has had all its {self._reports} reports")
+        return work
+
+    def _next_epoch(self, work: TrialSetup) -> int:
+        return self._reports // work.training.reports_per_epoch + 1
+
+    @property
+    def _entered(self) -> EpochUnderWay:
+        if self._under_way is None:
+            raise ValueError("no epoch was entered")
+        return self._under_way
+
+    def _enter(self, work: TrialSetup) -> int:
+        """Make ready for the epoch of the next report; the step of it at which that report is due."""
+        epoch, per_epoch = self._next_epoch(work), work.training.reports_per_epoch
+        if self._under_way is None:
+            work.enter(epoch)
+            self._under_way = EpochUnderWay(epoch)
+        return steps_until(self._reports % per_epoch + 1, per_epoch, work.steps(epoch))
+
     def _train_to_report(self, work: TrialSetup, interrupted: Callable[[], bool]) -> EpochRecord | None:
-        whole, part = divmod(self._reports, work.training.reports_per_epoch)
-        epoch = whole + 1
+        epoch = self._next_epoch(work)
         with self._isolated(epoch):
-            if self._under_way is None:
-                work.enter(epoch)
-                self._under_way = EpochUnderWay(epoch)
-            until = steps_until(part + 1, work.training.reports_per_epoch, work.steps(epoch))
-            if not work.train(self._under_way, until, interrupted):
+            until = self._enter(work)
+            if not work.train(self._entered, until, interrupted):
                 return None
             reported = work.reported(work.method.trained_exits(epoch))
-            self._under_way.flops += reported.flops
+            self._entered.flops += reported.flops
             on = self._part if self._is_on_part(self._reports + 1) and self._part is not None else self._data.dev
             found = evaluate(
                 reported.model,
@@ -287,7 +319,7 @@ class TrialRun(Iterator[EpochRecord]):
                 precision=work.precision,
                 device=self._device,
             )
-            return self._record(work, self._under_way, reported, found)
+            return self._record(work, self._entered, reported, found)
 
     def _is_on_part(self, report: int) -> bool:
         """Whether a report, by its number from 1, is on a part of dev: within an epoch, if a part was asked for."""
@@ -333,14 +365,14 @@ class TrialRun(Iterator[EpochRecord]):
         if isinstance(epoch, int):
             self._patience.note(epoch, score)
         keeps = improved and not is_on_part  # what is kept is of the best epoch
-        stored = self._store(reported, found) if keeps else None
+        stored = store_logits(self._logits_folder, self._data.dev, reported, found) if keeps else None
         if keeps and self._model_folder is not None:
-            save_model(model, self._model_folder, self._serving(exits))
+            save_model(model, self._model_folder, serving_of(self._data, exits, self.trial.settings.task.name))
         scores = tuple(
             ExitScore(number, model.exit_layers[number - 1], result, reported.inference_flops(number))
             for number, result in zip(exits, metrics, strict=True)
         )
-        measured = self._meters.read()
+        measured = self.meters.read()
         remarks = dict(measured.not_measured) | ({} if remark is None else {"score": remark})
         return EpochRecord(
             epoch=epoch,
@@ -365,24 +397,3 @@ class TrialRun(Iterator[EpochRecord]):
     def _said_of_energy(self) -> dict[str, str]:
         method = self._energy_method
         return {} if method in (None, EnergyMethod.UNAVAILABLE) else {ENERGY_METHOD: str(method)}
-
-    def _serving(self, exits: tuple[int, ...]) -> Serving:
-        """What the model needs beside its weights to answer texts."""
-        data = self._data
-        return Serving(
-            tokenizer=data.tokenizer,
-            label_names=data.label_names,
-            max_length=data.max_length,
-            pad_id=data.pad_id,
-            pairs=data.pairs,
-            trained_exits=exits,
-            task=self.trial.settings.task.name,
-        )
-
-    def _store(self, reported: ReportedModel, found: Evaluation) -> str | None:
-        if self._logits_folder is None or found.tokens is not None:  # of what pre-trains no policy is replayed
-            return None
-        dev = self._data.dev
-        costs = reported.exit_costs()
-        stored = StoredLogits.of(found.logits, dev.labels, dev.lengths, reported.exits, costs, found.learned)
-        return write_logits(self._logits_folder, stored)

@@ -46,15 +46,18 @@ def stepped_rate_at(
     return peak * min(1.0, step / (rising + 1)) * decay**passed
 
 
-def make_optimiser(parameters: Iterable[nn.Parameter], training: Training) -> torch.optim.Optimizer:
+def make_optimiser(
+    parameters: Iterable[nn.Parameter], training: Training, *, stacked: bool = False
+) -> torch.optim.Optimizer:
     """AdamW, or SGD with momentum; decay on matrices only, not on biases and norms (with fewer than two dimensions).
 
     Parameters that get no gradient in a step stay exactly as they are. The learning rate is set before every step.
+    stacked: whether they have one dimension more, over several models
     """
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for parameter in parameters:
-        (decayed if parameter.ndim >= 2 else plain).append(parameter)
+        (decayed if parameter.ndim - stacked >= 2 else plain).append(parameter)
     both = [{"params": decayed, "weight_decay": training.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     groups = [group for group in both if group["params"]]
     if training.optimiser == "adamw":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from greenexp.tasks.prepared import PreparedTask
 from greenexp.training.compressing import ReportedModel, compressed
 from greenexp.training.epoch import EpochTrainer
 from greenexp.training.inputs import Reader
+from greenexp.training.isolation import GeneratorStates
 from greenexp.training.optimisation import Optimisation
 from greenexp.training.pieces import why_undivided
 from greenexp.training.precision import Precision, choose_precision
@@ -141,6 +143,13 @@ class TrialSetup:
         found = {"precision": self.precision, "device": name, "notes": "; ".join(notes)}
         return found if self.trainer.at_once is None else {**found, AT_ONCE: str(self.trainer.at_once)}
 
+    @property
+    def optimisation(self) -> Optimisation:
+        """Of the stage that was entered."""
+        if self._optimisation is None:
+            raise ValueError("no stage was entered")
+        return self._optimisation
+
     def enter(self, epoch: int) -> None:
         """Make ready for `epoch`: where a stage begins, choose what trains and make a fresh optimiser and schedule."""
         stage = self.method.stage(epoch)
@@ -149,10 +158,8 @@ class TrialSetup:
 
     def train(self, under_way: EpochUnderWay, until: int, interrupted: Callable[[], bool]) -> bool:
         """Train to step `until` of the epoch, or until `interrupted`; see `EpochTrainer.train`."""
-        if self._optimisation is None:
-            raise ValueError("no stage was entered")
-        came_there = self.trainer.train(under_way, until, self._optimisation, interrupted)
-        self.step = self._optimisation.step
+        came_there = self.trainer.train(under_way, until, self.optimisation, interrupted)
+        self.step = self.optimisation.step
         return came_there
 
     def steps(self, epoch: int) -> int:
@@ -206,6 +213,22 @@ class TrialSetup:
             first_step=first_step,
         )
         return self._optimisation
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TrainingStretch:
+    """What a run has to train until its next report.
+
+    work: what it trains with; under_way: its epoch; until: the step of the epoch at which the report is due
+    generators: where its random number generators stand
+    isolated: a context in which it trains; see `training.isolation`
+    """
+
+    work: TrialSetup
+    under_way: EpochUnderWay
+    until: int
+    generators: GeneratorStates
+    isolated: Callable[[], AbstractContextManager[None]]
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

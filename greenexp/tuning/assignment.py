@@ -31,6 +31,13 @@ class NoTrial(Enum):
     """There is nothing left to start in this session."""
 
 
+def assignment_of(trial: TrialState) -> Assignment:
+    """The trial's next attempt, or the present one where it goes on after a pause."""
+    broken = trial.status in {"planned", "interrupted"}
+    checkpoint = trial.checkpoint[1] if trial.checkpoint else None
+    return Assignment(trial.spec, trial.attempts + broken, checkpoint, trial.micro_batch_size)
+
+
 def half_at_once(trial: TrialState) -> int | None:
     """Half as many examples at once as the trial computed last; None where it was one."""
     training = trial.spec.settings.training

@@ -6,12 +6,11 @@ action, the callback tells it of workers that start, save or die.
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import ray
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
@@ -20,12 +19,12 @@ from ray.tune.search import Searcher
 from greenexp.errors import BrokenOffError, GreenexpError, abridged
 from greenexp.plan.data import data_key
 from greenexp.records.decision import Action
-from greenexp.records.epoch import Costs, EpochRecord
+from greenexp.records.epoch import Costs, EpochRecord, seeds_together
 from greenexp.tuning.assignment import Assignment, NoTrial
-from greenexp.tuning.checkpoints import checkpoint_folder
 from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.energy import EnergyWatch
 from greenexp.tuning.silence import Silence
+from greenexp.tuning.tunes_insides import account_of, cause_of, forget_states, kill_worker
 from greenexp.tuning.worker import POINTER
 
 _ACTIONS = {
@@ -62,7 +61,11 @@ class TuneSession:
     ) -> None:
         self.conductor = conductor
         trials = conductor.state.trials.items()
-        took = ((name, record.costs.wall_s) for name, trial in trials for _, _, record in trial.reports)
+        took = (
+            (name, record.costs.wall_s * seeds_together(record))
+            for name, trial in trials
+            for _, _, record in trial.reports
+        )
         self.silence = Silence(no_report_limit_s, ((name, s) for name, s in took if s is not None), expected_report_s)
         self.given_up: dict[str, str] = {}
         self.leaving: set[str] = set()
@@ -104,41 +107,51 @@ class TuneSession:
         self.error = self.error or BrokenOffError(reason)
         self.halted = True
 
-    def attempt(self, trial: Trial) -> int:
-        """The trial's current attempt, from 1."""
-        return self.attempts.get(trial_name(trial), trial.config["attempt"])
+
+def trial_names(trial: Trial) -> tuple[str, ...]:
+    """Our names of the trials that one of Tune's stands for: several where their seeds are trained as one model."""
+    return tuple(trial.config["trials"])
 
 
-def trial_name(trial: Trial) -> str:
-    """Our name of Tune's trial."""
-    name: str = trial.config["trial"]
-    return name
+def is_fused(trial: Trial) -> bool:
+    """Whether it stands for seeds that may be trained as one: then it ends where they pause."""
+    return "members" in trial.config
 
 
 class Feeder(Searcher):
-    """Hands the conductor's next trial to Tune, which creates none on its own account."""
+    """Hands the conductor's next trial to Tune, which creates none on its own account.
 
-    def __init__(self, session: TuneSession) -> None:
+    fused: whether further seeds of its configuration go with it
+    """
+
+    def __init__(self, session: TuneSession, *, fused: bool = False) -> None:
         super().__init__()
-        self._session = session
+        self._session, self._fused = session, fused
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's configuration, None to be asked again, FINISHED when nothing is left."""
-        answer = self._session.guard(self._session.conductor.next_trial, NoTrial.DONE)
+        session = self._session
+        answer = session.guard(session.conductor.next_trial, NoTrial.DONE)
         if isinstance(answer, Assignment):
-            self._session.conductor.reserve(answer.spec.trial)
-            self._session.silence.began(answer.spec.trial)
-            self._session.attempts[answer.spec.trial] = answer.attempt
-            return {
-                "trial": answer.spec.trial,
-                # As text: Tune keeps copies of what it is given, flattened and not, for as long as the session lasts.
-                "spec": json.dumps(answer.spec.to_json(), separators=(",", ":"), allow_nan=False),
-                "attempt": answer.attempt,
-                "checkpoint": answer.checkpoint,
-                "data": data_key(answer.spec.settings),
-                "at_once": answer.at_once,
-            }
+            group = session.guard(lambda: self._group(answer), [answer])
+            for one in group:
+                session.silence.began(one.spec.trial, len(group))
+                session.attempts[one.spec.trial] = one.attempt
+            names, configs = [one.spec.trial for one in group], [_config(one) for one in group]
+            own = {"members": json.dumps(configs, allow_nan=False)} if self._fused else configs[0]
+            return {"trials": names, **own}
         return None if answer is NoTrial.WAIT else Searcher.FINISHED
+
+    def _group(self, first: Assignment) -> list[Assignment]:
+        """What goes to one worker, reserved."""
+        conductor, name = self._session.conductor, first.spec.trial
+        conductor.reserve(name)
+        group = [first]
+        while self._fused and (more := conductor.groups.beside(name, conductor.state, conductor.may_take)) is not None:
+            conductor.reserve(more.spec.trial)
+            group.append(more)
+        conductor.groups.form([one.spec.trial for one in group])
+        return group
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing to learn: the conductor has the record already."""
@@ -148,6 +161,19 @@ class Feeder(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Read nothing."""
+
+
+def _config(assignment: Assignment) -> dict[str, Any]:
+    """What a worker must know of a trial."""
+    return {
+        "trial": assignment.spec.trial,
+        # As text: Tune keeps copies of what it is given, flattened and not, for as long as the session lasts.
+        "spec": json.dumps(assignment.spec.to_json(), separators=(",", ":"), allow_nan=False),
+        "attempt": assignment.attempt,
+        "checkpoint": assignment.checkpoint,
+        "data": data_key(assignment.spec.settings),
+        "at_once": assignment.at_once,
+    }
 
 
 class Bridge(TrialScheduler):
@@ -161,26 +187,50 @@ class Bridge(TrialScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Journal, decide, answer."""
-        name, attempt = trial_name(trial), self._session.attempt(trial)
-        if name in self._session.given_up:  # its last words crossed with the decision
+        session, names = self._session, trial_names(trial)
+        if not session.given_up.keys().isdisjoint(names):  # its last words crossed with the decision
             return str(TrialScheduler.CONTINUE)
-        self._session.silence.heard(name)
-        answer = self._answer(name, attempt, result)
+        for name in self._open(names):
+            session.silence.heard(name)
+        if "halt" in result:
+            session.halt(result["halt"])
+            return str(TrialScheduler.STOP)
+        results = json.loads(result["trials"]) if is_fused(trial) else {names[0]: result}
+        answers = [self._answer(name, session.attempts[name], own) for name, own in results.items()]
+        if is_fused(trial):
+            reported = any({"record", "failure"} & own.keys() for own in results.values())
+            answer = self._together(names) if reported else str(TrialScheduler.CONTINUE)
+        else:
+            (answer,) = answers
         if answer == TrialScheduler.STOP:  # one that pauses is watched until it is saved
-            self._session.silence.ended(name)
-            if self._session.energy is not None:
-                self._session.energy.release(name)
+            for name in names:
+                session.silence.ended(name)
+                if session.energy is not None:
+                    session.energy.release(name)
         if "leaving" in result and kill_worker(tune_controller, trial):
-            self._session.given_up[name] = result["leaving"]
-            self._session.leaving.add(name)
+            session.given_up.update(dict.fromkeys(self._open(names), result["leaving"]))
+            session.leaving.update(self._open(names))
         return answer
+
+    def _open(self, names: Sequence[str]) -> list[str]:
+        """Those of the trials that have not ended."""
+        return [name for name in names if not self._session.conductor.state.trials[name].ended]
+
+    def _together(self, names: Sequence[str]) -> str:
+        """What becomes of seeds that share a worker. Where one pauses or is stopped, all are saved and handed out anew.
+
+        A seed that failed, or had its last report, has left its worker by itself.
+        """
+        conductor = self._session.conductor
+        standings = self._session.guard(lambda: {name: conductor.standing(name) for name in names})
+        if standings is None or set(standings.values()) == {Action.STOP}:
+            return str(TrialScheduler.STOP)
+        stopped = any(conductor.state.trials[name].status == "stopped" for name in names)
+        return str(_ACTIONS[Action.PAUSE if stopped or Action.PAUSE in standings.values() else Action.GO_ON])
 
     def _answer(self, name: str, attempt: int, result: dict[str, Any]) -> str:
         """What becomes of the trial after this result."""
         conductor = self._session.conductor
-        if "halt" in result:
-            self._session.halt(result["halt"])
-            return str(TrialScheduler.STOP)
         if "restarted" in result:
             self._session.guard(lambda: conductor.restarted(name, attempt, result["restarted"]))
             self._session.attempts[name] = attempt = attempt + 1
@@ -213,12 +263,15 @@ class Bridge(TrialScheduler):
         if self._session.energy is not None:
             self._session.guard(self._session.energy.look)
         self._keep_idle_workers(tune_controller)
-        _forget_states(tune_controller)
+        forget_states(tune_controller)
         self._give_up_silent(tune_controller)
         if self._session.halted or (conductor.draining and not conductor.live):
             tune_controller.request_stop_experiment()
             return None
-        paused = {trial_name(t): t for t in tune_controller.get_live_trials() if t.status == Trial.PAUSED}
+        waiting = [trial for trial in tune_controller.get_live_trials() if trial.status == Trial.PAUSED]
+        for trial in filter(is_fused, waiting):  # its seeds are handed out anew
+            tune_controller.stop_trial(trial)
+        paused = {name: trial for trial in waiting if not is_fused(trial) for name in trial_names(trial)}
         for name in conductor.stopped_while_paused():
             if name in paused:
                 conductor.drop_paused(name)
@@ -253,7 +306,7 @@ class Bridge(TrialScheduler):
         overdue = silence.overdue()
         if not overdue:
             return
-        live = {trial_name(trial): trial for trial in tune_controller.get_live_trials()}
+        live = {name: trial for trial in tune_controller.get_live_trials() for name in trial_names(trial)}
         for name, reason in overdue.items():
             if name not in live:
                 continue
@@ -287,71 +340,43 @@ class WorkerEvents(Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A worker took the trial, for the first time or after a pause."""
-        conductor, name = self._session.conductor, trial_name(trial)
-        checkpoint = conductor.state.trials[name].checkpoint
-        after = checkpoint[0] if checkpoint else 0
-        self._session.silence.began(name)
-        self._session.guard(lambda: conductor.started(name, self._session.attempt(trial), after))
+        conductor, names = self._session.conductor, trial_names(trial)
+        for name in names:
+            self._session.silence.began(name, len(names))
+            self._session.guard(functools.partial(self._started, conductor, name))
 
     def on_trial_save(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Tune asks for a checkpoint only to pause; what a worker saves while it trains on is one of its results."""
-        conductor, name = self._session.conductor, trial_name(trial)
-        epoch = conductor.state.trials[name].reports[-1][2].epoch
-        folder = checkpoint_folder(name, epoch)
-        self._session.silence.ended(name)
-        costs = trial.latest_checkpoint_result.metrics[POINTER].costs
-        self._session.guard(lambda: conductor.paused(name, self._session.attempt(trial), epoch, folder, costs))
+        conductor, saved = self._session.conductor, trial.latest_checkpoint_result.metrics[POINTER]
+        parked = not is_fused(trial)
+        for name, paused in ((trial_names(trial)[0], saved),) if parked else saved:
+            self._session.silence.ended(name)
+            if not parked and conductor.state.trials[name].ended:
+                continue  # stopped while others of its worker go on: nobody keeps it
+            pause = functools.partial(conductor.paused, name, self._session.attempts[name], parked=parked)
+            self._session.guard(functools.partial(pause, paused.epoch, paused.checkpoint, paused.costs))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """The worker died. Tune does not try again; the conductor hands the trial out anew."""
-        session, name, attempt = self._session, trial_name(trial), self._session.attempt(trial)
-        session.silence.ended(name)
-        if (silent := session.given_up.pop(name, None)) is not None:
-            saved = name in session.leaving
-            session.leaving.discard(name)
-            session.guard(lambda: session.conductor.worker_died(name, attempt, silent, saved=saved))
-            return
-        cause = _cause(trial)
-        if any(word in cause for word in MACHINE_TROUBLE):
+        """The worker died. Tune does not try again; the conductor hands its trials out anew."""
+        session, names = self._session, trial_names(trial)
+        silent = {name: session.given_up.pop(name) for name in names if name in session.given_up}
+        for name in names:
+            session.silence.ended(name)
+        cause = cause_of(trial)
+        if not silent and any(word in cause for word in MACHINE_TROUBLE):
             session.halt(cause)
             return
-        of_memory = any(word in _account(trial) for word in MEMORY_TROUBLE)
-        reason = abridged(f"the worker died: {cause}")
-        session.guard(lambda: session.conductor.worker_died(name, attempt, reason, of_memory=of_memory))
+        of_memory = not silent and any(word in account_of(trial) for word in MEMORY_TROUBLE)
+        if of_memory and len(names) > 1:
+            session.conductor.groups.keep_apart(names)
+            of_memory = False
+        reason = next(iter(silent.values()), abridged(f"the worker died: {cause}"))
+        for name in names:
+            told = {"of_memory": of_memory, "saved": name in session.leaving}
+            session.leaving.discard(name)
+            died = functools.partial(session.conductor.worker_died, name, session.attempts[name], reason)
+            session.guard(functools.partial(died, **told))
 
-
-def _forget_states(tune_controller: Any) -> None:
-    """Keep Tune from writing down each trial's state as text, which it keeps to the end, for a restore that never is.
-
-    It offers no setting for it. Where a later Ray has renamed the set, the driver takes some KB more per trial.
-    """
-    changed = getattr(tune_controller, "_trials_to_cache", None)
-    if isinstance(changed, set):
-        changed.clear()
-
-
-def kill_worker(tune_controller: Any, trial: Trial) -> bool:
-    """Kill the process that has the trial, whatever it is doing; False if none has it.
-
-    Tune has no call for it: its own way to stop a trial waits for the worker to answer.
-    """
-    tracked = getattr(tune_controller, "_trial_to_actor", {}).get(trial)
-    actors = getattr(getattr(tune_controller, "_actor_manager", None), "_live_actors_to_ray_actors_resources", {})
-    if tracked not in actors:
-        return False
-    ray.kill(actors[tracked][0])
-    return True
-
-
-def _cause(trial: Trial) -> str:
-    """One line of Ray's account of a worker's death, from its text; the pickled form is not opened."""
-    lines = [line.strip() for line in _account(trial).splitlines() if line.strip()]
-    return lines[-1].removeprefix("greenexp.errors.")[:500] if lines else "no reason given"
-
-
-def _account(trial: Trial) -> str:
-    """What Ray says of a worker's death."""
-    try:
-        return Path(trial.error_file).read_text(encoding="utf-8", errors="replace") if trial.error_file else ""
-    except OSError:
-        return ""
+    def _started(self, conductor: Conductor, name: str) -> None:
+        checkpoint = conductor.state.trials[name].checkpoint
+        conductor.started(name, self._session.attempts[name], checkpoint[0] if checkpoint else 0)

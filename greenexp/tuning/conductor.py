@@ -25,8 +25,9 @@ from greenexp.records.history import LimitReached
 from greenexp.records.progress import Epochs
 from greenexp.schedulers import Scheduler
 from greenexp.searches.base import NoProposal, Proposal
-from greenexp.tuning.assignment import Assignment, NoTrial, half_at_once
-from greenexp.tuning.queue import TrialQueue
+from greenexp.tuning.assignment import Assignment, NoTrial, assignment_of, half_at_once
+from greenexp.tuning.groups import TrialGroups
+from greenexp.tuning.queue import TrialQueue, turn, waits
 from greenexp.tuning.replay import objectives_told
 from greenexp.tuning.searching import Searching, proposal_data
 
@@ -76,6 +77,7 @@ class Conductor:
         self._parked: set[str] = set()
         self._deaths: Counter[str] = Counter()
         self._queue = TrialQueue(state.trials)
+        self.groups = TrialGroups()
 
     def begin(self, facts: Mapping[str, Any], missing: tuple[Verdict, ...] = ()) -> None:
         """Journal that this session begins, and the verdicts that replay found missing.
@@ -92,7 +94,7 @@ class Conductor:
         """
         if self.draining:
             return NoTrial.WAIT if self._live else NoTrial.DONE
-        if len(self._live) >= self.workers or self.releasable():
+        if self.groups.workers(self._live) >= self.workers or self.releasable():
             return NoTrial.WAIT  # what has been released goes first
         trial = self._next_runnable()
         if trial is None:
@@ -104,9 +106,16 @@ class Conductor:
             self._note_what_is_not_begun()
         if trial is None or not self._has_room(trial):
             return NoTrial.WAIT if self._live else NoTrial.DONE
-        broken = trial.status in {"planned", "interrupted"}
-        checkpoint = trial.checkpoint[1] if trial.checkpoint else None
-        return Assignment(trial.spec, trial.attempts + broken, checkpoint, trial.micro_batch_size)
+        return assignment_of(trial)
+
+    def may_take(self, trial: TrialState) -> bool:
+        """Whether a worker may take it: nobody has it, its turn has come, and the budget has room for it."""
+        name = trial.spec.trial
+        if trial.ended or not self._is_free(trial):
+            return False
+        if name not in self._queue.ever_begun() and (self._trials_used_up() or not self.scheduler.may_begin(name)):
+            return False
+        return self._has_room(trial)
 
     def started(self, trial: str, attempt: int, after: Epochs) -> None:
         """A worker has taken the trial up after `after` epochs."""
@@ -131,12 +140,12 @@ class Conductor:
             verdicts = self.scheduler.finish(trial, record.epoch, record.best_score, objectives=objectives)
             self._write_verdicts(verdicts)
             return Action.STOP
-        action = self._standing(known) if repeated else self._decide(trial, record)
-        if action is Action.STOP:
-            self._live.discard(trial)
-        elif action is Action.GO_ON and not self._may_train_on(known):
-            return Action.PAUSE
-        return action
+        return self._possible(known, self._standing(known) if repeated else self._decide(trial, record))
+
+    def standing(self, trial: str) -> Action:
+        """What a trial that has reported does next, after others of its worker have reported too."""
+        known = self.state.trials[trial]
+        return self._possible(known, self._standing(known))
 
     def saved(self, trial: str, attempt: int, epoch: Epochs, checkpoint: str, costs: Mapping[str, Any]) -> None:
         """The trial trains on, and its state after `epoch` epochs is safe in `checkpoint`.
@@ -145,10 +154,16 @@ class Conductor:
         """
         self._write("saved", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint, costs=dict(costs))
 
-    def paused(self, trial: str, attempt: int, epoch: Epochs, checkpoint: str, costs: Mapping[str, Any]) -> None:
-        """The trial's state is safe in `checkpoint` and its worker is free; costs: as of `saved`."""
+    def paused(
+        self, trial: str, attempt: int, epoch: Epochs, checkpoint: str, costs: Mapping[str, Any], *, parked: bool = True
+    ) -> None:
+        """The trial's state is safe in `checkpoint` and its worker is free; costs: as of `saved`.
+
+        parked: whether the workers' queue keeps it; else it is handed out anew, by `next_trial`
+        """
         self._live.discard(trial)
-        self._parked.add(trial)
+        if parked:
+            self._parked.add(trial)
         self._write("paused", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint, costs=dict(costs))
 
     def worker_died(
@@ -170,10 +185,10 @@ class Conductor:
             half = half_at_once(self.state.trials[trial]) if of_memory else None
             self._end(trial, attempt, "interrupted", reason, Costs(wall_s=0.0) if saved else None, half)
 
-    def divided(self, trial: str, attempt: int, reason: str, lost: Costs | None, at_once: int) -> None:
+    def divided(self, trial: str, attempt: int, reason: str, lost: Costs | None, at_once: int | None) -> None:
         """Memory ran out: the worker goes on from the last checkpoint, as attempt `attempt` + 1, with less at once.
 
-        at_once: examples that it computes at once from now on; lost: what was spent and is in no report or checkpoint
+        at_once: examples that it computes at once from now on, None: as before; lost: what no report or checkpoint has
         """
         checkpoint = self.state.trials[trial].checkpoint
         self._end(trial, attempt, "interrupted", reason, lost, at_once=at_once)
@@ -211,9 +226,9 @@ class Conductor:
 
         broken_off: why it broke off; then it is `interrupted` though all trials have ended: nothing came after them
         """
-        for trial in sorted(self._live):
-            if self.state.trials[trial].status == "running":  # else it had been handed out, but no worker took it
-                self._end(trial, self.state.trials[trial].attempts, "interrupted", broken_off or "stopped by the user")
+        for trial in map(self.state.trials.__getitem__, sorted(self._live)):
+            if trial.status == "running":  # else it had been handed out, but no worker took it
+                self._end(trial.spec.trial, trial.attempts, "interrupted", broken_off or "stopped by the user")
         self._live.clear()
         status = "finished" if self.state.complete else "limit" if self.limit else "interrupted"
         status = "interrupted" if broken_off is not None else status
@@ -233,10 +248,10 @@ class Conductor:
     def releasable(self) -> list[str]:
         """Trials that paused in this session and may train on now: those at the highest rung first, in plan order."""
         ready = [self.state.trials[name] for name in self._parked]
-        if self.draining or len(self._live) >= self.workers:
+        if self.draining or self.groups.workers(self._live) >= self.workers:
             return []
-        ready = [trial for trial in ready if not trial.ended and not _waits(trial) and self._has_room(trial)]
-        return [trial.spec.trial for trial in sorted(ready, key=_turn)]
+        ready = [trial for trial in ready if not trial.ended and not waits(trial) and self._has_room(trial)]
+        return [trial.spec.trial for trial in sorted(ready, key=turn)]
 
     def stopped_while_paused(self) -> list[str]:
         """Trials that paused in this session and have been stopped since."""
@@ -249,7 +264,7 @@ class Conductor:
     def _next_runnable(self) -> TrialState | None:
         begun = [trial for trial in self._queue.begun() if self._is_free(trial)]
         if begun or self._trials_used_up():
-            return min(begun, key=_turn, default=None)
+            return min(begun, key=turn, default=None)
         is_worth = self._not_worth_it() is None
         found = None
         for trial in self._queue.planned():
@@ -257,12 +272,12 @@ class Conductor:
                 continue
             may_begin = self._is_free(trial) and self.scheduler.may_begin(trial.spec.trial)
             if may_begin and (is_worth or self._has_begun(trial)):
-                found = trial if found is None else min(found, trial, key=_turn)
+                found = trial if found is None else min(found, trial, key=turn)
         return found
 
     def _is_free(self, trial: TrialState) -> bool:
         """Whether no worker has it or keeps it, and it waits for nobody."""
-        return trial.spec.trial not in self._live and trial.spec.trial not in self._parked and not _waits(trial)
+        return trial.spec.trial not in self._live and trial.spec.trial not in self._parked and not waits(trial)
 
     def _propose(self) -> None:
         """Ask the search for one more configuration, and put it and its trials, or that it is done, on record."""
@@ -274,7 +289,7 @@ class Conductor:
         if answer is NoProposal.DONE:
             self._write("search_done")
             self._write_verdicts(self.scheduler.close())
-        if answer is NoProposal.WAIT and not self._live and all(_waits(self.state.trials[n]) for n in self._parked):
+        if answer is NoProposal.WAIT and not self._live and all(waits(self.state.trials[n]) for n in self._parked):
             raise StateError("the search waits for a configuration to end, but none is running")
         if not isinstance(answer, Proposal):
             return
@@ -306,13 +321,10 @@ class Conductor:
         members = self.state.members(trial.spec.configuration)
         return any(member.attempts > 0 or member.spec.trial in self._live for member in members)
 
-    def _trials_left(self) -> bool:
-        """Whether a trial has neither been started nor given up."""
-        return any(not trial.attempts and not trial.ended for trial in self.state.trials.values())
-
     def _note_what_is_not_begun(self) -> None:
         """Say that the limit on trials, or the worth of another configuration, keeps planned ones from starting."""
-        if self._live or self.limit is not None or not (self._trials_left() or self._may_propose):
+        left = any(not trial.attempts and not trial.ended for trial in self.state.trials.values())
+        if self._live or self.limit is not None or not (left or self._may_propose):
             return
         if self._trials_used_up():
             self._reach(LimitReached("trials", float(self._trials_started()), self.limits["trials"]))
@@ -330,11 +342,16 @@ class Conductor:
         self._write_verdicts(decision.verdicts)
         return decision.action
 
+    def _possible(self, trial: TrialState, action: Action) -> Action:
+        if action is Action.STOP:
+            self._live.discard(trial.spec.trial)
+        return Action.PAUSE if action is Action.GO_ON and not self._may_train_on(trial) else action
+
     def _standing(self, trial: TrialState) -> Action:
         """What was decided when the epoch was reported the first time: it is not decided twice."""
         if trial.ended:
             return Action.STOP
-        rung = trial.verdicts[-1][1].rung if _waits(trial) else None
+        rung = trial.verdicts[-1][1].rung if waits(trial) else None
         return Action.PAUSE if rung is not None and trial.reports[-1][2].epoch >= rung else Action.GO_ON
 
     def _write_verdicts(self, verdicts: tuple[Verdict, ...]) -> None:
@@ -381,17 +398,3 @@ class Conductor:
         if self.listen is not None:
             with contextlib.suppress(OSError):  # a closed terminal must not end the sweep
                 self.listen(event)
-
-
-def _turn(trial: TrialState) -> tuple[bool, float, float, int]:
-    """What has begun goes before what has not, and what has trained longer first: promotion is from the top rung.
-
-    Where rungs do not count epochs, what stands at a higher level.
-    """
-    level = (trial.verdicts[-1][1].level if trial.verdicts else None) or 0.0
-    return trial.attempts == 0, -level, -trial.epoch, trial.spec.index
-
-
-def _waits(trial: TrialState) -> bool:
-    """True while the scheduler's last word on the trial is to pause until others have reported."""
-    return bool(trial.verdicts) and trial.verdicts[-1][1].action is Action.PAUSE

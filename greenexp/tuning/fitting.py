@@ -24,9 +24,11 @@ from greenexp.tasks.prepared import PreparedTask
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
 from greenexp.tuning.delivered_origins import packed_origins
 from greenexp.tuning.energy import has_counters, start_samplers
+from greenexp.tuning.fused_worker import FusedWorker
 from greenexp.tuning.nodes import driver_facts, shipped_plugins
 from greenexp.tuning.results import DeliveredResults, SharedResults, start_keeper
-from greenexp.tuning.worker import TrialWorker, WorkerSettings
+from greenexp.tuning.taker import WorkerSettings
+from greenexp.tuning.worker import LeanTrainable, TrialWorker
 
 
 def worker_settings(
@@ -81,10 +83,11 @@ def fit(
     settings: WorkerSettings,
     plan: Plan,
     scratch: Path,
-    worker: type[TrialWorker] = TrialWorker,
+    worker: type[LeanTrainable] | None = None,
 ) -> None:
     """Run a fresh Tuner until the conductor has nothing more to hand out.
 
+    worker: of the trials, None: what the sweep file says of its seeds
     scratch: a folder for what Tune writes; nobody reads it, and it is deleted at the end
 
     Tune never tries a trial again by itself (`max_failures=0`): a worker that dies while it is being reset is told to
@@ -93,13 +96,17 @@ def fit(
     resources = plan.spec.resources
     # Request all workers at once: with Tune's default of one, a short epoch ends before the second worker is up.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
-    trainable = tune.with_parameters(worker, settings=settings)
+    usual: type[LeanTrainable] = FusedWorker if resources.fuse_seeds else TrialWorker
+    trainable = tune.with_parameters(worker or usual, settings=settings)
     needed = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
     memory_b = asked_memory(plan, session.conductor.state, ray.nodes())
     tuner = tune.Tuner(
         tune.with_resources(trainable, needed if memory_b is None else {**needed, "memory": memory_b}),
         tune_config=tune.TuneConfig(
-            search_alg=Feeder(session), scheduler=Bridge(session, resources.workers), num_samples=-1, reuse_actors=True
+            search_alg=Feeder(session, fused=resources.fuse_seeds),
+            scheduler=Bridge(session, resources.workers),
+            num_samples=-1,
+            reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="session",

@@ -22,7 +22,7 @@ from greenexp.training.held_out import evaluate_held_out
 from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.energy import OwnSampler
 from greenexp.tuning.models import model_folder
-from greenexp.tuning.worker import WorkerSettings
+from greenexp.tuning.taker import WorkerSettings
 
 Answer = HeldOutRecord | str | None
 

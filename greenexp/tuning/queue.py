@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from greenexp.journal.state import TrialState
+from greenexp.records.decision import Action
 
 
 class TrialQueue:
@@ -61,3 +62,17 @@ class TrialQueue:
                 self._planned.append(name)
         self._known = len(self._trials)
         self._planned = deque(sorted(self._planned, key=lambda name: self._trials[name].spec.index))
+
+
+def turn(trial: TrialState) -> tuple[bool, float, float, int]:
+    """What has begun goes before what has not, and what has trained longer first: promotion is from the top rung.
+
+    Where rungs do not count epochs, what stands at a higher level.
+    """
+    level = (trial.verdicts[-1][1].level if trial.verdicts else None) or 0.0
+    return trial.attempts == 0, -level, -trial.epoch, trial.spec.index
+
+
+def waits(trial: TrialState) -> bool:
+    """True while the scheduler's last word on the trial is to pause until others have reported."""
+    return bool(trial.verdicts) and trial.verdicts[-1][1].action is Action.PAUSE

@@ -27,7 +27,7 @@ from greenexp.tuning.opening import OpenSweep
 if TYPE_CHECKING:
     from greenexp.plan import Plan
     from greenexp.tuning.bridge import TuneSession
-    from greenexp.tuning.worker import WorkerSettings
+    from greenexp.tuning.taker import WorkerSettings
 
 
 @dataclass(frozen=True, slots=True)

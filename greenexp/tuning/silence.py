@@ -37,17 +37,18 @@ class Silence:
             self._note(trial, seconds)
         self._clock = clock
         self._heard: dict[str, float] = {}
+        self._together: dict[str, int] = {}
 
     def limit_s(self, trial: str) -> float:
         """Seconds without a sign of life after which the trial is given up."""
         if self._stated_s is not None:
             return self._stated_s
         longest_s = self._longest_s.get(trial)
-        return UNKNOWN_S if longest_s is None else default_limit_s(longest_s)
+        return UNKNOWN_S if longest_s is None else default_limit_s(longest_s * self._together.get(trial, 1))
 
-    def began(self, trial: str) -> None:
-        """A worker took the trial."""
-        self._heard[trial] = self._clock()
+    def began(self, trial: str, together: int = 1) -> None:
+        """A worker took the trial, with others of them `together`, which it trains as one: it reports later."""
+        self._heard[trial], self._together[trial] = self._clock(), together
 
     def heard(self, trial: str) -> None:
         """The trial reported, or was saved, and trains on."""

@@ -1,153 +1,35 @@
-"""The actor that trains: a class Trainable around `TrialRun`, reused for one trial after another."""
+"""The actor that trains: a class Trainable around `TrialTaker`, reused for one trial after another."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import json
 import tempfile
-import time
-import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-import ray
 from ray import tune
 
-from greenexp.assets import find, install
-from greenexp.errors import LOG_LENGTH, CheckpointError, GreenexpError, MemoryShortageError, StateError, abridged
-from greenexp.meters import Meters, open_meters
-from greenexp.plan.data import prepare_data
-from greenexp.plan.plugins import AddedPlugin, add_plugins
-from greenexp.records.epoch import Costs
-from greenexp.records.progress import Epochs
-from greenexp.records.sections import Accounting
-from greenexp.records.trial import TrialSpec
-from greenexp.tasks.prepared import PreparedTask
-from greenexp.training import TrialRun
-from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
-from greenexp.tuning.delivered_origins import install_origins
-from greenexp.tuning.energy import sampled_energy
-from greenexp.tuning.models import model_folder
-from greenexp.tuning.nodes import NodeFacts, check_worker
+from greenexp.plan.plugins import add_plugins
+from greenexp.tuning.nodes import check_worker
 from greenexp.tuning.notices import LeavingNotice
-from greenexp.tuning.results import Results
-from greenexp.units import format_quantity
+from greenexp.tuning.taker import PausedTrial, TrialTaker, WorkerSettings
 
 POINTER = "greenexp_checkpoint"
-"""The key of a trial's `PausedTrial` in what Tune keeps of it."""
+"""The key of what was paused in what Tune keeps of it: a `PausedTrial`, or pairs of a trial's name and its own."""
 
 _UNREAD = frozenset({
     "config", "date", "hostname", "iterations_since_restore", "node_ip", "pid", "time_since_restore", "timestamp",
 })  # fmt: skip
 
 
-class PausedTrial(NamedTuple):
-    """A trial that was saved to pause.
-
-    checkpoint: its folder, relative to the sweep's
-    at_once: how many examples it computes at once, None: as many as its settings say
-    costs: what was spent since its last report, as fields of `Costs`
-    """
-
-    checkpoint: str
-    at_once: int | None
-    costs: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """What every worker of a sweep shares.
-
-    results: where what a trial makes is left
-    data: key of a trial's data -> its object reference (`tuning.data`)
-    threads: CPU threads of a trial; gpus: GPUs of a trial (a fraction means that it shares one)
-    exclusive: True if no other trial runs on the devices at the same time, so that their energy is this trial's
-    accounting: the sweep file's factors for carbon and money
-    checkpoint_every_s: seconds after which a trial is saved while it trains on; None: it is saved only to pause
-    assets: name -> the files of weights that a node may not have, or nothing where all share this machine's cache
-    origins: source in the sweep file -> the model of another sweep that it means, or nothing as above
-    plugins: what was registered in the driver's process alone; it travels by value where it has no module
-    energy: the actor that samples energy on the driver's node; None: no node of the sweep has a counter
-    driver: what the driver's machine has, where workers may be on others (`nodes.driver_facts`)
-    """
-
-    results: Results
-    data: Mapping[str, ray.ObjectRef]
-    threads: int
-    gpus: float
-    exclusive: bool
-    accounting: Accounting
-    checkpoint_every_s: float | None = None
-    assets: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
-    origins: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
-    plugins: tuple[AddedPlugin, ...] = ()
-    driver: NodeFacts | None = None
-    energy: Any = None
-
-
-class TrialWorker(tune.Trainable):
-    """One slot of the sweep. A trial's failure is a result, not an exception: the process stays warm for the next."""
-
-    def setup(self, config: dict[str, Any], settings: WorkerSettings) -> None:
-        """Ray's constructor: remember what all trials share, then take the first one."""
-        if settings.driver is not None:
-            check_worker(settings.driver)
-        add_plugins(settings.plugins)
-        self._settings = settings
-        self._data: dict[str, Any] = {}
-        self._run: TrialRun | None = None
-        self._epoch: Epochs = 0
-        self._checkpoint: str | None = None
-        self._at_once: int | None = None
-        self._saved_costs = Costs(0.0)
-        self._restarted = ""
-        self._notice = None if settings.driver is None else LeavingNotice.of_this_node()
-        self._take(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Drop the last trial and take another one."""
-        self._drop()
-        self._take(new_config)
-        return True
+class LeanTrainable(tune.Trainable):
+    """Tune's class without what it does that nobody reads."""
 
     def train(self) -> dict[str, Any]:
-        """Tune's call of `step`, without what it adds that nobody reads: it keeps statistics of every number.
+        """Tune's call of `step`, without what it adds: it keeps statistics of every number.
 
         The settings come back with every result, too.
         """
         result: dict[str, Any] = super().train()
         return {name: value for name, value in result.items() if name not in _UNREAD}
-
-    def step(self) -> dict[str, Any]:
-        """Train to the next report, or until the trial is to be saved.
-
-        A result holds `record`, or `saved` (with `leaving` if its node will be taken away), or `divided` if memory ran
-        out and the next step begins again with smaller micro-batches, or `failure` if the trial cannot go on.
-        """
-        try:
-            record = self._training().train_on(self._is_save_due)
-            # As text: Tune would flatten a nested dict. Never `done`: Tune would hide such a result from its scheduler.
-            result = self._save() if record is None else {"record": json.dumps(record.to_json(), allow_nan=False)}
-            self._settings.results.settle()
-        except StateError as error:  # a full disk and the like: the next trial would fare no better
-            return {"halt": abridged(str(error))}
-        except MemoryShortageError as error:
-            return self._divided(error)
-        except GreenexpError as error:
-            return self._failure(str(error))
-        except Exception as error:  # a method's own code may raise anything
-            return self._failure(f"{type(error).__name__}: {error}", traceback.format_exc())
-        if record is not None:
-            self._epoch = record.epoch
-            if record.last:
-                self._drop()  # what the worker uses while it waits is not this trial's
-            on = "" if record.dev_examples is None else f" on {record.dev_examples} examples"
-            self._log(f"epoch {record.epoch:g}: train loss {record.train_loss:.4f}, dev score {record.score:.4f}{on}")
-        if self._restarted:
-            result["restarted"], self._restarted = self._restarted, ""
-        return result
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         """Save to pause. Tune itself would copy what is saved into a folder that every node has to share."""
@@ -158,145 +40,50 @@ class TrialWorker(tune.Trainable):
                 saved = super().save(scratch)
         finally:
             self._storage = storage
-        saved.metrics[POINTER] = PausedTrial(
-            checkpoint_folder(self._trial.trial, self._epoch), self._at_once, dataclasses.asdict(self._saved_costs)
-        )
+        saved.metrics[POINTER] = self.paused()
         return saved
 
+    def paused(self) -> Any:
+        """What the driver must know of what `save_checkpoint` has saved."""
+        raise NotImplementedError
+
+
+def begin_worker(settings: WorkerSettings) -> LeavingNotice | None:
+    """What a worker's process needs before its first trial."""
+    if settings.driver is not None:
+        check_worker(settings.driver)
+    add_plugins(settings.plugins)
+    return None if settings.driver is None else LeavingNotice.of_this_node()
+
+
+class TrialWorker(TrialTaker, LeanTrainable):
+    """One slot of the sweep, with one trial at a time."""
+
+    def setup(self, config: dict[str, Any], settings: WorkerSettings) -> None:
+        """Ray's constructor: remember what all trials share, then take the first one."""
+        self.equip(settings, {}, begin_worker(settings))
+        self.take(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Drop the last trial and take another one."""
+        self.drop()
+        self.take(new_config)
+        return True
+
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Save where a later session finds it."""
-        folder = self._settings.results.folder / checkpoint_folder(self._trial.trial, self._epoch)
-        self._saved_costs = self._training().save(folder)
-        self._settings.results.settle()
-        self._log(f"paused after epoch {self._epoch:g}")
-        self._drop()
+        """See `TrialTaker.pause`."""
+        self._paused = self.pause()
+
+    def paused(self) -> PausedTrial:
+        """See `LeanTrainable.paused`."""
+        return self._paused
 
     def restore(self, checkpoint_path: Any) -> None:
         """Go on, at the next step, from what `save` has saved."""
-        self._checkpoint, self._at_once, _ = checkpoint_path.metrics[POINTER]
+        found: PausedTrial = checkpoint_path.metrics[POINTER]
+        self._checkpoint, self._at_once = found.checkpoint, found.at_once
 
     def cleanup(self) -> None:
         """Ray is done with this actor."""
-        self._drop()
+        self.drop()
         self._settings.results.close()
-
-    def _is_save_due(self) -> bool:
-        if self._notice is not None and self._notice.has_come():
-            return True
-        every_s = self._settings.checkpoint_every_s
-        return every_s is not None and time.monotonic() - self._saved_at >= every_s
-
-    def _save(self) -> dict[str, str]:
-        """Save the trial between two steps, and say where it is and what no report covers yet."""
-        training = self._training()
-        relative = saved_folder(self._trial.trial, training.step)
-        costs = training.save(self._settings.results.folder / relative)
-        self._saved_at, self._checkpoint = time.monotonic(), relative
-        self._log(f"saved after {training.progress:.3g} epochs")
-        saved = {"epoch": training.progress, "checkpoint": relative, "costs": dataclasses.asdict(costs)}
-        found = {"saved": json.dumps(saved, allow_nan=False)}
-        if self._notice is not None and self._notice.has_come():
-            self._log("its node will be taken away")
-            found["leaving"] = "its node will be taken away: its state was saved, and it goes on elsewhere"
-        return found
-
-    def _take(self, config: Mapping[str, Any]) -> None:
-        """Only note what to do: the model is built inside `step`, where a failure is the trial's, not the actor's."""
-        self._trial = TrialSpec.from_json(json.loads(config["spec"]))
-        self._checkpoint, self._restarted = config["checkpoint"], ""
-        self._at_once = config.get("at_once")
-        self._data_key: str = config["data"]
-        self._epoch = 0
-        self._saved_at = time.monotonic()
-        self._log(f"attempt {config['attempt']} begins" + (f" from {self._checkpoint}" if self._checkpoint else ""))
-
-    def _training(self) -> TrialRun:
-        """The running trial, built when it is first needed."""
-        if self._run is None:
-            shared = self._settings
-            for name, files in shared.assets.items():
-                if find(name) is None:
-                    install(name, ray.get(files))
-            install_origins(shared.origins, ray.get)
-            if self._data_key not in self._data:
-                self._data = {self._data_key: self._read()}
-            self._run = TrialRun(
-                self._trial,
-                self._data[self._data_key],
-                threads=shared.threads,
-                meters=self._meters(),
-                logits_folder=shared.results.folder / "logits",
-                model_folder=model_folder(shared.results.folder, self._trial.trial),
-                at_once=self._at_once,
-            )
-            self._go_on()
-        return self._run
-
-    def _read(self) -> PreparedTask:
-        """The trial's data from the object store; what only the search could know of is read here."""
-        known = self._settings.data.get(self._data_key)
-        return prepare_data(self._trial.settings) if known is None else ray.get(known)
-
-    def _go_on(self) -> None:
-        """Load the checkpoint; where it is gone or damaged, begin anew: the seeds give the same numbers again."""
-        if self._run is None or self._checkpoint is None:
-            return
-        try:
-            with self._settings.results.fetched(self._checkpoint) as folder:
-                self._run.load(folder)
-        except CheckpointError as error:
-            self._restarted, self._checkpoint = abridged(f"begun anew: {error}"), None
-            self._log(self._restarted)
-            self._drop()
-            self._training()
-
-    def _meters(self) -> Meters:
-        """The trial's meters, its energy by the sampler of this node."""
-        shared = self._settings
-        gpus, share = [str(gpu) for gpu in ray.get_gpu_ids()], min(shared.gpus, 1.0) if shared.gpus else 1.0
-        cpus = None if shared.exclusive else shared.threads
-        energy = None
-        if shared.energy is not None:
-            energy = sampled_energy(shared.energy, self._trial.trial, gpus=gpus, gpu_share=share, cpus=cpus)
-        return open_meters(
-            gpus=gpus,
-            gpu_share=share,
-            cpus=shared.threads,
-            exclusive=shared.exclusive,
-            exclusive_gpus=shared.gpus >= 1,
-            accounting=shared.accounting,
-            energy=energy,
-        )
-
-    def _drop(self) -> None:
-        if self._run is not None:
-            self._run.close()
-            self._run = None
-
-    def _divided(self, error: MemoryShortageError) -> dict[str, Any]:
-        """Half as many examples at once from the next step on, or a failure where that cannot be."""
-        half = error.at_once // 2
-        costs = self._run.repeated() if self._run is not None else Costs(0.0)
-        needed = "" if costs.peak_memory_b is None else f"; {format_quantity(costs.peak_memory_b, 'B')} were in use"
-        why_not = error.undivided or ("" if half else "fewer there cannot be")
-        if why_not:
-            return self._failure(f"{error}{needed}; {why_not}")
-        self._drop()
-        self._at_once = half
-        reason = f"{error}{needed}; tried again with {half} at once, which changes its numbers by rounding alone"
-        self._log(reason)
-        found = {"reason": abridged(reason), "lost": dataclasses.asdict(costs), "at_once": half}
-        return {"divided": json.dumps(found, allow_nan=False)}
-
-    def _failure(self, reason: str, trace: str = "") -> dict[str, Any]:
-        self._log(abridged(f"failed: {reason}\n{trace}".rstrip(), LOG_LENGTH))
-        lost: dict[str, Any] | None = None
-        if self._run is not None:
-            with contextlib.suppress(Exception):  # whatever broke the trial may have broken its meters
-                lost = dataclasses.asdict(self._run.unreported())
-        self._drop()
-        return {"failure": json.dumps({"reason": abridged(reason), "lost": lost}, allow_nan=False)}
-
-    def _log(self, text: str) -> None:
-        """A line to the trial's log."""
-        self._settings.results.log(self._trial.trial, text)

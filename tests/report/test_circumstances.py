@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import pandas as pd
 from made_settings import changed_spec
 from made_sweeps import sweep
+from told import tells
 
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.report import report_sections
@@ -72,3 +74,11 @@ def test_settings_leave_out_what_another_plug_in_has():
     assert said[1].endswith("method.name = leebert, method.cycle = 4")
     alone = with_columns(sweep(2, 1), first_epochs=[float("nan"), 3.0])
     assert settings_of(alone.trials.iloc[0], alone).endswith("method.first_epochs = none"), "a null that was searched"
+
+
+def test_seeds_that_were_trained_as_one_model_are_said():
+    tables = sweep(2, 2)
+    counts = pd.Series([pd.NA] * len(tables.epochs), index=tables.epochs.index, dtype="Int64")
+    counts[tables.epochs["configuration"] == "c000"] = 2
+    (said,) = circumstances(dataclasses.replace(tables, epochs=tables.epochs.assign(fused_seeds=counts)))
+    assert tells(said, "2 trials … 2 at a time … equal parts")

@@ -144,7 +144,12 @@ def short_of_memory(sweep: Sweep, trial: str) -> None:
         "ended", trial=trial, status="interrupted", reason="é out of memory", lost_wall_s=0.0, micro_batch_size=8
     )
     sweep.start(trial, attempt=3, after=0)
-    sweep.report(trial, 1, attempt=3, computed_with={"precision": "fp32", "device": "cpu", "micro_batch_size": "8"})
+    sweep.report(
+        trial,
+        1,
+        attempt=3,
+        computed_with={"precision": "fp32", "device": "cpu", "micro_batch_size": "8", "fused_seeds": "2"},
+    )
     sweep.journal.append("ended", trial=trial, status="interrupted", reason="the budget was used up", lost_wall_s=0.0)
 
 

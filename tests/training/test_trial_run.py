@@ -146,7 +146,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
     found: list[dict[str, torch.Tensor]] = []
 
     def grab(self: Optimisation, loss: torch.Tensor) -> None:
-        gradients = {name: p.grad.clone() for name, p in self._named.items() if p.grad is not None}
+        gradients = {name: p.grad.clone() for name, p in self.named.items() if p.grad is not None}
         found.append(gradients | {"loss": loss.clone()})
         raise KeyboardInterrupt
 

@@ -24,7 +24,8 @@ from greenexp.records.trial import TrialSeeds, TrialSpec
 from greenexp.tuning.assignment import Assignment
 from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.results import SharedResults
-from greenexp.tuning.worker import TrialWorker, WorkerSettings
+from greenexp.tuning.taker import WorkerSettings
+from greenexp.tuning.worker import TrialWorker
 
 FIFO = {"name": "fifo"}
 TINY = TrialSpec(
@@ -48,7 +49,7 @@ def make_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         worker: Any = object.__new__(TrialWorker)
         shared = WorkerSettings(SharedResults(tmp_path), {}, 1, 0, True, Accounting(), checkpoint_every_s=every_s)
         worker._settings, worker._data, worker._run, worker._notice = shared, {}, None, None
-        worker._take(
+        worker.take(
             {
                 "trial": TINY.trial,
                 "spec": json.dumps(TINY.to_json()),

@@ -28,7 +28,8 @@ from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.notices import LeavingNotice
 from greenexp.tuning.replay import rebuild
 from greenexp.tuning.results import SharedResults
-from greenexp.tuning.worker import TrialWorker, WorkerSettings
+from greenexp.tuning.taker import WorkerSettings
+from greenexp.tuning.worker import TrialWorker
 
 TINY = TrialSpec(
     "c000-i0-o0", "c000", 0,
@@ -57,7 +58,7 @@ def make_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
             SharedResults(tmp_path), {}, 1, 0, True, accounting, checkpoint_every_s=every_s
         )
         worker._data, worker._run, worker._notice = {}, None, notice
-        worker._take(
+        worker.take(
             {
                 "trial": TINY.trial,
                 "spec": json.dumps(TINY.to_json()),

@@ -14,7 +14,8 @@ from greenexp.errors import LOG_LENGTH, REASON_LENGTH, InputError, StateError, a
 from greenexp.journal.file import NAME, Journal
 from greenexp.records.sections import Accounting
 from greenexp.tuning.results import SharedResults
-from greenexp.tuning.worker import TrialWorker, WorkerSettings
+from greenexp.tuning.taker import WorkerSettings
+from greenexp.tuning.worker import TrialWorker
 
 MEGABYTES = "x" * 10_000_000
 

@@ -12,6 +12,7 @@ from greenexp.cli.printing.text_table import text_rows
 from greenexp.records.axes import AXES, rung_name
 from greenexp.records.foreseen import LEAST_S, MARGIN, default_limit_s
 from greenexp.records.priced import WORKER
+from greenexp.records.sections import Resources
 from greenexp.units import JOULES, format_duration, format_quantity
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def preview_lines(plan: Plan) -> list[tuple[str, str]]:
     return [
         (spec.name, f"{_size(plan)} · task {spec.task.name} · {_named(plan, 'backbone')} · {_named(plan, 'method')}"),
         *((("objectives", ", ".join(spec.objectives)),) if len(spec.objectives) > 1 else ()),
-        ("scheduler", f"{spec.scheduler.name} · {spec.resources.workers} trials at a time"),
+        ("scheduler", f"{spec.scheduler.name} · {_at_a_time(spec.resources)}"),
         *(("", line) for line in bracket_lines(price.brackets)),
         *_held_back(plan, price),
         *data_lines(price.data),
@@ -64,6 +65,12 @@ def preview_lines(plan: Plan) -> list[tuple[str, str]]:
             )
         ),
     ]
+
+
+def _at_a_time(resources: Resources) -> str:
+    if resources.fuse_seeds:
+        return f"{resources.workers} configurations at a time, the seeds of each as one model"
+    return f"{resources.workers} trials at a time"
 
 
 def _size(plan: Plan) -> str:

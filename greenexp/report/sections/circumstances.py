@@ -19,6 +19,7 @@ def circumstances(tables: SweepTables) -> tuple[str, ...]:
         *_noted(tables, "notes", "Weights"),
         *_noted(tables, "score_remark", "Scores"),
         *_divided(tables),
+        *_fused(tables),
         *([f"The sweep's journal is {tables.remarks.journal}."] if tables.remarks.journal else []),
     )
 
@@ -63,4 +64,17 @@ def _divided(tables: SweepTables) -> Iterable[str]:
             f"Memory: batches of {counted(rows['trial'].nunique(), 'trial')} did not fit into memory and were computed "
             f"in parts, of {counted(least, 'example')} at the least. Their numbers are those of whole batches, but for "
             "rounding."
+        )
+
+
+def _fused(tables: SweepTables) -> Iterable[str]:
+    """Of seeds that were trained as one model: how many trials, and what that means for their costs."""
+    rows = tables.epochs.loc[tables.epochs["fused_seeds"].notna() & ~tables.epochs["repeated"]]
+    if not rows.empty:
+        fewest, most = int(rows["fused_seeds"].min()), int(rows["fused_seeds"].max())
+        together = f"{most}" if fewest == most else f"{fewest} to {most}"
+        yield (
+            f"Seeds: {counted(rows['trial'].nunique(), 'trial')} were trained with other seeds of their configuration "
+            f"as one model, {together} at a time. Their time and energy are equal parts of what the seeds used "
+            "together; training FLOPs are each trial's own."
         )
