@@ -11,6 +11,7 @@ from pathlib import Path
 
 import concepts
 import many_seeds
+import model_studies
 import results
 import scored_lines
 
@@ -21,6 +22,7 @@ FOLDER = Path(__file__).parent
 FIGURES: dict[str, Callable[[], Figure]] = {
     **concepts.FIGURES,
     **results.FIGURES,
+    **model_studies.FIGURES,
     "elue-score": scored_lines.elue_score,
     "seeds-at-once": many_seeds.seeds_at_once,
 }

@@ -15,7 +15,6 @@ from greenexp.figures.figure import Figure
 _COVERAGE, _STOPPING = "results/coverage.md", "results/early-stopping.md"
 _SEEDS, _SST5, _METHODS = "results/how-many-seeds.md", "results/sst5.md", "results/methods.md"
 _SEARCH = "results/search.md"
-_STATIC = "results/static.md"
 _IMAGES = "results/images.md"
 _LEAST = 72
 """Accuracies at a speed-up of 2 are drawn from here on, in points."""
@@ -306,21 +305,6 @@ def _mean_and_sd(cell: str) -> tuple[float, float]:
     return read[0], read[1] if len(read) > 1 else 0.0
 
 
-def static_accuracy() -> Figure:
-    """Accuracy of every static baseline."""
-    table = page_table(_STATIC, "## Results", first="configuration")
-    rows = [{"row": row["configuration"], "value": number(row["accuracy"])} for row in table.to_dict("records")]
-    whole, ranked = rows[0], sorted(rows, key=lambda row: float(row["value"]))
-    alt = (
-        f"Dev accuracy of ten configurations, one seed each, from {ranked[0]['value']:.1f} points ({ranked[0]['row']}) "
-        f"to {ranked[-1]['value']:.1f} points ({ranked[-1]['row']}); the dashed line is fine-tuning all six layers, "
-        f"{whole['value']:.2f}."
-    )
-    axis = Axis("Dev accuracy (points)", (66, 84), reference=whole["value"])
-    drawing = Points(rows, axis, Layout(width=330, row=22, names=230))
-    return drawing.figure("static-accuracy", "Static baselines on SST-2, one seed", alt)
-
-
 def images_exits() -> Figure:
     """Accuracy of every exit of the short training on images, a line per method."""
     table = page_table(_IMAGES, "## Results", first="method")
@@ -380,7 +364,6 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "methods-2x-minilm-l6": partial(methods_speed_up, "minilm-l6", 3),
     "methods-2x-gte-small": partial(methods_speed_up, "gte-small", 6),
     "methods-differences": methods_differences,
-    "static-accuracy": static_accuracy,
     "images-exits": images_exits,
     "images-confusion": images_confusion,
 }
