@@ -351,8 +351,6 @@ class WorkerEvents(Callback):
         parked = not is_fused(trial)
         for name, paused in ((trial_names(trial)[0], saved),) if parked else saved:
             self._session.silence.ended(name)
-            if not parked and conductor.state.trials[name].ended:
-                continue  # stopped while others of its worker go on: nobody keeps it
             pause = functools.partial(conductor.paused, name, self._session.attempts[name], parked=parked)
             self._session.guard(functools.partial(pause, paused.epoch, paused.checkpoint, paused.costs))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,7 @@ from told import tells
 from greenexp.errors import FusedMemoryError
 from greenexp.meters import open_meters
 from greenexp.model import MultiExitModel
-from greenexp.records.epoch import FUSED_SEEDS, EpochRecord
+from greenexp.records.epoch import FUSED_SEEDS, Costs, EpochRecord
 from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSeeds, TrialSpec
 from greenexp.training import TrialRun
@@ -217,9 +217,12 @@ class Tune:
         answer: str = self.bridge.on_trial_result(None, trial, {"trials": json.dumps(results)})
         return answer
 
-    def pause(self, trial: Any, epoch: int) -> None:
-        open_ = [n for n in trial.config["trials"] if not self.session.conductor.state.trials[n].ended]
-        pairs = tuple((n, PausedTrial(checkpoint_folder(n, epoch), None, {"wall_s": 0.0}, epoch)) for n in open_)
+    def pause(self, trial: Any, epoch: int, names: Sequence[str] | None = None) -> None:
+        """All `names` are saved, None: those that have not ended."""
+        states = self.session.conductor.state.trials
+        saved = [name for name in trial.config["trials"] if not states[name].ended] if names is None else names
+        costs = dataclasses.asdict(Costs(wall_s=0.0))
+        pairs = tuple((name, PausedTrial(checkpoint_folder(name, epoch), None, costs, epoch)) for name in saved)
         trial.latest_checkpoint_result = SimpleNamespace(metrics={"greenexp_checkpoint": pairs})
         self.events.on_trial_save(0, [], trial)
 
@@ -267,6 +270,19 @@ def test_a_pause_is_of_all_and_they_are_handed_out_anew(opened: Callable[..., Co
         assert promoted.config["trials"] == ["c000-i0-o0", "c000-i1-o0"]
         members = json.loads(promoted.config["members"])
         assert [one["checkpoint"] for one in members] == [checkpoint_folder(one["trial"], 1) for one in members]
+
+
+def test_what_is_stopped_before_its_save_arrives_gives_its_worker_back(opened: Callable[..., Conductor]) -> None:
+    """Tune saves while it takes other workers' reports, of which the last one of a rung stops who is to be saved."""
+    conductor = opened(scheduler=HALVING, configurations=3, seeds=2, workers=3)
+    tune = Tune(conductor, 3)
+    trials = [tune.next() for _ in range(3)]
+    answers = [tune.report(trial, 1, score) for trial, score in zip(trials, (0.5, 0.4, 0.9), strict=True)]
+    assert answers == ["PAUSE", "PAUSE", "CONTINUE"]
+    for trial in trials[:2]:
+        tune.pause(trial, 1, trial.config["trials"])
+        assert {conductor.state.trials[name].status for name in trial.config["trials"]} == {"stopped"}
+    assert conductor.live == set(trials[2].config["trials"])
 
 
 def test_a_limit_that_is_reached_between_two_seeds_pauses_both(opened: Callable[..., Conductor]) -> None:
