@@ -225,6 +225,8 @@ class Bridge(TrialScheduler):
         standings = self._session.guard(lambda: {name: conductor.standing(name) for name in names})
         if standings is None or set(standings.values()) == {Action.STOP}:
             return str(TrialScheduler.STOP)
+        for name in set(names).difference(self._open(names)):  # their worker says nothing of it any more
+            self._session.silence.ended(name)
         stopped = any(conductor.state.trials[name].status == "stopped" for name in names)
         return str(_ACTIONS[Action.PAUSE if stopped or Action.PAUSE in standings.values() else Action.GO_ON])
 

@@ -23,12 +23,14 @@ from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSeeds, TrialSpec
 from greenexp.training import TrialRun
 from greenexp.training.fused import FusedRuns
+from greenexp.tuning import bridge
 from greenexp.tuning.assignment import Assignment
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
 from greenexp.tuning.checkpoints import checkpoint_folder
 from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.fused_worker import FusedTaker, FusedWorker
 from greenexp.tuning.results import SharedResults
+from greenexp.tuning.silence import Silence
 from greenexp.tuning.taker import PausedTrial, WorkerSettings
 
 FIFO = {"name": "fifo"}
@@ -249,6 +251,26 @@ def test_seeds_end_together_or_one_by_one(opened: Callable[..., Conductor]) -> N
     statuses = [trial.status for trial in conductor.state.trials.values()]
     assert statuses == ["finished", "failed", "finished"]
     assert conductor.close() == "finished"
+
+
+def test_nobody_waits_for_word_of_a_seed_that_ended(
+    opened: Callable[..., Conductor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others train on for longer than the limit; only when they are silent is their worker ended."""
+    tune, now_s, killed = Tune(opened(scheduler=FIFO, configurations=1, seeds=2, workers=1), 1), [0.0], []
+    tune.session.silence = Silence(100.0, clock=lambda: now_s[0])
+    trial = tune.next()
+    controller = SimpleNamespace(get_live_trials=lambda: [trial])
+    monkeypatch.setattr(bridge, "kill_worker", lambda _, trial: not killed.append(trial))
+    for epoch in range(1, 7):
+        now_s[0] += 30.0
+        tune.report(trial, epoch, **({"c000_i1_o0": "loss became nan"} if epoch == 1 else {}))
+        tune.bridge._give_up_silent(controller)
+    assert not killed
+    now_s[0] += 101.0
+    tune.bridge._give_up_silent(controller)
+    assert killed == [trial]
+    assert list(tune.session.given_up) == ["c000-i0-o0"]
 
 
 @pytest.mark.parametrize("best", ["c000", "c002"])
