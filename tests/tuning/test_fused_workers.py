@@ -192,8 +192,7 @@ def test_too_little_memory_means_fewer_as_one_model(
     assert divided["at_once"] is None
     assert tells(divided["reason"], "3 seeds")
     lost = [json.loads(own["divided"])["lost"]["wall_s"] for own in found.values()]
-    assert lost == pytest.approx([sum(lost) / 3] * 3, rel=0.05)
-    assert sum(lost) > 0
+    assert 0 < max(lost) < 2 * min(lost), "all have a part of them"
     steps = [set(told(worker.step())) for _ in range(3)]
     assert sorted(map(list, steps)) == [[name] for name in NAMES]
 

@@ -58,11 +58,11 @@ class Tune:
         answer: str = self.bridge.on_trial_result(None, trial, {"trials": json.dumps(results)})
         return answer
 
-    def pause(self, trial: Any, epoch: int, names: Sequence[str] | None = None) -> None:
+    def pause(self, trial: Any, epoch: int, names: Sequence[str] | None = None, wall_s: float = 0.0) -> None:
         """All `names` are saved, None: those that have not ended."""
         states = self.session.conductor.state.trials
         saved = [name for name in trial.config["trials"] if not states[name].ended] if names is None else names
-        costs = dataclasses.asdict(Costs(wall_s=0.0))
+        costs = dataclasses.asdict(Costs(wall_s=wall_s))
         pairs = tuple((name, PausedTrial(checkpoint_folder(name, epoch), None, costs, epoch)) for name in saved)
         trial.latest_checkpoint_result = SimpleNamespace(metrics={"greenexp_checkpoint": pairs})
         self.events.on_trial_save(0, [], trial)
@@ -206,6 +206,17 @@ def test_seeds_at_other_places_or_in_smaller_batches_go_alone(opened: Callable[.
     tune = Tune(conductor, 3)
     groups = [tune.next().config["trials"], tune.next().config["trials"]]
     assert groups == [["c000-i0-o0"], ["c000-i1-o0", "c000-i2-o0"]]
+
+
+def test_costs_of_a_seed_that_paused_before_its_first_report_count_once(opened: Callable[..., Conductor]) -> None:
+    """One after the other for want of memory: a sibling reported, and all of the group were saved."""
+    conductor = opened(scheduler=FIFO, configurations=1, seeds=1, workers=1)
+    tune = Tune(conductor, 1)
+    tune.pause(tune.next(), 0, wall_s=50.0)
+    (member,) = json.loads(tune.next().config["members"])
+    known = conductor.state.trials["c000-i0-o0"]
+    assert member["checkpoint"] is None, "its costs would be reported once more"
+    assert (known.lost_wall_s, known.attempts) == (50.0, 1)
 
 
 def test_a_single_seed_is_a_group_of_one(opened: Callable[..., Conductor]) -> None:
