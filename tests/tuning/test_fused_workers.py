@@ -26,12 +26,18 @@ from greenexp.tuning.fused_worker import FusedTaker, FusedWorker
 from greenexp.tuning.results import SharedResults
 from greenexp.tuning.taker import PausedTrial, WorkerSettings
 
-SETTINGS = made_settings(
-    task={"name": "clauses", "train": 48, "dev": 20, "test": 20},
-    backbone={"layers": 2, "hidden": 16, "heads": 2, "max_positions": 40},
-    training={"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32"},
-)
-SEEDS = [TrialSpec(f"c000-i{seed}-o0", "c000", seed, SETTINGS, {}, TrialSeeds(seed, 0)) for seed in range(3)]
+
+def seeds_with(**backbone: Any) -> list[TrialSpec]:
+    """Three seeds of a tiny model."""
+    settings = made_settings(
+        task={"name": "clauses", "train": 48, "dev": 20, "test": 20},
+        backbone={"layers": 2, "hidden": 16, "heads": 2, "max_positions": 40, **backbone},
+        training={"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32"},
+    )
+    return [TrialSpec(f"c000-i{seed}-o0", "c000", seed, settings, {}, TrialSeeds(seed, 0)) for seed in range(3)]
+
+
+SEEDS = seeds_with()
 NAMES = [spec.trial for spec in SEEDS]
 
 
@@ -104,7 +110,7 @@ def test_what_was_paused_together_goes_on_apart(make_worker: Callable[..., Any],
 def _data() -> Any:
     from greenexp.plan.data import prepare_data
 
-    return prepare_data(SETTINGS)
+    return prepare_data(SEEDS[0].settings)
 
 
 def test_seeds_are_saved_while_they_train(make_worker: Callable[..., Any]) -> None:
@@ -128,6 +134,22 @@ def test_a_seed_that_fails_ends_alone(make_worker: Callable[..., Any], monkeypat
     assert tells(json.loads(found[NAMES[1]]["failure"])["reason"], "ValueError … its own trouble")
     assert "record" in found[NAMES[0]]
     assert set(told(worker.step())) == {NAMES[0], NAMES[2]}
+
+
+def test_a_model_that_cannot_be_stacked_fails_its_seeds_and_not_the_worker(
+    make_worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head may draw as no plan foresees."""
+    forward = MultiExitModel.forward
+
+    def noisy(model: MultiExitModel, tokens: Any, *exits: Any) -> Any:
+        torch.bernoulli(torch.ones(1))
+        return forward(model, tokens, *exits)
+
+    monkeypatch.setattr(MultiExitModel, "forward", noisy)
+    found = told(make_worker(seeds_with(dropout=0.1)).step())
+    assert set(found) == set(NAMES)
+    assert all(tells(json.loads(own["failure"])["reason"], "bernoulli") for own in found.values())
 
 
 def test_a_lost_checkpoint_begins_anew_and_the_others_wait(make_worker: Callable[..., Any]) -> None:
