@@ -19,6 +19,8 @@ from greenexp.figures.figure import Figure
 from greenexp.figures.render import render_svg
 
 FOLDER = Path(__file__).parent
+_LETTERS = ('font-family="sans-serif"', "font-family=\"Arial, 'Liberation Sans', Helvetica, sans-serif\"")
+"""Drawings are measured with letters of Arial's width; `sans-serif` alone is a wider font on many machines."""
 FIGURES: dict[str, Callable[[], Figure]] = {
     **concepts.FIGURES,
     **results.FIGURES,
@@ -32,7 +34,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
 def drawn(name: str) -> str:
     """The text of the figure's file."""
     figure = FIGURES[name]()
-    return render_svg(Figure(name, figure.title, figure.alt, figure.spec, figure.table)) + "\n"
+    return render_svg(Figure(name, figure.title, figure.alt, figure.spec, figure.table)).replace(*_LETTERS) + "\n"
 
 
 if __name__ == "__main__":
