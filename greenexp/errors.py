@@ -22,6 +22,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class GreenexpError(Exception):
@@ -111,6 +112,15 @@ def library_failures(of: Callable[[str], GreenexpError]) -> Iterator[None]:
             text = str(error).strip()
             raise of(abridged(f"{type(error).__name__}: {text}" if text else type(error).__name__)) from error
         raise
+
+
+def user_path(written: str) -> Path:
+    """A path as the user wrote it, with `~` and `~name` as folders of users. InputError where nobody has that name."""
+    try:
+        return Path(written).expanduser()
+    except RuntimeError:
+        name = Path(written).parts[0]
+        raise InputError(f"{written}: the folder of {name} is not known: expected ~, or a path without it") from None
 
 
 class MissingExtraError(InputError):

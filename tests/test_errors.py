@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from greenexp.errors import (
     TrialError,
     UnknownNameError,
     did_you_mean,
+    user_path,
 )
 
 
@@ -75,3 +77,9 @@ def test_errors_travel_between_processes(error: GreenexpError) -> None:
 
 def test_divergence_says_what_and_when() -> None:
     assert str(DivergedError("train_loss", float("nan"), 7)) == "train_loss became nan at optimiser step 7"
+
+
+def test_a_tilde_is_the_folder_of_a_user_who_is_known() -> None:
+    assert user_path("~/texts") == Path.home() / "texts"
+    with pytest.raises(InputError, match="~nobody-of-that-name"):
+        user_path("~nobody-of-that-name/texts")

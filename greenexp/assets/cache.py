@@ -16,7 +16,7 @@ from platformdirs import user_cache_path
 from greenexp.assets.asset import Asset, UnavailableError
 from greenexp.assets.catalogue import ASSETS
 from greenexp.assets.verify import faults
-from greenexp.errors import AssetError, UnknownNameError
+from greenexp.errors import AssetError, InputError, UnknownNameError, user_path
 
 FOLDERS = "GREENEXP_ASSETS"
 """Environment variable: folders (separated as in PATH) that hold assets, each in a folder of its name."""
@@ -63,7 +63,11 @@ def _known(name: str) -> Asset:
 def _local(asset: Asset, tried: list[str]) -> Path | None:
     """The asset in the user's folders or in the cache; what is wrong with the folders is added to `tried`."""
     for root in filter(None, os.environ.get(FOLDERS, "").split(os.pathsep)):
-        folder = Path(root).expanduser() / asset.name
+        try:
+            folder = user_path(root) / asset.name
+        except InputError as error:
+            tried.append(f"{FOLDERS}: {error}")
+            continue
         wrong = faults(asset, folder) if folder.is_dir() else ["there is no such folder"]
         if not wrong:
             return folder

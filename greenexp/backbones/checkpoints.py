@@ -23,7 +23,7 @@ from greenexp.assets import ASSETS, locate
 from greenexp.assets.hub import unreachable_hub
 from greenexp.assets.tensors import file_problem
 from greenexp.backbones import BACKBONES
-from greenexp.errors import InputError, did_you_mean, library_failures
+from greenexp.errors import InputError, did_you_mean, library_failures, user_path
 from greenexp.journal.chosen_model import chosen_model, means_model
 
 _Stamp = tuple[tuple[str, int, int], ...]
@@ -67,7 +67,7 @@ class Checkpoint:
         """
         if source in ASSETS:
             return cls(source, str(locate(source)), stamp=_stamp(locate(source)))
-        folder = Path(source).expanduser()
+        folder = user_path(source)
         if means_model(folder):
             folder = chosen_model(folder)
         if folder.is_dir():

@@ -13,7 +13,7 @@ class SharedMeters:
     What was used between two calls of `settle` is divided equally among the members that are open, whichever of them
     used it: nothing tells their work apart. Their largest memory is that of the process.
 
-    meters: of the process; closed with the last member
+    meters: of the process; closed with `close`, as a member may come where the last one has left
     """
 
     def __init__(self, meters: Meters) -> None:
@@ -38,8 +38,10 @@ class SharedMeters:
         """A member is closed. Twice is allowed."""
         if member in self._members:
             self._members.remove(member)
-            if not self._members:
-                self.meters.close()
+
+    def close(self) -> None:
+        """Give the counters back; twice is allowed."""
+        self.meters.close()
 
 
 class MemberMeters(Meters):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from greenexp.assets import locate
-from greenexp.errors import AssetError, InputError
+from greenexp.errors import AssetError, InputError, about_field, user_path
 from greenexp.tasks.augmentation import Augmentation
 from greenexp.tasks.pixels import CHANNELS, PixelSplit, PixelTask, chosen_rows, pixel_task, subset_of, taken
 
@@ -112,7 +112,8 @@ def _task(
 
 
 def _existing(folder: str) -> Path:
-    path = Path(folder).expanduser()
+    with about_field("folder"):
+        path = user_path(folder)
     if not path.is_dir():
         kind = "a file" if path.exists() else "not there"
         raise InputError(f"folder: {folder} is {kind}: expected the folder of CIFAR's binary version")

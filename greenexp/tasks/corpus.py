@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from greenexp.errors import InputError, about_field
+from greenexp.errors import InputError, about_field, user_path
 from greenexp.tasks.data import Split, TaskData
 from greenexp.tasks.labelled import Share, Size
 from greenexp.tasks.partition import normalised, positions, subset
@@ -160,7 +160,7 @@ def _matching(files: str | Sequence[str]) -> list[str]:
     """The files that are named, or that fit a pattern, each once, patterns in the order of names."""
     found: dict[Path, str] = {}
     for file in [files] if isinstance(files, str) else files:
-        wanted = Path(file).expanduser()
+        wanted = user_path(file)
         paths = [wanted]
         if any(sign in file for sign in "*?["):
             paths = sorted(Path(wanted.anchor).glob(str(wanted.relative_to(wanted.anchor))))

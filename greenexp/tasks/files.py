@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from greenexp.errors import InputError, about_field
+from greenexp.errors import InputError, about_field, user_path
 from greenexp.tasks.data import TaskData
 from greenexp.tasks.labelled import Share, TableFields
 from greenexp.tasks.table import RawTable
@@ -34,7 +34,7 @@ class _Files(TableFields, ABC):
 
     def _read(self, name: str, file: str, files: dict[Path, str]) -> RawTable:
         """The table of one split. A file that is another split's too scores a model on what it was trained on."""
-        other = files.setdefault(Path(file).expanduser().resolve(), name)
+        other = files.setdefault(user_path(file).resolve(), name)
         if other != name:
             raise InputError(f"{file} is the file of {other}: a share such as 0.1 cuts {name} off instead")
         return self._table(file)

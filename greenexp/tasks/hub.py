@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from greenexp.assets.hub import unreachable_hub
-from greenexp.errors import InputError, did_you_mean
+from greenexp.errors import InputError, did_you_mean, user_path
 from greenexp.tasks.data import TaskData
 from greenexp.tasks.labelled import Share, TableFields
 from greenexp.tasks.table import RawTable
@@ -57,14 +57,14 @@ class Hub(TableFields):
         """A datasets.DatasetDict."""
         from datasets import load_dataset
 
-        is_folder = Path(self.path).expanduser().is_dir()
+        is_folder = user_path(self.path).is_dir()
         if not is_folder and self.revision is None:
             raise InputError(
                 f"hub: '{self.path}' is no folder here, so it is a dataset on the hub, and needs `revision`: the commit"
             )
         if not is_folder:
             self._check_hub(self.revision or "main")
-        where = str(Path(self.path).expanduser()) if is_folder else self.path
+        where = str(user_path(self.path)) if is_folder else self.path
         try:
             return load_dataset(where, self.subset, revision=None if is_folder else self.revision)
         except Exception as error:  # the library lets through what its file systems and readers raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from greenexp.errors import InputError
+from greenexp.errors import InputError, user_path
 from greenexp.tasks.labelled import TableFields
 from greenexp.tasks.table import RawTable
 from greenexp.tasks.text_files import read_tsv
@@ -79,7 +79,7 @@ class Layout:
 
 def task_folder(folder: str, task: str) -> Path:
     """The folder of one task: `folder/task`, or `folder` if it is that one itself. Raises InputError."""
-    path = Path(folder).expanduser()
+    path = user_path(folder)
     if (path / task).is_dir():
         return path / task
     if path.name == task and path.is_dir():

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from greenexp.errors import InputError
+from greenexp.errors import InputError, user_path
 from greenexp.tasks.table import RawTable
 
 
@@ -27,7 +27,7 @@ class TextFile:
     @classmethod
     def read(cls, name: str) -> TextFile:
         """Raises InputError, for text that is not UTF-8 with its line."""
-        path = Path(name).expanduser()
+        path = user_path(name)
         try:
             stored = path.read_bytes()
             content = gzip.decompress(stored) if path.suffix == ".gz" else stored

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from greenexp.errors import DivergedError, FusedMemoryError, GreenexpError
+from greenexp.errors import DivergedError, FusedMemoryError
 from greenexp.meters.shared import SharedMeters
 from greenexp.records.epoch import FUSED_SEEDS, EpochRecord
 from greenexp.training.memory import shortage
@@ -85,9 +85,7 @@ class FusedRuns:
                 if not failed:
                     return came_there
                 runs = [run for number, run in enumerate(runs) if number not in failed]
-        except GreenexpError:
-            raise
-        except Exception as error:
+        except Exception as error:  # a head's own code may raise anything, and not all that draws can be stacked
             told = shortage(error)
             if told is None:
                 for run in runs:

@@ -32,9 +32,12 @@ class NoTrial(Enum):
 
 
 def assignment_of(trial: TrialState) -> Assignment:
-    """The trial's next attempt, or the present one where it goes on after a pause."""
+    """The trial's next attempt, or the present one where it goes on after a pause.
+
+    What was saved after 0 epochs is not gone on from: the journal writes off what was spent until then.
+    """
     broken = trial.status in {"planned", "interrupted"}
-    checkpoint = trial.checkpoint[1] if trial.checkpoint else None
+    checkpoint = trial.checkpoint[1] if trial.checkpoint and trial.checkpoint[0] > 0 else None
     return Assignment(trial.spec, trial.attempts + broken, checkpoint, trial.micro_batch_size)
 
 

@@ -225,6 +225,8 @@ class Bridge(TrialScheduler):
         standings = self._session.guard(lambda: {name: conductor.standing(name) for name in names})
         if standings is None or set(standings.values()) == {Action.STOP}:
             return str(TrialScheduler.STOP)
+        for name in set(names).difference(self._open(names)):  # their worker says nothing of it any more
+            self._session.silence.ended(name)
         stopped = any(conductor.state.trials[name].status == "stopped" for name in names)
         return str(_ACTIONS[Action.PAUSE if stopped or Action.PAUSE in standings.values() else Action.GO_ON])
 
@@ -351,8 +353,6 @@ class WorkerEvents(Callback):
         parked = not is_fused(trial)
         for name, paused in ((trial_names(trial)[0], saved),) if parked else saved:
             self._session.silence.ended(name)
-            if not parked and conductor.state.trials[name].ended:
-                continue  # stopped while others of its worker go on: nobody keeps it
             pause = functools.partial(conductor.paused, name, self._session.attempts[name], parked=parked)
             self._session.guard(functools.partial(pause, paused.epoch, paused.checkpoint, paused.costs))
 

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from greenexp.errors import FusedMemoryError, abridged
@@ -31,7 +31,8 @@ class FusedTaker(TrialTaker):
         config: Mapping[str, Any],
     ) -> None:
         self.equip(settings, data, notice)
-        self.member: MemberMeters | None = None
+        self._shared: SharedMeters | None = None
+        self._member: MemberMeters | None = None
         self.take(config)
 
     @property
@@ -57,10 +58,24 @@ class FusedTaker(TrialTaker):
         """Meters of the whole process, under the name of this trial."""
         return super()._meters()
 
+    def share(self, meters: SharedMeters) -> None:
+        """Have a part in these from now on."""
+        self._shared, self._member = meters, meters.member()
+
     def _meters(self) -> Meters:
-        if self.member is None:
+        """Its part, which a run closes; a run in the place of another one has a part of its own."""
+        if self._shared is None:
             raise ValueError("no meters to have a part in")
-        return self.member
+        if self._member is None:
+            self._member = self._shared.member()
+        return self._member
+
+    def drop(self) -> None:
+        """Let go of the trial, and of its part of the meters, which no run may have come to have."""
+        super().drop()
+        if self._member is not None:
+            self._member.close()
+            self._member = None
 
     def fewer_at_once(self, error: FusedMemoryError, at_most: int) -> dict[str, Any]:
         """The answer where memory ran out: begun again from its last checkpoint, with fewer seeds as one model."""
@@ -108,7 +123,7 @@ class FusedWorker(LeanTrainable):
         """
         answers: dict[str, dict[str, Any]] = {}
         runs: dict[TrialRun, FusedTaker] = {}
-        group = self._opened()
+        _, group = self._opened()
         for one in self._open():
             answers[one.name] = one.guarded(one.built)
             if one.run is not None:
@@ -117,19 +132,22 @@ class FusedWorker(LeanTrainable):
             try:
                 found = group.train_on(list(runs), self._is_save_due)
             except FusedMemoryError as error:
-                return self._result({one.name: self._fewer(one, error) for one in self._open()})
+                return self._result(answers | self._fewer(runs.values(), error))
             for run, outcome in found.items():
                 one = runs[run]
                 answers[one.name] = one.guarded(functools.partial(one.answer_to, outcome))
         if any("saved" in answer for answer in answers.values()):
             self._saved_at = time.monotonic()
+        if not self._open():
+            self._close_group()
         return self._result(answers)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:  # noqa: ARG002 - Tune's folder is not used
         """Save each where a later session finds it. They go on as whatever the driver puts together then."""
-        if self._group is not None:
-            self._group[0].settle()
+        if self._open():
+            self._opened()[0].settle()
         self._paused = {one.name: one.pause() for one in self._open()}
+        self._close_group()
 
     def paused(self) -> tuple[tuple[str, PausedTrial], ...]:
         """See `LeanTrainable.paused`: pairs, as Tune would flatten a dict."""
@@ -144,18 +162,28 @@ class FusedWorker(LeanTrainable):
         """Those that have not ended."""
         return [one for one in self._takers if not one.ended]
 
-    def _opened(self) -> FusedRuns:
+    def _opened(self) -> tuple[SharedMeters, FusedRuns]:
         """What trains them, with meters of which each has a part from now on."""
         if self._group is None:
             shared = SharedMeters(self._open()[0].process_meters())
             for one in self._open():
-                one.member = shared.member()
+                one.share(shared)
             self._group = shared, FusedRuns(shared, self._at_most)
-        return self._group[1]
+        return self._group
 
-    def _fewer(self, one: FusedTaker, error: FusedMemoryError) -> dict[str, Any]:
-        self._at_most, self._group = max(1, error.seeds // 2), None
-        return one.fewer_at_once(error, self._at_most)
+    def _close_group(self) -> None:
+        """Let go of the stacked models, and give the counters back."""
+        if self._group is not None:
+            self._group[0].close()
+            self._group = None
+
+    def _fewer(self, takers: Iterable[FusedTaker], error: FusedMemoryError) -> dict[str, dict[str, Any]]:
+        """The answers of those that were trained when memory ran out."""
+        self._opened()[0].settle()
+        self._at_most = max(1, error.seeds // 2)
+        answers = {one.name: one.fewer_at_once(error, self._at_most) for one in takers}
+        self._close_group()
+        return answers
 
     def _is_save_due(self) -> bool:
         if self._notice is not None and self._notice.has_come():
@@ -173,3 +201,4 @@ class FusedWorker(LeanTrainable):
     def _drop(self) -> None:
         for one in self._takers:
             one.drop()
+        self._close_group()

@@ -179,6 +179,8 @@ def test_damaged_files_are_refused(folder_100: Path, how: str, said: str) -> Non
 
 
 def test_a_wrong_folder_is_refused(tmp_path: Path, folder_10: Path) -> None:
+    with pytest.raises(InputError, match="folder: ~nobody-of-that-name"):
+        Cifar10(folder="~nobody-of-that-name/cifar").load()
     with pytest.raises(InputError, match="not there"):
         Cifar10(folder=str(tmp_path / "nowhere")).load()
     with pytest.raises(InputError, match="a file"):

@@ -126,7 +126,7 @@ def test_what_was_promoted_at_the_highest_rung_goes_on_first(opened: Open, monke
     conductor = opened(scheduler=settings, configurations=12, workers=2)
     Workers(conductor).play(40)
     conductor.workers = 99
-    monkeypatch.setattr("greenexp.tuning.conductor._waits", lambda trial: False)  # as if all were released at once
+    monkeypatch.setattr("greenexp.tuning.conductor.waits", lambda trial: False)  # as if all were released at once
     ready = [conductor.state.trials[name] for name in conductor.releasable()]
     assert len({trial.epoch for trial in ready}) > 1
     assert ready == sorted(ready, key=lambda trial: (-trial.epoch, trial.spec.index))

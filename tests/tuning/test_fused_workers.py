@@ -1,48 +1,44 @@
-"""Seeds of one configuration that share a worker: what the worker says, and what the driver makes of it."""
+"""Seeds of one configuration that share a worker: what the worker says."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from made_settings import made_settings
-from stand_ins import a_record, a_trial
 from told import tells
 
 from greenexp.errors import FusedMemoryError
-from greenexp.meters import open_meters
+from greenexp.meters import Meters, open_meters
 from greenexp.model import MultiExitModel
 from greenexp.records.epoch import FUSED_SEEDS, EpochRecord
 from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSeeds, TrialSpec
 from greenexp.training import TrialRun
 from greenexp.training.fused import FusedRuns
-from greenexp.tuning.assignment import Assignment
-from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
 from greenexp.tuning.checkpoints import checkpoint_folder
-from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.fused_worker import FusedTaker, FusedWorker
 from greenexp.tuning.results import SharedResults
 from greenexp.tuning.taker import PausedTrial, WorkerSettings
 
-FIFO = {"name": "fifo"}
-HALVING = {"name": "sha", "reduction_factor": 3, "grace_period": 1}
-SETTINGS = made_settings(
-    task={"name": "clauses", "train": 48, "dev": 20, "test": 20},
-    backbone={"layers": 2, "hidden": 16, "heads": 2, "max_positions": 40},
-    training={"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32"},
-)
-SEEDS = [TrialSpec(f"c000-i{seed}-o0", "c000", seed, SETTINGS, {}, TrialSeeds(seed, 0)) for seed in range(3)]
+
+def seeds_with(**backbone: Any) -> list[TrialSpec]:
+    """Three seeds of a tiny model."""
+    settings = made_settings(
+        task={"name": "clauses", "train": 48, "dev": 20, "test": 20},
+        backbone={"layers": 2, "hidden": 16, "heads": 2, "max_positions": 40, **backbone},
+        training={"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32"},
+    )
+    return [TrialSpec(f"c000-i{seed}-o0", "c000", seed, settings, {}, TrialSeeds(seed, 0)) for seed in range(3)]
+
+
+SEEDS = seeds_with()
 NAMES = [spec.trial for spec in SEEDS]
-
-
-# --------------------------------------------------------------------------------------------------------- the worker
 
 
 @pytest.fixture
@@ -114,7 +110,7 @@ def test_what_was_paused_together_goes_on_apart(make_worker: Callable[..., Any],
 def _data() -> Any:
     from greenexp.plan.data import prepare_data
 
-    return prepare_data(SETTINGS)
+    return prepare_data(SEEDS[0].settings)
 
 
 def test_seeds_are_saved_while_they_train(make_worker: Callable[..., Any]) -> None:
@@ -140,6 +136,22 @@ def test_a_seed_that_fails_ends_alone(make_worker: Callable[..., Any], monkeypat
     assert set(told(worker.step())) == {NAMES[0], NAMES[2]}
 
 
+def test_a_model_that_cannot_be_stacked_fails_its_seeds_and_not_the_worker(
+    make_worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head may draw as no plan foresees."""
+    forward = MultiExitModel.forward
+
+    def noisy(model: MultiExitModel, tokens: Any, *exits: Any) -> Any:
+        torch.bernoulli(torch.ones(1))
+        return forward(model, tokens, *exits)
+
+    monkeypatch.setattr(MultiExitModel, "forward", noisy)
+    found = told(make_worker(seeds_with(dropout=0.1)).step())
+    assert set(found) == set(NAMES)
+    assert all(tells(json.loads(own["failure"])["reason"], "bernoulli") for own in found.values())
+
+
 def test_a_lost_checkpoint_begins_anew_and_the_others_wait(make_worker: Callable[..., Any]) -> None:
     worker = make_worker()
     worker.step()
@@ -149,29 +161,76 @@ def test_a_lost_checkpoint_begins_anew_and_the_others_wait(make_worker: Callable
     first = told(again.step())
     assert list(first) == [NAMES[1]]
     assert "restarted" in first[NAMES[1]]
-    assert set(told(again.step())) == set(NAMES)
+    costs = {name: record.costs for name, record in records(again.step()).items()}
+    assert set(costs) == set(NAMES)
+    begun_anew = EpochRecord.from_json(json.loads(first[NAMES[1]]["record"])).costs
+    assert all(one.wall_s and one.cpu_s and one.peak_memory_b for one in (begun_anew, *costs.values()))
+
+
+@pytest.mark.parametrize("end", ["paused", "ended"])
+def test_a_group_that_ends_gives_memory_and_counters_back(
+    make_worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    closed: list[Meters] = []
+
+    def close(meters: Meters) -> None:  # those of the process: a seed's part has a `close` of its own
+        closed.append(meters)
+
+    monkeypatch.setattr(Meters, "close", close)
+    worker = make_worker()
+    worker.step()
+    stacked = weakref.ref(worker._group[1]._steps)
+    assert stacked() is not None
+    assert not closed
+    worker.step() if end == "ended" else worker.save_checkpoint("")
+    assert stacked() is None
+    assert len(closed) == 1
+
+
+@pytest.fixture
+def memory_for(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """`memory_for(examples)`: there is too little for more of them at once."""
+    forward = MultiExitModel.forward
+
+    def limit(examples: int) -> None:
+        def short(model: MultiExitModel, tokens: Any, *exits: Any) -> Any:
+            if len(tokens.input_ids) > examples:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return forward(model, tokens, *exits)
+
+        monkeypatch.setattr(MultiExitModel, "forward", short)
+
+    return limit
 
 
 def test_too_little_memory_means_fewer_as_one_model(
-    make_worker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    make_worker: Callable[..., Any], memory_for: Callable[[int], None]
 ) -> None:
-    forward = MultiExitModel.forward
-
-    def short(model: MultiExitModel, tokens: Any, *exits: Any) -> Any:
-        if len(tokens.input_ids) > 16:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(model, tokens, *exits)
-
-    monkeypatch.setattr(MultiExitModel, "forward", short)
+    memory_for(16)
     worker = make_worker()
     found = told(worker.step())
     assert set(found) == set(NAMES)
     divided = json.loads(found[NAMES[0]]["divided"])
     assert divided["at_once"] is None
     assert tells(divided["reason"], "3 seeds")
-    assert divided["lost"]["wall_s"] > 0
+    lost = [json.loads(own["divided"])["lost"]["wall_s"] for own in found.values()]
+    assert 0 < max(lost) < 2 * min(lost), "all have a part of them"
     steps = [set(told(worker.step())) for _ in range(3)]
     assert sorted(map(list, steps)) == [[name] for name in NAMES]
+
+
+def test_a_seed_with_too_little_memory_for_itself_keeps_its_costs(
+    make_worker: Callable[..., Any], memory_for: Callable[[int], None]
+) -> None:
+    memory_for(8)
+    worker = make_worker(SEEDS[:2])
+    assert all("divided" in own for own in told(worker.step()).values())
+    for name in NAMES[:2]:
+        assert json.loads(told(worker.step())[name]["divided"])["at_once"] == 8
+        costs = records(worker.step())[name].costs
+        assert costs.wall_s
+        assert costs.cpu_s
+        assert costs.peak_memory_b
 
 
 def test_an_error_of_memory_survives_the_way_to_the_driver() -> None:
@@ -180,160 +239,3 @@ def test_an_error_of_memory_survives_the_way_to_the_driver() -> None:
     error = pickle.loads(pickle.dumps(FusedMemoryError(4, "out of memory")))  # noqa: S301 - our own
     assert (error.seeds, error.told) == (4, "out of memory")
     assert FusedRuns.__doc__
-
-
-# --------------------------------------------------------------------------------------------------------- the driver
-
-
-class Tune:
-    """Tune's part: its trials, each with what the feeder gave it."""
-
-    def __init__(self, conductor: Conductor, workers: int) -> None:
-        self.session = TuneSession(conductor)
-        self.feeder, self.bridge = Feeder(self.session, fused=True), Bridge(self.session, workers)
-        self.events = WorkerEvents(self.session)
-        self.stopped: list[Any] = []
-
-    def next(self) -> Any:
-        config = self.feeder.suggest("any")
-        if not isinstance(config, dict):
-            return config
-        trial = SimpleNamespace(config=config, status="RUNNING", latest_checkpoint_result=None, error_file=None)
-        self.events.on_trial_start(0, [], trial)  # type: ignore[arg-type]
-        return trial
-
-    def report(self, trial: Any, epoch: int, score: float | None = None, **failures: str) -> str:
-        """The epoch of all its seeds that have not ended."""
-        results = {}
-        for member in json.loads(trial.config["members"]):
-            spec = TrialSpec.from_json(json.loads(member["spec"]))
-            key = spec.trial.replace("-", "_")
-            if self.session.conductor.state.trials[spec.trial].ended:
-                continue
-            if key in failures:
-                results[spec.trial] = {"failure": json.dumps({"reason": failures[key], "lost": None})}
-            else:
-                results[spec.trial] = {"record": json.dumps(a_record(spec, epoch, score).to_json())}
-        answer: str = self.bridge.on_trial_result(None, trial, {"trials": json.dumps(results)})
-        return answer
-
-    def pause(self, trial: Any, epoch: int) -> None:
-        open_ = [n for n in trial.config["trials"] if not self.session.conductor.state.trials[n].ended]
-        pairs = tuple((n, PausedTrial(checkpoint_folder(n, epoch), None, {"wall_s": 0.0}, epoch)) for n in open_)
-        trial.latest_checkpoint_result = SimpleNamespace(metrics={"greenexp_checkpoint": pairs})
-        self.events.on_trial_save(0, [], trial)
-
-
-def test_a_worker_gets_all_seeds_of_a_configuration(opened: Callable[..., Conductor]) -> None:
-    conductor = opened(scheduler=FIFO, configurations=3, seeds=3, workers=2)
-    tune = Tune(conductor, 2)
-    first, second = tune.next(), tune.next()
-    assert [trial.config["trials"] for trial in (first, second)] == [
-        [f"c{number:03d}-i{seed}-o0" for seed in range(3)] for number in (0, 1)
-    ]
-    assert tune.next() is None, "both workers have one"
-    assert conductor.state.trials["c001-i2-o0"].status == "running"
-
-
-def test_seeds_end_together_or_one_by_one(opened: Callable[..., Conductor]) -> None:
-    conductor = opened(scheduler=FIFO, configurations=1, seeds=3, workers=1)
-    tune = Tune(conductor, 1)
-    trial = tune.next()
-    assert tune.report(trial, 1, c000_i1_o0="loss became nan at optimiser step 7") == "CONTINUE"
-    for epoch in range(2, 9):
-        assert tune.report(trial, epoch) == "CONTINUE"
-    assert tune.report(trial, 9) == "STOP"
-    statuses = [trial.status for trial in conductor.state.trials.values()]
-    assert statuses == ["finished", "failed", "finished"]
-    assert conductor.close() == "finished"
-
-
-@pytest.mark.parametrize("best", ["c000", "c002"])
-def test_a_pause_is_of_all_and_they_are_handed_out_anew(opened: Callable[..., Conductor], best: str) -> None:
-    """The last configuration to come to the rung needs no pause, as all its seeds are there at once."""
-    conductor = opened(scheduler=HALVING, configurations=3, seeds=2, workers=1)
-    tune = Tune(conductor, 1)
-    answers = []
-    for number in range(3):
-        trial = tune.next()
-        answers.append(tune.report(trial, 1, score=0.9 if f"c{number:03d}" == best else 0.5))
-        if answers[-1] == "PAUSE":
-            tune.pause(trial, 1)
-    assert answers == ["PAUSE", "PAUSE", "CONTINUE" if best == "c002" else "STOP"]
-    statuses = {name: trial.status for name, trial in conductor.state.trials.items()}
-    assert {name for name, status in statuses.items() if status != "stopped"} == {f"{best}-i0-o0", f"{best}-i1-o0"}
-    if best == "c000":
-        promoted = tune.next()
-        assert promoted.config["trials"] == ["c000-i0-o0", "c000-i1-o0"]
-        members = json.loads(promoted.config["members"])
-        assert [one["checkpoint"] for one in members] == [checkpoint_folder(one["trial"], 1) for one in members]
-
-
-def test_a_limit_that_is_reached_between_two_seeds_pauses_both(opened: Callable[..., Conductor]) -> None:
-    conductor = opened(scheduler=FIFO, configurations=1, seeds=2, workers=1, limits={"epochs": 5.0})
-    tune = Tune(conductor, 1)
-    trial = tune.next()
-    assert tune.report(trial, 1) == "CONTINUE"
-    assert tune.report(trial, 2) == "PAUSE"
-    tune.pause(trial, 2)
-    while isinstance(rest := tune.next(), SimpleNamespace):
-        assert rest.config["trials"] == ["c000-i0-o0"], "one epoch is left, which is for one of them"
-        assert tune.report(rest, 3) == "PAUSE"
-        tune.pause(rest, 3)
-    assert conductor.limit is not None
-    assert sum(len(trial.records) for trial in conductor.state.trials.values()) == 5
-
-
-def test_a_limit_on_trials_cuts_the_group(opened: Callable[..., Conductor]) -> None:
-    conductor = opened(scheduler=FIFO, configurations=2, seeds=3, workers=1, limits={"trials": 2.0})
-    assert Tune(conductor, 1).next().config["trials"] == ["c000-i0-o0", "c000-i1-o0"]
-
-
-def test_a_dead_worker_hands_all_of_its_seeds_out_again(opened: Callable[..., Conductor], tmp_path: Path) -> None:
-    conductor = opened(scheduler=FIFO, configurations=1, seeds=2, workers=1)
-    tune = Tune(conductor, 1)
-    trial = tune.next()
-    tune.report(trial, 1)
-    tune.events.on_trial_error(0, [], trial)
-    assert {one.status for one in conductor.state.trials.values()} == {"interrupted"}
-    again = tune.next()
-    assert [member["attempt"] for member in json.loads(again.config["members"])] == [2, 2]
-    (tmp_path / "error.txt").write_text("ray.exceptions.OutOfMemoryError: Task was killed")
-    again.error_file = str(tmp_path / "error.txt")
-    conductor.max_failures = 9
-    tune.events.on_trial_error(0, [], again)
-    apart = tune.next()
-    assert apart.config["trials"] == ["c000-i0-o0"], "together they had too little memory"
-    assert json.loads(apart.config["members"])[0]["at_once"] is None
-
-
-def test_ctrl_c_pauses_and_a_later_session_goes_on_with_all(opened: Callable[..., Conductor]) -> None:
-    tune = Tune(opened(scheduler=FIFO, configurations=1, seeds=5, workers=1), 1)
-    trial = tune.next()
-    tune.session.conductor.drain()
-    assert tune.report(trial, 1) == "PAUSE"
-    tune.pause(trial, 1)
-    tune.session.conductor.close()
-    later = Tune(opened(scheduler=FIFO, configurations=1, seeds=5, workers=1), 1)
-    assert later.next().config["trials"] == [f"c000-i{seed}-o0" for seed in range(5)]
-
-
-def test_seeds_at_other_places_or_in_smaller_batches_go_alone(opened: Callable[..., Conductor]) -> None:
-    conductor = opened(scheduler=FIFO, configurations=1, seeds=3, workers=3)
-    first = conductor.next_trial()
-    assert isinstance(first, Assignment)
-    name = first.spec.trial
-    conductor.reserve(name)
-    conductor.started(name, 1, 0)
-    conductor.paused(name, 1, 1, "checkpoints/x", {"wall_s": 0.0}, parked=False)
-    tune = Tune(conductor, 3)
-    groups = [tune.next().config["trials"], tune.next().config["trials"]]
-    assert groups == [["c000-i0-o0"], ["c000-i1-o0", "c000-i2-o0"]]
-
-
-def test_a_single_seed_is_a_group_of_one(opened: Callable[..., Conductor]) -> None:
-    tune = Tune(opened(scheduler=FIFO, configurations=2, seeds=1, workers=1), 1)
-    trial = tune.next()
-    assert trial.config["trials"] == ["c000-i0-o0"]
-    assert tune.report(trial, 1) == "CONTINUE"
-    assert dataclasses.asdict(a_trial(0, 0, 1).seeds) == {"initialisation": 0, "order": 0}
