@@ -120,12 +120,12 @@ def pretraining_exits(task: str) -> Figure:
         f"Dev score of each exit on {task} after fine-tuning, means over five seeds with one standard deviation. "
         f"{means}."
     )
-    drawing = Points(rows, Axis("Dev score (points), ± 1 standard deviation"), Layout(width=420, row=34))
+    drawing = Points(rows, Axis("Dev score (points), ± 1 standard deviation"), Layout(width=420, row=24))
     return drawing.figure(f"pretraining-exits-{task.lower()}", f"Exits of pre-trained encoders, {task}", alt)
 
 
 FIGURES: dict[str, Callable[[], Figure]] = {
     "static-front-sst-2": partial(static_front, "SST-2", 74.0),
-    # pretraining
+    "pretraining-exits-sst-2": partial(pretraining_exits, "SST-2"),
 }
 """Name of a figure -> what draws it from the tables of its page."""
