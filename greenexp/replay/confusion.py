@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata
 
 from greenexp.replay.record import ExitRecord
 
@@ -54,5 +53,5 @@ def area_under_roc(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.boo
     others = len(positive) - count
     if not count or not others:
         return float("nan")
-    ranks = float(rankdata(scores)[positive].sum())
+    ranks = float(pd.Series(scores).rank()[positive].sum())
     return (ranks - count * (count + 1) / 2) / (count * others)

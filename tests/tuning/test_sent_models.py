@@ -16,10 +16,11 @@ from greenexp.journal.origins import identity
 from greenexp.records.sections import Accounting
 from greenexp.training import TrialRun
 from greenexp.tuning import delivered_origins as delivered
-from greenexp.tuning import worker as module
+from greenexp.tuning import taker as module
 from greenexp.tuning.delivered_origins import SentModel, install_origin, install_origins
 from greenexp.tuning.results import SharedResults
-from greenexp.tuning.worker import TrialWorker, WorkerSettings
+from greenexp.tuning.taker import WorkerSettings
+from greenexp.tuning.worker import TrialWorker
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from stand_ins import Sweep, Workers, a_trial
 
-from greenexp.tuning.conductor import Conductor, _turn
-from greenexp.tuning.queue import TrialQueue
+from greenexp.tuning.conductor import Conductor
+from greenexp.tuning.queue import TrialQueue, turn
 
 
 @dataclass
@@ -71,7 +71,7 @@ def test_the_next_trial_is_that_of_a_look_at_all(
         found = quick(self)
         free = [trial for trial in self.state.trials.values() if not trial.ended and self._is_free(trial)]
         free = [trial for trial in free if trial.attempts > 0 or self.scheduler.may_begin(trial.spec.trial)]
-        assert found is min(free, key=_turn, default=None)
+        assert found is min(free, key=turn, default=None)
         compared.append(found)
         return found
 
