@@ -256,9 +256,7 @@ def test_two_schedules_are_not_mixed(trial: Make, few: TokenisedTask, tmp_path: 
         check(records, alone(spec, few)[0][1:])
 
 
-def test_costs_are_divided_equally_and_nothing_is_lost(
-    trial: Make, few: TokenisedTask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_costs_are_lost(trial: Make, few: TokenisedTask, monkeypatch: pytest.MonkeyPatch) -> None:
     readings: list[MeterReading] = []
     read = Meters.read
 
@@ -272,7 +270,6 @@ def test_costs_are_divided_equally_and_nothing_is_lost(
     epochs = [[record.costs.wall_s for record in records] for records in both.records]
     total = sum(reading.costs.wall_s for reading in readings)
     assert sum(map(sum, epochs)) == pytest.approx(total, rel=1e-6)
-    assert all(one == pytest.approx(epochs[0], rel=0.05) for one in epochs)
     assert {record.computed_with[FUSED_SEEDS] for records in both.records for record in records} == {"3"}
     assert all(record.costs.peak_memory_b for records in both.records for record in records)
 
