@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from abc import abstractmethod
 from typing import Any
 
 from ray import tune
@@ -43,9 +44,9 @@ class LeanTrainable(tune.Trainable):
         saved.metrics[POINTER] = self.paused()
         return saved
 
+    @abstractmethod
     def paused(self) -> Any:
         """What the driver must know of what `save_checkpoint` has saved."""
-        raise NotImplementedError
 
 
 def begin_worker(settings: WorkerSettings) -> LeavingNotice | None:
