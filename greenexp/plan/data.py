@@ -12,7 +12,9 @@ from greenexp.records.settings import Settings
 from greenexp.records.values import canonical_json
 
 if TYPE_CHECKING:
+    from greenexp.tasks.data import TaskData
     from greenexp.tasks.prepared import PreparedTask
+    from greenexp.tasks.tokens import Keep, TokenisedTask
 
 
 Prepare = Callable[[Settings], "PreparedTask"]
@@ -34,20 +36,48 @@ def prepare_data(settings: Settings) -> PreparedTask:
     """
     from greenexp.methods.adapt import check_reads
     from greenexp.tasks.pixels import PixelTask
-    from greenexp.tasks.tokens import MOST_WORDS, tokenise, word_tokenizer
 
     with about_field("task"):
-        task = settings.task.plugin().load()
+        plugin = settings.task.plugin()
+        if getattr(plugin, "stream", False):
+            return _streamed(settings, plugin)
+        task = plugin.load()
     check_reads(settings, task)
-    if isinstance(task, PixelTask):
-        return task
+    return task if isinstance(task, PixelTask) else _tokenised(settings, task, _tokenizer(settings))
+
+
+def _streamed(settings: Settings, plugin: Any) -> PreparedTask:
+    """The same in files of this machine's cache: the text is read again only where they are not there whole."""
+    from greenexp.methods.adapt import check_reads
+    from greenexp.tasks.token_store import kept_tokens, tokens_key
+
+    tokenizer = _tokenizer(settings)
+    content = [settings.task.to_json(), plugin.content_digest(), settings.training.max_length]
+
+    def make(keep: Keep) -> TokenisedTask:
+        with about_field("task"):
+            task = plugin.load()
+        return _tokenised(settings, task, tokenizer, keep)
+
+    data = kept_tokens(tokens_key(content, tokenizer), make)
+    check_reads(settings, data)
+    return data
+
+
+def _tokenizer(settings: Settings) -> Any:
+    """That of the backbone's source; None where there is none."""
     with about_field("backbone"):
-        tokeniser = settings.backbone.plugin().tokenizer()
-    if tokeniser is None:
+        return settings.backbone.plugin().tokenizer()
+
+
+def _tokenised(settings: Settings, task: TaskData, tokenizer: Any, keep: Keep | None = None) -> TokenisedTask:
+    from greenexp.tasks.tokens import MOST_WORDS, TokensInMemory, tokenise, word_tokenizer
+
+    if tokenizer is None:
         texts = chain(task.train.texts, task.train.pairs or ())
-        tokeniser = word_tokenizer(texts, task.vocabulary or MOST_WORDS, masks=task.masking is not None)
+        tokenizer = word_tokenizer(texts, task.vocabulary or MOST_WORDS, masks=task.masking is not None)
     with about_field("training.max_length"):
-        return tokenise(task, tokeniser, settings.training.max_length)
+        return tokenise(task, tokenizer, settings.training.max_length, keep or TokensInMemory)
 
 
 def data_facts(every: Iterable[Settings], prepare: Callable[[Settings], PreparedTask]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from greenexp.errors import InputError
 from greenexp.tasks.data import Labels
+from greenexp.tasks.token_files import stretches_of
 from greenexp.tasks.tokens import TokenisedSplit
 
 Indices = npt.NDArray[np.int64]
@@ -103,9 +104,10 @@ def pad(split: TokenisedSplit, indices: Indices, pad_id: int, *, least: int = 0)
     lengths = split.offsets[rows + 1] - starts
     positions = np.arange(max(lengths.max(), least))
     real = positions[None, :] < lengths[:, None]
-    # Positions beyond an example's end read its last token, then are overwritten.
-    places = starts[:, None] + np.minimum(positions[None, :], lengths[:, None] - 1)
-    ids = np.where(real, split.ids[places], pad_id).astype(np.int64)
-    types = None if split.type_ids is None else np.where(real, split.type_ids[places], 0).astype(np.int64)
+    ids = np.full(real.shape, pad_id, dtype=np.int64)
+    ids[real] = stretches_of(split.ids, starts, lengths)
+    types = None if split.type_ids is None else np.zeros(real.shape, dtype=np.int64)
+    if types is not None and split.type_ids is not None:
+        types[real] = stretches_of(split.type_ids, starts, lengths)
     mask = None if real.all() else real.astype(np.int64)
     return PaddedBatch(ids, mask, types, split.labels[indices], lengths)

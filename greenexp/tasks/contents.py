@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from greenexp.tasks.data import Split, TaskData
 
@@ -27,24 +29,28 @@ class SplitContents:
 
 def split_contents(task: TaskData, truncated: Mapping[str, int]) -> dict[str, SplitContents]:
     """Split -> what is in it. truncated: split -> examples that the tokeniser cut."""
-    texts = {name: _texts(split) for name, split in task.splits.items()}
-    known = {name: set(every) for name, every in texts.items()}
+    hashes = {name: _hashes(split) for name, split in task.splits.items()}
     names = list(task.splits)
     return {
         name: SplitContents(
             rows=len(split),
             classes=_classes(split, task.label_names, task.num_labels),
             truncated=truncated[name],
-            shared={
-                before: sum(text in known[before] for text in texts[name]) for before in names[: names.index(name)]
-            },
+            shared={before: int(np.isin(hashes[name], hashes[before]).sum()) for before in names[: names.index(name)]},
         )
         for name, split in task.splits.items()
     }
 
 
-def _texts(split: Split) -> Sequence[object]:
-    return list(split.texts) if split.pairs is None else list(zip(split.texts, split.pairs, strict=True))
+def _hashes(split: Split) -> npt.NDArray[np.uint64]:
+    """[example]: 64 bits of a hash of its text, or of both texts of a pair, so that no text is held."""
+    texts: Iterable[tuple[str, ...]] = zip(*filter(None, (split.texts, split.pairs)), strict=True)
+    return np.fromiter(map(_hash, texts), dtype=np.uint64, count=len(split))
+
+
+def _hash(texts: tuple[str, ...]) -> int:
+    key = "".join(f"{len(text)}:{text}" for text in texts)
+    return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def _classes(split: Split, names: Sequence[str], number: int) -> dict[str, int]:

@@ -16,12 +16,15 @@ from pydantic import Field
 from greenexp.errors import InputError, about_field, user_path
 from greenexp.tasks.data import Split, TaskData
 from greenexp.tasks.labelled import Share, Size
-from greenexp.tasks.partition import normalised, positions, subset
-from greenexp.tasks.text_files import TextFile
+from greenexp.tasks.partition import normalised, position_of, subset
+from greenexp.tasks.spool import PassageSpool
+from greenexp.tasks.text_files import file_digest, lines_of
+from greenexp.tasks.token_files import tokens_folder
 from greenexp.tasks.tokens import MOST_WORDS
 
 LABEL_NAMES = ("in_order", "swapped")
 _ENDS = re.compile(r"""(?<=[.!?])\s+|(?<=[.!?]["')\]])\s+""")
+_DOCUMENTS = "documents"
 _LEAST_WORDS = 5
 """A shorter sentence may stand in many texts without being taken from any."""
 
@@ -50,6 +53,8 @@ class Corpus:
         or more that stands in them (in a line, or between the tabs of one), but for case and punctuation, is left out
     vocabulary: most frequent words that a backbone without a source knows, and predicts; others are unknown to it
     train_size, dev_size: examples of fixed subsets, first by a hash of the text. None: all
+    stream: whether tokens are read from files while training, for text that does not fit into memory; the numbers are
+        the same
     """
 
     files: str | tuple[str, ...]
@@ -61,50 +66,66 @@ class Corpus:
     vocabulary: Annotated[int, Field(ge=1)] = MOST_WORDS
     train_size: Size = None
     dev_size: Size = None
+    stream: bool = False
 
     def load(self) -> TaskData:
         """Read the files. Raises InputError with file and line."""
         counts: Counter[str] = Counter()
         with about_field("without"):
             foreign = _sentences_of(_matching(self.without)) if self.without else frozenset()
+        made = {name: PassageSpool(tokens_folder()) if self.stream else _Passages() for name in ("train", "dev")}
         with about_field("files"):
-            documents = list(self._distinct(counts))
-        at = positions(documents, purpose="documents of dev")
-        made: dict[bool, list[tuple[str, str, int]]] = {True: [], False: []}
-        for document, position in zip(documents, at.tolist(), strict=True):
-            sentences = self._kept(document, foreign, counts)
-            made[position < self.dev].extend(map(_ordered, stretches(sentences, self.words)))
-        splits = {name: _split(made[name == "dev"], name) for name in ("train", "dev")}
+            for document, name in self._distinct(counts):
+                for passages in map(_ordered, stretches(self._kept(document, foreign, counts), self.words)):
+                    made[name].add(*passages)
+        splits = {name: _split(passages, name) for name, passages in made.items()}
         return TaskData(
             train=subset(splits["train"], self.train_size, "train"),
             dev=subset(splits["dev"], self.dev_size, "dev"),
             test=None,
             num_labels=2,
             label_names=LABEL_NAMES,
-            description=self._about(len(documents), counts),
+            description=self._about(counts),
             masking=self.mask,
             vocabulary=self.vocabulary,
         )
 
-    def _distinct(self, counts: Counter[str]) -> Iterator[str]:
-        """The documents, each once, in the order of the files."""
+    def content_digest(self) -> str:
+        """A hash of all that is read: equal for equal files in the same order. Raises InputError."""
+        digest = hashlib.sha256()
+        for field in ("files", "without"):
+            with about_field(field):
+                files: str | tuple[str, ...] = getattr(self, field)
+                for name in _matching(files) if files else ():
+                    digest.update(file_digest(name).encode())
+            digest.update(b"-")
+        return digest.hexdigest()
+
+    def _distinct(self, counts: Counter[str]) -> Iterator[tuple[str, str]]:
+        """The documents, each once, in the order of the files, and the split of each."""
         seen: set[bytes] = set()
         for path in _matching(self.files):
-            for document in self._documents(TextFile.read(path).text):
-                digest = hashlib.sha256(normalised(document).encode("utf-8", "surrogatepass")).digest()
+            for document in self._documents(lines_of(path)):
+                spelling = normalised(document)
+                digest = hashlib.sha256(spelling.encode("utf-8", "surrogatepass")).digest()[:16]
                 if digest in seen:
                     counts["repeated documents"] += 1
                     continue
                 seen.add(digest)
-                yield document
+                counts[_DOCUMENTS] += 1
+                key = f"documents of dev\n{spelling}\n"
+                yield document, "dev" if position_of(key.encode("utf-8", "surrogatepass")) < self.dev else "train"
 
-    def _documents(self, text: str) -> Iterable[str]:
-        text = text.replace("\r\n", "\n")
-        if self.documents == "file":
-            found = [text]
-        else:
-            found = text.split("\n") if self.documents == "line" else re.split(r"\n[ \t]*\n", text)
-        return (document for document in found if document.strip())
+    def _documents(self, lines: Iterable[str]) -> Iterator[str]:
+        """The documents of a file, the only ones of it that are held."""
+        held: list[str] = []
+        for line in lines:
+            ends = self.documents == "line" or (self.documents == "blank_line" and not line.strip(" \t"))
+            held.append(line)
+            if ends:
+                yield from _not_blank("\n".join(held))
+                held = []
+        yield from _not_blank("\n".join(held))
 
     def _kept(self, document: str, foreign: frozenset[str], counts: Counter[str]) -> list[str]:
         """The sentences of a document that may be trained on."""
@@ -113,7 +134,8 @@ class Corpus:
         counts["sentences of held-out texts"] += len(every) - len(kept)
         return kept
 
-    def _about(self, documents: int, counts: Counter[str]) -> str:
+    def _about(self, counts: Counter[str]) -> str:
+        documents = counts.pop(_DOCUMENTS, 0)
         files = [self.files] if isinstance(self.files, str) else self.files
         left_out = "".join(f", without {number} {what}" for what, number in sorted(counts.items()) if number)
         return f"corpus {', '.join(files)}: {documents} documents{left_out}"
@@ -149,11 +171,35 @@ def _ordered(stretch: Sequence[str]) -> tuple[str, str, int]:
     return (second, first, 1) if swapped else (first, second, 0)
 
 
-def _split(made: Sequence[tuple[str, str, int]], name: str) -> Split:
-    if not made:
+def _not_blank(text: str) -> Iterator[str]:
+    if text.strip():
+        yield text
+
+
+class _Passages:
+    """What `PassageSpool` does, in memory."""
+
+    def __init__(self) -> None:
+        self._firsts: list[str] = []
+        self._seconds: list[str] = []
+        self._labels: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def add(self, first: str, second: str, label: int) -> None:
+        self._firsts.append(first)
+        self._seconds.append(second)
+        self._labels.append(label)
+
+    def split(self) -> Split:
+        return Split(self._firsts, np.array(self._labels, dtype=np.int64), self._seconds)
+
+
+def _split(made: PassageSpool | _Passages, name: str) -> Split:
+    if not len(made):
         raise InputError(f"no document of two sentences or more falls into {name}: give more text, or another share")
-    firsts, seconds, labels = zip(*made, strict=True)
-    return Split(list(firsts), np.array(labels, dtype=np.int64), list(seconds))
+    return made.split()
 
 
 def _matching(files: str | Sequence[str]) -> list[str]:
@@ -178,7 +224,7 @@ def _sentences_of(files: Iterable[str]) -> frozenset[str]:
     """The sentences of some files, and their whole lines and fields, in one spelling; short ones left out."""
     found: set[str] = set()
     for file in files:
-        for line in TextFile.read(file).text.split("\n"):
+        for line in lines_of(file):
             for field in line.split("\t"):
                 found.update(map(normalised, (field, *sentences_of(field))))
     return frozenset(text for text in found if len(text.split()) >= _LEAST_WORDS)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from greenexp.errors import InputError
 from greenexp.tasks.data import Labels, Split
+from greenexp.tasks.spool import SpooledTexts
 
 _WORDS = re.compile(r"\w+")
 
@@ -38,7 +39,7 @@ def positions(
     """
     seconds: Sequence[str] = pairs if pairs is not None else [""] * len(texts)
     keys = (f"{purpose}\n{normalised(text)}\n{normalised(second)}" for text, second in zip(texts, seconds, strict=True))
-    return np.array([position_of(key.encode("utf-8", "surrogatepass")) for key in keys])
+    return np.fromiter((position_of(key.encode("utf-8", "surrogatepass")) for key in keys), np.float64, len(texts))
 
 
 def position_of(key: bytes) -> float:
@@ -74,11 +75,15 @@ def chosen_by_hash(at: npt.NDArray[np.float64], labels: Labels, size: int) -> np
 def take(split: Split, indices: npt.NDArray[np.int64]) -> Split:
     """The examples `indices` of `split`, in that order."""
     return Split(
-        texts=[split.texts[i] for i in indices],
+        texts=_taken(split.texts, indices),
         labels=split.labels[indices],
-        pairs=None if split.pairs is None else [split.pairs[i] for i in indices],
+        pairs=None if split.pairs is None else _taken(split.pairs, indices),
         columns={name: values[indices] for name, values in split.columns.items()},
     )
+
+
+def _taken(texts: Sequence[str], indices: npt.NDArray[np.int64]) -> Sequence[str]:
+    return texts.taken(indices) if isinstance(texts, SpooledTexts) else [texts[i] for i in indices]
 
 
 def cut(split: Split, shares: Sequence[float]) -> tuple[Split, ...]:

@@ -8,12 +8,16 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from greenexp.errors import InputError, user_path
 from greenexp.tasks.table import RawTable
+
+_MARK = b"\xef\xbb\xbf"
+_BLOCK_B = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +31,53 @@ class TextFile:
     @classmethod
     def read(cls, name: str) -> TextFile:
         """Raises InputError, for text that is not UTF-8 with its line."""
-        path = user_path(name)
-        try:
+        with _reading(name) as path:
             stored = path.read_bytes()
             content = gzip.decompress(stored) if path.suffix == ".gz" else stored
-        except FileNotFoundError:
-            where = "" if path.is_absolute() else f" (relative to the working directory {Path.cwd()})"
-            raise InputError(f"there is no file {name}{where}") from None
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             raise InputError(f"{name}:{line}: not UTF-8 (byte 0x{content[error.start]:02x})") from error
         return cls(name, text, hashlib.sha256(stored).hexdigest())
+
+
+def lines_of(name: str) -> Iterator[str]:
+    r"""The lines of a text file without their ends, one after the other: the file is never in memory as a whole.
+
+    Only `\n` and `\r\n` end a line. Raises as `TextFile.read` does, once the line at fault is reached.
+    """
+    with _reading(name) as path, gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            content = line.removeprefix(_MARK) if number == 1 else line
+            if content.endswith(b"\n"):
+                content = content[:-1].removesuffix(b"\r")
+            try:
+                yield content.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise InputError(f"{name}:{number}: not UTF-8 (byte 0x{content[error.start]:02x})") from error
+
+
+def file_digest(name: str) -> str:
+    """The sha256 of a file's bytes as they lie on disk. Raises InputError where it cannot be read."""
+    digest = hashlib.sha256()
+    with _reading(name) as path, path.open("rb") as file:
+        while block := file.read(_BLOCK_B):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[Path]:
+    """The path of a file that the user named; what goes wrong while it is read is an InputError."""
+    path = user_path(name)
+    try:
+        yield path
+    except FileNotFoundError:
+        where = "" if path.is_absolute() else f" (relative to the working directory {Path.cwd()})"
+        raise InputError(f"there is no file {name}{where}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def read_tsv(name: str, *, header: bool, skip_broken: bool = False) -> RawTable:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from itertools import islice
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,14 @@ from greenexp.tasks.contents import SplitContents, split_contents
 from greenexp.tasks.data import Labels, Split, TaskData
 from greenexp.tasks.masking import MASKS, Masking
 from greenexp.tasks.partition import positions
+from greenexp.tasks.token_files import Array, TokenFile, Tokens
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 MOST_WORDS = 30_000
 """Words of a tokeniser that is made of a task's texts, where nobody says how many."""
 _PADS = ("[PAD]", "<pad>")
+_BLOCK = 2048
+"""Examples that are tokenised together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,17 +33,17 @@ class TokenisedSplit:
     """Token ids of a split, all examples behind one another.
 
     ids: int32 [token]; offsets: int64 [example + 1]: example i is `ids[offsets[i]:offsets[i + 1]]`
-    type_ids: int8 [token], 1 in the second text, or None where there are no pairs
+    type_ids: int8 [token], 1 in the second text, or None where there are no pairs. Both may be in files
     labels: int64 or float32 [example]; columns: as in `Split`
     rows: int64 [example], which examples of `ids` and `offsets` these are, in their order; None: all of them. Whoever
         reads the arrays goes through it; labels and columns are those of the examples meant
     Arrays may be read-only views of shared memory: never write into them.
     """
 
-    ids: npt.NDArray[np.int32]
+    ids: Tokens
     offsets: npt.NDArray[np.int64]
     labels: Labels
-    type_ids: npt.NDArray[np.int8] | None = None
+    type_ids: Tokens | None = None
     columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     rows: npt.NDArray[np.int64] | None = None
 
@@ -95,6 +99,35 @@ class TokenisedTask:
         return self.train.type_ids is not None
 
 
+class TokenSink(Protocol):
+    """Where the tokens of a split go, a block of examples at a time."""
+
+    def add(self, tokens: Array) -> None:
+        """Some more tokens: they come behind those that were added before."""
+
+    def done(self) -> Tokens:
+        """All of them; nothing is added after it."""
+
+
+Keep = Callable[[str, npt.DTypeLike], TokenSink]
+"""Name of an array, such as `train.ids`, and its type -> where it goes."""
+
+
+class TokensInMemory:
+    """The sink of everything that fits into memory."""
+
+    def __init__(self, _name: str, dtype: npt.DTypeLike) -> None:
+        self._blocks: list[Array] = [np.empty(0, dtype=dtype)]
+
+    def add(self, tokens: Array) -> None:
+        """See `TokenSink`."""
+        self._blocks.append(tokens)
+
+    def done(self) -> Array:
+        """See `TokenSink`."""
+        return np.concatenate(self._blocks)
+
+
 def word_tokenizer(texts: Iterable[str], max_words: int = MOST_WORDS, *, masks: bool = False) -> Tokenizer:
     """A tokenizer with one token per lower-case word of `texts`, for encoders without weights of their own.
 
@@ -121,10 +154,11 @@ def word_tokenizer(texts: Iterable[str], max_words: int = MOST_WORDS, *, masks: 
     return tokenizer
 
 
-def tokenise(task: TaskData, tokenizer: Any, max_length: int) -> TokenisedTask:
+def tokenise(task: TaskData, tokenizer: Any, max_length: int, keep: Keep = TokensInMemory) -> TokenisedTask:
     """`task` in the ids of `tokenizer`, truncated to `max_length` tokens (the longer text of a pair first).
 
     tokenizer: of the library `tokenizers`, or a transformers tokenizer built on one
+    keep: where the tokens go
     Raises InputError when it has no padding token, or when `max_length` leaves no room for text.
     """
     fast = getattr(tokenizer, "backend_tokenizer", tokenizer)
@@ -141,7 +175,7 @@ def tokenise(task: TaskData, tokenizer: Any, max_length: int) -> TokenisedTask:
         )
     own.no_padding()
     own.enable_truncation(max_length, strategy="longest_first")
-    made = {name: _tokenise_split(split, own) for name, split in task.splits.items()}
+    made = {name: _tokenise_split(name, split, own, keep) for name, split in task.splits.items()}
     splits = {name: split for name, (split, _) in made.items()}
     masking = None if task.masking is None else Masking.of(own, whole_words=task.masking == "words")
     return TokenisedTask(
@@ -173,19 +207,35 @@ def _pad_id(tokenizer: Tokenizer) -> int:
     return int(found)
 
 
-def _tokenise_split(split: Split, tokenizer: Tokenizer) -> tuple[TokenisedSplit, int]:
+def _tokenise_split(name: str, split: Split, tokenizer: Tokenizer, keep: Keep) -> tuple[TokenisedSplit, int]:
     """The ids of a split, and how many of its examples were cut."""
-    texts: Any = list(split.texts) if split.pairs is None else list(zip(split.texts, split.pairs, strict=True))
-    encodings = tokenizer.encode_batch(texts)
-    offsets = np.zeros(len(encodings) + 1, dtype=np.int64)
-    np.cumsum([len(encoding.ids) for encoding in encodings], out=offsets[1:])
-    types = None
-    if split.pairs is not None:
-        types = np.concatenate([np.asarray(encoding.type_ids, dtype=np.int8) for encoding in encodings])
-    ids = np.concatenate([np.asarray(encoding.ids, dtype=np.int32) for encoding in encodings])
-    truncated = sum(bool(encoding.overflowing) for encoding in encodings)
-    columns = dict(split.columns)
-    return TokenisedSplit(ids=ids, offsets=offsets, labels=split.labels, type_ids=types, columns=columns), truncated
+    offsets, truncated, examples = np.zeros(len(split) + 1, dtype=np.int64), 0, 0
+    ids = keep(f"{name}.ids", np.int32)
+    types = None if split.pairs is None else keep(f"{name}.type_ids", np.int8)
+    for texts in _blocks(split):
+        encodings = tokenizer.encode_batch(texts)
+        lengths = offsets[1 + examples : 1 + examples + len(encodings)]
+        lengths[:] = [len(encoding.ids) for encoding in encodings]
+        examples += len(encodings)
+        ids.add(np.concatenate([np.asarray(encoding.ids, dtype=np.int32) for encoding in encodings]))
+        if types is not None:
+            types.add(np.concatenate([np.asarray(encoding.type_ids, dtype=np.int8) for encoding in encodings]))
+        truncated += sum(bool(encoding.overflowing) for encoding in encodings)
+    made = TokenisedSplit(
+        ids=ids.done(),
+        offsets=np.cumsum(offsets, out=offsets),
+        labels=split.labels,
+        type_ids=None if types is None else types.done(),
+        columns=dict(split.columns),
+    )
+    return made, truncated
+
+
+def _blocks(split: Split) -> Iterator[list[Any]]:
+    """The texts of a split, or its pairs of them, some examples at a time."""
+    texts = iter(split.texts) if split.pairs is None else zip(split.texts, split.pairs, strict=True)
+    while block := list(islice(texts, _BLOCK)):
+        yield block
 
 
 def _fingerprint(splits: Mapping[str, TokenisedSplit], masking: Masking | None) -> str:
@@ -193,7 +243,10 @@ def _fingerprint(splits: Mapping[str, TokenisedSplit], masking: Masking | None) 
     for name, split in sorted(splits.items()):
         digest.update(name.encode())
         for array in (split.ids, split.offsets, split.labels, split.type_ids):
-            digest.update(b"-" if array is None else np.ascontiguousarray(array).data)
+            if array is None:
+                digest.update(b"-")
+            for block in array.blocks() if isinstance(array, TokenFile) else () if array is None else (array,):
+                digest.update(np.ascontiguousarray(block).data)
     if masking is not None:
         digest.update(masking.digest())
     return digest.hexdigest()
