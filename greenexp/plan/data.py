@@ -49,8 +49,10 @@ def prepare_data(settings: Settings) -> PreparedTask:
 def _streamed(settings: Settings, plugin: Any) -> PreparedTask:
     """The same in files of this machine's cache: the text is read again only where they are not there whole."""
     from greenexp.methods.adapt import check_reads
+    from greenexp.tasks.data import TaskData
     from greenexp.tasks.token_store import kept_tokens, tokens_key
 
+    check_reads(settings, TaskData)
     tokenizer = _tokenizer(settings)
     content = [settings.task.to_json(), plugin.content_digest(), settings.training.max_length]
 
@@ -59,9 +61,7 @@ def _streamed(settings: Settings, plugin: Any) -> PreparedTask:
             task = plugin.load()
         return _tokenised(settings, task, tokenizer, keep)
 
-    data = kept_tokens(tokens_key(content, tokenizer), make)
-    check_reads(settings, data)
-    return data
+    return kept_tokens(tokens_key(content, tokenizer), make)
 
 
 def _tokenizer(settings: Settings) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,29 @@ from greenexp.tasks.data import Split
 Offsets = npt.NDArray[np.int64]
 _BLOCK = 512
 """Examples that are read at once where all are wanted in their order."""
+_BUFFER_B = 1 << 20
+
+
+class _NamelessFile:
+    """A file that its writer and its readers hold; it is gone with the last of them, or with the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file: Any = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed below
+        self._buffer = bytearray()
+        weakref.finalize(self, self._file.close)
+
+    def write(self, content: bytes) -> None:
+        self._buffer += content
+        if len(self._buffer) >= _BUFFER_B:
+            self.flush()
+
+    def flush(self) -> None:
+        rest, self._buffer = memoryview(self._buffer), bytearray()
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def read(self, begin: int, end: int) -> bytes:
+        return os.pread(self._file.fileno(), end - begin, begin)
 
 
 class PassageSpool:
@@ -31,7 +55,7 @@ class PassageSpool:
         self._ends, self._labels = array("q", [0]), array("q")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with its last reader
+            self._file = _NamelessFile(folder)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -68,7 +92,7 @@ class SpooledTexts(Sequence[str]):
     offsets: int64 [line + 1], where lines begin; rows: int64 [example], which lines these are; None: all
     """
 
-    def __init__(self, file: IO[bytes], offsets: Offsets, column: int, rows: Offsets | None = None) -> None:
+    def __init__(self, file: _NamelessFile, offsets: Offsets, column: int, rows: Offsets | None = None) -> None:
         self._file, self._offsets, self._column, self._rows = file, offsets, column, rows
 
     def taken(self, indices: Offsets) -> SpooledTexts:
@@ -98,7 +122,6 @@ class SpooledTexts(Sequence[str]):
             yield from self._lines(first, min(first + _BLOCK, len(self)))
 
     def _lines(self, first: int, last: int) -> Iterator[str]:
-        begin = int(self._offsets[first])
-        block = os.pread(self._file.fileno(), int(self._offsets[last]) - begin, begin)
+        block = self._file.read(int(self._offsets[first]), int(self._offsets[last]))
         for line in block.removesuffix(b"\n").split(b"\n"):
             yield line.split(b"\t")[self._column].decode("utf-8", "surrogatepass")

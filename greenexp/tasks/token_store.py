@@ -43,18 +43,18 @@ class FileSink:
 
     def __init__(self, folder: Path, name: str, dtype: npt.DTypeLike) -> None:
         self._folder, self._name, self._dtype, self._size = folder, name, np.dtype(dtype), 0
-        self._file = (folder / name).open("wb")
+        (folder / name).touch()
 
     def add(self, tokens: Array) -> None:
         """See `tokens.TokenSink`."""
-        self._file.write(np.ascontiguousarray(tokens, dtype=self._dtype).data)
+        with (self._folder / self._name).open("ab") as file:
+            file.write(np.ascontiguousarray(tokens, dtype=self._dtype).data)
         self._size += len(tokens)
 
     def done(self) -> TokenFile:
         """See `tokens.TokenSink`; the file is on disk then."""
-        with self._file:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        with (self._folder / self._name).open("ab") as file:
+            os.fsync(file.fileno())
         return TokenFile(self._folder, self._name, self._dtype.str, self._size)
 
 

@@ -23,6 +23,7 @@ from greenexp.records.settings import Settings
 from greenexp.tasks.prepared import PreparedTask
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
 from greenexp.tuning.delivered_origins import packed_origins
+from greenexp.tuning.delivered_tokens import start_token_keeper, token_folders
 from greenexp.tuning.energy import has_counters, start_samplers
 from greenexp.tuning.fused_worker import FusedWorker
 from greenexp.tuning.nodes import driver_facts, shipped_plugins
@@ -41,9 +42,11 @@ def worker_settings(
     """
     resources = plan.spec.resources
     keys = {data_key(settings): settings for settings in plan.possible_settings()}
+    data = {key: prepare(example) for key, example in keys.items()}
+    folders = {name: folder for one in data.values() for name, folder in token_folders(one).items()}
     return WorkerSettings(
         results=DeliveredResults(start_keeper(folder)) if cluster else SharedResults(folder.resolve()),
-        data={key: ray.put(prepare(example)) for key, example in keys.items()},
+        data={key: ray.put(one) for key, one in data.items()},
         threads=resources.cpus_per_trial,
         gpus=resources.gpus_per_trial,
         exclusive=resources.workers == 1,
@@ -51,6 +54,7 @@ def worker_settings(
         checkpoint_every_s=resources.checkpoint_every,
         assets={name: ray.put(pack(name)) for name in _assets(plan)} if cluster else {},
         origins={name: ray.put(sent) for name, sent in packed_origins(plan).items()} if cluster else {},
+        tokens=start_token_keeper(folders) if cluster else None,
         plugins=(*added_plugins(), *(shipped_plugins(plan) if ship else ())),
         driver=driver_facts() if cluster else None,
         energy=start_samplers() if cluster or has_counters() else None,

@@ -20,6 +20,7 @@ from greenexp.records.trial import TrialSpec
 from greenexp.tasks.prepared import PreparedTask
 from greenexp.training.held_out import evaluate_held_out
 from greenexp.tuning.conductor import Conductor
+from greenexp.tuning.delivered_tokens import asking, fetch_tokens
 from greenexp.tuning.energy import OwnSampler
 from greenexp.tuning.models import model_folder
 from greenexp.tuning.taker import WorkerSettings
@@ -82,6 +83,8 @@ def _evaluate(
     results = settings.results
     try:
         add_plugins(settings.plugins)
+        if settings.tokens is not None:
+            fetch_tokens(data, asking(settings.tokens))
         if settings.energy is not None and settings.gpus > 0:
             OwnSampler(settings.energy).add_own(os.getpid())
         with results.fetched(model_folder(Path(), spec.trial).as_posix()) as folder:

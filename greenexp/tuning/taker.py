@@ -26,6 +26,7 @@ from greenexp.tasks.prepared import PreparedTask
 from greenexp.training import TrialRun
 from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
 from greenexp.tuning.delivered_origins import install_origins
+from greenexp.tuning.delivered_tokens import asking, fetch_tokens
 from greenexp.tuning.energy import sampled_energy
 from greenexp.tuning.models import model_folder
 from greenexp.tuning.nodes import NodeFacts
@@ -61,6 +62,7 @@ class WorkerSettings:
     checkpoint_every_s: seconds after which a trial is saved while it trains on; None: it is saved only to pause
     assets: name -> the files of weights that a node may not have, or nothing where all share this machine's cache
     origins: source in the sweep file -> the model of another sweep that it means, or nothing as above
+    tokens: the actor that sends tokens in files, where workers may be on other machines and there are any
     plugins: what was registered in the driver's process alone; it travels by value where it has no module
     energy: the actor that samples energy on the driver's node; None: no node of the sweep has a counter
     driver: what the driver's machine has, where workers may be on others (`nodes.driver_facts`)
@@ -75,6 +77,7 @@ class WorkerSettings:
     checkpoint_every_s: float | None = None
     assets: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
     origins: Mapping[str, ray.ObjectRef] = field(default_factory=dict)
+    tokens: Any = None
     plugins: tuple[AddedPlugin, ...] = ()
     driver: NodeFacts | None = None
     energy: Any = None
@@ -199,7 +202,12 @@ class TrialTaker:
     def _read(self) -> PreparedTask:
         """The trial's data from the object store; what only the search could know of is read here."""
         known = self._settings.data.get(self._data_key)
-        return prepare_data(self._trial.settings) if known is None else ray.get(known)
+        if known is None:
+            return prepare_data(self._trial.settings)
+        data: PreparedTask = ray.get(known)
+        if self._settings.tokens is not None:
+            fetch_tokens(data, asking(self._settings.tokens))
+        return data
 
     def _go_on(self) -> None:
         """Load the checkpoint; where it is gone or damaged, begin anew: the seeds give the same numbers again."""
