@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -143,6 +144,11 @@ class EpochTrainer:
         nothing = np.empty(0, dtype=np.int64)
         return [(batch, nothing) for batch in epoch_batches(lengths, size, self.order_seed, epoch)]
 
+    @cached_property
+    def _lengths(self) -> Indices:
+        """Of all examples: a step needs those of a few, and a streamed text has millions."""
+        return self.split.lengths
+
     @contextmanager
     def _precise(self) -> Iterator[None]:
         with autocast(self.precision, self.device):
@@ -158,7 +164,7 @@ class EpochTrainer:
         size = self.training.micro_batch_size or max(len(indices), 1)
         for start in range(0, len(indices), size):
             part = indices[start : start + size]
-            longest, most = int(self.split.lengths[part].max()), self.at_once or size
+            longest, most = int(self._lengths[part].max()), self.at_once or size
             pieces = (part[first : first + most] for first in range(0, len(part), most))
             yield [self._padded(piece, longest, len(indices), epoch) for piece in pieces]
 

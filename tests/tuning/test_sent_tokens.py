@@ -68,7 +68,8 @@ def test_what_is_cut_on_the_way(method: str, message: str, sent: tuple[TokenKeep
     keeper, told, _ = sent
 
     def ask(asked: str, *arguments: Any) -> Any:
-        return type(found := getattr(keeper, asked)(*arguments))() if asked == method else found
+        found = getattr(keeper, asked)(*arguments)
+        return type(found)() if asked == method else found
 
     with pytest.raises(StateError, match=message):
         fetch_tokens(pickle.loads(told), ask)  # noqa: S301 - our own bytes
