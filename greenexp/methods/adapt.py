@@ -50,6 +50,21 @@ def check_reads(settings: Settings, data: Any) -> None:
         raise FieldError("compression.name", f"{settings.compression.name} compresses encoders of texts alone")
 
 
+def check_compiled(settings: Settings, model: MultiExitModel) -> None:
+    """Raises FieldError where `training.compile` is asked for and the layers cannot be compiled."""
+    if not settings.training.compile:
+        return
+    why = ""
+    if model.backbone.layer_list() is None:
+        why = f"the layers of {settings.backbone.name} are not modules that are computed one after the other"
+    elif settings.compression != NO_COMPRESSION:
+        why = f"the compression {settings.compression.name} changes layers while they train"
+    elif (settings.training.micro_batch_size or settings.training.batch_size) == 1:
+        why = "a batch of one example is not computed by compiled code"
+    if why:
+        raise FieldError("training.compile", f"is not possible here: {why}; leave it out")
+
+
 def check_tokens(settings: Settings, model: MultiExitModel, data: PreparedTask) -> None:
     """Raises InputError unless method, exit heads and task agree on whether masked tokens are predicted."""
     method: Method = settings.method.plugin()

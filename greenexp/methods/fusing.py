@@ -19,7 +19,7 @@ def why_not_fused(settings: Settings, run: MethodRun, model: MultiExitModel) -> 
     then the passes are made for all seeds together, and each seed's run is asked for its loss alone. The model may be
     on the meta device.
     """
-    return (*_of_method(run), *_of_compression(settings), *why_not_stacked(model))
+    return (*_of_method(run), *_of_compression(settings), *_of_training(settings), *why_not_stacked(model))
 
 
 def _of_method(run: MethodRun) -> Iterator[tuple[str, str]]:
@@ -28,6 +28,11 @@ def _of_method(run: MethodRun) -> Iterator[tuple[str, str]]:
         yield "method", f"a step of {type(run).__name__} is more than a loss of one forward pass's logits ({own[0]})"
     elif run.teacher is not None:
         yield "method", f"{type(run).__name__} asks a teacher model"
+
+
+def _of_training(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.training.compile:
+        yield "training", "the layers of each seed are compiled apart"
 
 
 def _of_compression(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -83,13 +83,14 @@ def epoch_flops(trial: TrialSpec, data: PreparedTask) -> EpochFlops:
 
 def without_weights(settings: Settings, data: PreparedTask, order: int) -> tuple[MultiExitModel, MethodRun]:
     """The model that would be trained, on the meta device, and the method's run. Raises InputError as above."""
-    from greenexp.methods.adapt import check_tokens, trial_shape
+    from greenexp.methods.adapt import check_compiled, check_tokens, trial_shape
     from greenexp.model import build_model
 
     method, compression = settings.method.plugin(), settings.compression.plugin()
     shapes = compression.adapt(method.adapt(settings.model))
     model = build_model(shapes, data.num_labels, data.vocab_size, data.pad_id, seed=0, device="meta")
     check_tokens(settings, model, data)
+    check_compiled(settings, model)
     return model, method.begin(trial_shape(model, data, settings.training, order))
 
 

@@ -41,10 +41,13 @@ def check_fused(plan: Plan, prepare: Callable[[Settings], PreparedTask]) -> None
 def _kind(settings: Settings) -> str:
     """Equal for settings whose models and steps have the same form."""
     sections = settings.to_json()
-    return canonical_json({name: value for name, value in sections.items() if name not in ("training", "metric")})
+    form = {name: value for name, value in sections.items() if name not in ("training", "metric")}
+    return canonical_json({**form, "compile": settings.training.compile})
 
 
 def _name(settings: Settings, section: str) -> str:
-    """Of the plug-in that a section chooses."""
+    """Of the plug-in that a section chooses, or of the field of `training`."""
+    if section == "training":
+        return "compile"
     chosen = settings.model.head if section == "exits" else getattr(settings, section)
     return str(chosen.name)

@@ -67,6 +67,11 @@ class Training(FileSection):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Number format of the matrix products; auto: bf16 where the device computes it fast"
     )
+    compile: bool = Field(
+        False,
+        exclude_if=lambda compiled: not compiled,
+        description="Whether the encoder's layers go through torch.compile in training; evaluation stays as it is",
+    )
     freeze_embeddings: bool = Field(False, description="Whether the embeddings stay as they are")
     max_length: int = Field(128, ge=4, description="Longest text in tokens; the rest is cut off")
 

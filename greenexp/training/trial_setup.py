@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from greenexp.compression.base import Compression
 from greenexp.errors import CheckpointError, InputError
 from greenexp.journal.origins import check_origins
 from greenexp.meters import Meters
-from greenexp.methods.adapt import check_reads, check_tokens, trial_shape
+from greenexp.methods.adapt import check_compiled, check_reads, check_tokens, trial_shape
 from greenexp.methods.base import MethodRun, Stage
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
@@ -23,6 +23,7 @@ from greenexp.records.progress import steps_until
 from greenexp.records.sections import Metric, Training
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.prepared import PreparedTask
+from greenexp.training.compiled import NOTE, CompiledLayers
 from greenexp.training.compressing import ReportedModel, compressed
 from greenexp.training.epoch import EpochTrainer
 from greenexp.training.inputs import Reader
@@ -41,6 +42,7 @@ class TrialSetup:
     """Everything with memory of its own that a trial needs; `build` makes one.
 
     step: optimiser steps made; stage_first_step: of them before the present stage
+    compiled: its layers, where the settings say so
     undivided: why its batches cannot be divided to the same numbers; empty if they can
     """
 
@@ -49,6 +51,7 @@ class TrialSetup:
     dev_lengths: Any
     compression: Compression
     undivided: str = ""
+    compiled: CompiledLayers | None = None
     step: int = 0
     stage_first_step: int = 0
     _stage: Stage | None = None
@@ -76,12 +79,13 @@ class TrialSetup:
             device=str(device),
         )
         check_tokens(trial.settings, model, data)
+        check_compiled(trial.settings, model)
         shape = trial_shape(model, data, training, trial.seeds.order)
         method = plugin.begin(shape)
         method.initialise(model)
         compression.typical_cut(model.backbone)  # refuses an encoder that cannot be cut
         check_metric(metric, method.trained_exits(1), data.num_labels, masks=data.masking is not None)
-        undivided = why_undivided(model, method, device)
+        undivided = "its layers are compiled" if training.compile else why_undivided(model, method, device)
         trainer = EpochTrainer(
             model=model,
             method=method,
@@ -96,7 +100,8 @@ class TrialSetup:
             compression=compression,
             at_once=None if undivided else at_once,
         )
-        work = cls(trainer, metric, data.dev.lengths, compression, undivided)
+        compiled = CompiledLayers(model, device, trainer.precision) if training.compile else None
+        work = cls(trainer, metric, data.dev.lengths, compression, undivided, compiled)
         for epoch in range(1, training.epochs + 1):  # refuses an epoch with fewer steps than reports
             steps_until(1, training.reports_per_epoch, work.steps(epoch))
         return work
@@ -139,6 +144,7 @@ class TrialSetup:
     def circumstances(self, device: torch.device, reported: MultiExitModel) -> dict[str, str]:
         """For `EpochRecord.computed_with`: number format, device, notes on the weights, how batches are divided."""
         notes = (*reported.backbone.notes, *self.compression.remarks(reported.backbone))
+        notes += () if self.compiled is None else (NOTE,)
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         found = {"precision": self.precision, "device": name, "notes": "; ".join(notes)}
         return found if self.trainer.at_once is None else {**found, AT_ONCE: str(self.trainer.at_once)}
@@ -158,7 +164,8 @@ class TrialSetup:
 
     def train(self, under_way: EpochUnderWay, until: int, interrupted: Callable[[], bool]) -> bool:
         """Train to step `until` of the epoch, or until `interrupted`; see `EpochTrainer.train`."""
-        came_there = self.trainer.train(under_way, until, self.optimisation, interrupted)
+        with nullcontext() if self.compiled is None else self.compiled.computing():
+            came_there = self.trainer.train(under_way, until, self.optimisation, interrupted)
         self.step = self.optimisation.step
         return came_there
 
@@ -202,6 +209,8 @@ class TrialSetup:
         self.model.train_only(stage.parts - self.trainer.frozen, stage.exits)
         named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
         named |= {_METHOD + name: value for name, value in self.method.parameters(stage.first_epoch).items()}
+        if self.compiled is not None:
+            self.compiled.begin_stage()
         if not named:
             raise InputError(f"nothing is left to train in stage {stage.number}: all its parts are frozen")
         self._stage, self.stage_first_step = stage, first_step

@@ -1,0 +1,94 @@
+"""`training.compile`: an encoder's layers computed by compiled code while it trains, to numbers of its own.
+
+What a compiler makes of a layer may depend on the first sizes that it sees, and it keeps what it has made. So every
+stage of a trial begins with nothing compiled, shows the compiler examples of one size for all trials, with padding and
+without, and compiles nothing from there on: sizes are symbols, and what the compiled code does not fit, such as a batch
+of one example, is computed as it would be without it. A trial that was paused thus goes on with the same numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+
+import torch
+from torch import nn
+
+from greenexp.backbones.base import TokenBatch
+from greenexp.errors import InputError
+from greenexp.model import MultiExitModel
+from greenexp.training.precision import Precision, autocast
+
+FIELD = "training.compile"
+NOTE = "its layers were computed by torch.compile"
+_EXAMPLES, _TOKENS = 24, 16
+"""The size that the compiler is shown. Equal numbers would be taken for one symbol."""
+
+
+def check_compiler(device: str) -> None:
+    """Raises InputError where this machine has not what `torch.compile` needs. device: `cpu` or `cuda`."""
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise InputError(
+            f"{FIELD}: torch.compile needs a C++ compiler, and there is no '{compiler}' here: install g++, or name "
+            "another one in the environment variable CXX"
+        )
+    if device == "cuda" and find_spec("triton") is None:
+        raise InputError(f"{FIELD}: torch.compile needs the package triton on a GPU, which is not installed here")
+
+
+class CompiledLayers:
+    """The layers of a model's encoder, to be computed by compiled code.
+
+    precision: of training. Raises InputError as `check_compiler` does.
+    """
+
+    def __init__(self, model: MultiExitModel, device: torch.device, precision: Precision) -> None:
+        check_compiler(device.type)
+        self._model, self._device, self._precision = model, device, precision
+
+    def begin_stage(self) -> None:
+        """Compile for the parameters that train now. Random number generators stand afterwards where they stood."""
+        torch.compiler.reset()
+        was_training = self._model.training
+        self._model.train()
+        gpus = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(gpus), self._calls(), autocast(self._precision, self._device):
+            for is_padded in (True, False):
+                self._show(is_padded=is_padded)
+        self._model.zero_grad(set_to_none=True)
+        self._model.train(was_training)
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Meanwhile the layers are computed by what was compiled."""
+        with torch.compiler.set_stance("eager_on_recompile"), self._calls():
+            yield
+
+    def _show(self, *, is_padded: bool) -> None:
+        backbone = self._model.backbone
+        ids = torch.zeros(_EXAMPLES, min(_TOKENS, backbone.max_length), dtype=torch.int64, device=self._device)
+        mask = torch.ones_like(ids)
+        mask[1:, -1] = 0
+        state = backbone.embed(TokenBatch(ids, mask if is_padded else None, torch.zeros_like(ids)))
+        for index in range(backbone.num_layers):
+            state = backbone.layer(index, state)
+        if state.hidden.requires_grad:
+            torch.autograd.backward(state.hidden.float().sum())
+
+    @contextmanager
+    def _calls(self) -> Iterator[None]:
+        """The layers' own calls are compiled ones; their parameters keep their names, and copies are not compiled."""
+        layers = self._model.backbone.layer_list()
+        with ExitStack() as after:
+            for layer in layers or ():
+                layer.compile(dynamic=True)
+                after.callback(_uncompiled, layer)
+            yield
+
+
+def _uncompiled(layer: nn.Module) -> None:
+    layer._compiled_call_impl = None  # noqa: SLF001 - what `Module.compile` sets, and nothing takes back
