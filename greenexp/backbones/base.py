@@ -189,6 +189,13 @@ class Backbone(nn.Module, ABC):
         """The layers, where each place has one of its own; else None."""
         return None
 
+    def compiled_parts(self) -> tuple[nn.Module, ...]:
+        """The modules of its layers that a compiler may compute while they train, each called with tensors alone.
+
+        Empty where nothing was tried.
+        """
+        return ()
+
     def keep_layers(self, numbers: Sequence[int]) -> None:  # noqa: ARG002 - as above
         """Let only these layers (from 1, rising) stay. Raises InputError where the family cannot do without others."""
         raise no_parts(type(self).__name__)

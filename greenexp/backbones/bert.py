@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import BertModel
 
 from greenexp.backbones.base import EncoderState
@@ -24,6 +24,11 @@ class BertBackbone(LibraryBackbone):
         layer = self.model.encoder.layer[index]
         attended, _ = layer.attention(state.hidden, state.mask)
         return layer.output(layer.intermediate(attended), attended)
+
+    def compiled_parts(self) -> tuple[nn.Module, ...]:
+        """See `Backbone.compiled_parts`: what `_advanced` calls."""
+        layers = self.model.encoder.layer
+        return tuple(part for layer in layers for part in (layer.attention, layer.intermediate, layer.output))
 
     def layer_parts(self, index: int) -> LayerParts:
         """See `LibraryBackbone.layer_parts`."""

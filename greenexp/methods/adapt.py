@@ -55,8 +55,8 @@ def check_compiled(settings: Settings, model: MultiExitModel) -> None:
     if not settings.training.compile:
         return
     why = ""
-    if model.backbone.layer_list() is None:
-        why = f"the layers of {settings.backbone.name} are not modules that are computed one after the other"
+    if not model.backbone.compiled_parts():
+        why = f"the layers of {settings.backbone.name} are not compiled, as those of bert, roberta and elasticbert are"
     elif settings.compression != NO_COMPRESSION:
         why = f"the compression {settings.compression.name} changes layers while they train"
     elif (settings.training.micro_batch_size or settings.training.batch_size) == 1:

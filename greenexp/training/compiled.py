@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,8 +25,8 @@ from greenexp.training.precision import Precision, autocast
 
 FIELD = "training.compile"
 NOTE = "its layers were computed by torch.compile"
-_EXAMPLES, _TOKENS = 24, 16
-"""The size that the compiler is shown. Equal numbers would be taken for one symbol."""
+_EXAMPLES, _TOKENS = 29, 23
+"""The size that the compiler is shown. It takes equal sizes, and a size that is also a width, for the same."""
 
 
 def check_compiler(device: str) -> None:
@@ -49,16 +50,25 @@ class CompiledLayers:
     def __init__(self, model: MultiExitModel, device: torch.device, precision: Precision) -> None:
         check_compiler(device.type)
         self._model, self._device, self._precision = model, device, precision
+        self._compiled: dict[nn.Module, Any] = {}
 
     def begin_stage(self) -> None:
         """Compile for the parameters that train now. Random number generators stand afterwards where they stood."""
         torch.compiler.reset()
+        for part in self._model.backbone.compiled_parts():
+            part.compile(dynamic=True)
+            self._compiled[part] = part._compiled_call_impl  # noqa: SLF001 - as below
+            part._compiled_call_impl = None  # noqa: SLF001
         was_training = self._model.training
         self._model.train()
         gpus = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(gpus), self._calls(), autocast(self._precision, self._device):
+            tokens = min(_TOKENS, self._model.backbone.max_length)
+            tokens -= tokens == self._model.backbone.hidden_size
             for is_padded in (True, False):
-                self._show(is_padded=is_padded)
+                self._show(_EXAMPLES, tokens, is_padded=is_padded)
+            with torch.compiler.set_stance("fail_on_recompile"):
+                self._show(_EXAMPLES - 2, tokens - 1, is_padded=True)
         self._model.zero_grad(set_to_none=True)
         self._model.train(was_training)
 
@@ -68,9 +78,9 @@ class CompiledLayers:
         with torch.compiler.set_stance("eager_on_recompile"), self._calls():
             yield
 
-    def _show(self, *, is_padded: bool) -> None:
+    def _show(self, examples: int, tokens: int, *, is_padded: bool) -> None:
         backbone = self._model.backbone
-        ids = torch.zeros(_EXAMPLES, min(_TOKENS, backbone.max_length), dtype=torch.int64, device=self._device)
+        ids = torch.zeros(examples, tokens, dtype=torch.int64, device=self._device)
         mask = torch.ones_like(ids)
         mask[1:, -1] = 0
         state = backbone.embed(TokenBatch(ids, mask if is_padded else None, torch.zeros_like(ids)))
@@ -82,13 +92,8 @@ class CompiledLayers:
     @contextmanager
     def _calls(self) -> Iterator[None]:
         """The layers' own calls are compiled ones; their parameters keep their names, and copies are not compiled."""
-        layers = self._model.backbone.layer_list()
         with ExitStack() as after:
-            for layer in layers or ():
-                layer.compile(dynamic=True)
-                after.callback(_uncompiled, layer)
+            for part, call in self._compiled.items():
+                part._compiled_call_impl = call  # noqa: SLF001 - what `Module.compile` sets, and nothing takes back
+                after.callback(setattr, part, "_compiled_call_impl", None)
             yield
-
-
-def _uncompiled(layer: nn.Module) -> None:
-    layer._compiled_call_impl = None  # noqa: SLF001 - what `Module.compile` sets, and nothing takes back
