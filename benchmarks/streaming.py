@@ -74,9 +74,12 @@ def peak_mb() -> float:
 def prepare(folder: Path, *, stream: bool) -> dict[str, Any]:
     """Prepare the text and leave it, pickled, for the others."""
     from greenexp.plan.data import prepare_data
+    from greenexp.training import TrialRun  # noqa: F401 - what is imported is in the memory before
 
+    settings = trial(folder, stream=stream).settings
+    settings.backbone.plugin().tokenizer()
     before, begun = peak_mb(), time.monotonic()
-    data: Any = prepare_data(trial(folder, stream=stream).settings)
+    data: Any = prepare_data(settings)
     wall_s, peak = time.monotonic() - begun, peak_mb()
     (folder / f"data-{stream}").write_bytes(pickle.dumps(data, protocol=5))
     facts = {"examples": len(data.train), "tokens": int(data.train.offsets[-1]), "fingerprint": data.fingerprint}
@@ -85,7 +88,10 @@ def prepare(folder: Path, *, stream: bool) -> dict[str, Any]:
 
 def train(folder: Path, *, stream: bool) -> dict[str, Any]:
     """Train some steps from what was prepared."""
-    run, before = opened(folder, stream=stream), peak_mb()
+    import greenexp.training  # noqa: F401 - as above
+
+    before = peak_mb()
+    run = opened(folder, stream=stream)
     steps(run, 3 * STEPS)
     return {"before_mb": before, "peak_mb": peak_mb(), "fingerprint": run._data.fingerprint}  # noqa: SLF001
 
@@ -161,9 +167,7 @@ def main() -> None:
     """Read the arguments and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=300)
-    parser.add_argument(
-        "--folder", type=Path, help="where text and tokens are made and stay"
-    )
+    parser.add_argument("--folder", type=Path, help="where text and tokens are made and stay")
     parser.add_argument("--part", choices=[*PARTS, "pairs"], help=argparse.SUPPRESS)
     parser.add_argument("--stream", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()

@@ -24,6 +24,7 @@ from greenexp.model import MultiExitModel
 from greenexp.training.precision import Precision, autocast
 
 FIELD = "training.compile"
+BACKEND = "inductor"
 NOTE = "its layers were computed by torch.compile"
 _EXAMPLES, _TOKENS = 29, 23
 """The size that the compiler is shown. It takes equal sizes, and a size that is also a width, for the same."""
@@ -56,7 +57,7 @@ class CompiledLayers:
         """Compile for the parameters that train now. Random number generators stand afterwards where they stood."""
         torch.compiler.reset()
         for part in self._model.backbone.compiled_parts():
-            part.compile(dynamic=True)
+            part.compile(dynamic=True, backend=BACKEND)
             self._compiled[part] = part._compiled_call_impl  # noqa: SLF001 - as below
             part._compiled_call_impl = None  # noqa: SLF001
         was_training = self._model.training
