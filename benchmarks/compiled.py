@@ -1,8 +1,8 @@
 """Steps of pre-training with `training.compile` against those without: `python benchmarks/compiled.py`.
 
-Four layers of width 128 over 8,000 words, batches of 64 examples of 60 to 128 tokens, one thread. Both models see the same
-batches by turns. Printed are the seconds until all is compiled, medians of seconds per step, the quotients of the pairs,
-and the largest difference of a loss without dropout.
+Four layers of width 128 over 8,000 words, batches of 64 examples of 60 to 128 tokens, one thread. Both models see the
+same batches by turns. Printed are the seconds until all is compiled, medians of seconds per step, the quotients of the
+pairs, and the largest relative difference of a loss, which is rounding where there is no dropout.
 """
 
 from __future__ import annotations
