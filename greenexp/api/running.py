@@ -87,6 +87,8 @@ def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, wat
     folder = options.out or DEFAULT / plan.spec.name
     check_folder(folder, resume=options.resume, fresh=options.fresh)
     _check_address(plan, folder)
+    if options.address is None:
+        _check_compiler(plan)
     prepare = remembering(prepare_data)
     with metrics_endpoint(options.metrics) as endpoint:
         with placed(document):
@@ -98,6 +100,15 @@ def run_sweep(sweep: SweepSource, overrides: Overrides, options: RunOptions, wat
         prepare_folder(folder, watch, fresh=options.fresh)
         outcome, report, further = _session(plan, folder, options, prepare, watch, endpoint)
     return FinishedRun(plan, outcome, folder, report, further)
+
+
+def _check_compiler(plan: Plan) -> None:
+    """InputError where trials that ask for compiled layers would fail on this machine, before anything has run."""
+    if not any(settings.training.compile for settings in plan.possible_settings()):
+        return
+    from greenexp.training.compiled import check_compiler
+
+    check_compiler("cuda" if plan.spec.resources.gpus_per_trial > 0 else "cpu")
 
 
 def _with_absolute_address(plan: Plan) -> Plan:
