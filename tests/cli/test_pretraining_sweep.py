@@ -12,6 +12,7 @@ from greenexp.journal.tables import read_tables
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 TINY = {
+    "task.stream": "true",
     "task.words": 24,
     "task.dev": 0.3,
     "backbone.layers": 2,
@@ -24,7 +25,8 @@ TINY = {
 }
 
 
-def test_a_text_is_trained_on(tmp_path: Path) -> None:
+def test_a_text_is_trained_on_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     texts = ["\n".join(f"The part {number} of {place} is long ." for place in range(6)) for number in range(40)]
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "documents.txt").write_text("\n\n".join(texts), encoding="utf-8")
@@ -35,3 +37,4 @@ def test_a_text_is_trained_on(tmp_path: Path) -> None:
     assert tables.trials["status"].tolist() == ["finished"]
     assert not tables.exits[["dev_mlm_accuracy", "dev_mlm_loss", "dev_pretraining_loss"]].isna().any(axis=None)
     assert (tmp_path / "out" / "report.html").is_file()
+    assert len([one for one in (tmp_path / "cache" / "greenexp" / "tokens").iterdir() if one.is_dir()]) == 1
