@@ -20,7 +20,7 @@ from greenexp.records.settings import ModelSettings
 from greenexp.training.compiled import CompiledLayers
 from greenexp.training.isolation import isolated
 
-WORDS, EXAMPLES, PAIRS = 8_000, 64, 9
+WORDS, EXAMPLES, PAIRS = 8_000, 64, 7
 DEVICE = torch.device("cpu")
 
 
@@ -64,7 +64,10 @@ def compared(dropout: float | None) -> None:
     layers = CompiledLayers(other, DEVICE, "fp32")
     begun = time.perf_counter()
     layers.begin_stage()
-    print(f"dropout {'as it is' if dropout is None else dropout}: compiled in {time.perf_counter() - begun:.1f} s")
+    print(
+        f"dropout {'as it is' if dropout is None else dropout}: compiled in {time.perf_counter() - begun:.1f} s",
+        flush=True,
+    )
     rng, found, apart = np.random.default_rng(0), [], 0.0
     for number in range(PAIRS):
         inputs, targets = batch(rng)
@@ -80,9 +83,12 @@ def compared(dropout: float | None) -> None:
     found = found[1:]  # the first one allocates
     quotients = sorted(compiled / usual for usual, compiled in found)
     medians = [statistics.median(column) for column in zip(*found, strict=True)]
-    print(f"  seconds per step, median: eager {medians[0]:.3f}, compiled {medians[1]:.3f}")
-    print(f"  compiled / eager, median of pairs: {statistics.median(quotients):.3f} {[round(q, 2) for q in quotients]}")
-    print(f"  largest relative difference of a loss: {apart:.1e}")
+    print(f"  seconds per step, median: eager {medians[0]:.3f}, compiled {medians[1]:.3f}", flush=True)
+    print(
+        f"  compiled / eager, median of pairs: {statistics.median(quotients):.3f} {[round(q, 2) for q in quotients]}",
+        flush=True,
+    )
+    print(f"  largest relative difference of a loss: {apart:.1e}", flush=True)
 
 
 def main() -> None:
