@@ -24,6 +24,11 @@ WORDS, EXAMPLES, PAIRS = 8_000, 64, 7
 DEVICE = torch.device("cpu")
 
 
+def say(text: str) -> None:
+    """Print it at once: the rest takes minutes."""
+    print(text, flush=True)
+
+
 def made(dropout: float | None = None) -> MultiExitModel:
     """The model, in training; dropout: where other than its own."""
     settings = ModelSettings.from_json({
@@ -83,12 +88,12 @@ def compared(dropout: float | None) -> None:
     found = found[1:]  # the first one allocates
     quotients = sorted(compiled / usual for usual, compiled in found)
     medians = [statistics.median(column) for column in zip(*found, strict=True)]
-    print(f"  seconds per step, median: eager {medians[0]:.3f}, compiled {medians[1]:.3f}", flush=True)
+    say(f"  seconds per step, median: eager {medians[0]:.3f}, compiled {medians[1]:.3f}")
     print(
         f"  compiled / eager, median of pairs: {statistics.median(quotients):.3f} {[round(q, 2) for q in quotients]}",
         flush=True,
     )
-    print(f"  largest relative difference of a loss: {apart:.1e}", flush=True)
+    say(f"  largest relative difference of a loss: {apart:.1e}")
 
 
 def main() -> None:
