@@ -19,6 +19,7 @@ from greenexp.objectives.masked import masked_token_loss
 from greenexp.records.settings import ModelSettings
 from greenexp.training.compiled import CompiledLayers
 from greenexp.training.isolation import isolated
+from greenexp.training.precision import autocast
 
 WORDS, EXAMPLES, PAIRS = 8_000, 64, 7
 DEVICE = torch.device("cpu")
@@ -55,7 +56,8 @@ def batch(rng: np.random.Generator) -> tuple[TokenBatch, torch.Tensor]:
 def step(model: MultiExitModel, inputs: TokenBatch, targets: torch.Tensor) -> tuple[float, float]:
     """Seconds of a forward and a backward pass from two exits, and the loss."""
     begun = time.perf_counter()
-    said = model.outputs(inputs, (2, 4), equilibrium=True)
+    with autocast("fp32", DEVICE):  # as in training: compiled code is for one number format
+        said = model.outputs(inputs, (2, 4), equilibrium=True)
     loss = torch.stack([masked_token_loss(one, targets) for one in said.tokens or ()]).sum() / targets.numel()
     loss.backward()
     value = loss.item()
