@@ -68,7 +68,7 @@ def step(model: MultiExitModel, inputs: TokenBatch, targets: torch.Tensor) -> tu
 def compared(dropout: float | None) -> None:
     """Print one comparison."""
     eager, other = made(dropout), made(dropout)
-    layers = CompiledLayers(other, DEVICE, "fp32")
+    layers = CompiledLayers(other, DEVICE, "fp32", (EXAMPLES, 128))
     begun = time.perf_counter()
     layers.begin_stage()
     print(

@@ -19,13 +19,16 @@ import torch
 from torch import nn
 
 from greenexp.backbones.base import TokenBatch
-from greenexp.errors import InputError
+from greenexp.errors import InputError, abridged
 from greenexp.model import MultiExitModel
 from greenexp.training.precision import Precision, autocast
 
 FIELD = "training.compile"
 BACKEND = "inductor"
 NOTE = "its layers were computed by torch.compile"
+_BORDER = 4096
+"""Tokens of a batch from which torch's compiler makes other code, on a CPU."""
+_MORE_EXAMPLES, _MORE_TOKENS = 71, 113
 _EXAMPLES, _TOKENS = 29, 23
 """The size that the compiler is shown. It takes equal sizes, and a size that is also a width, for the same."""
 
@@ -45,12 +48,15 @@ def check_compiler(device: str) -> None:
 class CompiledLayers:
     """The layers of a model's encoder, to be computed by compiled code.
 
-    precision: of training. Raises InputError as `check_compiler` does.
+    precision: of training; largest: examples and tokens of its largest batches
+    Raises InputError as `check_compiler` does.
     """
 
-    def __init__(self, model: MultiExitModel, device: torch.device, precision: Precision) -> None:
+    def __init__(
+        self, model: MultiExitModel, device: torch.device, precision: Precision, largest: tuple[int, int]
+    ) -> None:
         check_compiler(device.type)
-        self._model, self._device, self._precision = model, device, precision
+        self._model, self._device, self._precision, self._largest = model, device, precision, largest
         self._compiled: dict[nn.Module, Any] = {}
 
     def begin_stage(self) -> None:
@@ -64,12 +70,10 @@ class CompiledLayers:
         self._model.train()
         gpus = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(gpus), self._calls(), autocast(self._precision, self._device):
-            tokens = min(_TOKENS, self._model.backbone.max_length)
-            tokens -= tokens == self._model.backbone.hidden_size
-            for is_padded in (True, False):
-                self._show(_EXAMPLES, tokens, is_padded=is_padded)
-            with torch.compiler.set_stance("fail_on_recompile"):
-                self._show(_EXAMPLES - 2, tokens - 1, is_padded=True)
+            for examples, tokens in self._sizes():
+                for is_padded in (True, False):
+                    self._show(examples, tokens, is_padded=is_padded)
+            self._check_fit()
         self._model.zero_grad(set_to_none=True)
         self._model.train(was_training)
 
@@ -78,6 +82,33 @@ class CompiledLayers:
         """Meanwhile the layers are computed by what was compiled."""
         with torch.compiler.set_stance("eager_on_recompile"), self._calls():
             yield
+
+    def _sizes(self) -> Iterator[tuple[int, int]]:
+        """Examples and tokens of what the compiler is shown."""
+        yield _EXAMPLES, self._tokens(_TOKENS)
+        examples, tokens = self._largest
+        if examples * tokens > _BORDER:
+            shown = self._tokens(_MORE_TOKENS)
+            yield max(_MORE_EXAMPLES, _BORDER // shown + 3), shown
+
+    def _tokens(self, at_most: int) -> int:
+        """A number that the model has positions for, and that is not its width."""
+        backbone = self._model.backbone
+        found = min(at_most, backbone.max_length)
+        return found - 1 if found == backbone.hidden_size else found
+
+    def _check_fit(self) -> None:
+        """Raises InputError where batches of other sizes would be computed without what was compiled."""
+        examples, tokens = self._largest
+        try:
+            with torch.compiler.set_stance("fail_on_recompile"):
+                self._show(_EXAMPLES - 2, self._tokens(_TOKENS) - 1, is_padded=True)
+                self._show(examples, tokens, is_padded=True)
+        except RuntimeError as error:
+            raise InputError(
+                f"{FIELD}: what torch.compile makes of the layers does not fit batches of {examples} examples of up to "
+                f"{tokens} tokens: leave it out ({abridged(str(error))})"
+            ) from error
 
     def _show(self, examples: int, tokens: int, *, is_padded: bool) -> None:
         backbone = self._model.backbone

@@ -100,7 +100,9 @@ class TrialSetup:
             compression=compression,
             at_once=None if undivided else at_once,
         )
-        compiled = CompiledLayers(model, device, trainer.precision) if training.compile else None
+        compiled = (
+            CompiledLayers(model, device, trainer.precision, _largest(training, data)) if training.compile else None
+        )
         work = cls(trainer, metric, data.dev.lengths, compression, undivided, compiled)
         for epoch in range(1, training.epochs + 1):  # refuses an epoch with fewer steps than reports
             steps_until(1, training.reports_per_epoch, work.steps(epoch))
@@ -238,6 +240,12 @@ class TrainingStretch:
     until: int
     generators: GeneratorStates
     isolated: Callable[[], AbstractContextManager[None]]
+
+
+def _largest(training: Training, data: PreparedTask) -> tuple[int, int]:
+    """Examples and tokens of the largest micro-batch."""
+    size = training.micro_batch_size or training.batch_size
+    return min(size, len(data.train)), int(data.train.lengths.max())
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
