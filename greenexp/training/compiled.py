@@ -103,7 +103,8 @@ class CompiledLayers:
         try:
             with torch.compiler.set_stance("fail_on_recompile"):
                 self._show(_EXAMPLES - 2, self._tokens(_TOKENS) - 1, is_padded=True)
-                self._show(examples, tokens, is_padded=True)
+                for is_padded in (True, False):
+                    self._show(examples, tokens, is_padded=is_padded)
         except RuntimeError as error:
             raise InputError(
                 f"{FIELD}: what torch.compile makes of the layers does not fit batches of {examples} examples of up to "

@@ -79,6 +79,18 @@ def test_a_paused_run_computes_the_same_whatever_was_compiled_before(
         assert [numbers(record) for record in run] == [numbers(record) for record in records]
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # as above
+def test_batches_that_compiled_code_does_not_fit(
+    trial: Trials, data: TokenisedTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal numbers of examples and tokens are one size to the compiler."""
+    monkeypatch.setattr(compiled, "BACKEND", "eager")
+    monkeypatch.setattr(compiled, "_EXAMPLES", compiled._TOKENS)
+    with TrialRun(trial(epochs=1, compile=True), data) as run, pytest.raises(InputError, match="does not fit batches"):
+        next(run)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
