@@ -62,6 +62,8 @@ class ElasticBertPretraining(Method):
 class ElasticBertPretrainingRun(MethodRun):
     """One trial of `ElasticBertPretraining`."""
 
+    adds_up = True
+
     def __init__(self, method: ElasticBertPretraining, shape: TrialShape) -> None:
         super().__init__(shape)
         exits = shape.exits if method.exits == "all" else shape.exits[-1:]
