@@ -207,6 +207,10 @@ def _duration(value: Any) -> Any:
 _DURATION_SCHEMA = WithJsonSchema({"type": ["number", "string", "null"]})
 
 
+Packing = tuple[int, int, float] | tuple[int, int, float, int]
+"""On what it depends besides a trial how fast it trains; see `Resources.packing`."""
+
+
 class Resources(FileSection):
     """What trials run on."""
 
@@ -239,6 +243,12 @@ class Resources(FileSection):
     wait_for_nodes: Annotated[float | None, BeforeValidator(_duration), _DURATION_SCHEMA] = Field(
         None, description="How long a Ray cluster may take to get a node that a trial fits on; null: it must be there"
     )
+
+    @property
+    def packing(self) -> Packing:
+        """Trials at a time, cores and GPUs of each; and its processes, where they are several."""
+        shape = self.workers, self.cpus_per_trial, self.gpus_per_trial
+        return shape if self.processes_per_trial == 1 else (*shape, self.processes_per_trial)
 
     @property
     def cpus_per_process(self) -> int:

@@ -23,7 +23,7 @@ from greenexp.tasks.prepared import PreparedSplit
 from greenexp.training.inputs import Reader
 from greenexp.training.isolation import GeneratorStates, step_seed
 from greenexp.training.optimisation import Optimisation
-from greenexp.training.pieces import DividedBatch, Piece, WholeDraws, drops
+from greenexp.training.pieces import DividedBatch, Piece, PieceBounds, WholeDraws, drops
 from greenexp.training.precision import Precision, autocast
 from greenexp.training.processes import TrialProcesses
 from greenexp.training.under_way import EpochUnderWay
@@ -96,9 +96,7 @@ class EpochTrainer:
         for first, second in self.batches(epoch)[under_way.steps : until]:
             batches = [self._batch(indices, epoch, draws) for indices in (first, second)]
             self.note_flops(under_way, optimisation.step, [_shapes(batch) for batch in batches], price)
-            context = StepContext(
-                self.model, epoch, optimisation.step, batches[0], update, self._precise, batches[1]
-            )
+            context = StepContext(self.model, epoch, optimisation.step, batches[0], update, self._precise, batches[1])
             before = self.compression.before_step(self.model.backbone)
             self._draw_apart(epoch, under_way.steps)
             loss = self.method.step(context)
@@ -181,19 +179,21 @@ class EpochTrainer:
         for start in range(0, len(indices), size):
             part = indices[start : start + size]
             longest = int(self.split.lengths[part].max())
-            yield [
-                Piece(first, end - first, longest, functools.partial(self._read, part[first:end], longest, len(indices), epoch, copies), is_own)
-                for first, end, is_own, copies in self._pieces(len(part))
-            ]
+            yield [self._piece(part, found, longest, len(indices), epoch) for found in self._pieces(len(part))]
 
-    def _pieces(self, examples: int) -> Iterator[tuple[int, int, bool, int]]:
-        """(first, end, whether it is this process's, processes that compute it) of each piece of a micro-batch."""
-        parts = [(0, examples, True)] if self.processes is None else self.processes.bounds(examples)
-        copies = 1 if self.processes is None or len(parts) > 1 else self.processes.size
-        for first, end, is_own in parts:
-            most = self.at_once or end - first
-            for start in range(first, end, most):
-                yield start, min(start + most, end), is_own, copies
+    def _piece(self, part: Indices, found: PieceBounds, longest: int, of: int, epoch: int) -> Piece:
+        """A piece of `part`, a micro-batch of a batch of `of` examples."""
+        rows = part[found.first : found.end]
+        read = functools.partial(self._read, rows, longest, of, epoch, found.copies)
+        return Piece(found.first, len(rows), longest, read, found.is_own)
+
+    def _pieces(self, examples: int) -> Iterator[PieceBounds]:
+        """Of a micro-batch: each process's part, in pieces that are computed at once."""
+        parts = [PieceBounds(0, examples)] if self.processes is None else self.processes.parts(examples)
+        for part in parts:
+            most = self.at_once or part.end - part.first
+            for start in range(part.first, part.end, most):
+                yield part._replace(first=start, end=min(start + most, part.end))
 
     def _read(self, piece: Indices, longest: int, of: int, epoch: int, copies: int) -> MicroBatch:
         """`piece` of a batch of `of` examples, as wide as the part that it is of."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import torch
 from torch import Tensor, nn
@@ -134,6 +134,18 @@ def _ones(values: Tensor, rows: int) -> Tensor:
     order = sorted(range(values.ndim), key=lambda axis: -strides[axis])
     ones = values.new_ones([shape[axis] for axis in order])
     return ones.permute([order.index(axis) for axis in range(values.ndim)])
+
+
+class PieceBounds(NamedTuple):
+    """Examples `first` to `end` of a micro-batch.
+
+    is_own: whether this process computes them; copies: processes that do
+    """
+
+    first: int
+    end: int
+    is_own: bool = True
+    copies: int = 1
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -13,6 +13,7 @@ with its reason, and no process waits for one that has left.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from torch import Tensor
 from greenexp.errors import DivergedError, LostProcessError, TrialError
 from greenexp.training.memory import shortage
 from greenexp.training.optimisation import Optimisation
+from greenexp.training.pieces import PieceBounds
 
 BUCKET_B = 25 << 20
 """Gradients are added up in blocks of this many bytes: a call for each tensor would take longer than the sums."""
@@ -33,16 +35,16 @@ _CHUNK_B = 1 << 28
 
 
 class TrialProcesses:
-    """This process's place among the `size` that train a trial; number 0 reports, saves and evaluates.
+    """The place of this process, `number`, among the `size` that train a trial; 0 reports, saves and evaluates.
 
-    store: through which the processes find each other; timeout_s: how long one waits for the others
+    store: of torch.distributed, through which the processes find each other; timeout_s: how long one waits for the others
     nccl: whether gradients are added up by NCCL, for which each process must have a GPU of its own; else by Gloo
 
     There can be one in a process at a time; `close` it. Every call may raise LostProcessError: another process has
     died, or is not heard of any more.
     """
 
-    def __init__(self, store: dist.Store, number: int, size: int, *, timeout_s: float, nccl: bool = False) -> None:
+    def __init__(self, store: Any, number: int, size: int, *, timeout_s: float, nccl: bool = False) -> None:
         self.number, self.size = number, size
         self.interrupted = False
         self._loss: Tensor | None = None
@@ -53,12 +55,12 @@ class TrialProcesses:
             )
             self._sums = dist.new_group(backend="nccl") if nccl else None
 
-    def bounds(self, examples: int) -> list[tuple[int, int, bool]]:
-        """(first, end, whether it is this process's) of each part; of too few examples each process has all."""
+    def parts(self, examples: int) -> list[PieceBounds]:
+        """The processes' parts of so many examples, in their order; of too few each process has all."""
         if examples < self.size:
-            return [(0, examples, True)]
+            return [PieceBounds(0, examples, copies=self.size)]
         ends = [number * examples // self.size for number in range(self.size + 1)]
-        return [(ends[number], ends[number + 1], number == self.number) for number in range(self.size)]
+        return [PieceBounds(ends[number], ends[number + 1], number == self.number) for number in range(self.size)]
 
     @property
     def whole_loss(self) -> Tensor:
@@ -86,8 +88,8 @@ class TrialProcesses:
             whole = torch.empty(int(size), dtype=torch.uint8)
             if content is not None:
                 whole = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-            for chunk in whole.split(_CHUNK_B):
-                dist.broadcast(chunk, src=0)
+            for start in range(0, len(whole), _CHUNK_B):
+                dist.broadcast(whole[start : start + _CHUNK_B], src=0)
         return content if content is not None else whole.numpy().tobytes()
 
     @contextmanager
@@ -155,7 +157,7 @@ class TrialProcesses:
             flat = torch.cat([one.reshape(-1) for one in bucket])
             with _losses():
                 dist.all_reduce(flat, group=self._sums)
-            for one, whole in zip(bucket, flat.split([one.numel() for one in bucket]), strict=True):
+            for one, whole in zip(bucket, torch.split(flat, [one.numel() for one in bucket]), strict=True):
                 one.copy_(whole.view_as(one))
         return total[0]
 
@@ -185,7 +187,9 @@ def _told(error: Exception) -> dict[str, Any]:
         return {"quantity": error.quantity, "value": str(error.value), "step": error.step}
     told = shortage(error)
     named = isinstance(error, TrialError)
-    return {"short": told} if told is not None else {"text": str(error) if named else f"{type(error).__name__}: {error}"}
+    return (
+        {"short": told} if told is not None else {"text": str(error) if named else f"{type(error).__name__}: {error}"}
+    )
 
 
 def _error(told: dict[str, Any], number: int) -> Exception:
@@ -203,5 +207,10 @@ def _losses() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        lines = str(error).strip().splitlines()
-        raise LostProcessError(f"another process of the trial is gone: {lines[0] if lines else type(error).__name__}") from error
+        raise LostProcessError(f"another process of the trial is gone: {_reason_of(str(error))}") from error
+
+
+def _reason_of(text: str) -> str:
+    """The fact in what Gloo or NCCL says, without the place in its source and its advice."""
+    first = next(iter(text.strip().splitlines()), "no reason given")
+    return re.sub(r"^\[\S+\] ", "", first).partition(". This is")[0]

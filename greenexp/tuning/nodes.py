@@ -58,10 +58,9 @@ def fitting_nodes(resources: Resources) -> list[Mapping[str, Any]]:
     Of a trial of several processes: those that one of them fits on, and none where all of them do not fit.
     """
     needed = needed_by_process(resources)
-    room = {node["NodeID"]: _room(node, needed) for node in ray.nodes() if node["Alive"]}
-    if sum(room.values()) < resources.processes_per_trial:
-        return []
-    return [node for node in ray.nodes() if room.get(node["NodeID"])]
+    found = [(node, room) for node in ray.nodes() if node["Alive"] and (room := _room(node, needed)) > 0]
+    fit = sum(room for _, room in found) >= resources.processes_per_trial
+    return [node for node, _ in found] if fit else []
 
 
 def _room(node: Mapping[str, Any], needed: Mapping[str, float]) -> int:

@@ -8,9 +8,9 @@ import os
 import socket
 import struct
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # documented, and not in its list of names
 
 from greenexp.training.processes import TrialProcesses
 
@@ -27,20 +27,23 @@ class MeetingPlace(NamedTuple):
     port: int
 
 
-def open_store(address: str) -> tuple[dist.Store, MeetingPlace]:
+def open_store(address: str) -> tuple[Any, MeetingPlace]:
     """The first process's side. It listens at this address alone: whoever reaches it can take part."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.create_server((address, 0), family=family)
     port = listener.getsockname()[1]
-    store = dist.TCPStore(
+    store = TCPStore(
         address, port, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=WAIT_S),
         master_listen_fd=listener.detach(),
     )  # fmt: skip
     return store, MeetingPlace(address, port)
 
 
-def meet(store: dist.Store, number: int, size: int, *, own_address: str, nccl: bool) -> TrialProcesses:
-    """Take part as process `number` of `size`. own_address: of this process's node, over whose network it is reached."""
+def meet(store: Any, number: int, size: int, *, own_address: str, nccl: bool) -> TrialProcesses:
+    """Take part as process `number` of `size`.
+
+    own_address: of this process's node, over whose network the others reach it
+    """
     interface = interface_of(own_address)
     if interface is not None:  # else Gloo and NCCL take the one that the host's name stands for, or guess
         os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
@@ -48,9 +51,9 @@ def meet(store: dist.Store, number: int, size: int, *, own_address: str, nccl: b
     return TrialProcesses(store, number, size, timeout_s=WAIT_S, nccl=nccl)
 
 
-def joined_store(place: MeetingPlace) -> dist.Store:
+def joined_store(place: MeetingPlace) -> Any:
     """Another process's side."""
-    return dist.TCPStore(place.address, place.port, is_master=False, timeout=timedelta(seconds=WAIT_S))
+    return TCPStore(place.address, place.port, is_master=False, timeout=timedelta(seconds=WAIT_S))
 
 
 def interface_of(address: str) -> str | None:

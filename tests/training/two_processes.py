@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -22,11 +23,6 @@ from greenexp.training.processes import TrialProcesses
 PATIENCE_S = 60.0
 Change = Callable[[TrialRun], None]
 """Done to the run of each process before it trains, with the number of the process in its `processes`."""
-
-
-def double(run: TrialRun) -> None:
-    """Compute in float64, so that a difference is no rounding."""
-    run._open_setup().model.double()
 
 
 def _serve(link: Connection) -> None:
@@ -88,7 +84,8 @@ class SecondProcess:
                 assert self.link.recv() == "built"
                 yield run
         finally:
-            self.link.send("end")
+            with contextlib.suppress(BrokenPipeError):
+                self.link.send("end")
             processes.close()
 
     def train(self, run: TrialRun, interrupted: Callable[[], bool] = lambda: False) -> tuple[Any, Any]:
@@ -99,3 +96,34 @@ class SecondProcess:
         except Exception as error:
             record = error
         return record, self.link.recv()
+
+
+def broken_in_the_second(run: TrialRun) -> None:
+    """Its method raises an error of its own."""
+    if _number(run) == 1:
+        run._open_setup().method.loss = _raising(ValueError("its own trouble"))  # type: ignore[method-assign]
+
+
+def short_in_the_second(run: TrialRun) -> None:
+    """There is too little memory for it."""
+    if _number(run) == 1:
+        error = torch.OutOfMemoryError("CUDA out of memory.")
+        run._open_setup().method.loss = _raising(error)  # type: ignore[method-assign]
+
+
+def loss_of_nan(run: TrialRun) -> None:
+    """The loss of the second is not a number."""
+    if _number(run) == 1:
+        run._open_setup().method.loss = lambda logits, *_: logits.sum() * float("nan")  # type: ignore[method-assign]
+
+
+def _number(run: TrialRun) -> int:
+    processes = run._open_setup().trainer.processes
+    return 0 if processes is None else processes.number
+
+
+def _raising(error: Exception) -> Callable[..., Any]:
+    def raising(*_: Any) -> Any:
+        raise error
+
+    return raising
