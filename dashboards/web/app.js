@@ -43,7 +43,7 @@ async function show({ quiet = false } = {}) {
     if (!state.sweep && board.sweeps.length && state.view !== "sweeps") state.sweep = board.sweeps[0].key;
     showMenu(at("menu"), board.views, state);
     showWhere();
-    if (state.view === "sweeps") showSweeps();
+    if (state.view === "sweeps" || !state.sweep) showSweeps(); // without a sweep there is nothing else to show
     else await showView(signal, quiet);
   } catch (error) {
     if (error.name !== "AbortError") showError(error);
@@ -113,17 +113,22 @@ function showError(error) {
   at("answer").replaceChildren(element("p", { class: "refusal", role: "alert" }, error.message));
 }
 
+function isOld() {
+  if (at("answer").hasAttribute("aria-busy") || !board.views.length) return false; // it is being read
+  const keys = Object.keys(stamps);
+  if (state.view !== "sweeps") return state.sweep ? (stamps[state.sweep] ?? shownStamp) !== shownStamp : keys.length > 0;
+  const listed = new Map(board.sweeps.map((each) => [each.key, each.stamp]));
+  return keys.length !== listed.size || keys.some((key) => stamps[key] !== listed.get(key));
+}
+
 function changed(news) {
-  const isFirst = !Object.keys(stamps).length;
   stamps = news;
-  if (isFirst) return; // what the page has just read
-  const isOld = state.view === "sweeps" || (news[state.sweep] && news[state.sweep] !== shownStamp);
-  if (!isOld || waiting) return;
+  if (waiting) return;
   waiting = setTimeout(async () => {
     waiting = 0;
-    if (state.view !== "sweeps" && stamps[state.sweep] === shownStamp) return;
+    if (!isOld()) return;
     board = await json("/api/board").catch(() => board);
-    await show({ quiet: true });
+    await show({ quiet: state.view === "sweeps" || Boolean(state.sweep) }); // the first sweep brings its heading, too
     at("news").textContent = `Updated at ${new Date().toLocaleTimeString("en", { hour12: false })}`;
   }, CALM_MS);
 }

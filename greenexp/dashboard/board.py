@@ -36,6 +36,8 @@ ASKED_AFTER_S = 5.0
 PATIENCE_S = 3.0
 """How long a page waits for an MLflow address. Of 100,000 runs a server needs minutes for the first reading."""
 _ID = 8
+_STAMPED = ("status", "finished", "stopped", "failed", "running", "reported_s", "end_s")
+"""Of a sweep in an MLflow: there is something new to show when one of them has changed."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Board:
             facts = {name: row[name] for name in ("name", "experiment", "trials", "best", "metric", "start_s")}
             facts |= {"state": row["status"], "finished": row["finished"], "stopped": row["stopped"]}
             facts |= {"failed": row["failed"], "running": row["running"]}
-            stamp = "-".join(str(row[name]) for name in ("status", "finished", "stopped", "failed", "running", "end_s"))
+            stamp = "-".join(str(row[name]) for name in _STAMPED)
             own = str(row["sweep"])  # a part of it is in the key: at an address many sweeps have one name
             yield BoardEntry(f"{row['name']}.{own[:_ID]}", f"{address}#{row['experiment']}", stamp, own, facts)
 

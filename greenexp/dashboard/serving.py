@@ -32,13 +32,13 @@ class DashboardPlace:
 def serve_dashboard(sources: Sequence[str], place: DashboardPlace, ready: Callable[[str], None]) -> None:
     """Serve the dashboard of `sources` until Ctrl-C.
 
-    ready: told the address to open, with the token where there is one, once requests are taken
+    ready: told the address to open, with the token where there is one, once connections are taken
     Raises InputError for a source or an address that there is not.
     """
     board = Board(sources)
-    bound = bind(place.host, place.port)
-    token = place.token or ("" if is_loopback(bound) else secrets.token_urlsafe(24))
-    address = address_of(bound)
-    app = Access(dashboard_app(board), token=token, hosts=place.names, embedded=place.embedded)
-    ready(f"{address}/?{TOKEN}={token}" if token else f"{address}/")
-    serve(app, bound, SHUTDOWN_S)
+    with bind(place.host, place.port) as bound:
+        token = place.token or ("" if is_loopback(bound) else secrets.token_urlsafe(24))
+        address = address_of(bound)
+        app = Access(dashboard_app(board), token=token, hosts=place.names, embedded=place.embedded)
+        opened = f"{address}/?{TOKEN}={token}" if token else f"{address}/"
+        serve(app, bound, SHUTDOWN_S, ready=lambda: ready(opened))

@@ -20,7 +20,7 @@ FOREIGN = "foreign"
 _COUNTS = ["trials", "finished", "stopped", "failed", "running"]
 _SWEEP_COLUMNS = [
     "sweep", "name", "experiment", "experiment_id", "run_id", "status", "trials", "finished", "stopped", "failed",
-    "running", "best", "metric", "start_s", "end_s",
+    "running", "best", "metric", "start_s", "reported_s", "end_s",
 ]  # fmt: skip
 
 
@@ -34,8 +34,8 @@ class Snapshot:
         MLflow's in lower case), start_s, end_s (since 1970, NaN: none), lifecycle (active or deleted)
     sweeps: one row per sweep of greenexp, the latest first: sweep (its id), name, experiment, experiment_id, run_id
         (of its own run), status, trials (that have a run), of which finished, stopped, failed and running; best (dev
-        score of its best trial that did not fail, NaN: none yet), metric, start_s, end_s. A sweep that goes on at
-        another place is in the row of that place
+        score of its best trial that did not fail, NaN: none yet), metric, start_s, reported_s (of its last report,
+        after its start; NaN: none yet), end_s. A sweep that goes on at another place is in the row of that place
     read_s: how long this reading took; changed: runs read anew
     """
 
@@ -107,7 +107,7 @@ def _sweeps(known: pd.DataFrame, status: pd.Series[Any]) -> pd.DataFrame:
     active = known.assign(status=status)[known["lifecycle"] == "active"]
     own = active[active["role"] == "sweep"]
     own = own.assign(moved=own["continued"] != "").sort_values(["moved", "start_s", "run_id"], kind="stable")
-    own = own.drop_duplicates("sweep").sort_values("start_s", ascending=False, kind="stable")
+    own = own.drop(columns="reported_s").drop_duplicates("sweep").sort_values("start_s", ascending=False, kind="stable")
     place = ["sweep", "experiment_id"]
     trials = active[active["role"] == "trial"].merge(own[[*place, "mode"]], on=place, suffixes=("_own", ""))
     sign = np.where(trials["mode"] == "min", -1.0, 1.0)
@@ -120,5 +120,6 @@ def _sweeps(known: pd.DataFrame, status: pd.Series[Any]) -> pd.DataFrame:
     table[_COUNTS] = table[_COUNTS].fillna(0).astype(int)
     best = found.groupby("sweep")["signed"].max().reindex(table.index)
     table["best"] = best * np.where(table["mode"] == "min", -1.0, 1.0)
+    table["reported_s"] = found.groupby("sweep")["reported_s"].max().reindex(table.index)
     table["name"] = table["sweep_name"].where(table["sweep_name"] != "", table["name"])
     return table.reset_index()[_SWEEP_COLUMNS]

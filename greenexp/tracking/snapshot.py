@@ -119,7 +119,7 @@ def _with_known(source: RunSource, runs: pd.DataFrame, before: Kept | None) -> t
     runs = runs.reset_index(drop=True)
     if before is None:
         known = pd.DataFrame(dict.fromkeys(FOUND, ""), index=runs.index).assign(
-            score=np.nan, number=np.arange(len(runs), dtype=np.int32), segment=-1
+            score=np.nan, reported_s=np.nan, number=np.arange(len(runs), dtype=np.int32), segment=-1
         )
         return runs.join(known), np.ones(len(runs), dtype=bool)
     old = before.runs.set_index("run_id").reindex(runs["run_id"]).reset_index()

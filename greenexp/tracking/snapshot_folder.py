@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "snapshot.json"
 LOCK_S = 30.0
 """For another process that reads the same MLflow; then it is read without keeping anything."""

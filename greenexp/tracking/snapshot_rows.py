@@ -32,8 +32,10 @@ _TEXTS = {
     (PARAM, "metric.name"): "metric",
     (PARAM, "metric.mode"): "mode",
 }
-_SCORE = (METRIC, "best_score")
-FOUND = (*_TEXTS.values(), "score")
+_NUMBERS = {(METRIC, "best_score"): "score", (METRIC, names.TIME): "reported_s"}
+"""Latest metrics of a run; `reported_s`: when its last report was, in seconds after the sweep began."""
+_NAMES = {**_TEXTS, **_NUMBERS}
+FOUND = tuple(_NAMES.values())
 """Columns of `Found`."""
 
 
@@ -101,7 +103,7 @@ def numbered(kind: int, run: Any, key: Any, value: Any) -> pa.Table:
 class Found:
     """What values say of runs: part of which sweep, in which role; filled while the values pass."""
 
-    texts: dict[str, list[tuple[np.ndarray, list[Any]]]] = field(default_factory=dict)
+    said: dict[str, list[tuple[np.ndarray, list[Any]]]] = field(default_factory=dict)
 
     def passing(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """The same tables."""
@@ -113,26 +115,25 @@ class Found:
     def _take(self, table: pa.Table) -> None:
         table = table.unify_dictionaries()
         keys = table["key"].chunk(0).dictionary.to_pylist() if table["key"].num_chunks else []
-        wanted = [*_TEXTS, _SCORE]
-        present = [(kind, key) for kind, key in wanted if key in keys]
+        present = [(kind, key) for kind, key in _NAMES if key in keys]
         if not present:
             return
         codes = np.concatenate([chunk.indices.to_numpy() for chunk in table["key"].chunks])
         kinds, runs = table["kind"].to_numpy(), table["run"].to_numpy()
         for kind, key in present:
             rows = np.flatnonzero((codes == keys.index(key)) & (kinds == kind))
-            column = "number" if (kind, key) == _SCORE else "value"
-            name = "score" if (kind, key) == _SCORE else _TEXTS[kind, key]
+            column = "number" if (kind, key) in _NUMBERS else "value"
             values = pc.take(table[column], pa.array(rows)).to_pylist()
-            self.texts.setdefault(name, []).append((runs[rows], values))
+            self.said.setdefault(_NAMES[kind, key], []).append((runs[rows], values))
 
     def columns(self, runs: pd.Series) -> pd.DataFrame:
         """FOUND of the runs with these numbers, "" and NaN where nothing is said."""
         place = pd.Series(np.arange(len(runs)), index=runs.to_numpy())
         frame: dict[str, Any] = {}
         for name in FOUND:
-            column = np.full(len(runs), math.nan if name == "score" else "", dtype=float if name == "score" else object)
-            for numbers, values in self.texts.get(name, ()):
+            is_number = name in _NUMBERS.values()
+            column = np.full(len(runs), math.nan if is_number else "", dtype=float if is_number else object)
+            for numbers, values in self.said.get(name, ()):
                 column[place.reindex(numbers).to_numpy()] = values
-            frame[name] = pd.Series(column, index=runs.index, dtype="float64" if name == "score" else "str")
+            frame[name] = pd.Series(column, index=runs.index, dtype="float64" if is_number else "str")
         return pd.DataFrame(frame)

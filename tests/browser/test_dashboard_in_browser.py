@@ -85,6 +85,19 @@ def test_the_list_of_sweeps_leads_to_a_sweep_and_back(page: Page, address: str, 
     expect(page.get_by_role("heading", name="All sweeps", level=1)).to_be_visible()
 
 
+@pytest.mark.parametrize(("query", "heading"), [("", "All sweeps"), ("view=overview", "Overview")])
+def test_the_first_sweep_appears_on_a_page_that_was_empty(page: Page, tmp_path: Path, query: str, heading: str) -> None:
+    with served_board([tmp_path]) as served:
+        page.goto(f"{served.address}/?{query}")
+        expect(page.locator("#answer")).to_contain_text("no sweep")
+        (tmp_path / "small").mkdir()
+        write_sweep(tmp_path / "small")
+        expect(page.locator("#answer")).not_to_contain_text("no sweep", timeout=20_000)
+        expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
+        expect(page.locator("#answer table").first).to_be_attached()
+        page.goto("about:blank")
+
+
 def test_an_option_is_part_of_the_address(page: Page, address: str) -> None:
     look(page, address, "view=curves&sweep=halved")
     page.get_by_label("Axis", exact=True).select_option("train_flops")

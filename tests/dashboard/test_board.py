@@ -26,6 +26,7 @@ FACTS = (
     "best",
     "metric",
     "start_s",
+    "reported_s",
     "end_s",
 )
 

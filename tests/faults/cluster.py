@@ -2,7 +2,8 @@
 
 The hosts are network namespaces with a /tmp of their own and no shared folder. Each fault hits the same small sweep,
 which must end with every trial once and with the numbers of an undisturbed run on one machine. `longest wait` is the
-longest time between two reports from the fault on. A sweep under `fifo` is extended after its end, while a host joins.
+longest time between two reports from the fault on. A sweep under `fifo` is extended after its end, while a host joins;
+another one has a teacher whose model lies on the head alone.
 """
 
 from __future__ import annotations
@@ -71,10 +72,7 @@ class Drill:
 
     def undisturbed(self) -> None:
         """The numbers to come back to, on this machine alone."""
-        out = self.folder / "alone"
-        command = [sys.executable, "-m", "greenexp", "run", str(self.sweep), "--out", str(out)]
-        subprocess.run(command, env=environment(), capture_output=True, check=True, timeout=PATIENCE_S)
-        self.expected = numbers(out)
+        self.expected = self.alone("alone")
 
     def up(self, *numbers_: int) -> None:
         """Hosts that are not up."""
@@ -115,21 +113,49 @@ class Drill:
 
     def extend(self, fault: str, meanwhile: Callable[[], None]) -> None:
         """A finished sweep gets as many configurations again; meanwhile: what happens to the cluster in between."""
-        out, alone = self.folder / "extended", self.folder / "extended-alone"
-        began, log = time.monotonic(), out.with_suffix(".log")
+        out, began = self.folder / "extended", time.monotonic()
         whole = ["run", str(self.sweep), "--set", "scheduler={name: fifo}"]
-        command = [sys.executable, "-m", "greenexp", *whole, "--out", str(alone)]
-        subprocess.run(command, env=environment(), capture_output=True, check=True, timeout=PATIENCE_S)
-        first = self.cluster.run(*whole, "--set", "search.samples=2", "--out", str(out), log=log)
-        codes = [first.wait(timeout=PATIENCE_S)]
+        expected = self.alone("extended-alone", *whole[2:])
+        codes = [self.on_cluster(out, *whole, "--set", "search.samples=2")]
         half = len(numbers(out))
         meanwhile()
-        codes.append(self.cluster.run(*whole, "--out", str(out), "--resume", log=log).wait(timeout=PATIENCE_S))
-        found, expected = numbers(out), numbers(alone)
-        problem = "" if found == expected and half == len(expected) / 2 else f"{half}, then {len(found)} reports"
-        problem = problem or ("" if codes == [0, 0] else f"exit codes {codes}")
+        codes.append(self.on_cluster(out, *whole, "--resume"))
+        problem = "" if half == len(expected) / 2 else f"{half} reports before"
+        self.compare(fault, out, expected, began, problem or ("" if codes == [0, 0] else f"exit codes {codes}"))
+
+    def teach(self, fault: str) -> None:
+        """Students of a teacher whose model lies on the head alone."""
+        out, began = self.folder / "students", time.monotonic()
+        few = ["--set", "scheduler={name: fifo}", "--set", "search.samples=2"]
+        self.alone("teacher", *few, "--set", "seeds.initialisation=1", "--set", "training.epochs=1")
+        method = f"{{name: distillation, layers: 1, teacher: {self.folder / 'teacher'}}}"
+        students = [*few, "--set", f"method={method}"]
+        expected = self.alone("students-alone", *students)
+        code = self.on_cluster(out, "run", str(self.sweep), *students)
+        self.compare(fault, out, expected, began, f"exit code {code}" if code else "")
+
+    def alone(self, name: str, *settings: str) -> dict[tuple[str, int], Any]:
+        """The numbers of the sweep with these settings on this machine alone."""
+        out = self.folder / name
+        command = [sys.executable, "-m", "greenexp", "run", str(self.sweep), *settings, "--out", str(out)]
+        done = subprocess.run(command, env=environment(), capture_output=True, check=False, timeout=PATIENCE_S)
+        if done.returncode:
+            told = done.stderr.decode(errors="replace")
+            raise RuntimeError(f"the undisturbed sweep {name} ended with {done.returncode}:\n{told[-2000:]}")
+        return numbers(out)
+
+    def on_cluster(self, out: Path, *arguments: str) -> int:
+        """The exit code of a sweep on the cluster that nothing hits."""
+        process = self.cluster.run(*arguments, "--out", str(out), log=out.with_suffix(".log"))
+        return process.wait(timeout=PATIENCE_S)
+
+    def compare(self, fault: str, out: Path, expected: dict[tuple[str, int], Any], began: float, problem: str) -> None:
+        """Add a row without a longest wait."""
+        found = numbers(out)
+        problem = problem or ("" if found == expected else f"{len(found)} of {len(expected)} reports, or other numbers")
         repeated = sum(event["kind"] == "report" for event in events(out)) - len(found)
-        self.rows.append(Row(fault, 0.0, time.monotonic() - began, repeated, foreign_lines(log), problem))
+        foreign = foreign_lines(out.with_suffix(".log"))
+        self.rows.append(Row(fault, 0.0, time.monotonic() - began, repeated, foreign, problem))
         print(as_line(self.rows[-1]), flush=True)
 
     def check_s(self) -> str:
@@ -184,6 +210,7 @@ def drills(drill: Drill) -> None:
     drill.hit("node joins", lambda: drill.up(3))
     drill.hit("node powered off", lambda: (hosts[3].kill(), forget(drill, 3))[1])
     drill.extend("extended on another host", lambda: drill.up(3))
+    drill.teach("students, teacher on the head")
     drill.hit("head powered off, then resumed", lambda: power_off(drill), resume=True)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_sweeps import write_journal
+from small_sweeps import Sweep, trial_spec, write_journal
 
 from greenexp.dashboard import board as module
 from greenexp.dashboard.board import Board
@@ -32,6 +32,28 @@ def test_a_sweep_in_mlflow_is_shown_as_from_its_folder(
     assert entry.facts["best"] == pytest.approx(facts["best"])
     assert board.open(entry.key).tables.trials.equals(read_tables(tmp_path / "sweep").trials)
     assert board.problems == []
+
+
+def test_a_report_of_a_running_trial_is_something_new(
+    fresh: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ASKED_AFTER_S", 0.0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    uri, folder, trial = fresh(), tmp_path / "sweep", trial_spec(0, 0)
+    folder.mkdir()
+    board = Board([uri])
+    seen = []
+    with Sweep(folder) as sweep:
+        sweep.session()
+        sweep.plan(trial)
+        sweep.start(trial.trial)
+        for epoch in (1, 2):
+            sweep.report(trial.trial, epoch)
+            sync(folder, uri)
+            (entry,) = board.entries()
+            seen.append((entry.stamp, len(board.open(entry.key).tables.epochs)))
+    assert board.entries()[0].stamp == seen[1][0] != seen[0][0]
+    assert [epochs for _, epochs in seen] == [1, 2]
 
 
 def test_an_address_that_does_not_answer_is_a_problem_and_no_end(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import logging
 import math
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -54,11 +54,18 @@ def is_loopback(bound: socket.socket) -> bool:
 
 
 def serve(
-    app: ASGIApp, bound: socket.socket, shutdown_s: float, *, head_s: float = HEAD_S, access_log: bool = False
+    app: ASGIApp,
+    bound: socket.socket,
+    shutdown_s: float,
+    *,
+    head_s: float = HEAD_S,
+    access_log: bool = False,
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT: then nothing more is accepted, and what is in flight has `shutdown_s` to end.
 
     head_s: longest wait for the head of a request; access_log: a line per request on stderr
+    ready: called once connections are no longer refused
     Returns after a clean stop by either signal. A second SIGINT does not wait.
     """
     if access_log:
@@ -66,7 +73,9 @@ def serve(
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not look at it again
     with _signals_end_here():
-        prepared(app, bound, shutdown_s, head_s=head_s, access_log=access_log).run(sockets=[bound])
+        server = prepared(app, bound, shutdown_s, head_s=head_s, access_log=access_log)
+        ready()
+        server.run(sockets=[bound])
 
 
 def prepared(
