@@ -8,7 +8,8 @@ from greenexp.meters.measure import MeterReading, Meters
 from greenexp.records.energy import weakest
 from greenexp.records.epoch import Costs
 
-SILENT = MeterReading(Costs(0.0), {"cpu_s": "a process of the trial did not say what it used"})
+_SILENCE = "a process of the trial did not say what it used"
+SILENT = MeterReading(Costs(0.0), dict.fromkeys(("cpu_s", "gpu_s", "energy_j", "peak_memory_b"), _SILENCE))
 """Of a process that cannot be asked."""
 
 

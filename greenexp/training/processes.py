@@ -37,7 +37,7 @@ _CHUNK_B = 1 << 28
 class TrialProcesses:
     """The place of this process, `number`, among the `size` that train a trial; 0 reports, saves and evaluates.
 
-    store: of torch.distributed, through which the processes find each other; timeout_s: how long one waits for the others
+    store: of torch.distributed, through which they find each other; timeout_s: how long one waits for the others
     nccl: whether gradients are added up by NCCL, for which each process must have a GPU of its own; else by Gloo
 
     There can be one in a process at a time; `close` it. Every call may raise LostProcessError: another process has

@@ -39,11 +39,15 @@ class ParallelWorker(TrialWorker):
         if self._companions is not None and not self._companions.leave():
             self._end_companions()
 
+    def _meters(self) -> Meters:
+        companions = self._others()  # first, as starting processes is no part of a trial's costs
+        return SummedMeters(super()._meters(), companions.readings)
+
     def _made(self, data: PreparedTask, meters: Meters) -> TrialRun:
         companions = self._others()
         self._together = companions.processes
         begun = companions.begin({**self._config, "at_once": self._at_once})
-        run = super()._made(data, SummedMeters(meters, companions.readings))
+        run = super()._made(data, meters)
         try:
             companions.built(begun)
         except BaseException:
