@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -114,6 +115,16 @@ class Companions:
         self._answers(self._training)
         self._training = []
 
+    def why_lost(self, error: LostProcessError) -> LostProcessError:
+        """What this process noticed, or what Ray knows of it, as that a node ran out of memory."""
+        try:
+            self._answers(self._training, timeout_s=_ANSWER_S)
+        except LostProcessError as known:
+            return known
+        except (RayError, GreenexpError):
+            pass
+        return error
+
     def readings(self) -> list[MeterReading]:
         """What each used since it was last asked."""
         return [self._reading(asked) for asked in [actor.read.remote() for actor in self._actors]]
@@ -134,14 +145,15 @@ class Companions:
         """End them."""
         for actor in self._actors:
             ray.kill(actor)
-        self.processes.close()
+        with contextlib.suppress(RuntimeError):  # what torch says of a group that has lost its members
+            self.processes.close()
 
-    def _answers(self, asked: Any) -> list[Any]:
+    def _answers(self, asked: Any, timeout_s: float | None = None) -> list[Any]:
         """Of all of them. Raises LostProcessError where one is gone, and their own errors as they raised them."""
         try:
-            found: list[Any] = ray.get(list(asked))
+            found: list[Any] = ray.get(list(asked), timeout=timeout_s)
         except RayActorError as error:
-            raise LostProcessError("another process of the trial has died") from error
+            raise LostProcessError(f"another process of the trial has died{_cause(error)}") from error
         except RayError as error:
             cause = getattr(error, "cause", None)
             if isinstance(cause, Exception):
@@ -155,3 +167,10 @@ class Companions:
         except (RayError, GreenexpError):
             return SILENT
         return reading
+
+
+def _cause(error: RayActorError) -> str:
+    """The error of ours that ended it, if it was one: the driver knows by it what is no trial's fault."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    own = (line for line in reversed(lines) if line.startswith("greenexp.errors."))
+    return next((f": {line.removeprefix('greenexp.errors.')}" for line in own), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from greenexp.errors import LostProcessError
 from greenexp.meters import Meters
 from greenexp.meters.summed import SummedMeters
 from greenexp.records.epoch import EpochRecord
@@ -58,7 +59,10 @@ class ParallelWorker(TrialWorker):
     def _trained(self) -> EpochRecord | None:
         run, companions = self._training(), self._others()
         companions.train()
-        record = run.train_on(self._is_save_due)
+        try:
+            record = run.train_on(self._is_save_due)
+        except LostProcessError as error:
+            raise companions.why_lost(error) from error
         companions.trained()
         return record
 
