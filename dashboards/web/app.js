@@ -7,6 +7,7 @@ import { json, listen } from "./server.js";
 import { asked, readState, writeState } from "./state.js";
 
 const MOST_LISTED = 200; // sweeps in the list of the head; of more, the page of all sweeps leads to each
+const MANY = 15; // sweeps on the page of all sweeps, from which on they can be looked for by name
 const CALM_MS = 2000; // between two readings of a sweep that reports all the time
 const READING = "Reading the sweep";
 const SLOW_MS = 600; // after which a reader is told why nothing stands there yet
@@ -43,7 +44,7 @@ async function show({ quiet = false } = {}) {
     if (!state.sweep && board.sweeps.length && state.view !== "sweeps") state.sweep = board.sweeps[0].key;
     showMenu(at("menu"), board.views, state);
     showWhere();
-    if (state.view === "sweeps" || !state.sweep) showSweeps(); // without a sweep there is nothing else to show
+    if (state.view === "sweeps" || !state.sweep) showSweeps(quiet); // without a sweep there is nothing else to show
     else await showView(signal, quiet);
   } catch (error) {
     if (error.name !== "AbortError") showError(error);
@@ -66,13 +67,20 @@ function heading(title, about) {
   document.title = `${title} · ${state.view === "sweeps" ? "" : `${state.sweep} · `}greenexp`;
 }
 
-function showSweeps() {
+function showSweeps(quiet) {
   heading("All sweeps", "The sweeps in the folders and at the addresses that this dashboard was given.");
-  showControls(at("controls"), {}, {}, () => {});
+  const find = state.options.find ?? "";
+  const filter = { find: { title: "Name contains", choices: null } };
+  if (!quiet || at("controls").hidden) { // else somebody may be writing there
+    showControls(at("controls"), board.sweeps.length > MANY ? filter : {}, { find }, (name, value) =>
+      go({ options: value ? { [name]: value } : {} }, true),
+    );
+  }
+  const found = board.sweeps.filter((each) => each.key.toLowerCase().includes(find.toLowerCase()));
   forget();
   const problems = board.problems.map((text) => element("p", { class: "warning" }, text));
   const rows = board.sweeps.length
-    ? sweepTable(board.sweeps, state)
+    ? sweepTable(found, state)
     : element("p", {}, `There is no sweep yet in ${board.sources.join(", ")}. "greenexp run smoke" begins one.`);
   at("answer").replaceChildren(...problems, rows);
 }

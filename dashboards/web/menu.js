@@ -39,7 +39,7 @@ export function sweepTable(sweeps, state) {
     ["running", "Running", "number"],
     ["best", "Best dev score", "number"],
     ["metric", "Metric", "text"],
-    ["start_s", "Began", "text"],
+    ["start_s", "Began", "name"],
   ].map(([name, title, layout]) => ({ name, title, layout }));
   const rows = sweeps.map((sweep) =>
     columns.map(({ name }) => {

@@ -30,6 +30,7 @@ from greenexp.replay.standing import StandingLogits
 from greenexp.tracking import names
 from greenexp.tracking.artifacts import RunArtifacts
 from greenexp.tracking.content import FORMAT
+from greenexp.tracking.histories import read_histories
 from greenexp.tracking.logits import fetch_exits, fetched_logits
 from greenexp.tracking.places import without_continued
 from greenexp.tracking.records import Series, metric_names, records_of
@@ -126,7 +127,7 @@ def _recorded(
                 runs.setdefault(name, run)
         threads = THREADS if uri.startswith("http") else 1
         with ThreadPoolExecutor(threads, thread_name_prefix="greenexp-reader") as pool:
-            series = dict(zip(runs, pool.map(lambda run: _series(client, run), runs.values()), strict=True))
+            series = _series(client, uri, runs, pool)
             facts = _facts(parent.data.tags, {name: run.data.tags for name, run in runs.items()}, series)
             yield client, facts, runs, pool
 
@@ -169,13 +170,21 @@ def _answers(run: Any, sweep: str) -> bool:
     return sweep in {tags[names.SWEEP_NAME], run.info.run_id} or by_id
 
 
-def _series(client: Any, run: Any) -> Series:
-    """Metric -> step -> value, of what `records_of` needs."""
-    reports = from_parts(names.REPORTS, run.data.tags, [])
-    wanted = metric_names(run.data.tags, run.data.metrics)
-    if len(reports) == 1:
-        return {key: {reports[0].get("step", reports[0]["epoch"]): run.data.metrics[key]} for key in wanted}
-    return {key: {m.step: m.value for m in client.get_metric_history(run.info.run_id, key)} for key in wanted}
+def _series(client: Any, uri: str, runs: Mapping[str, Any], pool: ThreadPoolExecutor) -> dict[str, Series]:
+    """Trial -> metric -> step -> value, of what `records_of` needs."""
+    reports = {name: from_parts(names.REPORTS, run.data.tags, []) for name, run in runs.items()}
+    wanted = {name: metric_names(run.data.tags, run.data.metrics) for name, run in runs.items()}
+    several = {run.info.run_id: wanted[name] for name, run in runs.items() if len(reports[name]) != 1}
+    histories = read_histories(client, uri, several, pool)
+    series: dict[str, Series] = {}
+    for name, run in runs.items():
+        if run.info.run_id in several:
+            series[name] = histories[run.info.run_id]
+        else:  # the run itself has the only point
+            (report,) = reports[name]
+            step = report.get("step", report["epoch"])
+            series[name] = {key: {step: run.data.metrics[key]} for key in wanted[name]}
+    return series
 
 
 def _facts(

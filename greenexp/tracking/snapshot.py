@@ -19,13 +19,11 @@ from platformdirs import user_cache_path
 
 from greenexp.errors import TrackingError
 from greenexp.records.addresses import without_password
-from greenexp.tracking.databases import POSTGRESQL
+from greenexp.tracking.by_sql import UnknownTablesError, sql_runs
 from greenexp.tracking.server import redacted, sqlite_file
 from greenexp.tracking.snapshot_folder import Kept, SnapshotFolder, passing_folder
 from greenexp.tracking.snapshot_pages import ClientRuns
-from greenexp.tracking.snapshot_postgresql import PostgresqlRuns
 from greenexp.tracking.snapshot_rows import FOUND, Found, RunSource
-from greenexp.tracking.snapshot_sqlite import SqliteRuns, UnknownTablesError
 
 COMPARED = ["experiment_id", "experiment", "name", "state", "start_s", "end_s", "lifecycle"]
 """Of a run: read anew if one of them differs."""
@@ -80,19 +78,12 @@ def _place(uri: str, folder: Path) -> Path:
 
 def _refreshed(uri: str, folder: SnapshotFolder) -> tuple[Kept, int]:
     before = folder.load()
-    fast = _by_sql(uri)
+    fast = sql_runs(uri)
     if fast is not None:
         with contextlib.suppress(sqlite3.Error, UnknownTablesError, TimeoutError):
             return _read(fast, folder, before)
         before = folder.load()
     return _read(ClientRuns(uri), folder, before)
-
-
-def _by_sql(uri: str) -> RunSource | None:
-    file = sqlite_file(uri)
-    if file is not None:
-        return SqliteRuns(file)
-    return PostgresqlRuns(uri) if uri.partition("://")[0] in POSTGRESQL else None
 
 
 def _read(source: RunSource, folder: SnapshotFolder, before: Kept | None) -> tuple[Kept, int]:

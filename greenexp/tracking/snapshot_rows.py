@@ -22,6 +22,9 @@ PARAM, METRIC, TAG = range(len(KINDS))
 HIDDEN = (names.MACHINE, names.EARLIER_JSON)
 """What the names of tags that only greenexp itself reads begin with: a snapshot leaves them out."""
 
+Point = tuple[str, str, int, float | None]
+"""Run id, metric, step, value; the value is None where it is no number."""
+
 _TEXTS = {
     (TAG, names.KIND): "role",
     (TAG, names.SWEEP_ID): "sweep",

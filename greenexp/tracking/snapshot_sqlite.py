@@ -14,7 +14,7 @@ import contextlib
 import itertools
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from greenexp.tracking.snapshot_folder import Kept
-from greenexp.tracking.snapshot_rows import HIDDEN, METRIC, PARAM, TAG, frame_of, numbered
+from greenexp.tracking.snapshot_rows import HIDDEN, METRIC, PARAM, TAG, Point, frame_of, numbered
 
 ROWS = 1 << 16
 """Of a table in one statement."""
@@ -44,7 +44,7 @@ NEEDED = {
     "params": {"run_uuid", "key", "value"},
     "latest_metrics": {"run_uuid", "key", "value", "is_nan"},
     "tags": {"run_uuid", "key", "value"},
-    "metrics": {"run_uuid"},
+    "metrics": {"run_uuid", "key", "step", "value", "is_nan", "timestamp"},
 }
 """Table -> columns that are read. MLflow's tables are no public interface: a file with others is read by its client."""
 
@@ -128,6 +128,14 @@ class SqliteRuns:
                 ahead = pool.submit(next, parts, None)
                 if len(part.runs):
                     yield _table(part, numbers)
+
+    def points(self, runs: Sequence[str]) -> Iterator[Point]:
+        """All points of the metrics of some runs; those of a metric in the order of MLflow's client."""
+        query = "SELECT run_uuid, key, step, CASE WHEN is_nan THEN NULL ELSE value END FROM metrics "
+        query += "WHERE run_uuid IN (SELECT value FROM json_each(?)) ORDER BY timestamp, step, value"
+        with self._connected() as database:
+            for first in range(0, len(runs), RUNS):
+                yield from database.execute(query, (json.dumps(runs[first : first + RUNS]),))
 
 
 def _top(database: sqlite3.Connection, table: str) -> int:

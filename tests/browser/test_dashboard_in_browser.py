@@ -85,6 +85,24 @@ def test_the_list_of_sweeps_leads_to_a_sweep_and_back(page: Page, address: str, 
     expect(page.get_by_role("heading", name="All sweeps", level=1)).to_be_visible()
 
 
+def test_a_sweep_is_found_by_a_part_of_its_name(page: Page, tmp_path: Path, axe: str) -> None:
+    for name in [f"other-{number}" for number in range(16)] + ["looked-for"]:
+        (tmp_path / name).mkdir()
+        write_sweep(tmp_path / name)
+    with served_board([tmp_path]) as served:
+        look(page, served.address, "view=sweeps")
+        page.get_by_label("Name contains").fill("Looked")
+        page.keyboard.press("Enter")
+        expect(page.locator("#answer tbody tr")).to_have_count(1)
+        expect(page).to_have_url(f"{served.address}/?view=sweeps&find=Looked")
+        page.evaluate(axe)
+        assert page.evaluate(AXE) == []
+        page.get_by_role("link", name="looked-for").click()
+        expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+        assert "find" not in page.url
+        page.goto("about:blank")
+
+
 @pytest.mark.parametrize(("query", "heading"), [("", "All sweeps"), ("view=overview", "Overview")])
 def test_the_first_sweep_appears_on_a_page_that_was_empty(page: Page, tmp_path: Path, query: str, heading: str) -> None:
     with served_board([tmp_path]) as served:

@@ -33,7 +33,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def by_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_by_sql", lambda _: None)
+    monkeypatch.setattr(reading, "sql_runs", lambda _: None)
 
 
 def log_foreign(client: Any, experiment: str, **metrics: float) -> str:
