@@ -23,7 +23,7 @@ from greenexp.tasks.prepared import PreparedSplit
 from greenexp.training.inputs import Reader
 from greenexp.training.isolation import GeneratorStates, step_seed
 from greenexp.training.optimisation import Optimisation
-from greenexp.training.pieces import DividedBatch, Piece, PieceBounds, WholeDraws, drops
+from greenexp.training.pieces import BatchPiece, DividedBatch, PieceBounds, WholeDraws, drops
 from greenexp.training.precision import Precision, autocast
 from greenexp.training.processes import TrialProcesses
 from greenexp.training.under_way import EpochUnderWay
@@ -173,7 +173,7 @@ class EpochTrainer:
         wholes = list(self.micro_batches(indices, epoch))
         return DividedBatch(wholes, draws) if self.divides else [whole.read() for (whole,) in wholes]
 
-    def micro_batches(self, indices: Indices, epoch: int) -> Iterator[Sequence[Piece]]:
+    def micro_batches(self, indices: Indices, epoch: int) -> Iterator[Sequence[BatchPiece]]:
         """The batch in parts of `micro_batch_size`, each padded to its own longest example, in pieces if need be."""
         size = self.training.micro_batch_size or max(len(indices), 1)
         for start in range(0, len(indices), size):
@@ -181,11 +181,11 @@ class EpochTrainer:
             longest = int(self.split.lengths[part].max())
             yield [self._piece(part, found, longest, len(indices), epoch) for found in self._pieces(len(part))]
 
-    def _piece(self, part: Indices, found: PieceBounds, longest: int, of: int, epoch: int) -> Piece:
+    def _piece(self, part: Indices, found: PieceBounds, longest: int, of: int, epoch: int) -> BatchPiece:
         """A piece of `part`, a micro-batch of a batch of `of` examples."""
         rows = part[found.first : found.end]
         read = functools.partial(self._read, rows, longest, of, epoch, found.copies)
-        return Piece(found.first, len(rows), longest, read, found.is_own)
+        return BatchPiece(found.first, len(rows), longest, read, found.is_own)
 
     def _pieces(self, examples: int) -> Iterator[PieceBounds]:
         """Of a micro-batch: each process's part, in pieces that are computed at once."""

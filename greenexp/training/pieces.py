@@ -149,7 +149,7 @@ class PieceBounds(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Piece:
+class BatchPiece:
     """A part of a micro-batch that is computed at once.
 
     first: number of its first example in the whole; examples, length: its padded shape
@@ -170,10 +170,10 @@ class DividedBatch(Sequence[MicroBatch]):
     draws: told which piece is computed; None: nobody needs to know
     """
 
-    def __init__(self, wholes: Sequence[Sequence[Piece]], draws: WholeDraws | None) -> None:
+    def __init__(self, wholes: Sequence[Sequence[BatchPiece]], draws: WholeDraws | None) -> None:
         self._wholes, self._draws = wholes, draws
         self._pieces = [piece for whole in wholes for piece in whole]
-        self._known: dict[Piece, MicroBatch] = {}
+        self._known: dict[BatchPiece, MicroBatch] = {}
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
@@ -201,14 +201,14 @@ class DividedBatch(Sequence[MicroBatch]):
                 if piece.is_own:
                     yield from self._computed(piece, examples)
 
-    def _computed(self, piece: Piece, whole: int) -> Iterator[MicroBatch]:
+    def _computed(self, piece: BatchPiece, whole: int) -> Iterator[MicroBatch]:
         if self._draws is not None:
             self._draws.begin(whole, piece.first, piece.examples)
         yield self._read(piece)
         if self._draws is not None:
             self._draws.end()
 
-    def _read(self, piece: Piece) -> MicroBatch:
+    def _read(self, piece: BatchPiece) -> MicroBatch:
         if piece not in self._known:
             self._known[piece] = piece.read()
         return self._known[piece]
