@@ -82,8 +82,8 @@ class MicroBatch:
     """As many examples of a step's batch as are computed at once.
 
     labels: [example], class numbers or real targets; share: its examples / the batch's; the shares add up to 1
-    copies: processes that compute it, each of which adds an equal part: those of a trial, if they are more than its
-        examples. Of several processes each goes over its own micro-batches, and finds all of them by number
+    copies: processes that compute it, each of which adds an equal part: those of the trial, if they are more than its
+        examples
     indices: [example], its rows of the training split; None where nobody knows
     inputs: tokens or pixels; targets: [example, place], the tokens at `inputs.places`, -100 where none is to be
         predicted; None: none was masked
@@ -108,9 +108,10 @@ class StepContext:
 
     model: in training mode, its gradients None
     epoch: from 1; step: optimiser steps made before this one, since the trial began
-    batch: the micro-batches, on the model's device
+    batch: the micro-batches, on the model's device; where several processes train the trial, those of this one
     update: `update(loss)`: once the gradients are in place: add up both over all processes of the trial, check them,
         clip, make the optimiser and schedule step, set gradients to None. Raises DivergedError
+    total: `total(number)`: the sum over all processes of what each has counted in its own micro-batches
     precision: a context in which the model computes in the trainer's number format; `forward` and `outputs` do so
     second: the micro-batches of the step's second batch, for a method that splits the training set; else empty
     """
@@ -122,6 +123,7 @@ class StepContext:
     update: Callable[[Tensor], None]
     precision: Callable[[], AbstractContextManager[None]] = nullcontext
     second: Sequence[MicroBatch] = ()
+    total: Callable[[Tensor], Tensor] = lambda own: own
 
     def forward(self, inputs: InputBatch, exits: tuple[int, ...], layers: Collection[int] | None = None) -> Tensor:
         """Logits [exit, example, class] of `exits`, float32 or wider, under the trainer's precision.

@@ -96,7 +96,8 @@ class EpochTrainer:
         for first, second in self.batches(epoch)[under_way.steps : until]:
             batches = [self._batch(indices, epoch, draws) for indices in (first, second)]
             self.note_flops(under_way, optimisation.step, [_shapes(batch) for batch in batches], price)
-            context = StepContext(self.model, epoch, optimisation.step, batches[0], update, self._precise, batches[1])
+            of_step = (self.model, epoch, optimisation.step, batches[0], update, self._precise, batches[1])
+            context = StepContext(*of_step) if processes is None else StepContext(*of_step, processes.total)
             before = self.compression.before_step(self.model.backbone)
             self._draw_apart(epoch, under_way.steps)
             loss = self.method.step(context)

@@ -164,21 +164,23 @@ class BatchPiece:
 
 
 class DividedBatch(Sequence[MicroBatch]):
-    """A step's micro-batches, each in pieces: by number all of them, going over it those of this process.
+    """A step's micro-batches, each in pieces, of which it holds those of this process.
 
-    wholes: per micro-batch as it would be computed if it fitted, its pieces in order
+    Going over them says to `draws` which piece is computed; whoever wants to look at them only takes them by number.
+
+    wholes: per micro-batch as it would be computed if it fitted, its pieces in order, those of other processes too
     draws: told which piece is computed; None: nobody needs to know
     """
 
     def __init__(self, wholes: Sequence[Sequence[BatchPiece]], draws: WholeDraws | None) -> None:
         self._wholes, self._draws = wholes, draws
-        self._pieces = [piece for whole in wholes for piece in whole]
+        self._pieces = [piece for whole in wholes for piece in whole if piece.is_own]
         self._known: dict[BatchPiece, MicroBatch] = {}
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
-        """(examples, padded length) of all pieces."""
-        return [(piece.examples, piece.length) for piece in self._pieces]
+        """(examples, padded length) of all pieces, those of other processes too."""
+        return [(piece.examples, piece.length) for whole in self._wholes for piece in whole]
 
     def __len__(self) -> int:
         return len(self._pieces)

@@ -80,6 +80,11 @@ class TrialProcesses:
 
         return update
 
+    def total(self, own: Tensor) -> Tensor:
+        """`StepContext.total`."""
+        self._agree(asks=False, of=0)
+        return self._added_up([], own)
+
     def share(self, content: bytes | None) -> bytes:
         """What process 0 hands in, to all."""
         with _losses():
@@ -151,7 +156,7 @@ class TrialProcesses:
         return _error(json.loads(text.numpy().tobytes()), first)
 
     def _added_up(self, gradients: Sequence[Tensor], loss: Tensor) -> Tensor:
-        """The whole loss; the gradients become whole in their places."""
+        """The whole loss, or another number; the gradients become whole in their places."""
         total = loss.detach().clone().reshape(1)
         for bucket in _buckets([total, *gradients]):
             flat = torch.cat([one.reshape(-1) for one in bucket])
