@@ -106,6 +106,21 @@ def test_two_processes_train_as_one_does(name: str, trial: Make, few: TokenisedT
     assert all(torch.equal(there[key], value) for key, value in found.items()), "to the last bit, between processes"
 
 
+def test_what_a_method_learns_beside_the_model(
+    trial: Make, few: TokenisedTask, second: SecondProcess, tmp_path: Path
+) -> None:
+    """Each process asks a teacher of its own."""
+    wider = trial(method={"name": "finetune"}, backbone={**BACKBONE, "hidden": 24}, epochs=1)
+    with TrialRun(wider, few, model_folder=tmp_path) as run:
+        next(run)
+    spec = trial(method={"name": "tinybert", "teacher": str(tmp_path)}, backbone=BACKBONE, epochs=2, batch_size=20)
+    _, expected = alone(spec, few)
+    assert any(name.startswith("method.projection") for name in expected)
+    with second.shared(spec, few) as run:
+        assert [second.train(run)[0].epoch for _ in range(2)] == [1, 2]
+        check_same(run._state(None)[0], expected)
+
+
 def test_what_is_taken_from_the_weights_is_the_same(trial: Make, few: TokenisedTask, second: SecondProcess) -> None:
     spec = trial(method={"name": "layerdrop"}, epochs=1, batch_size=20)
     chosen = CompressionChoice(name="magnitude_pruning")
