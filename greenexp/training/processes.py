@@ -100,6 +100,7 @@ class TrialProcesses:
     @contextmanager
     def together(self) -> Iterator[None]:
         """In here all processes fail if one does: each with its own error, or with that of the first that failed."""
+        self._failed = False
         try:
             yield
         except LostProcessError:

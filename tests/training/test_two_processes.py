@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from told import tells
-from two_processes import SecondProcess, broken_in_the_second, loss_of_nan, short_in_the_second
+from two_processes import SecondProcess, broken_in_the_second, drawing_in_the_second, loss_of_nan, short_in_the_second
 
 from greenexp.errors import DivergedError, InputError, LostProcessError, MemoryShortageError, TrialError
 from greenexp.methods.parallel import why_not_parallel
@@ -197,6 +197,16 @@ def test_a_failure_of_one_process_ends_both_with_its_reason(
         here, _ = second.train(run)
     assert isinstance(here, MemoryShortageError)
     assert (here.at_once, here.undivided) == (16, "")
+
+
+def test_processes_that_draw_differently_end_with_that_reason(
+    trial: Make, few: TokenisedTask, second: SecondProcess
+) -> None:
+    with second.shared(trial(), few, changes=(drawing_in_the_second,)) as run:
+        here, there = second.train(run)
+    assert isinstance(here, TrialError)
+    assert tells(str(here), "random numbers")
+    assert there == f"TrialError: {here}"
 
 
 def test_a_loss_that_is_no_number_ends_both_alike(trial: Make, few: TokenisedTask, second: SecondProcess) -> None:

@@ -117,6 +117,19 @@ def loss_of_nan(run: TrialRun) -> None:
         run._open_setup().method.loss = lambda logits, *_: logits.sum() * float("nan")  # type: ignore[method-assign]
 
 
+def drawing_in_the_second(run: TrialRun) -> None:
+    """Its method draws random numbers that the first does not draw, by a call that nobody looks after."""
+    method = run._open_setup().method
+    known = method.loss
+
+    def loss(*arguments: Any) -> Any:
+        torch.empty(1).cauchy_()
+        return known(*arguments)
+
+    if _number(run) == 1:
+        method.loss = loss  # type: ignore[method-assign]
+
+
 def _number(run: TrialRun) -> int:
     processes = run._open_setup().trainer.processes
     return 0 if processes is None else processes.number
