@@ -13,6 +13,7 @@
     - CheckpointError          a checkpoint is incomplete or belongs to another trial
   x TrialError                 one trial failed; the sweep goes on
     - DivergedError            a loss or a weight became NaN or infinite
+  x LostProcessError           another process of a trial is gone: the attempt is over, as if this one had died
   x TrackingError              MLflow could not be read or written
 """
 
@@ -219,6 +220,10 @@ class FusedMemoryError(TrialError):
 
     def __reduce__(self) -> tuple[type[FusedMemoryError], tuple[int, str]]:
         return type(self), (self.seeds, self.told)
+
+
+class LostProcessError(GreenexpError):
+    """Another process that trains the same trial has died, or nothing is heard of it."""
 
 
 class TrackingError(GreenexpError):

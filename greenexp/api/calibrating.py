@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from greenexp.api.watching import Watcher
     from greenexp.plan.data import Prepare
     from greenexp.plan.plans import Plan
+    from greenexp.records.sections import Packing
     from greenexp.records.trial import TrialSpec
     from greenexp.training.busy_workers import Calibration
     from greenexp.training.calibration import SpeedLook
@@ -51,13 +52,12 @@ def known_speeds(
 ) -> Speeds:
     """The speeds of the plan's trials, from sweeps on record first; of other trials by calibration, if asked."""
     from greenexp.meters.machine import machine_facts
-    from greenexp.plan.estimates import packing
     from greenexp.sources.recorded_speed import recorded_speeds
 
     recorded = recorded_speeds(machine_facts(), measured_in, _device(planned))
     if not calibrate:
         return recorded
-    size = packing(planned)
+    size = planned.spec.resources.packing
     wanted: dict[TrialKind, TrialSpec] = {}
     for trial in planned.trials:
         shape = TrialKind.of(trial.settings, size)
@@ -125,9 +125,9 @@ def _processes(planned: Plan) -> int:
     return max(1, min(resources.workers, room))
 
 
-def _speed(own: Sequence[SpeedLook], found: Calibration, packing: tuple[int, int, float]) -> TrialSpeed:
+def _speed(own: Sequence[SpeedLook], found: Calibration, packing: Packing) -> TrialSpeed:
     """The speed of a kind of trial by all looks at it."""
-    apart = found.processes < packing[0]
+    apart = found.processes < packing[0] or len(packing) > 3  # measured in one process per trial
     seconds, flops = sum(one.train_s for one in own), sum(one.train_flops for one in own)
     logs = [math.log(one.train_s / one.train_flops) for one in own]
     eval_s, eval_flops = sum(one.eval_s for one in own), sum(one.eval_flops for one in own)

@@ -82,6 +82,8 @@ class MicroBatch:
     """As many examples of a step's batch as are computed at once.
 
     labels: [example], class numbers or real targets; share: its examples / the batch's; the shares add up to 1
+    copies: processes that compute it, each of which adds an equal part: those of the trial, if they are more than its
+        examples
     indices: [example], its rows of the training split; None where nobody knows
     inputs: tokens or pixels; targets: [example, place], the tokens at `inputs.places`, -100 where none is to be
         predicted; None: none was masked
@@ -92,6 +94,12 @@ class MicroBatch:
     share: float
     indices: npt.NDArray[np.int64] | None = None
     targets: Tensor | None = None
+    copies: int = 1
+
+    @property
+    def weight(self) -> float:
+        """Of its mean in what this process adds up."""
+        return self.share / self.copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +108,10 @@ class StepContext:
 
     model: in training mode, its gradients None
     epoch: from 1; step: optimiser steps made before this one, since the trial began
-    batch: the micro-batches, on the model's device
-    update: `update(loss)`: once the gradients are in place: check the loss and the gradients, clip, make the optimiser
-        and schedule step, set gradients to None. Raises DivergedError
+    batch: the micro-batches, on the model's device; where several processes train the trial, those of this one
+    update: `update(loss)`: once the gradients are in place: add up both over all processes of the trial, check them,
+        clip, make the optimiser and schedule step, set gradients to None. Raises DivergedError
+    total: `total(number)`: the sum over all processes of what each has counted in its own micro-batches
     precision: a context in which the model computes in the trainer's number format; `forward` and `outputs` do so
     second: the micro-batches of the step's second batch, for a method that splits the training set; else empty
     """
@@ -114,6 +123,7 @@ class StepContext:
     update: Callable[[Tensor], None]
     precision: Callable[[], AbstractContextManager[None]] = nullcontext
     second: Sequence[MicroBatch] = ()
+    total: Callable[[Tensor], Tensor] = lambda own: own
 
     def forward(self, inputs: InputBatch, exits: tuple[int, ...], layers: Collection[int] | None = None) -> Tensor:
         """Logits [exit, example, class] of `exits`, float32 or wider, under the trainer's precision.
@@ -149,9 +159,12 @@ class MethodRun(ABC):
 
     divides: whether a step gives the same numbers, but for rounding, however its batch is divided into micro-batches:
         whether a trial that runs out of memory may be tried again with smaller ones
+    adds_up: for a method with a `step` of its own: whether all it does with its micro-batches is to add up gradients
+        and objective, by their `weight` or by `descend`, before `update`: whether several processes may each do so
     """
 
     divides: ClassVar[bool] = True
+    adds_up: ClassVar[bool] = False
 
     teacher: MultiExitModel | None = None
     """A trained model that the method asks, which stays as it is; its passes are counted with the method's own."""
@@ -224,7 +237,7 @@ class MethodRun(ABC):
         """
         total: Tensor | None = None
         for micro in context.batch:
-            loss = micro.share * objective(micro)
+            loss = micro.weight * objective(micro)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
             total = loss.detach() if total is None else total + loss.detach()
         if total is None:

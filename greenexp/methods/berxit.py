@@ -74,6 +74,8 @@ class Berxit(Method):
 class BerxitRun(MethodRun):
     """One trial of `Berxit`. The steps' turns follow from their numbers, so there is nothing to remember."""
 
+    adds_up = True
+
     def __init__(self, shape: TrialShape, method: Berxit) -> None:
         super().__init__(shape)
         self._method = method

@@ -67,6 +67,8 @@ class Distillation(Method):
 class DistillationRun(TaughtRun):
     """One trial of `Distillation`."""
 
+    adds_up = True
+
     def __init__(self, shape: TrialShape, method: Distillation) -> None:
         super().__init__("distillation", shape, method.teacher, method.exits)
         self._method = method

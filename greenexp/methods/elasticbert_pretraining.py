@@ -62,6 +62,8 @@ class ElasticBertPretraining(Method):
 class ElasticBertPretrainingRun(MethodRun):
     """One trial of `ElasticBertPretraining`."""
 
+    adds_up = True
+
     def __init__(self, method: ElasticBertPretraining, shape: TrialShape) -> None:
         super().__init__(shape)
         exits = shape.exits if method.exits == "all" else shape.exits[-1:]
@@ -102,7 +104,8 @@ class ElasticBertPretrainingRun(MethodRun):
         exits = self.group(context.step)
         # By index: going over a divided batch would say which piece is computed.
         micros = [context.batch[number] for number in range(len(context.batch))]
-        count = torch.stack([masked_tokens(_targets(micro)) for micro in micros]).sum().clamp_min(1)
+        own = torch.stack([masked_tokens(_targets(micro)).float() / micro.copies for micro in micros]).sum()
+        count = context.total(own).round().long().clamp_min(1)
 
         def objective(micro: MicroBatch) -> Tensor:
             out = context.outputs(micro.inputs, exits, equilibrium=self._method.equilibrium)

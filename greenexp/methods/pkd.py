@@ -81,6 +81,8 @@ class Pkd(Method):
 class PkdRun(TaughtRun):
     """One trial of `Pkd`."""
 
+    adds_up = True
+
     def __init__(self, shape: TrialShape, method: Pkd) -> None:
         super().__init__("pkd", shape, method.teacher, method.exits)
         self._method = method

@@ -69,6 +69,8 @@ class Theseus(Method):
 class TheseusRun(TaughtRun):
     """One trial of `Theseus`."""
 
+    adds_up = True
+
     def __init__(self, shape: TrialShape, method: Theseus) -> None:
         parts = ALL_PARTS if method.train == "all" else frozenset({Part.LAYERS})
         super().__init__("theseus", shape, method.teacher, method.exits, parts)
@@ -116,7 +118,7 @@ class TheseusRun(TaughtRun):
 
         if self._trains_nothing(kept):
             with torch.no_grad():
-                total = torch.stack([micro.share * objective(micro) for micro in context.batch]).sum()
+                total = torch.stack([micro.weight * objective(micro) for micro in context.batch]).sum()
             context.update(total)
             return total
         return self.descend(context, objective)

@@ -113,6 +113,8 @@ class TinyBertRun(TaughtRun):
     pairs: (student layer, teacher layer), 0 the embeddings; projection: W, None where the widths are equal
     """
 
+    adds_up = True
+
     def __init__(self, shape: TrialShape, method: TinyBert) -> None:
         super().__init__("tinybert", shape, method.teacher, "last")
         self._method = method

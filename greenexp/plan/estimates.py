@@ -61,19 +61,13 @@ class Work:
         return all(speed is not None for speed in self.speeds)
 
 
-def packing(plan: Plan) -> tuple[int, int, float]:
-    """Trials at a time, cores and GPUs of each."""
-    resources = plan.spec.resources
-    return resources.workers, resources.cpus_per_trial, resources.gpus_per_trial
-
-
 def work_of(plan: Plan, flops: Sequence[EpochFlops], test_flops: float, speeds: Speeds | None) -> Work:
     """All that is to be played through; configurations that the search has yet to propose are like the first."""
     known = speeds or Speeds()
     groups = plan.expected_groups
     names = [trial.trial for trial in plan.trials] if plan.complete else [t for g in groups.values() for t in g]
     places = {name: place for place, name in enumerate(names)}
-    size = packing(plan)
+    size = plan.spec.resources.packing
     shapes = [TrialKind.of(trial.settings, size) for trial in plan.trials]
     by_shape = {shape: known.of(shape) for shape in dict.fromkeys(shapes)}
     own = [by_shape[shapes[place % len(shapes)]] for place in range(len(names))]

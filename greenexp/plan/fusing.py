@@ -28,24 +28,24 @@ def check_fused(plan: Plan, prepare: Callable[[Settings], PreparedTask]) -> None
         return
     from greenexp.methods.fusing import why_not_fused
 
-    kinds = {_kind(settings): settings for settings in plan.possible_settings()}
+    kinds = {form_of(settings): settings for settings in plan.possible_settings()}
     found: dict[str, str] = {}
     for settings in kinds.values():
         model, run = without_weights(settings, prepare(settings), plan.trials[0].seeds.order)
         for section, why in why_not_fused(settings, run, model):
-            found.setdefault(f"{section}: {why}", f"{section} ({_name(settings, section)}): {why}")
+            found.setdefault(f"{section}: {why}", f"{section} ({name_of(settings, section)}): {why}")
     if found:
         raise FieldError(FIELD, f"the seeds cannot be trained as one model: {'; '.join(found.values())}")
 
 
-def _kind(settings: Settings) -> str:
+def form_of(settings: Settings) -> str:
     """Equal for settings whose models and steps have the same form."""
     sections = settings.to_json()
     form = {name: value for name, value in sections.items() if name not in ("training", "metric")}
     return canonical_json({**form, "compile": settings.training.compile})
 
 
-def _name(settings: Settings, section: str) -> str:
+def name_of(settings: Settings, section: str) -> str:
     """Of the plug-in that a section chooses, or of the field of `training`."""
     if section == "training":
         return "compile"

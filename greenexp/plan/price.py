@@ -26,6 +26,7 @@ from greenexp.plan.levels import (
     within_reach,
 )
 from greenexp.plan.origins import priced_origins, with_origins
+from greenexp.plan.parallel import check_parallel
 from greenexp.plan.plans import Plan
 from greenexp.plan.prices import Bound, DataContents, Price
 from greenexp.records.axes import AXES
@@ -185,6 +186,7 @@ def _all_epochs(
                 raise InputError(f"{_whose(trial)}{error}") from error
         result.append(known[cost])
     check_fused(plan, prepare)
+    check_parallel(plan, prepare)
     return result, tuple(notes)
 
 

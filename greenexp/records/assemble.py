@@ -14,7 +14,9 @@ from greenexp.records.decision import Action
 from greenexp.records.energy import weakest
 from greenexp.records.epoch import (
     AT_ONCE,
+    DROPOUT_MASKS,
     FUSED_SEEDS,
+    PROCESSES,
     EpochRecord,
     ExitScore,
     best_epoch,
@@ -246,6 +248,8 @@ def _epoch_row(report: EpochFacts, configuration: str, final: Mapping[tuple[str,
         "score_remark": record.not_measured.get("score", ""),
         "micro_batch_size": int(record.computed_with[AT_ONCE]) if AT_ONCE in record.computed_with else pd.NA,
         "fused_seeds": seeds_together(record) if FUSED_SEEDS in record.computed_with else pd.NA,
+        "processes": int(record.computed_with[PROCESSES]) if PROCESSES in record.computed_with else pd.NA,
+        "dropout_masks": record.computed_with.get(DROPOUT_MASKS, ""),
     }
 
 

@@ -16,6 +16,11 @@ computed at once."""
 FUSED_SEEDS = "fused_seeds"
 """Of `EpochRecord.computed_with`: how many seeds were trained as one model, whose costs were divided equally."""
 
+PROCESSES = "processes"
+"""Of `EpochRecord.computed_with`: how many processes trained the trial together, where they were several."""
+DROPOUT_MASKS, OF_PROCESSES = "dropout_masks", "each process draws its own"
+"""Of `EpochRecord.computed_with`: that the numbers are not those of one process, as on GPUs with dropout."""
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
@@ -54,6 +59,14 @@ class Costs:
             name: None if None in (whole, part) else whole - part for name, (whole, part) in pairs.items()
         }
         return Costs(**{**rest, "peak_memory_b": self.peak_memory_b})
+
+    def beside(self, other: Costs) -> Costs:
+        """These and what another process of the trial used in the same time: sums, but the time is this one's.
+
+        The memory is the larger one. None where one of them was not measured.
+        """
+        both = self.plus(other)
+        return dataclasses.replace(both, wall_s=self.wall_s)
 
     def plus(self, later: Costs) -> Costs:
         """Both together: sums, and the larger memory; None where one of them was not measured."""
@@ -102,7 +115,8 @@ class EpochRecord:
     not_measured: name of a cost -> why it is None (`energy_j.<part>`: why that part of it is missing);
         `score`: a remark on the score, e.g. that an undefined metric was counted as 0
     computed_with: what a reader must know of the circumstances: `precision`, `device`, `notes` about the weights,
-        `energy_method` where there is energy, `micro_batch_size` where a batch did not fit into memory
+        `energy_method` where there is energy, `micro_batch_size` where a batch did not fit into memory, `processes` and
+        `dropout_masks` where several processes trained it
     dev_logits: content hash of the stored dev logits if this report is the best so far, else None
     last: True on the final record of the trial
     """

@@ -207,12 +207,23 @@ def _duration(value: Any) -> Any:
 _DURATION_SCHEMA = WithJsonSchema({"type": ["number", "string", "null"]})
 
 
+Packing = tuple[int, int, float] | tuple[int, int, float, int]
+"""On what it depends besides a trial how fast it trains; see `Resources.packing`."""
+
+
 class Resources(FileSection):
     """What trials run on."""
 
     workers: int = Field(1, ge=1, description="Trials at a time")
     cpus_per_trial: int = Field(1, ge=1, description="CPU cores, and threads, of one trial")
     gpus_per_trial: float = Field(0, ge=0, description="GPUs of one trial; a fraction shares one")
+    processes_per_trial: int = Field(
+        1,
+        ge=1,
+        exclude_if=lambda processes: processes == 1,
+        description="Processes that train a trial together, each on its part of every batch and with its part of the "
+        "trial's CPU cores and GPUs",
+    )
     fuse_seeds: bool = Field(
         False,
         exclude_if=lambda fused: not fused,
@@ -232,6 +243,22 @@ class Resources(FileSection):
     wait_for_nodes: Annotated[float | None, BeforeValidator(_duration), _DURATION_SCHEMA] = Field(
         None, description="How long a Ray cluster may take to get a node that a trial fits on; null: it must be there"
     )
+
+    @property
+    def packing(self) -> Packing:
+        """Trials at a time, cores and GPUs of each; and its processes, where they are several."""
+        shape = self.workers, self.cpus_per_trial, self.gpus_per_trial
+        return shape if self.processes_per_trial == 1 else (*shape, self.processes_per_trial)
+
+    @property
+    def cpus_per_process(self) -> int:
+        """CPU cores, and threads, of each process of a trial."""
+        return self.cpus_per_trial // self.processes_per_trial
+
+    @property
+    def gpus_per_process(self) -> float:
+        """GPUs of each process of a trial."""
+        return self.gpus_per_trial / self.processes_per_trial
 
 
 MODELLED = "modelled"

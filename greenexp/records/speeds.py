@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from greenexp.records.sections import Packing
 from greenexp.records.settings import Settings
 from greenexp.records.values import canonical_json
 
@@ -31,7 +32,7 @@ BUSY_DOUBT = 0.5
 class TrialKind:
     """What decides how many seconds a FLOP takes; backbone: its section of the sweep file as JSON text.
 
-    packing: trials at a time, CPU cores and GPUs of each
+    packing: trials at a time, CPU cores and GPUs of each; and its processes, where they are several
     """
 
     method: str
@@ -39,10 +40,10 @@ class TrialKind:
     precision: str
     max_length: int
     batch_size: int
-    packing: tuple[int, int, float]
+    packing: Packing
 
     @classmethod
-    def of(cls, settings: Settings, packing: tuple[int, int, float]) -> TrialKind:
+    def of(cls, settings: Settings, packing: Packing) -> TrialKind:
         """That of a trial with these settings."""
         training = settings.training
         backbone = canonical_json(settings.backbone.to_json())
@@ -180,9 +181,9 @@ def pooled(logs: Sequence[float], floor: float = FLOOR) -> tuple[float, float]:
     return math.sqrt(variance * (1 + 1 / count)), freedom
 
 
-def busy_doubt(cpu_share: float | None, packing: tuple[int, int, float]) -> float:
+def busy_doubt(cpu_share: float | None, packing: Packing) -> float:
     """The sd of the log that comes of other programs beside the trials that were measured; 0.0 with a GPU."""
-    _, cores, gpus = packing
+    cores, gpus = packing[1:3]
     if not cpu_share or gpus > 0 or cpu_share / cores >= BUSY:
         return 0.0
     return BUSY_DOUBT * math.log(cores / cpu_share)

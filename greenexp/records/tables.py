@@ -48,7 +48,7 @@ _EPOCHS = {
     "learning_rate": "float64", "score": "float64", "best_score": "float64",
     **dict.fromkeys(COSTS, "float64"), "energy_method": "str", "dev_logits": "str", "precision": "str", "device": "str",
     "notes": "str", "score_remark": "str", "micro_batch_size": "Int64",
-    "fused_seeds": "Int64",
+    "fused_seeds": "Int64", "processes": "Int64", "dropout_masks": "str",
 }  # fmt: skip
 _EXITS = {
     "trial": "str", "attempt": "int64", "epoch": "int64", "exit": "int64", "layer": "int64",
@@ -160,7 +160,9 @@ class SweepTables:
         (NA: all of it), whose scores compare with each other alone; what
         it was computed with (precision, device, notes on the weights); `score_remark`: what must be known of a score;
         `micro_batch_size`: examples computed at once where batches did not fit into memory (NA: they fitted);
-        `fused_seeds`: seeds that were trained as one model and have equal parts of the costs (NA: it trained alone)
+        `fused_seeds`: seeds that were trained as one model and have equal parts of the costs (NA: it trained alone);
+        `processes`: that trained the trial together (NA: one); `dropout_masks`: whose they were, where it is not the
+        same as with one process
     exits: a row per report and exit, `dev_<metric>` columns
     operating_points: a row per trial, policy and threshold, at the trial's best epoch: dev score against mean inference
         FLOPs per example; every exit (`static`) and, unless `facts` say otherwise, every threshold of the policies

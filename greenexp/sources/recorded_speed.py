@@ -138,8 +138,7 @@ def _elsewhere(tables: SweepTables, machine: Mapping[str, Any], device: str) -> 
 
 def _of_sweep(name: str, tables: SweepTables, machine: Mapping[str, Any]) -> Iterator[tuple[TrialKind, SweepSpeed]]:
     """What each shape of trials took in a sweep."""
-    resources = tables.spec.resources
-    packing = (resources.workers, resources.cpus_per_trial, resources.gpus_per_trial)
+    packing = tables.spec.resources.packing
     torch = machine.get("versions", {}).get("torch")
     aged = any(session.get("versions", {}).get("torch") != torch for session in tables.history.sessions)
     by_shape: dict[TrialKind, list[pd.DataFrame]] = defaultdict(list)

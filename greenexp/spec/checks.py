@@ -105,6 +105,19 @@ def _gpus(resources: Resources) -> Iterator[FieldProblem]:
         yield FieldProblem("resources.gpus_per_trial", f"must be a fraction up to 1 or a whole number, got {gpus}")
 
 
+def _processes(resources: Resources) -> Iterator[FieldProblem]:
+    number, cpus, gpus = resources.processes_per_trial, resources.cpus_per_trial, resources.gpus_per_trial
+    if cpus % number:
+        wanted = f"the {number} processes of a trial have equal parts of its cores: write a multiple of {number}"
+        yield FieldProblem("resources.cpus_per_trial", f"{wanted}, got {cpus}")
+    if number > 1 and gpus > number and gpus % number:
+        wanted = f"the {number} processes of a trial have equal parts of its GPUs: write {number} or a multiple of it"
+        yield FieldProblem("resources.gpus_per_trial", f"{wanted}, got {gpus:g}")
+    if number > 1 and resources.fuse_seeds:
+        wanted = "seeds that are trained as one model are trained by one process: leave fuse_seeds out, or this"
+        yield FieldProblem("resources.processes_per_trial", wanted)
+
+
 def _finite_options(name: str, section: Component | Exits) -> Iterator[FieldProblem]:
     path, component = ("exits.head", section.head) if isinstance(section, Exits) else (name, section)
     for at in _not_finite({} if component is None else component.options, path):
@@ -133,6 +146,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[FieldProblem]]], ..
     (("metric",), _metric_mode),
     (("budget", "accounting"), _factors),
     (("resources",), _gpus),
+    (("resources",), _processes),
     (("replay",), _finite_policies),
     *(
         ((name,), partial(_finite_options, name))

@@ -33,10 +33,7 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping
 
     state: plain JSON values. Raises CheckpointError when the disk does not take it; an older checkpoint then stays.
     """
-    contents = {
-        "tensors": safetensors.torch.save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}),
-        "state": json.dumps(state, sort_keys=True, allow_nan=False).encode(),
-    }
+    contents = dict(zip(_SUFFIX, _contents(tensors, state), strict=True))
     hashes = {kind: hashlib.sha256(content).hexdigest() for kind, content in contents.items()}
     names = {kind: f"{kind}-{hashes[kind][:16]}{_SUFFIX[kind]}" for kind in contents}
     manifest = {"format": FORMAT, "files": {names[kind]: hashes[kind] for kind in contents}}
@@ -48,6 +45,24 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping
     except OSError as error:
         raise CheckpointError(f"checkpoint {folder} cannot be written: {error.strerror or error}") from error
     _drop_others(folder, {*names.values(), CHECKPOINT_MANIFEST})
+
+
+def encoded(tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> bytes:
+    """Both as one text of bytes, for another process; `decoded` is the inverse."""
+    of_tensors, of_state = _contents(tensors, state)
+    return len(of_state).to_bytes(8) + of_state + of_tensors
+
+
+def decoded(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What was `encoded`."""
+    end = 8 + int.from_bytes(content[:8])
+    return safetensors.torch.load(content[end:]), json.loads(content[8:end])
+
+
+def _contents(tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Of the two files."""
+    own = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    return safetensors.torch.save(own), json.dumps(state, sort_keys=True, allow_nan=False).encode()
 
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,10 +21,11 @@ from greenexp.records.sections import Training
 from greenexp.tasks.batches import Indices, dev_batches, epoch_batches, first_part, halved_batches
 from greenexp.tasks.prepared import PreparedSplit
 from greenexp.training.inputs import Reader
-from greenexp.training.isolation import GeneratorStates
+from greenexp.training.isolation import GeneratorStates, step_seed
 from greenexp.training.optimisation import Optimisation
-from greenexp.training.pieces import DividedBatch, WholeDraws
+from greenexp.training.pieces import BatchPiece, DividedBatch, PieceBounds, WholeDraws, drops
 from greenexp.training.precision import Precision, autocast
+from greenexp.training.processes import TrialProcesses
 from greenexp.training.under_way import EpochUnderWay
 
 Price = Callable[[int, int, tuple[Pass, ...]], float]
@@ -39,6 +40,7 @@ class EpochTrainer:
     compression: what is done to the weights after each step
     at_once: examples that are computed at once at most, where more do not fit: the numbers stay, but for rounding
     reader: how the training examples are read
+    processes: that train the trial together; None: this one alone
     """
 
     model: MultiExitModel
@@ -53,6 +55,7 @@ class EpochTrainer:
     meters: Meters
     compression: Compression
     at_once: int | None = None
+    processes: TrialProcesses | None = None
 
     def train(
         self, under_way: EpochUnderWay, until: int, optimisation: Optimisation, interrupted: Callable[[], bool]
@@ -61,9 +64,19 @@ class EpochTrainer:
 
         Returns whether it came to `until`. Raises DivergedError.
         """
-        draws = WholeDraws(self.device)
-        with nullcontext() if self.at_once is None else draws:
+        draws = None if self.draws_apart or not self.divides else WholeDraws(self.device)
+        with draws or nullcontext():
             return self._train(under_way, until, optimisation, interrupted, draws)
+
+    @property
+    def divides(self) -> bool:
+        """Whether batches are computed in pieces."""
+        return self.at_once is not None or self.processes is not None
+
+    @functools.cached_property
+    def draws_apart(self) -> bool:
+        """Whether each process draws dropout masks of its own, as those of a whole batch cannot be drawn on a GPU."""
+        return self.processes is not None and self.device.type != "cpu" and any(map(drops, self.model.modules()))
 
     def _train(
         self,
@@ -71,26 +84,27 @@ class EpochTrainer:
         until: int,
         optimisation: Optimisation,
         interrupted: Callable[[], bool],
-        draws: WholeDraws,
+        draws: WholeDraws | None,
     ) -> bool:
         self.model.train()
-        price, epoch, all_steps = self.priced(), under_way.epoch, self.all_steps
+        price, epoch, all_steps, processes = self.priced(), under_way.epoch, self.all_steps, self.processes
+        update = optimisation.update if processes is None else processes.update(optimisation, interrupted)
         if not under_way.prepared:
             self._prepare(under_way, price)
         if under_way.generators is not None:
             under_way.generators.apply(self.device)
         for first, second in self.batches(epoch)[under_way.steps : until]:
             batches = [self._batch(indices, epoch, draws) for indices in (first, second)]
-            shapes = [[micro.inputs.shape for micro in batch] for batch in batches]
-            self.note_flops(under_way, optimisation.step, shapes, price)
-            context = StepContext(
-                self.model, epoch, optimisation.step, batches[0], optimisation.update, self._precise, batches[1]
-            )
+            self.note_flops(under_way, optimisation.step, [_shapes(batch) for batch in batches], price)
+            of_step = (self.model, epoch, optimisation.step, batches[0], update, self._precise, batches[1])
+            context = StepContext(*of_step) if processes is None else StepContext(*of_step, processes.total)
             before = self.compression.before_step(self.model.backbone)
-            under_way.note_step(self.method.step(context), len(first))
+            self._draw_apart(epoch, under_way.steps)
+            loss = self.method.step(context)
+            under_way.note_step(loss if processes is None else processes.whole_loss, len(first))
             self.compression.after_step(self.model.backbone, before, optimisation.step, all_steps)
             self.meters.keep_up()
-            if under_way.steps < until and interrupted():
+            if under_way.steps < until and (interrupted() if processes is None else processes.interrupted):
                 break
         optimisation.check()
         under_way.generators = GeneratorStates.now(self.device)
@@ -122,7 +136,8 @@ class EpochTrainer:
 
         def batches() -> Iterator[MicroBatch]:
             for indices in self._in_order():
-                yield from itertools.chain.from_iterable(self.micro_batches(indices, under_way.epoch))
+                for piece in itertools.chain.from_iterable(self.micro_batches(indices, under_way.epoch)):
+                    yield piece.read()
                 self.meters.keep_up()
 
         passes = self.method.prepare(EpochContext(self.model, under_way.epoch, batches, self._precise))
@@ -144,7 +159,7 @@ class EpochTrainer:
         nothing = np.empty(0, dtype=np.int64)
         return [(batch, nothing) for batch in epoch_batches(lengths, size, self.order_seed, epoch)]
 
-    @cached_property
+    @functools.cached_property
     def _lengths(self) -> Indices:
         """Of all examples: a step needs those of a few, and a streamed text has millions."""
         return self.split.lengths
@@ -154,24 +169,42 @@ class EpochTrainer:
         with autocast(self.precision, self.device):
             yield
 
-    def _batch(self, indices: Indices, epoch: int, draws: WholeDraws) -> Sequence[MicroBatch]:
+    def _draw_apart(self, epoch: int, step: int) -> None:
+        """Before a step, where each process draws masks of its own: by their numbers, so that a pause changes none."""
+        if self.draws_apart and self.processes is not None:
+            torch.cuda.manual_seed(step_seed(self.order_seed, epoch, step, self.processes.number))
+
+    def _batch(self, indices: Indices, epoch: int, draws: WholeDraws | None) -> Sequence[MicroBatch]:
         """A step's batch, on the device."""
         wholes = list(self.micro_batches(indices, epoch))
-        return [whole for (whole,) in wholes] if self.at_once is None else DividedBatch(wholes, draws)
+        return DividedBatch(wholes, draws) if self.divides else [whole.read() for (whole,) in wholes]
 
-    def micro_batches(self, indices: Indices, epoch: int) -> Iterator[Sequence[MicroBatch]]:
+    def micro_batches(self, indices: Indices, epoch: int) -> Iterator[Sequence[BatchPiece]]:
         """The batch in parts of `micro_batch_size`, each padded to its own longest example, in pieces if need be."""
         size = self.training.micro_batch_size or max(len(indices), 1)
         for start in range(0, len(indices), size):
             part = indices[start : start + size]
-            longest, most = int(self._lengths[part].max()), self.at_once or size
-            pieces = (part[first : first + most] for first in range(0, len(part), most))
-            yield [self._padded(piece, longest, len(indices), epoch) for piece in pieces]
+            longest = int(self._lengths[part].max())
+            yield [self._piece(part, found, longest, len(indices), epoch) for found in self._pieces(len(part))]
 
-    def _padded(self, piece: Indices, longest: int, of: int, epoch: int) -> MicroBatch:
+    def _piece(self, part: Indices, found: PieceBounds, longest: int, of: int, epoch: int) -> BatchPiece:
+        """A piece of `part`, a micro-batch of a batch of `of` examples."""
+        rows = part[found.first : found.end]
+        read = functools.partial(self._read, rows, longest, of, epoch, found.copies)
+        return BatchPiece(found.first, len(rows), longest, read, found.is_own)
+
+    def _pieces(self, examples: int) -> Iterator[PieceBounds]:
+        """Of a micro-batch: each process's part, in pieces that are computed at once."""
+        parts = [PieceBounds(0, examples)] if self.processes is None else self.processes.parts(examples)
+        for part in parts:
+            most = self.at_once or part.end - part.first
+            for start in range(part.first, part.end, most):
+                yield part._replace(first=start, end=min(start + most, part.end))
+
+    def _read(self, piece: Indices, longest: int, of: int, epoch: int, copies: int) -> MicroBatch:
         """`piece` of a batch of `of` examples, as wide as the part that it is of."""
         batch = self.reader.read(self.split, piece, drawn_by=(self.order_seed, epoch), least=longest)
-        return MicroBatch(batch.inputs, batch.labels, len(piece) / of, piece, batch.targets)
+        return MicroBatch(batch.inputs, batch.labels, len(piece) / of, piece, batch.targets, copies)
 
     def priced(self) -> Price:
         """FLOPs of a micro-batch's passes by its shape; shapes recur, so each is added up once."""
@@ -185,3 +218,8 @@ class EpochTrainer:
             return known[key]
 
         return price
+
+
+def _shapes(batch: Sequence[MicroBatch]) -> list[tuple[int, int]]:
+    """(examples, padded length) of its micro-batches, of all processes."""
+    return batch.shapes if isinstance(batch, DividedBatch) else [micro.inputs.shape for micro in batch]

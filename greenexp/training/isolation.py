@@ -25,6 +25,12 @@ def epoch_seed(order: int, epoch: int) -> int:
     return int(state) >> 1
 
 
+def step_seed(order: int, epoch: int, step: int, process: int) -> int:
+    """The seed of the dropout masks of one of several processes in a step, where it cannot draw those of the whole."""
+    state = np.random.SeedSequence((order, epoch, step, process), spawn_key=(6,)).generate_state(1, np.uint64)[0]
+    return int(state) >> 1
+
+
 @contextmanager
 def isolated(seed: int, threads: int, device: torch.device) -> Iterator[None]:
     """Global state of torch, numpy and Python as if the process were new; the former state comes back at the end.

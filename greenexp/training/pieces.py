@@ -1,4 +1,4 @@
-"""A batch computed piece by piece because it does not fit into memory whole, with the numbers of the whole one.
+"""A batch computed piece by piece, with the numbers of the whole one: as it does not fit into memory, or by processes.
 
 A step's objective is a mean over examples, so that the pieces' gradients add up to the batch's. What stands in the way
 is dropout: the masks of two pieces are not the two halves of the mask of both. So every piece is padded as the whole
@@ -9,8 +9,9 @@ the whole and cut. What is left of a difference is rounding.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, overload
 
 import torch
 from torch import Tensor, nn
@@ -56,16 +57,17 @@ class WholeDraws(TorchFunctionMode):
         super().__init__()
         self._device = device
         self._whole = self._first = self._count = 0
-        self._before: GeneratorStates | None = None
+        self._before = GeneratorStates.now(device)
         self._after: GeneratorStates | None = None
+
+    def begin_whole(self) -> None:
+        """What follows are pieces of another whole."""
+        self._before, self._after = GeneratorStates.now(self._device), None
 
     def begin(self, whole: int, first: int, count: int) -> None:
         """What follows is of examples `first` to `first + count` of `whole`."""
         self._whole, self._first, self._count = whole, first, count
-        if first == 0:
-            self._before, self._after = GeneratorStates.now(self._device), None
-        elif self._before is not None:
-            self._before.apply(self._device)
+        self._before.apply(self._device)
 
     def end(self) -> None:
         """What follows is of no piece. Raises TrialError where pieces did not draw the same numbers."""
@@ -134,15 +136,51 @@ def _ones(values: Tensor, rows: int) -> Tensor:
     return ones.permute([order.index(axis) for axis in range(values.ndim)])
 
 
-class DividedBatch(Sequence[MicroBatch]):
-    """A step's micro-batches, each in pieces. Going over them says to `draws` which piece is computed.
+class PieceBounds(NamedTuple):
+    """Examples `first` to `end` of a micro-batch.
 
-    wholes: per micro-batch as it would be computed if it fitted, its pieces in order
+    is_own: whether this process computes them; copies: processes that do
     """
 
-    def __init__(self, wholes: Sequence[Sequence[MicroBatch]], draws: WholeDraws) -> None:
+    first: int
+    end: int
+    is_own: bool = True
+    copies: int = 1
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BatchPiece:
+    """A part of a micro-batch that is computed at once.
+
+    first: number of its first example in the whole; examples, length: its padded shape
+    is_own: whether this process computes it; read: makes it
+    """
+
+    first: int
+    examples: int
+    length: int
+    read: Callable[[], MicroBatch]
+    is_own: bool = True
+
+
+class DividedBatch(Sequence[MicroBatch]):
+    """A step's micro-batches, each in pieces, of which it holds those of this process.
+
+    Going over them says to `draws` which piece is computed; whoever wants to look at them only takes them by number.
+
+    wholes: per micro-batch as it would be computed if it fitted, its pieces in order, those of other processes too
+    draws: told which piece is computed; None: nobody needs to know
+    """
+
+    def __init__(self, wholes: Sequence[Sequence[BatchPiece]], draws: WholeDraws | None) -> None:
         self._wholes, self._draws = wholes, draws
-        self._pieces = [piece for whole in wholes for piece in whole]
+        self._pieces = [piece for whole in wholes for piece in whole if piece.is_own]
+        self._known: dict[BatchPiece, MicroBatch] = {}
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """(examples, padded length) of all pieces, those of other processes too."""
+        return [(piece.examples, piece.length) for whole in self._wholes for piece in whole]
 
     def __len__(self) -> int:
         return len(self._pieces)
@@ -152,13 +190,27 @@ class DividedBatch(Sequence[MicroBatch]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[MicroBatch]: ...
     def __getitem__(self, index: int | slice) -> MicroBatch | Sequence[MicroBatch]:
-        return self._pieces[index]
+        if isinstance(index, slice):
+            return [self._read(piece) for piece in self._pieces[index]]
+        return self._read(self._pieces[index])
 
     def __iter__(self) -> Iterator[MicroBatch]:
         for whole in self._wholes:
-            examples, first = sum(len(piece.labels) for piece in whole), 0
+            examples = sum(piece.examples for piece in whole)
+            if self._draws is not None:
+                self._draws.begin_whole()
             for piece in whole:
-                self._draws.begin(examples, first, len(piece.labels))
-                yield piece
-                self._draws.end()
-                first += len(piece.labels)
+                if piece.is_own:
+                    yield from self._computed(piece, examples)
+
+    def _computed(self, piece: BatchPiece, whole: int) -> Iterator[MicroBatch]:
+        if self._draws is not None:
+            self._draws.begin(whole, piece.first, piece.examples)
+        yield self._read(piece)
+        if self._draws is not None:
+            self._draws.end()
+
+    def _read(self, piece: BatchPiece) -> MicroBatch:
+        if piece not in self._known:
+            self._known[piece] = piece.read()
+        return self._known[piece]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import gc
-import math
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,7 +25,8 @@ from greenexp.records.trial import TrialSpec
 from greenexp.tasks.dev_part import part_of_dev
 from greenexp.tasks.folds import on_fold
 from greenexp.tasks.prepared import PreparedTask
-from greenexp.training.checkpoint import check_owner, read_checkpoint, write_checkpoint
+from greenexp.training.best_scores import BestScores
+from greenexp.training.checkpoint import check_owner, encoded, read_checkpoint, write_checkpoint
 from greenexp.training.compressing import ReportedModel
 from greenexp.training.device import trial_device
 from greenexp.training.evaluation import Evaluation, evaluate
@@ -34,11 +34,10 @@ from greenexp.training.isolation import GeneratorStates, epoch_seed, isolated
 from greenexp.training.kept import serving_of, store_logits
 from greenexp.training.memory import shortage
 from greenexp.training.patience import TrialPatience
+from greenexp.training.processes import TrialProcesses
 from greenexp.training.scoring import exit_metrics, is_better, selected_score
 from greenexp.training.trial_setup import TrainingStretch, TrialSetup
 from greenexp.training.under_way import EpochUnderWay
-
-_UNDER_WAY = "under_way."
 
 
 class TrialRun(Iterator[EpochRecord]):
@@ -58,6 +57,7 @@ class TrialRun(Iterator[EpochRecord]):
     model_folder: where the model of the best report so far goes, over the one before; None: nowhere
     at_once: examples that are computed at once at most, where a whole micro-batch does not fit into memory. The numbers
         stay the same but for rounding; where they would not it is not heeded
+    processes: that train the trial together, of which this one is the first; None: it is alone
 
     Raises InputError when the settings contradict each other, the data or the machine.
     """
@@ -72,6 +72,7 @@ class TrialRun(Iterator[EpochRecord]):
         logits_folder: Path | None = None,
         model_folder: Path | None = None,
         at_once: int | None = None,
+        processes: TrialProcesses | None = None,
     ) -> None:
         self.trial = trial
         self._data, self._threads = on_fold(data, trial.fold), threads
@@ -84,16 +85,17 @@ class TrialRun(Iterator[EpochRecord]):
         self._spent: Costs | None = None  # since the last report, by what the meters said so far
         self._saved: Costs | None = None  # of these, what the last checkpoint holds
         self._energy_method: EnergyMethod | None = None  # the weakest of those by which its energy was found
-        self._best_score: float | None = None
-        self._best_on_part: float | None = None  # of reports on a part of dev
         self._failure: BaseException | None = None
+        self._shares_state = processes is not None  # before the next step
         self._setup: TrialSetup | None = None
         self._device = torch.device("cpu")
         try:
             self._device = trial_device(self.meters.gpus)
             with self._isolated(0):
-                self._setup = work = TrialSetup.build(trial, self._data, self._device, self.meters, at_once)
+                work = TrialSetup.build(trial, self._data, self._device, self.meters, at_once, processes)
+                self._setup = work
             self._patience = TrialPatience.of(work.training, work.metric, work.method)
+            self._best = BestScores(work.method, work.training.reports_per_epoch, self._part is not None)
         except BaseException:
             self.close()
             raise
@@ -120,7 +122,7 @@ class TrialRun(Iterator[EpochRecord]):
     def can_be_fused(self) -> bool:
         """Whether other seeds of its configuration can be trained with it as one model."""
         work = self._open_setup()
-        return work.trainer.at_once is None and not why_not_fused(self.trial.settings, work.method, work.model)
+        return not work.trainer.divides and not why_not_fused(self.trial.settings, work.method, work.model)
 
     def __next__(self) -> EpochRecord:
         try:
@@ -141,6 +143,7 @@ class TrialRun(Iterator[EpochRecord]):
         """
         work = self._unfinished_setup()
         try:
+            self._share_state(work)
             record = self._train_to_report(work, interrupted)
         except BaseException as error:
             told = shortage(error)
@@ -154,10 +157,7 @@ class TrialRun(Iterator[EpochRecord]):
             raise self._failure
         if record is not None:
             self._reports += 1
-            if record.dev_examples is None:
-                self._best_score = record.best_score
-            else:
-                self._best_on_part = record.best_score
+            self._best.note(record)
             self._begin_report()
         return record
 
@@ -190,53 +190,18 @@ class TrialRun(Iterator[EpochRecord]):
 
         Returns what was spent since the last report, but for the saving itself; the checkpoint holds it too.
         """
-        work, spent = self._open_setup(), self.unreported()
-        tensors, method_values = work.state()
-        state = {
-            "trial": self.trial.trial,
-            "fingerprint": self.trial.fingerprint,
-            "data": self._data.fingerprint,
-            "torch": torch.__version__,
-            "epoch": self.epoch,
-            "step": work.step,
-            "stage_first_step": work.stage_first_step,
-            "best_score": self._best_score,
-            "best_on_part": self._best_on_part,
-            "patience": self._patience.state(),
-            "method": method_values,
-            "spent": dataclasses.asdict(spent),
-            "energy_method": self._energy_method,
-        }
-        if self._under_way is not None:
-            own, state["under_way"] = self._under_way.state()
-            tensors |= {_UNDER_WAY + name: value for name, value in own.items()}
-        write_checkpoint(folder, tensors, state)
+        spent = self.unreported()
+        write_checkpoint(folder, *self._state(spent))
         self._saved = spent
         return spent
 
     def load(self, folder: Path) -> None:
         """Go on from a checkpoint of this trial. Raises CheckpointError if it is another's, incomplete or damaged."""
-        work = self._open_setup()
+        self._open_setup()
         tensors, state = read_checkpoint(folder)
         check_owner(folder, state, {"fingerprint": self.trial.fingerprint, "data": self._data.fingerprint})
-        try:
-            reports = report_at(state["epoch"], work.training.reports_per_epoch)
-            under_way = self._read_under_way(tensors, state)
-            epoch = int(state["epoch"]) if under_way is None else under_way.epoch
-            with self._isolated(epoch):
-                work.restore(tensors, state["method"], epoch, int(state["step"]), int(state["stage_first_step"]))
-            self._patience.restore(state["patience"])
-            spent = None if state.get("spent") is None else Costs(**state["spent"])
-            method = None if state.get("energy_method") is None else EnergyMethod(state["energy_method"])
-        except (KeyError, TypeError, ValueError) as error:
-            self._failure = CheckpointError(f"checkpoint {folder} cannot be understood: {error!r}")
-            raise self._failure from error
-        except CheckpointError as error:  # some weights may be in place already
-            self._failure = error
-            raise
-        self._reports, self._under_way, self._best_score = reports, under_way, state["best_score"]
-        self._best_on_part = state.get("best_on_part")
-        self._spent, self._saved, self._energy_method = spent, spent, method
+        self._go_on_from(tensors, state, f"checkpoint {folder}")
+        self._shares_state = self._open_setup().trainer.processes is not None
 
     def close(self) -> None:
         """Let go of model, optimiser and meters. Closing twice is allowed; everything else then raises TrialError."""
@@ -265,11 +230,56 @@ class TrialRun(Iterator[EpochRecord]):
             raise TrialError(f"trial {self.trial.trial} is closed")
         return self._setup
 
-    def _read_under_way(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> EpochUnderWay | None:
-        if state.get("under_way") is None:
-            return None
-        own = {name.removeprefix(_UNDER_WAY): value for name, value in tensors.items() if name.startswith(_UNDER_WAY)}
-        return EpochUnderWay.of_state(own, state["under_way"], self._device)
+    def _state(self, spent: Costs | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What a checkpoint holds: tensors and plain JSON values."""
+        work = self._open_setup()
+        tensors, method_values = work.state()
+        state = {
+            "trial": self.trial.trial,
+            "fingerprint": self.trial.fingerprint,
+            "data": self._data.fingerprint,
+            "torch": torch.__version__,
+            "epoch": self.epoch,
+            "step": work.step,
+            "stage_first_step": work.stage_first_step,
+            **self._best.state(),
+            "patience": self._patience.state(),
+            "method": method_values,
+            "spent": None if spent is None else dataclasses.asdict(spent),
+            "energy_method": self._energy_method,
+        }
+        if self._under_way is not None:
+            own, state["under_way"] = self._under_way.state()
+            tensors |= own
+        return tensors, state
+
+    def _go_on_from(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any], origin: str) -> None:
+        """Take over a `_state`. Raises CheckpointError, which names its origin."""
+        work, stored = self._open_setup(), state.get("under_way")
+        try:
+            reports = report_at(state["epoch"], work.training.reports_per_epoch)
+            under_way = None if stored is None else EpochUnderWay.of_state(tensors, stored, self._device)
+            epoch = int(state["epoch"]) if under_way is None else under_way.epoch
+            with self._isolated(epoch):
+                work.restore(tensors, state["method"], epoch, int(state["step"]), int(state["stage_first_step"]))
+            self._patience.restore(state["patience"])
+            self._best.restore(state)
+            spent = None if state.get("spent") is None else Costs(**state["spent"])
+            method = None if state.get("energy_method") is None else EnergyMethod(state["energy_method"])
+        except (KeyError, TypeError, ValueError) as error:
+            self._failure = CheckpointError(f"{origin} cannot be understood: {error!r}")
+            raise self._failure from error
+        except CheckpointError as error:  # some weights may be in place already
+            self._failure = error
+            raise
+        self._reports, self._under_way = reports, under_way
+        self._spent, self._saved, self._energy_method = spent, spent, method
+
+    def _share_state(self, work: TrialSetup) -> None:
+        """Before the first step: hand the other processes of the trial what this one starts from."""
+        if self._shares_state and work.trainer.processes is not None:
+            work.trainer.processes.share(encoded(*self._state(None)))
+        self._shares_state = False
 
     @property
     def _is_at_report(self) -> bool:
@@ -308,7 +318,7 @@ class TrialRun(Iterator[EpochRecord]):
                 return None
             reported = work.reported(work.method.trained_exits(epoch))
             self._entered.flops += reported.flops
-            on = self._part if self._is_on_part(self._reports + 1) and self._part is not None else self._data.dev
+            on = self._part if self._best.is_on_part(self._reports + 1) and self._part is not None else self._data.dev
             found = evaluate(
                 reported.model,
                 on,
@@ -320,20 +330,6 @@ class TrialRun(Iterator[EpochRecord]):
                 device=self._device,
             )
             return self._record(work, self._entered, reported, found)
-
-    def _is_on_part(self, report: int) -> bool:
-        """Whether a report, by its number from 1, is on a part of dev: within an epoch, if a part was asked for."""
-        return self._part is not None and report % self.trial.settings.training.reports_per_epoch > 0
-
-    def _best_before(self, work: TrialSetup) -> float | None:
-        """The best score so far on the same examples, if the report before on them was over the same exits."""
-        number, per_epoch = self._reports + 1, work.training.reports_per_epoch
-        is_on_part = self._is_on_part(number)
-        alike = (one for one in range(number - 1, 0, -1) if self._is_on_part(one) == is_on_part)
-        before, exits = next(alike, number), work.method.trained_exits(math.ceil(epochs_at(number, per_epoch)))
-        if exits != work.method.trained_exits(math.ceil(epochs_at(before, per_epoch))):
-            return None
-        return self._best_on_part if is_on_part else self._best_score
 
     def _begin_report(self) -> None:
         """After a report: go on with the epoch, or with the next one."""
@@ -356,11 +352,11 @@ class TrialRun(Iterator[EpochRecord]):
     ) -> EpochRecord:
         model, exits, per_epoch = reported.model, reported.exits, work.training.reports_per_epoch
         epoch = epochs_at(self._reports + 1, per_epoch)
-        is_on_part = self._is_on_part(self._reports + 1)
+        is_on_part = self._best.is_on_part(self._reports + 1)
         on = self._part if is_on_part and self._part is not None else self._data.dev
         metrics = exit_metrics(found.logits, on.labels, self._data.metrics, work.metric, work.step, found.tokens)
         score, remark = selected_score(exits, metrics, work.metric)
-        best = self._best_before(work)
+        best = self._best.before(self._reports + 1)
         improved = is_better(score, best, work.metric)
         if isinstance(epoch, int):
             self._patience.note(epoch, score)

@@ -16,9 +16,10 @@ from greenexp.journal.origins import check_origins
 from greenexp.meters import Meters
 from greenexp.methods.adapt import check_compiled, check_reads, check_tokens, trial_shape
 from greenexp.methods.base import MethodRun, Stage
+from greenexp.methods.parallel import why_not_parallel
 from greenexp.model import MultiExitModel, build_model
 from greenexp.records.costs import Part
-from greenexp.records.epoch import AT_ONCE
+from greenexp.records.epoch import AT_ONCE, DROPOUT_MASKS, OF_PROCESSES, PROCESSES
 from greenexp.records.progress import steps_until
 from greenexp.records.sections import Metric, Training
 from greenexp.records.trial import TrialSpec
@@ -31,6 +32,7 @@ from greenexp.training.isolation import GeneratorStates
 from greenexp.training.optimisation import Optimisation
 from greenexp.training.pieces import why_undivided
 from greenexp.training.precision import Precision, choose_precision
+from greenexp.training.processes import TrialProcesses
 from greenexp.training.scoring import check_metric
 from greenexp.training.under_way import EpochUnderWay
 
@@ -60,11 +62,18 @@ class TrialSetup:
 
     @classmethod
     def build(
-        cls, trial: TrialSpec, data: PreparedTask, device: torch.device, meters: Meters, at_once: int | None = None
+        cls,
+        trial: TrialSpec,
+        data: PreparedTask,
+        device: torch.device,
+        meters: Meters,
+        at_once: int | None = None,
+        processes: TrialProcesses | None = None,
     ) -> TrialSetup:
         """Build model and method from the trial's settings. Raises InputError where they do not fit.
 
         at_once: examples that are computed at once at most, if batches can be divided; None: whole micro-batches
+        processes: that train it together; None: this one alone
         """
         check_origins(trial)
         check_reads(trial.settings, data)
@@ -86,6 +95,8 @@ class TrialSetup:
         compression.typical_cut(model.backbone)  # refuses an encoder that cannot be cut
         check_metric(metric, method.trained_exits(1), data.num_labels, masks=data.masking is not None)
         undivided = "its layers are compiled" if training.compile else why_undivided(model, method, device)
+        if processes is not None and (why := why_not_parallel(method, model, training, processes.size)):
+            raise InputError(f"several processes cannot train it together: {'; '.join(text for _, text in why)}")
         trainer = EpochTrainer(
             model=model,
             method=method,
@@ -99,6 +110,7 @@ class TrialSetup:
             meters=meters,
             compression=compression,
             at_once=None if undivided else at_once,
+            processes=processes,
         )
         compiled = (
             CompiledLayers(model, device, trainer.precision, _largest(training, data)) if training.compile else None
@@ -149,7 +161,11 @@ class TrialSetup:
         notes += () if self.compiled is None else (NOTE,)
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         found = {"precision": self.precision, "device": name, "notes": "; ".join(notes)}
-        return found if self.trainer.at_once is None else {**found, AT_ONCE: str(self.trainer.at_once)}
+        if self.trainer.at_once is not None:
+            found[AT_ONCE] = str(self.trainer.at_once)
+        if self.trainer.processes is not None:
+            found[PROCESSES] = str(self.trainer.processes.size)
+        return found | ({DROPOUT_MASKS: OF_PROCESSES} if self.trainer.draws_apart else {})
 
     @property
     def optimisation(self) -> Optimisation:
@@ -166,7 +182,9 @@ class TrialSetup:
 
     def train(self, under_way: EpochUnderWay, until: int, interrupted: Callable[[], bool]) -> bool:
         """Train to step `until` of the epoch, or until `interrupted`; see `EpochTrainer.train`."""
-        with nullcontext() if self.compiled is None else self.compiled.computing():
+        processes = self.trainer.processes
+        together = nullcontext() if processes is None else processes.together()
+        with together, nullcontext() if self.compiled is None else self.compiled.computing():
             came_there = self.trainer.train(under_way, until, self.optimisation, interrupted)
         self.step = self.optimisation.step
         return came_there

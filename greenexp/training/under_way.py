@@ -11,7 +11,7 @@ from torch import Tensor
 
 from greenexp.training.isolation import GeneratorStates
 
-_LOSSES, _GENERATOR = "losses", "generator."
+_LOSSES, _GENERATOR = "under_way.losses", "under_way.generator."
 
 
 @dataclass(eq=False, slots=True)

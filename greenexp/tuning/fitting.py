@@ -19,6 +19,7 @@ from greenexp.plan import Plan
 from greenexp.plan.data import backbone_assets, data_key
 from greenexp.plan.plugins import added_plugins
 from greenexp.records.epoch import AT_ONCE
+from greenexp.records.sections import Resources
 from greenexp.records.settings import Settings
 from greenexp.tasks.prepared import PreparedTask
 from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
@@ -26,7 +27,8 @@ from greenexp.tuning.delivered_origins import packed_origins
 from greenexp.tuning.delivered_tokens import start_token_keeper, token_folders
 from greenexp.tuning.energy import has_counters, start_samplers
 from greenexp.tuning.fused_worker import FusedWorker
-from greenexp.tuning.nodes import driver_facts, shipped_plugins
+from greenexp.tuning.nodes import driver_facts, needed_by_process, shipped_plugins
+from greenexp.tuning.parallel_worker import ParallelWorker
 from greenexp.tuning.results import DeliveredResults, SharedResults, start_keeper
 from greenexp.tuning.taker import WorkerSettings
 from greenexp.tuning.worker import LeanTrainable, TrialWorker
@@ -47,9 +49,9 @@ def worker_settings(
     return WorkerSettings(
         results=DeliveredResults(start_keeper(folder)) if cluster else SharedResults(folder.resolve()),
         data={key: ray.put(one) for key, one in data.items()},
-        threads=resources.cpus_per_trial,
-        gpus=resources.gpus_per_trial,
-        exclusive=resources.workers == 1,
+        threads=resources.cpus_per_process,
+        gpus=resources.gpus_per_process,
+        exclusive=resources.workers == resources.processes_per_trial == 1,
         accounting=plan.spec.accounting,
         checkpoint_every_s=resources.checkpoint_every,
         assets={name: ray.put(pack(name)) for name in _assets(plan)} if cluster else {},
@@ -58,6 +60,7 @@ def worker_settings(
         plugins=(*added_plugins(), *(shipped_plugins(plan) if ship else ())),
         driver=driver_facts() if cluster else None,
         energy=start_samplers() if cluster or has_counters() else None,
+        processes=resources.processes_per_trial,
     )
 
 
@@ -82,6 +85,13 @@ def asked_memory(plan: Plan, state: SweepState, nodes: Iterable[Mapping[str, Any
     return int(min(most, max(offered, default=0.0))) or None
 
 
+def _usual(resources: Resources) -> type[LeanTrainable]:
+    """The worker that the sweep file asks for."""
+    if resources.fuse_seeds:
+        return FusedWorker
+    return TrialWorker if resources.processes_per_trial == 1 else ParallelWorker
+
+
 def fit(
     session: TuneSession,
     settings: WorkerSettings,
@@ -100,12 +110,11 @@ def fit(
     resources = plan.spec.resources
     # Request all workers at once: with Tune's default of one, a short epoch ends before the second worker is up.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers)
-    usual: type[LeanTrainable] = FusedWorker if resources.fuse_seeds else TrialWorker
-    trainable = tune.with_parameters(worker or usual, settings=settings)
-    needed = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
+    trainable = tune.with_parameters(worker or _usual(resources), settings=settings)
     memory_b = asked_memory(plan, session.conductor.state, ray.nodes())
+    needed = needed_by_process(resources) | ({} if memory_b is None else {"memory": float(memory_b)})
     tuner = tune.Tuner(
-        tune.with_resources(trainable, needed if memory_b is None else {**needed, "memory": memory_b}),
+        tune.with_resources(trainable, tune.PlacementGroupFactory([needed] * resources.processes_per_trial)),
         tune_config=tune.TuneConfig(
             search_alg=Feeder(session, fused=resources.fuse_seeds),
             scheduler=Bridge(session, resources.workers),

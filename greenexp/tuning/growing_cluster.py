@@ -9,7 +9,7 @@ import ray
 from ray.autoscaler.sdk import request_resources
 
 from greenexp.records.sections import Resources
-from greenexp.tuning.nodes import fitting_nodes, needed_by_trial, needed_text
+from greenexp.tuning.nodes import fitting_nodes, needed_by_process, needed_text
 from greenexp.units import format_duration
 
 _LOOK_EVERY_S, _SAY_EVERY_S = 1.0, 30.0
@@ -28,7 +28,7 @@ def wait_for_node(resources: Resources, say: Callable[[str], None]) -> None:
         return
     began_s = said_s = time.monotonic()
     say(f"{needed_text(resources)}, and no node has as many: waiting up to {format_duration(limit_s)} for one")
-    request_resources(bundles=[needed_by_trial(resources)] * resources.workers)
+    request_resources(bundles=[needed_by_process(resources)] * resources.processes_per_trial * resources.workers)
     try:
         while not fitting_nodes(resources) and time.monotonic() - began_s < limit_s:
             time.sleep(_LOOK_EVERY_S)

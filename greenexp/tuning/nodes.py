@@ -53,23 +53,31 @@ def check_nodes(plan: Plan, *, ship: bool = False) -> None:
 
 
 def fitting_nodes(resources: Resources) -> list[Mapping[str, Any]]:
-    """The nodes of the cluster that a trial fits on, whatever else they do at present."""
-    needed = needed_by_trial(resources)
-    return [
-        node
-        for node in ray.nodes()
-        if node["Alive"] and all(node["Resources"].get(name, 0.0) >= amount for name, amount in needed.items())
-    ]
+    """The nodes of the cluster that a trial fits on, whatever else they do at present.
+
+    Of a trial of several processes: those that one of them fits on, and none where all of them do not fit.
+    """
+    needed = needed_by_process(resources)
+    found = [(node, room) for node in ray.nodes() if node["Alive"] and (room := _room(node, needed)) > 0]
+    fit = sum(room for _, room in found) >= resources.processes_per_trial
+    return [node for node, _ in found] if fit else []
 
 
-def needed_by_trial(resources: Resources) -> dict[str, float]:
-    """What a trial needs of its node, in Ray's words."""
-    return {"CPU": float(resources.cpus_per_trial), "GPU": float(resources.gpus_per_trial)}
+def _room(node: Mapping[str, Any], needed: Mapping[str, float]) -> int:
+    """How many processes fit on a node."""
+    return min(int(node["Resources"].get(name, 0.0) / amount) for name, amount in needed.items() if amount)
+
+
+def needed_by_process(resources: Resources) -> dict[str, float]:
+    """What each process of a trial needs of its node, in Ray's words."""
+    return {"CPU": float(resources.cpus_per_process), "GPU": float(resources.gpus_per_process)}
 
 
 def needed_text(resources: Resources) -> str:
-    """The same in a sentence."""
-    return f"a trial needs {resources.cpus_per_trial} CPU(s) and {resources.gpus_per_trial:g} GPU(s)"
+    """What a trial needs, in a sentence."""
+    needed = f"a trial needs {resources.cpus_per_trial} CPU(s) and {resources.gpus_per_trial:g} GPU(s)"
+    number = resources.processes_per_trial
+    return needed if number == 1 else f"{needed}, equal parts of them for each of its {number} processes"
 
 
 def driver_facts() -> NodeFacts:

@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 import ray
 
 from greenexp.assets import find, install
-from greenexp.errors import LOG_LENGTH, CheckpointError, GreenexpError, MemoryShortageError, StateError, abridged
+from greenexp.errors import (
+    LOG_LENGTH,
+    CheckpointError,
+    GreenexpError,
+    LostProcessError,
+    MemoryShortageError,
+    StateError,
+    abridged,
+)
 from greenexp.meters import Meters, open_meters
 from greenexp.plan.data import prepare_data
 from greenexp.plan.plugins import AddedPlugin
@@ -24,6 +32,7 @@ from greenexp.records.sections import Accounting
 from greenexp.records.trial import TrialSpec
 from greenexp.tasks.prepared import PreparedTask
 from greenexp.training import TrialRun
+from greenexp.training.processes import TrialProcesses
 from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
 from greenexp.tuning.delivered_origins import install_origins
 from greenexp.tuning.delivered_tokens import asking, fetch_tokens
@@ -56,8 +65,8 @@ class WorkerSettings:
 
     results: where what a trial makes is left
     data: key of a trial's data -> its object reference (`tuning.data`)
-    threads: CPU threads of a trial; gpus: GPUs of a trial (a fraction means that it shares one)
-    exclusive: True if no other trial runs on the devices at the same time, so that their energy is this trial's
+    processes: of a trial; threads: CPU threads of each; gpus: GPUs of each (a fraction means that it shares one)
+    exclusive: True if no other process trains on the devices at the same time, so that their energy is this trial's
     accounting: the sweep file's factors for carbon and money
     checkpoint_every_s: seconds after which a trial is saved while it trains on; None: it is saved only to pause
     assets: name -> the files of weights that a node may not have, or nothing where all share this machine's cache
@@ -81,6 +90,7 @@ class WorkerSettings:
     plugins: tuple[AddedPlugin, ...] = ()
     driver: NodeFacts | None = None
     energy: Any = None
+    processes: int = 1
 
 
 class TrialTaker:
@@ -91,6 +101,9 @@ class TrialTaker:
 
     ended = False
     """Whether its last answer was the trial's last."""
+
+    _together: TrialProcesses | None = None
+    """The processes that train its trials; None: this one alone."""
 
     def equip(self, settings: WorkerSettings, data: dict[str, PreparedTask], notice: LeavingNotice | None) -> None:
         """What all trials of the process share. data: what was read of it last, by its key."""
@@ -106,12 +119,17 @@ class TrialTaker:
         A result holds `record`, or `saved` (with `leaving` if its node will be taken away), or `divided` if memory ran
         out and the next step begins again with smaller micro-batches, or `failure` if the trial cannot go on.
         """
-        return self.guarded(lambda: self.answer(self._training().train_on(self._is_save_due)))
+        return self.guarded(lambda: self.answer(self._trained()))
 
     def guarded(self, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The result of `act`, or what is said instead of it where something goes wrong."""
+        """The result of `act`, or what is said instead of it where something goes wrong.
+
+        Raises LostProcessError: the worker is to die of it, as its trial's other process did.
+        """
         try:
             return act()
+        except LostProcessError:
+            raise
         except StateError as error:  # a full disk and the like: the next trial would fare no better
             return {"halt": abridged(str(error))}
         except MemoryShortageError as error:
@@ -146,6 +164,14 @@ class TrialTaker:
         self.drop()
         return PausedTrial(folder, self._at_once, dataclasses.asdict(costs), epoch)
 
+    def _trained(self) -> EpochRecord | None:
+        """The trial's next report; None where it is to be saved before."""
+        return self._training().train_on(self._is_save_due)
+
+    def _is_leaving(self) -> bool:
+        """Whether a node of the trial will be taken away."""
+        return self._notice is not None and self._notice.has_come()
+
     def _is_save_due(self) -> bool:
         if self._notice is not None and self._notice.has_come():
             return True
@@ -161,7 +187,7 @@ class TrialTaker:
         self._log(f"saved after {training.progress:.3g} epochs")
         saved = {"epoch": training.progress, "checkpoint": relative, "costs": dataclasses.asdict(costs)}
         found = {"saved": json.dumps(saved, allow_nan=False)}
-        if self._notice is not None and self._notice.has_come():
+        if self._is_leaving():
             self._log("its node will be taken away")
             found["leaving"] = "its node will be taken away: its state was saved, and it goes on elsewhere"
         return found
@@ -187,17 +213,23 @@ class TrialTaker:
             if self._data_key not in self._data:
                 self._data.clear()
                 self._data[self._data_key] = self._read()
-            self._run = TrialRun(
-                self._trial,
-                self._data[self._data_key],
-                threads=shared.threads,
-                meters=self._meters(),
-                logits_folder=shared.results.folder / "logits",
-                model_folder=model_folder(shared.results.folder, self._trial.trial),
-                at_once=self._at_once,
-            )
+            self._run = self._made(self._data[self._data_key], self._meters())
             self._go_on()
         return self._run
+
+    def _made(self, data: PreparedTask, meters: Meters) -> TrialRun:
+        """The trial's run, as new."""
+        folder = self._settings.results.folder
+        return TrialRun(
+            self._trial,
+            data,
+            threads=self._settings.threads,
+            meters=meters,
+            logits_folder=folder / "logits",
+            model_folder=model_folder(folder, self._trial.trial),
+            at_once=self._at_once,
+            processes=self._together,
+        )
 
     def _read(self) -> PreparedTask:
         """The trial's data from the object store; what only the search could know of is read here."""

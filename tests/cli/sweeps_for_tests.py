@@ -84,26 +84,27 @@ def count(folder: Path, kind: str) -> int:
     return sum(event["kind"] == kind for event in events(folder))
 
 
-def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+def workers_of(process: subprocess.Popen[bytes], kind: bytes = b"Trainable") -> list[int]:
     """Process ids of the training actors that a driver's Ray has started, by the session of the process group."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                is_actor = (entry / "cmdline").read_bytes().startswith(b"ray::") and b"Trainable" in (
-                    entry / "cmdline"
-                ).read_bytes()
+                title = (entry / "cmdline").read_bytes()
+                is_actor = title.startswith(b"ray::") and kind in title
                 if is_actor and os.getsid(int(entry.name)) == process.pid:
                     found.append(int(entry.name))
     return sorted(found)
 
 
-def signal_workers(process: subprocess.Popen[bytes], number: signal.Signals, most: int = 99) -> None:
+def signal_workers(
+    process: subprocess.Popen[bytes], number: signal.Signals, most: int = 99, kind: bytes = b"Trainable"
+) -> None:
     """A signal to the training actors, as soon as there is one: between two trials there may be none."""
 
     def sent() -> bool:
         reached = 0
-        for worker in workers_of(process)[:most]:
+        for worker in workers_of(process, kind)[:most]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, number)
                 reached += 1

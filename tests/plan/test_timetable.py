@@ -10,7 +10,6 @@ import pytest
 from made_speeds import Alike, exactly
 
 from greenexp.plan import Plan, Price, make_plan, prepare_data, price_plan
-from greenexp.plan.estimates import packing
 from greenexp.plan.flops import epoch_flops
 from greenexp.plan.timetable import Judge, Slots, play, play_all
 from greenexp.records.speeds import Overhead, Speeds, TrialKind
@@ -121,7 +120,7 @@ def test_evaluation_on_test_takes_time_and_no_training(data: TokenisedTask) -> N
 
 def test_nothing_is_priced_from_a_part_of_the_trials(data: TokenisedTask) -> None:
     space = ("space={training.max_length: {dist: choice, values: [16, 24]}}", "search={name: grid}")
-    size = packing(plan())
+    size = plan().spec.resources.packing
     shapes = [TrialKind.of(trial.settings, size) for trial in plan(*space).trials]
     known = Speeds({shapes[0]: exactly(1e-9).speed})
     price = price_plan(plan(*space), lambda settings: data, speeds=known)

@@ -9,6 +9,7 @@ from made_settings import changed_spec
 from made_sweeps import sweep
 from told import tells
 
+from greenexp.records.epoch import OF_PROCESSES
 from greenexp.records.tables import PARAMS, SweepTables
 from greenexp.report import report_sections
 from greenexp.report.sections.circumstances import circumstances
@@ -82,3 +83,15 @@ def test_seeds_that_were_trained_as_one_model_are_said():
     counts[tables.epochs["configuration"] == "c000"] = 2
     (said,) = circumstances(dataclasses.replace(tables, epochs=tables.epochs.assign(fused_seeds=counts)))
     assert tells(said, "2 trials … 2 at a time … equal parts")
+
+
+def test_trials_that_several_processes_trained_are_said():
+    tables = sweep(2, 1)
+    counts = pd.Series([pd.NA] * len(tables.epochs), index=tables.epochs.index, dtype="Int64")
+    counts[tables.epochs["configuration"] == "c000"] = 2
+    (said,) = circumstances(dataclasses.replace(tables, epochs=tables.epochs.assign(processes=counts)))
+    assert tells(said, "1 trial … by 2 processes … rounding")
+    apart = tables.epochs.assign(processes=counts, dropout_masks=OF_PROCESSES)
+    (said,) = circumstances(dataclasses.replace(tables, epochs=apart))
+    assert OF_PROCESSES in said
+    assert "rounding" not in said

@@ -148,7 +148,14 @@ def short_of_memory(sweep: Sweep, trial: str) -> None:
         trial,
         1,
         attempt=3,
-        computed_with={"precision": "fp32", "device": "cpu", "micro_batch_size": "8", "fused_seeds": "2"},
+        computed_with={
+            "precision": "fp32",
+            "device": "cpu",
+            "micro_batch_size": "8",
+            "fused_seeds": "2",
+            "processes": "2",
+            "dropout_masks": "each process draws its own",
+        },
     )
     sweep.journal.append("ended", trial=trial, status="interrupted", reason="the budget was used up", lost_wall_s=0.0)
 

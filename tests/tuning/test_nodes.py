@@ -14,6 +14,7 @@ from ray import cloudpickle
 
 from greenexp.errors import InputError, StateError
 from greenexp.plan import make_plan
+from greenexp.records.sections import Resources
 from greenexp.registry import Registry
 from greenexp.spec import load_sweep
 from greenexp.tuning import access, machine_survey, nodes
@@ -102,6 +103,18 @@ def test_a_trial_that_fits_on_no_node_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(nodes.ray, "nodes", lambda: small)
     with pytest.raises(InputError, match="8 CPU"):
         nodes.check_nodes(make_plan(load_sweep(TEXT + "resources: {cpus_per_trial: 8}\n")))
+
+
+@pytest.mark.parametrize(("processes", "fits"), [(2, 2), (4, 2), (5, 0)])
+def test_processes_of_a_trial_may_be_on_several_nodes(
+    processes: int, fits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes of two cores each fit on a node."""
+    pair = [{"Alive": True, "NodeID": n, "NodeManagerAddress": n, "Resources": {"CPU": 5.0}} for n in ("n1", "n2")]
+    monkeypatch.setattr(nodes.ray, "nodes", lambda: [*pair, {**pair[0], "Alive": False}])
+    resources = Resources(processes_per_trial=processes, cpus_per_trial=2 * processes)
+    assert len(nodes.fitting_nodes(resources)) == fits
+    assert f"{processes} processes" in nodes.needed_text(resources)
 
 
 def test_a_node_that_dies_while_it_is_asked_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:

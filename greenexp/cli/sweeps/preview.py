@@ -70,7 +70,8 @@ def preview_lines(plan: Plan) -> list[tuple[str, str]]:
 def _at_a_time(resources: Resources) -> str:
     if resources.fuse_seeds:
         return f"{resources.workers} configurations at a time, the seeds of each as one model"
-    return f"{resources.workers} trials at a time"
+    number = resources.processes_per_trial
+    return f"{resources.workers} trials at a time" + ("" if number == 1 else f", each trained by {number} processes")
 
 
 def _size(plan: Plan) -> str:

@@ -20,6 +20,7 @@ def circumstances(tables: SweepTables) -> tuple[str, ...]:
         *_noted(tables, "score_remark", "Scores"),
         *_divided(tables),
         *_fused(tables),
+        *_shared(tables),
         *([f"The sweep's journal is {tables.remarks.journal}."] if tables.remarks.journal else []),
     )
 
@@ -77,4 +78,20 @@ def _fused(tables: SweepTables) -> Iterable[str]:
             f"Seeds: {counted(rows['trial'].nunique(), 'trial')} were trained with other seeds of their configuration "
             f"as one model, {together} at a time. Their time and energy are equal parts of what the seeds used "
             "together; training FLOPs are each trial's own."
+        )
+
+
+def _shared(tables: SweepTables) -> Iterable[str]:
+    """Of trials that several processes trained: how many, and whether their numbers are those of one process."""
+    rows = tables.epochs.loc[tables.epochs["processes"].notna() & ~tables.epochs["repeated"]]
+    for (processes, masks), own in rows.groupby(["processes", "dropout_masks"]):
+        numbers = (
+            f"Their dropout masks differ from those of one process: {masks}."
+            if masks
+            else ("Their numbers are those of one process, but for rounding.")
+        )
+        trials = counted(own["trial"].nunique(), "trial")
+        yield (
+            f"Processes: {trials} were trained by {processes} processes each. {numbers} CPU time, GPU time and energy "
+            "are sums over the processes."
         )

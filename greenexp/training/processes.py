@@ -1,0 +1,222 @@
+"""The processes that train one trial together, each on its part of every batch, as one of them sees the others.
+
+A step's gradients are sums over examples. So each process adds up those of its own examples, the sums are added up over
+the processes, and each makes the same optimiser step with the same whole gradient: their weights never differ, and
+none are exchanged but at the beginning. How the parts of a batch come to draw the dropout masks of the whole is the
+subject of `pieces`.
+
+In every step the processes meet once before the gradients (`_agree`): there each says whether the training is to be
+interrupted, whether it has failed, and where its random number generators stand. So a failure of one ends all of them
+with its reason, and no process waits for one that has left.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from greenexp.errors import DivergedError, LostProcessError, TrialError
+from greenexp.training.memory import shortage
+from greenexp.training.optimisation import Optimisation
+from greenexp.training.pieces import PieceBounds
+
+BUCKET_B = 25 << 20
+"""Gradients are added up in blocks of this many bytes: a call for each tensor would take longer than the sums."""
+_CHUNK_B = 1 << 28
+
+
+class TrialProcesses:
+    """The place of this process, `number`, among the `size` that train a trial; 0 reports, saves and evaluates.
+
+    store: of torch.distributed, through which they find each other; timeout_s: how long one waits for the others
+    nccl: whether gradients are added up by NCCL, for which each process must have a GPU of its own; else by Gloo
+
+    There can be one in a process at a time; `close` it. Every call may raise LostProcessError: another process has
+    died, or is not heard of any more.
+    """
+
+    def __init__(self, store: Any, number: int, size: int, *, timeout_s: float, nccl: bool = False) -> None:
+        self.number, self.size = number, size
+        self.interrupted = False
+        self._loss: Tensor | None = None
+        self._failed = False
+        with _losses():
+            dist.init_process_group(
+                "gloo", store=store, rank=number, world_size=size, timeout=timedelta(seconds=timeout_s)
+            )
+            self._sums = dist.new_group(backend="nccl") if nccl else None
+
+    def parts(self, examples: int) -> list[PieceBounds]:
+        """The processes' parts of so many examples, in their order; of too few each process has all."""
+        if examples < self.size:
+            return [PieceBounds(0, examples, copies=self.size)]
+        ends = [number * examples // self.size for number in range(self.size + 1)]
+        return [PieceBounds(ends[number], ends[number + 1], number == self.number) for number in range(self.size)]
+
+    @property
+    def whole_loss(self) -> Tensor:
+        """Of the last step: the objective over all its examples, in all processes."""
+        if self._loss is None:
+            raise ValueError("no step was made")
+        return self._loss
+
+    def update(self, optimisation: Optimisation, interrupted: Callable[[], bool]) -> Callable[[Tensor], None]:
+        """`StepContext.update`, with loss and gradients added up before; `interrupted` then holds for all processes."""
+
+        def update(loss: Tensor) -> None:
+            gradients = [one.grad for one in optimisation.named.values() if one.grad is not None]
+            self._agree(asks=interrupted(), of=_signature(optimisation.named.values()))
+            self._loss = self._added_up(gradients, loss)
+            optimisation.update(self._loss)
+
+        return update
+
+    def total(self, own: Tensor) -> Tensor:
+        """`StepContext.total`."""
+        self._agree(asks=False, of=0)
+        return self._added_up([], own)
+
+    def share(self, content: bytes | None) -> bytes:
+        """What process 0 hands in, to all."""
+        with _losses():
+            size = torch.tensor([0 if content is None else len(content)])
+            dist.broadcast(size, src=0)
+            whole = torch.empty(int(size), dtype=torch.uint8)
+            if content is not None:
+                whole = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+            for start in range(0, len(whole), _CHUNK_B):
+                dist.broadcast(whole[start : start + _CHUNK_B], src=0)
+        return content if content is not None else whole.numpy().tobytes()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """In here all processes fail if one does: each with its own error, or with that of the first that failed."""
+        self._failed = False
+        try:
+            yield
+        except LostProcessError:
+            raise
+        except Exception as error:
+            if not self._failed:
+                self._fail(error)
+            raise
+
+    def close(self) -> None:
+        """Leave the others."""
+        dist.destroy_process_group()
+
+    def _agree(self, *, asks: bool, of: int) -> None:
+        """Meet the others before the gradients. of: what must be equal in all of them."""
+        said = self._said(asks=asks, failed=False, of=of)
+        if said[1]:
+            self._failed = True
+            raise self._reason(None)
+        if len(set(said[2:])) > 1:
+            self._failed = True  # every process finds it
+            raise TrialError(
+                "the processes of the trial differ in the random numbers they drew or in the weights they train: the "
+                "method draws by its own part of a batch, so that several processes cannot share it"
+            )
+        self.interrupted = bool(said[0])
+
+    def _fail(self, error: Exception) -> None:
+        """Tell the others, in the place of meeting them."""
+        self._failed = True
+        self._said(asks=False, failed=True, of=0)
+        self._reason(error)
+
+    def _said(self, *, asks: bool, failed: bool, of: int) -> list[int]:
+        """How many processes ask for an interruption, how many failed, and what each of them is at."""
+        said = torch.zeros(2 + self.size, dtype=torch.int64)
+        said[0], said[1], said[2 + self.number] = asks, failed, of
+        with _losses():
+            dist.all_reduce(said)
+        return said.tolist()
+
+    def _reason(self, own: Exception | None) -> Exception:
+        """What the first process that failed fails with; every process calls it."""
+        mine = b"" if own is None else json.dumps(_told(own)).encode()
+        with _losses():
+            sizes = torch.zeros(self.size, dtype=torch.int64)
+            sizes[self.number] = len(mine)
+            dist.all_reduce(sizes)
+            first = next(number for number, size in enumerate(sizes.tolist()) if size)
+            text = torch.zeros(int(sizes[first]), dtype=torch.uint8)
+            if first == self.number:
+                text = torch.frombuffer(bytearray(mine), dtype=torch.uint8)
+            dist.broadcast(text, src=first)
+        return _error(json.loads(text.numpy().tobytes()), first)
+
+    def _added_up(self, gradients: Sequence[Tensor], loss: Tensor) -> Tensor:
+        """The whole loss, or another number; the gradients become whole in their places."""
+        total = loss.detach().clone().reshape(1)
+        for bucket in _buckets([total, *gradients]):
+            flat = torch.cat([one.reshape(-1) for one in bucket])
+            with _losses():
+                dist.all_reduce(flat, group=self._sums)
+            for one, whole in zip(bucket, torch.split(flat, [one.numel() for one in bucket]), strict=True):
+                one.copy_(whole.view_as(one))
+        return total[0]
+
+
+def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """In their order, of one type each, as large as `BUCKET_B` or one tensor."""
+    bucket: list[Tensor] = []
+    size_b = 0
+    for one in tensors:
+        if bucket and (size_b + one.nbytes > BUCKET_B or one.dtype != bucket[0].dtype):
+            yield bucket
+            bucket, size_b = [], 0
+        bucket.append(one)
+        size_b += one.nbytes
+    yield bucket
+
+
+def _signature(parameters: Any) -> int:
+    """Equal in processes that drew the same random numbers on the CPU and found gradients of the same weights."""
+    has_gradient = bytes(one.grad is not None for one in parameters)
+    return zlib.crc32(has_gradient, zlib.crc32(torch.get_rng_state().numpy().tobytes()))
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    """What the others must know of an error, as JSON values."""
+    if isinstance(error, DivergedError):
+        return {"quantity": error.quantity, "value": str(error.value), "step": error.step}
+    told = shortage(error)
+    named = isinstance(error, TrialError)
+    return (
+        {"short": told} if told is not None else {"text": str(error) if named else f"{type(error).__name__}: {error}"}
+    )
+
+
+def _error(told: dict[str, Any], number: int) -> Exception:
+    """The error that was told by process `number`."""
+    if "quantity" in told:
+        return DivergedError(told["quantity"], float(told["value"]), told["step"])
+    if "short" in told:
+        return torch.OutOfMemoryError(f"process {number} of the trial: {told['short']}")
+    return TrialError(f"process {number} of the trial: {told['text']}")
+
+
+@contextmanager
+def _losses() -> Iterator[None]:
+    """What torch raises where another process is gone, as an error of ours."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise LostProcessError(f"another process of the trial is gone: {_reason_of(str(error))}") from error
+
+
+def _reason_of(text: str) -> str:
+    """The fact in what Gloo or NCCL says, without the place in its source and its advice."""
+    first = next(iter(text.strip().splitlines()), "no reason given")
+    return re.sub(r"^\[\S+\] ", "", first).partition(". This is")[0]
