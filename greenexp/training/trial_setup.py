@@ -112,10 +112,7 @@ class TrialSetup:
             at_once=None if undivided else at_once,
             processes=processes,
         )
-        compiled = (
-            CompiledLayers(model, device, trainer.precision, _largest(training, data)) if training.compile else None
-        )
-        work = cls(trainer, metric, data.dev.lengths, compression, undivided, compiled)
+        work = cls(trainer, metric, data.dev.lengths, compression, undivided, _compiled(trainer))
         for epoch in range(1, training.epochs + 1):  # refuses an epoch with fewer steps than reports
             steps_until(1, training.reports_per_epoch, work.steps(epoch))
         return work
@@ -260,10 +257,13 @@ class TrainingStretch:
     isolated: Callable[[], AbstractContextManager[None]]
 
 
-def _largest(training: Training, data: PreparedTask) -> tuple[int, int]:
-    """Examples and tokens of the largest micro-batch."""
-    size = training.micro_batch_size or training.batch_size
-    return min(size, len(data.train)), int(data.train.lengths.max())
+def _compiled(trainer: EpochTrainer) -> CompiledLayers | None:
+    """The model's layers, where the settings say that they are compiled, for micro-batches as large as they can be."""
+    training, split = trainer.training, trainer.split
+    if not training.compile:
+        return None
+    size = min(training.micro_batch_size or training.batch_size, len(split))
+    return CompiledLayers(trainer.model, trainer.device, trainer.precision, (size, int(split.lengths.max())))
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
