@@ -113,6 +113,9 @@ def _processes(resources: Resources) -> Iterator[FieldProblem]:
     if number > 1 and gpus > number and gpus % number:
         wanted = f"the {number} processes of a trial have equal parts of its GPUs: write {number} or a multiple of it"
         yield FieldProblem("resources.gpus_per_trial", f"{wanted}, got {gpus:g}")
+    if 1 < gpus < number and number % gpus:  # a process has a part of one GPU, never parts of two
+        wanted = f"{number} processes cannot be put on {gpus:g} GPUs in equal numbers: write a divisor of {number}"
+        yield FieldProblem("resources.gpus_per_trial", f"{wanted}, got {gpus:g}")
     if number > 1 and resources.fuse_seeds:
         wanted = "seeds that are trained as one model are trained by one process: leave fuse_seeds out, or this"
         yield FieldProblem("resources.processes_per_trial", wanted)

@@ -23,6 +23,8 @@ from greenexp.tuning.machine_survey import InstalledPlugin
 ANSWER_S = 30.0
 """How long all nodes have to answer; a Python that imports Ray starts in seconds even on a busy node."""
 _PACKAGES = ("greenexp", "torch", "transformers", "tokenizers", "numpy")
+_ROUNDING = 1e-6
+"""1 / (1 / 49) is less than 49."""
 _LEAST_DISK_B, _LEAST_MEMORY_B = 1 << 30, 1 << 29
 
 NodeFacts = Mapping[str, Any]
@@ -65,7 +67,14 @@ def fitting_nodes(resources: Resources) -> list[Mapping[str, Any]]:
 
 def _room(node: Mapping[str, Any], needed: Mapping[str, float]) -> int:
     """How many processes fit on a node."""
-    return min(int(node["Resources"].get(name, 0.0) / amount) for name, amount in needed.items() if amount)
+    return min(_fitting(node["Resources"].get(name, 0.0), amount) for name, amount in needed.items() if amount)
+
+
+def _fitting(there: float, amount: float) -> int:
+    """How often `amount` can be had: Ray takes a part of a GPU from a single one."""
+    if amount >= 1:
+        return int(there / amount)
+    return int(there) * int(1 / amount + _ROUNDING)
 
 
 def needed_by_process(resources: Resources) -> dict[str, float]:

@@ -117,6 +117,16 @@ def test_processes_of_a_trial_may_be_on_several_nodes(
     assert f"{processes} processes" in nodes.needed_text(resources)
 
 
+@pytest.mark.parametrize(("processes", "gpus", "fits"), [(4, 2, 1), (6, 2, 1), (49, 1, 1), (98, 2, 1), (3, 2, 0)])
+def test_a_process_has_a_part_of_a_single_gpu(
+    processes: int, gpus: int, fits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = {"Alive": True, "NodeID": "n", "NodeManagerAddress": "n", "Resources": {"CPU": 200.0, "GPU": 2.0}}
+    monkeypatch.setattr(nodes.ray, "nodes", lambda: [node])
+    resources = Resources(processes_per_trial=processes, cpus_per_trial=processes, gpus_per_trial=gpus)
+    assert len(nodes.fitting_nodes(resources)) == fits
+
+
 def test_a_node_that_dies_while_it_is_asked_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     node = {"Alive": True, "NodeID": "n1", "NodeManagerAddress": "n1", "Resources": {"CPU": 4.0}}
     looks = iter([[node], [{**node, "Alive": False}]])
