@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from greenexp.training.checkpoint import decoded
+from greenexp.training.processes import TrialProcesses
 from greenexp.training.run import TrialRun
-from greenexp.training.trial_setup import TrialSetup
 
 
 class CompanionRun(TrialRun):
@@ -22,12 +22,12 @@ class CompanionRun(TrialRun):
         interrupted: asked between two steps; what one of the processes says holds for all
         Raises what ended the training, in whichever process.
         """
-        work = self._unfinished_setup()
+        processes = self._processes
+        if processes is None:
+            raise ValueError("a companion of nobody")
         try:
-            self._share_state(work)
-            stretch = self.begin()
-            with stretch.isolated():
-                came_there = stretch.work.train(stretch.under_way, stretch.until, interrupted)
+            with processes.together():
+                came_there = self._train_along(processes, interrupted)
         except BaseException as error:
             self.give_up(error)
             raise
@@ -35,10 +35,12 @@ class CompanionRun(TrialRun):
             self._reports += 1
             self._begin_report()
 
-    def _share_state(self, work: TrialSetup) -> None:
-        """Take over what the first process starts from."""
-        processes = work.trainer.processes
-        if self._shares_state and processes is not None:
-            with processes.together():
-                self._go_on_from(*decoded(processes.share(None)), "the state of the trial's first process")
-        self._shares_state = False
+    def _train_along(self, processes: TrialProcesses, interrupted: Callable[[], bool]) -> bool:
+        """Whether it came to the next report. A stretch begins and draws as it does in the first process."""
+        if self._shares_state:
+            self._go_on_from(*decoded(processes.share(None)), "the state of the trial's first process")
+            self._shares_state = False
+        work = self._unfinished_setup()
+        with self._isolated(self._next_epoch(work)):
+            until = self._enter(work)
+            return work.train(self._entered, until, interrupted)

@@ -106,6 +106,8 @@ class EpochTrainer:
             self.meters.keep_up()
             if under_way.steps < until and (interrupted() if processes is None else processes.interrupted):
                 break
+        if processes is not None:  # a look at a GPU waits for its sums, in which one that has failed takes no part
+            processes.meet()
         optimisation.check()
         under_way.generators = GeneratorStates.now(self.device)
         return under_way.steps == until

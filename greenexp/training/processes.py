@@ -6,8 +6,8 @@ none are exchanged but at the beginning. How the parts of a batch come to draw t
 subject of `pieces`.
 
 In every step the processes meet once before the gradients (`_agree`): there each says whether the training is to be
-interrupted, whether it has failed, and where its random number generators stand. So a failure of one ends all of them
-with its reason, and no process waits for one that has left.
+interrupted, whether it has failed, and where its random number generators stand. They meet once more before they part
+(`together`). So a failure of one ends all of them with its reason, and no process waits for one that has left.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ class TrialProcesses:
         return self._added_up([], own)
 
     def share(self, content: bytes | None) -> bytes:
-        """What process 0 hands in, to all."""
+        """What process 0 hands in, to all. Raises what one of them has failed with instead of coming here."""
+        self.meet()
         with _losses():
             size = torch.tensor([0 if content is None else len(content)])
             dist.broadcast(size, src=0)
@@ -99,10 +100,14 @@ class TrialProcesses:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """In here all processes fail if one does: each with its own error, or with that of the first that failed."""
+        """In here all processes fail if one does: each with its own error, or with that of the first that failed.
+
+        None leaves it before all of them have come to its end.
+        """
         self._failed = False
         try:
             yield
+            self.meet()
         except LostProcessError:
             raise
         except Exception as error:
@@ -110,16 +115,17 @@ class TrialProcesses:
                 self._fail(error)
             raise
 
+    def meet(self) -> None:
+        """Wait for the others. Raises what one of them has failed with instead of coming here."""
+        self._said(asks=False, of=0)
+
     def close(self) -> None:
         """Leave the others."""
         dist.destroy_process_group()
 
     def _agree(self, *, asks: bool, of: int) -> None:
         """Meet the others before the gradients. of: what must be equal in all of them."""
-        said = self._said(asks=asks, failed=False, of=of)
-        if said[1]:
-            self._failed = True
-            raise self._reason(None)
+        said = self._said(asks=asks, of=of)
         if len(set(said[2:])) > 1:
             self._failed = True  # every process finds it
             raise TrialError(
@@ -131,10 +137,18 @@ class TrialProcesses:
     def _fail(self, error: Exception) -> None:
         """Tell the others, in the place of meeting them."""
         self._failed = True
-        self._said(asks=False, failed=True, of=0)
+        self._exchanged(asks=False, failed=True, of=0)
         self._reason(error)
 
-    def _said(self, *, asks: bool, failed: bool, of: int) -> list[int]:
+    def _said(self, *, asks: bool, of: int) -> list[int]:
+        """As `_exchanged`, of a process that has not failed. Raises what another one has failed with."""
+        said = self._exchanged(asks=asks, failed=False, of=of)
+        if said[1]:
+            self._failed = True
+            raise self._reason(None)
+        return said
+
+    def _exchanged(self, *, asks: bool, failed: bool, of: int) -> list[int]:
         """How many processes ask for an interruption, how many failed, and what each of them is at."""
         said = torch.zeros(2 + self.size, dtype=torch.int64)
         said[0], said[1], said[2 + self.number] = asks, failed, of

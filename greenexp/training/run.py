@@ -7,6 +7,7 @@ import functools
 import gc
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ class TrialRun(Iterator[EpochRecord]):
         self._saved: Costs | None = None  # of these, what the last checkpoint holds
         self._energy_method: EnergyMethod | None = None  # the weakest of those by which its energy was found
         self._failure: BaseException | None = None
+        self._processes = processes
         self._shares_state = processes is not None  # before the next step
         self._setup: TrialSetup | None = None
         self._device = torch.device("cpu")
@@ -143,7 +145,6 @@ class TrialRun(Iterator[EpochRecord]):
         """
         work = self._unfinished_setup()
         try:
-            self._share_state(work)
             record = self._train_to_report(work, interrupted)
         except BaseException as error:
             told = shortage(error)
@@ -201,7 +202,7 @@ class TrialRun(Iterator[EpochRecord]):
         tensors, state = read_checkpoint(folder)
         check_owner(folder, state, {"fingerprint": self.trial.fingerprint, "data": self._data.fingerprint})
         self._go_on_from(tensors, state, f"checkpoint {folder}")
-        self._shares_state = self._open_setup().trainer.processes is not None
+        self._shares_state = self._processes is not None
 
     def close(self) -> None:
         """Let go of model, optimiser and meters. Closing twice is allowed; everything else then raises TrialError."""
@@ -275,10 +276,10 @@ class TrialRun(Iterator[EpochRecord]):
         self._reports, self._under_way = reports, under_way
         self._spent, self._saved, self._energy_method = spent, spent, method
 
-    def _share_state(self, work: TrialSetup) -> None:
+    def _share_state(self) -> None:
         """Before the first step: hand the other processes of the trial what this one starts from."""
-        if self._shares_state and work.trainer.processes is not None:
-            work.trainer.processes.share(encoded(*self._state(None)))
+        if self._shares_state and self._processes is not None:
+            self._processes.share(encoded(*self._state(None)))
         self._shares_state = False
 
     @property
@@ -313,8 +314,11 @@ class TrialRun(Iterator[EpochRecord]):
     def _train_to_report(self, work: TrialSetup, interrupted: Callable[[], bool]) -> EpochRecord | None:
         epoch = self._next_epoch(work)
         with self._isolated(epoch):
-            until = self._enter(work)
-            if not work.train(self._entered, until, interrupted):
+            with nullcontext() if self._processes is None else self._processes.together():
+                self._share_state()
+                until = self._enter(work)
+                came_there = work.train(self._entered, until, interrupted)
+            if not came_there:
                 return None
             reported = work.reported(work.method.trained_exits(epoch))
             self._entered.flops += reported.flops

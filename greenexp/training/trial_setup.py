@@ -178,10 +178,11 @@ class TrialSetup:
             self._begin_stage(stage, first_step=self.step)
 
     def train(self, under_way: EpochUnderWay, until: int, interrupted: Callable[[], bool]) -> bool:
-        """Train to step `until` of the epoch, or until `interrupted`; see `EpochTrainer.train`."""
-        processes = self.trainer.processes
-        together = nullcontext() if processes is None else processes.together()
-        with together, nullcontext() if self.compiled is None else self.compiled.computing():
+        """Train to step `until` of the epoch, or until `interrupted`; see `EpochTrainer.train`.
+
+        Where several processes train, inside `TrialProcesses.together`.
+        """
+        with nullcontext() if self.compiled is None else self.compiled.computing():
             came_there = self.trainer.train(under_way, until, self.optimisation, interrupted)
         self.step = self.optimisation.step
         return came_there

@@ -47,7 +47,8 @@ class Companion(TrialTaker):
     def train_along(self) -> None:
         """See `CompanionRun.train_along`. Raises what ended the training."""
         if self._run is None:
-            raise TrialError("no trial was begun")
+            with self._processes.together():  # else the first process would wait for it
+                raise TrialError("no trial was begun")
         self._run.train_along(self.is_leaving)
 
     def read(self) -> MeterReading:

@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 import torch
 from told import tells
-from two_processes import SecondProcess, broken_in_the_second, drawing_in_the_second, loss_of_nan, short_in_the_second
+from two_processes import (
+    Change,
+    SecondProcess,
+    broken_after_a_step_of_the_second,
+    broken_before_a_step_of_the_second,
+    broken_in_the_second,
+    drawing_in_the_second,
+    drawing_where_a_stage_begins,
+    loss_of_nan,
+    short_after_a_step_of_the_second,
+    short_in_the_second,
+)
 
 from greenexp.errors import DivergedError, InputError, LostProcessError, MemoryShortageError, TrialError
 from greenexp.methods.parallel import why_not_parallel
@@ -185,18 +196,31 @@ def test_pieces_of_a_process_that_is_short_of_memory(trial: Make, few: Tokenised
     assert record.costs.train_flops == records[0].costs.train_flops
 
 
+BROKEN = [broken_before_a_step_of_the_second, broken_in_the_second, broken_after_a_step_of_the_second]
+SHORT = [short_in_the_second, short_after_a_step_of_the_second]
+
+
+@pytest.mark.parametrize("change", BROKEN)
 def test_a_failure_of_one_process_ends_both_with_its_reason(
-    trial: Make, few: TokenisedTask, second: SecondProcess
+    change: Change, trial: Make, few: TokenisedTask, second: SecondProcess
 ) -> None:
-    with second.shared(trial(), few, changes=(broken_in_the_second,)) as run:
+    """Also where the other one has nothing left to do: there is one step."""
+    with second.shared(trial(batch_size=64), few, changes=(change,)) as run:
         here, there = second.train(run)
     assert isinstance(here, TrialError)
     assert tells(str(here), "process 1 … ValueError: its own trouble")
     assert there == "ValueError: its own trouble"
-    with second.shared(trial(), few, changes=(short_in_the_second,)) as run:
-        here, _ = second.train(run)
+
+
+@pytest.mark.parametrize("change", SHORT)
+def test_too_little_memory_in_one_process_is_said_by_both(
+    change: Change, trial: Make, few: TokenisedTask, second: SecondProcess
+) -> None:
+    with second.shared(trial(batch_size=64), few, changes=(change,)) as run:
+        here, there = second.train(run)
     assert isinstance(here, MemoryShortageError)
-    assert (here.at_once, here.undivided) == (16, "")
+    assert (here.at_once, here.undivided) == (64, "")
+    assert there.startswith("OutOfMemoryError")
 
 
 def test_processes_that_draw_differently_end_with_that_reason(
@@ -207,6 +231,16 @@ def test_processes_that_draw_differently_end_with_that_reason(
     assert isinstance(here, TrialError)
     assert tells(str(here), "random numbers")
     assert there == f"TrialError: {here}"
+
+
+def test_what_a_stage_draws_as_it_begins_is_the_same_in_both(
+    trial: Make, few: TokenisedTask, second: SecondProcess
+) -> None:
+    with second.shared(trial(), few, changes=(drawing_where_a_stage_begins,)) as run:
+        record, (there, _) = second.train(run)
+        assert isinstance(record, EpochRecord)
+        found = run._state(None)[0]
+    assert all(torch.equal(there[key], value) for key, value in found.items())
 
 
 def test_a_loss_that_is_no_number_ends_both_alike(trial: Make, few: TokenisedTask, second: SecondProcess) -> None:

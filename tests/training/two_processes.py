@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from greenexp.meters import open_meters
+from greenexp.methods.base import StepContext
 from greenexp.records.trial import TrialSpec
 from greenexp.training import TrialRun
 from greenexp.training.companion import CompanionRun
@@ -104,6 +106,29 @@ def broken_in_the_second(run: TrialRun) -> None:
         run._open_setup().method.loss = _raising(ValueError("its own trouble"))  # type: ignore[method-assign]
 
 
+def broken_before_a_step_of_the_second(run: TrialRun) -> None:
+    """Its method cannot enter a stage."""
+    if _number(run) == 1:
+        run._open_setup().method.parameters = _raising(ValueError("its own trouble"))  # type: ignore[method-assign]
+
+
+def drawing_where_a_stage_begins(run: TrialRun) -> None:
+    """The method draws what it learns beside the model, in each process."""
+    run._open_setup().method.parameters = lambda _: {"own": nn.Parameter(torch.randn(1))}  # type: ignore[method-assign]
+
+
+def broken_after_a_step_of_the_second(run: TrialRun) -> None:
+    """Its method raises an error after its sums were made."""
+    if _number(run) == 1:
+        _after_steps(run, ValueError("its own trouble"))
+
+
+def short_after_a_step_of_the_second(run: TrialRun) -> None:
+    """There is too little memory for what follows its sums."""
+    if _number(run) == 1:
+        _after_steps(run, torch.OutOfMemoryError("CUDA out of memory."))
+
+
 def short_in_the_second(run: TrialRun) -> None:
     """There is too little memory for it."""
     if _number(run) == 1:
@@ -133,6 +158,17 @@ def drawing_in_the_second(run: TrialRun) -> None:
 def _number(run: TrialRun) -> int:
     processes = run._open_setup().trainer.processes
     return 0 if processes is None else processes.number
+
+
+def _after_steps(run: TrialRun, error: Exception) -> None:
+    method = run._open_setup().method
+    known = method.step
+
+    def step(context: StepContext) -> torch.Tensor:
+        known(context)
+        raise error
+
+    method.step = step  # type: ignore[method-assign]
 
 
 def _raising(error: Exception) -> Callable[..., Any]:
