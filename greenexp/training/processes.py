@@ -31,29 +31,39 @@ from greenexp.training.pieces import PieceBounds
 
 BUCKET_B = 25 << 20
 """Gradients are added up in blocks of this many bytes: a call for each tensor would take longer than the sums."""
+JOIN_S = 120.0
+"""All processes are up when they begin to join."""
 _CHUNK_B = 1 << 28
+_GONE = re.compile(r"gloo|time(d )?out|connect|peer|socket", re.IGNORECASE)
+"""What Gloo says where another process is gone; it has no type of its own for that."""
 
 
 class TrialProcesses:
     """The place of this process, `number`, among the `size` that train a trial; 0 reports, saves and evaluates.
 
-    store: of torch.distributed, through which they find each other; timeout_s: how long one waits for the others
+    store: of torch.distributed, through which they find each other; timeout_s: how long one waits for the others in a
+        step; join_s: and here, until all have come
     nccl: whether gradients are added up by NCCL, for which each process must have a GPU of its own; else by Gloo
 
     There can be one in a process at a time; `close` it. Every call may raise LostProcessError: another process has
     died, or is not heard of any more.
     """
 
-    def __init__(self, store: Any, number: int, size: int, *, timeout_s: float, nccl: bool = False) -> None:
+    def __init__(
+        self, store: Any, number: int, size: int, *, timeout_s: float, join_s: float = JOIN_S, nccl: bool = False
+    ) -> None:
         self.number, self.size = number, size
         self.interrupted = False
         self._loss: Tensor | None = None
         self._failed = False
-        with _losses():
+        self._nccl, timeout = nccl, timedelta(seconds=timeout_s)
+        with losses():
             dist.init_process_group(
-                "gloo", store=store, rank=number, world_size=size, timeout=timedelta(seconds=timeout_s)
+                "gloo", store=store, rank=number, world_size=size, timeout=timedelta(seconds=join_s)
             )
-            self._sums = dist.new_group(backend="nccl") if nccl else None
+            # Another group, as the time that one waits is that of a group.
+            self._all: Any = dist.new_group(backend="gloo", timeout=timeout)
+            self._sums: Any = dist.new_group(backend="nccl", timeout=timeout) if nccl else self._all
 
     def parts(self, examples: int) -> list[PieceBounds]:
         """The processes' parts of so many examples, in their order; of too few each process has all."""
@@ -73,29 +83,31 @@ class TrialProcesses:
         """`StepContext.update`, with loss and gradients added up before; `interrupted` then holds for all processes."""
 
         def update(loss: Tensor) -> None:
-            gradients = [one.grad for one in optimisation.named.values() if one.grad is not None]
+            sums = _Sums([one.grad for one in optimisation.named.values() if one.grad is not None], loss)
             self._agree(asks=interrupted(), of=_signature(optimisation.named.values()))
-            self._loss = self._added_up(gradients, loss)
+            self._loss = self._added_up(sums)
             optimisation.update(self._loss)
 
         return update
 
     def total(self, own: Tensor) -> Tensor:
         """`StepContext.total`."""
+        sums = _Sums([], own)
         self._agree(asks=False, of=0)
-        return self._added_up([], own)
+        return self._added_up(sums)
 
     def share(self, content: bytes | None) -> bytes:
         """What process 0 hands in, to all. Raises what one of them has failed with instead of coming here."""
+        size = torch.tensor([0 if content is None else len(content)])
         self.meet()
-        with _losses():
-            size = torch.tensor([0 if content is None else len(content)])
-            dist.broadcast(size, src=0)
+        self._broadcast(size, 0)
+        if content is not None:
+            whole = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        else:
             whole = torch.empty(int(size), dtype=torch.uint8)
-            if content is not None:
-                whole = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-            for start in range(0, len(whole), _CHUNK_B):
-                dist.broadcast(whole[start : start + _CHUNK_B], src=0)
+        self.meet()  # there was memory for it
+        for start in range(0, len(whole), _CHUNK_B):
+            self._broadcast(whole[start : start + _CHUNK_B], 0)
         return content if content is not None else whole.numpy().tobytes()
 
     @contextmanager
@@ -120,7 +132,9 @@ class TrialProcesses:
         self._said(asks=False, of=0)
 
     def close(self) -> None:
-        """Leave the others."""
+        """Leave the others, whether they are still there or not."""
+        if self._nccl:
+            self._sums.abort()  # else it would wait for sums in which a process that is gone takes no part
         dist.destroy_process_group()
 
     def _agree(self, *, asks: bool, of: int) -> None:
@@ -152,42 +166,71 @@ class TrialProcesses:
         """How many processes ask for an interruption, how many failed, and what each of them is at."""
         said = torch.zeros(2 + self.size, dtype=torch.int64)
         said[0], said[1], said[2 + self.number] = asks, failed, of
-        with _losses():
-            dist.all_reduce(said)
+        self._sum(said)
         return said.tolist()
 
     def _reason(self, own: Exception | None) -> Exception:
         """What the first process that failed fails with; every process calls it."""
         mine = b"" if own is None else json.dumps(_told(own)).encode()
-        with _losses():
-            sizes = torch.zeros(self.size, dtype=torch.int64)
-            sizes[self.number] = len(mine)
-            dist.all_reduce(sizes)
-            first = next(number for number, size in enumerate(sizes.tolist()) if size)
-            text = torch.zeros(int(sizes[first]), dtype=torch.uint8)
-            if first == self.number:
-                text = torch.frombuffer(bytearray(mine), dtype=torch.uint8)
-            dist.broadcast(text, src=first)
+        sizes = torch.zeros(self.size, dtype=torch.int64)
+        sizes[self.number] = len(mine)
+        self._sum(sizes)
+        first = next(number for number, size in enumerate(sizes.tolist()) if size)
+        text = torch.zeros(int(sizes[first]), dtype=torch.uint8)
+        if first == self.number:
+            text = torch.frombuffer(bytearray(mine), dtype=torch.uint8)
+        self._broadcast(text, first)
         return _error(json.loads(text.numpy().tobytes()), first)
 
-    def _added_up(self, gradients: Sequence[Tensor], loss: Tensor) -> Tensor:
+    def _sum(self, numbers: Tensor) -> None:
+        with losses():
+            dist.all_reduce(numbers, group=self._all)
+
+    def _broadcast(self, content: Tensor, src: int) -> None:
+        with losses():
+            dist.broadcast(content, src=src, group=self._all)
+
+    def _added_up(self, sums: _Sums) -> Tensor:
         """The whole loss, or another number; the gradients become whole in their places."""
-        total = loss.detach().clone().reshape(1)
-        for bucket in _buckets([total, *gradients]):
-            flat = torch.cat([one.reshape(-1) for one in bucket])
-            with _losses():
+        for bucket, flat in sums.buckets:
+            parts = torch.split(flat, [one.numel() for one in bucket])
+            for one, part in zip(bucket, parts, strict=True):
+                part.view_as(one).copy_(one)
+            with losses():
                 dist.all_reduce(flat, group=self._sums)
-            for one, whole in zip(bucket, torch.split(flat, [one.numel() for one in bucket]), strict=True):
-                one.copy_(whole.view_as(one))
-        return total[0]
+            for one, part in zip(bucket, parts, strict=True):
+                one.copy_(part.view_as(one))
+        return sums.total[0]
+
+
+class _Sums:
+    """What is added up, with all the memory that it takes: where there is too little, the processes have not begun.
+
+    total: the loss, or another number; buckets: tensors, and where they are put side by side, one bucket after another
+    """
+
+    def __init__(self, gradients: Sequence[Tensor], loss: Tensor) -> None:
+        self.total = loss.detach().clone().reshape(1)
+        found = list(_buckets([self.total, *gradients]))
+        sizes = [sum(one.numel() for one in bucket) for bucket in found]
+        most: dict[tuple[torch.dtype, torch.device], int] = {}
+        for bucket, size in zip(found, sizes, strict=True):
+            kind = _kind(bucket[0])
+            most[kind] = max(size, most.get(kind, 0))
+        flat = {kind: torch.empty(size, dtype=kind[0], device=kind[1]) for kind, size in most.items()}
+        self.buckets = [(bucket, flat[_kind(bucket[0])][:size]) for bucket, size in zip(found, sizes, strict=True)]
+
+
+def _kind(one: Tensor) -> tuple[torch.dtype, torch.device]:
+    return one.dtype, one.device
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """In their order, of one type each, as large as `BUCKET_B` or one tensor."""
+    """In their order, of one type and device each, as large as `BUCKET_B` or one tensor."""
     bucket: list[Tensor] = []
     size_b = 0
     for one in tensors:
-        if bucket and (size_b + one.nbytes > BUCKET_B or one.dtype != bucket[0].dtype):
+        if bucket and (size_b + one.nbytes > BUCKET_B or _kind(one) != _kind(bucket[0])):
             yield bucket
             bucket, size_b = [], 0
         bucket.append(one)
@@ -222,11 +265,14 @@ def _error(told: dict[str, Any], number: int) -> Exception:
 
 
 @contextmanager
-def _losses() -> Iterator[None]:
-    """What torch raises where another process is gone, as an error of ours."""
+def losses() -> Iterator[None]:
+    """What torch raises where another process is gone, as an error of ours; what it raises else passes."""
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except RuntimeError as error:
+        is_gone = isinstance(error, dist.DistError) or _GONE.search(str(error))
+        if shortage(error) is not None or not is_gone:
+            raise
         raise LostProcessError(f"another process of the trial is gone: {_reason_of(str(error))}") from error
 
 

@@ -56,7 +56,10 @@ def test_every_choice_of_a_space_is_looked_at() -> None:
     [
         ("resources.cpus_per_trial=3", "resources.cpus_per_trial: … 2 … got 3"),
         ("resources.gpus_per_trial=3", "resources.gpus_per_trial: … 2 … got 3"),
-        ("resources={processes_per_trial: 3, cpus_per_trial: 3, gpus_per_trial: 2}", "resources.gpus_per_trial: … 3 … got 2"),
+        (
+            "resources={processes_per_trial: 3, cpus_per_trial: 3, gpus_per_trial: 2}",
+            "resources.gpus_per_trial: … 3 … got 2",
+        ),
         ("resources.fuse_seeds=true", "resources.processes_per_trial: … fuse_seeds"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from told import tells
 from two_processes import (
     Change,
@@ -19,6 +20,7 @@ from two_processes import (
     drawing_in_the_second,
     drawing_where_a_stage_begins,
     loss_of_nan,
+    no_room_for_the_sums_of_the_second,
     short_after_a_step_of_the_second,
     short_in_the_second,
 )
@@ -33,6 +35,7 @@ from greenexp.tasks.clauses import Clauses
 from greenexp.tasks.corpus import Corpus
 from greenexp.tasks.tokens import TokenisedTask, tokenise, word_tokenizer
 from greenexp.training import TrialRun
+from greenexp.training.processes import TrialProcesses, losses
 
 Make = Callable[..., TrialSpec]
 Tensors = dict[str, torch.Tensor]
@@ -197,7 +200,7 @@ def test_pieces_of_a_process_that_is_short_of_memory(trial: Make, few: Tokenised
 
 
 BROKEN = [broken_before_a_step_of_the_second, broken_in_the_second, broken_after_a_step_of_the_second]
-SHORT = [short_in_the_second, short_after_a_step_of_the_second]
+SHORT = [short_in_the_second, no_room_for_the_sums_of_the_second, short_after_a_step_of_the_second]
 
 
 @pytest.mark.parametrize("change", BROKEN)
@@ -272,6 +275,31 @@ def test_what_several_processes_cannot_share(
         assert tells(why, facts[1])
         normal = torch.nn.Sequential(work.model, torch.nn.BatchNorm1d(3))
         assert "backbone" in dict(why_not_parallel(work.method, normal, work.training, 2))
+
+
+def test_a_process_that_never_comes_is_not_waited_for_as_long_as_in_a_step(tmp_path: Path) -> None:
+    with pytest.raises(LostProcessError):
+        TrialProcesses(dist.FileStore(str(tmp_path / "store"), 2), 0, 2, timeout_s=60.0, join_s=0.2)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), torch.OutOfMemoryError),
+        (dist.DistBackendError("NCCL error: out of memory"), dist.DistBackendError),
+        (RuntimeError("Invalid scalar type"), RuntimeError),
+        (ValueError("trying to initialize the default process group twice!"), ValueError),
+        (RuntimeError("[pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error"), LostProcessError),
+        (RuntimeError("Application timeout caused pair closure"), LostProcessError),
+        (RuntimeError("Wait timeout"), LostProcessError),
+        (dist.DistNetworkError("The client socket has timed out"), LostProcessError),
+    ],
+    ids=str,
+)
+def test_what_says_that_a_process_is_gone(error: Exception, kind: type[Exception]) -> None:
+    with pytest.raises(kind) as raised, losses():
+        raise error
+    assert raised.type is kind
 
 
 def test_a_run_refuses_what_it_cannot_share(trial: Make, few: TokenisedTask) -> None:

@@ -18,7 +18,7 @@ from torch import nn
 from greenexp.meters import open_meters
 from greenexp.methods.base import StepContext
 from greenexp.records.trial import TrialSpec
-from greenexp.training import TrialRun
+from greenexp.training import TrialRun, processes
 from greenexp.training.companion import CompanionRun
 from greenexp.training.processes import TrialProcesses
 
@@ -127,6 +127,18 @@ def short_after_a_step_of_the_second(run: TrialRun) -> None:
     """There is too little memory for what follows its sums."""
     if _number(run) == 1:
         _after_steps(run, torch.OutOfMemoryError("CUDA out of memory."))
+
+
+def no_room_for_the_sums_of_the_second(run: TrialRun) -> None:
+    """There is too little memory for what it is to add up."""
+    known = processes._Sums
+
+    def once(*_: Any) -> Any:
+        processes._Sums = known  # type: ignore[misc]
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    if _number(run) == 1:
+        processes._Sums = once  # type: ignore[assignment,misc]
 
 
 def short_in_the_second(run: TrialRun) -> None:
