@@ -24,7 +24,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from greenexp.errors import DivergedError, LostProcessError, TrialError
+from greenexp.errors import CheckpointError, DivergedError, LostProcessError, StateError, TrialError
 from greenexp.training.memory import shortage
 from greenexp.training.optimisation import Optimisation
 from greenexp.training.pieces import PieceBounds
@@ -248,11 +248,11 @@ def _told(error: Exception) -> dict[str, Any]:
     """What the others must know of an error, as JSON values."""
     if isinstance(error, DivergedError):
         return {"quantity": error.quantity, "value": str(error.value), "step": error.step}
-    told = shortage(error)
-    named = isinstance(error, TrialError)
-    return (
-        {"short": told} if told is not None else {"text": str(error) if named else f"{type(error).__name__}: {error}"}
-    )
+    if (told := shortage(error)) is not None:
+        return {"short": told}
+    if isinstance(error, StateError):
+        return {"state": str(error), "of_checkpoint": isinstance(error, CheckpointError)}
+    return {"text": str(error) if isinstance(error, TrialError) else f"{type(error).__name__}: {error}"}
 
 
 def _error(told: dict[str, Any], number: int) -> Exception:
@@ -261,6 +261,9 @@ def _error(told: dict[str, Any], number: int) -> Exception:
         return DivergedError(told["quantity"], float(told["value"]), told["step"])
     if "short" in told:
         return torch.OutOfMemoryError(f"process {number} of the trial: {told['short']}")
+    if "state" in told:  # of the machine, not of the trial
+        kind = CheckpointError if told["of_checkpoint"] else StateError
+        return kind(f"process {number} of the trial: {told['state']}")
     return TrialError(f"process {number} of the trial: {told['text']}")
 
 

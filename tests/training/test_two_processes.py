@@ -17,6 +17,7 @@ from two_processes import (
     broken_after_a_step_of_the_second,
     broken_before_a_step_of_the_second,
     broken_in_the_second,
+    damaged_in_the_second,
     drawing_in_the_second,
     drawing_where_a_stage_begins,
     loss_of_nan,
@@ -25,7 +26,14 @@ from two_processes import (
     short_in_the_second,
 )
 
-from greenexp.errors import DivergedError, InputError, LostProcessError, MemoryShortageError, TrialError
+from greenexp.errors import (
+    CheckpointError,
+    DivergedError,
+    InputError,
+    LostProcessError,
+    MemoryShortageError,
+    TrialError,
+)
 from greenexp.methods.parallel import why_not_parallel
 from greenexp.plan.flops import epoch_flops
 from greenexp.records.epoch import EpochRecord
@@ -226,6 +234,14 @@ def test_too_little_memory_in_one_process_is_said_by_both(
     assert there.startswith("OutOfMemoryError")
 
 
+def test_trouble_of_a_machine_is_not_the_trials(trial: Make, few: TokenisedTask, second: SecondProcess) -> None:
+    with second.shared(trial(), few, changes=(damaged_in_the_second,)) as run:
+        here, there = second.train(run)
+    assert isinstance(here, CheckpointError)
+    assert tells(str(here), "process 1 … does not fit")
+    assert there == "CheckpointError: does not fit"
+
+
 def test_processes_that_draw_differently_end_with_that_reason(
     trial: Make, few: TokenisedTask, second: SecondProcess
 ) -> None:
@@ -280,6 +296,8 @@ def test_what_several_processes_cannot_share(
 def test_a_process_that_never_comes_is_not_waited_for_as_long_as_in_a_step(tmp_path: Path) -> None:
     with pytest.raises(LostProcessError):
         TrialProcesses(dist.FileStore(str(tmp_path / "store"), 2), 0, 2, timeout_s=60.0, join_s=0.2)
+    # torch numbers its groups from 0 again only where one is left.
+    TrialProcesses(dist.FileStore(str(tmp_path / "own"), 1), 0, 1, timeout_s=60.0).close()
 
 
 @pytest.mark.parametrize(

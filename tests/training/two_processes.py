@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from greenexp.errors import CheckpointError
 from greenexp.meters import open_meters
 from greenexp.methods.base import StepContext
 from greenexp.records.trial import TrialSpec
@@ -112,6 +113,12 @@ def broken_before_a_step_of_the_second(run: TrialRun) -> None:
         run._open_setup().method.parameters = _raising(ValueError("its own trouble"))  # type: ignore[method-assign]
 
 
+def damaged_in_the_second(run: TrialRun) -> None:
+    """It cannot take over what the first process starts from."""
+    if _number(run) == 1:
+        run._open_setup().restore = _raising(CheckpointError("does not fit"))  # type: ignore[method-assign]
+
+
 def drawing_where_a_stage_begins(run: TrialRun) -> None:
     """The method draws what it learns beside the model, in each process."""
     run._open_setup().method.parameters = lambda _: {"own": nn.Parameter(torch.randn(1))}  # type: ignore[method-assign]
@@ -184,7 +191,7 @@ def _after_steps(run: TrialRun, error: Exception) -> None:
 
 
 def _raising(error: Exception) -> Callable[..., Any]:
-    def raising(*_: Any) -> Any:
+    def raising(*_: Any, **__: Any) -> Any:
         raise error
 
     return raising
