@@ -80,6 +80,10 @@ class Training(FileSection):
         """Twice what training computes at once: without gradients memory is no concern, and it stays the user's."""
         return 2 * (self.micro_batch_size or self.batch_size)
 
+    def own_part(self, processes: int) -> int:
+        """Examples of a whole micro-batch that one of so many processes computes, at most."""
+        return -(-(self.micro_batch_size or self.batch_size) // processes)
+
     @model_validator(mode="after")
     def _reports_within_epochs(self) -> Training:
         if self.report_dev is not None and self.reports_per_epoch == 1:

@@ -74,6 +74,12 @@ class EpochTrainer:
         return self.at_once is not None or self.processes is not None
 
     @functools.cached_property
+    def most_at_once(self) -> int:
+        """Examples that this process computes at once: its own part of a micro-batch, or fewer that fit."""
+        own = self.training.own_part(1 if self.processes is None else self.processes.size)
+        return min(self.at_once or own, own)
+
+    @functools.cached_property
     def draws_apart(self) -> bool:
         """Whether each process draws dropout masks of its own, as those of a whole batch cannot be drawn on a GPU."""
         return self.processes is not None and self.device.type != "cpu" and any(map(drops, self.model.modules()))
@@ -199,9 +205,8 @@ class EpochTrainer:
         """Of a micro-batch: each process's part, in pieces that are computed at once."""
         parts = [PieceBounds(0, examples)] if self.processes is None else self.processes.parts(examples)
         for part in parts:
-            most = self.at_once or part.end - part.first
-            for start in range(part.first, part.end, most):
-                yield part._replace(first=start, end=min(start + most, part.end))
+            for start in range(part.first, part.end, self.most_at_once):
+                yield part._replace(first=start, end=min(start + self.most_at_once, part.end))
 
     def _read(self, piece: Indices, longest: int, of: int, epoch: int, copies: int) -> MicroBatch:
         """`piece` of a batch of `of` examples, as wide as the part that it is of."""

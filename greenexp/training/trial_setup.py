@@ -139,13 +139,14 @@ class TrialSetup:
 
     @property
     def at_once(self) -> int:
-        """Examples of training that are computed at once."""
-        return self.trainer.at_once or self.training.micro_batch_size or self.training.batch_size
+        """Examples of training that are computed at once, by each of the processes that train it."""
+        return self.trainer.most_at_once
 
     @property
     def evaluation_batch_size(self) -> int:
         """Examples of an evaluation that are computed at once."""
-        return min(self.training.evaluation_batch_size, 2 * self.at_once)
+        asked, at_once = self.training.evaluation_batch_size, self.trainer.at_once
+        return asked if at_once is None else min(asked, 2 * at_once)
 
     @property
     def learning_rate(self) -> float:

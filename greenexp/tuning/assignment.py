@@ -41,7 +41,7 @@ def assignment_of(trial: TrialState) -> Assignment:
     return Assignment(trial.spec, trial.attempts + broken, checkpoint, trial.micro_batch_size)
 
 
-def half_at_once(trial: TrialState) -> int | None:
-    """Half as many examples at once as the trial computed last; None where it was one."""
-    training = trial.spec.settings.training
-    return (trial.micro_batch_size or training.micro_batch_size or training.batch_size) // 2 or None
+def half_at_once(trial: TrialState, processes: int) -> int | None:
+    """Half as many examples at once as each of the trial's processes computed last; None where it was one."""
+    own = trial.spec.settings.training.own_part(processes)
+    return min(trial.micro_batch_size or own, own) // 2 or None

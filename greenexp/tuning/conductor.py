@@ -42,7 +42,7 @@ class Conductor:
     journal: open for writing, its `sweep` and `trial` lines already there
     state: the journal's state, kept up to date here
     scheduler: rebuilt from the same journal (`replay.rebuild`)
-    limits: budget axis -> limit in the axis' unit; workers: trials running at a time
+    limits: budget axis -> limit in the axis' unit; workers: trials at a time, of `processes` each
     search: of an open plan, asked for the next configuration when no trial is left to start
     max_failures: how often a trial whose worker died is handed out again in this session
     listen: called with every event after it is on disk
@@ -58,16 +58,16 @@ class Conductor:
         limits: Mapping[str, float],
         workers: int,
         max_failures: int = 1,
+        processes: int = 1,
         search: Searching | None = None,
         listen: Listener | None = None,
         enough: Enough | None = None,
     ) -> None:
-        self.journal = journal
-        self.state = state
-        self.scheduler = scheduler
+        self.journal, self.state, self.scheduler = journal, state, scheduler
         self.limits = limits
         self.workers = workers
         self.max_failures = max_failures
+        self.processes = processes
         self.search = search
         self.listen = listen
         self.enough = enough
@@ -182,7 +182,7 @@ class Conductor:
         if self._deaths[trial] > self.max_failures:
             self.failed(trial, attempt, reason)
         else:
-            half = half_at_once(self.state.trials[trial]) if of_memory else None
+            half = half_at_once(self.state.trials[trial], self.processes) if of_memory else None
             self._end(trial, attempt, "interrupted", reason, Costs(wall_s=0.0) if saved else None, half)
 
     def divided(self, trial: str, attempt: int, reason: str, lost: Costs | None, at_once: int | None) -> None:

@@ -84,6 +84,7 @@ def run_session(
         limits=plan.spec.budget.limits(),
         workers=resources.workers,
         max_failures=resources.max_failures,
+        processes=resources.processes_per_trial,
         search=sweep.search,
         listen=_tidying(folder, sweep.state, listen),
         enough=enough,

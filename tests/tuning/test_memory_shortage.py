@@ -161,6 +161,19 @@ def test_the_next_attempt_is_divided_too_in_this_session_and_the_next(opened: Ca
     assert next_trial(conductor).at_once == 8
 
 
+def test_halving_begins_from_what_a_process_computes(opened: Callable[..., Conductor]) -> None:
+    """A larger number would change nothing."""
+    conductor = opened(scheduler=FIFO, configurations=1, seeds=1)
+    conductor.processes, conductor.max_failures = 8, 3
+    first = next_trial(conductor)
+    training = first.spec.settings.training
+    own = -(-(training.micro_batch_size or training.batch_size) // 8)
+    assert own > 1
+    conductor.started(first.spec.trial, 1, 0)
+    conductor.worker_died(first.spec.trial, 1, "NODE_OUT_OF_MEMORY", of_memory=True)
+    assert next_trial(conductor).at_once == own // 2
+
+
 def test_an_attempt_after_a_pause_goes_on_from_there(opened: Callable[..., Conductor], tmp_path: Path) -> None:
     conductor = opened(scheduler=FIFO, configurations=1, seeds=1)
     spec = next_trial(conductor).spec
