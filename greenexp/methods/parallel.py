@@ -26,10 +26,19 @@ def _of_method(run: MethodRun) -> Iterator[tuple[str, str]]:
     name = type(run).__name__
     if not run.divides:
         yield "method", f"{name} says that its step is not the same over pieces of its batch"
-    elif type(run).step is not MethodRun.step and not run.adds_up:
+    elif not _adds_up(type(run)):
         yield "method", f"a step of {name} is more than a sum over its batch's examples (step)"
     elif type(run).prepare is not MethodRun.prepare:
         yield "method", f"{name} goes over the whole training set before an epoch, which every process would do"
+
+
+def _adds_up(kind: type[MethodRun]) -> bool:
+    """Whether the class that the step is of says so of it; a class below that has a step of its own must say it anew.
+
+    `descend` must be the inherited one: what it makes of a micro-batch's weight is a part of the sum.
+    """
+    of_step = next(one for one in kind.__mro__ if "step" in vars(one))
+    return kind.descend is MethodRun.descend and (of_step is MethodRun or bool(vars(of_step).get("adds_up", False)))
 
 
 def _of_model(model: nn.Module) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,9 @@ interrupted, whether it has failed, and where its random number generators stand
 
 from __future__ import annotations
 
+import functools
 import json
+import random
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +22,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -240,8 +243,14 @@ def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
 
 def _signature(parameters: Any) -> int:
     """Equal in processes that drew the same random numbers on the CPU and found gradients of the same weights."""
-    has_gradient = bytes(one.grad is not None for one in parameters)
-    return zlib.crc32(has_gradient, zlib.crc32(torch.get_rng_state().numpy().tobytes()))
+    found = bytes(one.grad is not None for one in parameters)
+    _, key, *position = np.random.get_state(legacy=True)  # noqa: NPY002 - a method may use the old API
+    said = (
+        torch.get_rng_state().numpy().tobytes(),
+        np.asarray(key).tobytes(),
+        repr((position, random.getstate())).encode(),
+    )
+    return functools.reduce(lambda crc, one: zlib.crc32(one, crc), said, zlib.crc32(found))
 
 
 def _told(error: Exception) -> dict[str, Any]:

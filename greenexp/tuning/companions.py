@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from greenexp.errors import GreenexpError, LostProcessError, TrialError
@@ -22,6 +22,8 @@ from greenexp.tuning.worker import begin_worker
 
 _ANSWER_S = 10.0
 """A process that has nothing to train answers within milliseconds."""
+_END_S = 120.0
+"""All have made their last step, and the first has made its report besides."""
 
 
 class Companion(TrialTaker):
@@ -96,7 +98,10 @@ class Companions:
         self._answers(actor.is_leaving.remote() for actor in self._actors)  # all are up
         store, place = open_store(address)
         joining = [actor.join.remote(place, number, size) for number, actor in enumerate(self._actors, start=1)]
-        self.processes = meet(store, 0, size, own_address=address, nccl=settings.gpus >= 1)
+        try:
+            self.processes = meet(store, 0, size, own_address=address, nccl=settings.gpus >= 1)
+        except LostProcessError as error:
+            raise self._known(joining) or error from error
         self._answers(joining)
 
     def begin(self, config: Mapping[str, Any]) -> Sequence[ray.ObjectRef]:
@@ -113,18 +118,15 @@ class Companions:
 
     def trained(self) -> None:
         """After this process has trained: all have."""
-        self._answers(self._training)
+        try:
+            self._answers(self._training, timeout_s=_END_S)
+        except GetTimeoutError as error:
+            raise LostProcessError("another process of the trial does not come to the end of its training") from error
         self._training = []
 
     def why_lost(self, error: LostProcessError) -> LostProcessError:
         """What this process noticed, or what Ray knows of it, as that a node ran out of memory."""
-        try:
-            self._answers(self._training, timeout_s=_ANSWER_S)
-        except LostProcessError as known:
-            return known
-        except (RayError, GreenexpError):
-            pass
-        return error
+        return self._known(self._training) or error
 
     def readings(self) -> list[MeterReading]:
         """What each used since it was last asked."""
@@ -144,10 +146,12 @@ class Companions:
 
     def close(self) -> None:
         """End them."""
-        for actor in self._actors:
-            ray.kill(actor)
-        with contextlib.suppress(RuntimeError):  # what torch says of a group that has lost its members
-            self.processes.close()
+        try:
+            with contextlib.suppress(RuntimeError):  # what torch says of a group that has lost its members
+                self.processes.close()  # first: to leave those that are gone takes longer
+        finally:
+            for actor in self._actors:
+                ray.kill(actor)
 
     def _answers(self, asked: Any, timeout_s: float | None = None) -> list[Any]:
         """Of all of them. Raises LostProcessError where one is gone, and their own errors as they raised them."""
@@ -161,6 +165,16 @@ class Companions:
                 raise cause from error
             raise
         return found
+
+    def _known(self, asked: Sequence[ray.ObjectRef]) -> LostProcessError | None:
+        """What Ray or one of them says of a process that is lost; None where nobody knows of one."""
+        try:
+            self._answers(asked, timeout_s=_ANSWER_S)
+        except LostProcessError as known:
+            return known
+        except (RayError, GreenexpError):
+            pass
+        return None
 
     def _reading(self, asked: ray.ObjectRef) -> MeterReading:
         try:

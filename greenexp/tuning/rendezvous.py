@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # documented, and not in its list of names
 
-from greenexp.training.processes import TrialProcesses
+from greenexp.training.processes import JOIN_S, TrialProcesses, losses
 
 WAIT_S = 1800.0
 """How long a process waits for the others in a step. One that dies is noticed at once; of one that hangs, or whose
@@ -33,7 +33,7 @@ def open_store(address: str) -> tuple[Any, MeetingPlace]:
     listener = socket.create_server((address, 0), family=family)
     port = listener.getsockname()[1]
     store = TCPStore(
-        address, port, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=WAIT_S),
+        address, port, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=JOIN_S),
         master_listen_fd=listener.detach(),
     )  # fmt: skip
     return store, MeetingPlace(address, port)
@@ -51,9 +51,10 @@ def meet(store: Any, number: int, size: int, *, own_address: str, nccl: bool) ->
     return TrialProcesses(store, number, size, timeout_s=WAIT_S, nccl=nccl)
 
 
-def joined_store(place: MeetingPlace) -> Any:
-    """Another process's side."""
-    return TCPStore(place.address, place.port, is_master=False, timeout=timedelta(seconds=WAIT_S))
+def joined_store(place: MeetingPlace, timeout_s: float = JOIN_S) -> Any:
+    """Another process's side. Raises LostProcessError where the first one cannot be reached."""
+    with losses():
+        return TCPStore(place.address, place.port, is_master=False, timeout=timedelta(seconds=timeout_s))
 
 
 def interface_of(address: str) -> str | None:

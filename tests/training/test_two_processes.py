@@ -18,6 +18,8 @@ from two_processes import (
     broken_before_a_step_of_the_second,
     broken_in_the_second,
     damaged_in_the_second,
+    drawing_by_numpy_in_the_second,
+    drawing_by_python_in_the_second,
     drawing_in_the_second,
     drawing_where_a_stage_begins,
     loss_of_nan,
@@ -242,10 +244,13 @@ def test_trouble_of_a_machine_is_not_the_trials(trial: Make, few: TokenisedTask,
     assert there == "CheckpointError: does not fit"
 
 
+@pytest.mark.parametrize(
+    "change", [drawing_in_the_second, drawing_by_numpy_in_the_second, drawing_by_python_in_the_second]
+)
 def test_processes_that_draw_differently_end_with_that_reason(
-    trial: Make, few: TokenisedTask, second: SecondProcess
+    change: Change, trial: Make, few: TokenisedTask, second: SecondProcess
 ) -> None:
-    with second.shared(trial(), few, changes=(drawing_in_the_second,)) as run:
+    with second.shared(trial(batch_size=64), few, changes=(change,)) as run:
         here, there = second.train(run)
     assert isinstance(here, TrialError)
     assert tells(str(here), "random numbers")
@@ -318,6 +323,21 @@ def test_what_says_that_a_process_is_gone(error: Exception, kind: type[Exception
     with pytest.raises(kind) as raised, losses():
         raise error
     assert raised.type is kind
+
+
+def test_what_a_method_changes_of_a_known_step_is_not_vouched_for(trial: Make, few: TokenisedTask) -> None:
+    with TrialRun(trial(method={"name": "berxit"}), few) as run:
+        work = run._open_setup()
+        kind = type(work.method)
+
+        def refused(name: str, own: dict[str, Any]) -> bool:
+            work.method.__class__ = type(name, (kind,), own)
+            return bool(why_not_parallel(work.method, work.model, work.training, 2))
+
+        assert not refused("Same", {})
+        assert refused("OwnStep", {"step": kind.step})
+        assert not refused("OwnStepThatAddsUp", {"step": kind.step, "adds_up": True})
+        assert refused("OwnDescent", {"descend": lambda *_: None})
 
 
 def test_a_run_refuses_what_it_cannot_share(trial: Make, few: TokenisedTask) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import multiprocessing
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -161,17 +163,31 @@ def loss_of_nan(run: TrialRun) -> None:
         run._open_setup().method.loss = lambda logits, *_: logits.sum() * float("nan")  # type: ignore[method-assign]
 
 
-def drawing_in_the_second(run: TrialRun) -> None:
-    """Its method draws random numbers that the first does not draw, by a call that nobody looks after."""
+def _drawing(run: TrialRun, draw: Callable[[], Any]) -> None:
     method = run._open_setup().method
     known = method.loss
 
     def loss(*arguments: Any) -> Any:
-        torch.empty(1).cauchy_()
+        draw()
         return known(*arguments)
 
     if _number(run) == 1:
         method.loss = loss  # type: ignore[method-assign]
+
+
+def drawing_in_the_second(run: TrialRun) -> None:
+    """Its method draws random numbers that the first does not draw, by a call that nobody looks after."""
+    _drawing(run, lambda: torch.empty(1).cauchy_())
+
+
+def drawing_by_numpy_in_the_second(run: TrialRun) -> None:
+    """As `drawing_in_the_second`, by numpy."""
+    _drawing(run, np.random.random)
+
+
+def drawing_by_python_in_the_second(run: TrialRun) -> None:
+    """As `drawing_in_the_second`, by Python's own generator."""
+    _drawing(run, random.random)
 
 
 def _number(run: TrialRun) -> int:

@@ -22,6 +22,7 @@ from greenexp.records.trial import TrialSeeds, TrialSpec
 from greenexp.training.processes import TrialProcesses
 from greenexp.tuning import parallel_worker
 from greenexp.tuning.parallel_worker import ParallelWorker
+from greenexp.tuning.rendezvous import MeetingPlace, joined_store
 from greenexp.tuning.results import SharedResults
 from greenexp.tuning.taker import WorkerSettings
 from greenexp.tuning.worker import TrialWorker
@@ -148,3 +149,8 @@ def test_a_node_of_another_process_that_is_taken_away(make_worker: Callable[...,
     assert "leaving" not in worker.step()
     Played.all[0].leaving = True
     assert worker.step().keys() == {"saved", "leaving"}
+
+
+def test_a_first_process_that_cannot_be_reached_is_a_lost_one() -> None:
+    with pytest.raises(LostProcessError, match="gone"):
+        joined_store(MeetingPlace("127.0.0.1", 1), timeout_s=0.2)  # nobody listens at port 1
