@@ -160,7 +160,8 @@ class MethodRun(ABC):
     divides: whether a step gives the same numbers, but for rounding, however its batch is divided into micro-batches:
         whether a trial that runs out of memory may be tried again with smaller ones
     adds_up: for a method with a `step` of its own: whether all it does with its micro-batches is to add up gradients
-        and objective, by their `weight` or by `descend`, before `update`: whether several processes may each do so
+        and objective, by their `weight` or by `descend`, before `update`: whether several processes may each do so;
+        said in the class that has the `step`
     """
 
     divides: ClassVar[bool] = True

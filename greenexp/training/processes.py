@@ -242,7 +242,7 @@ def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
 
 
 def _signature(parameters: Any) -> int:
-    """Equal in processes that drew the same random numbers on the CPU and found gradients of the same weights."""
+    """Equal in processes that drew the same on the CPU (torch, numpy, Python) and have gradients of equal weights."""
     found = bytes(one.grad is not None for one in parameters)
     _, key, *position = np.random.get_state(legacy=True)  # noqa: NPY002 - a method may use the old API
     said = (
