@@ -22,6 +22,7 @@ from greenexp.tuning.cluster import on_cluster, ray_cluster
 from greenexp.tuning.conductor import Conductor, Enough
 from greenexp.tuning.dead_ray import watched_ray
 from greenexp.tuning.models import prune_models
+from greenexp.tuning.mps import mps_service
 from greenexp.tuning.opening import OpenSweep
 
 if TYPE_CHECKING:
@@ -89,8 +90,11 @@ def run_session(
         enough=enough,
     )
     shape = {name: getattr(resources, name) for name in ("workers", "cpus_per_trial", "gpus_per_trial")}
-    ray = ray_cluster(**shape, address=address, open_cluster=open_cluster)
-    with ray, watched_ray(broken_off or (lambda _: None)):
+    with (
+        mps_service(wanted=resources.mps, address=address) as mps,
+        ray_cluster(**shape, address=address, open_cluster=open_cluster, worker_env=mps),
+        watched_ray(broken_off or (lambda _: None)),
+    ):
         if on_cluster(address):
             _check_cluster(plan, waiting, ship=ship)
         problems = _train(conductor, sweep, folder, facts, prepare, address, ready, interrupting, ship=ship)
