@@ -23,8 +23,9 @@ from greenexp.records.epoch import Costs, EpochRecord, seeds_together
 from greenexp.tuning.assignment import Assignment, NoTrial
 from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.energy import EnergyWatch
+from greenexp.tuning.shared_fate import SharedFate
 from greenexp.tuning.silence import Silence
-from greenexp.tuning.tunes_insides import account_of, cause_of, forget_states, kill_worker
+from greenexp.tuning.tunes_insides import account_of, cause_of, end_idle_workers, forget_states, kill_worker
 from greenexp.tuning.worker import POINTER
 
 _ACTIONS = {
@@ -46,7 +47,8 @@ class TuneSession:
     """What the three share: the conductor, each trial's current attempt, and the error that ended the session.
 
     silence: when trials were last heard of; given_up: trial -> why its worker was killed, until Tune says that it died;
-        leaving: those of them that were saved before, as their node will be taken away
+        leaving: those of them that were saved before, as their node will be taken away; fate: where GPUs are shared
+            through MPS, what gathers the deaths of trials by a fault that they share
 
     Tune wraps exceptions from its callbacks in text; an error is kept here and raised when Tune has returned.
     """
@@ -74,6 +76,7 @@ class TuneSession:
         self.halted = False
         self.attempts: dict[str, int] = {}
         self.energy: EnergyWatch | None = None
+        self.fate: SharedFate | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its parts for a restore that is never done; there is nothing in a session to keep."""
@@ -264,6 +267,8 @@ class Bridge(TrialScheduler):
         self._session.look_up()
         if self._session.energy is not None:
             self._session.guard(self._session.energy.look)
+        if self._session.fate is not None and self._session.guard(self._session.fate.look):
+            end_idle_workers(tune_controller)
         self._keep_idle_workers(tune_controller)
         forget_states(tune_controller)
         self._give_up_silent(tune_controller)
@@ -362,6 +367,10 @@ class WorkerEvents(Callback):
         silent = {name: session.given_up.pop(name) for name in names if name in session.given_up}
         for name in names:
             session.silence.ended(name)
+        if not silent and session.fate is not None:
+            taking = functools.partial(session.fate.takes, names, session.attempts, account_of(trial))
+            if session.guard(taking, True):
+                return
         cause = cause_of(trial)
         if not silent and any(word in cause for word in MACHINE_TROUBLE):
             session.halt(cause)

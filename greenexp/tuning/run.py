@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,6 +130,7 @@ def _train(
     from greenexp.tuning.bridge import TuneSession  # only now: importing Ray reads the environment
     from greenexp.tuning.energy import EnergyWatch
     from greenexp.tuning.fitting import fit, worker_settings
+    from greenexp.tuning.shared_fate import SharedFate
 
     plan = sweep.plan
     conductor.begin(facts, sweep.missing)
@@ -141,10 +143,14 @@ def _train(
     settings = worker_settings(plan, folder, prepare, cluster=on_cluster(address), ship=ship)
     if settings.energy is not None:
         session.energy = EnergyWatch(settings.energy, conductor)
+    if settings.mps:
+        session.fate = SharedFate(conductor)
     if ready is not None:
         ready()
     with _interrupts(session):
         fit(session, settings, plan, folder / "ray")
+    if session.fate is not None:
+        session.guard(functools.partial(session.fate.look, over=True))
     if session.error is not None:
         with contextlib.suppress(JournalError):  # it may be the journal that cannot be written
             reason = getattr(session.error, "reason", str(session.error))
