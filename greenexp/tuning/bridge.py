@@ -105,6 +105,11 @@ class TuneSession:
             self._say_draining()
             self._say_draining = None
 
+    def look_at_faults(self) -> None:
+        """Journal what GPUs that trials share have come to."""
+        if self.fate is not None:
+            self.guard(self.fate.look)
+
     def halt(self, reason: str) -> None:
         """End the session for trouble of the machine, which would fail one trial after another."""
         self.error = self.error or BrokenOffError(reason)
@@ -134,6 +139,7 @@ class Feeder(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's configuration, None to be asked again, FINISHED when nothing is left."""
         session = self._session
+        session.look_at_faults()  # here too: Tune asks for nothing else while no trial of its own is left
         answer = session.guard(session.conductor.next_trial, NoTrial.DONE)
         if isinstance(answer, Assignment):
             group = session.guard(lambda: self._group(answer), [answer])
@@ -267,7 +273,8 @@ class Bridge(TrialScheduler):
         self._session.look_up()
         if self._session.energy is not None:
             self._session.guard(self._session.energy.look)
-        if self._session.fate is not None and self._session.guard(self._session.fate.look):
+        self._session.look_at_faults()
+        if self._session.fate is not None and self._session.fate.has_news():
             end_idle_workers(tune_controller)
         self._keep_idle_workers(tune_controller)
         forget_states(tune_controller)

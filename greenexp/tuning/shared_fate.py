@@ -58,10 +58,17 @@ class SharedFate:
         incident.deaths.update({name: (attempts[name], fault) for name in trials})
         return True
 
-    def look(self, *, over: bool = False) -> bool:
-        """Close the incidents that have lasted long enough. True if a worker has died of one since the last look.
+    def has_news(self) -> bool:
+        """Whether a worker has died of a fault since this was asked last.
 
         An idle worker has then lost its GPU too, though it says nothing of it, and MPS waits until it ends.
+        """
+        news, self._news = self._news, False
+        return news
+
+    def look(self, *, over: bool = False) -> None:
+        """Close the incidents that have lasted long enough.
+
         over: all of them, as the session ends
         """
         held = {name for incident in self._open.values() for name in incident.deaths}
@@ -73,8 +80,6 @@ class SharedFate:
         ]
         for device in due:
             self._close(device, self._open.pop(device))
-        news, self._news = self._news, False
-        return news
 
     def _close(self, device: str, incident: _Incident) -> None:
         made = {name for name, (_, fault) in incident.deaths.items() if fault.made}

@@ -16,7 +16,7 @@ from greenexp.errors import SharedFaultError, TrialError
 from greenexp.records.sections import Accounting
 from greenexp.records.shared_failure import SharedFailure
 from greenexp.tuning import bridge
-from greenexp.tuning.bridge import Bridge, TuneSession, WorkerEvents
+from greenexp.tuning.bridge import Bridge, Feeder, TuneSession, WorkerEvents
 from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.faults import fault_in
 from greenexp.tuning.results import SharedResults
@@ -197,6 +197,16 @@ def test_a_server_that_recovers_is_part_of_the_incident(begin: Callable[[int], D
         driver.look()
         assert (len(driver.incidents), driver.deaths()) == (incidents, {name: deaths})
     assert driver.conductor.state.trials[name].status == "failed"
+
+
+def test_an_incident_ends_though_tune_only_asks_for_the_next_trial(begin: Callable[[int], Driver]) -> None:
+    driver = begin(1)
+    (name,) = driver.start(1)
+    driver.die(name, MADE)
+    given: Any = Feeder(driver.session).suggest("any")
+    assert given["trials"] == [name]
+    driver.look()
+    assert (len(driver.incidents), driver.ended_idle) == (1, 1)
 
 
 def test_a_death_of_another_kind_is_none_of_it(begin: Callable[[int], Driver]) -> None:
