@@ -54,6 +54,14 @@ def mps_service(*, wanted: bool, address: str | None = None) -> Iterator[Mapping
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def end_service(clients: Mapping[str, str]) -> None:
+    """End the control program of these clients where the block of `mps_service` cannot, as the process is ended."""
+    control = shutil.which(CONTROL)
+    if clients and control is not None:
+        _quit(control, {**os.environ, **clients})
+        shutil.rmtree(Path(clients[PIPES]).parent, ignore_errors=True)
+
+
 def _control(address: str | None) -> str:
     """The control program's path. FieldError where MPS cannot be offered."""
     if on_cluster(address):

@@ -23,7 +23,7 @@ from greenexp.tuning.cluster import on_cluster, ray_cluster
 from greenexp.tuning.conductor import Conductor, Enough
 from greenexp.tuning.dead_ray import watched_ray
 from greenexp.tuning.models import prune_models
-from greenexp.tuning.mps import mps_service
+from greenexp.tuning.mps import end_service, mps_service
 from greenexp.tuning.opening import OpenSweep
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def run_session(
     with (
         mps_service(wanted=resources.mps, address=address) as mps,
         ray_cluster(**shape, address=address, open_cluster=open_cluster, worker_env=mps),
-        watched_ray(broken_off or (lambda _: None)),
+        watched_ray(_ending_mps(broken_off, mps)),
     ):
         if on_cluster(address):
             _check_cluster(plan, waiting, ship=ship)
@@ -103,6 +103,19 @@ def run_session(
     if status == "finished":
         drop_checkpoints(folder)
     return Outcome(status, conductor.state, (*problems, *_lost(conductor.state, folder, problems)))
+
+
+def _ending_mps(broken_off: Callable[[str], None] | None, clients: Mapping[str, str]) -> Callable[[str], None]:
+    """`broken_off`, which comes before this process is ended, and then the end of MPS, which no one else would end."""
+
+    def tell(reason: str) -> None:
+        try:
+            if broken_off is not None:
+                broken_off(reason)
+        finally:
+            end_service(clients)
+
+    return tell
 
 
 def _check_cluster(plan: Plan, waiting: Callable[[str], None], *, ship: bool) -> None:

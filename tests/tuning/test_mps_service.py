@@ -12,7 +12,7 @@ from told import tells
 
 from greenexp.errors import FieldError
 from greenexp.tuning import mps
-from greenexp.tuning.mps import CONTROL, LOGS, PIPES, mps_service
+from greenexp.tuning.mps import CONTROL, LOGS, PIPES, end_service, mps_service
 
 PROGRAM = """#!/bin/sh
 if [ "$1" = -d ]; then
@@ -55,6 +55,15 @@ def test_it_runs_from_the_beginning_to_the_end_of_a_session(
             raise error
     assert told.read_text().splitlines()[1:] == [f"quit {clients[PIPES]}"]
     assert not folder.exists()
+
+
+def test_it_is_ended_where_the_process_will_not_come_to_the_end_of_the_block(told: Path) -> None:
+    end_service({})
+    assert not told.exists()
+    with mps_service(wanted=True) as clients:
+        end_service(clients)
+        assert told.read_text().splitlines()[1:] == [f"quit {clients[PIPES]}"]
+        assert not Path(clients[PIPES]).parent.exists()
 
 
 def test_nothing_is_started_where_nobody_wants_it(told: Path) -> None:
