@@ -15,6 +15,10 @@ from greenexp.errors import GreenexpError, InputError, UnknownNameError
 
 T = TypeVar("T")
 
+LATER = "later"
+"""Key in the metadata of a plug-in's dataclass field that was not there from the beginning: at its default it is in no
+settings, so that trials which are older than the field keep their fingerprints, and can be gone on with."""
+
 
 class Registry(Mapping[str, T], Generic[T]):
     """Names of one kind of plug-in, e.g. `Registry("method", {"finetune": "greenexp.methods.finetune:Finetune"})`.

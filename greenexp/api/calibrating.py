@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING
@@ -63,6 +64,12 @@ def known_speeds(
         shape = TrialKind.of(trial.settings, size)
         if recorded.same(shape) is None:
             wanted.setdefault(shape, trial)
+    if any(shape.compiled for shape in wanted):
+        note = "not calibrated: training.compile, as compiling its layers takes longer than a calibration"
+        wanted = {shape: trial for shape, trial in wanted.items() if not shape.compiled}
+        recorded = replace(recorded, notes=(*recorded.notes, note))
+        if not wanted:
+            return recorded
     if not wanted and recorded.overhead is not None:
         return recorded
     wanted = wanted or {TrialKind.of(planned.trials[0].settings, size): planned.trials[0]}

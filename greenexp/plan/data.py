@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from greenexp.errors import about_field
+from greenexp.errors import InputError, about_field
 from greenexp.records.settings import Settings
 from greenexp.records.values import canonical_json
 
@@ -37,10 +37,10 @@ def prepare_data(settings: Settings) -> PreparedTask:
     from greenexp.methods.adapt import check_reads
     from greenexp.tasks.pixels import PixelTask
 
+    plugin = settings.task.plugin()
+    if getattr(plugin, "stream", False) and hasattr(plugin, "content_digest"):
+        return _streamed(settings, plugin)
     with about_field("task"):
-        plugin = settings.task.plugin()
-        if getattr(plugin, "stream", False):
-            return _streamed(settings, plugin)
         task = plugin.load()
     check_reads(settings, task)
     return task if isinstance(task, PixelTask) else _tokenised(settings, task, _tokenizer(settings))
@@ -54,12 +54,18 @@ def _streamed(settings: Settings, plugin: Any) -> PreparedTask:
 
     check_reads(settings, TaskData)
     tokenizer = _tokenizer(settings)
-    content = [settings.task.to_json(), plugin.content_digest(), settings.training.max_length]
+    with about_field("task"):
+        digest = plugin.content_digest()
+    content = [settings.task.to_json(), digest, settings.training.max_length]
 
     def make(keep: Keep) -> TokenisedTask:
         with about_field("task"):
             task = plugin.load()
-        return _tokenised(settings, task, tokenizer, keep)
+        found = _tokenised(settings, task, tokenizer, keep)
+        with about_field("task"):
+            if plugin.content_digest() != digest:  # else these tokens would be kept as those of the text before
+                raise InputError("the text changed while it was read; start again when it is whole")
+        return found
 
     return kept_tokens(tokens_key(content, tokenizer), make)
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from greenexp.errors import GreenexpError, did_you_mean
 from greenexp.records.explain import message, unknown_field
 from greenexp.records.places import FieldProblem, dotted
+from greenexp.registry import LATER
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,16 @@ def _adapter(plugin: Hashable) -> TypeAdapter[Any]:
 
 
 def _filled(plugin: type[Any], options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The plug-in made from `options`, and all its fields. JSON mode: lists may be tuples, but no text is a number."""
+    """The plug-in made from `options`, and its fields. JSON mode: lists may be tuples, but no text is a number.
+
+    Fields that plug-ins got later (`LATER`) are left out at their defaults: older trials keep their fingerprints.
+    """
     adapter = _adapter(cast(Hashable, plugin))
     instance = adapter.validate_json(json.dumps(options), strict=True)
     dumped: dict[str, Any] = adapter.dump_python(instance, mode="json")
-    return instance, {field.name: dumped[field.name] for field in dataclasses.fields(plugin) if field.init}
+    fields = [field for field in dataclasses.fields(plugin) if field.init]
+    told = [field.name for field in fields if not (LATER in field.metadata and dumped[field.name] == field.default)]
+    return instance, {name: dumped[name] for name in told}
 
 
 def _explained(path: str, options: Mapping[str, Any], error: ValidationError) -> Iterator[FieldProblem]:

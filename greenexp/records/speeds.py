@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from greenexp.records.sections import Packing
 from greenexp.records.settings import Settings
@@ -33,6 +34,7 @@ class TrialKind:
     """What decides how many seconds a FLOP takes; backbone: its section of the sweep file as JSON text.
 
     packing: trials at a time, CPU cores and GPUs of each; and its processes, where they are several
+    compiled: whether its layers are compiled, which takes longer than many a report
     """
 
     method: str
@@ -41,6 +43,7 @@ class TrialKind:
     max_length: int
     batch_size: int
     packing: Packing
+    compiled: bool = False
 
     @classmethod
     def of(cls, settings: Settings, packing: Packing) -> TrialKind:
@@ -48,11 +51,11 @@ class TrialKind:
         training = settings.training
         backbone = canonical_json(settings.backbone.to_json())
         sizes = training.max_length, training.micro_batch_size or training.batch_size
-        return cls(settings.method.name, backbone, training.precision, *sizes, packing)
+        return cls(settings.method.name, backbone, training.precision, *sizes, packing, training.compile)
 
     def doubt_about(self, other: TrialKind) -> float | None:
         """The sd of the log by which a speed of `other` may differ from this one's; None: it says nothing."""
-        if (self.backbone, self.precision, self.max_length) != (other.backbone, other.precision, other.max_length):
+        if self._kept != other._kept:
             return None
         differs = (
             (self.method != other.method, OTHER_METHOD),
@@ -60,6 +63,11 @@ class TrialKind:
             (self.packing != other.packing, OTHER_PACKING),
         )
         return math.sqrt(sum(amount**2 for is_other, amount in differs if is_other))
+
+    @property
+    def _kept(self) -> tuple[Any, ...]:
+        """Of another one of these nothing follows."""
+        return self.backbone, self.precision, self.max_length, self.compiled
 
     @property
     def told(self) -> str:

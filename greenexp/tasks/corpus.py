@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from greenexp.errors import InputError, about_field, user_path
+from greenexp.registry import LATER
 from greenexp.tasks.data import Split, TaskData
 from greenexp.tasks.labelled import Share, Size
 from greenexp.tasks.partition import normalised, position_of, subset
@@ -66,7 +67,7 @@ class Corpus:
     vocabulary: Annotated[int, Field(ge=1)] = MOST_WORDS
     train_size: Size = None
     dev_size: Size = None
-    stream: bool = False
+    stream: bool = field(default=False, metadata={LATER: True})
 
     def load(self) -> TaskData:
         """Read the files. Raises InputError with file and line."""
@@ -93,9 +94,9 @@ class Corpus:
     def content_digest(self) -> str:
         """A hash of all that is read: equal for equal files in the same order. Raises InputError."""
         digest = hashlib.sha256()
-        for field in ("files", "without"):
-            with about_field(field):
-                files: str | tuple[str, ...] = getattr(self, field)
+        for of_text in ("files", "without"):
+            with about_field(of_text):
+                files: str | tuple[str, ...] = getattr(self, of_text)
                 for name in _matching(files) if files else ():
                     digest.update(file_digest(name).encode())
             digest.update(b"-")
@@ -225,6 +226,6 @@ def _sentences_of(files: Iterable[str]) -> frozenset[str]:
     found: set[str] = set()
     for file in files:
         for line in lines_of(file):
-            for field in line.split("\t"):
-                found.update(map(normalised, (field, *sentences_of(field))))
+            for part in line.split("\t"):
+                found.update(map(normalised, (part, *sentences_of(part))))
     return frozenset(text for text in found if len(text.split()) >= _LEAST_WORDS)

@@ -62,7 +62,8 @@ class TokenFile:
     def path(self) -> Path:
         """Where the file lies on this machine."""
         given = self.folder / self.name
-        return given if given.exists() else tokens_folder() / self.folder.name / self.name
+        can_be_read = os.access(given, os.R_OK)  # not where it is another user's
+        return given if can_be_read else tokens_folder() / self.folder.name / self.name
 
     def _read(self, first: int, count: int) -> Array:
         width = self.dtype.itemsize

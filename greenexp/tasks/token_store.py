@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ MANIFEST, ARRAYS = "tokens.json", "arrays.npz"
 FORMAT = 1
 """To be raised where the same text would give other tokens, or the files another meaning."""
 _DRAFT, _LOCK = ".draft-", ".lock"
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 _BLOCK_B = 1 << 20
 _FIELDS = (
     "num_labels", "label_names", "metrics", "pad_id", "vocab_size", "fingerprint", "description", "tokenizer",
@@ -77,11 +79,14 @@ def kept_tokens(key: str, make: Callable[[Keep], TokenisedTask]) -> TokenisedTas
     Raises StateError where the disk does not take it, and what `make` raises; nothing then stays.
     """
     folder = tokens_folder() / key
+    found = read_tokens(folder)  # before the lock: whoever may read a text need not be able to write it
+    if found is not None:
+        return found
     with _refusing(folder):
-        with _locked(folder):
+        with _locked(folder) as alone:
             found = read_tokens(folder)
             if found is None:
-                with _draft(folder) as draft:
+                with _draft(folder, clear=alone) as draft:
                     _write(draft, key, make(lambda name, dtype: FileSink(draft, name, dtype)))
                 found = read_tokens(folder)
         if found is None:
@@ -95,9 +100,9 @@ def install_tokens(key: str, fill: Callable[[Path], None]) -> None:
     Raises StateError where the disk does not take them or they did not arrive whole.
     """
     folder = tokens_folder() / key
-    with _refusing(folder), _locked(folder):
+    with _refusing(folder), _locked(folder) as alone:
         if read_tokens(folder) is None:
-            with _draft(folder) as draft:
+            with _draft(folder, clear=alone) as draft:
                 fill(draft)
                 if not _is_whole(draft, key):
                     raise StateError(f"the tokens for {folder} did not arrive whole")
@@ -192,11 +197,15 @@ def _digest(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _draft(folder: Path) -> Iterator[Path]:
-    """A folder to write into, which gets the name `folder` at the end; what was there before, damaged, goes."""
-    for left in folder.parent.glob(f"{_DRAFT}{folder.name}-*"):  # of a process that was killed: its lock is free
+def _draft(folder: Path, *, clear: bool) -> Iterator[Path]:
+    """A folder to write into, which gets the name `folder` at the end; what was there before, damaged, goes.
+
+    clear: whether drafts that lie there go, as they are of processes that were killed
+    """
+    for left in folder.parent.glob(f"{_DRAFT}{folder.name}-*") if clear else ():
         shutil.rmtree(left, ignore_errors=True)
-    draft = Path(tempfile.mkdtemp(prefix=f"{_DRAFT}{folder.name}-", dir=folder.parent))
+    draft = folder.parent / f"{_DRAFT}{folder.name}-{secrets.token_hex(8)}"
+    draft.mkdir()  # as readable as the user's umask says
     try:
         yield draft
         shutil.rmtree(folder, ignore_errors=True)
@@ -208,14 +217,19 @@ def _draft(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time; where the file system has no locks, all of them, and the last one's folder stays."""
+def _locked(folder: Path) -> Iterator[bool]:
+    """True, and one process at a time; where the file system has no locks, False for all, and the last one's stays."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f".{folder.name}{_LOCK}"))
-    with contextlib.suppress(NotImplementedError):
-        lock.acquire()
     try:
-        yield
+        lock.acquire()
+    except NotImplementedError:
+        pass
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    try:
+        yield lock.is_locked
     finally:
         lock.release()
 

@@ -21,6 +21,7 @@ from torch import nn
 from greenexp.backbones.base import TokenBatch
 from greenexp.errors import InputError, abridged
 from greenexp.model import MultiExitModel
+from greenexp.training.memory import shortage
 from greenexp.training.precision import Precision, autocast
 
 FIELD = "training.compile"
@@ -106,6 +107,8 @@ class CompiledLayers:
                 for is_padded in (True, False):
                     self._show(examples, tokens, is_padded=is_padded)
         except RuntimeError as error:
+            if shortage(error) is not None:  # these are the largest batches
+                raise
             raise InputError(
                 f"{FIELD}: what torch.compile makes of the layers does not fit batches of {examples} examples of up to "
                 f"{tokens} tokens: leave it out ({abridged(str(error))})"

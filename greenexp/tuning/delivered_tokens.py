@@ -6,6 +6,7 @@ has the text in its own cache, asks for nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from greenexp.errors import StateError
 from greenexp.tasks.prepared import PreparedTask
-from greenexp.tasks.token_files import TokenFile
-from greenexp.tasks.token_store import install_tokens
+from greenexp.tasks.token_files import TokenFile, tokens_folder
+from greenexp.tasks.token_store import install_tokens, read_tokens
 from greenexp.tasks.tokens import TokenisedTask
 
 PIECE_B = 8 << 20
+_CHECKED: set[str] = set()
+"""Keys of the tokens that this process has found whole on its machine: all their bytes are read for it."""
 
 Ask = Callable[..., Any]
 """Name of a method of `TokenKeeper` and its arguments -> what it answers."""
@@ -58,11 +61,13 @@ def start_token_keeper(folders: Mapping[str, Path]) -> Any:
 
 
 def fetch_tokens(data: PreparedTask, ask: Ask) -> None:
-    """Put what `data` reads from files into this machine's cache, unless it is here.
+    """Put what `data` reads from files into this machine's cache, unless it is here whole.
 
     Raises StateError where the disk does not take it, or it does not arrive whole.
     """
-    for key in sorted({file.folder.name for file in _files(data) if not (file.folder / file.name).exists()}):
+    for key, folder in sorted(token_folders(data).items()):
+        if key in _CHECKED:
+            continue
 
         def fill(draft: Path, key: str = key) -> None:
             for name, size_b in ask("sizes", key).items():
@@ -70,7 +75,11 @@ def fetch_tokens(data: PreparedTask, ask: Ask) -> None:
                     while file.tell() < size_b:
                         file.write(ask("piece", key, name, file.tell()) or _missing(name))
 
-        install_tokens(key, fill)
+        if read_tokens(folder) is None:
+            install_tokens(key, fill)
+            if folder != tokens_folder() / key and any(os.access(file, os.R_OK) for file in folder.glob("*")):
+                raise StateError(f"the tokens in {folder}, which this machine shares, are damaged")
+        _CHECKED.add(key)
 
 
 def asking(keeper: Any) -> Ask:

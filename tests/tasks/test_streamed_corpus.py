@@ -20,6 +20,8 @@ from made_settings import made_settings
 
 from greenexp.errors import InputError, StateError
 from greenexp.plan.data import prepare_data
+from greenexp.plan.fields import check_plugin
+from greenexp.tasks import TASKS
 from greenexp.tasks.batches import epoch_batches
 from greenexp.tasks.corpus import Corpus
 from greenexp.tasks.prepared import PreparedTask, copied, part
@@ -100,6 +102,51 @@ def check_batches(splits: tuple[Any, Any], chosen: Any, held: TokenisedTask, str
     assert both[0].targets is not None
     assert both[1].targets is not None
     assert torch.equal(both[0].targets, both[1].targets)
+
+
+def test_a_text_that_changes_while_it_is_read_is_not_kept(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, load = Path("a.txt").read_bytes(), Corpus.load
+
+    def load_and_grow(self: Corpus) -> Any:
+        found = load(self)
+        Path("a.txt").write_bytes(whole + b"\nand one line more .\n")
+        return found
+
+    monkeypatch.setattr(Corpus, "load", load_and_grow)
+    with pytest.raises(InputError, match="changed while it was read"):
+        prepared(stream=True)
+    monkeypatch.setattr(Corpus, "load", load)
+    Path("a.txt").write_bytes(whole)
+    assert prepared(stream=True).fingerprint == prepared().fingerprint
+
+
+def test_a_text_that_may_be_read_alone_is_used(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache that several users share: who finds the tokens there needs no lock."""
+    first = prepared(stream=True)
+    assert the_folder().stat().st_mode & 0o055 == 0o055
+    monkeypatch.setattr("greenexp.tasks.token_store._locked", lambda _: pytest.fail("nothing is written"))
+    assert prepared(stream=True).fingerprint == first.fingerprint
+
+
+def test_a_field_is_named_as_without_files(prepared: Prepared) -> None:
+    told: list[str] = []
+    for stream in (False, True):
+        with pytest.raises(InputError) as caught:
+            prepared(stream=stream, dev=0.0001)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+
+
+def test_older_settings_keep_their_fingerprint() -> None:
+    """What a corpus was described by when it had no `stream`: it is part of every trial's fingerprint."""
+    plain = {
+        "name": "corpus", "files": "a.txt", "documents": "blank_line", "dev": 0.05, "words": 90, "mask": "tokens",
+        "without": "", "vocabulary": 30_000, "train_size": None, "dev_size": None,
+    }  # fmt: skip
+    few = {"name": "corpus", "files": "a.txt", "without": ""}
+    for given in (few, {**few, "stream": False}):
+        assert check_plugin("task", given, TASKS).settings == plain
+    assert check_plugin("task", {**few, "stream": True}, TASKS).settings == plain | {"stream": True}
 
 
 def test_a_text_is_read_once_and_again_when_it_is_another(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:

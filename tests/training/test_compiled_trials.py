@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from greenexp.backbones.bert import BertBackbone
-from greenexp.errors import FieldError, InputError
+from greenexp.errors import FieldError, InputError, MemoryShortageError
 from greenexp.model import load_model
 from greenexp.records.epoch import EpochRecord
 from greenexp.records.sections import CompressionChoice
@@ -88,6 +88,18 @@ def test_batches_that_compiled_code_does_not_fit(
     monkeypatch.setattr(compiled, "BACKEND", "eager")
     monkeypatch.setattr(compiled, "_EXAMPLES", compiled._TOKENS)
     with TrialRun(trial(epochs=1, compile=True), data) as run, pytest.raises(InputError, match="does not fit batches"):
+        next(run)
+
+
+def test_too_little_memory_for_the_largest_batch_is_no_fault_of_the_compiler(
+    trial: Trials, data: TokenisedTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("made up")
+
+    monkeypatch.setattr(compiled, "BACKEND", "eager")
+    monkeypatch.setattr(compiled.CompiledLayers, "_show", short)
+    with TrialRun(trial(epochs=1, compile=True), data) as run, pytest.raises(MemoryShortageError):
         next(run)
 
 

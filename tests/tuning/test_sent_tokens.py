@@ -25,6 +25,7 @@ KEY = "b" * 32
 def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[TokenKeeper, bytes, TokenisedTask]:
     """The driver's keeper, what a worker gets, and the same tokens in memory; then the cache is a worker's."""
     monkeypatch.setattr(delivered, "PIECE_B", 100)
+    monkeypatch.setattr(delivered, "_CHECKED", set())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "driver"))
     task = Clauses(train=30, dev=20, test=20).load()
     plain = {name: dataclasses.replace(split, columns={}) for name, split in task.splits.items()}
@@ -55,6 +56,19 @@ def test_tokens_come_in_pieces_and_once(sent: tuple[TokenKeeper, bytes, Tokenise
     assert asked.count("sizes") == 1
     assert asked.count("piece") > len(keeper.sizes(KEY)) + 2
     assert data.fingerprint == expected.fingerprint
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 40], ids=["cut", "changed"])
+def test_a_damaged_copy_on_the_node_is_fetched_anew(
+    damage: bytes, sent: tuple[TokenKeeper, bytes, TokenisedTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, message, expected = sent
+    fetch_tokens(pickle.loads(message), lambda method, *given: getattr(keeper, method)(*given))  # noqa: S301 - ours
+    (tokens_folder() / KEY / "train.ids").write_bytes(damage)
+    monkeypatch.setattr(delivered, "_CHECKED", set())  # another process
+    data = pickle.loads(message)  # noqa: S301 - our own bytes
+    fetch_tokens(data, lambda method, *given: getattr(keeper, method)(*given))
+    np.testing.assert_array_equal(data.train.ids[:], expected.train.ids)
 
 
 def test_data_in_memory_needs_nothing(sent: tuple[TokenKeeper, bytes, TokenisedTask]) -> None:
