@@ -14,6 +14,7 @@
   x TrialError                 one trial failed; the sweep goes on
     - DivergedError            a loss or a weight became NaN or infinite
   x LostProcessError           another process of a trial is gone: the attempt is over, as if this one had died
+    - SharedFaultError         a fault on a GPU that ends all its clients of NVIDIA's MPS
   x TrackingError              MLflow could not be read or written
 """
 
@@ -224,6 +225,10 @@ class FusedMemoryError(TrialError):
 
 class LostProcessError(GreenexpError):
     """Another process that trains the same trial has died, or nothing is heard of it."""
+
+
+class SharedFaultError(LostProcessError):
+    """A fault on the trial's GPU, which it shares through MPS: its process can no longer use CUDA."""
 
 
 class TrackingError(GreenexpError):

@@ -23,6 +23,7 @@ from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.origins import OriginFact
 from greenexp.records.priced import PriceFact
 from greenexp.records.progress import Epochs
+from greenexp.records.shared_failure import SharedFailure
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.trial import TrialSpec
 from greenexp.records.values import Value
@@ -197,6 +198,7 @@ KINDS: Mapping[str, Any] = {
     "paused": PausedEvent,
     "saved": SavedEvent,
     "ended": EndedEvent,
+    "shared_failure": SharedFailure,
     "held_out": HeldOutEvent,
     "energy": EnergyEvent,
     "measured": MeasuredEvent,

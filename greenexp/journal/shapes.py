@@ -85,6 +85,14 @@ def explained(error: ValidationError, value: Any) -> str:
     return ".".join([*map(str, path[:-1]), f"{path[-1]}: {text}"]) if path else text
 
 
+def why_not_understood(error: Exception, kind: str, data: Mapping[str, Any]) -> str:
+    """Why an event of this kind cannot be understood, in words."""
+    if isinstance(error, ValidationError):
+        spec = data["spec"]
+        return explained(error, spec["settings"] if kind == "trial" else spec)
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+
+
 def _mapping(kind: Any, optional: Collection[str] = ()) -> Any:
     """optional: fields that may be absent, besides those that say so themselves."""
     fields: dict[str, Any] = {}

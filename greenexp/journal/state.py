@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
 from greenexp.errors import JournalError
 from greenexp.journal.events import Event
-from greenexp.journal.shapes import explained
+from greenexp.journal.shapes import why_not_understood
 from greenexp.journal.stints import StintLog
 from greenexp.records.decision import Action, Verdict
 from greenexp.records.earlier import EarlierConfiguration
@@ -22,6 +20,7 @@ from greenexp.records.history import LimitReached
 from greenexp.records.policies import with_added
 from greenexp.records.progress import Epochs, epochs_at
 from greenexp.records.selection import SeedOutcome, best_trial, chosen_configuration
+from greenexp.records.shared_failure import SharedFailure
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import LOST_COSTS
 from greenexp.records.totals import CostTotals
@@ -120,6 +119,7 @@ class SweepState:
     proposals: what the search of an open plan proposed, in order; search_done: whether it will propose nothing more
     ended: the configurations all of whose trials have ended, in the order in which they did
     metered: (span, device) -> what its energy meter has counted in that span
+    shared_failures: faults of a device that ended all trials on it
     measured: energy of work that was done once more, alone
     added_policies: exit policies that were added to the record, besides those of the sweep file
     spent: totals over all reports so far and over lost work as far as it is known, kept as events come, so that
@@ -137,6 +137,7 @@ class SweepState:
         self.proposals: list[Proposed] = []
         self.measured: list[EnergyMeasurement] = []
         self.metered: dict[tuple[str, str], MeteredDevice] = {}
+        self.shared_failures: list[SharedFailure] = []
         self.search_done = False
         self.ended: list[str] = []
         self._members: dict[str, list[TrialState]] = {}
@@ -231,7 +232,7 @@ class SweepState:
         try:
             handler(event)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            reason = _reason(error, event)
+            reason = why_not_understood(error, event.kind, event.data)
             raise JournalError(f"{event.place}: event {event.number} ('{event.kind}'): {reason}") from error
         self.stints.apply(event)
         if event.kind in _ENDING:
@@ -246,6 +247,11 @@ class SweepState:
         if trial is None:
             raise ValueError(f"there is no trial {event.data['trial']!r}")
         return trial
+
+    def _check_known(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.trials:
+                raise ValueError(f"there is no trial {name!r}")
 
     def _note_end(self, configuration: str) -> None:
         """Put the configuration into `ended` if its last trial has just ended."""
@@ -374,10 +380,13 @@ class SweepState:
 
     def _on_measured(self, event: Event) -> None:
         found = [EnergyMeasurement.from_json(data) for data in event.data["measurements"]]
-        unknown = [one.trial for one in found if one.trial not in self.trials]
-        if unknown:
-            raise ValueError(f"there is no trial {unknown[0]!r}")
+        self._check_known(one.trial for one in found)
         self.measured += found
+
+    def _on_shared_failure(self, event: Event) -> None:
+        found = SharedFailure.from_json(event.data)
+        self._check_known((*found.trials, *found.counted))
+        self.shared_failures.append(found)
 
     def _on_replay(self, event: Event) -> None:
         self.added_policies += event.data["policies"]
@@ -389,11 +398,3 @@ class SweepState:
         if not self.sessions:
             raise ValueError("no session has begun")
         self.sessions[-1].closed = event.data["status"]
-
-
-def _reason(error: Exception, event: Event) -> str:
-    """Why an event cannot be understood, in words."""
-    if isinstance(error, ValidationError):
-        spec = event.data["spec"]
-        return explained(error, spec["settings"] if event.kind == "trial" else spec)
-    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)

@@ -229,6 +229,11 @@ class Resources(FileSection):
         exclude_if=lambda fused: not fused,
         description="Whether the seeds of a configuration are trained as one stacked model by one worker",
     )
+    mps: bool = Field(
+        False,
+        exclude_if=lambda shared: not shared,
+        description="Whether trials that share a GPU reach it through NVIDIA's multi-process service (MPS)",
+    )
     max_failures: int = Field(1, ge=0, description="How often a trial whose worker died is started again")
     checkpoint_every: Annotated[float | None, BeforeValidator(_duration), _DURATION_SCHEMA] = Field(
         None,

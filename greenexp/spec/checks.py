@@ -103,6 +103,9 @@ def _gpus(resources: Resources) -> Iterator[FieldProblem]:
     gpus = resources.gpus_per_trial
     if gpus > 1 and not float(gpus).is_integer():
         yield FieldProblem("resources.gpus_per_trial", f"must be a fraction up to 1 or a whole number, got {gpus}")
+    if resources.mps and not 0 < gpus < 1:
+        wanted = "is for trials that share a GPU: write gpus_per_trial as a fraction below 1, or leave this out"
+        yield FieldProblem("resources.mps", f"{wanted}; it is {gpus:g}")
 
 
 def _processes(resources: Resources) -> Iterator[FieldProblem]:

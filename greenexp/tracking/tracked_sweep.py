@@ -64,6 +64,8 @@ class TrackedSweep:
                 self._touch(spec.trial)
         elif event.kind in {"session", "closed", "replay"}:
             self.touch_all()
+        elif event.kind == "shared_failure":  # its trials' own lines come with it
+            self.dirty.add(SWEEP_KEY)
         else:
             name = event.data["trial"]
             seen = self.seen.setdefault(name, Seen(event.time, event.time))

@@ -23,8 +23,9 @@ from greenexp.records.epoch import Costs, EpochRecord, seeds_together
 from greenexp.tuning.assignment import Assignment, NoTrial
 from greenexp.tuning.conductor import Conductor
 from greenexp.tuning.energy import EnergyWatch
+from greenexp.tuning.shared_fate import SharedFate
 from greenexp.tuning.silence import Silence
-from greenexp.tuning.tunes_insides import account_of, cause_of, forget_states, kill_worker
+from greenexp.tuning.tunes_insides import account_of, cause_of, end_idle_workers, forget_states, kill_worker
 from greenexp.tuning.worker import POINTER
 
 _ACTIONS = {
@@ -46,7 +47,8 @@ class TuneSession:
     """What the three share: the conductor, each trial's current attempt, and the error that ended the session.
 
     silence: when trials were last heard of; given_up: trial -> why its worker was killed, until Tune says that it died;
-        leaving: those of them that were saved before, as their node will be taken away
+        leaving: those of them that were saved before, as their node will be taken away; fate: where GPUs are shared
+            through MPS, what gathers the deaths of trials by a fault that they share
 
     Tune wraps exceptions from its callbacks in text; an error is kept here and raised when Tune has returned.
     """
@@ -74,6 +76,7 @@ class TuneSession:
         self.halted = False
         self.attempts: dict[str, int] = {}
         self.energy: EnergyWatch | None = None
+        self.fate: SharedFate | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its parts for a restore that is never done; there is nothing in a session to keep."""
@@ -101,6 +104,11 @@ class TuneSession:
         if self.conductor.draining and not self.halted and self._say_draining is not None:
             self._say_draining()
             self._say_draining = None
+
+    def look_at_faults(self) -> None:
+        """Journal what GPUs that trials share have come to."""
+        if self.fate is not None:
+            self.guard(self.fate.look)
 
     def halt(self, reason: str) -> None:
         """End the session for trouble of the machine, which would fail one trial after another."""
@@ -131,6 +139,7 @@ class Feeder(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's configuration, None to be asked again, FINISHED when nothing is left."""
         session = self._session
+        session.look_at_faults()  # here too: Tune asks for nothing else while no trial of its own is left
         answer = session.guard(session.conductor.next_trial, NoTrial.DONE)
         if isinstance(answer, Assignment):
             group = session.guard(lambda: self._group(answer), [answer])
@@ -264,6 +273,9 @@ class Bridge(TrialScheduler):
         self._session.look_up()
         if self._session.energy is not None:
             self._session.guard(self._session.energy.look)
+        self._session.look_at_faults()
+        if self._session.fate is not None and self._session.fate.has_news():
+            end_idle_workers(tune_controller)
         self._keep_idle_workers(tune_controller)
         forget_states(tune_controller)
         self._give_up_silent(tune_controller)
@@ -362,6 +374,10 @@ class WorkerEvents(Callback):
         silent = {name: session.given_up.pop(name) for name in names if name in session.given_up}
         for name in names:
             session.silence.ended(name)
+        if not silent and session.fate is not None:
+            taking = functools.partial(session.fate.takes, names, session.attempts, account_of(trial))
+            if session.guard(taking, True):
+                return
         cause = cause_of(trial)
         if not silent and any(word in cause for word in MACHINE_TROUBLE):
             session.halt(cause)

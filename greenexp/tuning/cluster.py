@@ -60,11 +60,13 @@ def ray_cluster(
     gpus_per_trial: float,
     address: str | None = None,
     open_cluster: bool = False,
+    worker_env: Mapping[str, str] | None = None,
 ) -> Iterator[None]:
     """Ray with room for `workers` trials: a private one on this machine, or the running cluster at `address`.
 
     RAY_ADDRESS (set inside a Ray job) counts as an address. Ray is shut down on leaving; a cluster is only left.
     open_cluster: join a cluster that lets in clients without a token, which is refused otherwise
+    worker_env: what the environment of a private Ray's workers has besides this process' own
     """
     set_environment()
     _refuse_running_ray()
@@ -72,7 +74,7 @@ def ray_cluster(
     if address:
         ray = _joined(address, open_cluster=open_cluster)
     else:
-        ray = _private(workers * cpus_per_trial, _gpus_here(workers * gpus_per_trial))
+        ray = _private(workers * cpus_per_trial, _gpus_here(workers * gpus_per_trial), worker_env or {})
     with ray, _quiet():
         yield
 
@@ -105,7 +107,7 @@ def _refuse_running_ray() -> None:
 
 
 @contextmanager
-def _private(cpus: int, gpus: int) -> Iterator[None]:
+def _private(cpus: int, gpus: int, worker_env: Mapping[str, str]) -> Iterator[None]:
     """A Ray that nobody else can connect to.
 
     Ray opens its own folder to every user of the machine, sockets included, so that lies in one that only we can enter.
@@ -123,6 +125,7 @@ def _private(cpus: int, gpus: int) -> Iterator[None]:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 _temp_dir=f"{scratch}/ray",
+                runtime_env={"env_vars": dict(worker_env)} if worker_env else None,
             )
         except Exception as error:  # Ray raises a bare Exception where one of its processes did not start in time
             raise InputError(f"cannot start Ray on this machine: {error} (its logs are in {scratch})") from error

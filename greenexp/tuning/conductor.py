@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from greenexp.errors import StateError
@@ -18,7 +18,6 @@ from greenexp.journal.events import Event
 from greenexp.journal.file import Journal
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.decision import Action, Verdict
-from greenexp.records.energy import MeteredDevice
 from greenexp.records.epoch import Costs, EpochRecord
 from greenexp.records.held_out import HeldOutRecord
 from greenexp.records.history import LimitReached
@@ -84,7 +83,7 @@ class Conductor:
 
         Trials that a dead driver left running become `interrupted`.
         """
-        self._write("session", number=len(self.state.sessions) + 1, **facts)
+        self.write("session", number=len(self.state.sessions) + 1, **facts)
         self._write_verdicts(missing)
 
     def next_trial(self) -> Assignment | NoTrial:
@@ -122,7 +121,7 @@ class Conductor:
         self._live.add(trial)
         self._parked.discard(trial)
         self._queue.began(trial)
-        self._write("started", trial=trial, attempt=attempt, after=after)
+        self.write("started", trial=trial, attempt=attempt, after=after)
 
     def reserve(self, trial: str) -> None:
         """Count the trial among the running ones from the moment it is handed out."""
@@ -132,7 +131,7 @@ class Conductor:
         """Journal a report, let the scheduler decide, journal that, and say what the trial does next."""
         known = self.state.trials[trial]
         repeated = record.epoch in known.records
-        self._write("report", trial=trial, attempt=attempt, record=record.to_json())
+        self.write("report", trial=trial, attempt=attempt, record=record.to_json())
         if record.last:
             self._live.discard(trial)
             # Also before its last epoch: nobody is to wait for it at a rung that it will not come to.
@@ -152,7 +151,7 @@ class Conductor:
 
         costs: what was spent since its last report, as fields of `Costs`
         """
-        self._write("saved", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint, costs=dict(costs))
+        self.write("saved", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint, costs=dict(costs))
 
     def paused(
         self, trial: str, attempt: int, epoch: Epochs, checkpoint: str, costs: Mapping[str, Any], *, parked: bool = True
@@ -164,21 +163,22 @@ class Conductor:
         self._live.discard(trial)
         if parked:
             self._parked.add(trial)
-        self._write("paused", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint, costs=dict(costs))
+        self.write("paused", trial=trial, attempt=attempt, epoch=epoch, checkpoint=checkpoint, costs=dict(costs))
 
     def worker_died(
-        self, trial: str, attempt: int, reason: str, *, of_memory: bool = False, saved: bool = False
+        self, trial: str, attempt: int, reason: str, *, of_memory: bool = False, saved: bool = False, blame: bool = True
     ) -> None:
         """An attempt ended without the trial's doing: it is handed out again, unless that happened too often.
 
         of_memory: it was killed because its machine ran out of memory; then half as much is computed at once
         saved: its node is taken away, and its state was saved before: no failure, and nothing is lost
+        blame: whether it counts as a failure of this trial
         """
         self._live.discard(trial)
         self._parked.discard(trial)
         if self.state.trials[trial].ended:  # stopped while it was being saved
             return
-        self._deaths[trial] += not saved
+        self._deaths[trial] += blame and not saved
         if self._deaths[trial] > self.max_failures:
             self.failed(trial, attempt, reason)
         else:
@@ -192,12 +192,12 @@ class Conductor:
         """
         checkpoint = self.state.trials[trial].checkpoint
         self._end(trial, attempt, "interrupted", reason, lost, at_once=at_once)
-        self._write("started", trial=trial, attempt=attempt + 1, after=checkpoint[0] if checkpoint else 0)
+        self.write("started", trial=trial, attempt=attempt + 1, after=checkpoint[0] if checkpoint else 0)
 
     def restarted(self, trial: str, attempt: int, reason: str) -> None:
         """The worker could not go on from the trial's checkpoint and began anew: attempt `attempt` + 1."""
         self._end(trial, attempt, "interrupted", reason, Costs(wall_s=0.0))
-        self._write("started", trial=trial, attempt=attempt + 1, after=0)
+        self.write("started", trial=trial, attempt=attempt + 1, after=0)
 
     def failed(self, trial: str, attempt: int, reason: str, lost: Costs | None = None) -> None:
         """The trial failed for good; whoever waited for it is released or stopped.
@@ -211,11 +211,7 @@ class Conductor:
 
     def held_out(self, trial: str, record: HeldOutRecord) -> None:
         """The trial's model was evaluated on the test set."""
-        self._write("held_out", trial=trial, record=record.to_json())
-
-    def metered(self, devices: Sequence[MeteredDevice]) -> None:
-        """What the energy meters of the nodes have counted so far."""
-        self._write("energy", devices=[device.to_json() for device in devices])
+        self.write("held_out", trial=trial, record=record.to_json())
 
     def drain(self) -> None:
         """Start nothing more and pause every trial at its next report."""
@@ -232,7 +228,7 @@ class Conductor:
         self._live.clear()
         status = "finished" if self.state.complete else "limit" if self.limit else "interrupted"
         status = "interrupted" if broken_off is not None else status
-        self._write("closed", status=status)
+        self.write("closed", status=status)
         return status
 
     @property
@@ -287,7 +283,7 @@ class Conductor:
             return
         answer = self.search.ask(self.state)
         if answer is NoProposal.DONE:
-            self._write("search_done")
+            self.write("search_done")
             self._write_verdicts(self.scheduler.close())
         if answer is NoProposal.WAIT and not self._live and all(waits(self.state.trials[n]) for n in self._parked):
             raise StateError("the search waits for a configuration to end, but none is running")
@@ -296,9 +292,9 @@ class Conductor:
         number = len(self.state.proposals)
         trials = self.search.trials(number, answer.values)
         configuration = trials[0].configuration
-        self._write("proposal", **proposal_data(number, configuration, answer))
+        self.write("proposal", **proposal_data(number, configuration, answer))
         for trial in trials:
-            self._write("trial", spec=trial.to_json())
+            self.write("trial", spec=trial.to_json())
         self.scheduler.enter(configuration, [trial.trial for trial in trials])
 
     def _budget_used_up(self) -> bool:
@@ -357,7 +353,7 @@ class Conductor:
     def _write_verdicts(self, verdicts: tuple[Verdict, ...]) -> None:
         for verdict in verdicts:
             if verdict.rung is not None:
-                self._write("decision", **verdict.to_json())
+                self.write("decision", **verdict.to_json())
 
     def _may_train_on(self, trial: TrialState) -> bool:
         if self.draining:
@@ -374,14 +370,14 @@ class Conductor:
 
     def _reach(self, reached: LimitReached) -> None:
         self.limit = reached
-        self._write("limit", axis=reached.axis, used=reached.used, limit=reached.limit)
+        self.write("limit", axis=reached.axis, used=reached.used, limit=reached.limit)
 
     def _end(
         self, trial: str, attempt: int, status: str, reason: str, lost: Costs | None = None, at_once: int | None = None
     ) -> None:
         known = self.state.trials[trial]
         lost_s = max(0.0, self.journal.now() - known.last_seen) if known.status == "running" else 0.0
-        self._write(
+        self.write(
             "ended",
             trial=trial,
             attempt=attempt,
@@ -392,7 +388,8 @@ class Conductor:
             **({} if at_once is None else {"micro_batch_size": at_once}),
         )
 
-    def _write(self, kind: str, **data: Any) -> None:
+    def write(self, kind: str, **data: Any) -> None:
+        """Journal an event, and take it into the state."""
         event = self.journal.append(kind, **data)
         self.state.apply(event)
         if self.listen is not None:

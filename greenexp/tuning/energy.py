@@ -196,4 +196,4 @@ class EnergyWatch:
         except RayError:  # the sampler has died, and starts anew
             return
         if devices:
-            self._conductor.metered(devices)
+            self._conductor.write("energy", devices=[device.to_json() for device in devices])

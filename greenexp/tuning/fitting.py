@@ -61,6 +61,7 @@ def worker_settings(
         driver=driver_facts() if cluster else None,
         energy=start_samplers() if cluster or has_counters() else None,
         processes=resources.processes_per_trial,
+        mps=resources.mps,
     )
 
 

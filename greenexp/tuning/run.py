@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from greenexp.tuning.cluster import on_cluster, ray_cluster
 from greenexp.tuning.conductor import Conductor, Enough
 from greenexp.tuning.dead_ray import watched_ray
 from greenexp.tuning.models import prune_models
+from greenexp.tuning.mps import end_service, mps_service
 from greenexp.tuning.opening import OpenSweep
 
 if TYPE_CHECKING:
@@ -90,8 +92,11 @@ def run_session(
         enough=enough,
     )
     shape = {name: getattr(resources, name) for name in ("workers", "cpus_per_trial", "gpus_per_trial")}
-    ray = ray_cluster(**shape, address=address, open_cluster=open_cluster)
-    with ray, watched_ray(broken_off or (lambda _: None)):
+    with (
+        mps_service(wanted=resources.mps, address=address) as mps,
+        ray_cluster(**shape, address=address, open_cluster=open_cluster, worker_env=mps),
+        watched_ray(_ending_mps(broken_off, mps)),
+    ):
         if on_cluster(address):
             _check_cluster(plan, waiting, ship=ship)
         problems = _train(conductor, sweep, folder, facts, prepare, address, ready, interrupting, ship=ship)
@@ -99,6 +104,19 @@ def run_session(
     if status == "finished":
         drop_checkpoints(folder)
     return Outcome(status, conductor.state, (*problems, *_lost(conductor.state, folder, problems)))
+
+
+def _ending_mps(broken_off: Callable[[str], None] | None, clients: Mapping[str, str]) -> Callable[[str], None]:
+    """`broken_off`, which comes before this process is ended, and then the end of MPS, which no one else would end."""
+
+    def tell(reason: str) -> None:
+        try:
+            if broken_off is not None:
+                broken_off(reason)
+        finally:
+            end_service(clients)
+
+    return tell
 
 
 def _check_cluster(plan: Plan, waiting: Callable[[str], None], *, ship: bool) -> None:
@@ -126,6 +144,7 @@ def _train(
     from greenexp.tuning.bridge import TuneSession  # only now: importing Ray reads the environment
     from greenexp.tuning.energy import EnergyWatch
     from greenexp.tuning.fitting import fit, worker_settings
+    from greenexp.tuning.shared_fate import SharedFate
 
     plan = sweep.plan
     conductor.begin(facts, sweep.missing)
@@ -138,10 +157,14 @@ def _train(
     settings = worker_settings(plan, folder, prepare, cluster=on_cluster(address), ship=ship)
     if settings.energy is not None:
         session.energy = EnergyWatch(settings.energy, conductor)
+    if settings.mps:
+        session.fate = SharedFate(conductor)
     if ready is not None:
         ready()
     with _interrupts(session):
         fit(session, settings, plan, folder / "ray")
+    if session.fate is not None:
+        session.guard(functools.partial(session.fate.look, over=True))
     if session.error is not None:
         with contextlib.suppress(JournalError):  # it may be the journal that cannot be written
             reason = getattr(session.error, "reason", str(session.error))

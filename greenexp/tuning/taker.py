@@ -37,6 +37,7 @@ from greenexp.tuning.checkpoints import checkpoint_folder, saved_folder
 from greenexp.tuning.delivered_origins import install_origins
 from greenexp.tuning.delivered_tokens import asking, fetch_tokens
 from greenexp.tuning.energy import sampled_energy
+from greenexp.tuning.faults import dying_of_faults
 from greenexp.tuning.models import model_folder
 from greenexp.tuning.nodes import NodeFacts
 from greenexp.tuning.notices import LeavingNotice
@@ -73,6 +74,7 @@ class WorkerSettings:
     origins: source in the sweep file -> the model of another sweep that it means, or nothing as above
     tokens: the actor that sends tokens in files, where workers may be on other machines and there are any
     plugins: what was registered in the driver's process alone; it travels by value where it has no module
+    mps: whether workers share GPUs through MPS, and die of its faults
     energy: the actor that samples energy on the driver's node; None: no node of the sweep has a counter
     driver: what the driver's machine has, where workers may be on others (`nodes.driver_facts`)
     """
@@ -91,6 +93,7 @@ class WorkerSettings:
     driver: NodeFacts | None = None
     energy: Any = None
     processes: int = 1
+    mps: bool = False
 
 
 class TrialTaker:
@@ -124,10 +127,11 @@ class TrialTaker:
     def guarded(self, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The result of `act`, or what is said instead of it where something goes wrong.
 
-        Raises LostProcessError: the worker is to die of it, as its trial's other process did.
+        Raises LostProcessError: the worker is to die of it, as its trial's other process did, or its GPU is lost.
         """
         try:
-            return act()
+            with dying_of_faults(self._gpu if self._settings.mps else None):
+                return act()
         except LostProcessError:
             raise
         except StateError as error:  # a full disk and the like: the next trial would fare no better
@@ -156,6 +160,10 @@ class TrialTaker:
 
     def pause(self) -> PausedTrial:
         """Save where a later session finds it, and let go of it."""
+        with dying_of_faults(self._gpu if self._settings.mps else None):
+            return self._parked()
+
+    def _parked(self) -> PausedTrial:
         training = self._training()
         epoch, folder = training.epoch, checkpoint_folder(self._trial.trial, training.epoch)
         costs = training.save(self._settings.results.folder / folder)
@@ -253,6 +261,10 @@ class TrialTaker:
             self._log(self._restarted)
             self.drop()
             self._training()
+
+    def _gpu(self) -> str:
+        """The GPU it has, for people."""
+        return f"GPU {', '.join(map(str, ray.get_gpu_ids()))}"
 
     def _meters(self) -> Meters:
         """The trial's meters, its energy by the sampler of this node."""

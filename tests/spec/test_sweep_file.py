@@ -112,6 +112,8 @@ name: again
         ("budget: {money: 1}", "f:3:17: budget.money: … accounting.price_per_gpu_h … price_per_kwh"),
         ("budget: {carbon_g: 1 kg}", "f:3:20: budget.carbon_g: … accounting.carbon_g_per_kwh"),
         ("resources: {gpus_per_trial: 1.5}", "f:3:29: resources.gpus_per_trial: … got 1.5"),
+        ("resources: {mps: true}", "f:3:18: resources.mps: … below 1 … it is 0"),
+        ("resources: {mps: true, gpus_per_trial: 1}", "f:3:18: resources.mps: … it is 1"),
         ("accounting: {pue: 0.5}", "f:3:19: accounting.pue: … got 0.5"),
     ],
 )  # fmt: skip

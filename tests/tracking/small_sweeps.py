@@ -14,6 +14,7 @@ from greenexp.journal.file import NAME, Journal
 from greenexp.records.energy import EnergyMeasurement, MeteredDevice
 from greenexp.records.epoch import Costs, EpochRecord, ExitScore
 from greenexp.records.held_out import HeldOutRecord
+from greenexp.records.shared_failure import SharedFailure
 from greenexp.records.trial import TrialSeeds, TrialSpec
 
 BEGAN = 1_790_000_000.123457
@@ -124,6 +125,10 @@ class Sweep:
         self.journal.append("measured", measurements=[alone.to_json(), answered.to_json()])
         self.journal.append("measured", measurements=[dataclasses.replace(alone, repeat=2).to_json()])
 
+    def fault(self, *trials: str) -> None:
+        told = SharedFailure("GPU 0", trials, trials[:1], "é misaligned address")
+        self.journal.append("shared_failure", **told.to_json())
+
     def test(self, trial: str, epoch: int, score: float) -> None:
         exits = record(epoch).exits
         held_out = HeldOutRecord(epoch, 211, score, exits, logits=f"{epoch:064x}")
@@ -182,6 +187,7 @@ def standard_events(sweep: Sweep) -> Iterator[None]:
     sweep.report(first.trial, 2, exits=2, not_measured={"energy_j": "the counter went away"})
     sweep.report(third.trial, 1)
     sweep.report(third.trial, 2)
+    sweep.fault(third.trial, first.trial)
     sweep.journal.append("ended", trial=third.trial, status="interrupted", reason="worker died", lost_wall_s=2.5)
     yield
     sweep.start(third.trial, attempt=2, after=0)

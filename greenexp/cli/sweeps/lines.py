@@ -29,6 +29,8 @@ def describe(event: Event, state: SweepState) -> str | None:
         return f"{data['trial']}  {what}: {data.get('reason', '')}{_compared(data)}"
     if event.kind == "ended":
         return f"{data['trial']}  {data['status']}: {data.get('reason', '')}"
+    if event.kind == "shared_failure":
+        return f"{data['device']}  a fault ended {', '.join(data['trials'])}: {data['reason']}"
     if event.kind == "limit":
         used, limit = quantity(data["axis"], data["used"]), quantity(data["axis"], data["limit"])
         return f"limit reached: {data['axis']} {used} of {limit}; nothing more is started"

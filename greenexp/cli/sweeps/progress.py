@@ -185,8 +185,8 @@ class LiveProgress:
         self._live.__exit__(kind, error, trace)
 
     def show(self, event: Event) -> None:
-        """A line that stays for each trial that has ended, and for a limit; the rest is drawn from the state."""
-        if event.kind == "limit":
+        """A line that stays for each trial that has ended, a fault, and a limit; the rest is drawn from the state."""
+        if event.kind in {"limit", "shared_failure"}:
             self._print(describe(event, self._state) or "")
         trial = self._state.trials[event.data["trial"]] if event.kind in _ENDING else None
         if trial is not None and trial.ended and trial.spec.trial not in self._told:
