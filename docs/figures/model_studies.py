@@ -16,8 +16,8 @@ from greenexp.figures.style import INK, chart
 _STATIC, _PRETRAINING = "results/static.md", "results/pretraining.md"
 _SPEED_UPS = ("1.5x", "2x")
 STATIC = "static"
-_FLOPS = (195.0, 560.0)
-"""MFLOP per example that are drawn."""
+_FLOPS = (0.33, 1.05)
+"""From where to where FLOPs per example are drawn, as parts of the largest ones."""
 
 
 def mean_and_sd(cell: str) -> tuple[float, float]:
@@ -26,9 +26,9 @@ def mean_and_sd(cell: str) -> tuple[float, float]:
     return read[0], read[1] if len(read) > 1 else 0.0
 
 
-def static_front(task: str, least: float) -> Figure:
+def static_front(task: str, backbone: str, least: float) -> Figure:
     """Scores of a task over FLOPs: static models as points, each early-exit method as a line by the policy entropy."""
-    mark = f"## Results: {task}"
+    mark = f"## Results: {task}, `{backbone}`"
     whole = page_table(_STATIC, mark, first="configuration")
     early = page_table(_STATIC, mark, first="method")
     rows = list(_static_rows(whole, set(early["method"]))) + list(_early_rows(whole, early))
@@ -42,14 +42,15 @@ def static_front(task: str, least: float) -> Figure:
         for name, rows_ in shown[shown["series"] != STATIC].groupby("series", sort=False)
     )
     alt = (
-        f"Dev score on {task} over MFLOP per example, means over seeds with one standard deviation. Static models that "
-        f"no other one beats, from the cheapest: {above}. Early exit by the policy entropy: {lines}."
+        f"Dev score of {backbone} on {task} over MFLOP per example, means over seeds with one standard deviation. "
+        f"Static models that no other one beats, from the cheapest: {above}. Early exit by the policy entropy: {lines}."
     )
     if hidden:
         alt += f" Not drawn, below {least:g} points: {', '.join(hidden)}."
     labelled = shown.assign(label=shown["name"].where(shown.index.isin(best.index), ""))
     spec = _scatter(labelled, least)
-    return Figure(f"static-front-{task.lower()}", f"Static models and early exit, {task}", alt, spec, labelled)
+    name = f"static-front-{task.lower()}-{backbone.partition('-')[0]}"
+    return Figure(name, f"Static models and early exit, {task}, {backbone}", alt, spec, labelled)
 
 
 def _static_rows(table: pd.DataFrame, methods: set[str]) -> Iterator[dict[str, Any]]:
@@ -86,7 +87,8 @@ def _on_front(table: pd.DataFrame) -> pd.Series:
 def _scatter(table: pd.DataFrame, least: float) -> dict[str, Any]:
     names = list(dict.fromkeys(table["series"]))
     look = series_look(names)
-    x = Axis("MFLOP per example", _FLOPS).channel("flops")
+    first, last = (round(part * float(table["flops"].max()) / 5) * 5.0 for part in _FLOPS)
+    x = Axis("MFLOP per example", (first, last)).channel("flops")
     y = Axis("Dev score (points), ± 1 standard deviation", (least, float(table["upper"].max()) + 0.5))
     value = y.channel("value")
     ends = {"y": y.channel("lower"), "y2": {"field": "upper"}}
@@ -125,7 +127,9 @@ def pretraining_exits(task: str) -> Figure:
 
 
 FIGURES: dict[str, Callable[[], Figure]] = {
-    "static-front-sst-2": partial(static_front, "SST-2", 74.0),
+    "static-front-sst-2-minilm": partial(static_front, "SST-2", "minilm-l6", 74.0),
+    "static-front-sst-2-gte": partial(static_front, "SST-2", "gte-small", 70.0),
+    "static-front-mrpc-gte": partial(static_front, "MRPC", "gte-small", 74.0),
     "pretraining-exits-sst-2": partial(pretraining_exits, "SST-2"),
 }
 """Name of a figure -> what draws it from the tables of its page."""

@@ -44,7 +44,7 @@ def split_contents(task: TaskData, truncated: Mapping[str, int]) -> dict[str, Sp
 
 def _hashes(split: Split) -> npt.NDArray[np.uint64]:
     """[example]: 64 bits of a hash of its text, or of both texts of a pair, so that no text is held."""
-    texts: Iterable[tuple[str, ...]] = zip(*filter(None, (split.texts, split.pairs)), strict=True)
+    texts: Iterable[tuple[str, ...]] = zip(*(one for one in (split.texts, split.pairs) if one is not None), strict=True)
     return np.fromiter(map(_hash, texts), dtype=np.uint64, count=len(split))
 
 
