@@ -222,10 +222,9 @@ def _locked(folder: Path) -> Iterator[bool]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f".{folder.name}{_LOCK}"))
     try:
-        lock.acquire()
-    except NotImplementedError:
-        pass
-    except OSError as error:
+        with contextlib.suppress(NotImplementedError):  # what filelock says where the file system has none
+            lock.acquire()
+    except OSError as error:  # what NFS without its lock service says
         if error.errno not in _NO_LOCKS:
             raise
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import pickle
@@ -126,6 +127,37 @@ def test_a_text_that_may_be_read_alone_is_used(prepared: Prepared, monkeypatch: 
     assert the_folder().stat().st_mode & 0o055 == 0o055
     monkeypatch.setattr("greenexp.tasks.token_store._locked", lambda _: pytest.fail("nothing is written"))
     assert prepared(stream=True).fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize("error", [NotImplementedError(), OSError(errno.ENOLCK, "no locks")], ids=repr)
+def test_without_locks_the_draft_of_another_process_stays(
+    error: Exception, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = the_folder_of(prepared).name
+    shutil.rmtree(tokens_folder())
+    draft = tokens_folder() / f".draft-{key}-of-another"
+    draft.mkdir(parents=True)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("greenexp.tasks.token_store.FileLock.acquire", refuse)
+    assert prepared(stream=True).fingerprint == prepared().fingerprint
+    assert draft.is_dir()
+
+
+def test_a_lock_that_may_not_be_taken_is_an_error(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EACCES, "made up")
+
+    monkeypatch.setattr("greenexp.tasks.token_store.FileLock.acquire", refuse)
+    with pytest.raises(StateError, match="made up"):
+        prepared(stream=True)
+
+
+def the_folder_of(prepared: Prepared) -> Path:
+    prepared(stream=True)
+    return next(one for one in tokens_folder().iterdir() if one.is_dir() and not one.name.startswith("."))
 
 
 def test_a_field_is_named_as_without_files(prepared: Prepared) -> None:
