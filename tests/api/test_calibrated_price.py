@@ -70,6 +70,12 @@ def test_one_that_broke_off_leaves_a_note(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert any("did not answer" in note for note in price.notes)
 
 
+def test_compiled_trials_are_not_calibrated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    price = priced(monkeypatch, tmp_path, AssertionError("nothing is to be measured"), **{"training.compile": True})
+    assert price.bounds["wall_s"].expected is None
+    assert any(tells(note, "training.compile") for note in price.notes)
+
+
 def test_kinds_that_were_not_measured_are_priced_after_one_alike(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
