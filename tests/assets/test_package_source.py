@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import zipfile
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from made_assets import CONTENTS, described, tarball
@@ -95,8 +97,16 @@ def test_what_pip_says_is_passed_on(registry: Path, tmp_path: Path) -> None:
     assert list(tmp_path.glob(".pip*")) == []
 
 
+def test_a_loaded_distutils_stays(registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distutils = ModuleType("distutils")
+    monkeypatch.setitem(sys.modules, "distutils", distutils)
+    with pytest.raises(UnavailableError, match=r"made-up==1\.0"):
+        Package("made-up", "1.0", "0" * 64, "made_up/model").fetch(described(), tmp_path)
+    assert sys.modules["distutils"] is distutils
+
+
 def test_an_environment_without_pip_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("greenexp.assets.package.find_spec", lambda _: None)
+    monkeypatch.setattr("greenexp.assets.package.PathFinder", SimpleNamespace(find_spec=lambda _: None))
     with pytest.raises(UnavailableError, match="ensurepip"):
         Package("made-up", "1.0", "0" * 64, "made_up/model").fetch(described(), tmp_path)
 
