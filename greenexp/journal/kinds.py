@@ -96,11 +96,15 @@ class SessionEvent(TypedDict):
 
 
 class StartedEvent(TypedDict):
-    """A trial got a worker: attempt, the epochs after which it continues (0 = from the start)."""
+    """A trial got a worker: attempt, the epochs after which it continues (0 = from the start).
+
+    beside: the other seeds of its configuration that the worker trains with it, as one model
+    """
 
     trial: str
     attempt: Count
     after: Epochs
+    beside: NotRequired[list[str]]
 
 
 class ReportEvent(TypedDict):

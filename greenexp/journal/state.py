@@ -42,7 +42,7 @@ class TrialState:
     records: epoch -> its latest record; reports: all of them as (attempt, event time, record)
     checkpoint: (epochs trained, folder relative to the sweep's) of the state saved last, or None
     unreported: what was spent between the last report and that state, if it was saved between two reports
-    lost_wall_s: worker seconds of broken attempts that no report covers
+    lost_wall_s: worker seconds of broken attempts that no report covers, an equal part where seeds shared the worker
     lost: the other costs of such work where the worker could still tell; broken: attempts of which it could not
     micro_batch_size: examples computed at once, where more did not fit into memory; None: what its settings say
     held_out: (event time, result) of every evaluation on the test set
@@ -289,7 +289,7 @@ class SweepState:
             if trial.status == "running":  # its driver died without a word
                 trial.status, trial.reason = "interrupted", "the driver ended without closing the sweep"
                 lost_s = max(0.0, self.sessions[-1].last - trial.last_seen) if self.sessions else 0.0
-                trial.lost_wall_s += lost_s
+                trial.lost_wall_s += lost_s / self.stints.sharing(trial.spec.trial)
                 trial.broken += lost_s > 0
         self.limit = None
         self.sessions.append(Session(event.data, event.time, event.time))

@@ -17,6 +17,7 @@ class Stint:
     attempt, after: as of the journal's event `started`; began_s, ended_s: since the sweep began, with the time between
         sessions; ended_s is None while it lasts
     end: finished, stopped, paused, failed, interrupted or `DRIVER_ENDED`; "" while it lasts
+    beside: the other seeds of its configuration that the worker trained with it, as one model
     """
 
     trial: str
@@ -25,6 +26,12 @@ class Stint:
     began_s: float
     ended_s: float | None = None
     end: str = ""
+    beside: tuple[str, ...] = ()
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """All trials of its worker, in the order of their names."""
+        return tuple(sorted({self.trial, *self.beside}))
 
 
 @dataclass(frozen=True, slots=True)

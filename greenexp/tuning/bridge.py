@@ -156,7 +156,7 @@ class Feeder(Searcher):
         conductor, name = self._session.conductor, first.spec.trial
         conductor.reserve(name)
         group = [first]
-        while self._fused and (more := conductor.groups.beside(name, conductor.state, conductor.may_take)) is not None:
+        while self._fused and (more := conductor.groups.further(name, conductor.state, conductor.may_take)) is not None:
             conductor.reserve(more.spec.trial)
             group.append(more)
         conductor.groups.form([one.spec.trial for one in group])

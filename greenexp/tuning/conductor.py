@@ -121,7 +121,7 @@ class Conductor:
         self._live.add(trial)
         self._parked.discard(trial)
         self._queue.began(trial)
-        self.write("started", trial=trial, attempt=attempt, after=after)
+        self._write_started(trial, attempt, after)
 
     def reserve(self, trial: str) -> None:
         """Count the trial among the running ones from the moment it is handed out."""
@@ -192,12 +192,12 @@ class Conductor:
         """
         checkpoint = self.state.trials[trial].checkpoint
         self._end(trial, attempt, "interrupted", reason, lost, at_once=at_once)
-        self.write("started", trial=trial, attempt=attempt + 1, after=checkpoint[0] if checkpoint else 0)
+        self._write_started(trial, attempt + 1, checkpoint[0] if checkpoint else 0)
 
     def restarted(self, trial: str, attempt: int, reason: str) -> None:
         """The worker could not go on from the trial's checkpoint and began anew: attempt `attempt` + 1."""
         self._end(trial, attempt, "interrupted", reason, Costs(wall_s=0.0))
-        self.write("started", trial=trial, attempt=attempt + 1, after=0)
+        self._write_started(trial, attempt + 1, 0)
 
     def failed(self, trial: str, attempt: int, reason: str, lost: Costs | None = None) -> None:
         """The trial failed for good; whoever waited for it is released or stopped.
@@ -356,9 +356,7 @@ class Conductor:
                 self.write("decision", **verdict.to_json())
 
     def _may_train_on(self, trial: TrialState) -> bool:
-        if self.draining:
-            return False
-        return not self._budget_used_up() and self._has_room(trial)
+        return not self.draining and not self._budget_used_up() and self._has_room(trial)
 
     def _has_room(self, trial: TrialState) -> bool:
         """Whether the budget has room for one more report of this trial besides those that are under way."""
@@ -377,6 +375,7 @@ class Conductor:
     ) -> None:
         known = self.state.trials[trial]
         lost_s = max(0.0, self.journal.now() - known.last_seen) if known.status == "running" else 0.0
+        lost_s /= self.state.stints.sharing(trial)
         self.write(
             "ended",
             trial=trial,
@@ -387,6 +386,9 @@ class Conductor:
             lost=None if lost is None else dataclasses.asdict(lost),
             **({} if at_once is None else {"micro_batch_size": at_once}),
         )
+
+    def _write_started(self, trial: str, attempt: int, after: Epochs) -> None:
+        self.write("started", trial=trial, attempt=attempt, after=after, **self.groups.beside(trial))
 
     def write(self, kind: str, **data: Any) -> None:
         """Journal an event, and take it into the state."""

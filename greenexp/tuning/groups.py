@@ -12,12 +12,17 @@ class TrialGroups:
     """The groups of a session. A trial that is in none has its worker to itself."""
 
     def __init__(self) -> None:
-        self._first: dict[str, str] = {}
+        self._groups: dict[str, tuple[str, ...]] = {}
         self._apart: set[str] = set()
 
     def form(self, trials: Sequence[str]) -> None:
         """These share a worker from now on."""
-        self._first.update(dict.fromkeys(trials, trials[0]))
+        self._groups.update(dict.fromkeys(trials, tuple(trials)))
+
+    def beside(self, trial: str) -> dict[str, list[str]]:
+        """What the journal's event `started` says of the others that share the trial's worker, {} if none do."""
+        others = [other for other in self._groups.get(trial, ()) if other != trial]
+        return {"beside": others} if others else {}
 
     def keep_apart(self, trials: Sequence[str]) -> None:
         """These take no part in a group any more: together they had too little memory."""
@@ -25,9 +30,9 @@ class TrialGroups:
 
     def workers(self, live: Collection[str]) -> int:
         """How many workers the trials `live` occupy."""
-        return len({self._first.get(trial, trial) for trial in live})
+        return len({self._groups.get(trial, (trial,)) for trial in live})
 
-    def beside(self, first: str, state: SweepState, may_take: Callable[[TrialState], bool]) -> Assignment | None:
+    def further(self, first: str, state: SweepState, may_take: Callable[[TrialState], bool]) -> Assignment | None:
         """A further seed of the configuration of `first` that its worker takes besides those it has been given.
 
         may_take: whether the conductor would hand a trial out; those that were given count as handed out

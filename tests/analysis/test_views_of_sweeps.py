@@ -217,6 +217,40 @@ def test_workers_hold_one_trial_at_a_time_and_their_time_is_split_into_kinds() -
     assert share[2] == pytest.approx(7.0 / 16.0)
 
 
+def fused(tables: SweepTables) -> SweepTables:
+    """Two seeds that a worker trains as one model, paused and gone on, beside a third that is alone for a while."""
+    a, b, c = "c000-i0-o0", "c000-i1-o0", "c000-i2-o0"
+    stints = (
+        Stint(a, 1, 0, 1.0, 6.0, "paused", (b,)), Stint(b, 1, 0, 1.1, 6.1, "paused", (a,)),
+        Stint(c, 1, 0, 2.0, 8.0, "finished"),
+        Stint(a, 1, 1, 7.0, 12.0, "finished", (b,)), Stint(b, 1, 1, 7.1, 11.0, "interrupted", (a,)),
+        Stint(b, 2, 1, 11.1, 12.0, "finished", (a,)),
+    )  # fmt: skip
+    names = ["trial", "attempt", "epoch", "time_s", "wall_s", "fused_seeds"]
+    rows = [
+        (a, 1, 1, 6.0, 2.0, 2), (b, 1, 1, 6.0, 2.0, 2), (c, 1, 1, 8.0, 6.0, pd.NA), (a, 1, 2, 12.0, 2.0, 2),
+        (b, 2, 2, 12.0, 0.4, 2),
+    ]  # fmt: skip
+    base = tables.epochs.drop_duplicates("trial").set_index("trial")
+    epochs = pd.DataFrame([{**base.loc[row[0]].to_dict(), **dict(zip(names, row, strict=True))} for row in rows])
+    epochs = epochs[list(tables.epochs)].astype(tables.epochs.dtypes.to_dict())
+    return dataclasses.replace(tables, epochs=epochs, history=dataclasses.replace(tables.history, stints=stints))
+
+
+def test_seeds_that_are_trained_as_one_model_have_one_worker_and_equal_parts_of_its_time() -> None:
+    found = worker_timeline(fused(sweep(1, 3)))
+    stints = found["stints"]
+    assert stints["slot"].tolist() == [1, 1, 2, 1, 1, 1], "also where one of them is begun anew in the worker"
+    assert stints["seat"].tolist() == [1, 2, 1, 1, 2, 2]
+    assert len(found["slots"]) == 2
+    first = found["segments"].query("trial == 'c000-i0-o0' and end_s == 6.0").iloc[0]
+    assert (first["kind"], first["start_s"], first["seconds"]) == ("training", 2.0, 2.0)
+    assert found["slots"]["held_s"].tolist() == pytest.approx([2 * 2.5 + 2.5 + 1.95 + 0.45, 6.0])
+    derived = dataclasses.replace(fused(sweep(1, 3)).history, stints=())
+    rebuilt = worker_timeline(dataclasses.replace(fused(sweep(1, 3)), history=derived))["stints"]
+    assert sorted(rebuilt.loc[rebuilt["trial"] == "c000-i0-o0", "start_s"]) == [2.0, 8.0]
+
+
 def test_segments_of_a_slot_do_not_overlap() -> None:
     segments = worker_timeline(sweep())["segments"].sort_values(["slot", "start_s"])
     for _, own in segments.groupby("slot"):

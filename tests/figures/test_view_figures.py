@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from made_sweeps import sweep, with_thresholds
+from told import tells
 
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.views.compared_sweeps import compared_sweeps
@@ -25,6 +27,7 @@ from greenexp.figures import Figure, style, views
 from greenexp.figures.render import render_svg
 from greenexp.figures.views import timeline
 from greenexp.figures.views.channels import of_scores
+from greenexp.records.stints import Stint
 from greenexp.records.sweep_spec import SweepSpec
 from greenexp.records.tables import SweepTables
 
@@ -42,8 +45,6 @@ DRAWN = {
 
 
 def two_fields() -> SweepTables:
-    import dataclasses
-
     tables = sweep(14, 2, ends=ENDS, scheduler="asha", epochs=4)
     spec = SweepSpec.from_json({**tables.spec.model_dump(mode="json"), "space": SPACE})
     warmup = [0.07 * (5 * (index // 2) % 14) for index in tables.trials["index"]]
@@ -69,6 +70,19 @@ def found() -> dict[str, Findings]:
 
 def figures_of(found: dict[str, Findings], name: str) -> tuple[Figure, ...]:
     return DRAWN[name](found[name])
+
+
+def test_seeds_of_one_model_have_a_row_each() -> None:
+    tables = sweep(1, 2)
+    a, b = tables.trials["trial"]
+    stints = (Stint(a, 1, 0, 0.0, 9.0, "finished", (b,)), Stint(b, 1, 0, 0.0, 9.0, "finished", (a,)))
+    history = dataclasses.replace(tables.history, stints=stints)
+    (figure,) = views.timeline_figures(worker_timeline(dataclasses.replace(tables, history=history)))
+    rows = [row for layer in figure.spec["layer"] for row in layer["data"]["values"] if "row" in row]
+    assert {row["row"] for row in rows} == {"1.1", "1.2"}
+    assert {row["row"] for row in rows if row.get("trial") == b} == {"1.2"}
+    assert tells(figure.alt, "1 worker … row for each seed")
+    ElementTree.fromstring(render_svg(figure))
 
 
 @pytest.mark.parametrize("name", DRAWN)

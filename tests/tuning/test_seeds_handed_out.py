@@ -52,7 +52,9 @@ class Tune:
             if self.session.conductor.state.trials[spec.trial].ended:
                 continue
             if key in failures:
-                results[spec.trial] = {"failure": json.dumps({"reason": failures[key], "lost": None})}
+                results[spec.trial] = {
+                    "failure": json.dumps({"reason": failures[key], "lost": dataclasses.asdict(Costs(0.1))})
+                }
             else:
                 results[spec.trial] = {"record": json.dumps(a_record(spec, epoch, score).to_json())}
         answer: str = self.bridge.on_trial_result(None, trial, {"trials": json.dumps(results)})
@@ -182,6 +184,24 @@ def test_a_dead_worker_hands_all_of_its_seeds_out_again(opened: Callable[..., Co
     apart = tune.next()
     assert apart.config["trials"] == ["c000-i0-o0"], "together they had too little memory"
     assert json.loads(apart.config["members"])[0]["at_once"] is None
+
+
+def test_the_seconds_of_a_dead_worker_are_lost_once(
+    opened: Callable[..., Conductor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its seeds have equal parts: of those that were still there, and that of one that fails for good for it, too."""
+    conductor = opened(scheduler=FIFO, configurations=1, seeds=3, workers=1)
+    tune = Tune(conductor, 1)
+    trial = tune.next()
+    tune.report(trial, 1, c000_i1_o0="loss became nan")
+    states = conductor.state.trials
+    dead_at = max(one.last_seen for one in states.values()) + 12.0
+    unseen = {name: dead_at - one.last_seen for name, one in states.items() if not one.ended}
+    monkeypatch.setattr(conductor.journal, "now", lambda: dead_at)
+    conductor.max_failures = 0
+    tune.events.on_trial_error(0, [], trial)
+    assert [one.status for one in states.values()] == ["failed"] * 3
+    assert {name: states[name].lost_wall_s for name in unseen} == {name: one / 2 for name, one in unseen.items()}
 
 
 def test_ctrl_c_pauses_and_a_later_session_goes_on_with_all(opened: Callable[..., Conductor]) -> None:

@@ -12,7 +12,9 @@ the first report's time less its `wall_s`. Within a stint, with t_k the time of 
     under way        after the last report, of a stint that lasts
 
 Which worker of a node a trial held is not on record. Stints are dealt to slots in the order in which they began, each
-to the first slot that is free: the number of slots is the greatest number of workers that were held at once.
+to the first slot that is free: the number of slots is the greatest number of workers that were held at once. Seeds that
+a worker trains as one model have one slot, and each its own seat there. Their seconds are equal parts of the worker's:
+w_k is the `wall_s` of a report times `fused_seeds`, and the sums over segments and stints are those of workers.
 """
 
 from __future__ import annotations
@@ -35,10 +37,13 @@ from greenexp.units import format_duration
 SET_UP, TRAINING, AGAIN, SAVING, LOST, UNDER_WAY = "set-up", "training", "done again", "saving", "lost", "under way"
 KINDS = (TRAINING, SET_UP, SAVING, AGAIN, LOST, UNDER_WAY)
 SEGMENTS = (
-    "slot", "trial", "configuration", "settings", "attempt", "kind", "epoch", "score", "start_s", "end_s", "seconds",
+    "slot", "seat", "trial", "configuration", "settings", "attempt", "kind", "epoch", "score", "start_s", "end_s",
+    "seconds",
 )  # fmt: skip
-STINTS = ("slot", "trial", "configuration", "attempt", "after", "start_s", "end_s", "seconds", "end", "reports")
-EVENTS = ("time_s", "slot", "trial", "kind", "text")
+STINTS = (
+    "slot", "seat", "trial", "configuration", "attempt", "after", "start_s", "end_s", "seconds", "end", "reports",
+)  # fmt: skip
+EVENTS = ("time_s", "slot", "seat", "trial", "kind", "text")
 SESSIONS = ("session", "start_s", "end_s", "end")
 SLOTS = ("slot", "stints", "held_s", "training_s", "share")
 BROKE_OFF, STOPPED, PAUSED, ON_TEST = "broke off", "stopped", "paused", "evaluated on test"
@@ -50,9 +55,10 @@ _CONTIGUOUS_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A stint with its slot and its reports, in order."""
+    """A stint with its slot, its seat there, and its reports, in order."""
 
     slot: int
+    seat: int
     stint: Stint
     reports: tuple[dict[Any, Any], ...]
 
@@ -61,7 +67,8 @@ def worker_timeline(tables: SweepTables) -> Findings:
     """Tables `segments` (SEGMENTS), `stints` (STINTS), `events` (EVENTS), `sessions` (SESSIONS), `slots` (SLOTS).
 
     Times are seconds since the sweep began. epoch, score: of the report that a segment led to, NaN where none did;
-    slot: from 1, see the module; share: of the time in which a driver was at work, that the slot was held
+    slot, seat: from 1, see the module; seconds: of the worker, an equal part where it trained several seeds
+    share: of the time in which a driver was at work, that the slot was held
     """
     stints, derived = stints_of(tables)
     if not stints:
@@ -79,7 +86,10 @@ def worker_timeline(tables: SweepTables) -> Findings:
         tables={
             "segments": segments, "stints": rows, "events": _events(tables, held), "sessions": sessions,
             "slots": slots,
-            COLUMNS: described(ViewColumn("start_s", "Time since the sweep began", "s"), ViewColumn("slot", "Worker")),
+            COLUMNS: described(
+                ViewColumn("start_s", "Time since the sweep began", "s"), ViewColumn("slot", "Worker"),
+                ViewColumn("seat", "Seed of the worker's model"), ViewColumn("seconds", "Worker time", "s"),
+            ),
         },
         titles={
             "segments": "What workers did when", "stints": "When trials held workers",
@@ -101,7 +111,7 @@ def stints_of(tables: SweepTables) -> tuple[tuple[Stint, ...], bool]:
 def _derived(tables: SweepTables) -> Iterator[Stint]:
     status = dict(zip(tables.trials["trial"], tables.trials["status"], strict=True))
     reports: dict[str, list[dict[Any, Any]]] = {}
-    columns = tables.epochs[["trial", "attempt", "time_s", "wall_s"]]
+    columns = tables.epochs[["trial", "attempt", "time_s"]].assign(wall_s=_elapsed(tables.epochs))
     for row in columns.sort_values("time_s", kind="stable").to_dict("records"):
         reports.setdefault(str(row["trial"]), []).append(row)
     for trial, rows in reports.items():
@@ -122,6 +132,11 @@ def _derived(tables: SweepTables) -> Iterator[Stint]:
             yield Stint(trial, int(group[0]["attempt"]), math.nan, float(began), ended, end)
 
 
+def _elapsed(epochs: pd.DataFrame) -> pd.Series:
+    """Seconds that each report took: seeds that are trained as one model have equal parts of them on record."""
+    return epochs["wall_s"] * epochs["fused_seeds"].fillna(1).astype("float64")
+
+
 def _end(status: str) -> str:
     return "" if status == "running" else status
 
@@ -134,14 +149,21 @@ def _now(tables: SweepTables, stints: Sequence[Stint]) -> float:
 
 
 def _in_slots(stints: Sequence[Stint], now: float) -> list[tuple[int, Stint]]:
-    """Each stint with the first slot that is free when it begins."""
+    """Each stint with the first slot that is free when it begins, or that the seeds beside it have."""
     free_from: list[float] = []
+    shared: dict[tuple[str, ...], tuple[int, set[str]]] = {}
     dealt = []
     for stint in sorted(stints, key=lambda one: one.began_s):
-        slot = next((k for k, free in enumerate(free_from) if free <= stint.began_s + _ROUNDING_S), len(free_from))
+        slot, there = shared.get(stint.together, (len(free_from), set()))
+        is_held = slot < len(free_from) and free_from[slot] > stint.began_s + _ROUNDING_S
+        if not there or (stint.trial in there and not is_held):
+            slot = next((k for k, free in enumerate(free_from) if free <= stint.began_s + _ROUNDING_S), len(free_from))
+            there = set()
         if slot == len(free_from):
             free_from.append(0.0)
-        free_from[slot] = now if stint.ended_s is None else stint.ended_s
+        if stint.beside:
+            shared[stint.together] = slot, there | {stint.trial}
+        free_from[slot] = max(free_from[slot], now if stint.ended_s is None else stint.ended_s)
         dealt.append((slot + 1, stint))
     return dealt
 
@@ -149,13 +171,14 @@ def _in_slots(stints: Sequence[Stint], now: float) -> list[tuple[int, Stint]]:
 def _with_reports(tables: SweepTables, dealt: Sequence[tuple[int, Stint]]) -> list[_Held]:
     """A stint's reports are those of its trial and attempt within its time."""
     reports: dict[tuple[str, int], list[dict[Any, Any]]] = {}
-    for row in tables.epochs.sort_values("time_s", kind="stable").to_dict("records"):
+    epochs = tables.epochs.assign(wall_s=_elapsed(tables.epochs))
+    for row in epochs.sort_values("time_s", kind="stable").to_dict("records"):
         reports.setdefault((str(row["trial"]), int(row["attempt"])), []).append(row)
     held = []
     for slot, stint in dealt:
         until = float("inf") if stint.ended_s is None else stint.ended_s + _ROUNDING_S
         own = [r for r in reports.get((stint.trial, stint.attempt), ()) if stint.began_s < r["time_s"] <= until]
-        held.append(_Held(slot, stint, tuple(own)))
+        held.append(_Held(slot, stint.together.index(stint.trial) + 1, stint, tuple(own)))
     return held
 
 
@@ -166,12 +189,14 @@ def _segments(tables: SweepTables, held: Sequence[_Held], now: float) -> pd.Data
     for one in held:
         name = configuration[one.stint.trial]
         known = {
-            "slot": one.slot, "trial": one.stint.trial, "configuration": name, "settings": settings.get(name, ""),
-            "attempt": one.stint.attempt,
+            "slot": one.slot, "seat": one.seat, "trial": one.stint.trial, "configuration": name,
+            "settings": settings.get(name, ""), "attempt": one.stint.attempt,
         }  # fmt: skip
+        seeds = len(one.stint.together)
         for kind, start, end, report in _parts(one, now):
             told = {"epoch": report["epoch"], "score": report["score"]} if report else {}
-            rows.append({**known, **told, "kind": kind, "start_s": start, "end_s": end, "seconds": end - start})
+            rows.append({**known, **told, "kind": kind, "start_s": start, "end_s": end,
+                         "seconds": (end - start) / seeds})  # fmt: skip
     frame = pd.DataFrame(rows, columns=list(SEGMENTS))
     return frame.astype({"epoch": "float64", "score": "float64"})
 
@@ -205,8 +230,8 @@ def _stint_row(one: _Held, now: float) -> tuple[Any, ...]:
     end = now if stint.ended_s is None else stint.ended_s
     began = stint.began_s
     return (
-        one.slot, stint.trial, "", stint.attempt, float(stint.after), began, end, end - began, stint.end,
-        len(one.reports),
+        one.slot, one.seat, stint.trial, "", stint.attempt, float(stint.after), began, end,
+        (end - began) / len(stint.together), stint.end, len(one.reports),
     )  # fmt: skip
 
 
@@ -221,11 +246,12 @@ def _events(tables: SweepTables, held: Sequence[_Held]) -> pd.DataFrame:
             continue
         why = f": {reasons[one.stint.trial]}" if kind != PAUSED and reasons[one.stint.trial] else ""
         text = f"{one.stint.trial} {one.stint.end}, attempt {one.stint.attempt}{why}"
-        rows.append((one.stint.ended_s, one.slot, one.stint.trial, kind, text))
+        rows.append((one.stint.ended_s, one.slot, one.seat, one.stint.trial, kind, text))
     looks = tables.held_out.drop_duplicates(["trial", "evaluation"])
     for trial, time, score in zip(looks["trial"], looks["time_s"], looks["score"], strict=True):
-        rows.append((time, pd.NA, trial, ON_TEST, f"{trial} evaluated on the test set: {score:.4g}"))
-    frame = pd.DataFrame(rows, columns=list(EVENTS)).astype({"slot": "Int64", "time_s": "float64"})
+        rows.append((time, pd.NA, pd.NA, trial, ON_TEST, f"{trial} evaluated on the test set: {score:.4g}"))
+    frame = pd.DataFrame(rows, columns=list(EVENTS))
+    frame = frame.astype({"slot": "Int64", "seat": "Int64", "time_s": "float64"})
     return frame.sort_values("time_s", kind="stable").reset_index(drop=True)
 
 

@@ -20,6 +20,7 @@ from greenexp.analysis.views.timeline import (
     TRAINING,
     UNDER_WAY,
 )
+from greenexp.analysis.views.wording import counted
 from greenexp.figures.figure import Figure
 from greenexp.figures.scale import axis_unit
 from greenexp.figures.style import BLUE, FRAME, GREY, GRID, INK, ORANGE, VERMILLION, chart
@@ -28,6 +29,7 @@ from greenexp.units import format_duration
 
 WHITE = "#ffffff"
 MOST_SLOTS = 64
+"""Rows of workers that are drawn."""
 MOST_SEGMENTS = 1500
 """Bars drawn one by one; of more, those of one kind that follow each other in a stay are one bar."""
 _LOOKS = {
@@ -43,33 +45,43 @@ _WIDTH, _ROW, _LETTER = 560, 34, 6.2
 
 
 def timeline_figures(findings: Findings) -> tuple[Figure, ...]:
-    """The figure of `analysis.views.timeline.worker_timeline`; none where it refused. At most `MOST_SLOTS` workers."""
+    """The figure of `analysis.views.timeline.worker_timeline`; none where it refused. At most `MOST_SLOTS` rows."""
     if findings.refusal:
         return ()
     segments = findings["segments"]
-    segments = segments[segments["slot"] <= MOST_SLOTS]
+    seats = int(segments["seat"].max())
+    most = max(1, MOST_SLOTS // seats)
+    segments = segments[segments["slot"] <= most]
     if len(segments) > MOST_SEGMENTS:
         segments = _joined(segments)
     stints, events = (findings[name] for name in ("stints", "events"))
-    events = events[events["slot"].isna() | (events["slot"] <= MOST_SLOTS)]
+    events = events[events["slot"].isna() | (events["slot"] <= most)]
+    stints = stints[stints["slot"] <= most]
     last = float(segments["end_s"].max())
     divisor, unit = axis_unit("s", last)
-    rows = [str(slot) for slot in sorted(set(segments["slot"]))]
+    lanes = sorted(set(zip(segments["slot"], segments["seat"], strict=True)))
+    rows = list(dict.fromkeys(_row(*lane, seats) for lane in lanes))
     names = [*rows, *([_TEST_ROW] if events["slot"].isna().any() else [])]
     at_work = "; grey: a driver was at work" if len(findings["sessions"]) else ""
     x = {"field": "start", "type": "quantitative", "title": f"Time since the sweep began ({unit}){at_work}",
          "scale": {"zero": True, "nice": False, "domain": [0, _end(findings, last) / divisor]},
          "axis": {"tickCount": 6}}  # fmt: skip
-    y = {"field": "row", "type": "nominal", "title": "Worker", "sort": names,
+    title = "Worker and seed of its model" if seats > 1 else "Worker"
+    y = {"field": "row", "type": "nominal", "title": title, "sort": names,
          "axis": {"grid": False, "ticks": False, "labelOverlap": False}}  # fmt: skip
     layers = [
         *_bands(findings["sessions"], divisor, x),
-        *_bars(segments, divisor, x, y),
-        *_names(stints, divisor, last, x, y),
-        *_marks(events, divisor, x, y),
+        *_bars(segments, divisor, seats, x, y),
+        *_names(stints, divisor, seats, last, x, y),
+        *_marks(events, divisor, seats, x, y),
     ]
     spec = chart([], layers, width=_WIDTH, height=max(2, len(names)) * _ROW)
     return (Figure("workers", "Workers over time", _alt(findings, segments, last), spec, segments),)
+
+
+def _row(slot: int, seat: int, seats: int) -> str:
+    """The name of a row: a worker's, or that of one of the seeds that a worker trains as one model."""
+    return f"{slot}.{seat}" if seats > 1 else str(slot)
 
 
 def _joined(segments: pd.DataFrame) -> pd.DataFrame:
@@ -88,12 +100,14 @@ def _end(findings: Findings, last: float) -> float:
     return float(max([last, *findings["events"]["time_s"].tolist(), *findings["sessions"]["end_s"].tolist()]))
 
 
-def _bars(segments: pd.DataFrame, divisor: float, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, Any]]:
+def _bars(
+    segments: pd.DataFrame, divisor: float, seats: int, x: dict[str, Any], y: dict[str, Any]
+) -> list[dict[str, Any]]:
     """A layer per kind, each with its height and outline."""
     kinds = [kind for kind in KINDS if (segments["kind"] == kind).any()]
     tooltip = hover(
         ("trial", "Trial"), ("settings", "Settings"), ("kind", "What"), ("epoch", "Epoch"), ("score", "Dev score"),
-        ("attempt", "Attempt"), ("seconds", "Seconds"), ("start_s", "From (s)"), ("end_s", "To (s)"),
+        ("attempt", "Attempt"), ("seconds", "Worker time (s)"), ("start_s", "From (s)"), ("end_s", "To (s)"),
         formats={"score": ".4f", "seconds": ".1f", "start_s": ".1f", "end_s": ".1f"},
     )  # fmt: skip
     color = look("kind", kinds, [_LOOKS[kind][0] for kind in kinds])
@@ -102,8 +116,9 @@ def _bars(segments: pd.DataFrame, divisor: float, x: dict[str, Any], y: dict[str
     for kind in kinds:
         _, outline, height = _LOOKS[kind]
         own = segments[segments["kind"] == kind]
-        data = records(own, row=own["slot"].astype(str).tolist(), start=(own["start_s"] / divisor).tolist(),
-                       end=(own["end_s"] / divisor).tolist())  # fmt: skip
+        rows = [_row(slot, seat, seats) for slot, seat in zip(own["slot"], own["seat"], strict=True)]
+        start, end = (own["start_s"] / divisor).tolist(), (own["end_s"] / divisor).tolist()
+        data = records(own, row=rows, start=start, end=end)
         mark = {"type": "bar", "height": {"band": height}, "stroke": outline, "strokeWidth": 0.6,
                 **({"strokeDash": [3, 2], "strokeWidth": 1.5} if kind == UNDER_WAY else {})}  # fmt: skip
         encoding = {"x": x, "x2": {"field": "end"}, "y": y, "color": color, "tooltip": tooltip}
@@ -112,12 +127,13 @@ def _bars(segments: pd.DataFrame, divisor: float, x: dict[str, Any], y: dict[str
 
 
 def _names(
-    stints: pd.DataFrame, divisor: float, last: float, x: dict[str, Any], y: dict[str, Any]
+    stints: pd.DataFrame, divisor: float, seats: int, last: float, x: dict[str, Any], y: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """A tick where each stint began, and the trial's or the configuration's name where it fits in."""
     rows, begins = [], []
-    for stint in stints[stints["slot"] <= MOST_SLOTS].to_dict("records"):
-        start, end, row = stint["start_s"] / divisor, stint["end_s"] / divisor, str(stint["slot"])
+    for stint in stints.to_dict("records"):
+        start, end = stint["start_s"] / divisor, stint["end_s"] / divisor
+        row = _row(stint["slot"], stint["seat"], seats)
         share = (end - start) * divisor / last if last > 0 else 0.0
         own = {"row": row, "start": (start + end) / 2, "share": share}
         trial, configuration = stint["trial"], stint["configuration"]
@@ -136,12 +152,15 @@ def _names(
     return [{"data": {"values": begins}, "mark": tick, "encoding": {"x": x, "y": y}}, *(named if rows else [])]
 
 
-def _marks(events: pd.DataFrame, divisor: float, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, Any]]:
+def _marks(
+    events: pd.DataFrame, divisor: float, seats: int, x: dict[str, Any], y: dict[str, Any]
+) -> list[dict[str, Any]]:
     """How trials left their workers, and evaluations on the test set in a row of their own."""
     if events.empty:
         return []
     names = [kind for kind in _EVENTS if (events["kind"] == kind).any()]
-    rows = [_TEST_ROW if pd.isna(slot) else str(slot) for slot in events["slot"]]
+    places = zip(events["slot"], events["seat"], strict=True)
+    rows = [_TEST_ROW if pd.isna(slot) else _row(slot, seat, seats) for slot, seat in places]
     data = records(events, row=rows, start=(events["time_s"] / divisor).tolist())
     tooltip = hover(("trial", "Trial"), ("kind", "What"), ("text", "Remark"), ("time_s", "At (s)"),
                     formats={"time_s": ".1f"})  # fmt: skip
@@ -177,8 +196,9 @@ def _alt(findings: Findings, segments: pd.DataFrame, last: float) -> str:
     counts = findings["events"]["kind"].value_counts()
     left = ", ".join(f"{counts[kind]} {kind}" for kind in _EVENTS if kind in counts)
     slots, sessions = segments["slot"].nunique(), len(findings["sessions"])
+    shared = ", each with a row for each seed that it trained," if segments["seat"].max() > 1 else ""
     drivers = f" in {sessions} session{'' if sessions == 1 else 's'} of the driver" if sessions else ""
     return (
-        f"Bars of what {slots} workers did over {format_duration(last)}{drivers}: {parts}"
+        f"Bars of what {counted(slots, 'worker')} did{shared} over {format_duration(last)}{drivers}: {parts}"
         f"{f'; marks of {left}' if left else ''}."
     )
