@@ -46,6 +46,22 @@ def check_compiler(device: str) -> None:
         raise InputError(f"{FIELD}: torch.compile needs the package triton on a GPU, which is not installed here")
 
 
+@contextmanager
+def _said_of_compiler() -> Iterator[None]:
+    """InputError with one line of what the compiler said, where the machine's compiler or its headers are at fault."""
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    try:
+        yield
+    except BackendCompilerFailed as error:
+        lines = [line.strip() for line in str(error).partition("Output:")[2].splitlines()]
+        said = next((line for line in lines if "error" in line.lower()), str(error).strip().partition("\n")[0])
+        raise InputError(
+            f"{FIELD}: torch's compiler failed here ({abridged(said, 300)}): it needs a working C++ compiler and the "
+            "header files of Python; or leave it out"
+        ) from error
+
+
 class CompiledLayers:
     """The layers of a model's encoder, to be computed by compiled code.
 
@@ -71,9 +87,10 @@ class CompiledLayers:
         self._model.train()
         gpus = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(gpus), self._calls(), autocast(self._precision, self._device):
-            for examples, tokens in self._sizes():
-                for is_padded in (True, False):
-                    self._show(examples, tokens, is_padded=is_padded)
+            with _said_of_compiler():
+                for examples, tokens in self._sizes():
+                    for is_padded in (True, False):
+                        self._show(examples, tokens, is_padded=is_padded)
             self._check_fit()
         self._model.zero_grad(set_to_none=True)
         self._model.train(was_training)

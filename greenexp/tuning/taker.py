@@ -141,7 +141,8 @@ class TrialTaker:
         except GreenexpError as error:
             return self._failure(str(error))
         except Exception as error:  # a method's own code may raise anything
-            return self._failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+            reason = " ".join(f"{type(error).__name__}: {error}".split())  # one line, wherever it is shown
+            return self._failure(reason, traceback.format_exc())
 
     def answer(self, record: EpochRecord | None) -> dict[str, Any]:
         """The result with a report; without one the trial is saved."""

@@ -128,6 +128,26 @@ def test_without_a_compiler(trial: Trials, data: TokenisedTask, monkeypatch: pyt
         check_compiler("cuda")
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # as above
+def test_what_a_compiler_without_headers_says_is_told_in_a_line(
+    trial: Trials, data: TokenisedTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gxx = tmp_path / "c++"
+    gxx.write_text(
+        '#!/bin/sh\ncase "$*" in *--version*) exec g++ "$@";; esac\necho "Python.h: fatal error" >&2; exit 1\n'
+    )
+    gxx.chmod(0o755)
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (str(gxx),))  # read from CXX when torch was imported
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    with (
+        pytest.raises(InputError, match=r"training.compile: .*Python.h: fatal error") as raised,
+        TrialRun(trial(epochs=1, compile=True), data) as run,
+    ):
+        next(run)
+    assert "\n" not in str(raised.value)
+
+
 def test_a_compiled_batch_is_not_divided_and_seeds_are_not_fused(trial: Trials, data: TokenisedTask) -> None:
     with TrialRun(trial(compile=True), data, at_once=4) as run:
         assert run._setup.undivided == "its layers are compiled"
