@@ -26,13 +26,14 @@ def made_model(
     *,
     learned: bool = False,
     head: str = "linear",
+    depth: int = 6,
     **backbone: Any,
 ) -> MultiExitModel:
-    """6 layers; each exit's logits have mean 0 and standard deviation 2 over random examples.
+    """`depth` layers; each exit's logits have mean 0 and standard deviation 2 over random examples.
 
     learned: with a learning-to-exit module, whose outputs are spread between 0 and 1
     """
-    shape = {"name": "bert", "layers": 6, "hidden": 32, "heads": 2, "max_positions": LONGEST} | backbone
+    shape = {"name": "bert", "layers": depth, "hidden": 32, "heads": 2, "max_positions": LONGEST} | backbone
     settings = {"backbone": shape, "exits": {"layers": layers, "head": {"name": head}, "learned": learned}}
     model = build_model(ModelSettings.from_json(settings), classes, vocab_size=vocab_size, pad_id=0, seed=5).eval()
     ids = torch.from_numpy(np.random.default_rng(2).integers(1, vocab_size, (64, 7)))

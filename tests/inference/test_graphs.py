@@ -117,7 +117,7 @@ def test_refusals(written: tuple[Path, GraphFolder], tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXPORTED)
 def test_every_family_is_exported(name: str, tmp_path: Path):
-    model = made_model(layers=[1, 6], name=name, pooling="mean", **FAMILIES[name])
+    model = made_model(layers=[1, 3], depth=3, name=name, pooling="mean", **FAMILIES[name])
     save_model(model, tmp_path / "model")
     same_answers(model, write_graphs(tmp_path / "model", tmp_path / "made", ()), "patience:1")
 
@@ -125,7 +125,7 @@ def test_every_family_is_exported(name: str, tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize("fields", [{"head": "scalar_mix", "learned": True}, {"head": "attention"}], ids=str)
 def test_every_kind_of_exit_is_exported(fields: dict[str, object], tmp_path: Path):
-    model = made_model(layers=[2, 6], hidden=16, **fields)
+    model = made_model(layers=[2, 3], depth=3, hidden=16, **fields)
     save_model(model, tmp_path / "model")
     same_answers(model, write_graphs(tmp_path / "model", tmp_path / "made", ()), "max_probability:0.6")
 

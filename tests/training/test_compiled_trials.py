@@ -54,8 +54,10 @@ def test_numbers_of_compiled_code(
 def test_a_paused_run_computes_the_same_whatever_was_compiled_before(
     trial: Trials, data: TokenisedTask, numbers: Numbers, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By graphs that are not made into machine code, which takes long."""
+    """The attention, by graphs that are not made into machine code, which takes long."""
     monkeypatch.setattr(compiled, "BACKEND", "aot_eager")
+    whole = BertBackbone.compiled_parts
+    monkeypatch.setattr(BertBackbone, "compiled_parts", lambda self: whole(self)[::3])
     spec = trial(epochs=2, compile=True)
     torch._dynamo.utils.counters.clear()
     with TrialRun(spec, data, model_folder=tmp_path / "model") as run:
@@ -63,7 +65,7 @@ def test_a_paused_run_computes_the_same_whatever_was_compiled_before(
         made = torch._dynamo.utils.counters["stats"]["unique_graphs"]
         records.append(next(run))
         assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == made
-    assert made == 4, "attention with padding and without, and two more parts"
+    assert made == 2, "with padding and without"
     with TrialRun(trial(epochs=1), data) as one:
         expected = next(one)
         assert set(load_model(tmp_path / "model").state_dict()) == set(one._setup.model.state_dict())
