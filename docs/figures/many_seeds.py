@@ -1,4 +1,4 @@
-"""The figure of docs/many-seeds.md: how long a step of a seed takes in processes side by side and in a stacked model."""
+"""The figure of docs/many-seeds.md: the time of a step of a seed, in processes and in a stacked model."""
 
 from __future__ import annotations
 

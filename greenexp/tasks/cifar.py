@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -43,13 +43,16 @@ class Cifar10:
     augment: whether training images are padded by 4, cropped and flipped at random, anew in every epoch
     """
 
-    assets: ClassVar[tuple[str, ...]] = (ASSET,)
-
     folder: str | None = None
     dev: _DevSize = 5_000
     train: _Size = None
     test: _Size = None
     augment: bool = True
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """What is fetched."""
+        return (ASSET,) if self.folder is None else ()
 
     def load(self) -> PixelTask:
         """Read the images. Raises AssetError or InputError."""

@@ -209,7 +209,7 @@ def _matching(files: str | Sequence[str]) -> list[str]:
     for file in [files] if isinstance(files, str) else files:
         wanted = user_path(file)
         paths = [wanted]
-        if any(sign in file for sign in "*?["):
+        if not wanted.is_file() and any(sign in file for sign in "*?["):  # else it is the file's own name
             paths = sorted(Path(wanted.anchor).glob(str(wanted.relative_to(wanted.anchor))))
             paths = [path for path in paths if path.is_file()]
         if not paths:

@@ -90,7 +90,8 @@ class Task(Protocol):
 
     One whose texts need not fit into memory says so by `stream`, a bool, and has a method `content_digest`, a hash of
     all that it reads: its tokens are then kept in files by that hash (`tasks.token_store`).
-    One that reads `greenexp.assets` names them in a class variable `assets`, a tuple, so that they are fetched early.
+    One that reads `greenexp.assets` names them in a class variable or property `assets`, a tuple, so that they are
+    fetched early.
     """
 
     def load(self) -> Any:

@@ -179,8 +179,8 @@ class DividedBatch(Sequence[MicroBatch]):
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
-        """(examples, padded length) of all pieces, those of other processes too."""
-        return [(piece.examples, piece.length) for whole in self._wholes for piece in whole]
+        """(examples, padded length) of the whole micro-batches: what a batch costs does not depend on its pieces."""
+        return [(sum(piece.examples for piece in whole), whole[0].length) for whole in self._wholes if whole]
 
     def __len__(self) -> int:
         return len(self._pieces)

@@ -91,6 +91,11 @@ def test_sentences_end_with_their_punctuation_and_their_lines() -> None:
     ]  # fmt: skip
 
 
+def test_a_file_may_be_called_like_a_pattern(text: Path) -> None:
+    (text / "a[1].txt").write_text((text / "a.txt").read_text())
+    assert Corpus(files="a[1].txt", dev=0.2).content_digest() == Corpus(files="a.txt", dev=0.2).content_digest()
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

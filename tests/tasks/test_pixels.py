@@ -128,6 +128,7 @@ def test_cifar_10_from_its_binary_files(folder_10: Path) -> None:
     assert images_of(smaller.train) < images_of(data.train)
     assert images_of(smaller.dev) == images_of(data.dev)
     assert smaller.augmentation is None
+    assert (Cifar10(folder=str(folder_10)).assets, Cifar10().assets) == ((), ("cifar-10",)), "what is fetched"
 
 
 def test_cifar_100_has_two_kinds_of_labels(folder_100: Path) -> None:

@@ -100,6 +100,12 @@ def test_pieces_of_every_backbone(trial: Make, few: TokenisedTask, backbone: str
     check(trained(spec, few, 10), trained(spec, few, None))
 
 
+def test_a_batch_costs_as_much_in_pieces_where_a_part_of_it_is_computed_once(trial: Make, few: TokenisedTask) -> None:
+    """DeBERTa projects its table of positions once per batch, whatever the number of examples."""
+    spec = trial(backbone={"name": "deberta", "dropout": 0.0}, epochs=1, batch_size=20)
+    check(trained(spec, few, 4), trained(spec, few, None))
+
+
 @pytest.mark.parametrize("head", ["attention", "mixed_pool", "pooled", "scalar_mix"])
 def test_pieces_of_micro_batches_and_of_every_head(trial: Make, few: TokenisedTask, head: str) -> None:
     exits = {"head": {"name": head, "dropout": 0.3}}
