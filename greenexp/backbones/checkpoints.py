@@ -98,7 +98,7 @@ class Checkpoint:
                 f"write `name: {types[str(kind)]}`" if str(kind) in types else f"backbones are {', '.join(BACKBONES)}"
             )
             raise InputError(f"backbone source '{self.source}' holds a model of type '{kind}', not '{family}': {right}")
-        is_rotary = hasattr(config_class(), "rope_parameters")  # it has no table of positions, and does not read the next
+        is_rotary = hasattr(config_class(), "rope_parameters")  # no table of positions
         is_relative = not is_rotary and found.get("position_embedding_type", "absolute") != "absolute"
         if found.get("is_decoder") or is_relative:
             raise InputError(f"backbone source '{self.source}' is a decoder or has relative positions: not supported")
