@@ -71,4 +71,8 @@ def export_onnx(
             f"{precision}: logits of all exits over {one.examples} examples differ by {one.difference:.1e} at most"
             f"{bound}{same}"
         )
+    notes.append(
+        "int8: ONNX Runtime scales the states of a whole batch at once, so that an answer depends, slightly, on the "
+        "examples beside it; with batches of one example it does not"
+    )
     return ExportedGraphs(graphs.folder, tuple(notes))

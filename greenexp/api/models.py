@@ -178,7 +178,8 @@ def engine(
     check_every : int of at least 1, default 1
         Consult every n-th trained exit, n this number, and always the last one.
     precision : "fp32", "bf16" or "int8", default "fp32"
-        Of all computing; bf16 with the backend torch alone, int8 with onnxruntime alone.
+        Of all computing; bf16 with the backend torch alone, int8 with onnxruntime alone, where an answer depends
+        slightly on the examples beside it in its batch.
     threads : int, optional
         Threads of PyTorch, for the whole process. By default its own number.
     backend : "torch" or "onnxruntime", default "torch"

@@ -189,6 +189,17 @@ class Backbone(nn.Module, ABC):
         """The layers, where each place has one of its own; else None."""
         return None
 
+    def own_layers(self) -> nn.ModuleList | None:
+        """The layers that a model of the same family may begin with, where each place has one of its own; else None.
+
+        Also where they cannot be taken out or put into another order, as those of `layer_list` can.
+        """
+        return self.layer_list()
+
+    def position_tables(self) -> tuple[nn.Parameter, ...]:
+        """Those of `layer_parameters` that are looked up by the distance between tokens: they are no matrix product."""
+        return ()
+
     def compiled_parts(self) -> tuple[nn.Module, ...]:
         """The modules of its layers that a compiler may compute while they train, each called with tensors alone.
 

@@ -30,6 +30,8 @@ _Stamp = tuple[tuple[str, int, int], ...]
 _PINNED = re.compile(r"(?P<repository>[^@]+)@(?P<commit>[0-9a-f]{40})")
 
 
+_WITHOUT_POSITIONS = ("modernbert",)
+"""Families that have no table of positions, whatever `position_embedding_type` in a configuration says."""
 _ABOUT_PICKLES = (
     ". Only safetensors are read: the older pytorch_model.bin is a pickle, and unpickling runs what is in it. "
     "docs/tasks-and-weights.md shows how to convert it once"
@@ -98,7 +100,8 @@ class Checkpoint:
                 f"write `name: {types[str(kind)]}`" if str(kind) in types else f"backbones are {', '.join(BACKBONES)}"
             )
             raise InputError(f"backbone source '{self.source}' holds a model of type '{kind}', not '{family}': {right}")
-        if found.get("is_decoder") or found.get("position_embedding_type", "absolute") != "absolute":
+        positions = "absolute" if family in _WITHOUT_POSITIONS else found.get("position_embedding_type", "absolute")
+        if found.get("is_decoder") or positions != "absolute":
             raise InputError(f"backbone source '{self.source}' is a decoder or has relative positions: not supported")
         with library_failures(lambda why: InputError(f"backbone source '{self.source}' has a damaged config: {why}")):
             return config_class.from_dict(found, name_or_path=self.where, attn_implementation=attention)

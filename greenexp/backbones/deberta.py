@@ -12,9 +12,11 @@ from transformers import DebertaV2Model
 from transformers.models.deberta_v2.modeling_deberta_v2 import ContextPooler
 
 from greenexp.backbones.base import EncoderState, TokenBatch
+from greenexp.backbones.checkpoints import Checkpoint
 from greenexp.backbones.encoder import LibraryEncoder, Size
 from greenexp.backbones.library import LibraryBackbone
 from greenexp.backbones.products import attention_products
+from greenexp.errors import InputError
 from greenexp.records.costs import BlockCost, MatmulCost
 
 
@@ -58,6 +60,16 @@ class DebertaBackbone(LibraryBackbone):
     def layer_list(self) -> nn.ModuleList | None:
         """See `Backbone.layer_list`; none where a convolution belongs to the first layer."""
         return None if self.model.encoder.conv is not None else super().layer_list()
+
+    def own_layers(self) -> nn.ModuleList | None:
+        """See `Backbone.own_layers`."""
+        layers: nn.ModuleList = self.model.encoder.layer
+        return layers if self.num_groups is None else None
+
+    def position_tables(self) -> tuple[nn.Parameter, ...]:
+        """See `Backbone.position_tables`."""
+        encoder = self.model.encoder
+        return tuple(encoder.rel_embeddings.parameters()) if encoder.relative_attention else ()
 
     def _table(self) -> Tensor:
         """[2 x buckets, hidden]: vectors of relative positions."""
@@ -159,6 +171,17 @@ class Deberta(LibraryEncoder):
     driver = DebertaBackbone
     brings_pooler = False
     shape_fields = (*LibraryEncoder.shape_fields, "buckets")
+
+    def _source_config(self, checkpoint: Checkpoint) -> Any:
+        config = super()._source_config(checkpoint)
+        heads, width = config.num_attention_heads, config.hidden_size
+        size = getattr(config, "attention_head_size", width // heads)
+        if size * heads != width:
+            raise InputError(
+                f"backbone source '{checkpoint.source}' has {heads} attention heads of {size} units, which are not its "
+                f"{width} hidden units: its own library cannot compute it"
+            )
+        return config
 
     def _sizes(self) -> dict[str, Any]:
         own = {

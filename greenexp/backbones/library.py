@@ -146,6 +146,10 @@ class LibraryBackbone(Backbone):
         """See `Backbone.layer_list`."""
         return getattr(self._layer_modules(), "layer", None)
 
+    def own_layers(self) -> nn.ModuleList | None:
+        """See `Backbone.own_layers`."""
+        return self.layer_list() if self.num_groups is None else None
+
     def share_layers(self, groups: int) -> None:
         """See `Backbone.share_layers`."""
         layers = self.layer_list()

@@ -80,6 +80,11 @@ class ModernBertBackbone(LibraryBackbone):
         """See `Backbone.layer_parameters`; the final norm is among them."""
         return chain(self.model.layers.parameters(), self.model.final_norm.parameters())
 
+    def own_layers(self) -> nn.ModuleList | None:
+        """See `Backbone.own_layers`; which of them are local is a matter of their places."""
+        layers: nn.ModuleList = self.model.layers
+        return layers
+
     def token_table(self) -> tuple[nn.Module, str]:
         """See `Backbone.token_table`."""
         return self.model.embeddings, "tok_embeddings"

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import MPNetModel
 
 from greenexp.backbones.base import EncoderState
@@ -43,6 +43,10 @@ class MPNetBackbone(LibraryBackbone):
         (bias,) = state.positions
         cut = None if bias is None else bias[:, :, :length, :length]
         return dataclasses.replace(super().kept(state, rows, length, padded=padded), positions=(cut,))
+
+    def position_tables(self) -> tuple[nn.Parameter, ...]:
+        """See `Backbone.position_tables`."""
+        return tuple(self.model.encoder.relative_attention_bias.parameters())
 
     def _advanced(self, index: int, state: EncoderState) -> Tensor:
         layer = self.model.encoder.layer[index]

@@ -56,6 +56,9 @@ class EncoderView(Protocol):
     def layer_parameters(self) -> Any:
         """All parameters of the layers; a weight shared between layers once."""
 
+    def position_tables(self) -> Any:
+        """Those of them that are looked up by the distance between tokens."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:

@@ -96,12 +96,16 @@ class Int8Embedding(HeldInInt8):
         return self.weight[ids].float() * self.scale[ids].unsqueeze(-1)
 
 
-def hold_in_int8(module: nn.Module) -> None:
-    """Put the quantised form of every linear layer and embedding below `module` in its place."""
+def hold_in_int8(module: nn.Module, *, tables: bool) -> None:
+    """Put the quantised form of every linear layer below `module` in its place and, with `tables`, of every embedding.
+
+    Beside layers there are embeddings, too: tables of relative positions, whose rows a norm may read as they are.
+    """
     for name, inner in list(module.named_children()):
         if isinstance(inner, nn.Linear):
             setattr(module, name, Int8Linear.of(inner))
         elif isinstance(inner, nn.Embedding):
-            setattr(module, name, Int8Embedding.of(inner))
+            if tables:
+                setattr(module, name, Int8Embedding.of(inner))
         else:
-            hold_in_int8(inner)
+            hold_in_int8(inner, tables=tables)

@@ -11,8 +11,9 @@ from greenexp.compression.base import EncoderView
 
 
 def matrices(encoder: EncoderView) -> Sequence[nn.Parameter]:
-    """The weight matrices of the layers, each once."""
-    return [weight for weight in encoder.layer_parameters() if weight.ndim > 1]
+    """The weight matrices of the layers, each once; tables of positions are embeddings."""
+    tables = {id(table) for table in encoder.position_tables()}
+    return [weight for weight in encoder.layer_parameters() if weight.ndim > 1 and id(weight) not in tables]
 
 
 def prune_to(weight: Tensor, share: float) -> None:

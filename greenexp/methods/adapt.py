@@ -25,6 +25,8 @@ def trial_shape(model: MultiExitModel, data: PreparedTask, training: Training, s
         train_tokens=int(data.train.lengths.sum()),
         steps=training.epochs * -(-len(data.train) // training.batch_size),
         reads_earlier=any(model.head(number).reads_earlier for number in model.exits),
+        label_names=data.label_names,
+        tokenizer=data.tokenizer,
     )
 
 

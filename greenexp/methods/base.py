@@ -42,6 +42,8 @@ class TrialShape:
     steps: optimiser steps of a full training, without what a method's split takes from them
     hidden_size: of the backbone; train_tokens: tokens of the training split, special ones included
     reads_earlier: whether an exit head also reads the layers below its own
+    label_names: what each class means, in order; empty for regression; tokenizer: what made the token ids, as JSON
+        text; empty where they are not known
     """
 
     exit_layers: tuple[int, ...]
@@ -53,6 +55,8 @@ class TrialShape:
     train_tokens: int = 0
     reads_earlier: bool = False
     steps: int = 0
+    label_names: tuple[str, ...] = ()
+    tokenizer: str = ""
 
     @property
     def exits(self) -> tuple[int, ...]:

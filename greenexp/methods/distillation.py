@@ -13,7 +13,7 @@ from greenexp.methods.base import Method, MicroBatch, StepContext, TrialShape
 from greenexp.methods.classes_only import refuse_regression
 from greenexp.methods.depth import check_depth, cut_to
 from greenexp.methods.taught import Exits, TaughtRun
-from greenexp.methods.teacher import spread
+from greenexp.methods.teacher import Teacher, spread
 from greenexp.model import MultiExitModel
 from greenexp.objectives import exit_losses
 from greenexp.objectives.knowledge import Reduction, soft_targets
@@ -70,13 +70,13 @@ class DistillationRun(TaughtRun):
     adds_up = True
 
     def __init__(self, shape: TrialShape, method: Distillation) -> None:
-        super().__init__("distillation", shape, method.teacher, method.exits)
+        super().__init__("distillation", shape, method.teacher, method.exits, starts=method.initial != "backbone")
         self._method = method
 
     def initialise(self, model: MultiExitModel) -> None:
         """See `MethodRun.initialise`."""
         super().initialise(model)
-        if (layers := starting_layers(self._method.initial, model, self.taught_by.model, "distillation")) is not None:
+        if (layers := starting_layers(self._method.initial, model, self.taught_by, "distillation")) is not None:
             self.start_from_teacher(model, layers)
 
     def loss(self, logits: Tensor, labels: Tensor, epoch: int) -> Tensor:  # noqa: ARG002 - the labels' part
@@ -99,16 +99,14 @@ class DistillationRun(TaughtRun):
         return self.descend(context, objective)
 
 
-def starting_layers(
-    initial: Start, student: MultiExitModel, teacher: MultiExitModel, method: str
-) -> tuple[int, ...] | None:
+def starting_layers(initial: Start, student: MultiExitModel, teacher: Teacher, method: str) -> tuple[int, ...] | None:
     """The teacher's layers that the student's start from; None: it starts from its own backbone.
 
-    Raises InputError where the teacher has fewer layers.
+    Raises InputError where the teacher has fewer layers below its last trained exit.
     """
     if initial == "backbone":
         return None
-    count, there = student.backbone.num_layers, teacher.backbone.num_layers
+    count, there = student.backbone.num_layers, teacher.depth
     if count > there:
         raise InputError(f"{method}: layers: a student of {count} layers of a teacher of {there}")
     return spread(count, there) if initial == "spread" else tuple(range(1, count + 1))

@@ -84,9 +84,9 @@ class PkdRun(TaughtRun):
     adds_up = True
 
     def __init__(self, shape: TrialShape, method: Pkd) -> None:
-        super().__init__("pkd", shape, method.teacher, method.exits)
+        super().__init__("pkd", shape, method.teacher, method.exits, starts=method.initial != "backbone")
         self._method = method
-        self.pairs = paired_layers(shape.num_layers, self.teacher_model.backbone.num_layers, method.match)
+        self.pairs = paired_layers(shape.num_layers, self.taught_by.depth, method.match)
 
     def initialise(self, model: MultiExitModel) -> None:
         """See `MethodRun.initialise`."""
@@ -94,7 +94,7 @@ class PkdRun(TaughtRun):
         own, his = model.backbone.hidden_size, self.teacher_model.backbone.hidden_size
         if own != his:
             raise InputError(f"method.teacher: pkd: the teacher's states have width {his}, the student's {own}")
-        if (layers := starting_layers(self._method.initial, model, self.teacher_model, "pkd")) is not None:
+        if (layers := starting_layers(self._method.initial, model, self.taught_by, "pkd")) is not None:
             self.start_from_teacher(model, layers)
 
     def loss(self, logits: Tensor, labels: Tensor, epoch: int) -> Tensor:  # noqa: ARG002 - the labels' part

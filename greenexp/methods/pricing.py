@@ -33,7 +33,7 @@ def passes_flops(
         if teacher is None:
             raise ValueError("a pass through a teacher that the method does not have")
         taught = teacher.costs(*shape)
-        costs = _observed(taught, one, shape) if one.teacher else _mixed(own, taught, one.foreign)
+        costs = _observed(taught, one, shape) if one.teacher else _mixed(own, taught, one)
         total += training_flops(costs, (one,), () if one.teacher else frozen)
     return total
 
@@ -62,10 +62,10 @@ def _observed(
     return replace(costs, heads=((),) * count, pooled=(False,) * count, earlier=(), learned=())
 
 
-def _mixed(own: ModelCosts, teacher: ModelCosts, foreign: Collection[int]) -> ModelCosts:
-    """`own` with the modules of the teacher, as many layers each as there are per layer, in the place of `foreign`."""
-    each = len(teacher.encoder.layers) // len(own.encoder.layers)
+def _mixed(own: ModelCosts, teacher: ModelCosts, one: Pass) -> ModelCosts:
+    """`own` with layers of the teacher in the place of those that are foreign."""
     blocks: list[BlockCost] = list(own.encoder.layers)
-    for layer in foreign:
-        blocks[layer - 1] = sum(teacher.encoder.layers[(layer - 1) * each : layer * each], start=())
+    for layer in one.foreign:
+        module = slice((layer - 1) * one.each, layer * one.each)
+        blocks[layer - 1] = sum(teacher.encoder.layers[module], start=())
     return replace(own, encoder=replace(own.encoder, layers=tuple(blocks)))

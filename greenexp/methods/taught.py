@@ -11,7 +11,7 @@ from torch import Tensor
 from greenexp.backbones.base import EncoderState
 from greenexp.errors import InputError
 from greenexp.methods.base import MethodRun, MicroBatch, Stage, StepContext, TrialShape
-from greenexp.methods.teacher import Teacher, load_teacher, start_from
+from greenexp.methods.teacher import Teacher, check_start, load_teacher, start_from
 from greenexp.model import ExitOutputs, MultiExitModel
 from greenexp.records.costs import ALL_PARTS, Part, Pass
 
@@ -23,7 +23,7 @@ class TaughtRun(MethodRun):
     """A student trained in one stage, with the answers of a teacher at hand.
 
     method: its name, for messages; source: what the sweep file says of the teacher; exits: which of them train
-    parts: of the student that train
+    parts: of the student that train; starts: whether it starts from the teacher's weights
     """
 
     def __init__(
@@ -33,10 +33,14 @@ class TaughtRun(MethodRun):
         source: str,
         exits: Exits,
         parts: frozenset[Part] = ALL_PARTS,
+        *,
+        starts: bool = False,
     ) -> None:
         super().__init__(shape)
         self.method = method
         self.taught_by: Teacher = load_teacher(source, shape)
+        if starts:
+            check_start(self.taught_by, method)
         self.teacher = self.taught_by.model
         self._stage = Stage(1, 1, shape.epochs, exits=shape.exits if exits == "all" else shape.exits[-1:], parts=parts)
 

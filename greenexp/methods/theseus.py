@@ -73,8 +73,8 @@ class TheseusRun(TaughtRun):
 
     def __init__(self, shape: TrialShape, method: Theseus) -> None:
         parts = ALL_PARTS if method.train == "all" else frozenset({Part.LAYERS})
-        super().__init__("theseus", shape, method.teacher, method.exits, parts)
-        there = self.teacher_model.backbone.num_layers
+        super().__init__("theseus", shape, method.teacher, method.exits, parts, starts=True)
+        there = self.taught_by.depth
         self._method, self._each = method, there // shape.num_layers
         if there % shape.num_layers:
             raise InputError(
@@ -103,7 +103,7 @@ class TheseusRun(TaughtRun):
         """See `MethodRun.passes`."""
         exits, kept = self._stage.exits, self.kept(step)
         backward = () if self._trains_nothing(kept) else (exits,)
-        return (Pass(exits, backward, self._stage.parts, foreign=kept),)
+        return (Pass(exits, backward, self._stage.parts, foreign=kept, each=self._each),)
 
     def loss(self, logits: Tensor, labels: Tensor, epoch: int) -> Tensor:  # noqa: ARG002 - the same in every epoch
         """See `MethodRun.loss`."""

@@ -116,9 +116,9 @@ class TinyBertRun(TaughtRun):
     adds_up = True
 
     def __init__(self, shape: TrialShape, method: TinyBert) -> None:
-        super().__init__("tinybert", shape, method.teacher, "last")
+        super().__init__("tinybert", shape, method.teacher, "last", starts=method.initial != "backbone")
         self._method = method
-        self._depth = self.teacher_model.exit_layers[self.taught_by.exit - 1]
+        self._depth = self.taught_by.depth
         if shape.num_layers > self._depth:
             raise InputError(f"tinybert: layers: a student of {shape.num_layers} layers of a teacher of {self._depth}")
         self.pairs = tuple((m, m * self._depth // shape.num_layers) for m in range(shape.num_layers + 1))
@@ -139,7 +139,7 @@ class TinyBertRun(TaughtRun):
                     f"tinybert: heads: {unequal[0]} attention heads of the student, {unequal[1]} of the teacher: give "
                     "the student as many, or leave the scores out with attention: false"
                 )
-        if (layers := starting_layers(self._method.initial, model, self.teacher_model, "tinybert")) is not None:
+        if (layers := starting_layers(self._method.initial, model, self.taught_by, "tinybert")) is not None:
             self.start_from_teacher(model, layers)
         if self.projection is not None:
             self.projection.to(next(model.parameters()).device)

@@ -52,7 +52,7 @@ def reduce_backbone(backbone: Any, cut: Cut) -> None:
             prune_to(weight, cut.zeros)
     for kind in cut.int8:
         for module in backbone.part_modules(kind):
-            hold_in_int8(module)
+            hold_in_int8(module, tables=kind == "embeddings")
 
 
 def take_form(form: Form, backbone: Any) -> None:

@@ -96,7 +96,7 @@ class Pass:
     from_memory: the states after the exits' layers were kept from an earlier pass, so that neither embeddings nor
         layers are computed, only poolers and heads
     layers: layers (from 1) that run; None: all up to that of the last exit
-    foreign: layers (from 1) in whose stead layers of the teacher run, which never train
+    foreign: layers (from 1) in whose stead layers of the teacher run, `each` of them, which never train
     teacher: whether it is a pass of the method's teacher, whose exits `exits` are
     headless: whether neither poolers nor heads run: gradients start from the states after the layers
     scores: layers (from 1) whose attention scores are computed a second time, to be looked at
@@ -113,6 +113,7 @@ class Pass:
     learned: tuple[int, ...] = ()
     layers: tuple[int, ...] | None = None
     foreign: tuple[int, ...] = ()
+    each: int = 1
     teacher: bool = False
     headless: bool = False
     scores: tuple[int, ...] = ()

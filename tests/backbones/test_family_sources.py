@@ -121,6 +121,25 @@ def test_models_that_are_not_ours_are_refused(config: dict[str, Any], message: s
         built("bert", tmp_path)
 
 
+def with_settings(source: Path, into: Path, **settings: Any) -> Path:
+    """A copy of a checkpoint whose configuration says something else, too."""
+    shutil.copytree(source, into)
+    config = json.loads((into / "config.json").read_text())
+    (into / "config.json").write_text(json.dumps({**config, **settings}))
+    return into
+
+
+def test_what_a_family_does_not_read_is_no_reason_to_refuse_it(made: dict[str, Path], tmp_path: Path):
+    """Published ModernBERT-like encoders say that they have no positions: theirs are rotary."""
+    source = with_settings(made["modernbert"], tmp_path / "made", position_embedding_type="sans_pos")
+    assert built("modernbert", source, pooling="cls").num_layers == built("modernbert", made["modernbert"]).num_layers
+
+
+def test_heads_that_are_not_the_width_are_refused(made: dict[str, Path], tmp_path: Path):
+    with pytest.raises(InputError, match="attention heads of 3 units"):
+        built("deberta", with_settings(made["deberta"], tmp_path / "made", attention_head_size=3))
+
+
 @pytest.mark.parametrize("name", ["roberta", "deberta", "modernbert", "mpnet"])
 def test_a_source_of_the_hub(name: str, made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A pinned hub id is looked up in the hub's own cache."""

@@ -61,14 +61,15 @@ class Case:
         return " ".join(map(str, self.fields.values()))
 
 
+WITH_TABLES = ("deberta", "mpnet")
 CASES = (
     Case({"name": "none"}, smaller=False),
     Case({"name": "head_pruning", "share": 0.5}),
     Case({"name": "unit_pruning", "share": 0.3, "per": "example"}),
     Case({"name": "layer_pruning"}, ("bert", "distilbert", "electra", "roberta", "albert"), layers=2),
     Case({"name": "layer_pruning", "layers": [2, 3, 4]}, ("bert",), layers=3),
-    Case({"name": "int8", "embeddings": True}, ("bert", "distilbert", "electra", "roberta", "albert"), smaller=False),
-    Case({"name": "magnitude_pruning", "sparsity": 0.75}, ("bert", "albert"), smaller=False),
+    Case({"name": "int8", "embeddings": True}, ("bert", "electra", "roberta", "albert", *WITH_TABLES), smaller=False),
+    Case({"name": "magnitude_pruning", "sparsity": 0.75}, ("bert", "albert", *WITH_TABLES), smaller=False),
     Case({"name": "weight_sharing", "groups": 2, "embedding_size": 4}, ("bert", "distilbert", "electra", "roberta")),
 )
 EACH = [(case, family) for case in CASES for family in case.families]
@@ -101,6 +102,17 @@ def test_what_is_left_is_a_model_like_any_other(case: Case, family: str, tmp_pat
     assert loaded.weights() == smaller.weights()
     on_disk = sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
     assert 0 <= on_disk - smaller.weight_bytes() < 20_000  # names and shapes
+
+
+@pytest.mark.parametrize("family", WITH_TABLES)
+def test_tables_of_positions_are_no_matrices_of_the_layers(family: str) -> None:
+    model = built(family)
+    (table,) = model.backbone.position_tables()
+    assert table.ndim == 2
+    assert not any(weight is table for weight in matrices(model.backbone))
+    for cut in (Cut(zeros=0.5), Cut(int8=("layers", "embeddings"))):
+        smaller, _ = reduced(model, cut, (2, 4))
+        assert torch.equal(smaller.backbone.position_tables()[0], table)
 
 
 def test_removed_heads_and_units_are_as_good_as_masked() -> None:
