@@ -70,7 +70,8 @@ def elue_score(points: Any, baseline: Any, outside: Outside = "refuse") -> ElueS
     ----------
     points, baseline : rows of (MFLOPs, points), required
         Pairs, an array [row, 2], or a data frame with the columns `mflops` and `points`, or with two columns in this
-        order. The baseline has at least two points, each of another cost; their order does not matter.
+        order, whose names do not contradict it. The baseline has at least two points, each of another cost; their order
+        does not matter.
     outside : "refuse" or "clamp", default "refuse"
         What becomes of points that cost less than the baseline's first or more than its last: they are refused by name,
         or set against the nearest end of the line. That flatters a point beyond the last end if the baseline
