@@ -8,8 +8,9 @@ from pathlib import Path
 
 from greenexp.analysis.elue.board import BoardModel, board_table, track_table
 from greenexp.analysis.elue.line import Outside
+from greenexp.analysis.elue.metrics import in_one_metric
 from greenexp.analysis.elue.score import elue_score
-from greenexp.analysis.elue.study import MOST_POINTS, NOT_PUBLIC, ElueOptions, elue_study
+from greenexp.analysis.elue.study import MOST_POINTS, NOT_PUBLIC, ElueOptions, elue_study, unlike
 from greenexp.analysis.findings import Findings
 from greenexp.errors import InputError
 from greenexp.figures.elue import elue_figure
@@ -104,8 +105,10 @@ def board(
     table, tracks = board_table(entries), track_table(entries)
     scored = int(table["average"].notna().sum())
     notes = [f"{scored} of {len(table)} models have a score on all six tasks, which an average needs"]
+    warnings: list[str] = []
     if against is not None:
-        notes += [f"points are scored against {against.model}", NOT_PUBLIC]
+        told, warnings = _remarks(read, against)
+        notes += [f"points are scored against {against.model}", NOT_PUBLIC, *told]
     best = table.iloc[0]
     verdict = () if not scored else (f"{best['model']} has the best average, {best['average']:.2f} points.",)
     tables = {"board": table, "tracks": tracks}
@@ -113,7 +116,29 @@ def board(
         "board": "ELUE scores in points, their average, and millions of parameters",
         "tracks": "Tracks by millions of parameters: the best performance of each model that fits, in points",
     }
-    return Findings(verdict, tables, titles, tuple(notes))
+    return Findings(verdict, tables, titles, tuple(notes), tuple(warnings))
+
+
+def _remarks(papers: Sequence[Paper], baseline: Paper) -> tuple[list[str], list[str]]:
+    """Notes and warnings on the points that are scored, as `score` has them, each with the tasks that it is of."""
+    notes: dict[str, list[str]] = {}
+    warnings: dict[str, list[str]] = {}
+    for paper in papers:
+        for task in ELUE_TASKS:
+            line, against = paper.line(task), baseline.line(task)
+            if line is None:
+                continue
+            if against is None:
+                told = [f"{paper.model} has points and the baseline has none, so that there is no score"]
+            else:
+                (line,), against, _, metrics = in_one_metric([line], against)
+                told = [*metrics, *against.notes, *line.notes]
+                if wrong := unlike(line, against):
+                    warnings.setdefault(wrong, []).append(task)
+            for text in dict.fromkeys(told):
+                notes.setdefault(text, []).append(task)
+    both = [[f"{', '.join(dict.fromkeys(of))}: {text}" for text, of in said.items()] for said in (notes, warnings)]
+    return both[0], both[1]
 
 
 def _check_metrics(papers: Sequence[Paper]) -> None:

@@ -24,7 +24,7 @@ from greenexp.records.submitted import SubmittedFile
 from greenexp.replay.naming import text_of
 from greenexp.replay.serving_policy import LAST_EXIT
 from greenexp.sources.checkpoints import FoundModel, find_model, recorded_settings
-from greenexp.sources.columns import read_columns
+from greenexp.sources.columns import MISSING, read_columns
 from greenexp.sources.elue.paper import Paper, PaperPoint, PaperTask
 from greenexp.sources.elue.submission import read_submission
 from greenexp.sources.files import read_file
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 COSTS_FILE = "costs.csv"
 """Beside files of type 1: what each operating point costs, which the benchmark's form asks for."""
+COSTS = ("mflops", "mparams")
+MOST_COST = 1e15
+"""Of both: far above any model's, so that a mistyped number is not computed with."""
 MOST_POINTS = 6
 """Operating points that are written of each policy whose threshold is not named."""
 FORMATS = ("1", "2")
@@ -264,16 +267,32 @@ def _performance(task: str, file: SubmittedFile, labels: Sequence[str] | None) -
 
 
 def _typed_costs(place: Path) -> dict[str, dict[str, float]]:
-    """File -> mflops and mparams, as whoever handed it in says."""
+    """File -> mflops and mparams, as whoever handed it in says; a number whose cell is empty is left out.
+
+    Raises InputError with the line for a file that is named twice, and for a cost that is none.
+    """
     path = place / COSTS_FILE
     if not path.is_file():
         return {}
-    columns = read_columns(read_file(path), ["mflops", "mparams"], ["file"])
-    pairs = zip(columns.numbers["mflops"], columns.numbers["mparams"], strict=True)
-    return {
-        name: {key: float(value) for key, value in zip(("mflops", "mparams"), pair, strict=True) if value > 0}
-        for name, pair in zip(columns.words["file"], pairs, strict=True)
-    }
+    cells = read_file(path)
+    columns = read_columns(cells, COSTS, ["file"])
+    costs: dict[str, dict[str, float]] = {}
+    for row, name in enumerate(columns.words["file"]):
+        if name in costs:
+            first = columns.places[columns.words["file"].index(name)]
+            raise InputError(f"{columns.place(row)}: {name} has its costs in {columns.unit} {first}, too")
+        costs[name] = {}
+        for key in COSTS:
+            value, cell = float(columns.numbers[key][row]), str(cells.rows[row][cells.header.index(key)]).strip()
+            if np.isnan(value) and cell.lower() in MISSING - {"nan"}:
+                continue
+            if not 0 < value <= MOST_COST:
+                raise InputError(
+                    f"{columns.place(row)}: {key} is {cell:.40}: expected a number above 0 and at most "
+                    f"{MOST_COST:g}, or an empty cell where it is not known"
+                )
+            costs[name][key] = value
+    return costs
 
 
 def _joined(places: Sequence[str], findings: Sequence[Findings]) -> Findings:

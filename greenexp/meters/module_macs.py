@@ -57,9 +57,9 @@ _KINDS = (
     ("mean", re.compile(r"mean_pool(?:[_.]?\d+)?", re.IGNORECASE)),
     ("classifier", re.compile(r"(?:exit|classifier|off_?ramp|head|cls)[_.]?\d*", re.IGNORECASE)),
     ("uncertainty", re.compile(r"lte(?:[_.]?\d+)?", re.IGNORECASE)),
-    ("expert", re.compile(r"(?:expert|ffn)(?:[_.]?\d+)*", re.IGNORECASE)),
+    ("expert", re.compile(r"(?:expert|ffn)(?:[_.]?\d++)*+", re.IGNORECASE)),
 )
-"""Kind of module -> the names that mean it."""
+"""Kind of module -> the names that mean it. Repetitions in repetitions are possessive: names are what others wrote."""
 KNOWN = "emb, layer_1, norm, pooler, mean_pool, exit_1 or classifier over a vector, lte, expert_1 or ffn_1"
 
 

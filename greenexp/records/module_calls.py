@@ -13,9 +13,13 @@ from dataclasses import dataclass
 
 from greenexp.errors import InputError
 
-_CALL = re.compile(r"\(\s*(\d+(?:\s*,\s*\d+)*)\s*,?\s*\)\s*,\s*([A-Za-z_][\w.\-]*)")
+_CALL = re.compile(r"\(\s*+([0-9]++(?:\s*+,\s*+[0-9]++)*+)\s*+(?:,\s*+)?+\)\s*+,\s*+([A-Za-z_][\w.\-]*+)")
+"""Possessive throughout: a part that is no call is refused in one pass over it, however long it is."""
 MOST_DIMENSIONS, MOST_SIZE = 4, 2**20
 """Of a shape: far above any encoder's, so that a mistyped number is not computed with."""
+_MOST_DIGITS = len(str(MOST_SIZE))
+_SHOWN = 60
+"""Characters of a part that a message shows."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,14 +49,20 @@ def parse_calls(text: str) -> tuple[ModuleCall, ...]:
 def _call(part: str, number: int) -> ModuleCall:
     matched = _CALL.fullmatch(part)
     if matched is None:
-        shown = part if len(part) <= 60 else f"{part[:60]}..."
         raise InputError(
-            f"module {number} is '{shown}': expected the shape of its input and its name, such as (10,768),layer_1"
+            f"module {number} is '{_shown(part)}': expected the shape of its input and its name, such as "
+            "(10,768),layer_1"
         )
-    shape = tuple(int(size) for size in matched[1].split(","))
-    if len(shape) > MOST_DIMENSIONS or not all(1 <= size <= MOST_SIZE for size in shape):
+    sizes = [size.strip() for size in matched[1].split(",")]
+    # Digits are counted first: int() refuses thousands of them with an error of its own.
+    shape = tuple(int(size) for size in sizes if len(size) <= _MOST_DIGITS)
+    if len(sizes) > MOST_DIMENSIONS or len(shape) < len(sizes) or not all(1 <= size <= MOST_SIZE for size in shape):
         raise InputError(
-            f"module {number}, {matched[2]}: its input has the shape {shape}; expected 1 to {MOST_DIMENSIONS} "
-            f"dimensions of 1 to {MOST_SIZE:,}, without the batch dimension"
+            f"module {number}, {_shown(matched[2])}: its input has the shape ({_shown(matched[1])}); expected 1 to "
+            f"{MOST_DIMENSIONS} dimensions of 1 to {MOST_SIZE:,}, without the batch dimension"
         )
     return ModuleCall(matched[2], shape)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -7,6 +7,7 @@ mark.
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def _text(path: Path) -> Cells:
         raise InputError(f"{path}: the file is empty")
     first = text.lstrip().partition("\n")[0]
     separator = max(SEPARATORS, key=first.count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
+    # Not splitlines: cells hold other characters that Unicode counts as line ends (U+2028).
+    reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     header: list[str] = []
     rows: list[list[Any]] = []
     lines: list[int] = []

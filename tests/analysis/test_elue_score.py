@@ -86,6 +86,18 @@ def test_points_outside_are_refused_by_name_or_clamped() -> None:
         ("150,80", BASELINE, "points … str"),
         (None, BASELINE, "points … NoneType"),
         (pd.DataFrame({"a": [1], "b": [2], "c": [3]}), BASELINE, "mflops and points … a, b, c"),
+        (np.array(5.0), BASELINE, "points … ndarray"),
+        (pd.DataFrame({"points": [80], "flops": [150]}), BASELINE, "points … first … mflops … points, flops"),
+        (pd.DataFrame({"accuracy": [80], "MFLOPs": [150]}), BASELINE, "points … first … accuracy, MFLOPs"),
+        (pd.DataFrame([[150, 80]], columns=["Cost", "cost"]), BASELINE, "points … first … Cost, cost"),
+        (
+            pd.DataFrame([[150, 80, 81]], columns=["mflops", "points", "Points"]),
+            BASELINE,
+            "points … more than one … mflops, points, Points",
+        ),
+        ([(150, 1e308), (150, 1e308)], BASELINE, "sum … 1e+308"),
+        ([(150, 1e308)], [(100, -1e308), (200, -1e308)], "no number … 1e+308"),
+        ([(0, 1)], [(0, 1e8), (5e-320, 0), (1, 0)], "baseline … slope … 1e+08 … 0 MFLOPs … 4.99994e-320"),
         ([(150, 80)], [(100, 70)], "baseline … one point"),
         ([(150, 80)], [(100, 70), (200, 80), (100, 71)], "baseline … 100 MFLOPs … more than once"),
         ([(150, 80)], [(100, 70), (200, math.nan)], "baseline, row 1 … nan"),
@@ -149,6 +161,8 @@ def test_rounding_is_half_up_of_the_printed_decimal() -> None:
     assert math.copysign(1, half_up(-0.001)) == 1
     with pytest.raises(InputError):
         half_up(math.nan)
+    with pytest.raises(InputError, match=r"1e\+30"):
+        half_up(1e30)
 
 
 def test_another_task_is_refused_with_the_nearest() -> None:

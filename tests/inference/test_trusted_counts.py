@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from told import tells
 
 from greenexp.errors import InputError
+from greenexp.inference.elue import trusted
 from greenexp.inference.elue.counted import _counted
 from greenexp.inference.elue.trusted import TrustLimits, count_model
 from greenexp.meters.module_macs import ShapePrices
@@ -115,6 +117,53 @@ def test_it_has_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(InputError) as refused:
             count_model(path, ROW)
     assert tells(str(refused.value), "model.py … ValueError … [False, False, 0, 'no network']")
+
+
+FLOOD = """
+import sys
+for _ in range(2**9):
+    sys.stderr.write("x" * 2**16)
+sys.stderr.write("\\nthe last word\\n")
+"""
+
+
+def test_what_it_says_is_not_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that says 32 MiB, in the place of the one that counts."""
+    child, file = tmp_path / "child.py", tmp_path / "model.py"
+    child.write_text(FLOOD, encoding="utf-8")
+    file.write_text("", encoding="utf-8")
+    monkeypatch.setattr(trusted, "_CHILD", child)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError) as refused:
+            count_model(file, ROW)
+        peak_b = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert tells(str(refused.value), "model.py … code 0 … the last word")
+    assert peak_b < 2**22
+
+
+@pytest.mark.parametrize(
+    ("answer", "fact"),
+    [
+        ("'[' * 100_000", "no counts"),
+        ("""'{"macs": [1], "parameters": 1}'""", "something else"),
+        ("""'{"macs": [{"products": 1' + '0' * 400 + ', "counter": 1}], "parameters": 1}'""", "count was expected"),
+        (r"""'{"problem": "\\ud800' + 'x' * 5000 + '"}'""", "model.py: ?xxx"),
+    ],
+)
+def test_an_answer_that_is_no_count_is_refused(
+    answer: str, fact: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child, file = tmp_path / "child.py", tmp_path / "model.py"
+    child.write_text(f"import os, sys\nos.write(int(sys.argv[1]), ({answer}).encode())\n", encoding="utf-8")
+    file.write_text("", encoding="utf-8")
+    monkeypatch.setattr(trusted, "_CHILD", child)
+    with pytest.raises(InputError) as refused:
+        count_model(file, ROW[:1])
+    assert tells(str(refused.value), fact), refused.value
+    assert len(str(refused.value)) < 1000
 
 
 @pytest.mark.slow

@@ -61,11 +61,25 @@ def test_both_spellings_are_one_row_and_are_written_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "emb", "(10)emb", "(10),", "(a),emb", "(0),emb", "(10,2,3,4,5),emb", f"({2**21}),emb"]
+    "text",
+    ["", "emb", "(10)emb", "(10),", "(a),emb", "(0),emb", "(10,2,3,4,5),emb", f"({2**21}),emb", f"({'9' * 5000}),emb"],
 )
 def test_what_is_no_call_is_refused(text: str) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"modules|module 1"):
         parse_calls(text)
+
+
+@pytest.mark.parametrize("shape", ["(1" + " " * 2**20 + "x)", "(" + "1," * 2**19 + "x)", "(1 " + "," * 2**20])
+def test_a_long_part_that_is_no_call_is_read_once(shape: str) -> None:
+    """Where a pattern tries each way to divide it, the first of these takes half an hour."""
+    with pytest.raises(InputError) as refused:
+        parse_calls(f"{shape},emb")
+    assert len(str(refused.value)) < 200
+
+
+def test_a_long_name_is_of_no_kind_at_once() -> None:
+    (call,) = parse_calls(f"(5,16),expert_{'1' * 5000}x")
+    assert ShapePrices(classes=2).call(call, 16) is None
 
 
 def test_sizes_that_are_named_count() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from greenexp.api.elue import board, score
 from greenexp.api.elue_tasks import run_tasks
 from greenexp.errors import InputError, SweepFileError, UnknownNameError
 from greenexp.records.metrics import MEANS
-from greenexp.records.scored_lines import ELUE_METRICS, ELUE_TASKS, ScoredLine
+from greenexp.records.scored_lines import ELUE_METRICS, ELUE_TASKS, CostConvention, ScoredLine
 from greenexp.report import render_report, report_sections
 from greenexp.report.contents import LINE_TO_LINE
 from greenexp.sources.elue.lines import LineRequest, read_baseline, read_lines
@@ -198,6 +199,58 @@ def test_a_board_scores_points_and_takes_published_scores() -> None:
         board(PAPER)
     whole = Paper(model="Y", tasks={name: PaperTask(score=float(k)) for k, name in enumerate(ELUE_TASKS)})
     assert board(whole)["board"]["average"].tolist() == [2.5]
+
+
+def of_sst2(model: str, *points: tuple[float, float], **known: Any) -> Paper:
+    metric = known.pop("metric", None)
+    typed = tuple(PaperPoint(mflops=cost, performance=height) for cost, height in points)
+    return Paper(model=model, tasks={"SST-2": PaperTask(metric=metric, points=typed)}, **known)
+
+
+@pytest.mark.parametrize(
+    "paper",
+    [
+        of_sst2("counter", (200, 85), counted=CostConvention.COUNTER_FLOPS),
+        of_sst2("macs", (100, 85), counted=CostConvention.MACS),
+        of_sst2("share", (200, 0.85)),
+    ],
+    ids=lambda paper: paper.model,
+)
+def test_a_board_says_what_a_score_says(paper: Paper) -> None:
+    base = of_sst2("base", (100, 80), (400, 90), counted=CostConvention.FLOPS, metric="accuracy")
+    alone, beside = score(paper, baseline=base), board(paper, baseline=base)
+    assert beside.warnings == tuple(f"SST-2: {text}" for text in alone.warnings)
+    assert len(alone.warnings) == (paper.model != "macs")
+    told = {note.removeprefix("SST-2: ") for note in beside.notes}
+    assert {note for note in alone.notes if not note.startswith("the baseline is")} <= told
+    assert any(tells(note, f"{paper.model} … not on record … accuracy") for note in told)
+    other = Paper(model="other", tasks={"IMDb": PaperTask(points=POINTS)})
+    assert any(tells(note, "IMDb: other … no score") for note in board(other, baseline=base).notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ("", "p.yaml: … empty"),
+        ("model: x\ntasks:\n  MRPC: {score: 1e30}\n", "p.yaml:3:17: tasks.MRPC.score … 200"),
+        ("model: x\ntasks:\n  MRPC: {score: true}\n", "p.yaml:3:17: tasks.MRPC.score … number … true"),
+        (
+            "model: x\ntasks:\n  MRPC: {points: [{mflops: true, performance: 3}]}\n",
+            "p.yaml:3:28: tasks.MRPC.points.0.mflops … number … true",
+        ),
+        (
+            "model: x\ntasks:\n  MRPC: {points: [{mflops: 1, performance: false}]}\n",
+            "p.yaml:3:44: tasks.MRPC.points.0.performance … number … false",
+        ),
+        ("model: x\nmparams: true\ntasks:\n  MRPC: {score: 1}\n", "p.yaml:2:10: mparams … number … true"),
+    ],
+)
+def test_what_is_no_paper_is_refused_with_its_place(text: str, facts: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SweepFileError) as refused:
+        read_paper(path)
+    assert tells(str(refused.value), facts), refused.value
 
 
 def test_tasks_without_files_are_left_out_and_named(tmp_path: Path) -> None:

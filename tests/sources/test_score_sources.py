@@ -11,6 +11,7 @@ from made_sweeps import sweep
 
 from greenexp.errors import InputError
 from greenexp.records.scores import COLUMNS, Scores
+from greenexp.sources.files import read_file
 from greenexp.sources.request import ScoreRequest, View
 from greenexp.sources.scores import read_scores
 
@@ -106,6 +107,16 @@ def test_places_are_named(tmp_path: Path) -> None:
         read_scores(path, empty, View.TRIALS)
     with pytest.raises(InputError, match=r"row 1: configuration column 'kind'"):
         read_scores(frame, empty, View.TRIALS)
+
+
+def test_a_line_ends_where_a_line_ends(tmp_path: Path) -> None:
+    """U+2028, U+0085 and a vertical tab end lines in Unicode, and none in a table."""
+    path = tmp_path / "scores.csv"
+    text = 'name,accuracy\na\u2028b\x85c\x0bd,0.5\r\n"in\ntwo",0.6\nlast,wrong\n'
+    path.write_bytes(text.encode())
+    cells = read_file(path)
+    assert [row[0] for row in cells.rows] == ["a\u2028b\x85c\x0bd", "in\ntwo", "last"]
+    assert cells.places == [2, 4, 5]
 
 
 def test_a_header_that_is_missing_is_said_to_be(tmp_path: Path) -> None:

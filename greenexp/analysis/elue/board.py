@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 import pandas as pd
 
@@ -21,13 +21,17 @@ def half_up(value: float | Decimal, decimals: int = DECIMALS) -> float:
     """The decimal as it is printed, rounded to `decimals`; of two equally near the one further from 0.
 
     So rounds BigDecimal.ROUND_HALF_UP, which the benchmark's server uses: 2.675 becomes 2.68, where Python's round sees
-    the binary number just below it and gives 2.67. Raises InputError for what is not finite.
+    the binary number just below it and gives 2.67. Raises InputError for what is not finite, or has more digits than a
+    Decimal keeps.
     """
     exact = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
     if not exact.is_finite():
         raise InputError(f"a score of {value} cannot be rounded")
-    rounded = float(exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
-    return rounded + 0.0  # no -0.0
+    try:
+        rounded = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    except InvalidOperation:
+        raise InputError(f"a score of {value} is too large to be rounded to {decimals} decimals") from None
+    return float(rounded) + 0.0  # no -0.0
 
 
 def board_average(scores: Mapping[str, float | None]) -> float | None:

@@ -239,7 +239,7 @@ def _wrong_answer(answer: str, sheet: AnswerSheet) -> str:
         value = float(answer)
     except ValueError:
         return f"'{answer[:40]}' is no number"
-    return "" if low <= value <= high else f"{answer} does not lie between {low:g} and {high:g}"
+    return "" if low <= value <= high else f"{answer[:40]} does not lie between {low:g} and {high:g}"
 
 
 def _verdict(table: pd.DataFrame, problems: pd.DataFrame) -> str:

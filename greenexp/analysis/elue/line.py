@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,15 +27,20 @@ def checked_rows(rows: Any, name: str) -> Floats:
     """[row, 2]: MFLOPs and points of each row, as float64, in the order given.
 
     rows: pairs (MFLOPs, points), an array [row, 2], or a data frame: its columns `mflops` and `points` (in any case, in
-        any order) if it has both, else its only two columns in their order; name: what the rows are, for messages
+        any order) if it has both, else its only two columns in their order, unless a name contradicts it; name: what
+        the rows are, for messages
     Raises InputError for what are no such rows, with the place (rows from 0): not two numbers, not finite, a negative
-    number of MFLOPs, none at all.
+    number of MFLOPs, none at all; and for columns of which it is not clear which is which.
     """
     if isinstance(rows, pd.DataFrame):
         rows = _two_columns(rows, name)
-    elif isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable):
-        raise InputError(f"{name}: expected rows of (MFLOPs, points), received {type(rows).__name__}")
-    pairs = [_pair(row, f"{name}, row {place}") for place, row in enumerate(rows)]
+    try:
+        if isinstance(rows, str | bytes | Mapping):
+            raise TypeError
+        each = iter(rows)  # an array without dimensions has the method, and no rows
+    except TypeError:
+        raise InputError(f"{name}: expected rows of (MFLOPs, points), received {type(rows).__name__}") from None
+    pairs = [_pair(row, f"{name}, row {place}") for place, row in enumerate(each)]
     if not pairs:
         raise InputError(f"{name}: there is no row; expected rows of (MFLOPs, points)")
     return np.array(pairs, dtype=np.float64)
@@ -43,16 +48,25 @@ def checked_rows(rows: Any, name: str) -> Floats:
 
 def _two_columns(frame: pd.DataFrame, name: str) -> list[tuple[Any, Any]]:
     """Its rows as pairs (MFLOPs, points)."""
-    known = {str(column).strip().lower(): place for place, column in enumerate(frame.columns)}
-    if {MFLOPS, POINTS} <= set(known):
-        places = known[MFLOPS], known[POINTS]
-    elif len(frame.columns) == 2:
-        places = 0, 1
-    else:
+    names = [str(column).strip().lower() for column in frame.columns]
+    received = f"received {', '.join(map(str, frame.columns)) or 'none'}"
+    for known in (MFLOPS, POINTS):
+        if names.count(known) > 1:
+            raise InputError(f"{name}: more than one column is called {known}, apart from case; {received}")
+    if {MFLOPS, POINTS} <= set(names):
+        places = names.index(MFLOPS), names.index(POINTS)
+    elif len(names) != 2:
         raise InputError(
             f"{name}: expected a data frame with the columns {MFLOPS} and {POINTS}, or with two columns in this "
-            f"order; received {', '.join(map(str, frame.columns)) or 'none'}"
+            f"order; {received}"
         )
+    elif names[0] in {POINTS, names[1]} or names[1] == MFLOPS:
+        raise InputError(
+            f"{name}: of two columns the first is taken for {MFLOPS} and the second for {POINTS}, and their names do "
+            f"not say so: call them {MFLOPS} and {POINTS}; {received}"
+        )
+    else:
+        places = 0, 1
     return list(zip(*(frame.iloc[:, place].tolist() for place in places), strict=True))
 
 
@@ -84,7 +98,8 @@ class BaselineLine:
     def of(cls, baseline: Any) -> BaselineLine:
         """From rows as `checked_rows` takes them, in any order; a line is taken as it is.
 
-        Raises InputError besides for fewer than two points, and for MFLOPs that are given twice.
+        Raises InputError besides for fewer than two points, for MFLOPs that are given twice, and for a line too steep
+        to compute with.
         """
         if isinstance(baseline, cls):
             return baseline
@@ -96,6 +111,14 @@ class BaselineLine:
             raise InputError(f"baseline: {shown} MFLOPs are given more than once; a line has one value at each cost")
         if len(rows) < 2:
             raise InputError("baseline: there is one point, and a line needs at least two")
+        with np.errstate(over="ignore"):
+            steep = ~np.isfinite(np.diff(rows[:, 1]) / np.diff(rows[:, 0]))
+        if steep.any():
+            (f0, p0), (f1, p1) = rows[steep.argmax() :][:2]
+            raise InputError(
+                f"baseline: no number is large enough for the slope from {p0:g} points at {f0:g} MFLOPs to {p1:g} at "
+                f"{f1:g}"
+            )
         return cls(rows[:, 0], rows[:, 1])
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from greenexp.analysis.elue.line import MOST_NAMED, OUTSIDE, BaselineLine, Outside, checked_rows
 from greenexp.errors import InputError, did_you_mean
 from greenexp.records.arrays import Floats
@@ -22,11 +24,20 @@ class ElueScore(float):
     outside: tuple[bool, ...]
 
     def __new__(cls, rows: Floats, line: BaselineLine) -> ElueScore:
-        """Formula and source in `elue_score`."""
+        """Formula and source in `elue_score`. InputError for differences whose sum no number holds."""
         at_baseline = line.at(rows[:, 0])
-        differences = rows[:, 1] - at_baseline
-        # fsum: the order in which points are given does not matter.
-        score = super().__new__(cls, math.fsum(differences) / len(rows))
+        with np.errstate(over="ignore"):
+            differences = rows[:, 1] - at_baseline
+        try:
+            if not np.isfinite(differences).all():
+                raise OverflowError
+            # fsum: the order in which points are given does not matter.
+            score = super().__new__(cls, math.fsum(differences) / len(rows))
+        except OverflowError:
+            far = rows[np.abs(differences).argmax(), 1]
+            raise InputError(
+                f"no number is large enough for the sum of differences from the baseline: {far:g} points are among them"
+            ) from None
         score.rows, score.at_baseline = rows, at_baseline
         score.outside = tuple(map(bool, line.outside(rows[:, 0])))
         return score
@@ -59,7 +70,8 @@ def elue_score(points: Any, baseline: Any, outside: Outside = "refuse") -> ElueS
     ----------
     points, baseline : rows of (MFLOPs, points), required
         Pairs, an array [row, 2], or a data frame with the columns `mflops` and `points`, or with two columns in this
-        order. The baseline has at least two points, each of another cost; their order does not matter.
+        order, whose names do not contradict it. The baseline has at least two points, each of another cost; their order
+        does not matter.
     outside : "refuse" or "clamp", default "refuse"
         What becomes of points that cost less than the baseline's first or more than its last: they are refused by name,
         or set against the nearest end of the line. That flatters a point beyond the last end if the baseline
@@ -73,8 +85,8 @@ def elue_score(points: Any, baseline: Any, outside: Outside = "refuse") -> ElueS
     Raises
     ------
     InputError
-        For rows that are no finite numbers, for a baseline that is no line, and, under "refuse", for points outside its
-        range, which the message names.
+        For rows that are no finite numbers, for a baseline that is no line, for a score that is no finite number, and,
+        under "refuse", for points outside its range, which the message names.
 
     """
     if outside not in OUTSIDE:

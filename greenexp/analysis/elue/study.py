@@ -111,7 +111,7 @@ def elue_study(lines: Sequence[ScoredLine], baseline: ScoredLine, options: ElueO
     notes = [f"the baseline is {baseline.name}", *said, NOT_PUBLIC, *(note for one in scored for note in one.notes)]
     verdict = tuple(_sentence(one, baseline.name, options) for one in scored)
     own = [note for line in (baseline, *lines) for note in line.notes]
-    warnings = tuple(_unlike(line, baseline) for line in lines if _unlike(line, baseline))
+    warnings = tuple(told for line in lines if (told := unlike(line, baseline)))
     return Findings(verdict, tables, TITLES, tuple(dict.fromkeys([*notes, *own])), tuple(dict.fromkeys(warnings)))
 
 
@@ -250,7 +250,7 @@ def _sentence(one: _ScoredSeeds, baseline: str, options: ElueOptions) -> str:
     return f"{height} ({percent(options.confidence)} % interval {lower:+.2f} to {upper:+.2f}, over {over}){told}."
 
 
-def _unlike(line: ScoredLine, baseline: ScoredLine) -> str:
+def unlike(line: ScoredLine, baseline: ScoredLine) -> str:
     """What makes two lines unfit for each other; "" if nothing is known to."""
     if line.task and baseline.task and line.task != baseline.task:
         return f"{line.name} is of the task {line.task}, and the baseline of {baseline.task}"

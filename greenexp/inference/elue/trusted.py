@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from greenexp.errors import InputError
 from greenexp.meters.module_macs import ModuleMacs
@@ -27,7 +27,11 @@ from greenexp.records.module_calls import ModuleCall
 _CHILD = Path(__file__).with_name("counted.py")
 _ALONE = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child")
 MOST_WRITTEN_B, MOST_FILES = 2**26, 256
-"""Bytes of a file that the process writes, its answer among them; files it has open."""
+"""Bytes of a file that the process writes, its answer and its stderr among them; files it has open."""
+LAST_SAID_B, MOST_TOLD = 2**16, 300
+"""Bytes from the end of its stderr that are read; characters of what it says that are told."""
+MOST_COUNTED = 2**100
+"""Of a count: far above any model's, and within what a float holds after sums over a file's rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +79,28 @@ def count_model(file: Path, calls: Sequence[ModuleCall], limits: TrustLimits | N
     }
     answer = _answer(file, json.dumps(request), limits, alone=alone)
     if "problem" in answer:
-        raise InputError(f"{file}: {answer['problem']}")
+        raise InputError(f"{file}: {_told(answer['problem'])}")
     counted = CountedModel(parameters=_whole(file, answer.get("parameters")), without_network=alone)
     told = answer.get("macs")
-    if not isinstance(told, list) or len(told) != len(calls):
+    if not isinstance(told, list) or len(told) != len(calls) or not all(isinstance(one, dict) for one in told):
         raise InputError(f"{file}: its process answered with something else than counts")
     for call, one in zip(calls, told, strict=True):
         if "problem" in one:
-            counted.problems[call] = str(one["problem"])
+            counted.problems[call] = _told(one["problem"])
         else:
             counted.macs[call] = ModuleMacs(_whole(file, one.get("products")), _whole(file, one.get("counter")))
     return counted
 
 
 def _whole(file: Path, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InputError(f"{file}: its process answered with {value!r} where a count was expected")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_COUNTED:
+        raise InputError(f"{file}: its process answered with {_told(value)} where a count was expected")
     return value
+
+
+def _told(value: Any) -> str:
+    """What the process says, short, and as text that can be printed."""
+    return str(value)[:MOST_TOLD].encode("utf-8", "replace").decode("utf-8")
 
 
 def _can_be_alone() -> bool:
@@ -104,25 +113,29 @@ def _can_be_alone() -> bool:
 
 def _answer(file: Path, request: str, limits: TrustLimits, *, alone: bool) -> dict[str, Any]:
     """What the process wrote. It is ended with all it started when the time is over."""
-    # A file and no pipe: nobody reads it while the process runs, and a full pipe would hold it for ever.
-    with tempfile.TemporaryFile() as answer, tempfile.TemporaryDirectory(prefix="greenexp-elue-") as folder:
+    # Files and no pipes: nobody reads them while the process runs, a full pipe would hold it for ever, and its limits
+    # hold for files, while what comes out of a pipe would fill our memory.
+    with (
+        tempfile.TemporaryFile() as answer,
+        tempfile.TemporaryFile() as stderr,
+        tempfile.TemporaryDirectory(prefix="greenexp-elue-") as folder,
+    ):
         command = [*(_ALONE if alone else ()), sys.executable, "-I", str(_CHILD), str(answer.fileno())]
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            errors="replace", pass_fds=(answer.fileno(),), cwd=folder, env=_environment(folder), start_new_session=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr, text=True,
+            pass_fds=(answer.fileno(),), cwd=folder, env=_environment(folder), start_new_session=True,
         ) as process:  # fmt: skip
             try:
-                _, said = process.communicate(request, timeout=limits.wall_s)
+                process.communicate(request, timeout=limits.wall_s)
             except subprocess.TimeoutExpired:
                 raise InputError(f"{file}: not counted after {limits.wall_s:g} s, the limit; --time-limit") from None
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)  # what it left behind, too
-        answer.seek(0)
-        raw = answer.read(MOST_WRITTEN_B)
+        raw, said = _end_of(answer, MOST_WRITTEN_B), _end_of(stderr, LAST_SAID_B).decode("utf-8", "replace")
     try:
         told = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         last = next((line for line in reversed(said.splitlines()) if line.strip()), "no word")
@@ -131,6 +144,13 @@ def _answer(file: Path, request: str, limits: TrustLimits, *, alone: bool) -> di
             f"have met the limit of {limits.memory_b / 2**30:g} GiB (--memory-limit)"
         )
     return told
+
+
+def _end_of(file: IO[bytes], most_b: int) -> bytes:
+    """Its last bytes."""
+    size_b = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size_b - most_b))
+    return file.read(min(size_b, most_b))
 
 
 def _environment(folder: str) -> dict[str, str]:

@@ -23,16 +23,28 @@ from typing import Annotated, Any
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from greenexp.errors import InputError, Problem, SweepFileError, did_you_mean
-from greenexp.records.explain import problems_of
+from greenexp.records.explain import problems_of, shown
 from greenexp.records.places import Places, problem_at
 from greenexp.records.scored_lines import ELUE_TASKS, CostConvention, ScoredLine
 from greenexp.spec.yaml12 import MAX_BYTES, parse
 
 SUFFIXES = (".yaml", ".yml")
-Number = Annotated[float, Field(allow_inf_nan=False)]
+MOST_SCORE = 200
+"""In points: a score is a mean of differences between performances of -100 to 100."""
+
+
+def _no_boolean(value: Any) -> Any:
+    """As it is. Pydantic would take `true` for 1."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, got {shown(value)}")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_boolean)]
+Cost = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
@@ -42,9 +54,9 @@ class _Strict(BaseModel):
 class PaperPoint(_Strict):
     """One operating point. performance: in points; mflops: mean of an example; name: what it is, for tables."""
 
-    performance: Annotated[float, Field(ge=-100, le=100)]
-    mflops: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    mparams: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    performance: Annotated[Number, Field(ge=-100, le=100)]
+    mflops: Cost
+    mparams: Cost | None = None
     name: str | None = None
 
 
@@ -53,7 +65,7 @@ class PaperTask(_Strict):
 
     metric: Annotated[str, Field(min_length=1)] | None = None
     points: tuple[PaperPoint, ...] = ()
-    score: Number | None = None
+    score: Annotated[Number, Field(ge=-MOST_SCORE, le=MOST_SCORE)] | None = None
 
 
 class Paper(_Strict):
@@ -63,7 +75,7 @@ class Paper(_Strict):
     title: str | None = None
     paper: str | None = None
     code: str | None = None
-    mparams: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    mparams: Cost | None = None
     counted: CostConvention | None = None
     tasks: Annotated[dict[str, PaperTask], Field(min_length=1)]
 
@@ -103,6 +115,8 @@ def read_paper(path: str | Path) -> Paper:
     if len(text) > MAX_BYTES:
         raise InputError(f"{path}: more than {MAX_BYTES:,} bytes are no points typed from a paper")
     tree = parse(text, str(path))
+    if tree.data is None and "" not in tree.places:
+        raise SweepFileError([Problem("", "the file is empty: expected model, tasks, ...", str(path))])
     if not isinstance(tree.data, dict):
         raise SweepFileError([*tree.problems, problem_at(tree.places, "", "expected a mapping: model, tasks, ...")])
     paper, problems = None, list(tree.problems)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from greenexp.errors import InputError, did_you_mean
+from greenexp.records.explain import shown
 from greenexp.records.module_calls import ModuleCall, parse_calls
 from greenexp.records.submitted import RowProblem, SubmittedFile, SubmittedRow
 
@@ -22,6 +23,8 @@ CODE = ("model.py", "model_to_eval.py")
 """What the code is called, by ELUE and by CELUE; else it is the only Python file of the folder."""
 MOST_B, MOST_ROWS = 2**30, 2_000_000
 """Bytes and rows of a file that are read."""
+MOST_DIGITS = 18
+"""Of an index: what a whole number of 64 bits holds."""
 
 
 def read_submission(folder: str | Path) -> dict[str, list[SubmittedFile]]:
@@ -37,7 +40,17 @@ def read_submission(folder: str | Path) -> dict[str, list[SubmittedFile]]:
     found = {path: files for path, files in found.items() if files}
     if not found:
         raise InputError(f"{folder}: no file {' or '.join(SUFFIXES)} in it or in the folders below it")
+    for file in (file for files in found.values() for file in files):
+        _check_name(file)
     return {str(path): [_file(file, _code(path)) for file in files] for path, files in found.items()}
+
+
+def _check_name(file: Path) -> None:
+    """InputError for a name that cannot be told, as tables and JSON tell names of files."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{str(file)!a}: the name is no text in UTF-8; rename it") from None
 
 
 def _files(folder: Path) -> list[Path]:
@@ -59,7 +72,8 @@ def _file(path: Path, model: Path | None) -> SubmittedFile:
     try:
         if path.stat().st_size > MOST_B:
             raise InputError(f"{path}: {path.stat().st_size:,} bytes, and at most {MOST_B:,} are read")
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Read as text every line ends in \n; splitlines would end it at characters that a text may hold, too (U+2028).
+        lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
@@ -84,7 +98,10 @@ def _file(path: Path, model: Path | None) -> SubmittedFile:
 
 def _tab_separated(lines: list[str], path: Path, problems: list[RowProblem]) -> Iterator[tuple[int, dict[str, str]]]:
     """Line and cells of each row. InputError for a header that is none."""
-    header = [name.strip() for name in (lines[0].split("\t") if lines else [])]
+    header = [name.strip() for name in lines[0].split("\t")]
+    twice = next((name for name in (INDEX, *ANSWERS, MODULES) if header.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}:1: the header names the column {twice} more than once")
     answers = [name for name in header if name in ANSWERS[:2]]
     if INDEX not in header or len(answers) != 1:
         near = next((did_you_mean(name, (INDEX, *ANSWERS[:2], MODULES)) for name in header), "")
@@ -107,14 +124,38 @@ def _json_lines(lines: list[str], problems: list[RowProblem]) -> Iterator[tuple[
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError as error:
-            problems.append(RowProblem(place, f"not JSON: {error}"))
-            continue
-        if not isinstance(row, dict):
-            problems.append(RowProblem(place, "expected a JSON object"))
-            continue
-        yield place, row
+            yield place, _json_object(line)
+        except InputError as error:
+            problems.append(RowProblem(place, str(error)))
+
+
+def _json_object(line: str) -> dict[str, Any]:
+    """InputError for what is none, and for what could not be told or computed with."""
+    try:
+        row = json.loads(line, object_pairs_hook=_named_once)
+        if "\\u" in line:  # only an escape can mean what no text in UTF-8 holds
+            json.dumps(row, ensure_ascii=False).encode()
+    except RecursionError:
+        raise InputError("not read: nested too deeply") from None
+    except UnicodeEncodeError:
+        raise InputError("not read: \\ud800 to \\udfff stand for a character only in pairs") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"not JSON: {error}") from None
+    except ValueError:  # int() has a limit
+        raise InputError("not read: a whole number of thousands of digits") from None
+    if not isinstance(row, dict):
+        raise InputError("expected a JSON object")
+    return row
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. InputError for a name that is given twice, of which json would take the last."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InputError(f"{name[:40]!a} is given more than once")
+        found[name] = value
+    return found
 
 
 def _row(place: int, number: int, row: Mapping[str, Any], known: dict[str, tuple[ModuleCall, ...]]) -> SubmittedRow:
@@ -122,18 +163,26 @@ def _row(place: int, number: int, row: Mapping[str, Any], known: dict[str, tuple
     answers = [name for name in ANSWERS if name in row]
     if len(answers) != 1:
         raise InputError(f"expected one of {', '.join(ANSWERS)}; received {', '.join(answers) or 'none'}")
-    index = str(row.get(INDEX, number))
-    if not (index.isascii() and index.isdigit()):
-        raise InputError(f"index '{index[:40]}': expected a whole number from 0")
+    index = _index(row.get(INDEX, number))
     answer = row[answers[0]]
     if isinstance(answer, bool) or not isinstance(answer, str | int | float):
-        raise InputError(f"{answers[0]}: expected a class or a number, received {answer!r:.40}")
+        raise InputError(f"{answers[0]}: expected a class or a number, received {shown(answer)}")
     calls: tuple[ModuleCall, ...] = ()
     if MODULES in row:
         text = row[MODULES]
         if not isinstance(text, str):
-            raise InputError(f"{MODULES}: expected text, received {text!r:.40}")
+            raise InputError(f"{MODULES}: expected text, received {shown(text)}")
         if text not in known:
             known[text] = parse_calls(text)
         calls = known[text]
-    return SubmittedRow(place, int(index), str(answer), calls)
+    return SubmittedRow(place, index, str(answer), calls)
+
+
+def _index(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        raise InputError(f"index: expected a whole number from 0, received {shown(given)}")
+    text = str(given)
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
+        more = "..." if len(text) > 40 else ""
+        raise InputError(f"index '{text[:40]}{more}': expected a whole number from 0, of at most {MOST_DIGITS} digits")
+    return int(text)
