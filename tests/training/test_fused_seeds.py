@@ -152,6 +152,28 @@ def test_each_seed_has_the_numbers_of_its_own_run(
             assert (own.dev_logits is None) == (other.dev_logits is None)
 
 
+def test_in_bf16_a_seed_is_its_own_but_for_rounding(trial: Make, few: TokenisedTask) -> None:
+    """What rounding makes of its weights is a small part of what they have learned."""
+    specs = seeds_of(trial, precision="bf16", backbone={"dropout": 0.1})
+    with Together(specs, few) as both:
+        both.train()
+        states = [state_of(run) for run in both.runs]
+    for spec, found, records in zip(specs, states, both.records, strict=True):
+        with TrialRun(spec, few) as run:
+            next(run)
+            early = state_of(run)
+        expected, state = alone(spec, few)
+        assert expected[-1].computed_with["precision"] == records[-1].computed_with["precision"] == "bf16"
+        assert records[-1].train_loss == pytest.approx(expected[-1].train_loss, rel=1e-2)
+        assert (records[-1].costs.train_flops, records[-1].step) == (expected[-1].costs.train_flops, expected[-1].step)
+        weights = [name for name in state if state[name].is_floating_point() and state[name].ndim > 1]
+        rounding, learned = (
+            sum(float((other[name] - state[name]).double().square().sum()) for name in weights)
+            for other in (found, early)
+        )
+        assert rounding < 1e-2 * learned
+
+
 def test_dropout_is_each_seeds_own(trial: Make, few: TokenisedTask) -> None:
     """Seeds that differ in nothing but the order of examples draw other masks; equal seeds would draw equal ones."""
     same = seeds_of(trial, (TrialSeeds(0, 0), TrialSeeds(0, 0)), backbone={"dropout": 0.3}, epochs=1)
