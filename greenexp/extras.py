@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from importlib.util import find_spec
 
 from greenexp.errors import MissingExtraError
@@ -34,6 +36,12 @@ def require_onnx() -> None:
 def missing(module: str, extra: str = "train") -> MissingExtraError:
     """The error that says which command installs the module."""
     return MissingExtraError(f"this needs {module}, which is not installed: pip install 'greenexp[{extra}]'")
+
+
+def missing_compiler() -> str | None:
+    """The name of the C++ compiler that `torch.compile` would call and that is not on this machine; else None."""
+    compiler = os.environ.get("CXX", "g++")
+    return None if shutil.which(compiler) else compiler
 
 
 def _is_installed(module: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greenexp.errors import FieldError, InputError, about_field
+from greenexp.extras import missing_compiler
 from greenexp.plan.data import data_key, prepare_data
 from greenexp.plan.estimates import Work, estimated, flops_on_test, resource_is_played, work_of
 from greenexp.plan.flops import WITHOUT_EFFECT, EpochFlops, epoch_flops, same_cost
@@ -32,7 +33,6 @@ from greenexp.plan.prices import Bound, DataContents, Price
 from greenexp.records.axes import AXES
 from greenexp.records.axes import EPOCHS as EPOCHS_AXIS
 from greenexp.records.progress import report_at
-from greenexp.records.sections import Resources
 from greenexp.records.settings import Settings
 from greenexp.records.speeds import Speeds
 from greenexp.records.trial import TrialSpec
@@ -91,7 +91,7 @@ def price_plan(
         bounds = not_known_before(bounds, resource)
     own, origins = bounds, priced_origins(plan.possible_settings())
     bounds, before = with_origins(bounds, origins)
-    notes = (*notes, *before, *_missing_gpu(plan.spec.resources), *(() if speeds is None else speeds.notes))
+    notes = (*notes, *before, *_missing_here(plan), *(() if speeds is None else speeds.notes))
     patience = any(trial.settings.training.patience is not None for trial in plan.trials)
     exact = scheduler.expected_epochs.exact and not patience and plan.complete
     return Price(
@@ -124,15 +124,20 @@ def _on_flops(
     return reachable, passed_at_once(reachable, epochs)
 
 
-def _missing_gpu(resources: Resources) -> tuple[str, ...]:
-    if resources.gpus_per_trial <= 0:
-        return ()
+def _missing_here(plan: Plan) -> Iterator[str]:
+    """What the trials need and this machine has not."""
+    elsewhere = "it takes another machine, or a cluster (--address)"
+    compiled = any(settings.training.compile for settings in plan.possible_settings())
+    if compiled and (compiler := missing_compiler()) is not None:
+        yield f"training.compile is true, and there is no C++ compiler '{compiler}' on this machine: {elsewhere}"
+    gpus = plan.spec.resources.gpus_per_trial
+    if gpus <= 0:
+        return
     import torch
 
-    if torch.cuda.is_available():
-        return ()
-    missing = "there is no GPU on this machine that torch can use: it takes another machine, or a cluster (--address)"
-    return (f"resources.gpus_per_trial is {resources.gpus_per_trial:g}, and {missing}",)
+    if not torch.cuda.is_available():
+        missing = "there is no GPU on this machine that torch can use"
+        yield f"resources.gpus_per_trial is {gpus:g}, and {missing}: {elsewhere}"
 
 
 def _contents(data: Mapping[str, PreparedTask]) -> tuple[DataContents, ...]:

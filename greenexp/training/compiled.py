@@ -8,8 +8,6 @@ of one example, is computed as it would be without it. A trial that was paused t
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -20,6 +18,7 @@ from torch import nn
 
 from greenexp.backbones.base import TokenBatch
 from greenexp.errors import InputError, abridged
+from greenexp.extras import missing_compiler
 from greenexp.model import MultiExitModel
 from greenexp.training.memory import shortage
 from greenexp.training.precision import Precision, autocast
@@ -36,8 +35,7 @@ _EXAMPLES, _TOKENS = 29, 23
 
 def check_compiler(device: str) -> None:
     """Raises InputError where this machine has not what `torch.compile` needs. device: `cpu` or `cuda`."""
-    compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler) is None:
+    if (compiler := missing_compiler()) is not None:
         raise InputError(
             f"{FIELD}: torch.compile needs a C++ compiler, and there is no '{compiler}' here: install g++, or name "
             "another one in the environment variable CXX"

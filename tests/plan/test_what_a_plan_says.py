@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,15 @@ def test_a_gpu_that_is_not_there_is_said(file: Path, monkeypatch: pytest.MonkeyP
         price = plan(file, set={"resources.gpus_per_trial": gpus}).price
         assert price is not None
         assert any("gpus_per_trial" in note for note in price.notes) == said
+
+
+def test_a_compiler_that_is_not_there_is_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for compiler, said in (("no-such-compiler", True), (sys.executable, False)):
+        monkeypatch.setenv("CXX", compiler)
+        price = plan(file, set={"training.compile": True}).price
+        assert price is not None
+        assert any("no-such-compiler" in note for note in price.notes) == said
+    assert not any("compiler" in note for note in plan(file).price.notes)  # type: ignore[union-attr]
 
 
 def recorded(folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, **facts: Any) -> None:
