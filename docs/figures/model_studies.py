@@ -16,7 +16,7 @@ from greenexp.figures.style import INK, chart
 _STATIC, _PRETRAINING = "results/static.md", "results/pretraining.md"
 _SPEED_UPS = ("1.5x", "2x")
 STATIC = "static"
-_FLOPS = (0.33, 1.05)
+_FIRST, _LAST = 0.33, 1.05
 """From where to where FLOPs per example are drawn, as parts of the largest ones."""
 
 
@@ -87,7 +87,8 @@ def _on_front(table: pd.DataFrame) -> pd.Series:
 def _scatter(table: pd.DataFrame, least: float) -> dict[str, Any]:
     names = list(dict.fromkeys(table["series"]))
     look = series_look(names)
-    first, last = (round(part * float(table["flops"].max()) / 5) * 5.0 for part in _FLOPS)
+    least_flops, most_flops = float(table["flops"].min()), float(table["flops"].max())
+    first, last = (round(part / 5) * 5.0 for part in (min(_FIRST * most_flops, 0.95 * least_flops), _LAST * most_flops))
     x = Axis("MFLOP per example", (first, last)).channel("flops")
     y = Axis("Dev score (points), ± 1 standard deviation", (least, float(table["upper"].max()) + 0.5))
     value = y.channel("value")
@@ -129,6 +130,7 @@ def pretraining_exits(task: str) -> Figure:
 FIGURES: dict[str, Callable[[], Figure]] = {
     "static-front-sst-2-minilm": partial(static_front, "SST-2", "minilm-l6", 74.0),
     "static-front-sst-2-gte": partial(static_front, "SST-2", "gte-small", 70.0),
+    "static-front-mrpc-minilm": partial(static_front, "MRPC", "minilm-l6", 74.0),
     "static-front-mrpc-gte": partial(static_front, "MRPC", "gte-small", 74.0),
     "pretraining-exits-sst-2": partial(pretraining_exits, "SST-2"),
 }
