@@ -15,7 +15,7 @@ export function showAnswer(place, answer, state, dark) {
   const open = new Map([...place.querySelectorAll("details[data-name]")].map((each) => [each.dataset.name, each.open]));
   const hidden = (part) => state.hide.includes(part);
   const query = asked(state);
-  const base = `/api/views/${encodeURIComponent(answer.view)}`;
+  const base = `api/views/${encodeURIComponent(answer.view)}`;
   const figures = answer.figures.map((figure) =>
     figureOf(figure, `${base}/figures/${encodeURIComponent(figure.name)}.svg?${query}`, dark),
   );

@@ -4,7 +4,7 @@ import { element } from "./element.js";
 import { forget } from "./figure.js";
 import { showControls, showMenu, sweepTable } from "./menu.js";
 import { json, listen } from "./server.js";
-import { asked, readState, writeState } from "./state.js";
+import { asked, keysOf, readState, writeState } from "./state.js";
 
 const MOST_LISTED = 200; // sweeps in the list of the head; of more, the page of all sweeps leads to each
 const MANY = 15; // sweeps on the page of all sweeps, from which on they can be looked for by name
@@ -39,7 +39,8 @@ async function show({ quiet = false } = {}) {
   at("theme").textContent = isDark() ? "Light" : "Dark";
   for (const part of ["menu", "head", "controls"]) at(part).classList.toggle("away", state.hide.includes(part));
   try {
-    if (!quiet || !board.views.length) board = await json("/api/board", signal);
+    if (!quiet || !board.views.length) board = await json("api/board", signal);
+    state.others = keysOf(state.others, board.sweeps.map((each) => each.key));
     if (!state.view) state.view = board.sweeps.length === 1 || state.sweep ? "overview" : "sweeps";
     if (!state.sweep && board.sweeps.length && state.view !== "sweeps") state.sweep = board.sweeps[0].key;
     showMenu(at("menu"), board.views, state);
@@ -79,10 +80,9 @@ function showSweeps(quiet) {
   const found = board.sweeps.filter((each) => each.key.toLowerCase().includes(find.toLowerCase()));
   forget();
   const problems = board.problems.map((text) => element("p", { class: "warning" }, text));
-  const rows = board.sweeps.length
-    ? sweepTable(found, state)
-    : element("p", {}, `There is no sweep yet in ${board.sources.join(", ")}. "greenexp run smoke" begins one.`);
-  at("answer").replaceChildren(...problems, rows);
+  const none = `There is no sweep yet in ${board.sources.join(", ")}. "greenexp run smoke" begins one.`;
+  if (board.sweeps.length) at("answer").replaceChildren(...problems, sweepTable(found, state));
+  else at("answer").replaceChildren(...(problems.length ? problems : [element("p", {}, none)]));
 }
 
 async function showView(signal, quiet) {
@@ -94,18 +94,18 @@ async function showView(signal, quiet) {
     const slow = setTimeout(() => (at("news").textContent = READING), SLOW_MS);
     signal.addEventListener("abort", () => clearTimeout(slow));
     reading = slow;
-    const options = await json(`/api/sweeps/${encodeURIComponent(state.sweep)}/options/${name}`, signal);
+    const options = await json(`api/sweeps/${encodeURIComponent(state.sweep)}/options/${name}`, signal);
     const values = { ...state.options };
     if (view?.several) {
       const keys = board.sweeps.map((each) => each.key).filter((key) => key !== state.sweep);
       options.others = { title: "Other sweeps", choices: keys, default: "", many: true, nothing: "none" };
-      values.others = state.others.join(",");
+      values.others = state.others;
     }
     showControls(at("controls"), options, values, (option, value) =>
-      go(option === "others" ? { others: value.split(",").filter(Boolean) } : { options: { ...state.options, [option]: value } }),
+      go(option === "others" ? { others: value } : { options: { ...state.options, [option]: [value].flat().join(",") } }),
     );
   }
-  const answer = await json(`/api/views/${name}?${asked(state)}`, signal);
+  const answer = await json(`api/views/${name}?${asked(state)}`, signal);
   shownStamp = answer.stamp;
   clearTimeout(reading);
   if (at("news").textContent === READING) at("news").textContent = "";
@@ -135,7 +135,7 @@ function changed(news) {
   waiting = setTimeout(async () => {
     waiting = 0;
     if (!isOld()) return;
-    board = await json("/api/board").catch(() => board);
+    board = await json("api/board").catch(() => board);
     await show({ quiet: state.view === "sweeps" || Boolean(state.sweep) }); // the first sweep brings its heading, too
     at("news").textContent = `Updated at ${new Date().toLocaleTimeString("en", { hour12: false })}`;
   }, CALM_MS);

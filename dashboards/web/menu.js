@@ -56,7 +56,7 @@ export function sweepTable(sweeps, state) {
   return tableOf({ name: "sweeps", title: "Sweeps", note: "Times are UTC.", columns, rows, total: rows.length }, "", true);
 }
 
-/** The options of a view as a form; `changed` is given their values. */
+/** The options of a view as a form; `changed` is given their values, a list of those of which several are chosen. */
 export function showControls(place, options, values, changed) {
   place.replaceChildren(
     ...Object.entries(options).map(([name, option]) => {
@@ -75,7 +75,7 @@ function textControl(id, value) {
 }
 
 function choiceControl(id, option, value) {
-  const chosen = value.split(",");
+  const chosen = Array.isArray(value) ? value : option.many ? value.split(",") : [value];
   const choices = option.default ? option.choices : ["", ...option.choices];
   const size = option.many ? Math.min(4, choices.length) : null;
   return element(
@@ -86,6 +86,6 @@ function choiceControl(id, option, value) {
 }
 
 function read(control) {
-  if (control.multiple) return [...control.selectedOptions].map((each) => each.value).filter(Boolean).join(",");
+  if (control.multiple) return [...control.selectedOptions].map((each) => each.value).filter(Boolean);
   return control.value;
 }

@@ -22,7 +22,7 @@ export async function json(address, signal) {
 
 /** Listen for changes: `changed` is given the stamps of all sweeps, `heard` whether the server can be heard. */
 export function listen(changed, heard) {
-  const events = new EventSource("/api/events");
+  const events = new EventSource("api/events");
   events.addEventListener("stamps", (event) => changed(JSON.parse(event.data)));
   events.addEventListener("open", () => heard(true));
   events.addEventListener("error", () => heard(false));

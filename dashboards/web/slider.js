@@ -85,9 +85,10 @@ export function sliderOf(answer, figures) {
     show();
   });
   const [, given, place] = location.hash.match(/^#policy=([^&]*)&at=(\d+)$/) ?? [];
-  if (policies.includes(decodeURIComponent(given ?? ""))) policy.value = decodeURIComponent(given);
+  const named = policies.find((name) => [name, encodeURIComponent(name)].includes(given)); // what was cut is no name
+  if (named) policy.value = named;
   chooseLine();
-  if (place) range.value = place;
+  if (named) range.value = place;
   show();
   return element(
     "section",

@@ -10,7 +10,7 @@ export function readState(search) {
   for (const [name, value] of given) if (!OWN.has(name) && value) options[name] = value;
   const hide = (given.get("hide") ?? "").split(",").filter((part) => PARTS.has(part));
   const theme = ["light", "dark"].includes(given.get("theme")) ? given.get("theme") : "";
-  const others = (given.get("others") ?? "").split(",").filter(Boolean);
+  const others = given.getAll("others").filter(Boolean);
   return { view: given.get("view") || "", sweep: given.get("sweep") || "", others, options, hide, theme };
 }
 
@@ -19,15 +19,21 @@ export function writeState(state) {
   const given = new URLSearchParams();
   if (state.view) given.set("view", state.view);
   if (state.sweep) given.set("sweep", state.sweep);
-  if (state.others.length) given.set("others", state.others.join(","));
+  for (const key of state.others) given.append("others", key);
   for (const [name, value] of Object.entries(state.options)) if (value) given.set(name, value);
   if (state.hide.length) given.set("hide", state.hide.join(","));
   if (state.theme) given.set("theme", state.theme);
   return `?${given}`;
 }
 
+/** The keys that `others` of an address stand for: one each or, where no sweep is called so, with commas between them. */
+export function keysOf(others, known) {
+  return others.flatMap((given) => (known.includes(given) ? [given] : given.split(",").filter(Boolean)));
+}
+
 /** The part of a query string that the server is asked with. */
 export function asked(state) {
-  const beside = state.view === "compare" && state.others.length ? { others: state.others.join(",") } : {};
-  return new URLSearchParams({ sweep: state.sweep, ...beside, ...state.options }).toString();
+  const given = new URLSearchParams({ sweep: state.sweep, ...state.options });
+  if (state.view === "compare") for (const key of state.others) given.append("others", key);
+  return given.toString();
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -148,25 +149,32 @@ class Sweep:
         trials = self.tables.trials.rename(columns=lambda name: str(name).removeprefix(PARAMS))
         return trials.assign(test_score=trials["trial"].map(_scores_on_test(self.tables)))
 
-    def view(self, name: str = "overview", *, others: Iterable[str | Path | Sweep] = (), **options: Any) -> Answer:
+    def view(
+        self,
+        name: str = "overview",
+        *,
+        others: Iterable[str | Path | Sweep] | Mapping[str, str | Path | Sweep] = (),
+        called: str = "",
+        **options: Any,
+    ) -> Answer:
         """One look at the sweep, as the dashboard gives it; it shows itself in a notebook.
 
         >>> import greenexp
         >>> greenexp.load(folder).view("curves", axis="train_flops").verdict
         ('4 trials have reported: 4 finished.',)
 
-        name: one of `api.views.VIEWS`; others: sweeps beside this one, of the view `compare`; options: of the view
+        name: one of `api.views.VIEWS`; options: of the view
+        others: sweeps beside this one, of the view `compare`, or what they are called there -> sweep; called: what this
+        one is called there; by default each has the name of its sweep file
         Raises UnknownNameError for another view or option, InputError for what the sweep does not have.
         """
         from greenexp.api.views import view_of
 
         wanted = view_of(name)
-        beside = [each if isinstance(each, Sweep) else load(each) for each in others]
-        named: dict[str, SweepTables] = {}
-        for each in beside:
-            called = each.status.name or each.source
-            named[called if called not in named else each.source] = each.unreplayed  # two may have one name
-        return wanted.answer(self.tables if wanted.replayed else self.unreplayed, options, named or None)
+        tables = self.tables if wanted.replayed else self.unreplayed
+        if called:
+            tables = replace(tables, history=replace(tables.history, name=called))
+        return wanted.answer(tables, options, _beside(others) or None)
 
     def sections(self, *names: str) -> list[Section]:
         """The sections of the report, or those named; each shows itself in a notebook. UnknownNameError for others."""
@@ -324,6 +332,18 @@ class Sweep:
         shown = self.configurations[[*columns, "score_mean", "score_std", "wall_s", "train_flops"]]
         shown = shown.rename(columns=lambda name: str(name).removeprefix(PARAMS))
         return head + shown.to_html(index=False, na_rep="–", float_format="{:.5g}".format, border=0)
+
+
+def _beside(others: Iterable[str | Path | Sweep] | Mapping[str, str | Path | Sweep]) -> dict[str, SweepTables]:
+    """Name -> tables of the sweeps beside one."""
+    if isinstance(others, Mapping):
+        return {name: (each if isinstance(each, Sweep) else load(each)).unreplayed for name, each in others.items()}
+    named: dict[str, SweepTables] = {}
+    for given in others:
+        each = given if isinstance(given, Sweep) else load(given)
+        name = each.status.name or each.source
+        named[name if name not in named else each.source] = each.unreplayed  # two may have one name
+    return named
 
 
 def _folder(source: str | Path) -> Path | None:

@@ -61,7 +61,8 @@ def dashboard_app(board: Board) -> Starlette:
         Route("/metrics", shown.metrics),
         Mount("/web", StaticFiles(directory=web)),
     ]
-    handlers: dict[Any, Any] = {HTTPException: _http_error, GreenexpError: _error, Exception: _unexpected}
+    error, unexpected = partial(_error, board.told), partial(_unexpected, board.told)
+    handlers: dict[Any, Any] = {HTTPException: _http_error, GreenexpError: error, Exception: unexpected}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
@@ -208,10 +209,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return _json({"error": error.detail or "not found"}, error.status_code)
 
 
-async def _error(request: Request, error: Exception) -> Response:
-    return _json({"error": str(error)}, 404 if isinstance(error, UnknownNameError) else 422)
+async def _error(told: Callable[[str], str], request: Request, error: Exception) -> Response:
+    return _json({"error": told(str(error))}, 404 if isinstance(error, UnknownNameError) else 422)
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
+async def _unexpected(told: Callable[[str], str], request: Request, error: Exception) -> Response:
     """A mistake of ours: the page says so, and the others go on."""
-    return _json({"error": f"this view failed, which is a mistake in greenexp: {type(error).__name__}: {error}"}, 500)
+    text = told(f"this view failed, which is a mistake in greenexp: {type(error).__name__}: {error}")
+    return _json({"error": text}, 500)

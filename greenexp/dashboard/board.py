@@ -11,8 +11,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,10 @@ _STAMPED = ("status", "finished", "stopped", "failed", "running", "reported_s", 
 class BoardEntry:
     """A sweep on the board.
 
-    key: what URLs call it; source: its folder, or an MLflow address; sweep: its id at the address, "" in a folder
-    stamp: changes with what is on record; facts: what the list of sweeps says of it, without reading it
+    key: what URLs call it; source: its folder, or an MLflow address without a password in it
+    stamp: changes with what is on record; sweep: its id at the address, "" in a folder
+    facts: what the list of sweeps says of it, without reading it
+    opened: the address with its password, which is for reading alone; "" in a folder
     """
 
     key: str
@@ -53,39 +56,56 @@ class BoardEntry:
     stamp: str
     sweep: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    opened: str = field(default="", repr=False)
 
 
 class Board:
     """The sweeps in `sources`, each a sweep's folder, a folder of sweeps, or an MLflow address.
 
     InputError for a source that is neither, when the board is made; what appears later is found by itself. Used from
-    several threads.
+    several threads. `sources` are as they may be told, without passwords.
     """
 
     def __init__(self, sources: Sequence[str] = ()) -> None:
-        self.sources = tuple(sources) or (str(DEFAULT),)
-        self._addresses = [source for source in self.sources if _is_address(source)]
-        self._folders = [Path(source) for source in self.sources if not _is_address(source)]
+        given = tuple(sources) or (str(DEFAULT),)
+        self.sources = tuple(_without_password(source) if _is_address(source) else source for source in given)
+        self._addresses = [source for source in given if _is_address(source)]
+        self._folders = [Path(source) for source in given if not _is_address(source)]
+        self._were_there: set[Path] = set()
         for folder in self._folders if sources else ():
             if not folder.is_dir():
                 raise InputError(f"there is no folder {folder}")
         self._lock = threading.Lock()
         self._opened: OrderedDict[str, tuple[str, Sweep]] = OrderedDict()
-        self._watched = WatchedFolders()
+        self._watched, self._keys = WatchedFolders(), _Keys()
         self._list = _Aged(self._in_folders, LOOKED_AFTER_S)
         self._snapshots = {
-            uri: _Aged(partial(_snapshot, uri.partition("#")[0]), ASKED_AFTER_S, PATIENCE_S, without_password(uri))
+            uri: _Aged(partial(_snapshot, uri.partition("#")[0]), ASKED_AFTER_S, PATIENCE_S, _without_password(uri))
             for uri in self._addresses
         }
 
     def entries(self) -> list[BoardEntry]:
         """All sweeps there are now, those of folders first, the newest first; what cannot be read is in `problems`."""
-        return _with_keys([*(self._list.get() or ()), *(entry for uri in self._addresses for entry in self._at(uri))])
+        far = (entry for uri in self._addresses for entry in self._at(uri))
+        return self._keys.given([*(self._list.get() or ()), *far])
 
     @property
     def problems(self) -> list[str]:
         """What cannot be read now, a sentence each."""
-        return [aged.problem for aged in (self._list, *self._snapshots.values()) if aged.problem]
+        gone = [folder for folder in self._folders if folder in self._were_there and not folder.is_dir()]
+        return [
+            *(f"there is no folder {folder} any more: it was moved or removed" for folder in gone),
+            *(self.told(aged.problem) for aged in (self._list, *self._snapshots.values()) if aged.problem),
+        ]
+
+    def told(self, text: str) -> str:
+        """A text, such as an error of a library, without the passwords of the addresses."""
+        for uri in self._addresses:
+            address = uri.partition("#")[0]
+            user = address.partition("://")[2].partition("/")[0].rpartition("@")[0]
+            text = text.replace(address, without_password(address))
+            text = text.replace(f"{user}@", "") if user else text
+        return text
 
     def entry(self, key: str) -> BoardEntry:
         """The sweep of that key, "" for the first one. UnknownNameError if there is none."""
@@ -103,7 +123,7 @@ class Board:
             if kept is not None and kept[0] == entry.stamp:
                 self._opened.move_to_end(entry.key)
                 return kept[1]
-            sweep = Sweep(entry.source, sweep=entry.sweep or None)
+            sweep = Sweep(entry.opened or entry.source, sweep=entry.sweep or None)
             self._opened[entry.key] = (entry.stamp, sweep)
             while len(self._opened) > KEPT:
                 self._opened.popitem(last=False)
@@ -119,6 +139,8 @@ class Board:
     def _in_folders(self) -> list[BoardEntry]:
         folders: dict[Path, None] = {}
         for given in self._folders:
+            if given.is_dir():
+                self._were_there.add(given)
             whole = [given] if (given / JOURNAL).is_file() else sweeps_within(given)
             folders.update(dict.fromkeys(whole))
         return [entry for folder in folders for entry in self._of_folder(folder)]
@@ -133,6 +155,7 @@ class Board:
         if found is None:
             return
         address, _, experiment = uri.partition("#")
+        told = without_password(address)
         sweeps = found.sweeps[found.sweeps["experiment"] == experiment] if experiment else found.sweeps
         for row in sweeps.sort_values("start_s", ascending=False).to_dict("records"):
             facts = {name: row[name] for name in ("name", "experiment", "trials", "best", "metric", "start_s")}
@@ -140,7 +163,39 @@ class Board:
             facts |= {"failed": row["failed"], "running": row["running"]}
             stamp = "-".join(str(row[name]) for name in _STAMPED)
             own = str(row["sweep"])  # a part of it is in the key: at an address many sweeps have one name
-            yield BoardEntry(f"{row['name']}.{own[:_ID]}", f"{address}#{row['experiment']}", stamp, own, facts)
+            key, where = f"{row['name']}.{own[:_ID]}", f"#{row['experiment']}"
+            yield BoardEntry(key, told + where, stamp, own, facts, address + where)
+
+
+class _Keys:
+    """What each sweep is called: by its name or, where another one has it, by its name and a number.
+
+    A sweep keeps its key while the board lasts, so that a page goes on to show the sweep that it was opened for. Used
+    from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[str, str], str] = {}
+        self._used: set[str] = set()
+        self._lock = threading.Lock()
+
+    def given(self, entries: Iterable[BoardEntry]) -> list[BoardEntry]:
+        """The entries with keys of their own; a sweep that is there twice, once."""
+        known = {(entry.source, entry.sweep): entry for entry in entries}
+        with self._lock:
+            new = {sweep: entry.key for sweep, entry in known.items() if sweep not in self._of}
+            for sweep, name in new.items():  # names come before numbers: what is called x-2 is no second x
+                if name not in self._used:
+                    self._keep(sweep, name)
+            for sweep, name in new.items():
+                if sweep not in self._of:
+                    numbered = (f"{name}-{number}" for number in count(2))
+                    self._keep(sweep, next(key for key in numbered if key not in self._used))
+            return [replace(entry, key=self._of[sweep]) for sweep, entry in known.items()]
+
+    def _keep(self, sweep: tuple[str, str], key: str) -> None:
+        self._of[sweep] = key
+        self._used.add(key)
 
 
 class _Aged:
@@ -211,15 +266,10 @@ def _snapshot(uri: str) -> Snapshot:
     return snapshot(uri)
 
 
-def _with_keys(entries: Iterable[BoardEntry]) -> list[BoardEntry]:
-    """Each with a key of its own: where several have one name, the later ones have a number after it."""
-    used: dict[str, int] = {}
-    keyed = []
-    for entry in entries:
-        used[entry.key] = number = used.get(entry.key, 0) + 1
-        key = entry.key if number == 1 else f"{entry.key}-{number}"
-        keyed.append(entry if number == 1 else BoardEntry(key, entry.source, entry.stamp, entry.sweep, entry.facts))
-    return keyed
+def _without_password(uri: str) -> str:
+    """`ADDRESS#EXPERIMENT` as it may be told."""
+    address, mark, experiment = uri.partition("#")
+    return without_password(address) + mark + experiment
 
 
 def _is_address(source: str) -> bool:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from greenexp.dashboard.access import TOKEN, Access
+from greenexp.dashboard.access import TOKEN, Access, in_url
 from greenexp.dashboard.app import dashboard_app
 from greenexp.dashboard.board import Board
 from greenexp.inference.service.server import address_of, bind, is_loopback, serve
@@ -40,5 +40,5 @@ def serve_dashboard(sources: Sequence[str], place: DashboardPlace, ready: Callab
         token = place.token or ("" if is_loopback(bound) else secrets.token_urlsafe(24))
         address = address_of(bound)
         app = Access(dashboard_app(board), token=token, hosts=place.names, embedded=place.embedded)
-        opened = f"{address}/?{TOKEN}={token}" if token else f"{address}/"
+        opened = f"{address}/?{TOKEN}={in_url(token)}" if token else f"{address}/"
         serve(app, bound, SHUTDOWN_S, ready=lambda: ready(opened))

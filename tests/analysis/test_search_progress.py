@@ -70,7 +70,10 @@ def test_a_smaller_score_may_be_better() -> None:
     assert progress.random.advantage == pytest.approx(progress.random.score - best)
 
 
-@pytest.mark.parametrize(("search", "configurations", "why"), [("grid", 12, "'grid'"), ("random", 5, "8 are needed")])
+@pytest.mark.parametrize(
+    ("search", "configurations", "why"),
+    [("grid", 12, "'grid'"), ("random", 5, "8 are needed"), ("random", 1, "one configuration has")],
+)
 def test_nothing_is_said_of_what_cannot_be_known(search: str, configurations: int, why: str) -> None:
     tables = sweep(configurations, 1, search=search)
     progress = search_progress(tables)

@@ -262,6 +262,8 @@ def test_without_a_record_stays_are_derived_from_the_reports_and_it_says_so() ->
     assert len(found["stints"]) == 2
     assert any(tells(note, "not on record … first report") for note in found.notes)
     assert worker_timeline(sweep(1, 1, ends={"c000": ("planned", 0)})).refusal
+    (one,) = worker_timeline(sweep(1, 1)).verdict
+    assert tells(one, "1 trial held … 1 worker at … 1 time:")
 
 
 def test_sweeps_that_measure_different_things_are_told_apart() -> None:

@@ -86,7 +86,7 @@ def test_the_list_of_sweeps_leads_to_a_sweep_and_back(page: Page, address: str, 
 
 
 def test_a_sweep_is_found_by_a_part_of_its_name(page: Page, tmp_path: Path, axe: str) -> None:
-    for name in [f"other-{number}" for number in range(16)] + ["looked-for"]:
+    for name in [f"other,{number}" for number in range(16)] + ["looked-for"]:
         (tmp_path / name).mkdir()
         write_sweep(tmp_path / name)
     with served_board([tmp_path]) as served:
@@ -100,6 +100,13 @@ def test_a_sweep_is_found_by_a_part_of_its_name(page: Page, tmp_path: Path, axe:
         page.get_by_role("link", name="looked-for").click()
         expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
         assert "find" not in page.url
+        page.get_by_role("link", name="Compare sweeps").click()
+        page.get_by_label("Other sweeps").select_option(["other,3", "other,4"])
+        compared = page.locator("details.table[data-name='sweeps'] tbody tr")
+        expect(compared).to_have_count(3)
+        page.reload()
+        expect(compared).to_have_count(3)
+        expect(page.get_by_label("Other sweeps")).to_have_values(["other,3", "other,4"])
         page.goto("about:blank")
 
 
@@ -127,7 +134,7 @@ def test_an_option_is_part_of_the_address(page: Page, address: str) -> None:
 
 def test_a_threshold_is_picked_for_a_speed_up(page: Page, address: str) -> None:
     """What the slider says is the operating point on record, and the drawing marks it."""
-    look(page, address, "view=thresholds&sweep=small")
+    look(page, address, "view=thresholds&sweep=small#policy=%E0%A4%A&at=1")  # cut on its way
     page.get_by_label("Policy", exact=True).select_option("max_probability")
     page.get_by_label("Speed-up of at least").fill("1.5")
     page.get_by_role("button", name="Set to the best score").click()
@@ -182,6 +189,16 @@ def test_parts_can_be_hidden_for_a_frame_on_another_page(page: Page, address: st
     assert not page.locator("#menu").is_visible()
     assert not page.locator("#head").is_visible()
     assert page.locator("details.table").count() == 0
+
+
+def test_a_page_of_another_site_shows_it_in_a_frame_with_its_token(page: Page, tmp_path: Path) -> None:
+    """Of another site, so that the browser sends the frame no cookie."""
+    write_sweep(tmp_path)
+    with served_board([tmp_path], token="a/b c", embedded=True) as served:
+        page.set_content(f'<iframe title="sweep" src="{served.address}/?view=search&token=a%2Fb%20c"></iframe>')
+        frame = page.frame_locator("iframe")
+        expect(frame.locator("figure svg").first).to_be_attached()
+        page.goto("about:blank")
 
 
 def test_a_table_is_sorted_by_the_keyboard(page: Page, address: str) -> None:
@@ -260,6 +277,8 @@ def test_a_phone_shows_whole_titles_and_legends(page: Page, address: str) -> Non
     })"""
     assert page.locator(".drawing svg .role-axis-title text").count() > 0
     assert page.evaluate(outside) == []
+    page.locator(".result").first.evaluate("each => { each.textContent = 'path/'.repeat(60) + 'x'.repeat(300); }")
+    assert page.evaluate(OVERFLOW) <= 0
 
 
 def test_a_dark_page_has_inks_of_its_own(page: Page, address: str) -> None:

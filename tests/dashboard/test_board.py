@@ -11,7 +11,10 @@ import pytest
 from stand_ins import Sweep, Workers
 from told import tells
 
+import greenexp
+from greenexp.api.views import VIEWS
 from greenexp.dashboard import board as module
+from greenexp.dashboard.asked import Asked
 from greenexp.dashboard.board import Board
 from greenexp.errors import InputError, UnknownNameError
 
@@ -62,6 +65,18 @@ def test_sweeps_of_one_name_have_keys_of_their_own(tmp_path: Path) -> None:
     assert {str(board.open(key).folder) for key in keys} == {str(tmp_path / p / "same") for p in ("a", "b")}
 
 
+def test_no_two_sweeps_have_one_key_and_each_keeps_its_own(tmp_path: Path) -> None:
+    folders = [tmp_path / "a" / "x", tmp_path / "b" / "x", tmp_path / "a" / "x-2"]
+    for folder in folders:
+        begin(folder)
+    board = Board([str(tmp_path / "a"), str(tmp_path / "b")])
+    keys = {board.open(entry.key).folder: entry.key for entry in board.entries()}
+    assert keys == dict(zip(folders, ("x", "x-3", "x-2"), strict=True))
+    begin(tmp_path / "a" / "x-3")
+    assert {board.open(key).folder: key for key in keys.values()} == keys
+    assert len({entry.key for entry in board.entries()}) == 4
+
+
 def test_a_sweep_that_goes_on_is_read_again_and_no_other(tmp_path: Path) -> None:
     folder = tmp_path / "going"
     folder.mkdir()
@@ -102,6 +117,17 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Board([str(tmp_path / "nowhere")])
     assert tells(str(caught.value), "nowhere")
+
+
+def test_a_folder_that_is_removed_later_is_a_problem(tmp_path: Path) -> None:
+    folder = begin(tmp_path / "root" / "sweep").parent
+    board = Board([str(folder)])
+    assert board.entries()
+    assert board.problems == []
+    folder.rename(tmp_path / "elsewhere")
+    assert board.entries() == []
+    (problem,) = board.problems
+    assert str(folder) in problem
 
 
 def test_as_many_sweeps_as_stated_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +178,26 @@ def test_an_address_that_takes_long_is_listed_when_it_has_been_read(monkeypatch:
     assert "localhost:1" in problem
     assert "secret" not in problem
     through.set()
-    monkeypatch.setattr(board._snapshots[board.sources[0]], "_patience_s", 20.0)
+    monkeypatch.setattr(next(iter(board._snapshots.values())), "_patience_s", 20.0)
     assert [entry.key for entry in board.entries()] == ["far.01234567"]
     assert board.problems == []
+
+
+def test_a_password_is_for_reading_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither pages, nor what is copied from them, nor errors have it."""
+    row = dict.fromkeys(FACTS, 1) | {"name": "far", "sweep": "0123456789", "experiment": "own"}
+    monkeypatch.setattr(module, "_snapshot", lambda _uri: SimpleNamespace(sweeps=pd.DataFrame([row])))
+    opened, local = [], greenexp.load(begin(tmp_path / "local"))
+    monkeypatch.setattr(module, "Sweep", lambda source, sweep: (opened.append((source, sweep)), local)[1])
+    secret = "s3cr" + "et"
+    board = Board([f"http://bob:{secret}@host/"])
+    assert secret not in f"{board.sources} {board.entries()} {board.problems}"
+    asked = Asked(VIEWS["curves"], "far.01234567")
+    facts = asked.facts(board, asked.answer(board))
+    assert opened == [(f"http://bob:{secret}@host/#own", "0123456789")]
+    assert "greenexp.load('http://host/#own'" in facts["python"]
+    assert secret not in str(facts)
+    assert (
+        board.told(f"cannot parse bob:{secret}@host of http://bob:{secret}@host/")
+        == "cannot parse host of http://host/"
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from served_board import served_board
@@ -54,7 +56,44 @@ def test_a_token_is_asked_for_once(tmp_path: Path) -> None:
         assert "SameSite=Strict" in cookie
         assert served.get("/api/board", Cookie=cookie.partition(";")[0]).status == 200
         assert served.get("/api/board", Authorization="Bearer s3cret").status == 200
-        assert served.get("/api/board", Cookie="greenexp-dashboard=no").status == 401
+        assert served.get("/api/board", Cookie=f"{cookie.partition('=')[0]}=no").status == 401
+
+
+@pytest.mark.parametrize("token", ["a+b&c", "a;b c", 'p"%3B/', "pässwört"])
+def test_a_token_may_have_any_characters(tmp_path: Path, token: str) -> None:
+    with served_board([tmp_path], token=token) as served:
+        first = served.get(f"/?view=sweeps&token={quote(token, safe='')}")
+        assert first.status == 200
+        cookie = first.headers["set-cookie"].partition(";")[0]
+        assert served.get("/api/board", Cookie=f'other={{"a": "b"}}; {cookie}').status == 200
+        assert served.get("/api/board", Cookie=f"{cookie}x").status == 401
+        bearer = token.encode().decode("latin-1")  # as HTTP libraries send it in UTF-8
+        assert served.get("/api/board", Authorization=f"Bearer {bearer}").status == 200
+
+
+def test_two_dashboards_of_one_host_do_not_take_each_other_for_themselves(tmp_path: Path) -> None:
+    with served_board([tmp_path], token="one") as one, served_board([tmp_path], token="two") as two:
+        cookies = [
+            served.get(f"/?token={token}").headers["set-cookie"] for served, token in ((one, "one"), (two, "two"))
+        ]
+        kept = dict(cookie.partition(";")[0].split("=") for cookie in cookies)  # as a browser keeps them: by name
+        both = "; ".join(f"{name}={value}" for name, value in kept.items())
+        assert [served.get("/api/board", Cookie=both).status for served in (one, two)] == [200, 200]
+
+
+def test_in_a_frame_all_that_a_page_loads_is_asked_for_with_its_token(tmp_path: Path) -> None:
+    """There a browser sends no cookie."""
+    with served_board([tmp_path], token="a/b c", embedded=True) as served:
+        page = served.get("/?view=sweeps&token=a%2Fb%20c")  # which leads on
+        assert "set-cookie" not in page.headers
+        loaded = re.findall(r'<(?:link|script)[^>]* (?:href|src)="([^":]+)"', page.body.decode())
+        assert "web/app.js" in loaded
+        for address in (*set(loaded) - {"vega.js"}, "web/answer.js", "api/board"):  # that one takes seconds
+            assert served.get(f"/token=a%2Fb%20c/{address}").status == 200
+            assert served.get(f"/{address}").status == 401
+        assert served.get("/token=wrong/api/board").status == 401
+        assert served.get("/a%2Fb%20c/api/board").status == 401
+        assert served.get("/token=a%2Fb%20c/api/board", Host="attacker.example").status == 421
 
 
 def test_nothing_outside_its_folder_is_served(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from stand_ins import Sweep, Workers
 
 import greenexp
 from greenexp.api.views import VIEWS
+from greenexp.dashboard.payload import tables_of
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,7 @@ def board(folder: Path) -> Iterator[ServedBoard]:
     conductor = Sweep(folder / "halved").open()
     Workers(conductor, fail={"c000-i1-o0": 2}).play(30)
     conductor.journal.close()
+    shutil.copytree(folder / "small", folder / "a,b")
     with served_board([folder]) as served:
         yield served
 
@@ -140,8 +142,29 @@ def test_sweeps_stand_side_by_side(board: ServedBoard) -> None:
     table = next(table for table in answer["tables"] if table["name"] == "sweeps")
     assert table["total"] == 2
     assert board.get("/api/views/compare?sweep=small&others=none").status == 404
+    assert answer["python"].count("greenexp.load") == 2
+
+
+def test_the_python_beside_sweeps_gives_the_same_tables(board: ServedBoard) -> None:
+    """Sweeps have the names of the page there, whatever their files call them; a sweep does not stand beside itself."""
+    query = "compare?sweep=small&axis=train_flops&others=halved&others=a%2Cb&others=small&others=halved"
+    answer = board.get(f"/api/views/{query}").json
     found = eval(answer["python"].splitlines()[-1], {"greenexp": greenexp})  # noqa: S307 - our own text
-    assert len(found["sweeps"]) == 2
+    tables = {table.name: table.csv() for table in tables_of(found)}
+    assert list(found["sweeps"]["sweep"]) == ["small", "halved", "a,b"]
+    assert set(tables) == {table["name"] for table in answer["tables"]}
+    for name, text in tables.items():
+        assert board.get(f"/api/views/{query.replace('?', f'/tables/{name}.csv?')}").body.decode() == text
+
+
+@pytest.mark.parametrize(("others", "beside"), [("halved,a%2Cb", None), ("halved,small", ["small", "halved"])])
+def test_keys_with_commas_between_them_are_read_where_no_sweep_is_called_so(
+    board: ServedBoard, others: str, beside: list[str] | None
+) -> None:
+    reply = board.get(f"/api/views/compare?sweep=small&others={others}")
+    assert (reply.status == 200) == bool(beside)
+    tables = {table["name"]: table for table in reply.json.get("tables", ())}
+    assert not beside or [row[0][0] for row in tables["sweeps"]["rows"]] == beside
 
 
 def test_two_other_sweeps_of_one_name_are_two(folder: Path, tmp_path: Path) -> None:

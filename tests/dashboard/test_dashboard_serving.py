@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -16,10 +16,14 @@ class OpenedError(Exception):
 
 
 def test_the_address_can_be_opened_as_soon_as_it_is_told(tmp_path: Path) -> None:
+    token = "a+b&c;pässwört d"
+
     def open_it(address: str) -> None:
         place = urlsplit(address)
+        assert address.isascii()
+        assert parse_qs(place.query)["token"] == [token]
         with socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=10):
             raise OpenedError
 
     with pytest.raises(OpenedError):
-        serve_dashboard([str(tmp_path)], DashboardPlace(port=0), open_it)
+        serve_dashboard([str(tmp_path)], DashboardPlace(port=0, token=token), open_it)

@@ -85,6 +85,16 @@ def test_seeds_of_one_model_have_a_row_each() -> None:
     ElementTree.fromstring(render_svg(figure))
 
 
+def test_figures_of_different_sweeps_have_titles_of_their_own() -> None:
+    """A screen reader lists them by these."""
+    other = sweep(metric={"name": "macro_f1"})
+    figures = views.compared_sweep_figures(compared_sweeps({"one": sweep(), "two": sweep(2, 2), "three": other}))
+    assert [[name in figure.title for name in ("one", "two", "three")] for figure in figures] == [
+        [True, True, False],
+        [False, False, True],
+    ]
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_each_is_a_whole_labelled_image(found: dict[str, Findings], name: str) -> None:
     figures = figures_of(found, name)

@@ -104,7 +104,10 @@ def _unknown(tables: SweepTables, known: int) -> str:
     if stopped_without_score(tables.trials):
         return "some configurations were stopped before a report on all of dev, and the others are a selection"
     if known < LEAST:
-        return f"only {known} configurations have ended, and {LEAST} are needed"
+        ended = {0: "no configuration has", 1: "only one configuration has"}.get(
+            known, f"only {known} configurations have"
+        )
+        return f"{ended} ended, and {LEAST} are needed"
     return ""
 
 

@@ -30,6 +30,7 @@ import pandas as pd
 from greenexp.analysis.findings import Findings
 from greenexp.analysis.views.columns import COLUMNS, ViewColumn, described
 from greenexp.analysis.views.searched import settings_texts
+from greenexp.analysis.views.wording import counted
 from greenexp.records.stints import DRIVER_ENDED, Stint
 from greenexp.records.tables import SweepTables
 from greenexp.units import format_duration
@@ -272,8 +273,8 @@ def _slots(stints: pd.DataFrame, segments: pd.DataFrame, sessions: pd.DataFrame,
 def _verdict(stints: pd.DataFrame, segments: pd.DataFrame, slots: pd.DataFrame) -> tuple[str, ...]:
     sums = segments.groupby("kind")["seconds"].sum()
     parts = ", ".join(f"{format_duration(float(sums[kind]))} {kind}" for kind in KINDS if kind in sums)
-    trials = stints["trial"].nunique()
-    return (f"{trials} trials held up to {len(slots)} workers at once, {len(stints)} times: {parts}.",)
+    trials, workers = counted(stints["trial"].nunique(), "trial"), counted(len(slots), "worker")
+    return (f"{trials} held up to {workers} at once, {counted(len(stints), 'time')}: {parts}.",)
 
 
 def _notes(tables: SweepTables, *, derived: bool, without_sessions: bool) -> tuple[str, ...]:

@@ -7,6 +7,9 @@ from greenexp.figures.comparison import MOST_GROUPS, Channel, comparison_figure
 from greenexp.figures.figure import Figure
 from greenexp.figures.views.channels import hover, lowered, titled
 
+MOST_NAMED = 3
+"""Sweeps in the title of a figure."""
+
 
 def compared_sweep_figures(findings: Findings) -> tuple[Figure, ...]:
     """Figures of `analysis.views.compared_sweeps.compared_sweeps`, of at most `MOST_GROUPS` sweeps each."""
@@ -24,11 +27,17 @@ def compared_sweep_figures(findings: Findings) -> tuple[Figure, ...]:
         ends = {name: f"{sweeps.loc[name, 'planned']} trials" for name in names}
         score = f"Best dev {of['metric']} of a trial on {of['task']}"
         figure = comparison_figure(
-            f"compared-sweeps-{number}", f"Best so far over {lowered(cost.title)}", table,
+            f"compared-sweeps-{number}", f"Best so far over {lowered(cost.title)}: {_listed(names)}", table,
             Channel("shown", f"{across}, all trials together"), Channel("score", score), ends, step=True,
         )  # fmt: skip
         figures.append(figure)
     return tuple(_with_tooltips(figure, score_title="Best so far", cost_title=cost.title) for figure in figures)
+
+
+def _listed(names: list[str]) -> str:
+    """The sweeps of a figure, which are in no other one, for its title."""
+    more = len(names) - MOST_NAMED
+    return f"{', '.join(names[:MOST_NAMED])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _with_tooltips(figure: Figure, *, score_title: str, cost_title: str) -> Figure:
