@@ -26,6 +26,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
+    "--disable-features=LocalNetworkAccessChecks",  # a page that a test makes up may frame what this machine serves
 ]  # fmt: skip
 
 
