@@ -107,7 +107,7 @@ def _unknown(tables: SweepTables, known: int) -> str:
         ended = {0: "no configuration has", 1: "only one configuration has"}.get(
             known, f"only {known} configurations have"
         )
-        return f"{ended} ended, and {LEAST} are needed"
+        return f"{ended} ended with a score, and {LEAST} are needed"
     return ""
 
 
