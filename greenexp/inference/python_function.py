@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from greenexp.errors import InputError
@@ -34,6 +35,7 @@ class EarlyExitFunction:
         """A row of COLUMNS per text. probability is None for regression.
 
         model_input: a frame with the column `text` (and `text_pair`), or a list of texts or of pairs
+        Raises InputError for a frame without these columns: another one is not taken for the texts.
         """
         texts = texts_of(model_input, pairs=bool(self._engine.serving and self._engine.serving.pairs))
         answers = self._engine.answer(self._engine.encode(texts), BATCH_SIZE) if texts else []
@@ -52,12 +54,17 @@ class EarlyExitFunction:
 
 
 def texts_of(given: Any, *, pairs: bool) -> list[Any]:
-    """The texts of an input of any kind that MLflow passes on. InputError for a missing column."""
+    """The texts of an input of any kind that MLflow passes on. InputError for a missing column.
+
+    A frame whose only column has a number for its name was a list.
+    """
+    if isinstance(given, Mapping):
+        given = pd.DataFrame({name: np.atleast_1d(values) for name, values in given.items()})
     if not isinstance(given, pd.DataFrame):
         values: Sequence[Any] = given.tolist() if hasattr(given, "tolist") else list(given)
         return [value[TEXT] if isinstance(value, Mapping) else value for value in values]
-    if not pairs and len(given.columns) == 1:
-        return list(given.iloc[:, 0])
+    if not pairs and [*given.columns] == [0]:
+        return list(given[0])
     wanted = [TEXT, SECOND] if pairs else [TEXT]
     missing = [name for name in wanted if name not in given]
     if missing:

@@ -290,7 +290,7 @@ class SweepState:
                 trial.status, trial.reason = "interrupted", "the driver ended without closing the sweep"
                 lost_s = max(0.0, self.sessions[-1].last - trial.last_seen) if self.sessions else 0.0
                 trial.lost_wall_s += lost_s / self.stints.sharing(trial.spec.trial)
-                trial.broken += lost_s > 0
+                trial.broken += 1
         self.limit = None
         self.sessions.append(Session(event.data, event.time, event.time))
 
@@ -361,7 +361,7 @@ class SweepState:
         lost_s, lost = event.data.get("lost_wall_s") or 0.0, event.data.get("lost")
         trial.lost_wall_s += lost_s
         if lost is None:
-            trial.broken += lost_s > 0
+            trial.broken += lost_s > 0 or event.data["status"] == "interrupted"
             if trial.ended:
                 self._write_off(trial)
             return

@@ -97,14 +97,19 @@ def spread(count: int, of: int) -> tuple[int, ...]:
 def start_from(student: MultiExitModel, teacher: Teacher, layers: tuple[int, ...], method: str) -> None:
     """Give the student, layer by layer, those of `layers` of the teacher, what lies beside these, and its last head.
 
-    Beside the layers lie embeddings, pooler, tables of relative positions, and norms.
+    Beside the layers lie embeddings, pooler (where both have one), tables of relative positions, and norms.
     Raises InputError where the two differ in more than the number of layers.
     """
     check_start(teacher, method)
     own_layers, his_layers = student.backbone.own_layers(), teacher.model.backbone.own_layers()
     if own_layers is None or his_layers is None or len(own_layers) != len(layers):
         raise InputError(f"{method}: a student starts from its teacher's layers, and its own are other ones")
-    _copy(_beside(student.backbone, own_layers), _beside(teacher.model.backbone, his_layers), method)
+    theirs = teacher.model.backbone
+    poolers = all(any(True for _ in one.pooler_parameters()) for one in (student.backbone, theirs))
+    own_rest, his_rest = (
+        _beside(one, layers, pooler=poolers) for one, layers in ((student.backbone, own_layers), (theirs, his_layers))
+    )
+    _copy(own_rest, his_rest, method)
     pairs = [(own, his_layers[number - 1]) for own, number in zip(own_layers, layers, strict=True)]
     head = teacher.model.head(teacher.exit)
     pairs += [(student.head(number), head) for number in student.exits]
@@ -121,9 +126,10 @@ def check_start(teacher: Teacher, method: str) -> None:
         )
 
 
-def _beside(backbone: Backbone, layers: nn.ModuleList) -> dict[str, Tensor]:
-    """Name -> parameter or buffer of what lies beside the layers."""
+def _beside(backbone: Backbone, layers: nn.ModuleList, *, pooler: bool) -> dict[str, Tensor]:
+    """Name -> parameter or buffer of what lies beside the layers; pooler: whether that of the pooler does."""
     inside = {id(one) for one in itertools.chain(layers.parameters(), layers.buffers())}
+    inside |= set() if pooler else {id(one) for one in backbone.pooler_parameters()}
     every = itertools.chain(backbone.named_parameters(), backbone.named_buffers())
     return {name: one for name, one in every if id(one) not in inside}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -22,7 +25,8 @@ def ledger(facts: SweepFacts, epochs: pd.DataFrame) -> pd.DataFrame:
     reason: why an axis, or a part of it, was not measured
     """
     limits = facts.spec.budget.limits()
-    reasons = _reasons(facts)
+    unmeasured = {} if facts.epochs else _not_measurable(facts)
+    reasons = _reasons(facts) | unmeasured
     broken = sum(trial.broken for trial in facts.trials)
     spent = CostTotals.of((report.record.costs for report in facts.epochs), (trial.lost for trial in facts.trials))
     rows = []
@@ -31,7 +35,8 @@ def ledger(facts: SweepFacts, epochs: pd.DataFrame) -> pd.DataFrame:
         why = reasons.get(axis.name, "")
         if broken and axis.name not in _COUNTED:
             lost = np.nan
-            why = "; ".join(filter(None, (why, f"without {broken} epoch(s) under way when a worker or driver died")))
+            left_out = f"without {broken} epoch(s) under way of attempts that broke off or failed"
+            why = why if axis.name in unmeasured else "; ".join(filter(None, (why, left_out)))
         row = {"axis": axis.name, "unit": axis.unit, "used": used, "limit": limits.get(axis.name)}
         rows.append({**row, "lost": lost, "reason": why})
     return typed_frame("ledger", rows)
@@ -47,6 +52,14 @@ def _reasons(facts: SweepFacts) -> dict[str, str]:
                 continue
             found.setdefault(axis, {})[part] = f"without {part}: {why}" if part else why
     return {axis: "; ".join(parts.values()) for axis, parts in found.items()}
+
+
+def _not_measurable(facts: SweepFacts) -> dict[str, str]:
+    """Axis -> why it cannot be measured where the last driver was at work, as far as that is on record."""
+    told: Mapping[str, Any] = next(
+        (one["measured"] for one in reversed(facts.history.sessions) if "measured" in one), {}
+    )
+    return {axis: str(why) for axis, (can_be, why) in told.items() if not can_be}
 
 
 def _used(axis: str, facts: SweepFacts, spent: CostTotals) -> float:
@@ -68,5 +81,6 @@ def _lost(axis: str, facts: SweepFacts, epochs: pd.DataFrame) -> float:
     again = epochs.loc[epochs["repeated"], axis]
     if axis == "wall_s":
         return float(again.sum()) + sum(trial.lost_wall_s for trial in facts.trials)
-    measured = epochs[axis].notna().all() and not epochs.empty
-    return float(again.sum()) + sum(trial.lost.get(axis, 0.0) for trial in facts.trials) if measured else np.nan
+    told = [trial.lost[axis] for trial in facts.trials if axis in trial.lost]
+    measured = epochs[axis].notna().all() and bool(len(epochs) or told)
+    return float(again.sum()) + sum(told) if measured else np.nan

@@ -152,7 +152,6 @@ def _lay_out(folder: Path, kept: KeptModel, model_id: str, run_id: str) -> None:
         (folder / DATA / file.name).symlink_to(file.resolve())  # read once, where it is logged
     pairs = bool((manifest.get("serving") or {}).get("pairs"))
     named = [{"type": "string", "name": name, "required": True} for name in ("text", "text_pair")]
-    inputs = named if pairs else [{"type": "string", "required": True}]  # without a name a list of texts will do too
     outputs = [{"type": kind, "name": name, "required": True} for name, kind in _OUTPUT]
     import mlflow
 
@@ -167,7 +166,9 @@ def _lay_out(folder: Path, kept: KeptModel, model_id: str, run_id: str) -> None:
         "mlflow_version": mlflow.__version__,
         "model_id": model_id,
         "run_id": run_id,
-        "signature": {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None},
+        # Of single texts none is said of the inputs, so that MLflow passes on a list as well as a frame. By an input
+        # without a name it would pass on the first column of any frame, and no other.
+        "signature": {"inputs": json.dumps(named) if pairs else None, "outputs": json.dumps(outputs), "params": None},
     }
     requirements = f"greenexp[train]=={VERSION}\n"
     (folder / "requirements.txt").write_text(requirements, encoding="utf-8")

@@ -59,6 +59,7 @@ def test_no_texts_are_no_answers(folder: Path) -> None:
         (pd.DataFrame({"text": ["a", "b"]}), False, ["a", "b"]),
         (pd.DataFrame({0: ["a", "b"]}), False, ["a", "b"]),
         (pd.DataFrame({"id": [1], "text": ["a"]}), False, ["a"]),
+        ({"text": np.array(["a", "b"])}, False, ["a", "b"]),
         (pd.DataFrame({"text": ["a"], "text_pair": ["b"]}), True, [("a", "b")]),
     ],
 )
@@ -69,6 +70,8 @@ def test_texts_of_every_kind_of_input(given: object, pairs: bool, expected: list
 def test_a_missing_column_is_named() -> None:
     with pytest.raises(InputError, match="text_pair"):
         texts_of(pd.DataFrame({"text": ["a"]}), pairs=True)
+    with pytest.raises(InputError, match=r"text .*it has: id"):
+        texts_of(pd.DataFrame({"id": ["17"]}), pairs=False)
 
 
 @pytest.mark.slow
@@ -87,8 +90,10 @@ def test_mlflow_loads_what_was_logged(folder: Path, tmp_path: Path) -> None:
         import mlflow.pyfunc
 
         loaded = mlflow.pyfunc.load_model(str(tmp_path))
-        for given in (TEXTS, pd.DataFrame({"text": TEXTS})):
+        numbered = pd.DataFrame({"id": ["1", "2", "3"], "text": TEXTS})
+        for given in (TEXTS, pd.DataFrame({"text": TEXTS}), numbered):
             found = loaded.predict(given)
             assert found.equals(_load_pyfunc(str(folder), {"policy": "max_probability:0.9"}).predict(TEXTS))
+        assert len(loaded.predict([])) == len(loaded.predict(pd.DataFrame({"text": []}))) == 0
         assert [column.name for column in loaded.metadata.signature.outputs] == list(COLUMNS)
     assert json.loads((tmp_path / "data" / "greenexp.json").read_text())["serving"]

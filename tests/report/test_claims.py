@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from made_settings import changed_spec
 from made_sweeps import sweep
+from told import tells
 
 from greenexp.analysis.comparing.lead_of_sweep import lead_of_best
+from greenexp.analysis.sweeps.overview import overview
 from greenexp.records.tables import typed_frame
 from greenexp.report import report_sections
 
@@ -94,9 +96,23 @@ def test_the_gap_is_a_bound_where_scores_are(ends, bound):
 
 def test_only_configurations_with_a_score_are_counted():
     said = text(sweep(ends={"c001-i0-o0": ("failed", 3)}), "headline")
-    assert "Best of the 3 configurations with a score from all seeds (4 planned): c002" in said
+    assert tells(said, "Best of the 3 configurations … with a score from all seeds (4 planned): c002")
     alone = text(sweep(2, 2, ends={"c001-i0-o0": ("failed", 3)}), "headline")
-    assert "The only configuration with a score from all seeds (2 planned): c000" in alone
+    assert tells(alone, "The only configuration … with a score from all seeds (2 planned): c000")
+
+
+def test_a_leader_that_still_trains_is_named_beside_the_best_of_those_that_have_ended():
+    tables = sweep(3, 2)
+    trials = tables.trials.copy()
+    first = trials["configuration"] == trials.loc[trials["score"].idxmax(), "configuration"]
+    trials.loc[first, "status"] = "running"
+    going_on = dataclasses.replace(tables, trials=trials, history=dataclasses.replace(tables.history, complete=False))
+    leader, score = trials.loc[trials["score"].idxmax(), ["trial", "score"]]
+    for said in (text(going_on, "headline"), " ".join(overview(going_on).verdict)):
+        assert tells(
+            said, f"configurations whose seeds have ended … {leader}, which has not ended, has reached {score:.4f}"
+        )
+    assert "has not ended" not in " ".join(overview(tables).verdict)
 
 
 # --- seeds

@@ -54,7 +54,10 @@ def test_what_is_unknown_is_never_zero() -> None:
 def test_before_the_first_report_nothing_is_said_to_be_used() -> None:
     tables = sweep(2, 1)
     unused = tables.ledger.assign(used=np.nan)
-    empty = dataclasses.replace(tables, ledger=unused, epochs=typed_frame("epochs", [])[list(SCHEMA["epochs"])])
+    none = typed_frame("epochs", [])[list(SCHEMA["epochs"])]
+    ended = dataclasses.replace(tables, ledger=unused, epochs=none)
+    assert section(ended).headline == ("No trial has reported.",)
+    empty = dataclasses.replace(ended, history=dataclasses.replace(tables.history, complete=False))
     assert not any("used" in sentence for sentence in section(empty).headline)
     assert set(rows_of(empty)["used_text"]) == {NOT_YET}
 

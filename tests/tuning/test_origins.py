@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_served_models import save_tiny, write_sweep
+from tiny_served_models import WORDS, save_tiny, write_sweep
 from told import tells
 
 from greenexp.errors import CheckpointError, InputError
@@ -28,7 +28,7 @@ from greenexp.tuning.opening import open_sweep
 
 TEXT = """\
 name: taught
-task: {name: tsv, train: train.tsv, dev: dev.tsv}
+task: {name: tsv, train: train.tsv, dev: dev.tsv, labels: [worse, better]}
 backbone: {name: bert, layers: 3, hidden: 16, heads: 2, max_positions: 20}
 training: {epochs: 2, batch_size: 4, max_length: 16}
 method: {name: distillation, teacher: out/first}
@@ -42,10 +42,9 @@ def teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(chosen, "_DELIVERED", {})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in ("train", "dev"):  # the words of the teacher's vocabulary, so that both read the same ids
-        (tmp_path / f"{name}.tsv").write_text(
-            "text\tlabel\n" + "a good bad film with no plot and some very slow music that nobody\tyes\na film\tno\n" * 6
-        )
+    every = " ".join(WORDS)  # each as often as any other, so that both read the same ids
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.tsv").write_text(f"text\tlabel\n{every}\tbetter\n" + f"{every}\tworse\n" * 6)
     return write_sweep(tmp_path / "out/first")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from greenexp.analysis.findings import Findings
@@ -15,6 +17,7 @@ from greenexp.units import format_quantity
 BUDGET_COLUMNS = (
     "axis", "title", "unit", "used", "limit", "share", "price_low", "price_expected", "price_high", "reason",
 )  # fmt: skip
+_GOING_ON = ("running", "paused", "interrupted")
 MOST = 10
 """Configurations in the table."""
 
@@ -34,9 +37,11 @@ def overview(tables: SweepTables) -> Findings:
     best = "No configuration has a mean score over its seeds yet."
     if first is not None:
         spread = "" if pd.isna(first["score_std"]) else f" ± {first['score_std']:.4f} (standard deviation over seeds)"
-        best = f"Best so far: {first['configuration']} with mean {metric.label} {first['score_mean']:.4f}{spread}."
+        whose = "Best" if tables.history.complete else "Best of the configurations whose seeds have ended"
+        best = f"{whose}: {first['configuration']} with mean {metric.label} {first['score_mean']:.4f}{spread}."
+    leader = leading_trial(tables, math.nan if first is None else float(first["score_mean"]))
     return Findings(
-        verdict=(_stage(tables), best),
+        verdict=(_stage(tables), best, *([leader] if leader else [])),
         tables={"budget": budget_table(tables), "trials": counts, "configurations": ranked},
         titles={
             "budget": "Use of every budget axis, with its limit and the price before the sweep",
@@ -45,6 +50,19 @@ def overview(tables: SweepTables) -> Findings:
         },
         warnings=tables.remarks.warnings,
     )
+
+
+def leading_trial(tables: SweepTables, best: float) -> str:
+    """A sentence on the best trial that has not ended, if its score is better than `best`, a mean, or there is none."""
+    metric, trials = metric_of(tables), tables.trials
+    going_on = trials[trials["status"].isin(_GOING_ON) & trials["score"].notna()]
+    if going_on.empty:
+        return ""
+    leader = going_on.sort_values("score", ascending=metric.minimize, kind="stable").iloc[0]
+    trial, score = leader["trial"], float(leader["score"])
+    if not math.isnan(best) and not metric.is_better(score, best):
+        return ""
+    return f"{trial}, which has not ended, has reached {score:.4f}."
 
 
 def budget_table(tables: SweepTables) -> pd.DataFrame:

@@ -46,9 +46,9 @@ def section(tables: SweepTables) -> Section:
 
 
 def _used(rows: list[dict[str, str]], tables: SweepTables) -> tuple[str, ...]:
-    """What was measured, in one sentence; nothing before there is a report."""
+    """What was measured, in one sentence; nothing before a report, or a failure, has told of costs."""
     known = [row for row in rows if row["used_text"] not in ("not measured", NOT_YET)]
-    if tables.epochs.empty or not known:
+    if not known or (tables.epochs.empty and not tables.history.complete):
         return ()
     parts = [f"{_inside(row['title'])} {row['used_text']}" for row in known]
     return (f"The sweep used: {'; '.join(parts)}.",)
@@ -61,7 +61,7 @@ def _inside(title: str) -> str:
 
 def _sentences(rows: list[dict[str, str]], tables: SweepTables) -> tuple[str, ...]:
     if tables.epochs.empty:
-        return ("Nothing was reported yet.",)
+        return ("No trial has reported.",) if tables.history.complete else ("Nothing was reported yet.",)
     missing = [row for row in rows if row["used_text"] == "not measured"]
     sentences = [f"{row['title']} was not measured{': ' if row['reason'] else ''}{row['reason']}." for row in missing]
     partial = [row for row in rows if row["used_text"] != "not measured" and row["reason"]]
@@ -73,7 +73,7 @@ def _priced(price: Mapping[str, PriceFact], tables: SweepTables) -> tuple[str, .
     """On how many of the axes whose price was uncertain the sweep ended within it; nothing while it goes on."""
     used = tables.ledger.set_index("axis")["used"].dropna()
     judged = {axis: each for axis, each in price.items() if axis in used and each["low"] < each["high"]}
-    if not judged or not tables.history.complete:
+    if not judged or not tables.history.complete or tables.epochs.empty:
         return ()
     outside = [
         f"{AXES[axis].title} ({_way(float(used[axis]), each)})"
@@ -120,9 +120,10 @@ def _row(row: dict[Any, Any], tables: SweepTables, price: Mapping[str, PriceFact
     axis = AXES[str(row["axis"])]
     currency = tables.spec.accounting.currency
     unit = str(currency or "money") if axis.unit == "money" else axis.unit
+    is_waited_for = tables.epochs.empty and pd.isna(row["used"]) and not tables.history.complete
     return {
         "title": axis.title,
-        "used_text": NOT_YET if tables.epochs.empty and pd.isna(row["used"]) else format_quantity(row["used"], unit),
+        "used_text": NOT_YET if is_waited_for else format_quantity(row["used"], unit),
         "limit_text": "none" if pd.isna(row["limit"]) else format_quantity(row["limit"], unit),
         "lost_text": "" if pd.isna(row["lost"]) else format_quantity(row["lost"], unit),
         "price_text": _interval(price.get(axis.name), unit),

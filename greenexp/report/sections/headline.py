@@ -9,6 +9,7 @@ from greenexp.analysis.fronts.operating_points import cheapest_within, operating
 from greenexp.analysis.sweeps.configurations import configuration_table, is_given_up
 from greenexp.analysis.sweeps.held_out import held_out
 from greenexp.analysis.sweeps.metric import SweepMetric, metric_of
+from greenexp.analysis.sweeps.overview import leading_trial
 from greenexp.analysis.sweeps.savings import abandoned, savings
 from greenexp.records.axes import AXES
 from greenexp.records.policies import STATIC
@@ -107,15 +108,21 @@ def _best(tables: SweepTables, configurations: pd.DataFrame, metric: SweepMetric
     spread = mean_and_std(first["score_mean"], first["score_std"], int(first["seeds"]), seeds)
     stopped = f" It was stopped early: a {metric.bound}." if first["state"] == "stopped" else ""
     name = f"{first['configuration']} ({settings})" if settings else first["configuration"]
-    sentences = [(f"{_among(shown['seeds'].tolist(), len(configurations))}: {name}, {metric.label} {spread}.{stopped}")]
+    among = _among(shown["seeds"].tolist(), len(configurations), complete=tables.history.complete)
+    leader = leading_trial(tables, float(first["score_mean"]))
+    sentences = [f"{among}: {name}, {metric.label} {spread}.{stopped}{f' {leader}' if leader else ''}"]
     return sentences + ([] if lead is None else [lead.sentence])
 
 
-def _among(seeds: list[int], planned: int) -> str:
-    """Whom the first was compared with. seeds: of each configuration with a mean, the most first."""
+def _among(seeds: list[int], planned: int, *, complete: bool) -> str:
+    """Whom the first was compared with.
+
+    seeds: of each configuration with a mean, the most first; complete: whether the sweep has ended
+    """
     scored = seeds.count(seeds[0])
     whole = "all seeds" if len(set(seeds)) == 1 else f"{counted(seeds[0], 'seed')}, the most of any"
-    of = f"with a score from {whole} ({planned} planned)"
+    of = f"with a score from {whole}" if complete else f"whose seeds have ended, with a score from {whole}"
+    of += f" ({planned} planned)"
     return f"Best of the {scored} configurations {of}" if scored > 1 else f"The only configuration {of}"
 
 

@@ -21,8 +21,10 @@ def result_sentence(tables: SweepTables) -> str:
     lead = lead_of_best(tables)
     if lead is None:
         spread = mean_and_std(first["score_mean"], first["score_std"], int(first["seeds"]), seeds)
-        return f"{first['configuration']} is the only configuration with a score: {metric.label} {spread}."
-    return f"{lead.first} is the best of {len(ranked)} configurations, {_certainty(lead)}."
+        what = "with a score" if tables.history.complete else "whose seeds have ended"
+        return f"{first['configuration']} is the only configuration {what}: {metric.label} {spread}."
+    whose = "" if tables.history.complete else " whose seeds have ended"
+    return f"{lead.first} is the best of {len(ranked)} configurations{whose}, {_certainty(lead)}."
 
 
 def _certainty(lead: Lead) -> str:
