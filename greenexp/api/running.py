@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,9 @@ END_S, LEAST_FLUSH_S = 15.0, 4.0
 been written meanwhile, and how long it is waited for at least; the rest is left to `sync`."""
 
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How a sweep is run.
@@ -56,6 +60,14 @@ class RunOptions:
     measured_in: str | Path | None = None
     calibrate: bool = False
     metrics: MetricsAddress | None = None
+
+    def __post_init__(self) -> None:
+        """Raises InputError where `out` is the address of a store: pathlib takes it for folders of such names."""
+        if self.out is not None and _ADDRESS.match(str(self.out)):
+            raise InputError(
+                f"--out {self.out}: results lie in a folder of this machine, or one that is mounted on it; copy the "
+                "folder to a store when the sweep has ended"
+            )
 
 
 @dataclass(frozen=True, slots=True)

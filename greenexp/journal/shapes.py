@@ -19,7 +19,8 @@ from greenexp.records.explain import message, shown
 _CLOSED = ConfigDict(strict=True, extra="forbid")
 _WHOLE = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """What a column of a table can hold."""
-_NUMBER = Annotated[float, Field(allow_inf_nan=False)]
+_NUMBER = Annotated[float, Field(gt=-1e150, lt=1e150, allow_inf_nan=False)]
+"""Far above whatever is measured, and sums of its squares are finite."""
 _EPOCHS = Annotated[float, Field(ge=0, lt=2**53, allow_inf_nan=False)]
 """`records.progress.Epochs`; a number may be whole."""
 _SINGLE: Mapping[Any, Any] = {

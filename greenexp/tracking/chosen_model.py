@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from greenexp.errors import CheckpointError
 from greenexp.journal.state import SweepState, TrialState
 from greenexp.records.manifests import MODEL_MANIFEST, TOKENIZER
 from greenexp.records.selection import best_trial
@@ -44,7 +45,8 @@ class KeptModel:
     def chosen(cls, state: SweepState, folder: Path) -> KeptModel | None:
         """The one that `greenexp serve FOLDER` means; None if the sweep has chosen none, or keeps none.
 
-        Nor is there one of images, which have no tokenizer: what MLflow has answer are texts.
+        Nor is there one of images, which have no tokenizer: what MLflow has answer are texts. Raises CheckpointError
+        where its manifest is damaged.
         """
         kept = [t for t in state.chosen if (folder / MODELS / t.spec.trial / MODEL_MANIFEST).is_file()]
         best = best_trial(kept, state.mode)
@@ -59,6 +61,8 @@ class KeptModel:
             return cls(best, place, hashlib.sha256(content).hexdigest()[:16])
         except OSError:
             return None
+        except (ValueError, AttributeError, TypeError) as error:
+            raise CheckpointError(f"{place}: {MODEL_MANIFEST} is damaged: {error}") from error
 
 
 def log_model(

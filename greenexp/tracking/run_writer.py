@@ -330,11 +330,11 @@ class RunWriter:
         if self._folder is None or self._tracked.live or not self._takes_artifacts(known):
             return
         state, sweep_id = self._tracked.state, self._tracked.sweep_id
-        kept = KeptModel.chosen(state, self._folder)
-        if kept is None or known.tags.get(names.MODEL) == kept.digest:
-            return
-        runs = {names.SWEEP: known.run_id, names.TRIAL: self._runs()[names.TRIAL, kept.trial.spec.trial].run_id}
         try:
+            kept = KeptModel.chosen(state, self._folder)
+            if kept is None or known.tags.get(names.MODEL) == kept.digest:
+                return
+            runs = {names.SWEEP: known.run_id, names.TRIAL: self._runs()[names.TRIAL, kept.trial.spec.trial].run_id}
             log_model(self._client, self._experiment, runs, state, kept, sweep_id, self._pause)
         except Exception as error:
             self._remarks.append(f"has no model: {told(error)}; `greenexp sync` tries again")

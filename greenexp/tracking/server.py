@@ -78,7 +78,10 @@ def absolute(uri: str) -> str:
 def connect(uri: str) -> Any:
     """An `MlflowClient` for `uri`; creates the tables of a new database. TrackingError if it cannot be reached."""
     _check(uri)
-    _create_private(sqlite_file(uri))
+    file = sqlite_file(uri)
+    if file is not None and file.exists() and not file.is_file():
+        raise TrackingError(f"{file} is no file, so no MLflow database")
+    _create_private(file)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with _quiet(), failures_as(uri):

@@ -14,8 +14,9 @@ import pytest
 from told import tells
 
 from greenexp.api import running
-from greenexp.api.running import END_S, LEAST_FLUSH_S, _tracking
+from greenexp.api.running import END_S, LEAST_FLUSH_S, RunOptions, _tracking
 from greenexp.api.watching import Watcher
+from greenexp.errors import InputError
 from greenexp.records.sections import Tracking
 from greenexp.tracking import writer
 
@@ -88,3 +89,10 @@ def test_a_server_that_refuses_is_told_at_once_and_named(tmp_path: Path) -> None
                 break
             time.sleep(0.01)
     assert tells(watch.told[0], f"MLflow … {address}")
+
+
+@pytest.mark.parametrize("out", ["file:///tmp/x", "s3://bucket/x", "gs://bucket/x"])
+def test_results_lie_in_a_folder_and_not_at_an_address(out: str) -> None:
+    with pytest.raises(InputError, match=r"--out .*folder"):
+        RunOptions(Path(out))
+    assert RunOptions(Path("out/a:b")).out is not None

@@ -264,6 +264,39 @@ def test_what_a_dead_worker_used_is_said_to_be_unknown(tmp_path: Path) -> None:
     assert ledger.loc["wall_s", "lost"] == 4.0
 
 
+def test_what_a_killed_driver_s_last_trial_used_is_unknown_too(tmp_path: Path) -> None:
+    """Its report was the last event: how long it went on is on no record."""
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        begin(journal, trial_spec(A))
+        journal.append("started", trial=A, attempt=1, after=0)
+        report(journal, A, epoch_record(1))
+        journal.append("session", number=2)
+    ledger = read_tables(tmp_path).ledger.set_index("axis")
+    assert math.isnan(ledger.loc["train_flops", "lost"])
+    assert "without 1 epoch(s)" in ledger.loc["train_flops", "reason"]
+
+
+def test_where_all_failed_the_ledger_has_what_they_told_and_the_drivers_reasons(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        begin(journal, trial_spec(A))
+        journal.append("session", number=2, measured={"energy_j": [False, "no meter"], "cpu_s": [True, "clock"]})
+        journal.append("started", trial=A, attempt=1, after=0)
+        lost = dataclasses.asdict(Costs(wall_s=4.0, cpu_s=2.5, train_flops=7.0))
+        journal.append("ended", trial=A, attempt=1, status="failed", reason="nan", lost_wall_s=4.0, lost=lost)
+    ledger = read_tables(tmp_path).ledger.set_index("axis")
+    assert ledger.loc[["cpu_s", "train_flops"], "lost"].tolist() == [2.5, 7.0]
+    assert ledger.loc["energy_j", "reason"] == "no meter"
+    assert math.isnan(ledger.loc["energy_j", "lost"])
+
+
+def test_numbers_that_nothing_can_have_measured_are_refused(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        begin(journal, trial_spec(A))
+        journal.append("started", trial=A, attempt=1, after=0)
+        with pytest.raises(JournalError, match=r"journal\.jsonl:5: .*train_flops"):
+            report(journal, A, epoch_record(1, costs=Costs(wall_s=1.0, train_flops=1e308)))
+
+
 def test_a_missing_part_of_the_energy_is_said(tmp_path: Path) -> None:
     with Journal(tmp_path / "journal.jsonl") as journal:
         begin(journal, trial_spec(A))

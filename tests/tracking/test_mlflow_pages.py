@@ -219,6 +219,15 @@ def test_the_chosen_model_is_logged_once(uri: str, client: Any, tmp_path: Path) 
         expect_model(client, "model", trial)
 
 
+def test_a_damaged_manifest_costs_the_model_and_nothing_else(uri: str, client: Any, tmp_path: Path) -> None:
+    trial = ended_journal(tmp_path)
+    (tmp_path / "models" / trial / "greenexp.json").write_text("[]")
+    (remark,) = sync(tmp_path, uri, "damaged").remarks
+    assert tells(remark, f"has no model … {trial} … greenexp.json is damaged")
+    assert models_of(client, "damaged") == []
+    assert trial in runs_of(client, "damaged")
+
+
 @pytest.mark.parametrize("case", ["running", "nothing kept"])
 def test_no_model_where_none_is_chosen_or_kept(case: str, uri: str, client: Any, tmp_path: Path) -> None:
     trial = ended_journal(tmp_path, closed=case != "running")

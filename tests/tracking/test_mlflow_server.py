@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ from mlflow.telemetry.client import get_telemetry_client
 assert get_telemetry_client() is None, "telemetry is on"
 assert (root.level, list(root.handlers)) == before, "the root logger was touched"
 """
+
+
+@pytest.mark.parametrize("made", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_no_database(made: Callable[[Path], None], tmp_path: Path) -> None:
+    made(tmp_path / "mlflow.db")
+    with pytest.raises(TrackingError, match="is no file"):
+        connect(default_uri(tmp_path))
 
 
 @pytest.fixture

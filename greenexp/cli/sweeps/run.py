@@ -59,6 +59,7 @@ def run(
         from greenexp.api.exporting import MetricsAddress
 
         if dry_run:
+            running.RunOptions(out)  # refuses the address of a store
             print_preview(
                 planning.plan(sweep, set=overrides, measured_in=measured_in, calibrate=calibrate, watch=watch)
             )
