@@ -10,7 +10,7 @@ from greenexp.errors import MissingExtraError
 
 TRAIN = (
     "torch", "ray", "mlflow", "transformers", "datasets", "h11", "huggingface_hub", "optuna", "PIL", "platformdirs",
-    "pynvml", "safetensors", "sklearn", "starlette", "tokenizers", "uvicorn",
+    "psutil", "pynvml", "safetensors", "sklearn", "starlette", "tokenizers", "uvicorn",
 )  # fmt: skip
 """Modules that come with `greenexp[train]`. Statistics of tables and reports of a sweep's folder need none of them."""
 

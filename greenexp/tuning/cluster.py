@@ -15,6 +15,7 @@ from importlib import import_module
 from greenexp.errors import InputError
 from greenexp.meters.nvml import visible_gpus
 from greenexp.tuning.access import AnswerWithoutToken, answer_of, cluster_access, private_access, refuse_open_cluster
+from greenexp.tuning.ray_processes import no_process_left
 
 # Read by Ray when it is imported or started, on this machine and (through the runtime environment) on others.
 _DRIVER_ENV: Mapping[str, str] = {
@@ -132,7 +133,8 @@ def _private(cpus: int, gpus: int, worker_env: Mapping[str, str]) -> Iterator[No
         try:
             yield
         finally:
-            ray.shutdown()
+            with no_process_left():
+                ray.shutdown()
             shutil.rmtree(scratch, ignore_errors=True)
 
 
