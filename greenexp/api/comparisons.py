@@ -205,6 +205,7 @@ def front(
             tables={**findings.tables, **compared.tables},
             titles={**findings.titles, **compared.titles},
             notes=(*findings.notes, *compared.notes),
+            warnings=tuple(dict.fromkeys([*findings.warnings, *against.warnings, *compared.warnings])),
         )
     return dataclasses.replace(findings, figures=group_front_figures(findings, scores))
 

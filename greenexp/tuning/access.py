@@ -75,6 +75,8 @@ def answer_of(gcs_address: str) -> AnswerWithoutToken:
     try for minutes, and write of it to the terminal.
     """
     host, _, port = gcs_address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(f"'{gcs_address}' is no address of a Ray cluster: give host and port, such as 10.0.0.1:6379")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S):
             pass

@@ -50,7 +50,13 @@ def set_environment() -> None:
 
 def on_cluster(address: str | None) -> bool:
     """Whether `ray_cluster` joins a running cluster instead of starting a private Ray."""
-    return bool(address or os.environ.get("RAY_ADDRESS"))
+    return _cluster_address(address) is not None
+
+
+def _cluster_address(address: str | None) -> str | None:
+    """The address asked for, else RAY_ADDRESS; None for `local`, by which Ray means one of the program's own."""
+    named = address or os.environ.get("RAY_ADDRESS") or "local"
+    return None if named == "local" else named
 
 
 @contextmanager
@@ -65,15 +71,16 @@ def ray_cluster(
 ) -> Iterator[None]:
     """Ray with room for `workers` trials: a private one on this machine, or the running cluster at `address`.
 
-    RAY_ADDRESS (set inside a Ray job) counts as an address. Ray is shut down on leaving; a cluster is only left.
+    RAY_ADDRESS (set inside a Ray job) counts as an address; `auto` is this machine's cluster, `local` a private one.
+    Ray is shut down on leaving; a cluster is only left.
     open_cluster: join a cluster that lets in clients without a token, which is refused otherwise
     worker_env: what the environment of a private Ray's workers has besides this process' own
     """
     set_environment()
     _refuse_running_ray()
-    address = address or os.environ.get("RAY_ADDRESS") or None
-    if address:
-        ray = _joined(address, open_cluster=open_cluster)
+    joined = _cluster_address(address)
+    if joined is not None:
+        ray = _joined(joined, open_cluster=open_cluster)
     else:
         ray = _private(workers * cpus_per_trial, _gpus_here(workers * gpus_per_trial), worker_env or {})
     with ray, _quiet():
@@ -149,9 +156,9 @@ def _joined(address: str, *, open_cluster: bool) -> Iterator[None]:
     with cluster_access(address, open_cluster=open_cluster):
         import ray
 
-        named = address not in {"auto", "local"}
-        if named:
-            _check_answer(address, open_cluster=open_cluster)
+        if address == "auto":
+            address = _found_cluster()
+        _check_answer(address, open_cluster=open_cluster)
         try:
             ray.init(
                 address=address,
@@ -165,11 +172,21 @@ def _joined(address: str, *, open_cluster: bool) -> Iterator[None]:
                 f"`ray start --address={address}` makes it one)"
             ) from error
         try:
-            if not (named or open_cluster):
-                _check_answer(ray.get_runtime_context().gcs_address, open_cluster=False)
             yield
         finally:
             ray.shutdown()
+
+
+def _found_cluster() -> str:
+    """The address of the cluster that Ray finds on this machine; asked before Ray tries for minutes to reach it."""
+    services = import_module("ray._private.services")
+    try:
+        found: str = services.canonicalize_bootstrap_address("auto")
+    except (ConnectionError, ValueError) as error:
+        raise InputError(
+            "no Ray cluster runs on this machine: give the address of one, such as 10.0.0.1:6379"
+        ) from error
+    return found
 
 
 def _check_answer(address: str, *, open_cluster: bool) -> None:

@@ -138,6 +138,9 @@ def test_front_sets_groups_against_a_baseline_in_their_units() -> None:
     assert front(wide, **named, baseline=base, outside="clamp")["line_to_line"]["clamped"].tolist() == [1]
     with pytest.raises(InputError, match="larger"):
         front(points, **named, minimize=True, baseline=base)
+    assert found.warnings == ()
+    in_points = front(points, **named, by="m", baseline=base.assign(accuracy=100 * base["accuracy"]))
+    assert [tells(warning, "scores of … baseline … points") for warning in in_points.warnings] == [True, True]
 
 
 def test_a_table_may_have_lines_seeds_and_tasks(tmp_path: Path) -> None:

@@ -182,8 +182,10 @@ def test_nothing_listens_there() -> None:
         port = free.getsockname()[1]
     with pytest.raises(InputError, match="no Ray cluster"):
         answer_of(f"127.0.0.1:{port}")
-    for wrong in ("nonsense", "127.0.0.1:port", "127.0.0.1:99999999"):
-        with pytest.raises(InputError, match="no Ray cluster"):
+    with pytest.raises(InputError, match="no Ray cluster"):
+        answer_of("127.0.0.1:99999999")
+    for wrong in ("nonsense", "127.0.0.1", "127.0.0.1:port", ":6379"):
+        with pytest.raises(InputError, match="no address"):
             answer_of(wrong)
 
 

@@ -44,7 +44,7 @@ def line_to_line(
     found = elue_study(lines, against, ElueOptions(outside, confidence=confidence))
     table = found["scores"].rename(columns={"line": BY, "score": "height"}).drop(columns=["mparams", "metric"])
     notes = tuple(note for note in found.notes if "ElasticBERT" not in note)
-    return Findings(found.verdict, {"line_to_line": table}, {"line_to_line": TITLE}, notes)
+    return Findings(found.verdict, {"line_to_line": table}, {"line_to_line": TITLE}, notes, found.warnings)
 
 
 def _metric(scores: Scores) -> str:

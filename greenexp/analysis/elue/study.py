@@ -260,7 +260,14 @@ def unlike(line: ScoredLine, baseline: ScoredLine) -> str:
         and line.counted.by_counter != baseline.counted.by_counter
     ):
         return f"the MFLOPs of {line.name} are {line.counted}, and those of the baseline {baseline.counted}"
-    levels = [max(float(np.abs(rows[:, 1]).max()) for rows in each.seeds.values()) for each in (line, baseline)]
-    if min(levels) <= 1 < max(levels):
-        return f"{line.name} or the baseline seems to have scores from 0 to 1: ELUE's are in points, from 0 to 100"
+    low, high = sorted((line, baseline), key=_largest_score)
+    if _largest_score(low) <= 1 < _largest_score(high):
+        return (
+            f"the scores of {low.name} lie between -1 and 1 and those of {high.name} do not, so that one of the two "
+            "seems to be in points (0 to 100) and the other not"
+        )
     return ""
+
+
+def _largest_score(line: ScoredLine) -> float:
+    return max(float(np.abs(rows[:, 1]).max()) for rows in line.seeds.values())
