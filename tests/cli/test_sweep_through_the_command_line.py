@@ -148,7 +148,8 @@ def test_a_killed_worker_costs_an_attempt_and_no_number(tmp_path: Path, whole: P
 
 
 def test_workers_that_hang_are_killed_and_their_trials_tried_again(tmp_path: Path, whole: Path) -> None:
-    text = UNTRACKED.replace("workers: 2", "workers: 2, no_report_limit: 20 s")
+    # Tried again often: where other programs take the cores, starting a worker takes as long.
+    text = UNTRACKED.replace("workers: 2", "workers: 2, max_failures: 20, no_report_limit: 20 s")
     out = tmp_path / "out"
     with started(tmp_path / "log", "run", write_sweep(tmp_path, text), "--out", out) as process:
         wait_for(process, lambda: count(out, "report") >= 3)
