@@ -2,6 +2,7 @@
 import { showAnswer } from "./answer.js";
 import { element } from "./element.js";
 import { forget } from "./figure.js";
+import { keepFocus, readerState } from "./kept.js";
 import { showControls, showMenu, sweepTable } from "./menu.js";
 import { json, listen } from "./server.js";
 import { asked, keysOf, readState, writeState } from "./state.js";
@@ -20,6 +21,7 @@ let shownStamp = "";
 let request = new AbortController();
 let waiting = 0;
 let reading = 0;
+let isPaused = false;
 
 function isDark() {
   return state.theme ? state.theme === "dark" : prefersDark.matches;
@@ -56,10 +58,14 @@ function showWhere() {
   const sweep = board.sweeps.find((each) => each.key === state.sweep);
   if (!sweep || state.view === "sweeps") return at("where").replaceChildren();
   const few = board.sweeps.length <= MOST_LISTED ? board.sweeps : [sweep];
-  const picker = element("select", { "aria-label": "Sweep" },
+  const about = ` ${sweep.state}, ${sweep.source}`;
+  const listed = JSON.stringify([sweep.key, few.map((each) => each.key)]);
+  const known = at("sweep");
+  if (known?.dataset.listed === listed) return at("where").replaceChild(document.createTextNode(about), known.nextSibling);
+  const picker = element("select", { id: "sweep", "aria-label": "Sweep", "data-listed": listed },
     few.map((each) => element("option", { value: each.key, selected: each.key === sweep.key }, each.key)));
   picker.addEventListener("change", () => go({ sweep: picker.value, options: {}, others: [] }));
-  return at("where").replaceChildren(picker, ` ${sweep.state}, ${sweep.source}`);
+  return keepFocus(at("where"), () => at("where").replaceChildren(picker, about));
 }
 
 function heading(title, about) {
@@ -81,7 +87,9 @@ function showSweeps(quiet) {
   forget();
   const problems = board.problems.map((text) => element("p", { class: "warning" }, text));
   const none = `There is no sweep yet in ${board.sources.join(", ")}. "greenexp run smoke" begins one.`;
-  if (board.sweeps.length) at("answer").replaceChildren(...problems, sweepTable(found, state));
+  const { sorted } = readerState(at("answer"));
+  const listed = () => at("answer").replaceChildren(...problems, sweepTable(found, state, sorted.get("sweeps")));
+  if (board.sweeps.length) keepFocus(at("answer"), listed);
   else at("answer").replaceChildren(...(problems.length ? problems : [element("p", {}, none)]));
 }
 
@@ -131,13 +139,13 @@ function isOld() {
 
 function changed(news) {
   stamps = news;
-  if (waiting) return;
+  if (waiting || isPaused) return;
   waiting = setTimeout(async () => {
     waiting = 0;
-    if (!isOld()) return;
+    if (isPaused || !isOld()) return;
     board = await json("api/board").catch(() => board);
     await show({ quiet: state.view === "sweeps" || Boolean(state.sweep) }); // the first sweep brings its heading, too
-    at("news").textContent = `Updated at ${new Date().toLocaleTimeString("en", { hour12: false })}`;
+    at("updated").textContent = `Updated at ${new Date().toLocaleTimeString("en", { hour12: false })}`;
   }, CALM_MS);
 }
 
@@ -161,6 +169,15 @@ at("theme").addEventListener("click", () => go({ theme: isDark() ? "light" : "da
 at("fold").addEventListener("click", () => {
   const unfolded = at("menu").classList.toggle("unfolded");
   at("fold").setAttribute("aria-expanded", String(unfolded));
+});
+at("pause").addEventListener("click", () => {
+  isPaused = !isPaused;
+  at("pause").textContent = isPaused ? "Resume updates" : "Pause updates";
+  changed(stamps); // what came meanwhile
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the fragment of the address belongs to the view
+  at("main").focus();
 });
 at("controls").addEventListener("submit", (event) => event.preventDefault());
 listen(changed, (heard) => (at("news").textContent = heard ? "" : "The server cannot be heard; what stands here may be old."));

@@ -4,14 +4,17 @@ import { element } from "./element.js";
 
 const STEPS = 100;
 
-/** Two sliders per axis for an answer of the view `parallel`. figures: where its figure is drawn */
-export function brushOf(answer, figures) {
+/** Two sliders per axis for an answer of the view `parallel`. figures: where its figure is drawn; open: what the reader
+ * has unfolded. The ranges are in the fragment of the address. */
+export function brushOf(answer, figures, open) {
   const points = rowsOf(answer, "points");
   const axes = rowsOf(answer, "axes");
   if (!points.length || !axes.length) return null;
   const whole = new Set(points.map((point) => point.configuration)).size;
   const told = element("output", { class: "note" });
-  const ranges = new Map(axes.map((axis) => [axis.field, [0, 1]]));
+  const given = new URLSearchParams(location.hash.slice(1));
+  const ranges = new Map(axes.map((axis) => [axis.field, rangeOf(given.get(axis.field))]));
+  const isNarrowed = () => [...ranges.values()].some(([low, high]) => low > 0 || high < 1);
   let view = null;
 
   function inside() {
@@ -35,17 +38,26 @@ export function brushOf(answer, figures) {
     view?.signal("inside", names).runAsync();
   }
 
+  function writeAddress() {
+    const fragment = new URLSearchParams();
+    for (const [field, [low, high]] of ranges) if (low > 0 || high < 1) fragment.set(field, `${low}-${high}`);
+    history.replaceState(null, "", isNarrowed() ? `#${fragment}` : location.pathname + location.search);
+  }
+
   function slidersOf(axis, number) {
-    const value = (place) => textAt(points, axis, place);
     const ends = ["at least", "at most"].map((end, side) => {
       const id = `brush-${number}-${side}`;
-      const slider = element("input", { id, type: "range", min: "0", max: String(STEPS), step: "1", value: side ? String(STEPS) : "0" });
-      const text = element("span", { class: "at" }, value(side));
+      const place = ranges.get(axis.field)[side];
+      const value = (where) => textAt(points, axis, where, side);
+      const slider = element("input", { id, type: "range", min: "0", max: String(STEPS), step: "1",
+        value: String(Math.round(STEPS * place)), "aria-valuetext": value(place) });
+      const text = element("span", { class: "at" }, value(place));
       slider.addEventListener("input", () => {
         const range = ranges.get(axis.field);
         range[side] = Number(slider.value) / STEPS;
         text.textContent = value(range[side]);
         slider.setAttribute("aria-valuetext", text.textContent);
+        writeAddress();
         show();
       });
       return element("p", {}, element("label", { for: id }, end), slider, text);
@@ -55,11 +67,12 @@ export function brushOf(answer, figures) {
 
   const panel = element(
     "details",
-    { class: "panel", "data-name": "brush" },
+    { class: "panel", "data-name": "brush", open: open.get("brush") ?? isNarrowed() },
     element("summary", {}, "Show only ranges of the axes"),
     element("div", { class: "ranges" }, axes.map(slidersOf)),
     told,
   );
+  show();
   for (const figure of figures) {
     figure.addEventListener("drawn", (event) => {
       view = event.detail;
@@ -69,10 +82,16 @@ export function brushOf(answer, figures) {
   return panel;
 }
 
-/** The value of the nearest configuration on an axis. */
-function textAt(points, axis, place) {
-  const own = points.filter((point) => point.field === axis.field && typeof point.position === "number");
-  if (!own.length) return "–";
-  const near = own.reduce((a, b) => (Math.abs(b.position - place) < Math.abs(a.position - place) ? b : a));
-  return String(near.value);
+/** What `0.25-1` in an address stands for; the whole axis, where that is no range. */
+function rangeOf(text) {
+  const [low, high] = (text ?? "").split("-").map(Number);
+  return low >= 0 && high <= 1 ? [low, high] : [0, 1];
+}
+
+/** The value of the outermost configuration inside of an end of a range on an axis. side: 0 for its lower end */
+function textAt(points, axis, place, side) {
+  const isInside = (point) => (side ? point.position <= place + 1e-9 : point.position >= place - 1e-9);
+  const own = points.filter((point) => point.field === axis.field && typeof point.position === "number" && isInside(point));
+  if (!own.length) return "none";
+  return String(own.reduce((a, b) => (side ? b.position > a.position : b.position < a.position) ? b : a).value);
 }

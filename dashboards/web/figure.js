@@ -14,9 +14,11 @@ const NARROW = 480; // pixels below which legends stand one below the other, and
 const LETTER = 6.6; // pixels, on average
 const drawn = new Set();
 
-/** The figure of a payload. link: address of its SVG; dark: whether the page is. */
-export function figureOf(figure, link, dark) {
+/** The figure of a payload. link: address of its SVG; dark: whether the page is; of the one before, `unfolded`: whether
+ * its words are, and `height`: of its drawing, in pixels, lest the page jump until this one is drawn. */
+export function figureOf(figure, link, dark, { unfolded, height }) {
   const drawing = element("div", { class: "drawing", role: "img", "aria-label": figure.alt });
+  drawing.style.minHeight = `${height}px`;
   const holder = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Drawing: ${figure.title}` },
     drawing);
   const made = element(
@@ -24,7 +26,7 @@ export function figureOf(figure, link, dark) {
     { "data-name": figure.name },
     element("figcaption", {}, figure.title),
     holder,
-    element("details", { class: "alt", "data-name": `${figure.name}-text` }, element("summary", {}, "In words"),
+    element("details", { class: "alt", "data-name": `${figure.name}-text`, open: unfolded }, element("summary", {}, "In words"),
       element("p", {}, figure.alt)),
     element("p", { class: "tools" }, element("a", { href: link, download: "" }, "SVG")),
   );
@@ -65,6 +67,7 @@ async function draw(place, figure, dark) {
   } catch (error) {
     place.textContent = `This figure could not be drawn: ${error.message}. Its table follows.`;
   }
+  place.style.minHeight = "";
 }
 
 /** Legends one below the other, small multiples too, and titles in lines: for `room` pixels. */

@@ -15,7 +15,8 @@ export function sliderOf(answer, figures) {
   const score = answer.tables.find((each) => each.name === "points").columns.find((each) => each.name === "score") ?? { title: "score" };
   const policy = element("select", { id: "slider-policy" }, policies.map((name) => element("option", {}, name)));
   const range = element("input", { id: "slider-number", type: "range", min: "1", step: "1" });
-  const least = element("input", { id: "slider-least", type: "number", min: "1", step: "0.1", value: "2" });
+  const least = element("input", { id: "slider-least", type: "number", min: "1", step: "0.1",
+    value: document.getElementById("slider-least")?.value || "2" }); // what the reader has written stays
   const best = element("button", { type: "button" }, "Set to the best score at this speed-up");
   const told = element("output", { class: "result first", for: "slider-policy slider-number" });
   const leaving = element("div", {});

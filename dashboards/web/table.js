@@ -4,10 +4,11 @@ import { element } from "./element.js";
 const FIRST = 12;
 
 /** The table of a payload. link: address of its CSV, "" for none; open: whether it is unfolded;
- * links: (column, text) -> where a cell leads to, null for nowhere. */
-export function tableOf(table, link, open, links) {
+ * links: (column, text) -> where a cell leads to, null for nowhere; sorted: how the reader had sorted the one before. */
+export function tableOf(table, link, open, links, sorted) {
   const title = `${table.title} (${table.total.toLocaleString("en")} ${table.total === 1 ? "row" : "rows"})`;
-  const state = { column: -1, descending: false, all: table.rows.length <= FIRST + 3 };
+  const column = table.columns.findIndex((each) => each.name === sorted?.name);
+  const state = { column, descending: sorted?.descending ?? false, all: sorted?.all ?? table.rows.length <= FIRST + 3 };
   const holder = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table ${table.name}: ${table.title}` });
   const more = element("button", { type: "button", class: "small" });
   more.addEventListener("click", () => {
@@ -29,6 +30,11 @@ export function tableOf(table, link, open, links) {
     );
     more.textContent = state.all ? "Show the first rows" : `Show all ${table.rows.length} rows`;
     more.hidden = table.rows.length <= FIRST + 3;
+    made.sorted = {
+      name: table.columns[state.column]?.name,
+      descending: state.descending,
+      all: table.rows.length > FIRST + 3 ? state.all : undefined, // a short table grows: all of it is not asked for
+    };
   }
 
   function heading(column, place) {
@@ -49,9 +55,8 @@ export function tableOf(table, link, open, links) {
     return element("td", { class: table.columns[place].layout, "data-number": number }, content);
   }
 
-  draw();
   const cut = table.rows.length < table.total ? `The page has the first ${table.rows.length} rows; the CSV has all.` : "";
-  return element(
+  const made = element(
     "details",
     { class: "table", "data-name": table.name, open },
     element("summary", {}, title),
@@ -60,6 +65,8 @@ export function tableOf(table, link, open, links) {
     holder,
     element("p", { class: "tools" }, more, link ? element("a", { href: link, download: "" }, "CSV") : null),
   );
+  draw();
+  return made;
 }
 
 function order(column, descending) {

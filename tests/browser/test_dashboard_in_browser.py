@@ -224,7 +224,7 @@ def test_a_sweep_that_runs_is_followed(page: Page, tmp_path: Path) -> None:
         folded.locator("summary").click()
         before: Any = page.locator("#answer").inner_text()
         workers.play(12)
-        expect(page.locator("#news")).to_contain_text("Updated", timeout=15_000)
+        expect(page.locator("#updated")).to_contain_text("Updated", timeout=15_000)
         assert page.locator("#answer").inner_text() != before
         assert page.locator("details[data-name='trials']").get_attribute("open") is not None
         page.goto("about:blank")

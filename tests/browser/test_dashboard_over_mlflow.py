@@ -47,7 +47,7 @@ def test_a_sweep_is_followed_over_http_while_it_is_written(
         running = set(workers.running)
         workers.play(1)
         assert running == set(workers.running)  # a report ends none of them, and is shown all the same
-        expect(page.locator("#news")).to_contain_text("Updated", timeout=LONGEST_MS)
+        expect(page.locator("#updated")).to_contain_text("Updated", timeout=LONGEST_MS)
         expect(page.locator("#answer")).not_to_have_text(before, use_inner_text=True, timeout=LONGEST_MS)
         before = page.locator("#answer").inner_text()
         workers.play()
