@@ -30,13 +30,22 @@ def reduced(model: MultiExitModel, cut: Cut, exits: Sequence[int]) -> tuple[Mult
         parameter.grad = None
     reduce_backbone(smaller.backbone, cut)
     numbers, layers = _placed(model.exit_layers, exits, cut.layers)
-    trained = tuple(place for place, number in enumerate(numbers, start=1) if number in exits)
     settings = model.settings
     if cut.layers is not None:
         settings = dataclasses.replace(settings.with_backbone(layers=len(cut.layers)), layers=layers)
     settings = dataclasses.replace(settings, form=_form(settings.form, cut))
     heads = [smaller.head(number) for number in numbers]
-    return MultiExitModel(smaller.backbone, heads, layers, model.num_labels, settings, smaller.learned).eval(), trained
+    return MultiExitModel(smaller.backbone, heads, layers, model.num_labels, settings, smaller.learned).eval(), _left(
+        numbers, exits
+    )
+
+
+def exits_left(exit_layers: Sequence[int], exits: Sequence[int], cut: Cut | None) -> tuple[int, ...]:
+    """Which exits of the model that `cut` leaves are those of `exits`, as `reduced` numbers them.
+
+    exit_layers: of the exits of the whole model. Raises InputError as `reduced`.
+    """
+    return tuple(exits) if cut is None else _left(_placed(exit_layers, exits, cut.layers)[0], exits)
 
 
 def reduce_backbone(backbone: Any, cut: Cut) -> None:
@@ -122,6 +131,10 @@ def _placed(
     if len(kept) not in found:
         raise InputError(f"layers {list(kept)} stay, and no exit lies on the last of them or above")
     return tuple(found[layer] for layer in sorted(found)), tuple(sorted(found))
+
+
+def _left(numbers: Sequence[int], exits: Sequence[int]) -> tuple[int, ...]:
+    return tuple(place for place, number in enumerate(numbers, start=1) if number in exits)
 
 
 def _form(before: Form | None, cut: Cut) -> Form | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from greenexp.errors import InputError, about_field
+from greenexp.errors import about_field
 from greenexp.records.progress import steps_until
 from greenexp.records.sections import Training
 from greenexp.records.settings import Settings
@@ -66,13 +66,16 @@ def epoch_flops(trial: TrialSpec, data: PreparedTask) -> EpochFlops:
     method and data do not fit.
     """
     from greenexp.methods.adapt import check_reads
+    from greenexp.model.reduction import exits_left
     from greenexp.tasks.folds import on_fold
 
     check_reads(trial.settings, data)
     data = on_fold(data, trial.fold)
     settings, compression = trial.settings, trial.settings.compression.plugin()
     model, run = without_weights(settings, data, trial.seeds.order)
-    _check_metric_exit(settings.metric.exit, run.trained_exits(1))
+    settings.metric.check_exits(
+        exits_left(model.exit_layers, run.trained_exits(1), compression.typical_cut(model.backbone))
+    )
     training = tuple(_training(trial, data, model, run))
     evaluation = tuple(_evaluation(settings.training, data, model, run, compression))
     if not compression.passes(model.exits):
@@ -92,12 +95,6 @@ def without_weights(settings: Settings, data: PreparedTask, order: int) -> tuple
     check_tokens(settings, model, data)
     check_compiled(settings, model)
     return model, method.begin(trial_shape(model, data, settings.training, order))
-
-
-def _check_metric_exit(chosen: str | int, trained: tuple[int, ...]) -> None:
-    if isinstance(chosen, int) and chosen not in trained:
-        listed = ", ".join(map(str, trained))
-        raise InputError(f"metric.exit is {chosen}, but the exits trained from the first epoch on are {listed}")
 
 
 def _training(trial: TrialSpec, data: PreparedTask, model: MultiExitModel, run: MethodRun) -> Iterator[float]:

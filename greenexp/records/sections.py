@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -16,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from greenexp.errors import did_you_mean
+from greenexp.errors import InputError, did_you_mean
 from greenexp.records.addresses import without_password
 from greenexp.records.carbon_source import CarbonSource
 from greenexp.records.file_section import FileSection, as_tuple
@@ -168,6 +169,15 @@ class Metric(FileSection):
         "mean", description="mean over the exits, the last, the best, or an exit's number from 1"
     )
     mode: Literal["max", "min"] = Field("max", description="Whether more or less is better")
+
+    def check_exits(self, exits: Sequence[int]) -> None:
+        """InputError if `exit` is a number that is not among the `exits` of the model that is scored."""
+        if isinstance(self.exit, int) and self.exit not in exits:
+            there = ", ".join(map(str, exits))
+            raise InputError(
+                f"metric.exit is {self.exit}, but the exits trained from the first epoch on are {there} (as they are "
+                "numbered in the model that is scored: without those that a compression removes)"
+            )
 
 
 class Seeds(FileSection):

@@ -29,9 +29,7 @@ def check_metric(metric: Metric, exits: Sequence[int], num_labels: int, *, masks
     masks: whether the task masks tokens
     """
     check_metric_of_sweep(metric.name, metric.mode, num_labels, masks=masks)
-    if isinstance(metric.exit, int) and metric.exit not in exits:
-        trained = ", ".join(map(str, exits))
-        raise InputError(f"metric.exit is {metric.exit}, but the exits trained from the first epoch on are {trained}")
+    metric.check_exits(exits)
 
 
 def exit_metrics(
@@ -67,6 +65,7 @@ def selected_score(exits: Sequence[int], metrics: Sequence[ExitMetrics], metric:
     """The sweep's number: the metric at `metric.exit`, and a remark if it had to be taken as `UNDEFINED` somewhere.
 
     `mean` and `best` go over `exits`, `last` is the last of them, a number is that exit.
+    Raises InputError where there is no such exit: a compression may leave fewer of them after one epoch than another.
     """
     values = [result[metric.name] for result in metrics]
     undefined = [str(number) for number, value in zip(exits, values, strict=True) if value is None]
@@ -80,6 +79,7 @@ def selected_score(exits: Sequence[int], metrics: Sequence[ExitMetrics], metric:
         case "last":
             return numbers[-1], remark
         case number:
+            metric.check_exits(exits)
             return numbers[list(exits).index(number)], remark
 
 

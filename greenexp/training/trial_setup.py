@@ -18,6 +18,7 @@ from greenexp.methods.adapt import check_compiled, check_reads, check_tokens, tr
 from greenexp.methods.base import MethodRun, Stage
 from greenexp.methods.parallel import why_not_parallel
 from greenexp.model import MultiExitModel, build_model
+from greenexp.model.reduction import exits_left
 from greenexp.records.costs import Part
 from greenexp.records.epoch import AT_ONCE, DROPOUT_MASKS, OF_PROCESSES, PROCESSES
 from greenexp.records.progress import steps_until
@@ -92,8 +93,9 @@ class TrialSetup:
         shape = trial_shape(model, data, training, trial.seeds.order)
         method = plugin.begin(shape)
         method.initialise(model)
-        compression.typical_cut(model.backbone)  # refuses an encoder that cannot be cut
-        check_metric(metric, method.trained_exits(1), data.num_labels, masks=data.masking is not None)
+        cut = compression.typical_cut(model.backbone)  # refuses an encoder that cannot be cut
+        left = exits_left(model.exit_layers, method.trained_exits(1), cut)
+        check_metric(metric, left, data.num_labels, masks=data.masking is not None)
         undivided = "its layers are compiled" if training.compile else why_undivided(model, method, device)
         if processes is not None and (why := why_not_parallel(method, model, training, processes.size)):
             raise InputError(f"several processes cannot train it together: {'; '.join(text for _, text in why)}")

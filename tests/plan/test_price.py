@@ -248,11 +248,13 @@ def test_data_is_prepared_once_per_task_and_tokeniser(data: TokenisedTask) -> No
         ("method.weights=[1, 2]", "2 numbers for 3 exits"),
         ("method={name: finetune, layers: 4}", "first 4 of a backbone of 3"),
         ("metric.exit=2", "metric.exit is 2, but the exits trained from the first epoch on are 3"),
+        ("metric.exit=3", "metric.exit is 3, but the exits .* are 1, 2 "),
         ("training.reports_per_epoch=9", "reports_per_epoch is 9, but an epoch has only 8"),
     ],
 )
 def test_what_does_not_fit_together_is_found_before_it_runs(override: str, message: str, data: TokenisedTask) -> None:
-    overrides = (override, "method.name=finetune") if override == "metric.exit=2" else (override,)
+    beside = {"metric.exit=2": "method.name=finetune", "metric.exit=3": "compression.name=layer_pruning"}
+    overrides = (override, beside[override]) if override in beside else (override,)
     with pytest.raises(InputError, match=message):
         price_plan(plan(*overrides), prepared(data))
 

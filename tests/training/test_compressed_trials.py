@@ -149,3 +149,15 @@ def test_encoders_that_do_not_go_on(compression: str, sections: dict[str, Any], 
     trial = made_trial(method={"name": "branchynet"}, **{**sections, "backbone": asked})
     with pytest.raises(InputError, match=told):
         epoch_flops(trial, prepare_data(made_trial().settings))
+
+
+def test_the_exit_of_the_metric_is_one_of_the_model_that_is_scored() -> None:
+    sections = {"compression": {"name": "layer_pruning"}, "method": {"name": "layerdrop", "exits": "all"}}
+    trial = made_trial(metric={"exit": 2}, **sections)
+    with TrialRun(trial, prepare_data(trial.settings)) as run:
+        record = next(iter(run))
+    assert [score.exit for score in record.exits] == [1, 2]
+    assert record.score == record.exits[1].metrics["accuracy"]
+    trial = made_trial(metric={"exit": 3}, **sections)
+    with pytest.raises(InputError, match=r"metric\.exit is 3, .* are 1, 2 "):
+        TrialRun(trial, prepare_data(trial.settings))
