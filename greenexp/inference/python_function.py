@@ -35,7 +35,8 @@ class EarlyExitFunction:
         """A row of COLUMNS per text. probability is None for regression.
 
         model_input: a frame with the column `text` (and `text_pair`), or a list of texts or of pairs
-        Raises InputError for a frame without these columns: another one is not taken for the texts.
+        Raises InputError for a frame without these columns: another one is not taken for the texts; and for an empty
+        text and for what is no text.
         """
         texts = texts_of(model_input, pairs=bool(self._engine.serving and self._engine.serving.pairs))
         answers = self._engine.answer(self._engine.encode(texts), BATCH_SIZE) if texts else []
@@ -54,21 +55,38 @@ class EarlyExitFunction:
 
 
 def texts_of(given: Any, *, pairs: bool) -> list[Any]:
-    """The texts of an input of any kind that MLflow passes on. InputError for a missing column.
+    """The texts of an input of any kind that MLflow passes on.
 
-    A frame whose only column has a number for its name was a list.
+    A frame whose only column has a number for its name was a list. Columns that are no texts of the model are left out.
+    Raises InputError for a missing column, for an empty text, and for second texts where the model reads single ones.
     """
+    texts = _given_texts(given, pairs=pairs)
+    for row, value in enumerate(texts, start=1):
+        for name, text in zip(
+            (TEXT, SECOND), value if pairs and not isinstance(value, str) else (value,), strict=False
+        ):
+            if isinstance(text, str) and not text.strip():
+                raise InputError(f"row {row} of {len(texts)}: '{name}' is empty")
+    return texts
+
+
+def _given_texts(given: Any, *, pairs: bool) -> list[Any]:
     if isinstance(given, Mapping):
         given = pd.DataFrame({name: np.atleast_1d(values) for name, values in given.items()})
     if not isinstance(given, pd.DataFrame):
         values: Sequence[Any] = given.tolist() if hasattr(given, "tolist") else list(given)
-        return [value[TEXT] if isinstance(value, Mapping) else value for value in values]
+        if not values or not all(isinstance(value, Mapping) for value in values):
+            return list(values)
+        # MLflow's server makes an array of each value of an object.
+        given = pd.DataFrame([{name: np.asarray(cell).tolist() for name, cell in row.items()} for row in values])
     if not pairs and [*given.columns] == [0]:
         return list(given[0])
     wanted = [TEXT, SECOND] if pairs else [TEXT]
     missing = [name for name in wanted if name not in given]
     if missing:
         raise InputError(f"the input lacks the column {missing[0]} (it has: {', '.join(map(str, given.columns))})")
+    if not pairs and SECOND in given:
+        raise InputError(f"this model reads single texts; received the column {SECOND}")
     return list(zip(given[TEXT], given[SECOND], strict=True)) if pairs else list(given[TEXT])
 
 

@@ -56,6 +56,8 @@ def test_no_texts_are_no_answers(folder: Path) -> None:
         (["a", "b"], False, ["a", "b"]),
         (np.array(["a", "b"]), False, ["a", "b"]),
         ([{"text": "a"}], False, ["a"]),
+        ([{"text": np.array("a")}], False, ["a"]),
+        ([{"text": "a", "text_pair": "b"}], True, [("a", "b")]),
         (pd.DataFrame({"text": ["a", "b"]}), False, ["a", "b"]),
         (pd.DataFrame({0: ["a", "b"]}), False, ["a", "b"]),
         (pd.DataFrame({"id": [1], "text": ["a"]}), False, ["a"]),
@@ -72,6 +74,29 @@ def test_a_missing_column_is_named() -> None:
         texts_of(pd.DataFrame({"text": ["a"]}), pairs=True)
     with pytest.raises(InputError, match=r"text .*it has: id"):
         texts_of(pd.DataFrame({"id": ["17"]}), pairs=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "pairs", "facts"),
+    [
+        ([""], False, "row 1 of 1: 'text' is empty"),
+        (np.array(["a", " "]), False, "row 2 of 2: 'text' is empty"),
+        (pd.DataFrame({"text": ["a"], "text_pair": ["\n"]}), True, "row 1 of 1: 'text_pair' is empty"),
+        ([("", "b")], True, "'text' is empty"),
+        (pd.DataFrame({"text": ["a"], "text_pair": ["b"]}), False, "single texts; received the column text_pair"),
+        ([{"text": "a", "text_pair": "b"}], False, "single texts; received the column text_pair"),
+        ([{"txet": "a"}], False, "lacks the column text"),
+    ],
+)
+def test_what_is_no_text_of_the_model_is_refused(given: object, pairs: bool, facts: str) -> None:
+    with pytest.raises(InputError, match=facts):
+        texts_of(given, pairs=pairs)
+
+
+@pytest.mark.parametrize("given", [[None], [1], [["a", "b"]], np.array([True]), pd.DataFrame({"text": [None, "a"]})])
+def test_other_values_than_texts_are_refused(given: object, folder: Path) -> None:
+    with pytest.raises(InputError, match="single texts; received"):
+        _load_pyfunc(str(folder)).predict(given)
 
 
 @pytest.mark.slow

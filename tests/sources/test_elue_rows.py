@@ -45,6 +45,14 @@ def test_a_row_that_cannot_be_read_is_a_problem_with_its_line(name: str, text: s
     assert len(told.encode()) < 300
 
 
+def test_rows_without_modules_leave_no_mean_cost(tmp_path: Path) -> None:
+    """Not the mean of the other rows: the score is of all of them."""
+    rows = ['{"pred": 1, "modules": "(5),emb; (5,8),layer_1"}', '{"pred": 1}']
+    found = check_submission(handed_in(tmp_path, "a.jsonl", "\n".join(rows)))
+    assert found["files"]["mflops"].isna().all()
+    assert found["problems"]["line"].tolist() == [2]
+
+
 @pytest.mark.parametrize("name", ["index", "pred", "modules"])
 def test_a_column_that_is_named_twice_is_refused(name: str, tmp_path: Path) -> None:
     header = f"index\tpred\tmodules\t{name}\n"

@@ -111,7 +111,7 @@ def submission_study(
 
 @dataclass(frozen=True, slots=True)
 class _Cost:
-    """Of a mean row; None if any row has a call without a price. apart: from the price by shapes, as a share."""
+    """Of a mean row; None if any row has no calls, or one without a price. apart: from the price by shapes, as a share."""
 
     products: float | None
     counter: float | None
@@ -129,6 +129,9 @@ def _cost(one: PricedFile, prices: ShapePrices) -> _Cost:
         return _Cost(
             one.typed_mflops * MEGA / 2 if one.typed_mflops is not None else None, None, TYPED if known else ""
         )
+    source = SHAPES if one.macs is None else MODULES
+    if not all(row.calls for row in one.file.rows):  # the reader says which: a mean would leave them out
+        return _Cost(None, None, source)
     total, shapes, unknown, lost = ModuleMacs(0, 0), 0, dict[str, str](), False
     by_module: dict[str, tuple[int, int]] = {}
     for calls, count in kinds.items():
@@ -143,7 +146,6 @@ def _cost(one: PricedFile, prices: ShapePrices) -> _Cost:
             total += ModuleMacs(count * macs.products, count * macs.counter)
             ran, spent = by_module.get(call.name, (0, 0))
             by_module[call.name] = ran + count, spent + count * macs.products
-    source = SHAPES if one.macs is None else MODULES
     if unknown:
         shown = "; ".join(f"{call}: {why}" for call, why in list(unknown.items())[:MOST_TOLD])
         more = f" and {len(unknown) - MOST_TOLD} more" if len(unknown) > MOST_TOLD else ""
