@@ -33,8 +33,9 @@ class FastBert(Method):
     of the frozen backbone are computed once and kept; `frozen_dropout` turns it on, and nothing is kept then.
     Classification only: a regression task is refused.
     Passes: stage 1 one forward and one backward, the last exit only. Stage 2 with kept states: once one forward of the
-    whole training set through the last exit (again after a pause), then per step a forward and a backward through the
-    other exits' heads alone; without: per step a forward through all exits, a backward through the others' heads.
+    whole training set through the last exit, then per step a forward and a backward through the other exits' heads
+    alone; without: per step a forward through all exits, a backward through the others' heads. Kept states are no part
+    of a checkpoint: after each pause in stage 2 that forward is made again, and counts in the report that follows.
 
     first_epochs: epochs of stage 1, of all that `training.epochs` counts; None: half, rounded up
     later_rate: factor on the learning rate in stage 2

@@ -111,7 +111,7 @@ def submission_study(
 
 @dataclass(frozen=True, slots=True)
 class _Cost:
-    """Of a mean row; None if any row has no calls, or one without a price. apart: from the price by shapes, as a share."""
+    """Of a mean row; None if any row has no calls or an unpriced one. apart: from the price by shapes, as a share."""
 
     products: float | None
     counter: float | None
