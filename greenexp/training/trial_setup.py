@@ -93,8 +93,7 @@ class TrialSetup:
         shape = trial_shape(model, data, training, trial.seeds.order)
         method = plugin.begin(shape)
         method.initialise(model)
-        cut = compression.typical_cut(model.backbone)  # refuses an encoder that cannot be cut
-        left = exits_left(model.exit_layers, method.trained_exits(1), cut)
+        left = exits_left(model.exit_layers, method.trained_exits(1), compression.typical_cut(model.backbone))
         check_metric(metric, left, data.num_labels, masks=data.masking is not None)
         undivided = "its layers are compiled" if training.compile else why_undivided(model, method, device)
         if processes is not None and (why := why_not_parallel(method, model, training, processes.size)):
