@@ -96,7 +96,7 @@ def table_payload(table: Table, most: int = MOST_ROWS) -> dict[str, Any]:
         "note": table.note,
         "columns": [{"name": c.name, "title": c.title, "layout": c.layout} for c in columns],
         "rows": [list(row) for row in zip(*cells, strict=True)] if cells else [],
-        "total": len(table.rows),
+        "total": len(table.frame),
     }
 
 

@@ -74,8 +74,9 @@ def _alt(table: pd.DataFrame, policies: list[str]) -> str:
             continue
         fastest = rows[rows["speed_up"] == rows["speed_up"].max()]
         most = fastest.loc[fastest["share"].idxmax()]
+        points = rows["speed_up"].nunique()
         parts.append(
-            f"{policy}, {rows['speed_up'].nunique()} points up to {most['speed_up']:.2f}×, where "
+            f"{policy}, {points} point{'' if points == 1 else 's'} up to {most['speed_up']:.2f}×, where "
             f"{100 * most['share']:.0f} % leave at exit {most['exit']}"
         )
     return f"Stacked bars of the share of dev examples leaving at each exit over speed-up: {'; '.join(parts)}."

@@ -74,7 +74,8 @@ def lacking_points(trials: Iterable[TrialFacts], with_static: set[str], replays:
         at_rest = "; ".join(found.remarks) if found is not None and found.remarks else "without dev logits at hand"
         causes[at_rest if status in AT_REST else "still in training or paused"] += 1
     told = ", ".join(f"{count} {cause}" for cause, count in causes.items())
-    return f"{len(lacking)} of {len(with_static)} trials have static points alone: {told}"
+    verb = "has" if len(lacking) == 1 else "have"
+    return f"{len(lacking)} of {len(with_static)} trials {verb} static points alone: {told}"
 
 
 def replay_remarks(replays: Mapping[str, ExitTables]) -> list[str]:

@@ -12,6 +12,7 @@ from greenexp.report.section import Section
 from greenexp.report.sections import compared_searches
 from greenexp.report.sections.key_numbers import NAME as KEY_NUMBERS
 from greenexp.report.sections.result import result_sentence
+from greenexp.report.sections.wording import counted
 from greenexp.version import VERSION
 
 _CURVES = ("tuning-band", "expected-best", "incumbent", "best-so-far-train-flops", "best-so-far-wall-s")
@@ -62,7 +63,7 @@ def subtitle(tables: SweepTables) -> str:
         str(spec.task.name),
         str(spec.backbone.options.get("source") or spec.backbone.name),
         *methods,
-        f"{len(tables.trials)} trials ({ended})" if len(tables.trials) else "no trials",
+        f"{counted(len(tables.trials), 'trial')} ({ended})" if len(tables.trials) else "no trials",
         datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%d") if began else "",
         f"greenexp {VERSION}",
     ]

@@ -56,6 +56,11 @@ def test_tables_and_figures_come_as_files(board: ServedBoard) -> None:
     where = "/api/views/overview"
     answer = board.get(f"{where}?sweep=small").json
     table = next(table for table in answer["tables"] if table["name"] == "configurations")
+    front = next(
+        table for table in board.get("/api/views/front?sweep=small").json["tables"] if table["name"] == "front"
+    )
+    whole = board.get("/api/views/front/tables/front.csv?sweep=small").body.decode()
+    assert front["total"] == len(list(csv.reader(io.StringIO(whole)))) - 1 > len(front["rows"]), "it has an excerpt"
     reply = board.get(f"{where}/tables/configurations.csv?sweep=small")
     rows = list(csv.DictReader(io.StringIO(reply.body.decode())))
     assert len(rows) == table["total"] == 2

@@ -166,6 +166,14 @@ def test_many_segments_are_joined_and_keep_their_time(
     assert set(joined.table["trial"]) == set(whole.table["trial"])
 
 
+def test_lines_of_one_kind_have_a_width(found: dict[str, Findings]) -> None:
+    curves = found["learning"]
+    alone = {name: frame.assign(group="other configurations") if "group" in frame else frame
+             for name, frame in curves.tables.items()}  # fmt: skip
+    (figure,) = views.learning_curve_figures(dataclasses.replace(curves, tables=alone))
+    assert "NaN" not in render_svg(figure)
+
+
 def test_a_refusal_has_no_figure() -> None:
     for draw in set(DRAWN.values()):
         assert draw(Findings(refusal="there is nothing")) == ()

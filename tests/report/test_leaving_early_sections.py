@@ -252,7 +252,7 @@ def test_an_encoder_may_reach_above_its_last_trained_exit(tables: SweepTables) -
 def test_of_a_running_sweep_the_best_trial_is_shown_alone() -> None:
     ends = {"c000-i1-o0": ("interrupted", 2), "c001": ("running", 3)}
     tables = with_thresholds(sweep(2, 2, ends=ends), policies=POLICIES)
-    assert "as no configuration has a score from all its seeds" in text(tables, "policies")
+    assert "as no configuration has ended with a score from all its seeds" in text(tables, "policies")
     assert "1 seed, so no spread" in text(tables, "policies")
 
 

@@ -276,6 +276,9 @@ def test_a_reached_limit_is_named():
     history = dataclasses.replace(tables.history, limit=LimitReached("wall_s", 301.0, 300.0), began=1.5e9)
     tables = dataclasses.replace(tables, history=history)
     assert "its budget was used up: time on the clock, limit 5m 00s" in section_text(tables, "headline")
+    earlier = dataclasses.replace(history, limit=LimitReached("wall_s", 240.0, 300.0))
+    found = section_text(dataclasses.replace(tables, history=earlier), "headline")
+    assert "no longer fitted into its budget: time on the clock, 4m 00s of 5m 00s used" in found
     values = report_sections(tables)[-1].tables[0].frame.set_index("fact")["value"]
     assert values["began"] == "2017-07-14 02:40:00 UTC"
     assert "its budget" not in section_text(sweep(), "headline")

@@ -123,9 +123,10 @@ def _notes(
     counted: pd.DataFrame,
 ) -> tuple[str, ...]:
     """What went into the curve, in sentences with counts."""
+    trials = f"{len(counted)} trial{'' if len(counted) == 1 else 's'}"
     entered = (
-        f"{len(values)} of {len(states)} configurations enter, each with the mean over its seeds ({len(counted)} "
-        "trials); the curve ends there, as more draws than were made cannot be estimated."
+        f"{len(values)} of {len(states)} configurations enter, each with the mean over its seeds ({trials}); the curve "
+        "ends there, as more draws than were made cannot be estimated."
     )
     notes = [entered]
     stopped = int((counted["status"] == "stopped").sum())

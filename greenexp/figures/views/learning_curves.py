@@ -105,7 +105,10 @@ def _group_looks(lines: list[dict[str, Any]], group: Titled) -> dict[str, Any]:
         names = [name for name in (CHOSEN, OTHERS) if name in groups]
         colours = [{CHOSEN: BLUE, OTHERS: GREY}[name] for name in names]
         widths = [{CHOSEN: 2.5, OTHERS: 1}[name] for name in names]
-        return {"color": look("group", names, colours), "strokeWidth": {**look("group", names, widths), "sort": names}}
+        thickness = {**look("group", names, widths), "sort": names}
+        if len(names) == 1:  # a scale of one width makes "NaN" of it
+            thickness = {"value": widths[0]}
+        return {"color": look("group", names, colours), "strokeWidth": thickness}
     title = group.title
     if any(row["group_value"] is not None for row in lines) and group.scale != CATEGORY:
         scale = {"scheme": ORDERED, **({"type": "log"} if group.scale == LOG else {"zero": False})}

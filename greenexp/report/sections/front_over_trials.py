@@ -89,7 +89,7 @@ def _said_worth(found: FrontOverTrials, metric: SweepMetric) -> tuple[str, ...]:
 
 def _said_attained(curves: pd.DataFrame, seeds: int, chosen: str, metric: SweepMetric) -> tuple[str, ...]:
     if not chosen:
-        return ("No attainment curves: no configuration has a score from all its seeds.",)
+        return ("No attainment curves: no configuration has ended with a score from all its seeds.",)
     if curves.empty:
         return (f"No attainment curves: the seeds of {chosen} have no operating point with a score and FLOPs.",)
     last = curves.drop_duplicates("trials", keep="last")

@@ -98,7 +98,7 @@ def _best(tables: SweepTables, configurations: pd.DataFrame, metric: SweepMetric
             return ["No trial has a score, so the configurations cannot be compared."]
         return [
             (
-                "No configuration has a score from all its seeds. The best single trial reached "
+                "No configuration has ended with a score from all its seeds. The best single trial reached "
                 f"{metric.best(best):.4f} {metric.label}."
             )
         ]
@@ -197,6 +197,10 @@ def _limit(tables: SweepTables) -> str:
     axis = AXES[reached.axis]
     what = "time on the clock" if axis.name == "wall_s" else axis.title
     limit = format_quantity(reached.limit, _unit(axis.unit, tables))
+    if reached.used is not None and reached.used < reached.limit:
+        used = format_quantity(reached.used, _unit(axis.unit, tables))
+        why = "the next epochs no longer fitted into its budget"
+        return f" The sweep ended because {why}: {what}, {used} of {limit} used."
     return f" The sweep ended because its budget was used up: {what}, limit {limit}."
 
 

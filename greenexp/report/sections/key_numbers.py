@@ -16,7 +16,7 @@ from greenexp.records.axes import AXES
 from greenexp.records.policies import STATIC
 from greenexp.records.tables import SweepTables
 from greenexp.report.sections.price_tag import amount
-from greenexp.report.sections.wording import over_seeds
+from greenexp.report.sections.wording import counted, over_seeds
 from greenexp.report.table import Column, Table
 from greenexp.units import format_quantity
 
@@ -47,7 +47,7 @@ def _score(tables: SweepTables) -> tuple[str, str, str]:
     metric, ranked = metric_of(tables), configuration_table(tables).dropna(subset=["score_mean"])
     what = "Score, dev → test"
     if ranked.empty:
-        return what, UNKNOWN, "no configuration has a score from all its seeds"
+        return what, UNKNOWN, "no configuration has ended with a score from all its seeds"
     first = ranked.iloc[0]
     seeds = over_seeds(int(first["seeds"]), tables.spec.seeds)
     begin = f"{metric.label.removeprefix('dev ')} of {first['configuration']}"
@@ -74,7 +74,7 @@ def _cost(tables: SweepTables) -> tuple[str, str, str]:
     rest = [text for name, text in known.items() if name != first]
     missing = [name for name in ("energy_j",) if math.isnan(search[name])]
     rest += ["energy not measured"] if missing else []
-    trials = f"{format_quantity(search['experiments'], '')} trials"
+    trials = counted(search["experiments"], "trial")
     return "Cost of the search", known.get(first, "not measured"), "; ".join([trials, *rest])
 
 

@@ -12,6 +12,7 @@ from greenexp.records.origins import OriginFact, origin_name, recorded_origins
 from greenexp.records.tables import SweepTables
 from greenexp.report.section import Section
 from greenexp.report.sections.costs import NOT_YET
+from greenexp.report.sections.wording import counted
 from greenexp.report.table import NONE, Column, Table, cost_column
 from greenexp.units import JOULES, SECONDS, format_quantity
 
@@ -77,8 +78,8 @@ def totals(found: Findings, tables: SweepTables) -> tuple[str, ...]:
     texts = [f"{amount(n, unit, search[n], currency)} {_noun(n)}" for n, unit in named.items() if search[n] > 0]
     if not texts:
         return ()
-    trials = format_quantity(search["experiments"], "")
-    sentence = f"The whole search of {trials} trials cost {', '.join(text.strip() for text in texts)}"
+    trials = counted(search["experiments"], "trial")
+    sentence = f"The whole search of {trials} cost {', '.join(text.strip() for text in texts)}"
     before = tuple(_before(one, search["train_flops"]) for one in recorded_origins(tables.history.sessions))
     if not model["train_flops"] > 0 or math.isnan(search["train_flops"]):
         return (f"{sentence}.", *before)

@@ -13,7 +13,7 @@ def whose(chosen: ChosenTrials, table: pd.DataFrame) -> str:
     """`the 2 seeds of c003, the chosen configuration`: those of the chosen trials that a table has."""
     present = [trial for trial in chosen.trials if trial in set(table["trial"])]
     if not chosen.configuration:
-        return f"{present[0]}, the best single trial, as no configuration has a score from all its seeds"
+        return f"{present[0]}, the best single trial, as no configuration has ended with a score from all its seeds"
     whole = len(present) == len(chosen.trials)
     part = f"the {counted(len(present), 'seed')}" if whole else f"{len(present)} of the {len(chosen.trials)} seeds"
     return f"{part} of {chosen.configuration}, the chosen configuration"

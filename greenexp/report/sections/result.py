@@ -16,7 +16,7 @@ def result_sentence(tables: SweepTables) -> str:
     """Which configuration is best, and whether it is told apart from the next."""
     metric, ranked = metric_of(tables), configuration_table(tables).dropna(subset=["score_mean"])
     if ranked.empty:
-        return "No configuration has a score from all its seeds, so there is no result yet."
+        return "No configuration has ended with a score from all its seeds, so there is no result yet."
     first, seeds = ranked.iloc[0], tables.spec.seeds
     lead = lead_of_best(tables)
     if lead is None:
