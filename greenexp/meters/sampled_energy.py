@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Protocol
 
 from greenexp.meters.energy import EnergyReading, MeterError
 from greenexp.meters.sampling import Entry, TakenEnergy, TrialShares
 from greenexp.records.energy import EnergyMethod
+
+_LOOK_EVERY_S, _MOST_LOOKS = 0.05, 20
 
 
 class SamplerAccess(Protocol):
@@ -36,6 +39,7 @@ class SampledEnergy:
         self._newest: Mapping[str, int] | None = None
         self._method: EnergyMethod | None = None
         self._broken = ""
+        self._is_waited_for = False
 
     def start(self, now_s: float) -> None:  # noqa: ARG002
         """Begin a window, at the last reading if there is one."""
@@ -61,7 +65,7 @@ class SampledEnergy:
             return EnergyReading(None, {"energy_j": self._broken or "no window has begun"})
         missing = self._entry.missing
         try:
-            taken = self._sampler.take(self._entry.number)
+            taken = self._moved(self._entry)
         except MeterError as error:
             self._broken = str(error)
             return EnergyReading(None, {"energy_j": self._broken})
@@ -76,6 +80,21 @@ class SampledEnergy:
         used_uj = sum(taken.energy_uj.values()) - sum(self._before.get(name, 0) for name in taken.energy_uj)
         reasons = {f"energy_j.{what}": why for what, why in missing.items()}
         return EnergyReading(used_uj * 1e-6, reasons, self._method)
+
+    def _moved(self, entry: Entry) -> TakenEnergy:
+        """What the trial has used; of its first window as soon as the counter has moved, as it may be a short one.
+
+        A trial that is saved within its first epoch reads its meters then: without an energy of this window none of the
+        epoch would be known. Once only: a counter that never moves is not waited for again.
+        """
+        taken = self._sampler.take(entry.number)
+        for _ in range(0 if self._is_waited_for else _MOST_LOOKS):
+            if taken.hole or not taken.energy_uj or taken.method is not None:
+                break
+            time.sleep(_LOOK_EVERY_S)
+            taken = self._sampler.take(entry.number)
+        self._is_waited_for = True
+        return taken
 
     def close(self) -> None:
         """Leave the sampler."""
