@@ -16,10 +16,10 @@ class SlowCounter:
     def __init__(self, moves: float) -> None:
         self.looks, self.moves = 0, moves
 
-    def enter(self, shares: TrialShares) -> Entry:  # noqa: ARG002
+    def enter(self, shares: TrialShares) -> Entry:
         return Entry(1, {})
 
-    def take(self, number: int) -> TakenEnergy:  # noqa: ARG002
+    def take(self, number: int) -> TakenEnergy:
         self.looks += 1
         method = EnergyMethod.MEASURED_EXCLUSIVE if self.looks == self.moves else None
         return TakenEnergy({"cpu": 5_000_000 if self.looks >= self.moves else 0}, method, "")
