@@ -87,6 +87,7 @@ def test_updates_can_be_paused(page: Page, tmp_path: Path, workers: Workers) -> 
     with served_board([tmp_path]) as served:
         look(page, served.address, "view=overview&sweep=live")
         page.get_by_role("button", name="Pause updates").press("Enter")
+        page.wait_for_timeout(1000)  # an update that had begun has ended
         before = page.locator("#answer").inner_text()
         workers.play(4)
         page.wait_for_timeout(4000)  # a page that is not paused has read it by then
